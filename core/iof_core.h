@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * iof_core.h - what the core offers to those who let programs use a device: vfio/ and the mock device.
+ *
+ * They bind a registered device into a context (an open /dev/iommu), attach it to page tables there,
+ * and unbind it. Opaque types; ownership is stated at each call. All calls may sleep.
+ */
+#ifndef IOF_CORE_CORE_H
+#define IOF_CORE_CORE_H
+
+#include "iof_driver.h"
+
+struct iof_ctx;		/* an open /dev/iommu */
+struct iof_device;	/* a device bound into a context */
+
+/* The file operations of /dev/iommu itself. */
+extern const struct file_operations iof_ctx_fops;
+
+/*
+ * The context behind a descriptor, with a reference. -EBADF: no such descriptor. -EBADFD: a descriptor
+ * of something else.
+ */
+struct iof_ctx *iof_ctx_from_fd(int fd);
+void iof_ctx_put(struct iof_ctx *ctx);
+
+/*
+ * Binds @dev into @ctx and claims its group for it. @keep_ctx: the binding keeps the context alive
+ * after its descriptor is closed (VFIO), otherwise the caller is itself an object of that context (mock).
+ * -EINVAL not cache coherent, -EPERM the group belongs to another context, -EBUSY already bound, -ENOMEM.
+ */
+struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev, bool keep_ctx);
+/* Requires that nothing is attached. Waits for calls that still use the device. Cannot fail. */
+void iof_device_unbind(struct iof_device *idev);
+u32 iof_device_id(struct iof_device *idev);
+struct iof_hwdev *iof_device_hwdev(struct iof_device *idev);
+
+/*
+ * Attach, replace, detach for the RID (IOF_NO_PASID) or a PASID, by the rules of section (d) of the
+ * behaviour contract. *pt_id in: an IOAS or HWPT; out: the HWPT in force. attach of something attached:
+ * -EBUSY; replace of something not attached: -EINVAL; detach of something not attached: no-op. Detach
+ * and replace return only after every open fault of the old attachment has been answered.
+ */
+int iof_device_attach(struct iof_device *idev, u32 pasid, u32 *pt_id);
+int iof_device_replace(struct iof_device *idev, u32 pasid, u32 *pt_id);
+void iof_device_detach(struct iof_device *idev, u32 pasid);
+bool iof_device_attached(struct iof_device *idev, u32 pasid);
+
+/*
+ * Binds the calling process's address space to a PASID: its faults are resolved inside the core.
+ * -EBUSY the PASID is attached, -EINVAL no such PASID, -EOPNOTSUPP the driver has no SVA. Undone by
+ * iof_device_sva_unbind() (-ENOENT: no SVA binding there) or iof_device_detach().
+ */
+int iof_device_sva_bind(struct iof_device *idev, u32 pasid);
+int iof_device_sva_unbind(struct iof_device *idev, u32 pasid);
+
+/* ---- test ioctls (mock.c) ---- */
+
+/*
+ * IOMMU_TEST_CMD of contexts made while @ops are set goes to ops->ioctl. The context is held for the
+ * call; @cmd is the copied-in struct, written back to the user by iof_test_respond().
+ */
+struct iof_ucmd;
+struct iof_test_ops {
+	int (*ioctl)(struct iof_ucmd *ucmd);
+};
+void iof_set_test_ops(const struct iof_test_ops *ops);
+struct iof_ctx *iof_ucmd_ctx(struct iof_ucmd *ucmd);
+void *iof_ucmd_cmd(struct iof_ucmd *ucmd);
+int iof_ucmd_respond(struct iof_ucmd *ucmd, size_t len);
+
+/*
+ * An object of the test driver in the context's id table (the "selftest device"). Embedded; destroy is
+ * called by IOMMU_DESTROY and by the last close, and frees the memory. reserve/publish/abort as for
+ * every object: reserve gives the id, publish makes it findable.
+ */
+struct iof_test_object;
+int iof_test_object_create(struct iof_ctx *ctx, void *priv, void (*destroy)(void *priv),
+			   struct iof_test_object **out);
+u32 iof_test_object_id(struct iof_test_object *tobj);
+void iof_test_object_publish(struct iof_test_object *tobj);
+void iof_test_object_abort(struct iof_test_object *tobj);	/* before publish; does not call destroy */
+/* priv of a published test object, held until put; -ENOENT. */
+void *iof_test_object_get(struct iof_ctx *ctx, u32 id, struct iof_test_object **out);
+void iof_test_object_put(struct iof_test_object *tobj);
+
+/* The registered device behind a bound-device id, held until put; -ENOENT. */
+struct iof_device *iof_device_get_by_id(struct iof_ctx *ctx, u32 id);
+void iof_device_put(struct iof_device *idev);
+/* The driver's domain behind an HWPT id of the given type, held until put; -ENOENT. */
+struct iof_domain *iof_hwpt_domain_get(struct iof_ctx *ctx, u32 id, enum iof_domain_type type,
+				       void **hold);
+void iof_hwpt_domain_put(struct iof_ctx *ctx, void *hold);
+
+#endif

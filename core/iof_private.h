@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * iof_private.h - the core's own structs, and who locks what. Seen by core/ only.
+ *
+ * Lock order, outermost first; a lock may be taken while holding only locks above it:
+ *
+ *   iof_group.lock            mutex     bind, attach, replace, detach of one isolation group
+ *   iof_ioas.hwpts_lock       mutex     the list of an IOAS's HWPTs; automatic HWPT search
+ *   iof_map.domains_rwsem     rwsem     read: map/unmap/copy; write: domains come and go, options
+ *   iof_map.iova_rwsem        rwsem     the trees of areas, allowed and reserved ranges
+ *   iof_pages.lock            mutex     pin counts of one piece of user memory
+ *   iof_group.fault_lock      spinlock  which attachment a fault goes to; partial groups
+ *   iof_fault_queue.lock      spinlock  inbox, cookies, open lists of attachments with this queue
+ *   iof_hwdev_core.pool_lock  spinlock  free fault records of one device
+ *   iof_ctx.objects xa_lock   spinlock  the id table
+ *
+ * No lock is held across a copy from or to user memory. Under the spinlocks nothing walks, copies,
+ * allocates or sleeps.
+ */
+#ifndef IOF_CORE_PRIVATE_H
+#define IOF_CORE_PRIVATE_H
+
+#include "iof_core.h"
+#include "iof_driver.h"
+#include "kapi.h"
+
+/* ---- contexts and objects (main.c, object.c) ---- */
+
+struct iof_ctx {
+	struct kref ref;	/* the open file, each device bound to keep it, each open queue descriptor */
+	struct xarray objects;	/* id -> struct iof_object; reserved while unpublished */
+	u32 account_mode;	/* IOF_ACCOUNT_*; written by OPTION while no object exists (xa_lock) */
+};
+
+enum iof_account_mode {
+	IOF_ACCOUNT_USER = 0,	/* locked pages of the user, RLIMIT_MEMLOCK */
+	IOF_ACCOUNT_MM = 1,	/* locked pages of the process */
+};
+
+enum iof_object_type {
+	IOF_OBJ_ANY,
+	IOF_OBJ_IOAS,
+	IOF_OBJ_HWPT_PAGING,
+	IOF_OBJ_HWPT_NESTED,
+	IOF_OBJ_DEVICE,
+	IOF_OBJ_FAULT,
+	IOF_OBJ_TEST,
+	IOF_OBJ_TYPES,
+};
+
+/*
+ * The head of everything that has an id. Two counts: @users are long-lived (other objects, open
+ * descriptors, attachments; the table itself is one), @calls are calls in progress. DESTROY wants users
+ * to be exactly the table's one, takes the object out of the table, then waits for calls to end.
+ */
+struct iof_object {
+	enum iof_object_type type;
+	u32 id;
+	refcount_t users;
+	refcount_t calls;		/* 1 while published; waits on itself (wait_var_event) */
+};
+
+/* Reserves an id (lowest free, from 1) for @obj, invisible to look-ups. -ENOMEM, -ENOSPC. */
+int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj, enum iof_object_type type);
+void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj);
+/* Gives the id of an unpublished object back. The caller frees the object. */
+void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj);
+/* Short-lived hold on a published object; ERR_PTR(-ENOENT) for id 0, unknown, other type. */
+struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_type type);
+void iof_object_put(struct iof_object *obj);
+/* Long-lived hold, by somebody who has a hold of either kind already. */
+static inline void iof_object_hold(struct iof_object *obj)
+{
+	refcount_inc(&obj->users);
+}
+static inline void iof_object_unhold(struct iof_object *obj)
+{
+	refcount_dec(&obj->users);
+}
+/* DESTROY: 0, -ENOENT, -EBUSY. On success the type's destroy function has freed the object. */
+int iof_object_destroy(struct iof_ctx *ctx, u32 id);
+/*
+ * In-kernel removal by the object's owner, who holds one long-lived hold beside the table's: takes it
+ * out of the table, waits for calls, frees it by the type's destroy function. Cannot fail.
+ */
+void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj);
+/* The last reference to the context went: destroys leaf objects until the table is empty. */
+void iof_objects_destroy_all(struct iof_ctx *ctx);
+
+/* Per type: frees the object and what it owns; called with nobody else able to reach it. */
+void iof_ioas_destroy(struct iof_object *obj);
+void iof_hwpt_destroy(struct iof_object *obj);		/* both HWPT types */
+void iof_device_destroy(struct iof_object *obj);
+void iof_fault_queue_destroy(struct iof_object *obj);
+void iof_test_object_destroy(struct iof_object *obj);
+
+static inline void iof_ctx_get(struct iof_ctx *ctx)
+{
+	kref_get(&ctx->ref);
+}
+
+/* One ioctl in progress. @cmd is the kernel's copy of the struct, zero-extended to its known size. */
+struct iof_ucmd {
+	struct iof_ctx *ctx;
+	void __user *uptr;
+	u32 user_size;
+	void *cmd;
+};
+
+/* The handlers behind the ioctl table; each returns 0 or a negative errno. */
+int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd);
+int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd);
+int iof_ioas_allow_iovas_ioctl(struct iof_ucmd *ucmd);
+int iof_ioas_map_ioctl(struct iof_ucmd *ucmd);
+int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd);
+int iof_ioas_unmap_ioctl(struct iof_ucmd *ucmd);
+int iof_option_ioctl(struct iof_ucmd *ucmd);		/* main.c; HUGE_PAGES calls into ioas.c */
+int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd);
+int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd);
+int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd);
+int iof_hw_info_ioctl(struct iof_ucmd *ucmd);		/* device.c */
+int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd);
+
+/* ---- user memory (pages.c) ---- */
+
+/*
+ * One piece of user memory as MAP named it, shared by the areas that map it and by their copies. Each
+ * page is pinned while at least one user (domain, access) needs it, once however many there are, and
+ * charged while it is pinned.
+ */
+struct iof_pages {
+	struct kref ref;		/* one per area */
+	struct mutex lock;		/* users[], page[] */
+	struct mm_struct *mm;		/* mmgrab; whose memory */
+	struct user_struct *user;	/* who is charged in mode USER */
+	unsigned long uptr;		/* first byte, page aligned down */
+	unsigned long npages;
+	bool writable;			/* pinned with write intent: the first mapping asked for it */
+	u8 account_mode;
+	bool no_limit;			/* the mapper had CAP_IPC_LOCK */
+	struct page **page;		/* [npages], valid where users > 0 */
+	u32 *users;			/* [npages] */
+};
+
+/* @uptr any alignment, @length > 0, checked by the caller. Nothing is pinned. */
+struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsigned long length,
+				  bool writable);
+void iof_pages_put(struct iof_pages *pages);
+/* Pins [first, last] for one more user. -EFAULT, -ENOMEM (also over the limit); undone on failure. */
+int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long last);
+void iof_pages_unpin(struct iof_pages *pages, unsigned long first, unsigned long last);
+
+/* ---- I/O virtual address map (iova_map.c) ---- */
+
+/* One mapping: [node range] of the IOVA space shows bytes of @pages from @offset on. */
+struct iof_area {
+	struct rb_node node;		/* map->areas; iova_rwsem */
+	unsigned long iova;
+	unsigned long last;		/* inclusive */
+	struct iof_map *map;
+	struct iof_pages *pages;	/* NULL while another thread still builds the mapping */
+	unsigned long offset;		/* bytes from pages->uptr */
+	unsigned int prot;		/* IOF_PROT_* */
+	bool busy;			/* being built or removed: unmap answers -EBUSY */
+};
+
+/* A range that must not be mapped, because @owner (a device, or NULL: for good) says so. */
+struct iof_reserved {
+	struct list_head node;
+	unsigned long start;
+	unsigned long last;
+	void *owner;
+};
+
+struct iof_allowed {
+	struct rb_node node;
+	unsigned long start;
+	unsigned long last;
+};
+
+/* A domain filled from the map. */
+struct iof_map_domain {
+	struct list_head node;
+	struct iof_domain *domain;
+};
+
+struct iof_map {
+	struct rw_semaphore domains_rwsem;
+	struct list_head domains;	/* struct iof_map_domain; domains_rwsem */
+
+	struct rw_semaphore iova_rwsem;	/* the rest */
+	struct rb_root areas;		/* by iova, disjoint */
+	struct rb_root allowed;		/* by start, disjoint; empty: no restriction */
+	struct list_head reserved;	/* struct iof_reserved, may overlap */
+	unsigned long alignment;	/* every area's iova, length and in-page offset are multiples */
+	bool huge_pages;
+};
+
+void iof_map_init(struct iof_map *map);
+/* Requires that no domain is left. */
+void iof_map_destroy(struct iof_map *map);
+/* Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure. */
+int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
+void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
+/* Reserves the device's regions for @owner. -EADDRINUSE conflict with an area or the allow-list, -ENOMEM */
+int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev, void *owner);
+void iof_map_unreserve(struct iof_map *map, void *owner);
+/* Test op ADD_RESERVED and friends: an ownerless range. */
+int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last, void *owner);
+
+struct iof_ioas {
+	struct iof_object obj;
+	struct iof_map map;
+	struct mutex hwpts_lock;
+	struct list_head hwpts;		/* struct iof_hwpt.ioas_node in creation order; hwpts_lock */
+};
+
+static inline struct iof_ioas *iof_ioas_get(struct iof_ctx *ctx, u32 id)
+{
+	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_IOAS);
+
+	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_ioas, obj);
+}
+
+/* ---- hardware page tables (hwpt.c) ---- */
+
+struct iof_hwpt {
+	struct iof_object obj;		/* HWPT_PAGING or HWPT_NESTED */
+	struct iof_domain *domain;
+	struct iof_fault_queue *queue;	/* NULL: not fault-capable; holds it */
+	u32 flags;			/* IOMMU_HWPT_ALLOC_* as allocated */
+	/* paging: */
+	struct iof_ioas *ioas;		/* holds it */
+	struct list_head ioas_node;	/* ioas->hwpts_lock */
+	bool automatic;			/* made by an attach; goes with its last attachment */
+	/* nested: */
+	struct iof_hwpt *parent;	/* holds it */
+};
+
+/*
+ * Makes a paging HWPT on @ioas for @idev's IOMMU and fills it; reserved id, unpublished. Caller holds
+ * ioas->hwpts_lock and publishes or, through iof_hwpt_abort(), undoes.
+ */
+struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioas,
+				       struct iof_device *idev, u32 flags,
+				       const struct iof_user_data *data,
+				       struct iof_fault_queue *queue, bool automatic);
+void iof_hwpt_abort(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
+
+/* The IOAS whose reserved ranges an attachment to this HWPT touches. */
+static inline struct iof_ioas *iof_hwpt_ioas(struct iof_hwpt *hwpt)
+{
+	return hwpt->parent ? hwpt->parent->ioas : hwpt->ioas;
+}
+
+/* ---- devices, groups, attachments (device.c) ---- */
+
+/* Who takes the complete page-request groups of an attachment. */
+struct iof_fault_sink;
+struct iof_fault_group;
+struct iof_attach;
+
+struct iof_fault_sink_ops {
+	/*
+	 * A complete group for g->attach. Under iof_group.fault_lock: O(1), no sleep. From here on the
+	 * sink owns the group and sees to its one answer (iof_iopf_respond()).
+	 */
+	void (*deliver)(struct iof_fault_sink *sink, struct iof_fault_group *g);
+	/*
+	 * The attachment is out of reach of new faults: answer INVALID whatever of it is open, and
+	 * return when answers that others are giving have reached the driver. May sleep, cannot fail,
+	 * costs what this attachment has open.
+	 */
+	void (*sweep)(struct iof_fault_sink *sink, struct iof_attach *attach);
+};
+
+struct iof_fault_sink {
+	const struct iof_fault_sink_ops *ops;
+};
+
+/* (group, PASID) is attached to a domain. Replaced as a whole, never changed into another. */
+struct iof_attach {
+	struct iof_group *group;
+	u32 pasid;			/* IOF_NO_PASID: the RID */
+	struct iof_domain *domain;
+	struct iof_hwpt *hwpt;		/* holds it; NULL for SVA */
+	struct iof_sva *sva;		/* SVA only; owned */
+	struct iof_fault_sink *sink;	/* NULL: page requests are answered INVALID */
+	struct list_head members;	/* struct iof_attach_member, oldest first; group->lock */
+	u32 dev_id;			/* what faults report: the oldest member's; group->fault_lock */
+
+	/* The sink's, under the sink's lock. */
+	struct list_head open;		/* struct iof_fault_group.open_node: delivered to the sink */
+	bool dead;			/* swept; a late deliver must not happen */
+	atomic_t answering;		/* answers taken off @open, on their way to the driver */
+};
+
+struct iof_attach_member {
+	struct list_head node;
+	struct iof_device *idev;
+};
+
+/* An isolation group: devices that can only be switched together. */
+struct iof_group {
+	struct kref ref;		/* one per registered device */
+	struct mutex lock;		/* everything but what fault_lock guards */
+	struct iof_ctx *owner;		/* the context that has devices of it bound; no reference */
+	unsigned int bound;		/* devices bound */
+	struct list_head hwdevs;	/* struct iof_hwdev_core.group_node */
+
+	spinlock_t fault_lock;		/* attachments, parked, switching; partials of its devices */
+	struct xarray attachments;	/* pasid -> struct iof_attach; written under both locks */
+	struct iof_attach *rid;		/* attachments[IOF_NO_PASID], for the fault path */
+	u32 switching_pasid;		/* a switch of this PASID is under way ... */
+	bool switching;			/* ... groups for it wait in @parked until it is decided */
+	struct list_head parked;	/* struct iof_fault_group.node */
+};
+
+struct iof_device {
+	struct iof_object obj;
+	struct iof_ctx *ctx;		/* a reference if @keeps_ctx */
+	struct iof_hwdev *hwdev;
+	struct iof_group *group;
+	bool keeps_ctx;
+};
+
+/* ---- page requests (iopf.c) ---- */
+
+#define IOF_PARTIAL_HASH_BITS	6
+
+/* A page of a group before its last. */
+struct iof_fault_page {
+	struct list_head node;
+	struct iommu_hwpt_pgfault rec;
+};
+
+/*
+ * A page-request group, from its first page to its answer. Owner: the device's partial hash while
+ * collecting; then the sink. Whoever takes it off there answers it by iof_iopf_respond(), which gives
+ * the record back to the device's pool.
+ */
+struct iof_fault_group {
+	struct list_head node;		/* partial hash bucket, parked list, then the sink's inbox */
+	struct list_head open_node;	/* attach->open; the sink's lock */
+	struct list_head pages;		/* struct iof_fault_page, all but the last, in arrival order */
+	struct iof_hwdev *dev;
+	struct iof_attach *attach;	/* NULL while collecting */
+	u32 nr_pages;			/* credits held: pages counted, last included once it came */
+	u32 cookie;			/* 0 while not delivered to a reader; the queue's lock */
+	u8 state;			/* enum iof_group_state; the sink's lock */
+	u8 refs;			/* life, and a reader at work on it; the queue's lock */
+	bool broken;			/* pages were lost or dropped: the last one is answered INVALID */
+	struct iof_page_req req;	/* the last page, as the driver sent it */
+	struct iommu_hwpt_pgfault rec;	/* the last page, as a reader gets it (cookie filled at read) */
+	u64 when;			/* ktime_get_ns() at delivery to the sink, for the oldest age */
+	struct work_struct work;	/* SVA only */
+};
+
+/* The core's part of a registered device. */
+struct iof_hwdev_core {
+	struct iof_hwdev *dev;
+	struct iof_group *group;
+	struct list_head group_node;	/* group->hwdevs; group->lock */
+	struct iof_device *idev;	/* bound; group->lock */
+	u32 pasids_attached;		/* PASID attachments this device is a member of; group->lock */
+
+	/* group->fault_lock: */
+	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];	/* groups still collecting */
+
+	spinlock_t pool_lock;
+	struct list_head free_groups;	/* struct iof_fault_group.node */
+	struct list_head free_pages;	/* struct iof_fault_page.node */
+	u32 in_use;			/* pages open, at most dev->credits; pool_lock */
+
+	atomic64_t requests, groups, refused, swept, answered[3];
+};
+
+int iof_iopf_init(struct iof_hwdev_core *core);
+void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is left */
+/*
+ * Gives the one answer for a group that the caller took off its sink, and recycles the record. May
+ * sleep. Decrements nothing of the attachment: that is the sink's.
+ */
+void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code);
+
+/*
+ * Switching (group, pasid) under group->lock:
+ *   iof_iopf_switch_begin()   groups that become complete from now on are parked
+ *   driver's attach for every device
+ *   iof_iopf_switch_end()     @new (may be NULL) takes the place of the old attachment; parked groups
+ *                             go to it, or are answered INVALID; partial pages of the PASID are
+ *                             dropped and their groups marked broken. Then the old one's sink is swept.
+ *   iof_iopf_switch_cancel()  instead, when the driver refused: parked groups go to the old one.
+ * switch_end stores into group->attachments, whose slot the caller reserved beforehand if it was empty.
+ */
+void iof_iopf_switch_begin(struct iof_group *group, u32 pasid);
+void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *new);
+void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid);
+/* Drops the partial pages of one device of the group (it leaves, others stay). */
+void iof_iopf_drop_partials(struct iof_hwdev *dev);
+
+/* ---- the fault queue (fault_queue.c, cookie.c) ---- */
+
+struct iof_fault_queue;
+/* From an id in HWPT_ALLOC, short-lived hold on the object; -ENOENT. */
+struct iof_fault_queue *iof_fault_queue_get(struct iof_ctx *ctx, u32 id);
+struct iof_object *iof_fault_queue_object(struct iof_fault_queue *queue);
+struct iof_fault_sink *iof_fault_queue_sink(struct iof_fault_queue *queue);
+/*
+ * Before an attachment is made: sees to it that the queue has cookie slots for @credits more open
+ * groups, so that reading never allocates. -ENOMEM. Undone by iof_fault_queue_release_credits().
+ */
+int iof_fault_queue_reserve_credits(struct iof_fault_queue *queue, u32 credits);
+void iof_fault_queue_release_credits(struct iof_fault_queue *queue, u32 credits);
+
+/* ---- SVA (sva.c) ---- */
+
+/* An SVA attachment's domain and sink; freed by iof_sva_free() after detach. */
+struct iof_sva;
+struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm);
+void iof_sva_free(struct iof_sva *sva);
+struct iof_domain *iof_sva_domain(struct iof_sva *sva);
+struct iof_fault_sink *iof_sva_sink(struct iof_sva *sva);
+
+#endif

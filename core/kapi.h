@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * kapi.h - everything the shared rooms (core/, model/, vfio/) need from a kernel.
+ *
+ * This is the only file of the shared rooms that names a <linux/...> header. In the kernel these are
+ * the kernel's own; in user space they are the stand-ins of shim/include/linux/, one by one listed in
+ * shim/STANDINS.md. A new kernel call costs a line here, a row there, and a contract test.
+ *
+ * The second half declares the platform hooks: the few services for which no single kernel call means
+ * the same in both worlds. kernel/platform.c and shim/platform.c implement them.
+ */
+#ifndef IOF_CORE_KAPI_H
+#define IOF_CORE_KAPI_H
+
+#include <linux/anon_inodes.h>
+#include <linux/atomic.h>
+#include <linux/bitmap.h>
+#include <linux/bitops.h>
+#include <linux/bits.h>
+#include <linux/bug.h>
+#include <linux/build_bug.h>
+#include <linux/capability.h>
+#include <linux/completion.h>
+#include <linux/crc32c.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/eventfd.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/hash.h>
+#include <linux/hashtable.h>
+#include <linux/highmem.h>
+#include <linux/idxd.h>
+#include <linux/kernel.h>
+#include <linux/kref.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
+#include <linux/list.h>
+#include <linux/lockdep.h>
+#include <linux/log2.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/overflow.h>
+#include <linux/poll.h>
+#include <linux/printk.h>
+#include <linux/rbtree.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/sched.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/types.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include <linux/vfio.h>
+#include <linux/wait.h>
+#include <linux/wait_bit.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+/*
+ * Copies between two addresses that this context may touch: kernel memory, or user pages reached
+ * through kmap_local_page(). Returns the number of bytes at the end that were NOT copied: 0 is
+ * success. Something else happens only in user space, where "pinned" memory can still be unmapped by
+ * the program that owns it; the caller turns it into an error of that one DMA. May be called with a
+ * mutex held, not with a spinlock.
+ */
+size_t iof_plat_copy(void *dst, const void *src, size_t n);
+
+/* An aligned 64-bit load of such memory: 0, or -EFAULT if the memory is gone. */
+int iof_plat_load64(const u64 *p, u64 *val);
+
+/*
+ * Compare-and-exchange on such memory, fully ordered. 0: exchanged. -EAGAIN: *p differed from *old,
+ * which now holds what was found. -EFAULT: the memory is gone, or not writable.
+ */
+int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new);
+
+/*
+ * Whether the page at user address @addr of @mm can be touched right now without a page fault of the
+ * processor (present; for @write also writable as far as the world can tell). Never faults it in.
+ */
+bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write);
+
+/*
+ * Copy to (@write) or from the address space @mm of a process, as a device that shares its page tables
+ * does: only what is present is touched, nothing is faulted in, the range lies within one page.
+ * 0, or -EFAULT when the page is absent, not permitted, or the process is gone.
+ */
+int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write);
+
+/*
+ * Make the page at @addr of @mm present (and writable, for @write), as the processor's own page fault
+ * would. May sleep. 0, or -EFAULT when the process has no such memory, or is gone.
+ */
+int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
+
+/*
+ * Device nodes. @space is where nodes of one machine live (in the kernel always NULL: there is one
+ * /dev), @name the path below /dev ("iommu", "vfio/devices/vfio0"). An open file of the node reaches
+ * @data through iof_plat_node_data(), also inside fops->open. iof_plat_remove_node() may be called
+ * only when no file of the node is open.
+ */
+struct iof_plat_node;
+struct iof_plat_space;
+struct iof_plat_node *iof_plat_add_node(struct iof_plat_space *space, const char *name,
+					const struct file_operations *fops, void *data);
+void iof_plat_remove_node(struct iof_plat_node *node);
+void *iof_plat_node_data(struct file *file);
+
+#endif
