@@ -1,0 +1,717 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ABI of /dev/iommu: every command, structure, flag and number of Linux 7.2, by Linux's own names,
+ * and what each errno means, written down once. Commands that iofault does not serve yet are here all
+ * the same; they answer ENOTTY.
+ *
+ * - Compiles in C and C++, in user space, over the shim and inside the kernel; needs <linux/types.h>
+ *   and <linux/ioctl.h> only.
+ * - A program may include this header, or <linux/iommufd.h>, or both in any order: when this one comes
+ *   first it takes the kernel header's include guards, so that one turns empty. When an older kernel
+ *   header came first, it stops with the way out.
+ * - Nothing here may ever change size or place: iommufd_layout.h asserts every number below.
+ */
+#ifndef IOFAULT_IOMMUFD_H
+#define IOFAULT_IOMMUFD_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#if defined(_IOMMUFD_H) || defined(_UAPI_IOMMUFD_H)
+/*
+ * The kernel's header was here first. HW_QUEUE_ALLOC is the youngest command below; a header that has
+ * it but lacks a younger flag is caught by the assertions at the end, under the name of that flag.
+ */
+#ifndef IOMMU_HW_QUEUE_ALLOC
+#error "<linux/iommufd.h> came first and is older than the ABI of iofault: include <iofault/iommufd.h> before it, or instead of it"
+#endif
+#else
+#define _IOMMUFD_H	/* the guard of the header in /usr/include/linux */
+#define _UAPI_IOMMUFD_H /* the guard of the same header inside a kernel tree */
+
+/*
+ * Every command
+ * -------------
+ * ioctl(fd of /dev/iommu, IOMMU_..., &struct). Numbers carry neither direction nor size. The first
+ * field, `size`, is the caller's sizeof; structures only grow at the end. A shorter structure, down to
+ * the minimum given with each command, reads as if its missing tail were zero, and gets back only what
+ * fits in it. A longer one is welcome as long as the unknown tail is zero.
+ *
+ * "in" fields are read, "out" fields are written on success, "in/out" both. Pointers travel as u64.
+ * Reserved fields must be zero. Addresses and lengths are in bytes.
+ *
+ * The same for each command, not repeated below:
+ *	ENOTTY		no such command, or not implemented here
+ *	EINVAL		`size` below the command's minimum
+ *	E2BIG		`size` above what is known and a byte in the unknown tail is not zero
+ *	EFAULT		the structure, or memory it points to, cannot be read or written
+ *	EOPNOTSUPP	a flag, type, option or operation is unknown, or a reserved field is not zero
+ *	ENOENT		an id is 0, unknown, not published yet, or names an object of another type
+ *	ENOMEM		out of memory
+ * If the reply cannot be copied out (EFAULT), a created object is gone again; a mapping made by MAP
+ * stays.
+ *
+ * Ids: one space for all objects of one open of /dev/iommu. The first is 1, the lowest free number is
+ * taken, a freed number is used again.
+ */
+#define IOMMUFD_TYPE (';')
+
+enum {
+	IOMMUFD_CMD_BASE = 0x80,
+	IOMMUFD_CMD_DESTROY = IOMMUFD_CMD_BASE,
+	IOMMUFD_CMD_IOAS_ALLOC = 0x81,
+	IOMMUFD_CMD_IOAS_ALLOW_IOVAS = 0x82,
+	IOMMUFD_CMD_IOAS_COPY = 0x83,
+	IOMMUFD_CMD_IOAS_IOVA_RANGES = 0x84,
+	IOMMUFD_CMD_IOAS_MAP = 0x85,
+	IOMMUFD_CMD_IOAS_UNMAP = 0x86,
+	IOMMUFD_CMD_OPTION = 0x87,
+	IOMMUFD_CMD_VFIO_IOAS = 0x88,
+	IOMMUFD_CMD_HWPT_ALLOC = 0x89,
+	IOMMUFD_CMD_GET_HW_INFO = 0x8a,
+	IOMMUFD_CMD_HWPT_SET_DIRTY_TRACKING = 0x8b,
+	IOMMUFD_CMD_HWPT_GET_DIRTY_BITMAP = 0x8c,
+	IOMMUFD_CMD_HWPT_INVALIDATE = 0x8d,
+	IOMMUFD_CMD_FAULT_QUEUE_ALLOC = 0x8e,
+	IOMMUFD_CMD_IOAS_MAP_FILE = 0x8f,
+	IOMMUFD_CMD_VIOMMU_ALLOC = 0x90,
+	IOMMUFD_CMD_VDEVICE_ALLOC = 0x91,
+	IOMMUFD_CMD_IOAS_CHANGE_PROCESS = 0x92,
+	IOMMUFD_CMD_VEVENTQ_ALLOC = 0x93,
+	IOMMUFD_CMD_HW_QUEUE_ALLOC = 0x94,
+};
+
+/*
+ * IOMMU_DESTROY (minimum 8): ends an object. There is no force and no cascade.
+ *	EBUSY	something still uses the object: an HWPT its IOAS, a nested HWPT its parent, an attachment
+ *		its HWPT, an open fault descriptor or an HWPT its fault queue; a bound device, or an HWPT
+ *		that the core made for an attachment, always
+ */
+struct iommu_destroy {
+	__u32 size;	/* in */
+	__u32 id;	/* in: any object */
+};
+#define IOMMU_DESTROY _IO(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY)
+
+/*
+ * IOMMU_IOAS_ALLOC (minimum 12): a new, empty I/O address space: everything allowed, alignment 1.
+ */
+struct iommu_ioas_alloc {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: 0 */
+	__u32 out_ioas_id;	/* out */
+};
+#define IOMMU_IOAS_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOC)
+
+/* A range of I/O virtual addresses, both ends included. */
+struct iommu_iova_range {
+	__aligned_u64 start;
+	__aligned_u64 last;
+};
+
+/*
+ * IOMMU_IOAS_IOVA_RANGES (minimum 32): the ranges in which mappings can be made now.
+ *	EMSGSIZE	more ranges than the array holds: those that fit are there, `num_iovas` and
+ *			`out_iova_alignment` are filled in, so that a second call can succeed
+ */
+struct iommu_ioas_iova_ranges {
+	__u32 size;				/* in */
+	__u32 ioas_id;				/* in */
+	__u32 num_iovas;			/* in: room in the array, 0 to ask. out: how many there are */
+	__u32 __reserved;
+	__aligned_u64 allowed_iovas;		/* in: -> struct iommu_iova_range[num_iovas], filled */
+	__aligned_u64 out_iova_alignment;	/* out: bytes, a power of two */
+};
+#define IOMMU_IOAS_IOVA_RANGES _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_IOVA_RANGES)
+
+/*
+ * IOMMU_IOAS_ALLOW_IOVAS (minimum 24): replaces the list of ranges that automatic mappings may use and
+ * that nothing may reserve any more. No entries: no restriction. Existing mappings may lie outside.
+ *	EINVAL		start >= last in an entry, or two entries overlap
+ *	EADDRINUSE	an entry touches a reserved range
+ */
+struct iommu_ioas_allow_iovas {
+	__u32 size;			/* in */
+	__u32 ioas_id;			/* in */
+	__u32 num_iovas;		/* in */
+	__u32 __reserved;
+	__aligned_u64 allowed_iovas;	/* in: -> struct iommu_iova_range[num_iovas] */
+};
+#define IOMMU_IOAS_ALLOW_IOVAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOW_IOVAS)
+
+/* Of MAP, MAP_FILE and COPY. At least one direction must be given. */
+enum iommufd_ioas_map_flags {
+	IOMMU_IOAS_MAP_FIXED_IOVA = 1 << 0,	/* the IOVA is the caller's choice */
+	IOMMU_IOAS_MAP_WRITEABLE = 1 << 1,	/* devices may write */
+	IOMMU_IOAS_MAP_READABLE = 1 << 2,	/* devices may read */
+};
+
+/*
+ * IOMMU_IOAS_MAP (minimum 40): lets devices see user memory at an IOVA. With an HWPT on the IOAS the pages are
+ * pinned and entered before the call returns; without one, the memory is not looked at until the first
+ * HWPT comes. A call that fails leaves no mapping, except for a reply that cannot be copied.
+ *	EINVAL		no direction; length 0 or too large; address, IOVA or length not a multiple of the
+ *			alignment; a fixed IOVA in a reserved range or outside the aperture
+ *	EOVERFLOW	user_va + length or iova + length wraps, or one of them is no address at all
+ *	EEXIST		a fixed range touches a mapping
+ *	ENOSPC		no hole is large enough
+ *	EFAULT		the memory is not there, or not writable for a WRITEABLE mapping
+ *	ENOMEM		also: more locked memory than RLIMIT_MEMLOCK allows
+ */
+struct iommu_ioas_map {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: IOMMU_IOAS_MAP_... */
+	__u32 ioas_id;		/* in */
+	__u32 __reserved;
+	__aligned_u64 user_va;	/* in */
+	__aligned_u64 length;	/* in: bytes */
+	__aligned_u64 iova;	/* in with FIXED_IOVA, out else; a chosen IOVA is never 0 */
+};
+#define IOMMU_IOAS_MAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP)
+
+/*
+ * IOMMU_IOAS_MAP_FILE (minimum 40): MAP, of a memfd. The mapping holds the file.
+ *	EBADF		fd is no open descriptor
+ *	EINVAL		also: the range leaves the file, or the file is of no usable kind
+ *	ENODEV		a DMA-BUF that has been revoked
+ */
+struct iommu_ioas_map_file {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: IOMMU_IOAS_MAP_... */
+	__u32 ioas_id;		/* in */
+	__s32 fd;		/* in */
+	__aligned_u64 start;	/* in: offset in the file */
+	__aligned_u64 length;	/* in: bytes */
+	__aligned_u64 iova;	/* in/out: as in MAP */
+};
+#define IOMMU_IOAS_MAP_FILE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP_FILE)
+
+/*
+ * IOMMU_IOAS_COPY (minimum 40): maps memory of one IOAS into another, or the same, at a second place. Pages and
+ * their accounting are shared; unmapping the source does not touch the copy.
+ *	ENOENT		also: the source range is not mapped without a gap
+ *	EPERM		WRITEABLE asked of memory that was mapped without it
+ *	EINVAL, EOVERFLOW, EEXIST, ENOSPC	as MAP
+ */
+struct iommu_ioas_copy {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: IOMMU_IOAS_MAP_..., FIXED_IOVA speaks of dst_iova */
+	__u32 dst_ioas_id;	/* in */
+	__u32 src_ioas_id;	/* in */
+	__aligned_u64 length;	/* in: bytes */
+	__aligned_u64 dst_iova;	/* in/out: as iova of MAP */
+	__aligned_u64 src_iova;	/* in */
+};
+#define IOMMU_IOAS_COPY _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_COPY)
+
+/*
+ * IOMMU_IOAS_UNMAP (minimum 24): removes whole mappings. iova 0 with length U64_MAX empties the IOAS and succeeds
+ * on an empty one. Not atomic: what came before the mapping that makes it fail is gone already.
+ *	ENOENT		nothing is mapped in the range, or its border cuts through a mapping
+ *	EINVAL		length 0
+ *	EOVERFLOW	iova or length is no address, or the end wraps
+ *	EBUSY		another thread still builds a mapping there, or a hardware queue lives in it
+ *	EDEADLOCK	a user inside the kernel never let go of its pins
+ */
+struct iommu_ioas_unmap {
+	__u32 size;		/* in */
+	__u32 ioas_id;		/* in */
+	__aligned_u64 iova;	/* in */
+	__aligned_u64 length;	/* in: bytes. out, on success only: bytes removed */
+};
+#define IOMMU_IOAS_UNMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
+
+/*
+ * IOMMU_IOAS_CHANGE_PROCESS (minimum 8): from now on the pinned memory of every IOAS counts as the caller's.
+ *	EINVAL	a mapping was not made by MAP_FILE of a memfd
+ *	EBUSY	a mapping is being built
+ *	ENOMEM	over the caller's limit; nothing has changed
+ */
+struct iommu_ioas_change_process {
+	__u32 size;	/* in */
+	__u32 __reserved;
+};
+#define IOMMU_IOAS_CHANGE_PROCESS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_CHANGE_PROCESS)
+
+enum iommufd_option {
+	IOMMU_OPTION_RLIMIT_MODE = 0,	/* locked memory counts for 0: the user (default), 1: the process */
+	IOMMU_OPTION_HUGE_PAGES = 1,	/* of an IOAS: 1: large I/O pages where possible (default), 0: none */
+};
+
+enum iommufd_option_ops {
+	IOMMU_OPTION_OP_SET = 0,
+	IOMMU_OPTION_OP_GET = 1,
+};
+
+/*
+ * IOMMU_OPTION (minimum 24)
+ *	EOPNOTSUPP	also: RLIMIT_MODE with an object_id
+ *	EINVAL		a value above 1; large pages off while an HWPT and mappings exist
+ *	EPERM		setting RLIMIT_MODE needs CAP_SYS_RESOURCE
+ *	EBUSY		setting RLIMIT_MODE once an object exists
+ *	EADDRINUSE	large pages off while a mapping is not aligned to the page size
+ */
+struct iommu_option {
+	__u32 size;		/* in */
+	__u32 option_id;	/* in: enum iommufd_option */
+	__u16 op;		/* in: enum iommufd_option_ops */
+	__u16 __reserved;
+	__u32 object_id;	/* in: 0 for RLIMIT_MODE, an IOAS for HUGE_PAGES */
+	__aligned_u64 val64;	/* in for SET; out for both */
+};
+#define IOMMU_OPTION _IO(IOMMUFD_TYPE, IOMMUFD_CMD_OPTION)
+
+enum iommufd_vfio_ioas_op {
+	IOMMU_VFIO_IOAS_GET = 0,
+	IOMMU_VFIO_IOAS_SET = 1,
+	IOMMU_VFIO_IOAS_CLEAR = 2,
+};
+
+/*
+ * IOMMU_VFIO_IOAS (minimum 12): the IOAS behind the VFIO type 1 ioctls.
+ *	ENODEV	GET while none is set
+ */
+struct iommu_vfio_ioas {
+	__u32 size;	/* in */
+	__u32 ioas_id;	/* in for SET, out for GET */
+	__u16 op;	/* in: enum iommufd_vfio_ioas_op */
+	__u16 __reserved;
+};
+#define IOMMU_VFIO_IOAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VFIO_IOAS)
+
+enum iommufd_hwpt_alloc_flags {
+	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,		/* paging only: may carry nested HWPTs */
+	IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1,	/* paging only */
+	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,		/* fault_id counts; not with NEST_PARENT */
+	IOMMU_HWPT_ALLOC_PASID = 1 << 3,		/* may be attached where PASIDs are used */
+};
+
+/* What `data_uptr` of HWPT_ALLOC points to. */
+enum iommu_hwpt_data_type {
+	IOMMU_HWPT_DATA_NONE = 0,
+	IOMMU_HWPT_DATA_VTD_S1 = 1,		/* struct iommu_hwpt_vtd_s1 */
+	IOMMU_HWPT_DATA_ARM_SMMUV3 = 2,		/* struct iommu_hwpt_arm_smmuv3 */
+	IOMMU_HWPT_DATA_AMD_GUEST = 3,		/* struct iommu_hwpt_amd_guest */
+};
+
+enum iommu_hwpt_vtd_s1_flags {
+	IOMMU_VTD_S1_SRE = 1 << 0,	/* supervisor requests are allowed */
+	IOMMU_VTD_S1_EAFE = 1 << 1,	/* extended accessed flag */
+	IOMMU_VTD_S1_WPE = 1 << 2,	/* write protection holds for supervisor requests */
+};
+
+/* First-stage table of Intel VT-d: the x86 format, in memory that the parent HWPT maps. */
+struct iommu_hwpt_vtd_s1 {
+	__aligned_u64 flags;		/* in: enum iommu_hwpt_vtd_s1_flags */
+	__aligned_u64 pgtbl_addr;	/* in: the root, an address of the parent's space */
+	__u32 addr_width;		/* in: bits of an input address */
+	__u32 __reserved;
+};
+
+/* The first 16 bytes of the guest's stream table entry. EIO: a bit is set that the guest does not own. */
+struct iommu_hwpt_arm_smmuv3 {
+	__aligned_le64 ste[2];
+};
+
+/* The guest's device table entry. */
+struct iommu_hwpt_amd_guest {
+	__aligned_u64 dte[4];
+};
+
+/*
+ * IOMMU_HWPT_ALLOC (minimum 24): a page table of hardware. pt_id decides the kind: on an IOAS, a paging HWPT
+ * that mirrors it; on a paging HWPT made with NEST_PARENT (or a vIOMMU), a nested HWPT whose first
+ * stage is the caller's. The device is not attached; it only chooses driver and abilities.
+ *	EINVAL		pt_id is unknown or nothing to build on; the parent was not made with NEST_PARENT
+ *			or has another driver; a length without type, a type without length, a blob of a
+ *			wrong length or with impossible content; the IOAS needs smaller pages than the
+ *			hardware has
+ *	EOPNOTSUPP	also: a flag or data type that the device's driver does not serve; a nested HWPT
+ *			without data; FAULT_ID_VALID with NEST_PARENT
+ *	EADDRINUSE	a mapping or allowed range of the IOAS lies outside the device's aperture
+ *	EFAULT, ENOMEM	also: pinning what is mapped in the IOAS, as MAP
+ */
+struct iommu_hwpt_alloc {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: enum iommufd_hwpt_alloc_flags */
+	__u32 dev_id;		/* in: a bound device */
+	__u32 pt_id;		/* in: IOAS, paging HWPT or vIOMMU */
+	__u32 out_hwpt_id;	/* out */
+	__u32 __reserved;
+	__u32 data_type;	/* in: enum iommu_hwpt_data_type */
+	__u32 data_len;		/* in: bytes at data_uptr */
+	__aligned_u64 data_uptr; /* in */
+	__u32 fault_id;		/* in: fault queue; read only with FAULT_ID_VALID */
+	__u32 __reserved2;	/* set to 0; not checked */
+};
+#define IOMMU_HWPT_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_ALLOC)
+
+enum iommu_hw_info_vtd_flags {
+	IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1 << 0,	/* no read-only mapping under a nest parent */
+};
+
+struct iommu_hw_info_vtd {
+	__u32 flags;		/* out: enum iommu_hw_info_vtd_flags */
+	__u32 __reserved;
+	__aligned_u64 cap_reg;	/* out: the capability register */
+	__aligned_u64 ecap_reg;	/* out: the extended capability register */
+};
+
+struct iommu_hw_info_arm_smmuv3 {
+	__u32 flags;	/* out: 0 */
+	__u32 __reserved;
+	__u32 idr[6];	/* out: IDR0 to IDR5 */
+	__u32 iidr;	/* out */
+	__u32 aidr;	/* out */
+};
+
+struct iommu_hw_info_tegra241_cmdqv {
+	__u32 flags;	/* out: 0 */
+	__u8 version;	/* out: PARAM bits 3:0 */
+	__u8 log2vcmdqs; /* out: PARAM bits 7:4 */
+	__u8 log2vsids;	/* out: PARAM bits 15:12 */
+	__u8 __reserved;
+};
+
+struct iommu_hw_info_amd {
+	__aligned_u64 efr;	/* out: extended feature register */
+	__aligned_u64 efr2;	/* out: extended feature register 2 */
+};
+
+enum iommu_hw_info_type {
+	IOMMU_HW_INFO_TYPE_NONE = 0,
+	IOMMU_HW_INFO_TYPE_DEFAULT = 0,		/* input: whatever the driver has */
+	IOMMU_HW_INFO_TYPE_INTEL_VTD = 1,
+	IOMMU_HW_INFO_TYPE_ARM_SMMUV3 = 2,
+	IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV = 3,
+	IOMMU_HW_INFO_TYPE_AMD = 4,
+};
+
+enum iommufd_hw_capabilities {
+	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
+	IOMMU_HW_CAP_PCI_PASID_EXEC = 1 << 1,	/* the device may ask for execution, by PASID */
+	IOMMU_HW_CAP_PCI_PASID_PRIV = 1 << 2,	/* ... for privileged access */
+	IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED = 1 << 3,
+};
+
+enum iommufd_hw_info_flags {
+	IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1 << 0,	/* in_data_type counts */
+};
+
+/*
+ * IOMMU_GET_HW_INFO (minimum 32): what the IOMMU in front of a device can do.
+ *	EOPNOTSUPP	also: the driver has no data of the type asked for
+ */
+struct iommu_hw_info {
+	__u32 size;			/* in */
+	__u32 flags;			/* in: enum iommufd_hw_info_flags */
+	__u32 dev_id;			/* in: a bound device */
+	__u32 data_len;			/* in: bytes at data_uptr, may be 0. out: bytes the driver has */
+	__aligned_u64 data_uptr;	/* in: filled; what the driver does not fill becomes zero */
+	union {
+		__u32 in_data_type;	/* in, with INPUT_TYPE: enum iommu_hw_info_type */
+		__u32 out_data_type;	/* out: enum iommu_hw_info_type */
+	};
+	__u8 out_max_pasid_log2;	/* out: bits of a PASID, 0: the device has none */
+	__u8 __reserved[3];
+	__aligned_u64 out_capabilities;	/* out: enum iommufd_hw_capabilities */
+};
+#define IOMMU_GET_HW_INFO _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_HW_INFO)
+
+enum iommufd_hwpt_set_dirty_tracking_flags {
+	IOMMU_HWPT_DIRTY_TRACKING_ENABLE = 1,
+};
+
+/*
+ * IOMMU_HWPT_SET_DIRTY_TRACKING (minimum 16): starts, with all pages clean, or stops.
+ *	EOPNOTSUPP	also: the HWPT was made without DIRTY_TRACKING
+ */
+struct iommu_hwpt_set_dirty_tracking {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: enum iommufd_hwpt_set_dirty_tracking_flags; 0 stops */
+	__u32 hwpt_id;		/* in: paging HWPT */
+	__u32 __reserved;	/* set to 0; not checked */
+};
+#define IOMMU_HWPT_SET_DIRTY_TRACKING _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_SET_DIRTY_TRACKING)
+
+enum iommufd_hwpt_get_dirty_bitmap_flags {
+	IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1,	/* look, and leave the pages dirty */
+};
+
+/*
+ * IOMMU_HWPT_GET_DIRTY_BITMAP (minimum 48): sets the bit of each dirty page of a range; clears none, so start from
+ * zero. Ask before unmapping: an unmap forgets.
+ *	EINVAL		page_size 0; start or end not aligned to page_size or to the IOAS
+ *	EOVERFLOW	the end wraps
+ */
+struct iommu_hwpt_get_dirty_bitmap {
+	__u32 size;		/* in */
+	__u32 hwpt_id;		/* in: paging HWPT */
+	__u32 flags;		/* in: enum iommufd_hwpt_get_dirty_bitmap_flags */
+	__u32 __reserved;
+	__aligned_u64 iova;	/* in: what bit 0 stands for */
+	__aligned_u64 length;	/* in: bytes */
+	__aligned_u64 page_size; /* in: bytes per bit */
+	__aligned_u64 data;	/* in: -> __u64 bitmap */
+};
+#define IOMMU_HWPT_GET_DIRTY_BITMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_GET_DIRTY_BITMAP)
+
+/* What the array of HWPT_INVALIDATE is made of. */
+enum iommu_hwpt_invalidate_data_type {
+	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,		/* struct iommu_hwpt_vtd_s1_invalidate */
+	IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1,	/* struct iommu_viommu_arm_smmuv3_invalidate */
+};
+
+enum iommu_hwpt_vtd_s1_invalidate_flags {
+	IOMMU_VTD_INV_FLAGS_LEAF = 1 << 0,	/* only leaf entries changed, no table pointer */
+};
+
+/* EINVAL: addr is not a multiple of 4096, or npages U64_MAX with addr not 0. */
+struct iommu_hwpt_vtd_s1_invalidate {
+	__aligned_u64 addr;	/* in */
+	__aligned_u64 npages;	/* in: of 4 KiB; U64_MAX with addr 0: everything */
+	__u32 flags;		/* in: enum iommu_hwpt_vtd_s1_invalidate_flags */
+	__u32 __reserved;
+};
+
+/* One command of the guest's command queue. EIO: not one that a guest may send. */
+struct iommu_viommu_arm_smmuv3_invalidate {
+	__aligned_le64 cmd[2];
+};
+
+/*
+ * IOMMU_HWPT_INVALIDATE (minimum 32): the caller has changed its first-stage table; forget what was cached of it.
+ * When it returns, no DMA still uses the old entries. Entries are done in order; entry_num tells how
+ * many were, on failure too. No entries at all asks whether the type is known.
+ *	EINVAL		unknown type, or not for this object; an HWPT that is not nested; with entries: a null
+ *			pointer, entry_len 0 or above a page, more than 2^19 entries; an entry of wrong content
+ *	EOPNOTSUPP	also: the driver has no invalidation
+ */
+struct iommu_hwpt_invalidate {
+	__u32 size;		/* in */
+	__u32 hwpt_id;		/* in: nested HWPT or vIOMMU */
+	__aligned_u64 data_uptr; /* in: -> entries */
+	__u32 data_type;	/* in: enum iommu_hwpt_invalidate_data_type */
+	__u32 entry_len;	/* in: bytes of an entry */
+	__u32 entry_num;	/* in: entries. out: entries done */
+	__u32 __reserved;
+};
+#define IOMMU_HWPT_INVALIDATE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_INVALIDATE)
+
+/*
+ * The fault queue
+ * ---------------
+ * IOMMU_FAULT_QUEUE_ALLOC (minimum 16): an object with a descriptor. HWPTs made with its id and FAULT_ID_VALID send
+ * the page faults of the devices attached to them into it; one queue serves any number of both. The
+ * descriptor is read/write and close-on-exec. The object can be destroyed once the descriptor is
+ * closed and no HWPT names it.
+ *
+ * read() returns struct iommu_hwpt_pgfault[]: page-request groups, whole ones only, in the order in
+ * which their last pages arrived; within a group in the order of arrival, LAST_PAGE on the final one.
+ *	0		nothing is pending; never blocks
+ *	EINVAL		the buffer cannot hold the first group (which stays first)
+ *	ESPIPE		the length is not a multiple of the structure, or a file position was given
+ *	EFAULT		the buffer cannot be written; the group stays pending. After complete groups, their
+ *			bytes are returned instead
+ *
+ * write() takes struct iommu_hwpt_page_response[], one for each group, in any order. It stops at the
+ * first bad entry; if entries before it were good, their bytes are returned, and the next write tells why.
+ *	EINVAL		unknown code (the cookie stays good), or a cookie that is not outstanding: never
+ *			given out, answered already, or answered by the core at detach or replace
+ *	ESPIPE		the length is not a multiple of the structure, or a file position was given
+ *	EFAULT		the entry cannot be read
+ *
+ * poll(): writable always; readable while a complete group waits to be read.
+ *
+ * What iofault promises beyond Linux: a group that could not be copied out wakes other readers again; the
+ * vectors of readv() are one buffer; when the last holder closes the descriptor, everything open and
+ * everything that comes later is answered INVALID, so no device hangs for want of a handler; a detach
+ * or replace also drops the pages of unfinished groups.
+ */
+struct iommu_fault_alloc {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: 0 */
+	__u32 out_fault_id;	/* out: for fault_id of HWPT_ALLOC */
+	__u32 out_fault_fd;	/* out: a new descriptor */
+};
+#define IOMMU_FAULT_QUEUE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_FAULT_QUEUE_ALLOC)
+
+enum iommu_hwpt_pgfault_flags {
+	IOMMU_PGFAULT_FLAGS_PASID_VALID = 1 << 0,	/* `pasid` counts */
+	IOMMU_PGFAULT_FLAGS_LAST_PAGE = 1 << 1,		/* the last record of its group */
+};
+
+enum iommu_hwpt_pgfault_perm {
+	IOMMU_PGFAULT_PERM_READ = 1 << 0,
+	IOMMU_PGFAULT_PERM_WRITE = 1 << 1,
+	IOMMU_PGFAULT_PERM_EXEC = 1 << 2,
+	IOMMU_PGFAULT_PERM_PRIV = 1 << 3,
+};
+
+/*
+ * One page that a device asks for. Accept unknown bits in flags and perm: they come from the driver.
+ *
+ * The cookie names the group in write(); all records of a group carry the same one. It is given out by
+ * read(), is never 0, and is good for one answer. In iofault it is the index of a slot in its low bits
+ * and the generation of that slot in the bits above. With N index bits (as many as number the sum of
+ * the credits of the devices that the queue serves, rounded up to a power of two), a cookie can come
+ * back only after its slot has been used 2^(32-N) - 1 times more; slots are taken again first in,
+ * first out, so all others had their turn in between. Up to then, an answer that is late, repeated or
+ * invented is refused and never reaches somebody else's fault. (Linux takes the lowest free number,
+ * and may give it out again at once.)
+ */
+struct iommu_hwpt_pgfault {
+	__u32 flags;		/* enum iommu_hwpt_pgfault_flags */
+	__u32 dev_id;		/* the bound device of the attachment the fault came through */
+	__u32 pasid;		/* with PASID_VALID */
+	__u32 grpid;		/* the device's number for the group; for information */
+	__u32 perm;		/* enum iommu_hwpt_pgfault_perm: the access that missed */
+	__u32 __reserved;	/* 0 */
+	__aligned_u64 addr;	/* where */
+	__u32 length;		/* a hint in bytes; 0: none */
+	__u32 cookie;
+};
+
+enum iommufd_page_response_code {
+	IOMMUFD_PAGE_RESP_SUCCESS = 0,	/* the page is there now: the device tries again */
+	IOMMUFD_PAGE_RESP_INVALID = 1,	/* there is no such page: the device gives up this access */
+};
+
+struct iommu_hwpt_page_response {
+	__u32 cookie;	/* of the group */
+	__u32 code;	/* enum iommufd_page_response_code */
+};
+
+/*
+ * The virtual IOMMU and what hangs on it
+ * --------------------------------------
+ */
+enum iommu_viommu_type {
+	IOMMU_VIOMMU_TYPE_DEFAULT = 0,
+	IOMMU_VIOMMU_TYPE_ARM_SMMUV3 = 1,
+	IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV = 2,	/* struct iommu_viommu_tegra241_cmdqv */
+};
+
+/* A window of registers: mmap() of /dev/iommu with exactly these two numbers. */
+struct iommu_viommu_tegra241_cmdqv {
+	__aligned_u64 out_vintf_mmap_offset;	/* out */
+	__aligned_u64 out_vintf_mmap_length;	/* out */
+};
+
+/*
+ * IOMMU_VIOMMU_ALLOC (minimum 24): the guest's share of a physical IOMMU.
+ *	EINVAL		the HWPT was not made with NEST_PARENT
+ *	EOPNOTSUPP	also: type DEFAULT, or a type unknown to the device's driver
+ */
+struct iommu_viommu_alloc {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: 0 */
+	__u32 type;		/* in: enum iommu_viommu_type */
+	__u32 dev_id;		/* in: a device behind the wanted IOMMU */
+	__u32 hwpt_id;		/* in: paging HWPT */
+	__u32 out_viommu_id;	/* out */
+	__u32 data_len;		/* in: bytes at data_uptr, 0: none */
+	__u32 __reserved;	/* set to 0; not checked */
+	__aligned_u64 data_uptr; /* in/out: by type */
+};
+#define IOMMU_VIOMMU_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VIOMMU_ALLOC)
+
+/*
+ * IOMMU_VDEVICE_ALLOC (minimum 24): the number by which the guest knows a device.
+ *	EINVAL	the device sits behind another IOMMU
+ *	EEXIST	virt_id is taken on this vIOMMU, or the device has a vDEVICE
+ */
+struct iommu_vdevice_alloc {
+	__u32 size;		/* in */
+	__u32 viommu_id;	/* in */
+	__u32 dev_id;		/* in */
+	__u32 out_vdevice_id;	/* out */
+	__aligned_u64 virt_id;	/* in: e.g. the guest's stream id */
+};
+#define IOMMU_VDEVICE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VDEVICE_ALLOC)
+
+enum iommu_veventq_flag {
+	IOMMU_VEVENTQ_FLAG_LOST_EVENTS = 1 << 0,	/* events were lost here; no payload follows */
+};
+
+/* read() of an event queue returns these, each with a payload by type behind it. */
+struct iommufd_vevent_header {
+	__u32 flags;	/* enum iommu_veventq_flag */
+	__u32 sequence;	/* counts every event, lost ones too; 0 follows INT_MAX */
+};
+
+enum iommu_veventq_type {
+	IOMMU_VEVENTQ_TYPE_DEFAULT = 0,
+	IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 = 1,	/* struct iommu_vevent_arm_smmuv3 */
+	IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV = 2,	/* struct iommu_vevent_tegra241_cmdqv */
+};
+
+/* A record of the event queue, with the stream id that the guest knows. */
+struct iommu_vevent_arm_smmuv3 {
+	__aligned_le64 evt[4];
+};
+
+/* One bit for each logical command queue in error. */
+struct iommu_vevent_tegra241_cmdqv {
+	__aligned_le64 lvcmdq_err_map[2];
+};
+
+/*
+ * IOMMU_VEVENTQ_ALLOC (minimum 28): events of one type of a vIOMMU, by a descriptor.
+ *	EINVAL	a depth that is 0 or above 2^19
+ *	EEXIST	the vIOMMU has a queue of that type
+ */
+struct iommu_veventq_alloc {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: 0 */
+	__u32 viommu_id;	/* in */
+	__u32 type;		/* in: enum iommu_veventq_type, not DEFAULT */
+	__u32 veventq_depth;	/* in: events kept; further ones are lost, and marked so */
+	__u32 out_veventq_id;	/* out */
+	__u32 out_veventq_fd;	/* out: a new descriptor */
+	__u32 __reserved;
+};
+#define IOMMU_VEVENTQ_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VEVENTQ_ALLOC)
+
+enum iommu_hw_queue_type {
+	IOMMU_HW_QUEUE_TYPE_DEFAULT = 0,
+	IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV = 1,
+};
+
+/*
+ * IOMMU_HW_QUEUE_ALLOC (minimum 40): gives the hardware a queue in guest memory. As long as it exists, its memory
+ * cannot be unmapped (EBUSY).
+ *	EINVAL		length 0, or a number the hardware does not have
+ *	EOVERFLOW	the end wraps
+ *	ENOENT		also: the memory is not mapped in the parent
+ *	EFAULT		also: the memory is not contiguous
+ *	EEXIST		the index is taken
+ *	EOPNOTSUPP	also: type DEFAULT, or a type unknown to the vIOMMU
+ */
+struct iommu_hw_queue_alloc {
+	__u32 size;				/* in */
+	__u32 flags;				/* in: 0 */
+	__u32 viommu_id;			/* in */
+	__u32 type;				/* in: enum iommu_hw_queue_type */
+	__u32 index;				/* in: number of the queue on the vIOMMU */
+	__u32 out_hw_queue_id;			/* out */
+	__aligned_u64 nesting_parent_iova;	/* in: guest-physical base */
+	__aligned_u64 length;			/* in: bytes */
+};
+#define IOMMU_HW_QUEUE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HW_QUEUE_ALLOC)
+
+#endif /* the kernel's header did not come first */
+
+#ifdef __cplusplus
+#define IOF_ABI_ASSERT(cond) static_assert(cond, #cond)
+#else
+#define IOF_ABI_ASSERT(cond) _Static_assert(cond, #cond)
+#endif
+#define IOF_ABI_STRUCT(type, bytes) IOF_ABI_ASSERT(sizeof(struct type) == (bytes));
+#define IOF_ABI_FIELD(type, field, at, bytes)                                                      \
+	IOF_ABI_ASSERT(__builtin_offsetof(struct type, field) == (at));                            \
+	IOF_ABI_ASSERT(sizeof(((struct type *)0)->field) == (bytes));
+#define IOF_ABI_NUMBER(name, value) IOF_ABI_ASSERT((name) == (value));
+#include "iommufd_layout.h"
+
+#endif /* IOFAULT_IOMMUFD_H */
