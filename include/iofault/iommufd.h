@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ABI of /dev/iommu: every command, structure, flag and number of Linux 7.2, by Linux's own names,
- * and what each errno means, written down once. Commands that iofault does not serve yet are here all
- * the same; they answer ENOTTY.
+ * The ABI of /dev/iommu: every command, structure, flag and number of Linux 7.2, by Linux's own
+ * names, and what each errno means, written down once. Commands that iofault does not serve yet are
+ * here all the same; they answer ENOTTY.
  *
- * - Compiles in C and C++, in user space, over the shim and inside the kernel; needs <linux/types.h>
- *   and <linux/ioctl.h> only.
- * - A program may include this header, or <linux/iommufd.h>, or both in any order: when this one comes
- *   first it takes the kernel header's include guards, so that one turns empty. When an older kernel
- *   header came first, it stops with the way out.
+ * - Compiles in C and C++, in user space, over the shim and inside the kernel; needs
+ *   <linux/types.h> and <linux/ioctl.h> only.
+ * - A program may include this header, or <linux/iommufd.h>, or both in any order: when this one
+ *   comes first it takes the kernel header's include guards, so that one turns empty. When an older
+ *   kernel header came first, it stops with the way out.
  * - Nothing here may ever change size or place: iommufd_layout.h asserts every number below.
  */
 #ifndef IOFAULT_IOMMUFD_H
@@ -19,11 +19,12 @@
 
 #if defined(_IOMMUFD_H) || defined(_UAPI_IOMMUFD_H)
 /*
- * The kernel's header was here first. HW_QUEUE_ALLOC is the youngest command below; a header that has
- * it but lacks a younger flag is caught by the assertions at the end, under the name of that flag.
+ * The kernel's header was here first. HW_QUEUE_ALLOC is the youngest command below; a header that
+ * has it but lacks a younger flag is caught by the assertions at the end, under the name of that
+ * flag.
  */
 #ifndef IOMMU_HW_QUEUE_ALLOC
-#error "<linux/iommufd.h> came first and is older than the ABI of iofault: include <iofault/iommufd.h> before it, or instead of it"
+#error "<linux/iommufd.h> came first and is too old: put <iofault/iommufd.h> before it or instead"
 #endif
 #else
 #define _IOMMUFD_H	/* the guard of the header in /usr/include/linux */
@@ -33,9 +34,9 @@
  * Every command
  * -------------
  * ioctl(fd of /dev/iommu, IOMMU_..., &struct). Numbers carry neither direction nor size. The first
- * field, `size`, is the caller's sizeof; structures only grow at the end. A shorter structure, down to
- * the minimum given with each command, reads as if its missing tail were zero, and gets back only what
- * fits in it. A longer one is welcome as long as the unknown tail is zero.
+ * field, `size`, is the caller's sizeof; structures only grow at the end. A shorter structure, down
+ * to the minimum given with each command, reads as if its missing tail were zero, and gets back
+ * only what fits in it. A longer one is welcome as long as the unknown tail is zero.
  *
  * "in" fields are read, "out" fields are written on success, "in/out" both. Pointers travel as u64.
  * Reserved fields must be zero. Addresses and lengths are in bytes.
@@ -45,14 +46,15 @@
  *	EINVAL		`size` below the command's minimum
  *	E2BIG		`size` above what is known and a byte in the unknown tail is not zero
  *	EFAULT		the structure, or memory it points to, cannot be read or written
- *	EOPNOTSUPP	a flag, type, option or operation is unknown, or a reserved field is not zero
+ *	EOPNOTSUPP	a flag, type, option or operation is unknown, or a reserved field is not
+ *			zero
  *	ENOENT		an id is 0, unknown, not published yet, or names an object of another type
  *	ENOMEM		out of memory
  * If the reply cannot be copied out (EFAULT), a created object is gone again; a mapping made by MAP
  * stays.
  *
- * Ids: one space for all objects of one open of /dev/iommu. The first is 1, the lowest free number is
- * taken, a freed number is used again.
+ * Ids: one space for all objects of one open of /dev/iommu. The first is 1, the lowest free number
+ * is taken, a freed number is used again.
  */
 #define IOMMUFD_TYPE (';')
 
@@ -83,9 +85,9 @@ enum {
 
 /*
  * IOMMU_DESTROY (minimum 8): ends an object. There is no force and no cascade.
- *	EBUSY	something still uses the object: an HWPT its IOAS, a nested HWPT its parent, an attachment
- *		its HWPT, an open fault descriptor or an HWPT its fault queue; a bound device, or an HWPT
- *		that the core made for an attachment, always
+ *	EBUSY	something still uses the object: an HWPT its IOAS, a nested HWPT its parent, an
+ *		attachment its HWPT, an open fault descriptor or an HWPT its fault queue; a bound
+ *		device, or an HWPT that the core made for an attachment, always
  */
 struct iommu_destroy {
 	__u32 size;	/* in */
@@ -117,16 +119,17 @@ struct iommu_iova_range {
 struct iommu_ioas_iova_ranges {
 	__u32 size;				/* in */
 	__u32 ioas_id;				/* in */
-	__u32 num_iovas;			/* in: room in the array, 0 to ask. out: how many there are */
+	__u32 num_iovas;			/* in: room in the array. out: all there are */
 	__u32 __reserved;
-	__aligned_u64 allowed_iovas;		/* in: -> struct iommu_iova_range[num_iovas], filled */
+	__aligned_u64 allowed_iovas;		/* in: -> room for iommu_iova_range[] */
 	__aligned_u64 out_iova_alignment;	/* out: bytes, a power of two */
 };
 #define IOMMU_IOAS_IOVA_RANGES _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_IOVA_RANGES)
 
 /*
- * IOMMU_IOAS_ALLOW_IOVAS (minimum 24): replaces the list of ranges that automatic mappings may use and
- * that nothing may reserve any more. No entries: no restriction. Existing mappings may lie outside.
+ * IOMMU_IOAS_ALLOW_IOVAS (minimum 24): replaces the list of ranges that automatic mappings may use
+ * and that nothing may reserve any more. No entries: no restriction. Existing mappings may lie
+ * outside.
  *	EINVAL		start >= last in an entry, or two entries overlap
  *	EADDRINUSE	an entry touches a reserved range
  */
@@ -147,11 +150,12 @@ enum iommufd_ioas_map_flags {
 };
 
 /*
- * IOMMU_IOAS_MAP (minimum 40): lets devices see user memory at an IOVA. With an HWPT on the IOAS the pages are
- * pinned and entered before the call returns; without one, the memory is not looked at until the first
- * HWPT comes. A call that fails leaves no mapping, except for a reply that cannot be copied.
- *	EINVAL		no direction; length 0 or too large; address, IOVA or length not a multiple of the
- *			alignment; a fixed IOVA in a reserved range or outside the aperture
+ * IOMMU_IOAS_MAP (minimum 40): lets devices see user memory at an IOVA. With an HWPT on the IOAS
+ * the pages are pinned and entered before the call returns; without one, the memory is not looked
+ * at until the first HWPT comes. A call that fails leaves no mapping, except for a reply that
+ * cannot be copied.
+ *	EINVAL		no direction; length 0 or too large; address, IOVA or length not a multiple
+ *			of the alignment; a fixed IOVA in a reserved range or outside the aperture
  *	EOVERFLOW	user_va + length or iova + length wraps, or one of them is no address at all
  *	EEXIST		a fixed range touches a mapping
  *	ENOSPC		no hole is large enough
@@ -187,8 +191,8 @@ struct iommu_ioas_map_file {
 #define IOMMU_IOAS_MAP_FILE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP_FILE)
 
 /*
- * IOMMU_IOAS_COPY (minimum 40): maps memory of one IOAS into another, or the same, at a second place. Pages and
- * their accounting are shared; unmapping the source does not touch the copy.
+ * IOMMU_IOAS_COPY (minimum 40): maps memory of one IOAS into another, or the same, at a second
+ * place. Pages and their accounting are shared; unmapping the source does not touch the copy.
  *	ENOENT		also: the source range is not mapped without a gap
  *	EPERM		WRITEABLE asked of memory that was mapped without it
  *	EINVAL, EOVERFLOW, EEXIST, ENOSPC	as MAP
@@ -205,8 +209,9 @@ struct iommu_ioas_copy {
 #define IOMMU_IOAS_COPY _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_COPY)
 
 /*
- * IOMMU_IOAS_UNMAP (minimum 24): removes whole mappings. iova 0 with length U64_MAX empties the IOAS and succeeds
- * on an empty one. Not atomic: what came before the mapping that makes it fail is gone already.
+ * IOMMU_IOAS_UNMAP (minimum 24): removes whole mappings. iova 0 with length U64_MAX empties the
+ * IOAS and succeeds on an empty one. Not atomic: what came before the mapping that makes it fail is
+ * gone already.
  *	ENOENT		nothing is mapped in the range, or its border cuts through a mapping
  *	EINVAL		length 0
  *	EOVERFLOW	iova or length is no address, or the end wraps
@@ -222,7 +227,8 @@ struct iommu_ioas_unmap {
 #define IOMMU_IOAS_UNMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
 
 /*
- * IOMMU_IOAS_CHANGE_PROCESS (minimum 8): from now on the pinned memory of every IOAS counts as the caller's.
+ * IOMMU_IOAS_CHANGE_PROCESS (minimum 8): from now on the pinned memory of every IOAS counts as the
+ * caller's.
  *	EINVAL	a mapping was not made by MAP_FILE of a memfd
  *	EBUSY	a mapping is being built
  *	ENOMEM	over the caller's limit; nothing has changed
@@ -234,8 +240,8 @@ struct iommu_ioas_change_process {
 #define IOMMU_IOAS_CHANGE_PROCESS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_CHANGE_PROCESS)
 
 enum iommufd_option {
-	IOMMU_OPTION_RLIMIT_MODE = 0,	/* locked memory counts for 0: the user (default), 1: the process */
-	IOMMU_OPTION_HUGE_PAGES = 1,	/* of an IOAS: 1: large I/O pages where possible (default), 0: none */
+	IOMMU_OPTION_RLIMIT_MODE = 0,	/* locked memory: the user's (0) or the process's (1) */
+	IOMMU_OPTION_HUGE_PAGES = 1,	/* of an IOAS: large I/O pages if possible (1) or never (0) */
 };
 
 enum iommufd_option_ops {
@@ -308,7 +314,7 @@ struct iommu_hwpt_vtd_s1 {
 	__u32 __reserved;
 };
 
-/* The first 16 bytes of the guest's stream table entry. EIO: a bit is set that the guest does not own. */
+/* Head of the guest's stream table entry. EIO: a bit is set that the guest does not own. */
 struct iommu_hwpt_arm_smmuv3 {
 	__aligned_le64 ste[2];
 };
@@ -319,15 +325,16 @@ struct iommu_hwpt_amd_guest {
 };
 
 /*
- * IOMMU_HWPT_ALLOC (minimum 24): a page table of hardware. pt_id decides the kind: on an IOAS, a paging HWPT
- * that mirrors it; on a paging HWPT made with NEST_PARENT (or a vIOMMU), a nested HWPT whose first
- * stage is the caller's. The device is not attached; it only chooses driver and abilities.
- *	EINVAL		pt_id is unknown or nothing to build on; the parent was not made with NEST_PARENT
- *			or has another driver; a length without type, a type without length, a blob of a
- *			wrong length or with impossible content; the IOAS needs smaller pages than the
- *			hardware has
- *	EOPNOTSUPP	also: a flag or data type that the device's driver does not serve; a nested HWPT
- *			without data; FAULT_ID_VALID with NEST_PARENT
+ * IOMMU_HWPT_ALLOC (minimum 24): a page table of hardware. pt_id decides the kind: on an IOAS, a
+ * paging HWPT that mirrors it; on a paging HWPT made with NEST_PARENT (or a vIOMMU), a nested HWPT
+ * whose first stage is the caller's. The device is not attached; it only chooses driver and
+ * abilities.
+ *	EINVAL		pt_id is unknown or nothing to build on; the parent was not made with
+ *			NEST_PARENT or has another driver; a length without type, a type without
+ *			length, a blob of a wrong length or with impossible content; the IOAS needs
+ *			smaller pages than the hardware has
+ *	EOPNOTSUPP	also: a flag or data type that the device's driver does not serve; a nested
+ *			HWPT without data; FAULT_ID_VALID with NEST_PARENT
  *	EADDRINUSE	a mapping or allowed range of the IOAS lies outside the device's aperture
  *	EFAULT, ENOMEM	also: pinning what is mapped in the IOAS, as MAP
  */
@@ -347,7 +354,7 @@ struct iommu_hwpt_alloc {
 #define IOMMU_HWPT_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_ALLOC)
 
 enum iommu_hw_info_vtd_flags {
-	IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1 << 0,	/* no read-only mapping under a nest parent */
+	IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1 << 0,	/* no read-only maps in a parent */
 };
 
 struct iommu_hw_info_vtd {
@@ -406,7 +413,7 @@ struct iommu_hw_info {
 	__u32 size;			/* in */
 	__u32 flags;			/* in: enum iommufd_hw_info_flags */
 	__u32 dev_id;			/* in: a bound device */
-	__u32 data_len;			/* in: bytes at data_uptr, may be 0. out: bytes the driver has */
+	__u32 data_len;			/* in: bytes at data_uptr. out: bytes the driver has */
 	__aligned_u64 data_uptr;	/* in: filled; what the driver does not fill becomes zero */
 	union {
 		__u32 in_data_type;	/* in, with INPUT_TYPE: enum iommu_hw_info_type */
@@ -439,8 +446,8 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
 };
 
 /*
- * IOMMU_HWPT_GET_DIRTY_BITMAP (minimum 48): sets the bit of each dirty page of a range; clears none, so start from
- * zero. Ask before unmapping: an unmap forgets.
+ * IOMMU_HWPT_GET_DIRTY_BITMAP (minimum 48): sets the bit of each dirty page of a range; clears
+ * none, so start from zero. Ask before unmapping: an unmap forgets.
  *	EINVAL		page_size 0; start or end not aligned to page_size or to the IOAS
  *	EOVERFLOW	the end wraps
  */
@@ -458,8 +465,8 @@ struct iommu_hwpt_get_dirty_bitmap {
 
 /* What the array of HWPT_INVALIDATE is made of. */
 enum iommu_hwpt_invalidate_data_type {
-	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,		/* struct iommu_hwpt_vtd_s1_invalidate */
-	IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1,	/* struct iommu_viommu_arm_smmuv3_invalidate */
+	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,		/* iommu_hwpt_vtd_s1_invalidate */
+	IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1,	/* iommu_viommu_arm_smmuv3_invalidate */
 };
 
 enum iommu_hwpt_vtd_s1_invalidate_flags {
@@ -480,11 +487,12 @@ struct iommu_viommu_arm_smmuv3_invalidate {
 };
 
 /*
- * IOMMU_HWPT_INVALIDATE (minimum 32): the caller has changed its first-stage table; forget what was cached of it.
- * When it returns, no DMA still uses the old entries. Entries are done in order; entry_num tells how
- * many were, on failure too. No entries at all asks whether the type is known.
- *	EINVAL		unknown type, or not for this object; an HWPT that is not nested; with entries: a null
- *			pointer, entry_len 0 or above a page, more than 2^19 entries; an entry of wrong content
+ * IOMMU_HWPT_INVALIDATE (minimum 32): the caller has changed its first-stage table; forget what was
+ * cached of it. When it returns, no DMA still uses the old entries. Entries are done in order;
+ * entry_num tells how many were, on failure too. No entries at all asks whether the type is known.
+ *	EINVAL		unknown type, or not for this object; an HWPT that is not nested; with
+ *			entries: a null pointer, entry_len 0 or above a page, more than 2^19
+ *			entries; an entry of wrong content
  *	EOPNOTSUPP	also: the driver has no invalidation
  */
 struct iommu_hwpt_invalidate {
@@ -501,32 +509,35 @@ struct iommu_hwpt_invalidate {
 /*
  * The fault queue
  * ---------------
- * IOMMU_FAULT_QUEUE_ALLOC (minimum 16): an object with a descriptor. HWPTs made with its id and FAULT_ID_VALID send
- * the page faults of the devices attached to them into it; one queue serves any number of both. The
- * descriptor is read/write and close-on-exec. The object can be destroyed once the descriptor is
- * closed and no HWPT names it.
+ * IOMMU_FAULT_QUEUE_ALLOC (minimum 16): an object with a descriptor. HWPTs made with its id and
+ * FAULT_ID_VALID send the page faults of the devices attached to them into it; one queue serves any
+ * number of both. The descriptor is read/write and close-on-exec. The object can be destroyed once
+ * the descriptor is closed and no HWPT names it.
  *
  * read() returns struct iommu_hwpt_pgfault[]: page-request groups, whole ones only, in the order in
- * which their last pages arrived; within a group in the order of arrival, LAST_PAGE on the final one.
+ * which their last pages arrived; within a group in the order of arrival, LAST_PAGE on the final
+ * one.
  *	0		nothing is pending; never blocks
  *	EINVAL		the buffer cannot hold the first group (which stays first)
  *	ESPIPE		the length is not a multiple of the structure, or a file position was given
- *	EFAULT		the buffer cannot be written; the group stays pending. After complete groups, their
- *			bytes are returned instead
+ *	EFAULT		the buffer cannot be written; the group stays pending. After complete
+ *			groups, their bytes are returned instead
  *
- * write() takes struct iommu_hwpt_page_response[], one for each group, in any order. It stops at the
- * first bad entry; if entries before it were good, their bytes are returned, and the next write tells why.
- *	EINVAL		unknown code (the cookie stays good), or a cookie that is not outstanding: never
- *			given out, answered already, or answered by the core at detach or replace
+ * write() takes struct iommu_hwpt_page_response[], one for each group, in any order. It stops at
+ * the first bad entry; if entries before it were good, their bytes are returned, and the next write
+ * tells why.
+ *	EINVAL		unknown code (the cookie stays good), or a cookie that is not outstanding:
+ *			never given out, answered already, or answered by the core at detach or
+ *			replace
  *	ESPIPE		the length is not a multiple of the structure, or a file position was given
  *	EFAULT		the entry cannot be read
  *
  * poll(): writable always; readable while a complete group waits to be read.
  *
- * What iofault promises beyond Linux: a group that could not be copied out wakes other readers again; the
- * vectors of readv() are one buffer; when the last holder closes the descriptor, everything open and
- * everything that comes later is answered INVALID, so no device hangs for want of a handler; a detach
- * or replace also drops the pages of unfinished groups.
+ * What iofault promises beyond Linux: a group that could not be copied out wakes other readers
+ * again; the vectors of readv() are one buffer; when the last holder closes the descriptor,
+ * everything open and everything that comes later is answered INVALID, so no device hangs for want
+ * of a handler; a detach or replace also drops the pages of unfinished groups.
  */
 struct iommu_fault_alloc {
 	__u32 size;		/* in */
@@ -549,16 +560,17 @@ enum iommu_hwpt_pgfault_perm {
 };
 
 /*
- * One page that a device asks for. Accept unknown bits in flags and perm: they come from the driver.
+ * One page that a device asks for. Accept unknown bits in flags and perm: they come from the
+ * driver.
  *
- * The cookie names the group in write(); all records of a group carry the same one. It is given out by
- * read(), is never 0, and is good for one answer. In iofault it is the index of a slot in its low bits
- * and the generation of that slot in the bits above. With N index bits (as many as number the sum of
- * the credits of the devices that the queue serves, rounded up to a power of two), a cookie can come
- * back only after its slot has been used 2^(32-N) - 1 times more; slots are taken again first in,
- * first out, so all others had their turn in between. Up to then, an answer that is late, repeated or
- * invented is refused and never reaches somebody else's fault. (Linux takes the lowest free number,
- * and may give it out again at once.)
+ * The cookie names the group in write(); all records of a group carry the same one. It is given out
+ * by read(), is never 0, and is good for one answer. In iofault it is the index of a slot in its
+ * low N bits, and the generation of that slot in the bits above. There are 2^N slots: the credits
+ * of the devices that the queue serves, summed and rounded up to a power of two. A cookie can come
+ * back only after its slot has been used again 2^(32-N) - 1 times; free slots are used first in,
+ * first out, so that all others have their turn in between. Until then an answer that is late,
+ * repeated or invented is refused, and never reaches somebody else's fault. (Linux takes the lowest
+ * free number, and may give it out again at once.)
  */
 struct iommu_hwpt_pgfault {
 	__u32 flags;		/* enum iommu_hwpt_pgfault_flags */
@@ -631,7 +643,7 @@ struct iommu_vdevice_alloc {
 #define IOMMU_VDEVICE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VDEVICE_ALLOC)
 
 enum iommu_veventq_flag {
-	IOMMU_VEVENTQ_FLAG_LOST_EVENTS = 1 << 0,	/* events were lost here; no payload follows */
+	IOMMU_VEVENTQ_FLAG_LOST_EVENTS = 1 << 0,	/* events are missing; no payload follows */
 };
 
 /* read() of an event queue returns these, each with a payload by type behind it. */
@@ -679,8 +691,8 @@ enum iommu_hw_queue_type {
 };
 
 /*
- * IOMMU_HW_QUEUE_ALLOC (minimum 40): gives the hardware a queue in guest memory. As long as it exists, its memory
- * cannot be unmapped (EBUSY).
+ * IOMMU_HW_QUEUE_ALLOC (minimum 40): gives the hardware a queue in guest memory. As long as it
+ * exists, its memory cannot be unmapped (EBUSY).
  *	EINVAL		length 0, or a number the hardware does not have
  *	EOVERFLOW	the end wraps
  *	ENOENT		also: the memory is not mapped in the parent
