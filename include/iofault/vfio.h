@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VFIO device node (/dev/vfio/devices/vfioN) as far as iommufd needs it: the system's
+ * <linux/vfio.h>, completed with what older ones lack (Debian 12's is of Linux 6.1), and iofault's
+ * own commands on that node.
+ *
+ * - The names are Linux's, the layouts those of Linux 7.2, whatever the system's header says: where
+ *   it has the shorter structs of 6.12, the names below stand for the longer ones from here on.
+ * - In the kernel, and wherever VFIO's names are there already, <linux/vfio.h> is not included
+ *   again.
+ */
+#ifndef IOFAULT_VFIO_H
+#define IOFAULT_VFIO_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+#ifndef VFIO_TYPE
+#include <linux/vfio.h>
+#endif
+
+#ifndef VFIO_DEVICE_BIND_IOMMUFD
+#define VFIO_DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
+#define VFIO_DEVICE_ATTACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
+#define VFIO_DEVICE_DETACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 20)
+#endif
+
+/*
+ * The same for all commands here: `argsz` is the caller's sizeof.
+ *	EINVAL	argsz below the minimum given, an unknown flag, a reserved field that is not zero
+ *	EFAULT	the structure cannot be read or written
+ */
+
+/*
+ * VFIO_DEVICE_BIND_IOMMUFD (minimum 16): puts the device into the context of an open /dev/iommu.
+ * Ends only when the device's descriptor is closed. Nothing else works before it.
+ *	EINVAL	also: bound already, or a negative iommufd
+ *	EBADF	iommufd is no descriptor
+ *	EBADFD	iommufd is a descriptor of something else
+ *	EPERM	the device's group is bound in another context
+ *	E2BIG	argsz above what is known and a byte in the unknown tail is not zero
+ */
+#ifndef VFIO_DEVICE_BIND_FLAG_TOKEN
+#define VFIO_DEVICE_BIND_FLAG_TOKEN (1 << 0)	/* token_uuid_ptr counts */
+struct iof_vfio_device_bind_iommufd {
+	__u32 argsz;			/* in */
+	__u32 flags;			/* in: VFIO_DEVICE_BIND_FLAG_... */
+	__s32 iommufd;			/* in: descriptor of /dev/iommu */
+	__u32 out_devid;		/* out: id of the bound device, dev_id of IOMMU_... commands */
+	__aligned_u64 token_uuid_ptr;	/* in: -> 16 bytes */
+};
+#define vfio_device_bind_iommufd iof_vfio_device_bind_iommufd
+#endif
+
+/*
+ * VFIO_DEVICE_ATTACH_IOMMUFD_PT (minimum 12, with PASID 16): the device's DMA goes through that
+ * page table; if something is attached already, instead of it. Faults of the former table that are
+ * open are answered INVALID before the call returns.
+ *	EINVAL		also: not bound; pt_id is neither an IOAS nor an HWPT; the page table does
+ *			not fit the device, or, for a PASID, was not made with
+ *			IOMMU_HWPT_ALLOC_PASID
+ *	ENOENT		no such pt_id
+ *	EOPNOTSUPP	the device has no PASIDs
+ *	EBUSY		the PASID is bound to a process (see below)
+ *	EADDRINUSE	the device reserves addresses that are mapped or allowed in the IOAS
+ *	ENOMEM, EFAULT	also: pinning what is mapped in the IOAS
+ *
+ * VFIO_DEVICE_DETACH_IOMMUFD_PT (minimum 8, with PASID 12): its DMA is blocked from now on, and
+ * open faults are answered INVALID before the call returns. Not attached: success.
+ */
+#ifndef VFIO_DEVICE_ATTACH_PASID
+#define VFIO_DEVICE_ATTACH_PASID (1 << 0)	/* pasid counts */
+struct iof_vfio_device_attach_iommufd_pt {
+	__u32 argsz;	/* in */
+	__u32 flags;	/* in: VFIO_DEVICE_ATTACH_PASID */
+	__u32 pt_id;	/* in: IOAS or HWPT. out: the HWPT that is attached */
+	__u32 pasid;	/* in */
+};
+#define vfio_device_attach_iommufd_pt iof_vfio_device_attach_iommufd_pt
+#endif
+
+#ifndef VFIO_DEVICE_DETACH_PASID
+#define VFIO_DEVICE_DETACH_PASID (1 << 0)	/* pasid counts */
+struct iof_vfio_device_detach_iommufd_pt {
+	__u32 argsz;	/* in */
+	__u32 flags;	/* in: VFIO_DEVICE_DETACH_PASID */
+	__u32 pasid;	/* in */
+};
+#define vfio_device_detach_iommufd_pt iof_vfio_device_detach_iommufd_pt
+#endif
+
+/*
+ * iofault's own. All commands of VFIO and of iommufd share the type ';' and carry no size (_IO);
+ * these carry direction and size, and their numbers lie above both ranges, so that no command that
+ * Linux has or may get can be mistaken for one of them. A VFIO node of Linux answers ENOTTY.
+ *
+ * IOF_VFIO_DEVICE_SVA_BIND (minimum 16): from now on the device's requests with this PASID go to
+ * the address space of the calling process, by the process's own page tables. What is not there is
+ * faulted in as an access by the process would; no fault queue sees it. The device must be bound.
+ *	EINVAL		also: not bound, PASID 0, or one beyond what the device has
+ *	EBUSY		something is attached to the PASID
+ *	EOPNOTSUPP	the device's driver cannot share page tables
+ *
+ * IOF_VFIO_DEVICE_SVA_UNBIND (minimum 16): ends it; DETACH of the PASID and closing the device do
+ * too.
+ *	ENOENT		no process is bound to the PASID
+ */
+struct iof_vfio_device_sva {
+	__u32 argsz;	/* in */
+	__u32 flags;	/* in: 0 */
+	__u32 pasid;	/* in */
+	__u32 __reserved;
+};
+#define IOF_VFIO_DEVICE_SVA_BIND _IOW(VFIO_TYPE, 0xe0, struct iof_vfio_device_sva)
+#define IOF_VFIO_DEVICE_SVA_UNBIND _IOW(VFIO_TYPE, 0xe1, struct iof_vfio_device_sva)
+
+/*
+ * The portal of a DMA engine: a region that takes 64-byte descriptors (struct dsa_hw_desc of
+ * <linux/idxd.h>) by pwrite() at the region's offset, which VFIO_DEVICE_GET_REGION_INFO tells, or
+ * anywhere inside the region; several at a time are taken in order. The bytes of those that were
+ * taken are returned.
+ *	EAGAIN	none was taken: the engine's queue is full
+ *	EINVAL	the length is not a multiple of 64
+ */
+#define IOF_VFIO_REGION_PORTAL 0
+#define IOF_VFIO_PORTAL_DESC_BYTES 64
+
+/* Where a region begins in the file: its index above bit 40, as GET_REGION_INFO says. */
+#define IOF_VFIO_REGION_SHIFT 40
+#define IOF_VFIO_REGION_OFFSET(index) ((__u64)(index) << IOF_VFIO_REGION_SHIFT)
+
+#ifdef __cplusplus
+#define IOF_VFIO_ASSERT(cond) static_assert(cond, #cond)
+#else
+#define IOF_VFIO_ASSERT(cond) _Static_assert(cond, #cond)
+#endif
+#define IOF_VFIO_AT(type, field, at) IOF_VFIO_ASSERT(__builtin_offsetof(struct type, field) == (at))
+IOF_VFIO_ASSERT(VFIO_DEVICE_BIND_IOMMUFD == 0x3b76);
+IOF_VFIO_ASSERT(VFIO_DEVICE_ATTACH_IOMMUFD_PT == 0x3b77);
+IOF_VFIO_ASSERT(VFIO_DEVICE_DETACH_IOMMUFD_PT == 0x3b78);
+IOF_VFIO_ASSERT(VFIO_DEVICE_BIND_FLAG_TOKEN == 1);
+IOF_VFIO_ASSERT(VFIO_DEVICE_ATTACH_PASID == 1);
+IOF_VFIO_ASSERT(VFIO_DEVICE_DETACH_PASID == 1);
+IOF_VFIO_ASSERT(sizeof(struct vfio_device_bind_iommufd) == 24);
+IOF_VFIO_AT(vfio_device_bind_iommufd, argsz, 0);
+IOF_VFIO_AT(vfio_device_bind_iommufd, flags, 4);
+IOF_VFIO_AT(vfio_device_bind_iommufd, iommufd, 8);
+IOF_VFIO_AT(vfio_device_bind_iommufd, out_devid, 12);
+IOF_VFIO_AT(vfio_device_bind_iommufd, token_uuid_ptr, 16);
+IOF_VFIO_ASSERT(sizeof(struct vfio_device_attach_iommufd_pt) == 16);
+IOF_VFIO_AT(vfio_device_attach_iommufd_pt, argsz, 0);
+IOF_VFIO_AT(vfio_device_attach_iommufd_pt, flags, 4);
+IOF_VFIO_AT(vfio_device_attach_iommufd_pt, pt_id, 8);
+IOF_VFIO_AT(vfio_device_attach_iommufd_pt, pasid, 12);
+IOF_VFIO_ASSERT(sizeof(struct vfio_device_detach_iommufd_pt) == 12);
+IOF_VFIO_AT(vfio_device_detach_iommufd_pt, argsz, 0);
+IOF_VFIO_AT(vfio_device_detach_iommufd_pt, flags, 4);
+IOF_VFIO_AT(vfio_device_detach_iommufd_pt, pasid, 8);
+IOF_VFIO_ASSERT(IOF_VFIO_DEVICE_SVA_BIND == 0x40103be0);
+IOF_VFIO_ASSERT(IOF_VFIO_DEVICE_SVA_UNBIND == 0x40103be1);
+IOF_VFIO_ASSERT(sizeof(struct iof_vfio_device_sva) == 16);
+IOF_VFIO_AT(iof_vfio_device_sva, argsz, 0);
+IOF_VFIO_AT(iof_vfio_device_sva, flags, 4);
+IOF_VFIO_AT(iof_vfio_device_sva, pasid, 8);
+IOF_VFIO_AT(iof_vfio_device_sva, __reserved, 12);
+
+#endif /* IOFAULT_VFIO_H */
