@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+#
+# The one door: everything that is done with this tree is a target here, and `make help` prints them.
+# Meson and Ninja do the building; each target first sees to it that the packages are there. Results go
+# to build/ and nowhere else.
+#
+#   make BUILD=dir         builds somewhere else
+#   make PREFIX=/usr       where `make install` puts things (with DESTDIR= in front, if given)
+#   make MESON_ARGS=...    further arguments for `meson setup`, when the build folder is made
+#   make JOBS=n            so many compilers and tests at a time; all processors otherwise
+
+BUILD      ?= build/main
+PREFIX     ?= /usr/local
+JOBS       ?= $(shell nproc 2>/dev/null || echo 2)
+MESON_ARGS ?=
+ARGS       ?=
+
+.DEFAULT_GOAL := all
+.NOTPARALLEL:
+.PHONY: all deps demo check test audit bench kcheck install clean distclean help
+
+all: deps $(BUILD)/build.ninja  ## build the library, the command, examples and tests (the default)
+	@ninja -C $(BUILD) -j $(JOBS)
+
+$(BUILD)/build.ninja: | deps
+	@meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS)
+
+deps:                           ## install the Debian packages that are missing (runs by itself)
+	@scripts/deps
+
+demo: all                       ## a software DMA engine works through a file; each page is a fault
+	@scripts/demo $(BUILD) $(ARGS)
+
+check: deps                     ## all tests: gcc, clang, ASan+UBSan, TSan; then kcheck and audit
+	@scripts/check --jobs $(JOBS) $(ARGS)
+
+test: all                       ## the tests in the ordinary build only: quick
+	@scripts/check --jobs $(JOBS) --build $(BUILD) $(ARGS)
+
+audit: deps                     ## the rules of the house, counted by machine
+	@scripts/audit $(ARGS)
+
+bench: all                      ## measure, beside the peers
+	@scripts/bench $(BUILD) $(ARGS)
+
+kcheck: deps                    ## compile the shared rooms into a module against stock kernel headers
+	@scripts/kcheck $(ARGS)
+
+install: all                    ## install library, headers, command, man page (PREFIX, DESTDIR)
+	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" -eq 0 ]; then ldconfig; fi
+
+clean:                          ## remove what was compiled, keep the configuration
+	@if [ -f $(BUILD)/build.ninja ]; then ninja -C $(BUILD) -t clean; fi
+
+distclean:                      ## remove build/ as a whole
+	@rm -rf build
+
+help:                           ## print this
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@echo
+	@sed -n 's/^#   make/  make/p' Makefile
