@@ -51,6 +51,12 @@ enum iof_page_code {
  */
 int iof_report_page_req(struct iof_hwdev *dev, const struct iof_page_req *req);
 
+/*
+ * The device was reset, or its request queue overflowed: it will not finish the groups that it has begun.
+ * Their pages are forgotten. Complete groups are not affected.
+ */
+void iof_report_reset(struct iof_hwdev *dev);
+
 /* ---- user data that the core passes through to the driver ---- */
 
 struct iof_user_data {

@@ -14,8 +14,9 @@
  *   iof_hwdev_core.pool_lock  spinlock  free fault records of one device
  *   iof_ctx.objects xa_lock   spinlock  the id table
  *
- * No lock is held across a copy from or to user memory. Under the spinlocks nothing walks, copies,
- * allocates or sleeps.
+ * No lock is held across a copy from or to user memory. Under the spinlocks nothing copies, allocates
+ * or sleeps, and nothing walks, with one exception: a switch of an attachment walks the unfinished groups
+ * of that isolation group's devices under its own fault_lock.
  */
 #ifndef IOF_CORE_PRIVATE_H
 #define IOF_CORE_PRIVATE_H
@@ -262,10 +263,11 @@ struct iof_attach;
 
 struct iof_fault_sink_ops {
 	/*
-	 * A complete group for g->attach. Under iof_group.fault_lock: O(1), no sleep. From here on the
-	 * sink owns the group and sees to its one answer (iof_iopf_respond()).
+	 * A complete group for g->attach. Under iof_group.fault_lock: O(1), no sleep. True: the sink owns
+	 * the group now and sees to its one answer (iof_iopf_respond()). False: nobody can answer any
+	 * more; the caller does, with INVALID.
 	 */
-	void (*deliver)(struct iof_fault_sink *sink, struct iof_fault_group *g);
+	bool (*deliver)(struct iof_fault_sink *sink, struct iof_fault_group *g);
 	/*
 	 * The attachment is out of reach of new faults: answer INVALID whatever of it is open, and
 	 * return when answers that others are giving have reached the driver. May sleep, cannot fail,
@@ -291,8 +293,7 @@ struct iof_attach {
 
 	/* The sink's, under the sink's lock. */
 	struct list_head open;		/* struct iof_fault_group.open_node: delivered to the sink */
-	bool dead;			/* swept; a late deliver must not happen */
-	atomic_t answering;		/* answers taken off @open, on their way to the driver */
+	u32 answering;			/* groups taken off @open whose answer is on its way to the driver */
 };
 
 struct iof_attach_member {
@@ -347,12 +348,10 @@ struct iof_fault_group {
 	struct iof_attach *attach;	/* NULL while collecting */
 	u32 nr_pages;			/* credits held: pages counted, last included once it came */
 	u32 cookie;			/* 0 while not delivered to a reader; the queue's lock */
-	u8 state;			/* enum iof_group_state; the sink's lock */
-	u8 refs;			/* life, and a reader at work on it; the queue's lock */
+	u8 state;			/* the sink's, under its lock */
 	bool broken;			/* pages were lost or dropped: the last one is answered INVALID */
 	struct iof_page_req req;	/* the last page, as the driver sent it */
 	struct iommu_hwpt_pgfault rec;	/* the last page, as a reader gets it (cookie filled at read) */
-	u64 when;			/* ktime_get_ns() at delivery to the sink, for the oldest age */
 	struct work_struct work;	/* SVA only */
 };
 
@@ -365,7 +364,9 @@ struct iof_hwdev_core {
 	u32 pasids_attached;		/* PASID attachments this device is a member of; group->lock */
 
 	/* group->fault_lock: */
-	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];	/* groups still collecting */
+	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];	/* groups still collecting, or broken */
+	struct list_head broken;	/* the broken ones among them (open_node), oldest first */
+	u32 nr_broken;			/* at most dev->credits; they hold no credit */
 
 	spinlock_t pool_lock;
 	struct list_head free_groups;	/* struct iof_fault_group.node */
@@ -379,17 +380,27 @@ int iof_iopf_init(struct iof_hwdev_core *core);
 void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is left */
 /*
  * Gives the one answer for a group that the caller took off its sink, and recycles the record. May
- * sleep. Decrements nothing of the attachment: that is the sink's.
+ * sleep. The device's credits are back before the driver hears of the answer, since it may send the
+ * next request at once.
  */
 void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code);
+/* The same in two steps, for a record that somebody still reads: the answer, and later the memory. */
+void iof_iopf_answer(struct iof_fault_group *g, enum iof_page_code code);
+void iof_iopf_recycle(struct iof_fault_group *g);
+/* Counts a group that the core answers because its attachment or its queue goes away. */
+static inline void iof_iopf_count_swept(struct iof_fault_group *g)
+{
+	atomic64_inc(&g->dev->core->swept);
+}
 
 /*
  * Switching (group, pasid) under group->lock:
  *   iof_iopf_switch_begin()   groups that become complete from now on are parked
  *   driver's attach for every device
  *   iof_iopf_switch_end()     @new (may be NULL) takes the place of the old attachment; parked groups
- *                             go to it, or are answered INVALID; partial pages of the PASID are
- *                             dropped and their groups marked broken. Then the old one's sink is swept.
+ *                             go to it, or are answered INVALID; partial pages that were meant for
+ *                             the old one are dropped and their groups marked broken. The caller then
+ *                             sweeps the old one's sink.
  *   iof_iopf_switch_cancel()  instead, when the driver refused: parked groups go to the old one.
  * switch_end stores into group->attachments, whose slot the caller reserved beforehand if it was empty.
  */
