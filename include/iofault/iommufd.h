@@ -241,7 +241,7 @@ struct iommu_ioas_change_process {
 
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,	/* locked memory: the user's (0) or the process's (1) */
-	IOMMU_OPTION_HUGE_PAGES = 1,	/* of an IOAS: large I/O pages if possible (1) or never (0) */
+	IOMMU_OPTION_HUGE_PAGES = 1,	/* of an IOAS: large I/O pages: yes (1), never (0) */
 };
 
 enum iommufd_option_ops {

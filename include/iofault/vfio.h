@@ -45,7 +45,7 @@ struct iof_vfio_device_bind_iommufd {
 	__u32 argsz;			/* in */
 	__u32 flags;			/* in: VFIO_DEVICE_BIND_FLAG_... */
 	__s32 iommufd;			/* in: descriptor of /dev/iommu */
-	__u32 out_devid;		/* out: id of the bound device, dev_id of IOMMU_... commands */
+	__u32 out_devid;		/* out: dev_id of the IOMMU_... commands */
 	__aligned_u64 token_uuid_ptr;	/* in: -> 16 bytes */
 };
 #define vfio_device_bind_iommufd iof_vfio_device_bind_iommufd

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The test commands of /dev/iommu: devices made of nothing ("mock") that can be attached, can fault
+ * and can be asked what they see. Numbers, names and layouts are those of Linux 7.2's own test
+ * suite, and in addition the device flag that only 6.12's suite uses (HUGE_IOVA).
+ *
+ * - IOMMU_TEST_CMD is one ioctl; `op` chooses, the union holds the arguments of that op.
+ * - Ops that iofault does not serve answer EOPNOTSUPP, like unknown ones. A system without mock
+ *   devices answers ENOTTY to the ioctl itself.
+ * - Tests and measurements only: nothing here is for programs that have a device.
+ */
+#ifndef IOFAULT_IOMMUFD_TEST_H
+#define IOFAULT_IOMMUFD_TEST_H
+
+#include "iommufd.h"
+
+enum {
+	IOMMU_TEST_OP_ADD_RESERVED = 1,
+	IOMMU_TEST_OP_MOCK_DOMAIN = 2,
+	IOMMU_TEST_OP_MD_CHECK_MAP = 3,
+	IOMMU_TEST_OP_MD_CHECK_REFS = 4,
+	IOMMU_TEST_OP_CREATE_ACCESS = 5,
+	IOMMU_TEST_OP_DESTROY_ACCESS_PAGES = 6,
+	IOMMU_TEST_OP_ACCESS_PAGES = 7,
+	IOMMU_TEST_OP_ACCESS_RW = 8,
+	IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT = 9,
+	IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE = 10,
+	IOMMU_TEST_OP_ACCESS_REPLACE_IOAS = 11,
+	IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS = 12,
+	IOMMU_TEST_OP_DIRTY = 13,
+	IOMMU_TEST_OP_MD_CHECK_IOTLB = 14,
+	IOMMU_TEST_OP_TRIGGER_IOPF = 15,
+	/* since 7.2 */
+	IOMMU_TEST_OP_DEV_CHECK_CACHE = 16,
+	IOMMU_TEST_OP_TRIGGER_VEVENT = 17,
+	IOMMU_TEST_OP_PASID_ATTACH = 18,
+	IOMMU_TEST_OP_PASID_REPLACE = 19,
+	IOMMU_TEST_OP_PASID_DETACH = 20,
+	IOMMU_TEST_OP_PASID_CHECK_HWPT = 21,
+	IOMMU_TEST_OP_DMABUF_GET = 22,
+	IOMMU_TEST_OP_DMABUF_REVOKE = 23,
+};
+
+/* What the mock hardware can address, and in which steps. */
+enum {
+	MOCK_APERTURE_START = 1 << 24,
+	MOCK_APERTURE_LAST = 0x7fffffff,
+	MOCK_PAGE_SIZE = 2048,
+	MOCK_HUGE_PAGE_SIZE = 512 * MOCK_PAGE_SIZE,
+};
+
+enum {
+	MOCK_FLAGS_ACCESS_WRITE = 1 << 0,
+	MOCK_FLAGS_ACCESS_SYZ = 1 << 16,	/* also tolerated in the flags of IOMMU_IOAS_COPY */
+};
+
+enum {
+	MOCK_ACCESS_RW_WRITE = 1 << 0,
+	MOCK_ACCESS_RW_SLOW_PATH = 1 << 2,
+};
+
+enum {
+	MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES = 1 << 0,
+};
+
+enum {
+	MOCK_FLAGS_DEVICE_NO_DIRTY = 1 << 0,	/* the device cannot track dirty pages */
+	MOCK_FLAGS_DEVICE_HUGE_IOVA = 1 << 1,	/* 6.12 only: its domains know 1 MiB pages */
+	MOCK_FLAGS_DEVICE_PASID = 1 << 2,	/* the device has 2^MOCK_PASID_WIDTH PASIDs */
+};
+
+enum {
+	MOCK_NESTED_DOMAIN_IOTLB_ID_MAX = 3,
+	MOCK_NESTED_DOMAIN_IOTLB_NUM = 4,
+};
+
+enum {
+	MOCK_DEV_CACHE_ID_MAX = 3,
+	MOCK_DEV_CACHE_NUM = 4,
+};
+
+#define MOCK_PASID_WIDTH 20
+
+/* The second change of what is attached to this PASID fails once, with ENOMEM. */
+#define IOMMU_TEST_PASID_RESERVED 1024
+
+/*
+ * IOMMU_TEST_CMD (minimum 68): beside each op, what `id` is. Common: ENOENT for an unknown id,
+ * EINVAL for an object that is not a mock's.
+ */
+struct iommu_test_cmd {
+	__u32 size;	/* in */
+	__u32 op;	/* in: IOMMU_TEST_OP_... */
+	__u32 id;	/* in */
+	__u32 __reserved;
+	union {
+		/* id: IOAS. EINVAL: length 0. EOVERFLOW: it wraps. EADDRINUSE: mapped or allowed */
+		struct {
+			__aligned_u64 start;
+			__aligned_u64 length;
+		} add_reserved;
+		/* id: IOAS or HWPT that the new device is attached to. Destroy stdev to end all */
+		struct {
+			__u32 out_stdev_id;	/* the test device, `id` of other ops */
+			__u32 out_hwpt_id;	/* what it is attached to */
+			__u32 out_idev_id;	/* the bound device, dev_id of other commands */
+		} mock_domain;
+		/* as MOCK_DOMAIN. EINVAL: unknown flag */
+		struct {
+			__u32 out_stdev_id;
+			__u32 out_hwpt_id;
+			__u32 out_idev_id;
+			__u32 dev_flags;	/* in: MOCK_FLAGS_DEVICE_... */
+		} mock_domain_flags;
+		/* id: stdev */
+		struct {
+			__u32 pt_id;	/* in: IOAS or HWPT. out: the HWPT */
+		} mock_domain_replace;
+		/* id: HWPT. EINVAL: misaligned, or the HWPT does not map iova to uptr throughout */
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+		} check_map;
+		/* EIO: a page is pinned another number of times. EINVAL: misaligned */
+		struct {
+			__aligned_u64 length;
+			__aligned_u64 uptr;
+			__u32 refs;
+		} check_refs;
+		/* id: IOAS. EOPNOTSUPP: unknown flag. EADDRINUSE: mappings not page-aligned */
+		struct {
+			__u32 out_access_fd;	/* `id` of the access ops; closing it ends it */
+			__u32 flags;		/* in: MOCK_FLAGS_ACCESS_CREATE_... */
+		} create_access;
+		/* id: access. ENOENT: no such item (any more). EBADFD: not an access */
+		struct {
+			__u32 access_pages_id;
+		} destroy_access_pages;
+		/* id: access. ENOENT: a hole. EPERM. EBADE: not the pages at uptr */
+		struct {
+			__u32 flags;			/* in: MOCK_FLAGS_ACCESS_... */
+			__u32 out_access_pages_id;
+			__aligned_u64 iova;
+			__aligned_u64 length;		/* ENOMEM above 16 MiB */
+			__aligned_u64 uptr;		/* 0: do not compare */
+		} access_pages;
+		/* id: access. ENOENT: a hole. EPERM, EFAULT */
+		struct {
+			__aligned_u64 iova;
+			__aligned_u64 length;	/* ENOMEM above 16 MiB */
+			__aligned_u64 uptr;
+			__u32 flags;		/* in: MOCK_ACCESS_RW_... */
+		} access_rw;
+		/* id: access */
+		struct {
+			__u32 ioas_id;
+		} access_replace_ioas;
+		/* EINVAL: below 12 */
+		struct {
+			__u32 limit;	/* bytes of scratch memory while pinning */
+		} memory_limit;
+		/* id: HWPT. EINVAL: something is 0 or misaligned, or tracking is off. EOVERFLOW */
+		struct {
+			__u32 flags;		/* ignored */
+			__aligned_u64 iova;
+			__aligned_u64 length;
+			__aligned_u64 page_size;	/* bytes per bit */
+			__aligned_u64 uptr;		/* -> bitmap of what becomes dirty */
+			__aligned_u64 out_nr_dirty;
+		} dirty;
+		/* id: nested HWPT. EINVAL: word `id` of its cache is another */
+		struct {
+			__u32 id;
+			__u32 iotlb;
+		} check_iotlb;
+		/*
+		 * One page request that is a whole group; PASID_VALID when pasid is not 0. Success
+		 * whatever becomes of it; when the call returns it is queued, or answered.
+		 */
+		struct {
+			__u32 dev_id;	/* the bound device; `id` is not used */
+			__u32 pasid;
+			__u32 grpid;
+			__u32 perm;	/* handed through as it is */
+			__aligned_u64 addr;
+		} trigger_iopf;
+		/* id: bound device. EINVAL: word `id` of its cache is another */
+		struct {
+			__u32 id;
+			__u32 cache;
+		} check_dev_cache;
+		/* ENOENT: no virtual id. EOPNOTSUPP: no event queue. ENOMEM: event lost */
+		struct {
+			__u32 dev_id;
+		} trigger_vevent;
+		/* id: stdev. EBUSY: attached already. EINVAL: no such PASID, HWPT without */
+		struct {
+			__u32 pasid;
+			__u32 pt_id;	/* in: IOAS or HWPT. out: the HWPT */
+		} pasid_attach;
+		/* id: stdev. EINVAL: nothing attached, or as above */
+		struct {
+			__u32 pasid;
+			__u32 pt_id;	/* in: IOAS or HWPT. out: the HWPT */
+		} pasid_replace;
+		/* id: stdev. Never fails */
+		struct {
+			__u32 pasid;
+		} pasid_detach;
+		/* id: stdev. EINVAL: another HWPT is attached */
+		struct {
+			__u32 pasid;
+			__u32 hwpt_id;	/* 0: nothing is attached */
+		} pasid_check;
+		/* The ioctl returns a descriptor. EINVAL: length 0 or above 512 pages */
+		struct {
+			__u32 length;
+			__u32 open_flags;
+		} dmabuf_get;
+		struct {
+			__s32 dmabuf_fd;
+			__u32 revoked;
+		} dmabuf_revoke;
+	};
+	__u32 last;	/* no meaning; the minimum size reaches to here */
+};
+#define IOMMU_TEST_CMD _IO(IOMMUFD_TYPE, 0xa0)
+
+/* GET_HW_INFO of a mock device */
+#define IOMMU_HW_INFO_TYPE_SELFTEST 0xfeedbeef
+#define IOMMU_HW_INFO_SELFTEST_REGVAL 0xdeadbeef
+struct iommu_test_hw_info {
+	__u32 flags;	/* out: 0 */
+	__u32 test_reg;	/* out: IOMMU_HW_INFO_SELFTEST_REGVAL */
+};
+
+/* HWPT_ALLOC on a mock device: nested, or (since 7.2) paging to choose its format */
+#define IOMMU_HWPT_DATA_SELFTEST 0xdead
+#define IOMMU_TEST_IOTLB_DEFAULT 0xbadbeef
+enum {
+	MOCK_IOMMUPT_DEFAULT = 0,
+	MOCK_IOMMUPT_HUGE = 1,	/* 4 KiB and 1 MiB pages, all addresses */
+};
+struct iommu_hwpt_selftest {	/* minimum 4, all that 6.12 has */
+	__u32 iotlb;		/* in: what the words of its cache start with */
+	__u32 pagetable_type;	/* in: MOCK_IOMMUPT_... */
+};
+
+/* HWPT_INVALIDATE of a nested HWPT of a mock device: words of its cache become 0 */
+#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST 0xdeadbeef
+#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID 0xdadbeef
+#define IOMMU_TEST_INVALIDATE_FLAG_ALL (1 << 0)
+struct iommu_hwpt_invalidate_selftest {
+	__u32 flags;	/* in: IOMMU_TEST_INVALIDATE_FLAG_ALL; EOPNOTSUPP: others */
+	__u32 iotlb_id;	/* in: EINVAL above MOCK_NESTED_DOMAIN_IOTLB_ID_MAX */
+};
+
+/* The mock's virtual IOMMU, its events and queues, all since 7.2 */
+#define IOMMU_VIOMMU_TYPE_SELFTEST 0xdeadbeef
+struct iommu_viommu_selftest {
+	__u32 in_data;				/* in */
+	__u32 out_data;				/* out: in_data */
+	__aligned_u64 out_mmap_offset;		/* out */
+	__aligned_u64 out_mmap_length;		/* out */
+};
+
+#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST 0xdeadbeef
+#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST_INVALID 0xdadbeef
+#define IOMMU_TEST_DEV_CACHE_DEFAULT 0xbaddad
+struct iommu_viommu_invalidate_selftest {
+	__u32 flags;	/* in: IOMMU_TEST_INVALIDATE_FLAG_ALL; EOPNOTSUPP: others */
+	__u32 vdev_id;	/* in */
+	__u32 cache_id;	/* in: EINVAL above MOCK_DEV_CACHE_ID_MAX */
+};
+
+#define IOMMU_VEVENTQ_TYPE_SELFTEST 0xbeefbeef
+struct iommu_viommu_event_selftest {
+	__u32 virt_id;
+};
+
+#define IOMMU_HW_QUEUE_TYPE_SELFTEST 0xdeadbeef
+#define IOMMU_TEST_HW_QUEUE_MAX 2
+
+#define IOF_TEST_AT(field, at)                                                                     \
+	IOF_ABI_ASSERT(__builtin_offsetof(struct iommu_test_cmd, field) == (at))
+IOF_ABI_ASSERT(IOMMU_TEST_CMD == 0x3ba0);
+IOF_ABI_ASSERT(sizeof(struct iommu_test_cmd) == 72);
+IOF_TEST_AT(size, 0);
+IOF_TEST_AT(op, 4);
+IOF_TEST_AT(id, 8);
+IOF_TEST_AT(__reserved, 12);
+IOF_TEST_AT(last, 64);
+IOF_TEST_AT(add_reserved.start, 16);
+IOF_TEST_AT(add_reserved.length, 24);
+IOF_TEST_AT(mock_domain.out_stdev_id, 16);
+IOF_TEST_AT(mock_domain.out_hwpt_id, 20);
+IOF_TEST_AT(mock_domain.out_idev_id, 24);
+IOF_TEST_AT(mock_domain_flags.out_stdev_id, 16);
+IOF_TEST_AT(mock_domain_flags.out_hwpt_id, 20);
+IOF_TEST_AT(mock_domain_flags.out_idev_id, 24);
+IOF_TEST_AT(mock_domain_flags.dev_flags, 28);
+IOF_TEST_AT(mock_domain_replace.pt_id, 16);
+IOF_TEST_AT(check_map.iova, 16);
+IOF_TEST_AT(check_map.length, 24);
+IOF_TEST_AT(check_map.uptr, 32);
+IOF_TEST_AT(check_refs.length, 16);
+IOF_TEST_AT(check_refs.uptr, 24);
+IOF_TEST_AT(check_refs.refs, 32);
+IOF_TEST_AT(create_access.out_access_fd, 16);
+IOF_TEST_AT(create_access.flags, 20);
+IOF_TEST_AT(destroy_access_pages.access_pages_id, 16);
+IOF_TEST_AT(access_pages.flags, 16);
+IOF_TEST_AT(access_pages.out_access_pages_id, 20);
+IOF_TEST_AT(access_pages.iova, 24);
+IOF_TEST_AT(access_pages.length, 32);
+IOF_TEST_AT(access_pages.uptr, 40);
+IOF_TEST_AT(access_rw.iova, 16);
+IOF_TEST_AT(access_rw.length, 24);
+IOF_TEST_AT(access_rw.uptr, 32);
+IOF_TEST_AT(access_rw.flags, 40);
+IOF_TEST_AT(access_replace_ioas.ioas_id, 16);
+IOF_TEST_AT(memory_limit.limit, 16);
+IOF_TEST_AT(dirty.flags, 16);
+IOF_TEST_AT(dirty.iova, 24);
+IOF_TEST_AT(dirty.length, 32);
+IOF_TEST_AT(dirty.page_size, 40);
+IOF_TEST_AT(dirty.uptr, 48);
+IOF_TEST_AT(dirty.out_nr_dirty, 56);
+IOF_TEST_AT(check_iotlb.id, 16);
+IOF_TEST_AT(check_iotlb.iotlb, 20);
+IOF_TEST_AT(trigger_iopf.dev_id, 16);
+IOF_TEST_AT(trigger_iopf.pasid, 20);
+IOF_TEST_AT(trigger_iopf.grpid, 24);
+IOF_TEST_AT(trigger_iopf.perm, 28);
+IOF_TEST_AT(trigger_iopf.addr, 32);
+IOF_TEST_AT(check_dev_cache.id, 16);
+IOF_TEST_AT(check_dev_cache.cache, 20);
+IOF_TEST_AT(trigger_vevent.dev_id, 16);
+IOF_TEST_AT(pasid_attach.pasid, 16);
+IOF_TEST_AT(pasid_attach.pt_id, 20);
+IOF_TEST_AT(pasid_replace.pasid, 16);
+IOF_TEST_AT(pasid_replace.pt_id, 20);
+IOF_TEST_AT(pasid_detach.pasid, 16);
+IOF_TEST_AT(pasid_check.pasid, 16);
+IOF_TEST_AT(pasid_check.hwpt_id, 20);
+IOF_TEST_AT(dmabuf_get.length, 16);
+IOF_TEST_AT(dmabuf_get.open_flags, 20);
+IOF_TEST_AT(dmabuf_revoke.dmabuf_fd, 16);
+IOF_TEST_AT(dmabuf_revoke.revoked, 20);
+IOF_ABI_ASSERT(sizeof(struct iommu_test_hw_info) == 8);
+IOF_ABI_ASSERT(sizeof(struct iommu_hwpt_selftest) == 8);
+IOF_ABI_ASSERT(sizeof(struct iommu_hwpt_invalidate_selftest) == 8);
+IOF_ABI_ASSERT(sizeof(struct iommu_viommu_selftest) == 24);
+IOF_ABI_ASSERT(sizeof(struct iommu_viommu_invalidate_selftest) == 12);
+IOF_ABI_ASSERT(sizeof(struct iommu_viommu_event_selftest) == 4);
+
+#endif /* IOFAULT_IOMMUFD_TEST_H */
