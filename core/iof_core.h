@@ -56,14 +56,23 @@ int iof_device_sva_unbind(struct iof_device *idev, u32 pasid);
 /* ---- test ioctls (mock.c) ---- */
 
 /*
- * IOMMU_TEST_CMD of contexts made while @ops are set goes to ops->ioctl. The context is held for the
- * call; @cmd is the copied-in struct, written back to the user by iof_test_respond().
+ * What the publisher of a "iommu" node may give as the node's data (NULL: no test ioctls, nothing is
+ * counted). Lives at least as long as the node and every context made through it: @contexts counts
+ * those, from open until the last reference to the context is gone and it has been freed.
+ *
+ * With @test_ops, IOMMU_TEST_CMD of its contexts goes to test_ops->ioctl. The context is held for the
+ * call; iof_ucmd_cmd() is the copied-in struct, written back to the user by iof_ucmd_respond().
  */
 struct iof_ucmd;
 struct iof_test_ops {
 	int (*ioctl)(struct iof_ucmd *ucmd);
 };
-void iof_set_test_ops(const struct iof_test_ops *ops);
+struct iof_ctx_node {
+	const struct iof_test_ops *test_ops;
+	atomic_t contexts;
+};
+/* The node @ctx was opened through; NULL if it had no data. */
+struct iof_ctx_node *iof_ctx_node(struct iof_ctx *ctx);
 struct iof_ctx *iof_ucmd_ctx(struct iof_ucmd *ucmd);
 void *iof_ucmd_cmd(struct iof_ucmd *ucmd);
 int iof_ucmd_respond(struct iof_ucmd *ucmd, size_t len);

@@ -30,6 +30,7 @@
 struct iof_ctx {
 	struct kref ref;	/* the open file, each device bound to keep it, each open queue descriptor */
 	struct xarray objects;	/* id -> struct iof_object; reserved while unpublished */
+	struct iof_ctx_node *node;	/* may be NULL; const after open; its count falls as the last thing */
 	u32 account_mode;	/* IOF_ACCOUNT_*; written by OPTION while no object exists (xa_lock) */
 };
 
