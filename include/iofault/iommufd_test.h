@@ -39,6 +39,9 @@ enum {
 	IOMMU_TEST_OP_PASID_CHECK_HWPT = 21,
 	IOMMU_TEST_OP_DMABUF_GET = 22,
 	IOMMU_TEST_OP_DMABUF_REVOKE = 23,
+	/* iofault's own; Linux answers EOPNOTSUPP */
+	IOF_TEST_OP_PAGE_REQ = 0x10000,
+	IOF_TEST_OP_STATS = 0x10001,
 };
 
 /* What the mock hardware can address, and in which steps. */
@@ -222,10 +225,41 @@ struct iommu_test_cmd {
 			__s32 dmabuf_fd;
 			__u32 revoked;
 		} dmabuf_revoke;
+		/*
+		 * One page request exactly as given, so that groups of several pages, unfinished and
+		 * mixed-up ones can be made. Fails as the driver that reports it would see it fail:
+		 * EINVAL nobody listens, ENOSPC beyond the device's credits, ENOMEM.
+		 */
+		struct {
+			__u32 dev_id;	/* a bound device of the mock; `id` is not used */
+			__u32 flags;	/* enum iommu_hwpt_pgfault_flags */
+			__u32 pasid;
+			__u32 grpid;
+			__u32 perm;
+			__u32 __reserved;
+			__aligned_u64 addr;
+		} iof_page_req;
+		/* Counters of a device; a shorter buffer gets the first of them */
+		struct {
+			__u32 dev_id;		/* any bound device; `id` is not used */
+			__u32 len;		/* bytes at uptr */
+			__aligned_u64 uptr;	/* -> struct iof_test_stats */
+		} iof_stats;
 	};
 	__u32 last;	/* no meaning; the minimum size reaches to here */
 };
 #define IOMMU_TEST_CMD _IO(IOMMUFD_TYPE, 0xa0)
+
+/* Each exact when nothing is under way. */
+struct iof_test_stats {
+	__aligned_u64 requests;		/* pages reported */
+	__aligned_u64 groups;		/* last pages reported */
+	__aligned_u64 success;		/* groups by their answer */
+	__aligned_u64 invalid;
+	__aligned_u64 failure;
+	__aligned_u64 refused;		/* answered by the core: nobody listened, or no credits */
+	__aligned_u64 swept;		/* answered by the core: detach, replace, last close */
+};
 
 /* GET_HW_INFO of a mock device */
 #define IOMMU_HW_INFO_TYPE_SELFTEST 0xfeedbeef
@@ -348,6 +382,11 @@ IOF_TEST_AT(dmabuf_get.length, 16);
 IOF_TEST_AT(dmabuf_get.open_flags, 20);
 IOF_TEST_AT(dmabuf_revoke.dmabuf_fd, 16);
 IOF_TEST_AT(dmabuf_revoke.revoked, 20);
+IOF_TEST_AT(iof_page_req.dev_id, 16);
+IOF_TEST_AT(iof_page_req.addr, 40);
+IOF_TEST_AT(iof_stats.dev_id, 16);
+IOF_TEST_AT(iof_stats.uptr, 24);
+IOF_ABI_ASSERT(sizeof(struct iof_test_stats) == 56);
 IOF_ABI_ASSERT(sizeof(struct iommu_test_hw_info) == 8);
 IOF_ABI_ASSERT(sizeof(struct iommu_hwpt_selftest) == 8);
 IOF_ABI_ASSERT(sizeof(struct iommu_hwpt_invalidate_selftest) == 8);

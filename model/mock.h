@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * mock.h - the mock device: the smallest device that can fault.
+ *
+ * mock.c is its driver (domains of half pages, nested domains that are four words, no DMA at all);
+ * mock_ioctl.c is IOMMU_TEST_CMD, through which programs make such devices and let them fault. A
+ * device belongs to the context it was made in, and is gone with its test object.
+ */
+#ifndef IOF_MODEL_MOCK_H
+#define IOF_MODEL_MOCK_H
+
+#include "core/iof_core.h"
+#include <iofault/iommufd_test.h>
+
+/* The node data of a machine that offers the test ioctls. */
+struct iof_mock_node {
+	struct iof_ctx_node node;
+	u32 credits;	/* of every mock device; constant */
+};
+
+extern const struct iof_test_ops iof_mock_test_ops;
+
+struct iof_mock_device {
+	struct iof_hwdev hw;
+	struct iof_device *idev;
+	struct iof_test_object *tobj;
+	u32 flags;			/* MOCK_FLAGS_DEVICE_* */
+	/*
+	 * PASID (0: the RID) -> struct iof_domain in force. Written by attach(), which the core
+	 * serialises for a device; read at any time.
+	 */
+	struct xarray attached;
+	u32 trap_changes;		/* of the PASID whose second change fails; as attach() */
+};
+
+struct iof_mock_domain {
+	struct iof_domain domain;
+	struct xarray entries;		/* iova >> shift -> physical address, as mock_entry() */
+	bool huge;			/* has 1 MiB pages */
+};
+
+struct iof_mock_nested {
+	struct iof_domain domain;
+	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];	/* READ_ONCE, WRITE_ONCE */
+};
+
+/* Makes and registers a device; @credits as in struct iof_hwdev. NULL: out of memory. */
+struct iof_mock_device *iof_mock_device_create(u32 flags, u32 credits);
+/* Nothing is attached and nobody has it bound. */
+void iof_mock_device_destroy(struct iof_mock_device *mock);
+/* The mock behind a device or a domain; NULL if it is no mock's, or (domains) of another type. */
+struct iof_mock_device *iof_mock_of(struct iof_hwdev *dev);
+struct iof_mock_domain *iof_mock_paging_of(struct iof_domain *domain);
+struct iof_mock_nested *iof_mock_nested_of(struct iof_domain *domain);
+
+#endif

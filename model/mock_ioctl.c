@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * mock_ioctl.c - IOMMU_TEST_CMD: programs make mock devices, move them between page tables and let them
+ * fault.
+ *
+ * One table drives the ops. Each op gets the copied-in command and returns 0 or a negative errno; what
+ * is not in the table, Linux's later ops included, is -EOPNOTSUPP. A device lives as long as its test
+ * object: DESTROY of that object, or the end of the context, detaches it everywhere and removes it.
+ */
+#include "mock.h"
+
+static struct iof_mock_device *stdev_get(struct iof_ucmd *ucmd, struct iof_test_object **hold)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+
+	return iof_test_object_get(iof_ucmd_ctx(ucmd), cmd->id, hold);
+}
+
+/* ---- making and moving devices ---- */
+
+static void stdev_detach(struct iof_mock_device *mock)
+{
+	unsigned long pasid;
+	void *domain;
+
+	/* A detach erases the entry it is at; the walk goes on behind it. */
+	xa_for_each_start(&mock->attached, pasid, domain, 1)
+		iof_device_detach(mock->idev, pasid);
+	iof_device_detach(mock->idev, IOF_NO_PASID);
+}
+
+static void stdev_destroy(void *priv)
+{
+	struct iof_mock_device *mock = priv;
+
+	stdev_detach(mock);
+	iof_device_unbind(mock->idev);
+	iof_mock_device_destroy(mock);
+}
+
+static int mock_domain_create(struct iof_ucmd *ucmd, u32 flags)
+{
+	struct iof_ctx *ctx = iof_ucmd_ctx(ucmd);
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_mock_node *node = container_of(iof_ctx_node(ctx), struct iof_mock_node, node);
+	struct iof_mock_device *mock;
+	u32 pt_id = cmd->id;
+	int rc;
+
+	if (flags & ~(MOCK_FLAGS_DEVICE_NO_DIRTY | MOCK_FLAGS_DEVICE_HUGE_IOVA |
+		      MOCK_FLAGS_DEVICE_PASID))
+		return -EINVAL;
+	mock = iof_mock_device_create(flags, node->credits);
+	if (!mock)
+		return -ENOMEM;
+	rc = iof_test_object_create(ctx, mock, stdev_destroy, &mock->tobj);
+	if (rc)
+		goto destroy;
+	mock->idev = iof_device_bind(ctx, &mock->hw, false);
+	if (IS_ERR(mock->idev)) {
+		rc = PTR_ERR(mock->idev);
+		goto abort;
+	}
+	rc = iof_device_attach(mock->idev, IOF_NO_PASID, &pt_id);
+	if (rc)
+		goto unbind;
+
+	cmd->mock_domain.out_stdev_id = iof_test_object_id(mock->tobj);
+	cmd->mock_domain.out_hwpt_id = pt_id;
+	cmd->mock_domain.out_idev_id = iof_device_id(mock->idev);
+	rc = iof_ucmd_respond(ucmd, sizeof(*cmd));
+	if (rc)
+		goto detach;
+	iof_test_object_publish(mock->tobj);
+	return 0;
+
+detach:
+	/* Nobody else could attach a PASID: that takes the test object, which is not published. */
+	iof_device_detach(mock->idev, IOF_NO_PASID);
+unbind:
+	iof_device_unbind(mock->idev);
+abort:
+	iof_test_object_abort(mock->tobj);
+destroy:
+	iof_mock_device_destroy(mock);
+	return rc;
+}
+
+static int op_mock_domain(struct iof_ucmd *ucmd)
+{
+	return mock_domain_create(ucmd, 0);
+}
+
+static int op_mock_domain_flags(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+
+	return mock_domain_create(ucmd, cmd->mock_domain_flags.dev_flags);
+}
+
+/* attach and replace, for the RID and PASIDs: *pt_id is a word of the command. */
+static int stdev_switch(struct iof_ucmd *ucmd, u32 pasid, u32 *pt_id,
+			int (*how)(struct iof_device *idev, u32 pasid, u32 *pt_id))
+{
+	struct iof_test_object *hold;
+	struct iof_mock_device *mock = stdev_get(ucmd, &hold);
+	int rc;
+
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	rc = how(mock->idev, pasid, pt_id);
+	iof_test_object_put(hold);
+	return rc ?: iof_ucmd_respond(ucmd, sizeof(struct iommu_test_cmd));
+}
+
+static int op_mock_domain_replace(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+
+	return stdev_switch(ucmd, IOF_NO_PASID, &cmd->mock_domain_replace.pt_id, iof_device_replace);
+}
+
+static int op_pasid_attach(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+
+	return stdev_switch(ucmd, cmd->pasid_attach.pasid, &cmd->pasid_attach.pt_id,
+			    iof_device_attach);
+}
+
+static int op_pasid_replace(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+
+	return stdev_switch(ucmd, cmd->pasid_replace.pasid, &cmd->pasid_replace.pt_id,
+			    iof_device_replace);
+}
+
+static int op_pasid_detach(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_test_object *hold;
+	struct iof_mock_device *mock = stdev_get(ucmd, &hold);
+
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	iof_device_detach(mock->idev, cmd->pasid_detach.pasid);
+	iof_test_object_put(hold);
+	return 0;
+}
+
+/* The domain of an HWPT of either kind, held. */
+static struct iof_domain *domain_get(struct iof_ctx *ctx, u32 id, void **hold)
+{
+	struct iof_domain *domain = iof_hwpt_domain_get(ctx, id, IOF_DOMAIN_PAGING, hold);
+
+	return IS_ERR(domain) ? iof_hwpt_domain_get(ctx, id, IOF_DOMAIN_NESTED, hold) : domain;
+}
+
+static int op_pasid_check(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_ctx *ctx = iof_ucmd_ctx(ucmd);
+	struct iof_domain *domain = NULL;
+	struct iof_test_object *hold;
+	struct iof_mock_device *mock = stdev_get(ucmd, &hold);
+	void *hwpt = NULL;
+	int rc = 0;
+
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	if (cmd->pasid_check.hwpt_id) {
+		domain = domain_get(ctx, cmd->pasid_check.hwpt_id, &hwpt);
+		if (IS_ERR(domain)) {
+			rc = PTR_ERR(domain);
+			goto out;
+		}
+	}
+	if (xa_load(&mock->attached, cmd->pasid_check.pasid) != domain)
+		rc = -EINVAL;
+	if (domain)
+		iof_hwpt_domain_put(ctx, hwpt);
+out:
+	iof_test_object_put(hold);
+	return rc;
+}
+
+/* ---- looking ---- */
+
+/* Whether @md maps the I/O pages of one CPU page, from @iova on, to the user's page there. */
+static int check_user_page(struct iof_domain *domain, unsigned long iova, unsigned long uptr,
+			   size_t len)
+{
+	struct page *page;
+	phys_addr_t pa;
+	size_t at;
+	int rc;
+
+	rc = pin_user_pages_fast(uptr & PAGE_MASK, 1, 0, &page);
+	if (rc < 0)
+		return rc;
+	if (rc != 1)
+		return -EFAULT;
+	rc = 0;
+	pa = ((phys_addr_t)page_to_pfn(page) << PAGE_SHIFT) + offset_in_page(uptr);
+	for (at = 0; at < len && !rc; at += MOCK_PAGE_SIZE)
+		if (domain->ops->iova_to_phys(domain, iova + at) != pa + at)
+			rc = -EINVAL;
+	unpin_user_page(page);
+	return rc;
+}
+
+static int check_map(struct iof_domain *domain, unsigned long iova, unsigned long len,
+		     unsigned long uptr)
+{
+	unsigned long step = domain->pgsize_bitmap & -domain->pgsize_bitmap;
+	unsigned long end;
+
+	if ((iova | len | uptr) & (step - 1) || check_add_overflow(iova, len, &end) ||
+	    check_add_overflow(uptr, len, &end))
+		return -EINVAL;
+	while (len) {
+		unsigned long part = min(len, PAGE_SIZE - offset_in_page(uptr));
+		int rc = check_user_page(domain, iova, uptr, part);
+
+		if (rc)
+			return rc;
+		iova += part;
+		uptr += part;
+		len -= part;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int op_check_map(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_domain *domain;
+	void *hold;
+	int rc = -EINVAL;
+
+	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id, IOF_DOMAIN_PAGING, &hold);
+	if (IS_ERR(domain))
+		return PTR_ERR(domain);
+	if (iof_mock_paging_of(domain))
+		rc = check_map(domain, cmd->check_map.iova, cmd->check_map.length,
+			       cmd->check_map.uptr);
+	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
+	return rc;
+}
+
+static int op_check_iotlb(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_mock_nested *mn;
+	struct iof_domain *domain;
+	void *hold;
+	int rc = -EINVAL;
+
+	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id, IOF_DOMAIN_NESTED, &hold);
+	if (IS_ERR(domain))
+		return PTR_ERR(domain);
+	mn = iof_mock_nested_of(domain);
+	if (mn && cmd->check_iotlb.id <= MOCK_NESTED_DOMAIN_IOTLB_ID_MAX &&
+	    READ_ONCE(mn->iotlb[cmd->check_iotlb.id]) == cmd->check_iotlb.iotlb)
+		rc = 0;
+	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
+	return rc;
+}
+
+/* Pinning here needs no scratch memory, so any limit that Linux takes is kept. */
+static int op_memory_limit(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+
+	return cmd->memory_limit.limit < 12 ? -EINVAL : 0;
+}
+
+static int op_stats(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_hwdev_stats stats;
+	struct iof_device *idev;
+	struct iof_test_stats out;
+
+	idev = iof_device_get_by_id(iof_ucmd_ctx(ucmd), cmd->iof_stats.dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	iof_hwdev_get_stats(iof_device_hwdev(idev), &stats);
+	iof_device_put(idev);
+	out = (struct iof_test_stats){
+		.requests = stats.requests,
+		.groups = stats.groups,
+		.success = stats.answered[IOF_PAGE_SUCCESS],
+		.invalid = stats.answered[IOF_PAGE_INVALID],
+		.failure = stats.answered[IOF_PAGE_FAILURE],
+		.refused = stats.refused,
+		.swept = stats.swept,
+	};
+	if (copy_to_user(u64_to_user_ptr(cmd->iof_stats.uptr), &out,
+			 min_t(size_t, sizeof(out), cmd->iof_stats.len)))
+		return -EFAULT;
+	return 0;
+}
+
+/* ---- faulting ---- */
+
+/* 0, -ENOENT, -EINVAL not a mock; *result is what the report came to. */
+static int report(struct iof_ucmd *ucmd, u32 dev_id, const struct iof_page_req *req, int *result)
+{
+	struct iof_device *idev = iof_device_get_by_id(iof_ucmd_ctx(ucmd), dev_id);
+	struct iof_mock_device *mock;
+
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	mock = iof_mock_of(iof_device_hwdev(idev));
+	if (mock)
+		*result = iof_report_page_req(&mock->hw, req);
+	iof_device_put(idev);
+	return mock ? 0 : -EINVAL;
+}
+
+static int op_trigger_iopf(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_page_req req = {
+		.flags = IOMMU_PGFAULT_FLAGS_LAST_PAGE |
+			 (cmd->trigger_iopf.pasid ? IOMMU_PGFAULT_FLAGS_PASID_VALID : 0),
+		.pasid = cmd->trigger_iopf.pasid,
+		.grpid = cmd->trigger_iopf.grpid,
+		.perm = cmd->trigger_iopf.perm,
+		.addr = cmd->trigger_iopf.addr,
+	};
+	int ignored;
+
+	return report(ucmd, cmd->trigger_iopf.dev_id, &req, &ignored);
+}
+
+static int op_page_req(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_page_req req = {
+		.flags = cmd->iof_page_req.flags,
+		.pasid = cmd->iof_page_req.pasid,
+		.grpid = cmd->iof_page_req.grpid,
+		.perm = cmd->iof_page_req.perm,
+		.addr = cmd->iof_page_req.addr,
+	};
+	int rc, result = 0;
+
+	if (cmd->iof_page_req.__reserved)
+		return -EOPNOTSUPP;
+	rc = report(ucmd, cmd->iof_page_req.dev_id, &req, &result);
+	return rc ?: result;
+}
+
+/* ---- the ioctl ---- */
+
+typedef int (*mock_op_fn)(struct iof_ucmd *ucmd);
+
+static const mock_op_fn mock_ops[] = {
+	[IOMMU_TEST_OP_MOCK_DOMAIN] = op_mock_domain,
+	[IOMMU_TEST_OP_MD_CHECK_MAP] = op_check_map,
+	[IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT] = op_memory_limit,
+	[IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE] = op_mock_domain_replace,
+	[IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS] = op_mock_domain_flags,
+	[IOMMU_TEST_OP_MD_CHECK_IOTLB] = op_check_iotlb,
+	[IOMMU_TEST_OP_TRIGGER_IOPF] = op_trigger_iopf,
+	[IOMMU_TEST_OP_PASID_ATTACH] = op_pasid_attach,
+	[IOMMU_TEST_OP_PASID_REPLACE] = op_pasid_replace,
+	[IOMMU_TEST_OP_PASID_DETACH] = op_pasid_detach,
+	[IOMMU_TEST_OP_PASID_CHECK_HWPT] = op_pasid_check,
+};
+
+static int mock_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+
+	if (cmd->op == IOF_TEST_OP_PAGE_REQ)
+		return op_page_req(ucmd);
+	if (cmd->op == IOF_TEST_OP_STATS)
+		return op_stats(ucmd);
+	if (cmd->op >= ARRAY_SIZE(mock_ops) || !mock_ops[cmd->op])
+		return -EOPNOTSUPP;
+	return mock_ops[cmd->op](ucmd);
+}
+
+const struct iof_test_ops iof_mock_test_ops = {
+	.ioctl = mock_ioctl,
+};
