@@ -37,6 +37,7 @@ struct iof_ctx {
 enum iof_account_mode {
 	IOF_ACCOUNT_USER = 0,	/* locked pages of the user, RLIMIT_MEMLOCK */
 	IOF_ACCOUNT_MM = 1,	/* locked pages of the process */
+	IOF_ACCOUNT_NONE = 2,	/* of memory only: mapped with CAP_IPC_LOCK, no limit */
 };
 
 enum iof_object_type {
@@ -125,45 +126,65 @@ int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd);
 
 /* ---- user memory (pages.c) ---- */
 
+/* Pages per chunk of pin counts: what one call to the kernel's pinning asks for at most. */
+#define IOF_PAGES_CHUNK		512u
+
+struct iof_pages_chunk {
+	struct page *page[IOF_PAGES_CHUNK];	/* valid where users > 0 */
+	u32 users[IOF_PAGES_CHUNK];
+};
+
 /*
  * One piece of user memory as MAP named it, shared by the areas that map it and by their copies. Each
  * page is pinned while at least one user (domain, access) needs it, once however many there are, and
- * charged while it is pinned.
+ * charged while it is pinned. The chunks appear as pinning reaches them, so that memory nobody pins
+ * costs nothing, however long it claims to be.
  */
 struct iof_pages {
 	struct kref ref;		/* one per area */
-	struct mutex lock;		/* users[], page[] */
+	struct mutex lock;		/* what the chunks hold */
+	struct xarray chunks;		/* page index / IOF_PAGES_CHUNK -> chunk; only grows */
 	struct mm_struct *mm;		/* mmgrab; whose memory */
+	struct task_struct *task;	/* whose RLIMIT_MEMLOCK */
 	struct user_struct *user;	/* who is charged in mode USER */
 	unsigned long uptr;		/* first byte, page aligned down */
 	unsigned long npages;
 	bool writable;			/* pinned with write intent: the first mapping asked for it */
-	u8 account_mode;
-	bool no_limit;			/* the mapper had CAP_IPC_LOCK */
-	struct page **page;		/* [npages], valid where users > 0 */
-	u32 *users;			/* [npages] */
+	u8 account_mode;		/* enum iof_account_mode */
 };
 
-/* @uptr any alignment, @length > 0, checked by the caller. Nothing is pinned. */
+/* @uptr any alignment, @length > 0, uptr + length does not wrap. Nothing is pinned. ERR_PTR(-ENOMEM). */
 struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsigned long length,
 				  bool writable);
+void iof_pages_get(struct iof_pages *pages);
 void iof_pages_put(struct iof_pages *pages);
 /* Pins [first, last] for one more user. -EFAULT, -ENOMEM (also over the limit); undone on failure. */
 int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long last);
 void iof_pages_unpin(struct iof_pages *pages, unsigned long first, unsigned long last);
+/* The page at @index, which the caller has pinned. */
+struct page *iof_pages_page(struct iof_pages *pages, unsigned long index);
+/* How many of [first, last], which the caller has pinned, follow each other in physical memory. */
+unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first, unsigned long last,
+			    phys_addr_t *pa);
 
 /* ---- I/O virtual address map (iova_map.c) ---- */
 
-/* One mapping: [node range] of the IOVA space shows bytes of @pages from @offset on. */
+/*
+ * No automatic IOVA is aligned beyond this: what helps the page tables of today's hardware. A choice of
+ * ours, not of any driver.
+ */
+#define IOF_AUTO_ALIGN_MAX	0x200000ul
+
+/* One mapping: [iova, last] shows bytes of @pages from @offset on. */
 struct iof_area {
 	struct rb_node node;		/* map->areas; iova_rwsem */
+	struct list_head work;		/* areas being built or removed together; whoever does that */
 	unsigned long iova;
 	unsigned long last;		/* inclusive */
-	struct iof_map *map;
-	struct iof_pages *pages;	/* NULL while another thread still builds the mapping */
+	struct iof_pages *pages;	/* holds it */
 	unsigned long offset;		/* bytes from pages->uptr */
 	unsigned int prot;		/* IOF_PROT_* */
-	bool busy;			/* being built or removed: unmap answers -EBUSY */
+	bool busy;			/* being built or removed: unmap answers -EBUSY; iova_rwsem */
 };
 
 /* A range that must not be mapped, because @owner (a device, or NULL: for good) says so. */
@@ -186,6 +207,10 @@ struct iof_map_domain {
 	struct iof_domain *domain;
 };
 
+/*
+ * The areas are changed with domains_rwsem held for reading and iova_rwsem for writing, so that either
+ * one held the other way suffices to look at them.
+ */
 struct iof_map {
 	struct rw_semaphore domains_rwsem;
 	struct list_head domains;	/* struct iof_map_domain; domains_rwsem */
@@ -193,19 +218,65 @@ struct iof_map {
 	struct rw_semaphore iova_rwsem;	/* the rest */
 	struct rb_root areas;		/* by iova, disjoint */
 	struct rb_root allowed;		/* by start, disjoint; empty: no restriction */
-	struct list_head reserved;	/* struct iof_reserved, may overlap */
-	unsigned long alignment;	/* every area's iova, length and in-page offset are multiples */
+	struct list_head reserved;	/* struct iof_reserved by start, may overlap */
+	unsigned long alignment;	/* every area's iova, length and offset are multiples */
 	bool huge_pages;
+	/*
+	 * Where the search for an automatic IOVA may begin: nothing of at least @length that is
+	 * @residue modulo @modulus fits below @start.
+	 */
+	struct {
+		unsigned long start, length, modulus, residue;
+	} hint;
 };
 
 void iof_map_init(struct iof_map *map);
 /* Requires that no domain is left. */
 void iof_map_destroy(struct iof_map *map);
+
+/* A mapping to be, taking a reference on @pages, put at the end of @list. -ENOMEM. */
+int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned long offset,
+		    unsigned long length, unsigned int prot);
+/* Frees areas that are in no map. */
+void iof_areas_free(struct list_head *list);
+/*
+ * Enters the areas of @list, @length bytes in all, one after the other at *iova (@fixed) or at the
+ * lowest place that fits (*iova out), and into every domain. On success the list is empty. Errors of
+ * behaviour (b) 2-8 and 13; on failure nothing has happened.
+ */
+int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
+		   unsigned long *iova, bool fixed);
+/*
+ * New areas on @list over the memory behind [iova, iova + length). -EINVAL length 0, -EOVERFLOW,
+ * -ENOENT not mapped without a gap, -ENOMEM; on failure the list is as it was.
+ */
+int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length, unsigned int prot,
+		  struct list_head *list);
+/* Removes the areas within [start, last]. *bytes is what went, also on failure. -ENOENT, -EBUSY. */
+int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
+		   unsigned long *bytes);
+
+/* -EINVAL @start..@last overlaps an entry, -ENOMEM */
+int iof_allowed_insert(struct rb_root *root, unsigned long start, unsigned long last);
+void iof_allowed_free(struct rb_root *root);
+/* Swaps the allow-list with *root. -EADDRINUSE an entry touches a reserved range. */
+int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root);
+/* The first @room of the ranges that are not reserved; returns how many there are. */
+unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges,
+			     unsigned long room, u64 *alignment);
+/* -EINVAL, -EADDRINUSE: behaviour (b) 27. */
+int iof_map_set_huge_pages(struct iof_map *map, bool on);
+bool iof_map_huge_pages(struct iof_map *map);
+
 /* Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure. */
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
-/* Reserves the device's regions for @owner. -EADDRINUSE conflict with an area or the allow-list, -ENOMEM */
+/*
+ * Reserves the device's regions for @owner, beside what @owner has already. -EADDRINUSE conflict with an
+ * area or the allow-list, -ENOMEM; on failure nothing of this call stays.
+ */
 int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev, void *owner);
+/* Ends everything that is reserved for @owner. */
 void iof_map_unreserve(struct iof_map *map, void *owner);
 /* Test op ADD_RESERVED and friends: an ownerless range. */
 int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last, void *owner);
@@ -377,7 +448,7 @@ struct iof_hwdev_core {
 	atomic64_t requests, groups, refused, swept, answered[3];
 };
 
-int iof_iopf_init(struct iof_hwdev_core *core);
+void iof_iopf_init(struct iof_hwdev_core *core);
 void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is left */
 /*
  * Gives the one answer for a group that the caller took off its sink, and recycles the record. May
