@@ -56,6 +56,13 @@ int iof_dsa_submit(struct iof_dsa *dsa, const struct dsa_hw_desc *desc);
 int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc, unsigned int nr);
 
 /*
+ * For poll(): whether the portal would take a descriptor now. The caller is added to those who are
+ * woken when a full portal has room again; neither of the two may be NULL, @wait as poll functions get
+ * it.
+ */
+bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait);
+
+/*
  * Abandons every descriptor accepted so far, without completion records, and returns when no engine
  * works on one. Page requests that are open stay so (their credits too) until somebody answers; what
  * the answer says no longer matters. May sleep, cannot fail, does not wait for answers.

@@ -124,6 +124,38 @@ struct iof_vfio_device_sva {
 #define IOF_VFIO_REGION_PORTAL 0
 #define IOF_VFIO_PORTAL_DESC_BYTES 64
 
+/*
+ * The state region of a DMA engine: struct iof_vfio_dsa_state, by pread() at the region's offset. A
+ * shorter read gets the beginning; later versions only add to the end. The counters run from the
+ * making of the device on, through resets, and are exact while it is idle.
+ */
+#define IOF_VFIO_REGION_STATE 1
+#define IOF_VFIO_DSA_STATE_VERSION 1
+struct iof_vfio_dsa_state {
+	__u32 version;			/* IOF_VFIO_DSA_STATE_VERSION */
+	__u32 credits;			/* page requests it may have open */
+	__u32 engines;			/* descriptors worked on at a time */
+	__u32 queue_depth;		/* descriptors its portal takes before EAGAIN */
+	__u32 max_pasids;
+	__u32 pages_per_group;		/* most pages it asks for in one group */
+	__u32 max_transfer;		/* bytes of one descriptor */
+	__u32 max_batch;		/* descriptors of one batch */
+	__aligned_u64 descriptors;	/* complete, with whatever status */
+	__aligned_u64 errors;		/* of those, without success */
+	__aligned_u64 unreported;	/* completion records that could not be written */
+	__aligned_u64 bytes;		/* moved */
+	__aligned_u64 page_requests;	/* groups sent */
+	__aligned_u64 stalls;		/* times a descriptor waited for a credit */
+	__aligned_u64 interrupts;
+	__aligned_u64 tlb_hits;		/* translations found cached */
+	__aligned_u64 tlb_misses;
+	__aligned_u64 resumed;		/* groups answered SUCCESS */
+	__aligned_u64 refused;		/* groups answered otherwise */
+};
+
+/* Interrupt 0 of a DMA engine: a descriptor that asked for it (IDXD_OP_FLAG_RCI) is complete. */
+#define IOF_VFIO_IRQ_COMPLETION 0
+
 /* Where a region begins in the file: its index above bit 40, as GET_REGION_INFO says. */
 #define IOF_VFIO_REGION_SHIFT 40
 #define IOF_VFIO_REGION_OFFSET(index) ((__u64)(index) << IOF_VFIO_REGION_SHIFT)
@@ -162,5 +194,8 @@ IOF_VFIO_AT(iof_vfio_device_sva, argsz, 0);
 IOF_VFIO_AT(iof_vfio_device_sva, flags, 4);
 IOF_VFIO_AT(iof_vfio_device_sva, pasid, 8);
 IOF_VFIO_AT(iof_vfio_device_sva, __reserved, 12);
+IOF_VFIO_ASSERT(sizeof(struct iof_vfio_dsa_state) == 120);
+IOF_VFIO_AT(iof_vfio_dsa_state, descriptors, 32);
+IOF_VFIO_AT(iof_vfio_dsa_state, refused, 112);
 
 #endif /* IOFAULT_VFIO_H */

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * node.c - the file operations of a VFIO device node, and the binding to a context.
+ *
+ * A descriptor is nothing but a name until BIND; from then on it owns the device, until it is closed.
+ * vdev->lock serialises bind, attach and detach. What only the owner may do looks at vf->owner, which
+ * turns true once and stays; release runs when no call is in the file any more, so the owner's calls
+ * need no lock against the unbind. Closing resets the device first, so that nothing of it waits for an
+ * answer, then detaches every PASID that was attached through this descriptor, then unbinds.
+ */
+#include "private.h"
+
+/* ---- binding ---- */
+
+static int vfio_bind(struct iof_vfio_file *vf, u32 __user *arg)
+{
+	const size_t min = offsetofend(struct vfio_device_bind_iommufd, out_devid);
+	struct vfio_device_bind_iommufd bind;
+	struct iof_vfio_device *vdev = vf->vdev;
+	struct iof_device *idev;
+	struct iof_ctx *ctx;
+	u32 argsz;
+	int rc;
+
+	if (get_user(argsz, arg))
+		return -EFAULT;
+	if (argsz < min)
+		return -EINVAL;
+	rc = copy_struct_from_user(&bind, sizeof(bind), arg, argsz);
+	if (rc)
+		return rc;
+	/* A token proves who owns a virtual function's parent; there are no such functions here. */
+	if (bind.flags || bind.iommufd < 0)
+		return -EINVAL;
+
+	mutex_lock(&vdev->lock);
+	if (vdev->idev) {
+		rc = -EINVAL;
+		goto unlock;
+	}
+	ctx = iof_ctx_from_fd(bind.iommufd);
+	if (IS_ERR(ctx)) {
+		rc = PTR_ERR(ctx);
+		goto unlock;
+	}
+	idev = iof_device_bind(ctx, vdev->hw, true);
+	if (IS_ERR(idev)) {
+		rc = PTR_ERR(idev);
+		goto put;
+	}
+	if (put_user(iof_device_id(idev),
+		     &((struct vfio_device_bind_iommufd __user *)arg)->out_devid)) {
+		iof_device_unbind(idev);
+		rc = -EFAULT;
+		goto put;
+	}
+	vdev->idev = idev;
+	smp_store_release(&vf->owner, true);
+put:
+	iof_ctx_put(ctx);
+unlock:
+	mutex_unlock(&vdev->lock);
+	return rc;
+}
+
+/* ---- attaching ---- */
+
+/* The PASIDs attached through this node, for the close. vdev->lock held. */
+static int pasid_remember(struct iof_vfio_device *vdev, u32 pasid)
+{
+	return xa_err(xa_store(&vdev->pasids, pasid, xa_mk_value(1), GFP_KERNEL));
+}
+
+static int vfio_attach(struct iof_vfio_file *vf, struct vfio_device_attach_iommufd_pt __user *arg)
+{
+	size_t min = offsetofend(struct vfio_device_attach_iommufd_pt, pt_id);
+	struct vfio_device_attach_iommufd_pt attach = {};
+	struct iof_vfio_device *vdev = vf->vdev;
+	struct iof_device *idev = vdev->idev;
+	u32 pasid = IOF_NO_PASID;
+	int rc;
+
+	if (copy_from_user(&attach, arg, min))
+		return -EFAULT;
+	if (attach.argsz < min || attach.flags & ~VFIO_DEVICE_ATTACH_PASID)
+		return -EINVAL;
+	if (attach.flags & VFIO_DEVICE_ATTACH_PASID) {
+		if (attach.argsz < sizeof(attach))
+			return -EINVAL;
+		if (copy_from_user(&attach, arg, sizeof(attach)))
+			return -EFAULT;
+		if (vdev->hw->max_pasids <= 1)
+			return -EOPNOTSUPP;
+		pasid = attach.pasid;
+	}
+
+	mutex_lock(&vdev->lock);
+	if (iof_device_attached(idev, pasid)) {
+		rc = iof_device_replace(idev, pasid, &attach.pt_id);
+	} else {
+		rc = pasid != IOF_NO_PASID ? pasid_remember(vdev, pasid) : 0;
+		if (!rc)
+			rc = iof_device_attach(idev, pasid, &attach.pt_id);
+		if (rc)
+			xa_erase(&vdev->pasids, pasid);
+	}
+	if (!rc && put_user(attach.pt_id, &arg->pt_id)) {
+		iof_device_detach(idev, pasid);
+		xa_erase(&vdev->pasids, pasid);
+		rc = -EFAULT;
+	}
+	mutex_unlock(&vdev->lock);
+	return rc;
+}
+
+static int vfio_detach(struct iof_vfio_file *vf, struct vfio_device_detach_iommufd_pt __user *arg)
+{
+	size_t min = offsetofend(struct vfio_device_detach_iommufd_pt, flags);
+	struct vfio_device_detach_iommufd_pt detach = {};
+	struct iof_vfio_device *vdev = vf->vdev;
+	u32 pasid = IOF_NO_PASID;
+
+	if (copy_from_user(&detach, arg, min))
+		return -EFAULT;
+	if (detach.argsz < min || detach.flags & ~VFIO_DEVICE_DETACH_PASID)
+		return -EINVAL;
+	if (detach.flags & VFIO_DEVICE_DETACH_PASID) {
+		if (detach.argsz < sizeof(detach))
+			return -EINVAL;
+		if (copy_from_user(&detach, arg, sizeof(detach)))
+			return -EFAULT;
+		if (vdev->hw->max_pasids <= 1)
+			return -EOPNOTSUPP;
+		pasid = detach.pasid;
+	}
+
+	mutex_lock(&vdev->lock);
+	iof_device_detach(vdev->idev, pasid);
+	xa_erase(&vdev->pasids, pasid);
+	mutex_unlock(&vdev->lock);
+	return 0;
+}
+
+static int vfio_sva(struct iof_vfio_file *vf, struct iof_vfio_device_sva __user *arg, bool bind)
+{
+	struct iof_vfio_device *vdev = vf->vdev;
+	struct iof_vfio_device_sva sva;
+	int rc;
+
+	if (copy_from_user(&sva, arg, sizeof(sva)))
+		return -EFAULT;
+	if (sva.argsz < sizeof(sva) || sva.flags || sva.__reserved || sva.pasid == IOF_NO_PASID)
+		return -EINVAL;
+
+	mutex_lock(&vdev->lock);
+	if (!bind) {
+		rc = iof_device_sva_unbind(vdev->idev, sva.pasid);
+		if (!rc)
+			xa_erase(&vdev->pasids, sva.pasid);
+	} else if (iof_device_attached(vdev->idev, sva.pasid)) {
+		rc = -EBUSY;
+	} else {
+		rc = pasid_remember(vdev, sva.pasid);
+		if (!rc)
+			rc = iof_device_sva_bind(vdev->idev, sva.pasid);
+		if (rc)
+			xa_erase(&vdev->pasids, sva.pasid);
+	}
+	mutex_unlock(&vdev->lock);
+	return rc;
+}
+
+/* ---- the file ---- */
+
+static int vfio_open(struct inode *inode, struct file *file)
+{
+	struct iof_vfio_device *vdev = iof_plat_node_data(file);
+	struct iof_vfio_file *vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
+
+	if (!vf)
+		return -ENOMEM;
+	vf->vdev = vdev;
+	file->private_data = vf;
+	atomic_inc(&vdev->files);
+	return 0;
+}
+
+static void vfio_unbind(struct iof_vfio_device *vdev)
+{
+	unsigned long pasid;
+	void *entry;
+
+	vdev->ops->reset(vdev->dev);
+	iof_vfio_irqs_disable(vdev);
+	mutex_lock(&vdev->lock);
+	xa_for_each(&vdev->pasids, pasid, entry) {
+		iof_device_detach(vdev->idev, pasid);
+		xa_erase(&vdev->pasids, pasid);
+	}
+	iof_device_detach(vdev->idev, IOF_NO_PASID);
+	iof_device_unbind(vdev->idev);
+	vdev->idev = NULL;
+	mutex_unlock(&vdev->lock);
+}
+
+static int vfio_release(struct inode *inode, struct file *file)
+{
+	struct iof_vfio_file *vf = file->private_data;
+	struct iof_vfio_device *vdev = vf->vdev;
+
+	if (vf->owner)
+		vfio_unbind(vdev);
+	kfree(vf);
+	atomic_dec(&vdev->files);
+	return 0;
+}
+
+static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct iof_vfio_file *vf = file->private_data;
+	struct iof_vfio_device *vdev = vf->vdev;
+	void __user *uptr = (void __user *)arg;
+
+	if (cmd == VFIO_DEVICE_BIND_IOMMUFD)
+		return vfio_bind(vf, uptr);
+	if (!smp_load_acquire(&vf->owner))
+		return -EINVAL;
+
+	switch (cmd) {
+	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
+		return vfio_attach(vf, uptr);
+	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
+		return vfio_detach(vf, uptr);
+	case IOF_VFIO_DEVICE_SVA_BIND:
+		return vfio_sva(vf, uptr, true);
+	case IOF_VFIO_DEVICE_SVA_UNBIND:
+		return vfio_sva(vf, uptr, false);
+	case VFIO_DEVICE_GET_INFO:
+		return iof_vfio_get_info(vdev, uptr);
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return iof_vfio_get_region_info(vdev, uptr);
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		return iof_vfio_get_irq_info(vdev, uptr);
+	case VFIO_DEVICE_SET_IRQS:
+		return iof_vfio_set_irqs(vdev, uptr);
+	case VFIO_DEVICE_RESET:
+		vdev->ops->reset(vdev->dev);
+		return 0;
+	default:
+		return -ENOTTY;
+	}
+}
+
+/*
+ * Checks one access and gives its region: -EINVAL for what is outside of all of them or of the wrong
+ * direction. The file position is where the access goes; nothing moves it.
+ */
+static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter, u32 direction, u32 *region,
+			      u64 *off)
+{
+	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
+	const struct iof_vfio_ops *ops = vf->vdev->ops;
+	u64 index = (u64)iocb->ki_pos >> IOF_VFIO_REGION_SHIFT;
+
+	if (!smp_load_acquire(&vf->owner))
+		return -EINVAL;
+	if (index >= ops->nr_regions || !(ops->regions[index].flags & direction))
+		return -EINVAL;
+	*region = index;
+	*off = iocb->ki_pos - IOF_VFIO_REGION_OFFSET(index);
+	if (*off > ops->regions[index].size ||
+	    iov_iter_count(iter) > ops->regions[index].size - *off)
+		return -EINVAL;
+	return 0;
+}
+
+static ssize_t vfio_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
+	u32 region;
+	u64 off;
+	int rc = vfio_region_access(iocb, to, VFIO_REGION_INFO_FLAG_READ, &region, &off);
+
+	return rc ?: vf->vdev->ops->read(vf->vdev->dev, region, off, to);
+}
+
+static ssize_t vfio_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
+	u32 region;
+	u64 off;
+	int rc = vfio_region_access(iocb, from, VFIO_REGION_INFO_FLAG_WRITE, &region, &off);
+
+	return rc ?: vf->vdev->ops->write(vf->vdev->dev, region, off, from);
+}
+
+static __poll_t vfio_poll(struct file *file, poll_table *wait)
+{
+	struct iof_vfio_file *vf = file->private_data;
+
+	if (!smp_load_acquire(&vf->owner))
+		return EPOLLERR;
+	return vf->vdev->ops->poll(vf->vdev->dev, file, wait);
+}
+
+static const struct file_operations vfio_fops = {
+	.owner = THIS_MODULE,
+	.open = vfio_open,
+	.release = vfio_release,
+	.unlocked_ioctl = vfio_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.read_iter = vfio_read_iter,
+	.write_iter = vfio_write_iter,
+	.poll = vfio_poll,
+};
+
+/* ---- the node ---- */
+
+int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_hwdev *hw,
+		    const struct iof_vfio_ops *ops, void *dev, struct iof_vfio_device **out)
+{
+	struct iof_vfio_device *vdev;
+
+	if (WARN_ON(ops->nr_irqs > IOF_VFIO_MAX_IRQS))
+		return -EINVAL;
+	vdev = kzalloc(sizeof(*vdev), GFP_KERNEL);
+	if (!vdev)
+		return -ENOMEM;
+	vdev->ops = ops;
+	vdev->dev = dev;
+	vdev->hw = hw;
+	mutex_init(&vdev->lock);
+	xa_init(&vdev->pasids);
+	atomic_set(&vdev->files, 0);
+	iof_vfio_irqs_init(vdev);
+	/* Interrupts must find it before the node can be opened. */
+	*out = vdev;
+	vdev->node = iof_plat_add_node(space, name, &vfio_fops, vdev);
+	if (IS_ERR(vdev->node)) {
+		int rc = PTR_ERR(vdev->node);
+
+		*out = NULL;
+		kfree(vdev);
+		return rc;
+	}
+	return 0;
+}
+
+bool iof_vfio_busy(struct iof_vfio_device *vdev)
+{
+	return atomic_read(&vdev->files);
+}
+
+void iof_vfio_destroy(struct iof_vfio_device *vdev)
+{
+	iof_plat_remove_node(vdev->node);
+	xa_destroy(&vdev->pasids);
+	kfree(vdev);
+}

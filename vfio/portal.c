@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * portal.c - the regions and the interrupt of a DMA engine's VFIO node.
+ *
+ * Region 0 is the portal: what is written there are descriptors, wherever inside. Region 1 is the
+ * device's state, to be read. No locks: the engine takes care of its queue.
+ */
+#include "portal.h"
+
+/* Descriptors copied in at a time; they lie on the stack. */
+#define PORTAL_BATCH	8
+
+struct iof_portal {
+	struct iof_dsa *dsa;
+	struct iof_vfio_device *vdev;
+	struct iof_vfio_dsa_state limits;	/* the constant part of the state */
+};
+
+static const struct iof_vfio_region portal_regions[] = {
+	[IOF_VFIO_REGION_PORTAL] = { .size = SZ_16M, .flags = VFIO_REGION_INFO_FLAG_WRITE },
+	[IOF_VFIO_REGION_STATE] = { .size = SZ_4K, .flags = VFIO_REGION_INFO_FLAG_READ },
+};
+
+static ssize_t portal_write(void *dev, u32 region, u64 off, struct iov_iter *from)
+{
+	struct dsa_hw_desc desc[PORTAL_BATCH];
+	struct iof_portal *portal = dev;
+	ssize_t done = 0;
+
+	if (iov_iter_count(from) % sizeof(*desc))
+		return -EINVAL;
+	while (iov_iter_count(from)) {
+		size_t want = min(iov_iter_count(from), sizeof(desc));
+		size_t got = copy_from_iter(desc, want, from);
+		int nr = got / sizeof(*desc);
+		int taken = nr ? iof_dsa_submit_many(portal->dsa, desc, nr) : -EFAULT;
+
+		if (taken < 0)
+			return done ? done : taken;
+		done += taken * sizeof(*desc);
+		if (taken < nr || got < want)
+			break;
+	}
+	return done;
+}
+
+static void portal_fill_state(struct iof_portal *portal, struct iof_vfio_dsa_state *state)
+{
+	struct iof_hwdev_stats answers;
+	struct iof_dsa_stats stats;
+
+	iof_dsa_get_stats(portal->dsa, &stats);
+	iof_hwdev_get_stats(iof_dsa_hwdev(portal->dsa), &answers);
+	*state = portal->limits;
+	state->descriptors = stats.descriptors;
+	state->errors = stats.errors;
+	state->unreported = stats.sw_errors;
+	state->bytes = stats.bytes;
+	state->page_requests = stats.page_requests;
+	state->stalls = stats.stalls;
+	state->interrupts = stats.interrupts;
+	state->tlb_hits = stats.tlb_hits;
+	state->tlb_misses = stats.tlb_misses;
+	state->resumed = answers.answered[IOF_PAGE_SUCCESS];
+	state->refused = answers.answered[IOF_PAGE_INVALID] + answers.answered[IOF_PAGE_FAILURE];
+}
+
+/* What lies behind the struct reads as zero. */
+static ssize_t portal_read(void *dev, u32 region, u64 off, struct iov_iter *to)
+{
+	struct iof_vfio_dsa_state state;
+	size_t want = iov_iter_count(to);
+	size_t done = 0;
+
+	portal_fill_state(dev, &state);
+	if (off < sizeof(state))
+		done = copy_to_iter((char *)&state + off, min_t(size_t, want, sizeof(state) - off),
+				    to);
+	if (done == min_t(size_t, want, off < sizeof(state) ? sizeof(state) - off : 0))
+		done += iov_iter_zero(want - done, to);
+	return done || !want ? done : -EFAULT;
+}
+
+static __poll_t portal_poll(void *dev, struct file *file, poll_table *wait)
+{
+	struct iof_portal *portal = dev;
+
+	return iof_dsa_poll_room(portal->dsa, file, wait) ? EPOLLOUT | EPOLLWRNORM : 0;
+}
+
+static void portal_reset(void *dev)
+{
+	struct iof_portal *portal = dev;
+
+	iof_dsa_reset(portal->dsa);
+}
+
+static const struct iof_vfio_ops portal_ops = {
+	.regions = portal_regions,
+	.nr_regions = ARRAY_SIZE(portal_regions),
+	.nr_irqs = 1,
+	.read = portal_read,
+	.write = portal_write,
+	.poll = portal_poll,
+	.reset = portal_reset,
+};
+
+static void portal_interrupt(void *data)
+{
+	struct iof_portal *portal = data;
+
+	iof_vfio_interrupt(portal->vdev, IOF_VFIO_IRQ_COMPLETION);
+}
+
+struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *name,
+				     struct iof_dsa *dsa, const struct iof_dsa_config *config)
+{
+	struct iof_portal *portal = kzalloc(sizeof(*portal), GFP_KERNEL);
+	int rc;
+
+	if (!portal)
+		return ERR_PTR(-ENOMEM);
+	portal->dsa = dsa;
+	portal->limits = (struct iof_vfio_dsa_state){
+		.version = IOF_VFIO_DSA_STATE_VERSION,
+		.credits = config->credits,
+		.engines = config->engines,
+		.queue_depth = config->queue_depth,
+		.max_pasids = config->max_pasids,
+		.pages_per_group = config->pages_per_group,
+		.max_transfer = IOF_DSA_MAX_XFER,
+		.max_batch = IOF_DSA_MAX_BATCH,
+	};
+	rc = iof_vfio_create(space, name, iof_dsa_hwdev(dsa), &portal_ops, portal, &portal->vdev);
+	if (rc) {
+		kfree(portal);
+		return ERR_PTR(rc);
+	}
+	iof_dsa_set_interrupt(dsa, portal_interrupt, portal);
+	return portal;
+}
+
+bool iof_portal_busy(struct iof_portal *portal)
+{
+	return iof_vfio_busy(portal->vdev);
+}
+
+void iof_portal_destroy(struct iof_portal *portal)
+{
+	iof_dsa_set_interrupt(portal->dsa, NULL, NULL);
+	iof_vfio_destroy(portal->vdev);
+	kfree(portal);
+}

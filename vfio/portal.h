@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * portal.h - a DMA engine behind a VFIO node.
+ */
+#ifndef IOF_VFIO_PORTAL_H
+#define IOF_VFIO_PORTAL_H
+
+#include "vfio.h"
+#include "model/dsa.h"
+
+struct iof_portal;
+
+/*
+ * Publishes node @name for @dsa, which outlives it. @config: what the device was made with, zeroes
+ * replaced by the defaults. ERR_PTR: -ENOMEM, -EEXIST.
+ */
+struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *name,
+				     struct iof_dsa *dsa, const struct iof_dsa_config *config);
+bool iof_portal_busy(struct iof_portal *portal);
+/* Not busy. */
+void iof_portal_destroy(struct iof_portal *portal);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * private.h - what the files of vfio/ share.
+ */
+#ifndef IOF_VFIO_PRIVATE_H
+#define IOF_VFIO_PRIVATE_H
+
+#include "vfio.h"
+
+struct iof_vfio_device {
+	const struct iof_vfio_ops *ops;
+	void *dev;
+	struct iof_hwdev *hw;
+	struct iof_plat_node *node;
+	atomic_t files;			/* open descriptors */
+
+	/* Bind, attach, detach; waits for faults to be answered, so nothing that answers takes it. */
+	struct mutex lock;
+	struct iof_device *idev;	/* NULL: not bound; constant while there is an owner */
+	struct xarray pasids;		/* those attached, to a page table or a process */
+
+	struct mutex irq_mutex;		/* one SET_IRQS at a time */
+	spinlock_t irq_lock;		/* irqs[]; taken where interrupts are raised */
+	struct eventfd_ctx *irqs[IOF_VFIO_MAX_IRQS];	/* NULL: nobody listens */
+};
+
+struct iof_vfio_file {
+	struct iof_vfio_device *vdev;
+	bool owner;			/* of the binding; false to true once, acquire and release */
+};
+
+/* info.c */
+int iof_vfio_get_info(struct iof_vfio_device *vdev, struct vfio_device_info __user *arg);
+int iof_vfio_get_region_info(struct iof_vfio_device *vdev, struct vfio_region_info __user *arg);
+int iof_vfio_get_irq_info(struct iof_vfio_device *vdev, struct vfio_irq_info __user *arg);
+int iof_vfio_set_irqs(struct iof_vfio_device *vdev, struct vfio_irq_set __user *arg);
+void iof_vfio_irqs_init(struct iof_vfio_device *vdev);
+void iof_vfio_irqs_disable(struct iof_vfio_device *vdev);
+
+#endif

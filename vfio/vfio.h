@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * vfio.h - the VFIO device node: how a program opens a device behind the IOMMU.
+ *
+ * The node (/dev/vfio/devices/vfioN) speaks the ioctls of <iofault/vfio.h> and of VFIO; what is behind
+ * its regions and interrupts is the device model's, through struct iof_vfio_ops. A node may be opened
+ * many times, one of its descriptors at a time owns the device: the one that bound it to a context.
+ */
+#ifndef IOF_VFIO_VFIO_H
+#define IOF_VFIO_VFIO_H
+
+#include "core/iof_core.h"
+#include <iofault/vfio.h>
+
+struct iof_vfio_device;
+
+struct iof_vfio_region {
+	u64 size;
+	u32 flags;	/* VFIO_REGION_INFO_FLAG_* */
+};
+
+/* What a device model gives. All but irq_count and regions may sleep and run on many threads. */
+struct iof_vfio_ops {
+	const struct iof_vfio_region *regions;
+	u32 nr_regions;
+	u32 nr_irqs;		/* interrupt indexes, each with one interrupt; at most IOF_VFIO_MAX_IRQS */
+	/*
+	 * Read from and write to a region; [off, off + iov_iter_count()) lies in it. The bytes moved, or a
+	 * negative errno.
+	 */
+	ssize_t (*read)(void *dev, u32 region, u64 off, struct iov_iter *to);
+	ssize_t (*write)(void *dev, u32 region, u64 off, struct iov_iter *from);
+	__poll_t (*poll)(void *dev, struct file *file, poll_table *wait);
+	/*
+	 * As after power-on: everything under way has ended and touches memory no more when this returns.
+	 * What waits for a page response is not waited for. Also called when the owner closes.
+	 */
+	void (*reset)(void *dev);
+};
+
+#define IOF_VFIO_MAX_IRQS	4
+
+/* Publishes node @name. @hw must be registered; it and @dev outlive the node. -ENOMEM, -EEXIST. */
+int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_hwdev *hw,
+		    const struct iof_vfio_ops *ops, void *dev, struct iof_vfio_device **out);
+/* Whether a descriptor of the node is open. */
+bool iof_vfio_busy(struct iof_vfio_device *vdev);
+/* The node is not busy. */
+void iof_vfio_destroy(struct iof_vfio_device *vdev);
+/* The device raises interrupt @index: the eventfd that the owner named, if any. Any context. */
+void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 index);
+
+#endif
