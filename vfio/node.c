@@ -211,7 +211,7 @@ static int vfio_release(struct inode *inode, struct file *file)
 	if (vf->owner)
 		vfio_unbind(vdev);
 	kfree(vf);
-	atomic_dec(&vdev->files);
+	(void)atomic_dec_return(&vdev->files);
 	return 0;
 }
 
@@ -333,7 +333,7 @@ int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_h
 	xa_init(&vdev->pasids);
 	atomic_set(&vdev->files, 0);
 	iof_vfio_irqs_init(vdev);
-	/* Interrupts must find it before the node can be opened. */
+	/* The first interrupt may come as soon as the node can be opened. */
 	*out = vdev;
 	vdev->node = iof_plat_add_node(space, name, &vfio_fops, vdev);
 	if (IS_ERR(vdev->node)) {
@@ -348,7 +348,7 @@ int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_h
 
 bool iof_vfio_busy(struct iof_vfio_device *vdev)
 {
-	return atomic_read(&vdev->files);
+	return atomic_read_acquire(&vdev->files);
 }
 
 void iof_vfio_destroy(struct iof_vfio_device *vdev)

@@ -131,12 +131,14 @@ struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *n
 		.max_transfer = IOF_DSA_MAX_XFER,
 		.max_batch = IOF_DSA_MAX_BATCH,
 	};
+	/* Before anybody can open the node: until then there is nothing to interrupt for. */
+	iof_dsa_set_interrupt(dsa, portal_interrupt, portal);
 	rc = iof_vfio_create(space, name, iof_dsa_hwdev(dsa), &portal_ops, portal, &portal->vdev);
 	if (rc) {
+		iof_dsa_set_interrupt(dsa, NULL, NULL);
 		kfree(portal);
 		return ERR_PTR(rc);
 	}
-	iof_dsa_set_interrupt(dsa, portal_interrupt, portal);
 	return portal;
 }
 

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * machine.c - puts a machine together: DMA engines behind the software IOMMU, their VFIO nodes, and
+ * /dev/iommu.
+ *
+ * Machines know nothing of each other. Creating checks everything first, then builds in the order of the
+ * list; destroying goes backwards, and only when no descriptor made through the machine is left, so that
+ * it cannot fail half-way. One thread at a time calls these for a machine.
+ */
+#include "machine.h"
+#include "mock.h"
+#include "dsa.h"
+#include "vfio/portal.h"
+
+#define MACHINE_MAX_DEVICES	256
+#define MACHINE_MAX_CREDITS	(1u << 20)
+
+struct iof_machine_slot {
+	struct iof_dsa *dsa;
+	struct iof_portal *portal;
+	char name[32];
+};
+
+struct iof_machine {
+	struct iof_mock_node mock;	/* its node is that of /dev/iommu, mock devices or not */
+	struct iof_plat_node *iommu;
+	unsigned int nr_devices;	/* of devices[] that are there */
+	struct iof_machine_slot devices[];
+};
+
+/* What the device is made with: defaults filled in. -EINVAL: out of range. */
+static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int index,
+			      struct iof_dsa_config *config)
+{
+	if (dev->kind != IOF_MACHINE_DSA || dev->credits > IOF_DSA_MAX_CREDITS ||
+	    dev->engines > IOF_DSA_MAX_ENGINES || dev->queue_depth > IOF_DSA_MAX_QUEUE ||
+	    dev->max_pasids > IOF_DSA_MAX_PASIDS || dev->pages_per_group > IOF_DSA_MAX_GROUP)
+		return -EINVAL;
+	if (dev->group_with < -1 || dev->group_with >= (int)index)
+		return -EINVAL;
+	*config = (struct iof_dsa_config){
+		.credits = dev->credits ?: 256,
+		.engines = dev->engines ?: 1,
+		.queue_depth = dev->queue_depth ?: 128,
+		.max_pasids = dev->max_pasids ?: 1u << 20,
+		.pages_per_group = dev->pages_per_group ?: 1,
+	};
+	/* A group is granted as a whole: one that needs more than there is would never be sent. */
+	return config->pages_per_group > config->credits ? -EINVAL : 0;
+}
+
+static int machine_check(const struct iof_machine_config *config)
+{
+	struct iof_dsa_config dsa;
+	unsigned int i;
+
+	if (config->nr_devices > MACHINE_MAX_DEVICES ||
+	    config->mock_credits > MACHINE_MAX_CREDITS)
+		return -EINVAL;
+	for (i = 0; i < config->nr_devices; i++)
+		if (machine_dsa_config(&config->devices[i], i, &dsa))
+			return -EINVAL;
+	return 0;
+}
+
+static int machine_add_device(struct iof_machine *machine, const struct iof_machine_device *dev,
+			      struct iof_plat_space *space)
+{
+	unsigned int index = machine->nr_devices;
+	struct iof_machine_slot *slot = &machine->devices[index];
+	struct iof_hwdev *group_with = NULL;
+	struct iof_dsa_config config;
+	char node[48];
+	int rc;
+
+	rc = machine_dsa_config(dev, index, &config);
+	if (rc)
+		return rc;
+	snprintf(slot->name, sizeof(slot->name), "dsa%u", index);
+	config.name = slot->name;
+	if (dev->group_with >= 0)
+		group_with = iof_dsa_hwdev(machine->devices[dev->group_with].dsa);
+	slot->dsa = iof_dsa_create(&config, group_with);
+	if (IS_ERR(slot->dsa))
+		return PTR_ERR(slot->dsa);
+
+	snprintf(node, sizeof(node), "vfio/devices/vfio%u", index);
+	slot->portal = iof_portal_create(space, node, slot->dsa, &config);
+	if (IS_ERR(slot->portal)) {
+		iof_dsa_destroy(slot->dsa);
+		return PTR_ERR(slot->portal);
+	}
+	machine->nr_devices++;
+	return 0;
+}
+
+static void machine_remove_devices(struct iof_machine *machine)
+{
+	while (machine->nr_devices) {
+		struct iof_machine_slot *slot = &machine->devices[--machine->nr_devices];
+
+		iof_portal_destroy(slot->portal);
+		iof_dsa_destroy(slot->dsa);
+	}
+}
+
+int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_space *space,
+		       struct iof_machine **out)
+{
+	struct iof_machine *machine;
+	unsigned int i;
+	int rc;
+
+	rc = machine_check(config);
+	if (rc)
+		return rc;
+	machine = kzalloc(struct_size(machine, devices, config->nr_devices), GFP_KERNEL);
+	if (!machine)
+		return -ENOMEM;
+	atomic_set(&machine->mock.node.contexts, 0);
+	if (config->test_ioctls)
+		machine->mock.node.test_ops = &iof_mock_test_ops;
+	machine->mock.credits = config->mock_credits ?: MACHINE_MAX_CREDITS;
+
+	for (i = 0; i < config->nr_devices; i++) {
+		rc = machine_add_device(machine, &config->devices[i], space);
+		if (rc)
+			goto undo;
+	}
+	machine->iommu = iof_plat_add_node(space, "iommu", &iof_ctx_fops, &machine->mock.node);
+	if (IS_ERR(machine->iommu)) {
+		rc = PTR_ERR(machine->iommu);
+		goto undo;
+	}
+	*out = machine;
+	return 0;
+
+undo:
+	machine_remove_devices(machine);
+	kfree(machine);
+	return rc;
+}
+
+static bool machine_busy(struct iof_machine *machine)
+{
+	unsigned int i;
+
+	if (atomic_read_acquire(&machine->mock.node.contexts))
+		return true;
+	for (i = 0; i < machine->nr_devices; i++)
+		if (iof_portal_busy(machine->devices[i].portal))
+			return true;
+	return false;
+}
+
+int iof_machine_destroy(struct iof_machine *machine)
+{
+	if (machine_busy(machine))
+		return -EBUSY;
+	iof_plat_remove_node(machine->iommu);
+	machine_remove_devices(machine);
+	kfree(machine);
+	return 0;
+}
