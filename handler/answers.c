@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+/*
+ * answers.c - how answers reach the fault queue, and which groups still wait for theirs.
+ *
+ * Writing: the queue stops at the first answer it refuses (its group is answered already, or gone with
+ * its device). Such an answer is counted as late and passed over; those behind it are written.
+ *
+ * The table of open groups has those whose callback said LATER. A group may be answered by another thread
+ * before its callback has returned; its cookie is then kept as EARLY until no callback is under way, so
+ * that LATER does not enter a group that nobody will answer again.
+ *
+ * A cookie leaves the table before its answer is written: Linux may give the same one out at once.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <iofault/iofault.h>
+
+#include "handler_private.h"
+
+#define IOF_OPEN_FIRST 64u	/* places of a table at first */
+#define IOF_CLOSE_GROUPS (1u << 20) /* unread groups that closing answers at most */
+#define IOF_CLOSE_CHUNK 64u
+
+static uint32_t iof_open_home(const struct iof_open_table *table, uint32_t cookie)
+{
+	return (cookie * 2654435761u) & (table->size - 1);
+}
+
+/* The entry of @cookie, or the empty place where it would go. */
+static struct iof_open_entry *iof_open_find(const struct iof_open_table *table, uint32_t cookie)
+{
+	uint32_t at = iof_open_home(table, cookie);
+
+	while (table->entries[at].state != IOF_OPEN_NONE && table->entries[at].cookie != cookie)
+		at = (at + 1) & (table->size - 1);
+	return &table->entries[at];
+}
+
+static int iof_open_grow(struct iof_open_table *table)
+{
+	struct iof_open_table bigger = *table;
+	uint32_t i;
+
+	bigger.size = table->size ? table->size * 2 : IOF_OPEN_FIRST;
+	bigger.entries = calloc(bigger.size, sizeof(*bigger.entries));
+	if (!bigger.entries)
+		return -ENOMEM;
+	for (i = 0; i < table->size; i++) {
+		if (table->entries[i].state != IOF_OPEN_NONE)
+			*iof_open_find(&bigger, table->entries[i].cookie) = table->entries[i];
+	}
+	free(table->entries);
+	*table = bigger;
+	return 0;
+}
+
+static int iof_open_room(struct iof_open_table *table)
+{
+	if (table->size && (table->waiting + table->early + 1) * 2 <= table->size)
+		return 0;
+	return iof_open_grow(table);
+}
+
+/* Empties a place and moves up what had to go past it. */
+static void iof_open_remove(struct iof_open_table *table, struct iof_open_entry *entry)
+{
+	uint32_t mask = table->size - 1;
+	uint32_t hole = (uint32_t)(entry - table->entries);
+	uint32_t at = hole;
+
+	for (;;) {
+		uint32_t home;
+
+		at = (at + 1) & mask;
+		if (table->entries[at].state == IOF_OPEN_NONE)
+			break;
+		home = iof_open_home(table, table->entries[at].cookie);
+		if (((at - home) & mask) >= ((at - hole) & mask)) {
+			table->entries[hole] = table->entries[at];
+			hole = at;
+		}
+	}
+	table->entries[hole].state = IOF_OPEN_NONE;
+}
+
+static void iof_open_set_early(struct iof_open_table *table, uint32_t early)
+{
+	__atomic_store_n(&table->early, early, __ATOMIC_RELAXED);
+}
+
+/* The callback of a group said LATER. -ENOMEM: it could not be remembered. */
+int iof_open_add(struct iof_open_table *table, uint32_t cookie)
+{
+	struct iof_open_entry *entry;
+
+	if (iof_open_room(table))
+		return -ENOMEM;
+	entry = iof_open_find(table, cookie);
+	if (entry->state == IOF_OPEN_EARLY) {
+		iof_open_remove(table, entry);
+		iof_open_set_early(table, table->early - 1);
+	} else if (entry->state == IOF_OPEN_NONE) {
+		entry->cookie = cookie;
+		entry->state = IOF_OPEN_WAITS;
+		table->waiting++;
+	}
+	return 0;
+}
+
+/* Somebody answers @cookie. @may_be_early: its callback may not have said LATER yet. */
+void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_be_early)
+{
+	struct iof_open_entry *entry;
+
+	if (table->size) {
+		entry = iof_open_find(table, cookie);
+		if (entry->state == IOF_OPEN_WAITS) {
+			iof_open_remove(table, entry);
+			table->waiting--;
+			return;
+		}
+		if (entry->state == IOF_OPEN_EARLY)
+			return;
+	}
+	/* Without room the group will be taken for open, and its second answer be refused: no harm. */
+	if (!may_be_early || iof_open_room(table))
+		return;
+	entry = iof_open_find(table, cookie);
+	entry->cookie = cookie;
+	entry->state = IOF_OPEN_EARLY;
+	iof_open_set_early(table, table->early + 1);
+}
+
+/* No callback is under way: what is EARLY was an answer to nothing. */
+void iof_open_forget_early(struct iof_open_table *table)
+{
+	uint32_t i = 0;
+
+	while (i < table->size && table->early) {
+		if (table->entries[i].state == IOF_OPEN_EARLY) {
+			iof_open_remove(table, &table->entries[i]);
+			iof_open_set_early(table, table->early - 1);
+			i = 0;	/* entries may have moved across the end of the array */
+		} else {
+			i++;
+		}
+	}
+}
+
+static void iof_tally_add(struct iof_tally *tally, const struct iommu_hwpt_page_response *answers,
+			  size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (answers[i].code == IOMMUFD_PAGE_RESP_SUCCESS)
+			tally->success++;
+		else
+			tally->invalid++;
+	}
+}
+
+/*
+ * Writes all of @answers, whose codes are valid. Returns how many were taken, or the error of the
+ * descriptor; @tally gets both kinds either way.
+ */
+long iof_answers_write(struct iof_handler *handler,
+		       const struct iommu_hwpt_page_response *answers, size_t nr,
+		       struct iof_tally *tally)
+{
+	int fd = handler->config.fault_fd;
+	size_t done = 0;
+	long taken = 0;
+
+	while (done < nr) {
+		ssize_t wrote = iof_write(fd, answers + done, (nr - done) * sizeof(*answers));
+
+		if (wrote > 0 && wrote % sizeof(*answers) == 0 &&
+		    (size_t)wrote <= (nr - done) * sizeof(*answers)) {
+			size_t good = wrote / sizeof(*answers);
+
+			iof_tally_add(tally, answers + done, good);
+			done += good;
+			taken += good;
+		} else if (wrote == -EINVAL) {
+			tally->late++;
+			done++;
+		} else if (wrote == -EAGAIN) {
+			struct pollfd writable = { .fd = fd, .events = POLLOUT };
+
+			iof_poll(&writable, 1, -1);
+		} else if (wrote != -EINTR) {
+			return wrote < 0 ? (long)wrote : -EPROTO;
+		}
+	}
+	return taken;
+}
+
+long iof_handler_answer_many(struct iof_handler *handler,
+			     const struct iommu_hwpt_page_response *answers, size_t nr)
+{
+	bool callbacks = __atomic_load_n(&handler->running, __ATOMIC_ACQUIRE) > 0;
+	struct iof_tally tally = { 0 };
+	long taken;
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (answers[i].code != IOF_SUCCESS && answers[i].code != IOF_INVALID)
+			return -EINVAL;
+	}
+	pthread_mutex_lock(&handler->lock);
+	for (i = 0; i < nr; i++)
+		iof_open_answered(&handler->open, answers[i].cookie, callbacks);
+	pthread_mutex_unlock(&handler->lock);
+
+	taken = iof_answers_write(handler, answers, nr, &tally);
+
+	pthread_mutex_lock(&handler->lock);
+	handler->later_stats.success += tally.success;
+	handler->later_stats.invalid += tally.invalid;
+	handler->later_stats.late += tally.late;
+	pthread_mutex_unlock(&handler->lock);
+	if (taken < 0)
+		iof_handler_fatal(handler, (int)taken);
+	return taken;
+}
+
+int iof_handler_answer(struct iof_handler *handler, uint32_t cookie, int answer)
+{
+	struct iommu_hwpt_page_response response = { .cookie = cookie, .code = (uint32_t)answer };
+	long taken;
+
+	if (answer != IOF_SUCCESS && answer != IOF_INVALID)
+		return -EINVAL;
+	taken = iof_handler_answer_many(handler, &response, 1);
+	if (taken < 0)
+		return (int)taken;
+	return taken ? 0 : -EINVAL;
+}
+
+struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group)
+{
+	size_t bytes = group->nr_pages * sizeof(*group->pages);
+	struct iof_fault_group *copy = malloc(sizeof(*copy) + bytes);
+
+	if (!copy)
+		return NULL;
+	*copy = *group;
+	copy->pages = memcpy(copy + 1, group->pages, bytes);
+	return copy;
+}
+
+/* Answers INVALID the groups that were to be answered LATER; a few at a time, without allocating. */
+static void iof_answers_close_later(struct iof_handler *handler)
+{
+	struct iommu_hwpt_page_response answers[IOF_CLOSE_CHUNK];
+	struct iof_open_table *table = &handler->open;
+	struct iof_tally *tally = &(struct iof_tally){ 0 };
+	uint32_t nr = 0;
+	uint32_t i;
+
+	for (i = 0; i < table->size; i++) {
+		if (table->entries[i].state != IOF_OPEN_WAITS)
+			continue;
+		answers[nr].cookie = table->entries[i].cookie;
+		answers[nr].code = IOMMUFD_PAGE_RESP_INVALID;
+		if (++nr == IOF_CLOSE_CHUNK) {
+			if (iof_answers_write(handler, answers, nr, tally) < 0)
+				return;
+			nr = 0;
+		}
+	}
+	iof_answers_write(handler, answers, nr, tally);
+}
+
+/* Answers INVALID what is open and what waits unread. No thread of the handler is left. */
+void iof_answers_close(struct iof_handler *handler)
+{
+	struct iof_worker *worker = handler->workers;
+	uint32_t left = IOF_CLOSE_GROUPS;
+
+	iof_answers_close_later(handler);
+	while (worker && left) {
+		struct iof_tally tally = { 0 };
+		int nr = iof_worker_read(worker);
+		int i;
+
+		if (nr <= 0)
+			break;
+		for (i = 0; i < nr; i++) {
+			worker->answers[i].cookie = worker->groups[i].cookie;
+			worker->answers[i].code = IOMMUFD_PAGE_RESP_INVALID;
+		}
+		if (iof_answers_write(handler, worker->answers, nr, &tally) < 0)
+			break;
+		left -= (uint32_t)nr < left ? (uint32_t)nr : left;
+	}
+}

@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: MIT
+/*
+ * handler.c - the fault handler: threads, reading, groups, callbacks.
+ *
+ * One round of a worker: read a batch, rebuild its groups, call back, write the answers, remember what is
+ * answered LATER. Between rounds it looks at the queue again at once; only when that is empty does it
+ * spin for the time given and then sleep in poll(2), together with an eventfd that stopping makes
+ * readable for ever. In a round nothing is allocated, unless a group does not fit the buffer.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <iofault/iofault.h>
+
+#include "handler_private.h"
+
+#define IOF_BATCH_DEFAULT 64u
+#define IOF_BATCH_MOST 65536u
+#define IOF_THREADS_MOST 256u
+#define IOF_RECORDS_MOST (1u << 20)	/* of one group: as many as a device can have open */
+#define IOF_SPIN_CHECK 32u		/* empty reads between two looks at the clock */
+
+/* The handler whose thread this is at the moment. */
+static __thread const struct iof_handler *iof_inside;
+
+static uint64_t iof_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void iof_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
+static bool iof_handler_stopping(const struct iof_handler *handler)
+{
+	return __atomic_load_n(&handler->stopping, __ATOMIC_ACQUIRE);
+}
+
+static void iof_error_once(int *where, int err)
+{
+	int none = 0;
+
+	__atomic_compare_exchange_n(where, &none, err, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* Remembers an error and tells the user of it. */
+void iof_handler_note(struct iof_handler *handler, int err, const struct iof_fault_group *group)
+{
+	iof_error_once(&handler->first_error, err);
+	if (handler->config.error)
+		handler->config.error(handler->config.arg, err, group);
+}
+
+/* The descriptor failed: nobody can go on. */
+void iof_handler_fatal(struct iof_handler *handler, int err)
+{
+	iof_error_once(&handler->fatal, err);
+	iof_handler_note(handler, err, NULL);
+	iof_handler_stop(handler);
+}
+
+/*
+ * Buffers
+ */
+
+static int iof_worker_room(struct iof_worker *worker, uint32_t room)
+{
+	struct iommu_hwpt_pgfault *records = malloc(room * sizeof(*records));
+	struct iof_fault_group *groups = malloc(room * sizeof(*groups));
+	struct iommu_hwpt_page_response *answers = malloc(room * sizeof(*answers));
+	uint32_t *later = malloc(room * sizeof(*later));
+
+	if (!records || !groups || !answers || !later) {
+		free(records);
+		free(groups);
+		free(answers);
+		free(later);
+		return -ENOMEM;
+	}
+	free(worker->records);
+	free(worker->groups);
+	free(worker->answers);
+	free(worker->later);
+	worker->records = records;
+	worker->groups = groups;
+	worker->answers = answers;
+	worker->later = later;
+	worker->room = room;
+	return 0;
+}
+
+static void iof_worker_free(struct iof_worker *worker)
+{
+	pthread_mutex_destroy(&worker->stats_lock);
+	free(worker->records);
+	free(worker->groups);
+	free(worker->answers);
+	free(worker->later);
+	free(worker);
+}
+
+static struct iof_worker *iof_worker_new(struct iof_handler *handler)
+{
+	struct iof_worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return NULL;
+	worker->handler = handler;
+	pthread_mutex_init(&worker->stats_lock, NULL);
+	if (iof_worker_room(worker, handler->config.batch)) {
+		iof_worker_free(worker);
+		return NULL;
+	}
+	pthread_mutex_lock(&handler->lock);
+	worker->next = handler->workers;
+	handler->workers = worker;
+	pthread_mutex_unlock(&handler->lock);
+	return worker;
+}
+
+/* A worker for a thread of the caller. */
+static struct iof_worker *iof_worker_take(struct iof_handler *handler)
+{
+	struct iof_worker *worker;
+
+	pthread_mutex_lock(&handler->lock);
+	worker = handler->idle;
+	if (worker)
+		handler->idle = worker->next_idle;
+	pthread_mutex_unlock(&handler->lock);
+	return worker ? worker : iof_worker_new(handler);
+}
+
+static void iof_worker_give(struct iof_worker *worker)
+{
+	struct iof_handler *handler = worker->handler;
+
+	pthread_mutex_lock(&handler->lock);
+	worker->next_idle = handler->idle;
+	handler->idle = worker;
+	pthread_mutex_unlock(&handler->lock);
+}
+
+/*
+ * One batch
+ */
+
+/* Records of one group stand together and end with LAST_PAGE; a new cookie ends a group as well. */
+static int iof_worker_group(struct iof_worker *worker, uint32_t nr)
+{
+	const struct iommu_hwpt_pgfault *record = worker->records;
+	const struct iommu_hwpt_pgfault *end = record + nr;
+	struct iof_fault_group *group = worker->groups;
+
+	while (record < end) {
+		group->pages = record;
+		group->cookie = record->cookie;
+		group->dev_id = record->dev_id;
+		group->pasid = record->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? record->pasid : 0;
+		group->answer = IOF_INVALID;
+		do {
+			record++;
+		} while (!(record[-1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE) && record < end &&
+			 record->cookie == group->cookie);
+		group->nr_pages = (uint32_t)(record - group->pages);
+		group++;
+	}
+	return (int)(group - worker->groups);
+}
+
+/* Reads a batch and rebuilds its groups. Their number, 0 if the queue is empty, or an error. */
+int iof_worker_read(struct iof_worker *worker)
+{
+	int fd = worker->handler->config.fault_fd;
+
+	for (;;) {
+		ssize_t got = iof_read(fd, worker->records, worker->room * sizeof(*worker->records));
+
+		if (got > 0) {
+			if (got % sizeof(*worker->records))
+				return -EPROTO;
+			return iof_worker_group(worker, got / sizeof(*worker->records));
+		}
+		if (!got || got == -EAGAIN)
+			return 0;
+		if (got == -EINVAL && worker->room < IOF_RECORDS_MOST) {
+			/* The first group does not fit. */
+			if (iof_worker_room(worker, worker->room * 2))
+				return -ENOMEM;
+		} else if (got != -EINTR) {
+			return (int)got;
+		}
+	}
+}
+
+static void iof_worker_ask(struct iof_worker *worker, uint32_t nr)
+{
+	const struct iof_handler_config *config = &worker->handler->config;
+	uint32_t i;
+	int err;
+
+	if (config->faults) {
+		err = config->faults(config->arg, worker->groups, nr);
+		if (err < 0) {
+			iof_handler_note(worker->handler, err, worker->groups);
+			worker->failed++;
+		}
+		return;
+	}
+	for (i = 0; i < nr; i++)
+		worker->groups[i].answer = config->fault(config->arg, &worker->groups[i]);
+}
+
+/* Turns what the callbacks said into answers; returns their number, and that of the LATER ones. */
+static uint32_t iof_worker_collect(struct iof_worker *worker, uint32_t nr, uint32_t *later)
+{
+	uint32_t answers = 0;
+	uint32_t i;
+
+	*later = 0;
+	for (i = 0; i < nr; i++) {
+		struct iof_fault_group *group = &worker->groups[i];
+
+		if (group->answer == IOF_LATER) {
+			worker->later[(*later)++] = group->cookie;
+			continue;
+		}
+		if (group->answer != IOF_SUCCESS && group->answer != IOF_INVALID) {
+			iof_handler_note(worker->handler,
+					 group->answer < 0 ? group->answer : -EINVAL, group);
+			worker->failed++;
+			group->answer = IOF_INVALID;
+		}
+		worker->answers[answers].cookie = group->cookie;
+		worker->answers[answers++].code = (uint32_t)group->answer;
+	}
+	return answers;
+}
+
+/* Enters what was answered LATER. Those that cannot be remembered are answered INVALID instead. */
+static uint32_t iof_worker_later(struct iof_worker *worker, uint32_t later, uint32_t answers)
+{
+	struct iof_handler *handler = worker->handler;
+	uint32_t lost = 0;
+	uint32_t i;
+
+	pthread_mutex_lock(&handler->lock);
+	for (i = 0; i < later; i++) {
+		if (!iof_open_add(&handler->open, worker->later[i]))
+			continue;
+		worker->answers[answers + lost].cookie = worker->later[i];
+		worker->answers[answers + lost].code = IOMMUFD_PAGE_RESP_INVALID;
+		lost++;
+	}
+	pthread_mutex_unlock(&handler->lock);
+	if (lost)
+		iof_handler_note(handler, -ENOMEM, NULL);
+	return lost;
+}
+
+/* No callback is under way any more? Then no early answer can be waited for. */
+static void iof_worker_callbacks_done(struct iof_handler *handler)
+{
+	if (__atomic_sub_fetch(&handler->running, 1, __ATOMIC_ACQ_REL) ||
+	    !__atomic_load_n(&handler->open.early, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_lock(&handler->lock);
+	if (!__atomic_load_n(&handler->running, __ATOMIC_ACQUIRE))
+		iof_open_forget_early(&handler->open);
+	pthread_mutex_unlock(&handler->lock);
+}
+
+/* Handles one batch. The number of groups, 0 if there were none, or the error of the descriptor. */
+static int iof_worker_round(struct iof_worker *worker)
+{
+	struct iof_handler *handler = worker->handler;
+	bool timed = !(handler->config.flags & IOF_HANDLER_NO_LATENCY);
+	struct iof_tally tally = { 0 };
+	uint32_t answers, later, i;
+	uint64_t faults = 0;
+	const struct iof_handler *outside = iof_inside;
+	uint64_t start = 0;
+	int nr = iof_worker_read(worker);
+	long wrote;
+
+	if (nr <= 0)
+		return nr;
+	if (timed)
+		start = iof_now_ns();
+	for (i = 0; i < (uint32_t)nr; i++)
+		faults += worker->groups[i].nr_pages;
+
+	__atomic_add_fetch(&handler->running, 1, __ATOMIC_ACQ_REL);
+	worker->failed = 0;
+	iof_inside = handler;
+	iof_worker_ask(worker, (uint32_t)nr);
+	answers = iof_worker_collect(worker, (uint32_t)nr, &later);
+	if (later)
+		answers += iof_worker_later(worker, later, answers);
+	iof_inside = outside;
+	iof_worker_callbacks_done(handler);
+	wrote = iof_answers_write(handler, worker->answers, answers, &tally);
+
+	pthread_mutex_lock(&worker->stats_lock);
+	worker->stats.failed += worker->failed;
+	worker->stats.faults += faults;
+	worker->stats.groups += (uint32_t)nr;
+	worker->stats.batches++;
+	worker->stats.success += tally.success;
+	worker->stats.invalid += tally.invalid;
+	worker->stats.late += tally.late;
+	worker->stats.deferred += later;
+	if (timed && answers)
+		iof_histogram_add(&worker->stats.latency, iof_now_ns() - start, answers);
+	pthread_mutex_unlock(&worker->stats_lock);
+	return wrote < 0 ? (int)wrote : nr;
+}
+
+/*
+ * Waiting
+ */
+
+/* Reads an empty queue for the time given. Groups handled, or 0. */
+static int iof_worker_spin(struct iof_worker *worker)
+{
+	struct iof_handler *handler = worker->handler;
+	uint32_t spin_us = handler->config.spin_us;
+	uint32_t tries = 0;
+	uint64_t end = 0;
+
+	while (!iof_handler_stopping(handler)) {
+		int nr = iof_worker_round(worker);
+
+		if (nr)
+			return nr;
+		iof_pause();
+		if (spin_us == IOF_HANDLER_BUSY || ++tries % IOF_SPIN_CHECK)
+			continue;
+		if (!end)
+			end = iof_now_ns() + spin_us * 1000ull;
+		else if (iof_now_ns() >= end)
+			break;
+	}
+	return 0;
+}
+
+/* 1: look again, 0: time is up or the handler stops, or an error. */
+static int iof_worker_sleep(struct iof_worker *worker, int timeout_ms)
+{
+	struct iof_handler *handler = worker->handler;
+	struct pollfd fds[2] = {
+		{ .fd = handler->config.fault_fd, .events = POLLIN },
+		{ .fd = handler->stop_fd, .events = POLLIN },
+	};
+	int ready;
+
+	pthread_mutex_lock(&worker->stats_lock);
+	worker->stats.sleeps++;
+	pthread_mutex_unlock(&worker->stats_lock);
+	ready = iof_poll(fds, 2, timeout_ms);
+	if (ready < 0)
+		return ready;
+	if (!ready || fds[1].revents)
+		return 0;
+	if (fds[0].revents & POLLNVAL)
+		return -EBADF;
+	if (!(fds[0].revents & POLLIN) && fds[0].revents & (POLLERR | POLLHUP))
+		return -EIO;
+	return 1;
+}
+
+/* One batch, waiting for it up to @timeout_ms. */
+static int iof_worker_wait_round(struct iof_worker *worker, int timeout_ms)
+{
+	struct iof_handler *handler = worker->handler;
+	uint64_t end = timeout_ms > 0 ? iof_now_ns() + timeout_ms * 1000000ull : 0;
+
+	while (!iof_handler_stopping(handler)) {
+		int left_ms = timeout_ms;
+		int ret = iof_worker_round(worker);
+
+		if (!ret && timeout_ms && handler->config.spin_us)
+			ret = iof_worker_spin(worker);
+		if (ret || !timeout_ms)
+			return ret;
+		if (timeout_ms > 0) {
+			uint64_t now = iof_now_ns();
+
+			if (now >= end)
+				return 0;
+			left_ms = (int)((end - now + 999999) / 1000000);
+		}
+		ret = iof_worker_sleep(worker, left_ms);
+		if (ret <= 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int iof_worker_run(struct iof_worker *worker)
+{
+	struct iof_handler *handler = worker->handler;
+
+	while (!iof_handler_stopping(handler)) {
+		int ret = iof_worker_wait_round(worker, -1);
+
+		if (ret < 0 && ret != -EINTR) {
+			iof_handler_fatal(handler, ret);
+			return ret;
+		}
+	}
+	return __atomic_load_n(&handler->fatal, __ATOMIC_ACQUIRE);
+}
+
+static void *iof_worker_thread(void *arg)
+{
+	pthread_setname_np(pthread_self(), "iof-handler");
+	iof_worker_run(arg);
+	return NULL;
+}
+
+/*
+ * The public calls
+ */
+
+static int iof_handler_check(struct iof_handler_config *config)
+{
+	if (config->fault_fd < 0 || (!config->fault && !config->faults) ||
+	    config->threads > IOF_THREADS_MOST || config->batch > IOF_BATCH_MOST ||
+	    config->flags & ~(uint32_t)(IOF_HANDLER_LEAVE_OPEN | IOF_HANDLER_NO_LATENCY))
+		return -EINVAL;
+	if (!config->batch)
+		config->batch = IOF_BATCH_DEFAULT;
+	return 0;
+}
+
+/*
+ * Threads get no signals of the program, but keep those that an instruction of their own raises: the
+ * embedded world catches bad memory by them.
+ */
+static void iof_block_signals(sigset_t *before)
+{
+	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
+	sigset_t all;
+	size_t i;
+
+	sigfillset(&all);
+	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&all, own[i]);
+	pthread_sigmask(SIG_SETMASK, &all, before);
+}
+
+static int iof_handler_start(struct iof_handler *handler)
+{
+	sigset_t before;
+	int err = 0;
+
+	iof_block_signals(&before);
+	while (handler->started < handler->config.threads) {
+		struct iof_worker *worker = iof_worker_new(handler);
+
+		if (!worker) {
+			err = -ENOMEM;
+			break;
+		}
+		err = -pthread_create(&worker->thread, NULL, iof_worker_thread, worker);
+		if (err)
+			break;
+		handler->threads[handler->started++] = worker;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
+static void iof_handler_free(struct iof_handler *handler)
+{
+	while (handler->workers) {
+		struct iof_worker *worker = handler->workers;
+
+		handler->workers = worker->next;
+		iof_worker_free(worker);
+	}
+	if (handler->stop_fd >= 0)
+		close(handler->stop_fd);
+	pthread_mutex_destroy(&handler->join_lock);
+	pthread_mutex_destroy(&handler->lock);
+	free(handler->open.entries);
+	free(handler->threads);
+	free(handler);
+}
+
+int iof_handler_open(const struct iof_handler_config *config, struct iof_handler **out)
+{
+	struct iof_handler_config checked = *config;
+	struct iof_handler *handler;
+	int err = iof_handler_check(&checked);
+
+	if (err)
+		return err;
+	handler = calloc(1, sizeof(*handler));
+	if (!handler)
+		return -ENOMEM;
+	handler->config = checked;
+	pthread_mutex_init(&handler->lock, NULL);
+	pthread_mutex_init(&handler->join_lock, NULL);
+	handler->threads = calloc(checked.threads + 1, sizeof(struct iof_worker *));
+	handler->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (handler->stop_fd < 0)
+		err = -errno;
+	else if (!handler->threads)
+		err = -ENOMEM;
+	else
+		err = iof_handler_start(handler);
+	if (err) {
+		iof_handler_stop(handler);
+		iof_handler_wait(handler);
+		iof_handler_free(handler);
+		return err;
+	}
+	*out = handler;
+	return 0;
+}
+
+void iof_handler_stop(struct iof_handler *handler)
+{
+	uint64_t one = 1;
+	int kept = errno;
+	ssize_t wrote;
+
+	__atomic_store_n(&handler->stopping, 1, __ATOMIC_RELEASE);
+	/* Fails only when the counter is at its end, and then it is readable. */
+	wrote = write(handler->stop_fd, &one, sizeof(one));
+	(void)wrote;
+	errno = kept;
+}
+
+int iof_handler_wait(struct iof_handler *handler)
+{
+	if (iof_inside == handler)
+		return -EDEADLK;
+	pthread_mutex_lock(&handler->join_lock);
+	while (handler->joined < handler->started)
+		pthread_join(handler->threads[handler->joined++]->thread, NULL);
+	pthread_mutex_unlock(&handler->join_lock);
+	return __atomic_load_n(&handler->fatal, __ATOMIC_ACQUIRE);
+}
+
+int iof_handler_close(struct iof_handler *handler)
+{
+	int err;
+
+	if (iof_inside == handler)
+		return -EDEADLK;
+	iof_handler_stop(handler);
+	iof_handler_wait(handler);
+	if (!(handler->config.flags & IOF_HANDLER_LEAVE_OPEN) && !handler->fatal) {
+		/* Whoever only ran it by hand, and never did, has no buffers yet. */
+		if (!handler->workers)
+			iof_worker_new(handler);
+		iof_answers_close(handler);
+	}
+	err = handler->first_error;
+	iof_handler_free(handler);
+	return err;
+}
+
+int iof_handler_fd(const struct iof_handler *handler)
+{
+	return handler->config.fault_fd;
+}
+
+int iof_handler_run_once(struct iof_handler *handler, int timeout_ms)
+{
+	struct iof_worker *worker = iof_worker_take(handler);
+	int ret;
+
+	if (!worker)
+		return -ENOMEM;
+	ret = iof_worker_wait_round(worker, timeout_ms);
+	iof_worker_give(worker);
+	if (ret < 0 && ret != -EINTR)
+		iof_handler_fatal(handler, ret);
+	return ret;
+}
+
+int iof_handler_run(struct iof_handler *handler)
+{
+	struct iof_worker *worker = iof_worker_take(handler);
+	int ret;
+
+	if (!worker)
+		return -ENOMEM;
+	ret = iof_worker_run(worker);
+	iof_worker_give(worker);
+	return ret;
+}
+
+static void iof_stats_add(struct iof_handler_stats *to, const struct iof_handler_stats *from)
+{
+	to->faults += from->faults;
+	to->groups += from->groups;
+	to->batches += from->batches;
+	to->success += from->success;
+	to->invalid += from->invalid;
+	to->deferred += from->deferred;
+	to->late += from->late;
+	to->failed += from->failed;
+	to->sleeps += from->sleeps;
+	iof_histogram_merge(&to->latency, &from->latency);
+}
+
+void iof_handler_stats(struct iof_handler *handler, struct iof_handler_stats *out)
+{
+	struct iof_worker *worker;
+
+	pthread_mutex_lock(&handler->lock);
+	*out = handler->later_stats;
+	out->open = handler->open.waiting;
+	for (worker = handler->workers; worker; worker = worker->next) {
+		pthread_mutex_lock(&worker->stats_lock);
+		iof_stats_add(out, &worker->stats);
+		pthread_mutex_unlock(&worker->stats_lock);
+	}
+	pthread_mutex_unlock(&handler->lock);
+}
