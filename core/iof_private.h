@@ -54,13 +54,15 @@ enum iof_object_type {
 /*
  * The head of everything that has an id. Two counts: @users are long-lived (other objects, open
  * descriptors, attachments; the table itself is one), @calls are calls in progress. DESTROY wants users
- * to be exactly the table's one, takes the object out of the table, then waits for calls to end.
+ * to be exactly the table's one, hides the object from look-ups, then waits for calls to end. Should
+ * one of them have become a long-lived user meanwhile, the object reappears and the answer is -EBUSY.
  */
 struct iof_object {
 	enum iof_object_type type;
 	u32 id;
+	bool dying;			/* being destroyed: invisible; the table's xa_lock */
 	refcount_t users;
-	refcount_t calls;		/* 1 while published; waits on itself (wait_var_event) */
+	atomic_t calls;			/* plus 1 while visible; waits on itself (wait_var_event) */
 };
 
 /* Reserves an id (lowest free, from 1) for @obj, invisible to look-ups. -ENOMEM, -ENOSPC. */
@@ -306,19 +308,30 @@ struct iof_hwpt {
 	struct iof_ioas *ioas;		/* holds it */
 	struct list_head ioas_node;	/* ioas->hwpts_lock */
 	bool automatic;			/* made by an attach; goes with its last attachment */
+	unsigned int attachments;	/* automatic only: struct iof_attach of it; ioas->hwpts_lock */
 	/* nested: */
 	struct iof_hwpt *parent;	/* holds it */
 };
 
 /*
- * Makes a paging HWPT on @ioas for @idev's IOMMU and fills it; reserved id, unpublished. Caller holds
- * ioas->hwpts_lock and publishes or, through iof_hwpt_abort(), undoes.
+ * Makes a paging HWPT on @ioas for @idev's IOMMU and fills it; its id is reserved, it is not yet in
+ * ioas->hwpts. The caller publishes it by iof_hwpt_publish(), or undoes by iof_hwpt_abort(). No lock
+ * need be held; the driver may copy @data from the user.
  */
 struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioas,
 				       struct iof_device *idev, u32 flags,
-				       const struct iof_user_data *data,
-				       struct iof_fault_queue *queue, bool automatic);
+				       const struct iof_user_data *data);
+/* Enters it in ioas->hwpts and makes it findable. The caller holds ioas->hwpts_lock if it is paging. */
+void iof_hwpt_publish(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
 void iof_hwpt_abort(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
+
+/*
+ * An attachment's hold on its HWPT, beyond the call that makes it. -ENOENT: an automatic HWPT whose last
+ * attachment has just gone. unuse removes an automatic HWPT with its last attachment; it may wait for
+ * calls, so none of the caller's may be inside the HWPT, and ioas->hwpts_lock must be free.
+ */
+int iof_hwpt_use(struct iof_hwpt *hwpt);
+void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
 
 /* The IOAS whose reserved ranges an attachment to this HWPT touches. */
 static inline struct iof_ioas *iof_hwpt_ioas(struct iof_hwpt *hwpt)
@@ -360,6 +373,7 @@ struct iof_attach {
 	struct iof_hwpt *hwpt;		/* holds it; NULL for SVA */
 	struct iof_sva *sva;		/* SVA only; owned */
 	struct iof_fault_sink *sink;	/* NULL: page requests are answered INVALID */
+	struct iof_group_queue *credits; /* the group's share of the queue, NULL without; group->lock */
 	struct list_head members;	/* struct iof_attach_member, oldest first; group->lock */
 	u32 dev_id;			/* what faults report: the oldest member's; group->fault_lock */
 
@@ -368,9 +382,21 @@ struct iof_attach {
 	u32 answering;			/* groups taken off @open whose answer is on its way to the driver */
 };
 
+/* One bound device that asked for the attachment; owner of its reserved ranges, RID only. */
 struct iof_attach_member {
 	struct list_head node;
 	struct iof_device *idev;
+};
+
+/*
+ * A queue that attachments of the group use: its cookie slots are reserved once, however many PASIDs
+ * share it, since the credits are the devices'.
+ */
+struct iof_group_queue {
+	struct list_head node;		/* group->queues */
+	struct iof_fault_queue *queue;
+	unsigned int attachments;
+	u32 credits;			/* as reserved */
 };
 
 /* An isolation group: devices that can only be switched together. */
@@ -380,6 +406,8 @@ struct iof_group {
 	struct iof_ctx *owner;		/* the context that has devices of it bound; no reference */
 	unsigned int bound;		/* devices bound */
 	struct list_head hwdevs;	/* struct iof_hwdev_core.group_node */
+	struct list_head queues;	/* struct iof_group_queue */
+	unsigned int pasid_hwpts;	/* PASIDs attached to HWPTs: the RID's HWPT must allow that */
 
 	spinlock_t fault_lock;		/* attachments, parked, switching; partials of its devices */
 	struct xarray attachments;	/* pasid -> struct iof_attach; written under both locks */
@@ -433,7 +461,7 @@ struct iof_hwdev_core {
 	struct iof_group *group;
 	struct list_head group_node;	/* group->hwdevs; group->lock */
 	struct iof_device *idev;	/* bound; group->lock */
-	u32 pasids_attached;		/* PASID attachments this device is a member of; group->lock */
+	u32 attached;			/* attachments this device is a member of; group->lock */
 
 	/* group->fault_lock: */
 	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];	/* groups still collecting, or broken */

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * hwpt.c - hardware page tables: paging ones that mirror an IOAS, nested ones that the user owns.
+ *
+ * An HWPT wraps one domain of a driver. A paging HWPT is filled from its IOAS before anybody can attach
+ * to it; a nested one hangs on a paging HWPT made for that. Either may name a fault queue, for good.
+ *
+ * Rules: an HWPT holds its IOAS or parent, and its queue, from allocation until it is freed; an
+ * attachment holds the HWPT (iof_hwpt_use). Automatic HWPTs are made by an attach to an IOAS and go with
+ * their last attachment: they carry one hold that DESTROY finds, and so cannot be destroyed by id.
+ */
+#include "iof_private.h"
+
+#define IOF_INVALIDATE_MAX_ENTRIES	(1u << 19)
+
+/* ---- user data for drivers ---- */
+
+int iof_copy_user_data(void *dst, const struct iof_user_data *src, u32 type, size_t min,
+		       size_t known)
+{
+	if (src->type != type)
+		return -EOPNOTSUPP;
+	if (src->len < min || src->len > known)
+		return -EINVAL;
+	return copy_struct_from_user(dst, known, src->uptr, src->len);
+}
+
+int iof_copy_user_array_entry(void *dst, const struct iof_user_array *src, u32 type, u32 index,
+			      size_t min, size_t known)
+{
+	if (src->type != type || src->entry_len < min)
+		return -EINVAL;
+	if (WARN_ON(index >= src->entry_num))
+		return -EINVAL;
+	return copy_struct_from_user(dst, known, src->uptr + (size_t)src->entry_len * index,
+				     src->entry_len);
+}
+
+/* ---- life ---- */
+
+static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, enum iof_object_type type, u32 flags)
+{
+	struct iof_hwpt *hwpt = kzalloc(sizeof(*hwpt), GFP_KERNEL_ACCOUNT);
+	int rc;
+
+	if (!hwpt)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&hwpt->ioas_node);
+	hwpt->flags = flags;
+	rc = iof_object_reserve(ctx, &hwpt->obj, type);
+	if (rc) {
+		kfree(hwpt);
+		return ERR_PTR(rc);
+	}
+	return hwpt;
+}
+
+/* Gives up everything the HWPT has but its id. */
+static void free_hwpt(struct iof_hwpt *hwpt)
+{
+	if (hwpt->ioas)
+		iof_map_remove_domain(&hwpt->ioas->map, hwpt->domain);
+	hwpt->domain->ops->free(hwpt->domain);
+	if (hwpt->queue)
+		iof_object_unhold(iof_fault_queue_object(hwpt->queue));
+	if (hwpt->parent)
+		iof_object_unhold(&hwpt->parent->obj);
+	if (hwpt->ioas)
+		iof_object_unhold(&hwpt->ioas->obj);
+	kfree(hwpt);
+}
+
+void iof_hwpt_destroy(struct iof_object *obj)
+{
+	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
+
+	if (hwpt->ioas) {
+		mutex_lock(&hwpt->ioas->hwpts_lock);
+		list_del_init(&hwpt->ioas_node);
+		mutex_unlock(&hwpt->ioas->hwpts_lock);
+	}
+	free_hwpt(hwpt);
+}
+
+void iof_hwpt_abort(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
+{
+	iof_object_abort(ctx, &hwpt->obj);
+	free_hwpt(hwpt);
+}
+
+void iof_hwpt_publish(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
+{
+	if (hwpt->ioas) {
+		lockdep_assert_held(&hwpt->ioas->hwpts_lock);
+		list_add_tail(&hwpt->ioas_node, &hwpt->ioas->hwpts);
+	}
+	iof_object_publish(ctx, &hwpt->obj);
+}
+
+int iof_hwpt_use(struct iof_hwpt *hwpt)
+{
+	int rc = 0;
+
+	if (!hwpt->automatic) {
+		iof_object_hold(&hwpt->obj);
+		return 0;
+	}
+	mutex_lock(&hwpt->ioas->hwpts_lock);
+	if (hwpt->attachments)
+		hwpt->attachments++;
+	else
+		rc = -ENOENT;
+	mutex_unlock(&hwpt->ioas->hwpts_lock);
+	return rc;
+}
+
+void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
+{
+	bool last;
+
+	if (!hwpt->automatic) {
+		iof_object_unhold(&hwpt->obj);
+		return;
+	}
+	mutex_lock(&hwpt->ioas->hwpts_lock);
+	last = !--hwpt->attachments;
+	if (last)
+		list_del_init(&hwpt->ioas_node);
+	mutex_unlock(&hwpt->ioas->hwpts_lock);
+	if (last)
+		iof_object_remove(ctx, &hwpt->obj);
+}
+
+/* ---- allocation ---- */
+
+struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioas,
+				       struct iof_device *idev, u32 flags,
+				       const struct iof_user_data *data)
+{
+	struct iof_hwdev *hwdev = idev->hwdev;
+	struct iof_hwpt *hwpt;
+	int rc;
+
+	if (flags & IOMMU_HWPT_FAULT_ID_VALID && flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
+	    !hwdev->ops->capable(hwdev, IOF_CAP_DIRTY_TRACKING))
+		return ERR_PTR(-EOPNOTSUPP);
+
+	hwpt = alloc_hwpt(ctx, IOF_OBJ_HWPT_PAGING, flags);
+	if (IS_ERR(hwpt))
+		return hwpt;
+	hwpt->domain = hwdev->ops->alloc_paging(hwdev, flags & ~IOMMU_HWPT_FAULT_ID_VALID, data);
+	if (IS_ERR(hwpt->domain)) {
+		rc = PTR_ERR(hwpt->domain);
+		goto err_free;
+	}
+	hwpt->domain->fault_capable = flags & IOMMU_HWPT_FAULT_ID_VALID;
+	rc = iof_map_add_domain(&ioas->map, hwpt->domain);
+	if (rc)
+		goto err_domain;
+	iof_object_hold(&ioas->obj);
+	hwpt->ioas = ioas;
+	return hwpt;
+
+err_domain:
+	hwpt->domain->ops->free(hwpt->domain);
+err_free:
+	iof_object_abort(ctx, &hwpt->obj);
+	kfree(hwpt);
+	return ERR_PTR(rc);
+}
+
+static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx, struct iof_hwpt *parent,
+				     struct iof_device *idev, u32 flags,
+				     const struct iof_user_data *data)
+{
+	struct iof_hwdev *hwdev = idev->hwdev;
+	struct iof_hwpt *hwpt;
+	int rc;
+
+	if (flags & ~(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) || !data ||
+	    !hwdev->ops->alloc_nested)
+		return ERR_PTR(-EOPNOTSUPP);
+	if (parent->automatic || !(parent->flags & IOMMU_HWPT_ALLOC_NEST_PARENT) ||
+	    parent->domain->driver != hwdev->ops)
+		return ERR_PTR(-EINVAL);
+
+	hwpt = alloc_hwpt(ctx, IOF_OBJ_HWPT_NESTED, flags);
+	if (IS_ERR(hwpt))
+		return hwpt;
+	hwpt->domain = hwdev->ops->alloc_nested(hwdev, parent->domain,
+						flags & ~IOMMU_HWPT_FAULT_ID_VALID, data);
+	if (IS_ERR(hwpt->domain)) {
+		rc = PTR_ERR(hwpt->domain);
+		iof_object_abort(ctx, &hwpt->obj);
+		kfree(hwpt);
+		return ERR_PTR(rc);
+	}
+	hwpt->domain->fault_capable = flags & IOMMU_HWPT_FAULT_ID_VALID;
+	iof_object_hold(&parent->obj);
+	hwpt->parent = parent;
+	return hwpt;
+}
+
+/* pt_id decides which kind of HWPT; what is nothing to build on is -EINVAL here, not -ENOENT. */
+static struct iof_hwpt *alloc_on(struct iof_ctx *ctx, u32 pt_id, struct iof_device *idev, u32 flags,
+				 const struct iof_user_data *data)
+{
+	struct iof_object *obj = iof_object_get(ctx, pt_id, IOF_OBJ_ANY);
+	struct iof_hwpt *hwpt;
+
+	if (IS_ERR(obj))
+		return ERR_PTR(-EINVAL);
+	if (obj->type == IOF_OBJ_IOAS)
+		hwpt = iof_hwpt_alloc_paging(ctx, container_of(obj, struct iof_ioas, obj), idev,
+					     flags, data);
+	else if (obj->type == IOF_OBJ_HWPT_PAGING)
+		hwpt = alloc_nested(ctx, container_of(obj, struct iof_hwpt, obj), idev, flags, data);
+	else
+		hwpt = ERR_PTR(-EINVAL);
+	iof_object_put(obj);
+	return hwpt;
+}
+
+/* Before anybody can attach to @hwpt. */
+static int name_queue(struct iof_ctx *ctx, struct iof_hwpt *hwpt, u32 fault_id)
+{
+	struct iof_fault_queue *queue = iof_fault_queue_get(ctx, fault_id);
+	struct iof_object *obj;
+
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	obj = iof_fault_queue_object(queue);
+	iof_object_hold(obj);
+	iof_object_put(obj);
+	hwpt->queue = queue;
+	return 0;
+}
+
+int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
+{
+	const u32 flags = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
+			  IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
+	struct iommu_hwpt_alloc *cmd = ucmd->cmd;
+	struct iof_user_data data = {
+		.type = cmd->data_type,
+		.len = cmd->data_len,
+		.uptr = u64_to_user_ptr(cmd->data_uptr),
+	};
+	struct iof_device *idev;
+	struct iof_hwpt *hwpt;
+	int rc;
+
+	if (cmd->flags & ~flags || cmd->__reserved)
+		return -EOPNOTSUPP;
+	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != !cmd->data_len)
+		return -EINVAL;
+	idev = iof_device_get_by_id(ucmd->ctx, cmd->dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	hwpt = alloc_on(ucmd->ctx, cmd->pt_id, idev, cmd->flags, data.len ? &data : NULL);
+	iof_device_put(idev);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+
+	if (cmd->flags & IOMMU_HWPT_FAULT_ID_VALID) {
+		rc = name_queue(ucmd->ctx, hwpt, cmd->fault_id);
+		if (rc)
+			goto err_abort;
+	}
+	cmd->out_hwpt_id = hwpt->obj.id;
+	rc = iof_ucmd_respond(ucmd, sizeof(*cmd));
+	if (rc)
+		goto err_abort;
+
+	if (hwpt->ioas) {
+		struct iof_ioas *ioas = hwpt->ioas;
+
+		/* Once published it can be destroyed, and its IOAS with it. */
+		iof_object_hold(&ioas->obj);
+		mutex_lock(&ioas->hwpts_lock);
+		iof_hwpt_publish(ucmd->ctx, hwpt);
+		mutex_unlock(&ioas->hwpts_lock);
+		iof_object_unhold(&ioas->obj);
+	} else {
+		iof_hwpt_publish(ucmd->ctx, hwpt);
+	}
+	return 0;
+
+err_abort:
+	iof_hwpt_abort(ucmd->ctx, hwpt);
+	return rc;
+}
+
+/* ---- invalidation ---- */
+
+static int invalidate(struct iof_ctx *ctx, u32 hwpt_id, const struct iof_user_array *array,
+		      u32 *done)
+{
+	struct iof_object *obj = iof_object_get(ctx, hwpt_id, IOF_OBJ_ANY);
+	struct iof_domain *domain;
+	int rc = -EINVAL;
+
+	if (IS_ERR(obj))
+		return PTR_ERR(obj);
+	if (obj->type == IOF_OBJ_HWPT_NESTED) {
+		domain = container_of(obj, struct iof_hwpt, obj)->domain;
+		rc = -EOPNOTSUPP;
+		if (domain->ops->invalidate)
+			rc = domain->ops->invalidate(domain, array, done);
+	}
+	iof_object_put(obj);
+	return rc;
+}
+
+int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_hwpt_invalidate *cmd = ucmd->cmd;
+	struct iof_user_array array = {
+		.type = cmd->data_type,
+		.entry_len = cmd->entry_len,
+		.entry_num = cmd->entry_num,
+		.uptr = u64_to_user_ptr(cmd->data_uptr),
+	};
+	u32 done = 0;
+	int rc;
+
+	if (cmd->__reserved)
+		rc = -EOPNOTSUPP;
+	else if (array.entry_num && (!cmd->data_uptr || !array.entry_len ||
+				     array.entry_len > PAGE_SIZE ||
+				     array.entry_num > IOF_INVALIDATE_MAX_ENTRIES))
+		rc = -EINVAL;
+	else
+		rc = invalidate(ucmd->ctx, cmd->hwpt_id, &array, &done);
+
+	/* How far it came is told on failure too. */
+	cmd->entry_num = done;
+	if (iof_ucmd_respond(ucmd, sizeof(*cmd)))
+		return -EFAULT;
+	return rc;
+}
+
+/* ---- for the mock device ---- */
+
+struct iof_domain *iof_hwpt_domain_get(struct iof_ctx *ctx, u32 id, enum iof_domain_type type,
+				       void **hold)
+{
+	enum iof_object_type object_type = type == IOF_DOMAIN_NESTED ? IOF_OBJ_HWPT_NESTED :
+								       IOF_OBJ_HWPT_PAGING;
+	struct iof_object *obj = iof_object_get(ctx, id, object_type);
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	*hold = obj;
+	return container_of(obj, struct iof_hwpt, obj)->domain;
+}
+
+void iof_hwpt_domain_put(struct iof_ctx *ctx, void *hold)
+{
+	iof_object_put(hold);
+}

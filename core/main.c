@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * main.c - /dev/iommu itself: contexts, and the one table behind its ioctls.
+ *
+ * A context is made by open and lives until the last of its holders is gone: the open file, devices
+ * bound to keep it, open queue descriptors. The table says for each command how long its struct is and
+ * who handles it; the extensible-struct rule is applied here, once, so that a handler sees a complete,
+ * zero-extended kernel copy. A new command is one line in the table and one in the union; an absent
+ * line answers -ENOTTY.
+ */
+#include <iofault/iommufd_test.h>
+
+#include "iof_private.h"
+
+/* ---- replies ---- */
+
+struct iof_ctx *iof_ucmd_ctx(struct iof_ucmd *ucmd)
+{
+	return ucmd->ctx;
+}
+
+void *iof_ucmd_cmd(struct iof_ucmd *ucmd)
+{
+	return ucmd->cmd;
+}
+
+int iof_ucmd_respond(struct iof_ucmd *ucmd, size_t len)
+{
+	if (copy_to_user(ucmd->uptr, ucmd->cmd, min_t(size_t, ucmd->user_size, len)))
+		return -EFAULT;
+	return 0;
+}
+
+/* ---- commands that belong to no object ---- */
+
+static int destroy_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_destroy *cmd = ucmd->cmd;
+
+	return iof_object_destroy(ucmd->ctx, cmd->id);
+}
+
+static int set_account_mode(struct iof_ctx *ctx, u64 mode)
+{
+	int rc = 0;
+
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	xa_lock(&ctx->objects);
+	if (!xa_empty(&ctx->objects))
+		rc = -EBUSY;
+	else if (mode != IOF_ACCOUNT_USER && mode != IOF_ACCOUNT_MM)
+		rc = -EINVAL;
+	else
+		WRITE_ONCE(ctx->account_mode, mode);
+	xa_unlock(&ctx->objects);
+	return rc;
+}
+
+static int rlimit_mode_option(struct iof_ctx *ctx, struct iommu_option *cmd)
+{
+	if (cmd->object_id)
+		return -EOPNOTSUPP;
+	if (cmd->op == IOMMU_OPTION_OP_SET)
+		return set_account_mode(ctx, cmd->val64);
+	if (cmd->op != IOMMU_OPTION_OP_GET)
+		return -EOPNOTSUPP;
+	cmd->val64 = READ_ONCE(ctx->account_mode);
+	return 0;
+}
+
+int iof_option_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_option *cmd = ucmd->cmd;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	switch (cmd->option_id) {
+	case IOMMU_OPTION_RLIMIT_MODE:
+		rc = rlimit_mode_option(ucmd->ctx, cmd);
+		break;
+	case IOMMU_OPTION_HUGE_PAGES:
+		rc = iof_ioas_huge_pages_option(ucmd->ctx, cmd);
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	return rc ?: iof_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+static int test_ioctl(struct iof_ucmd *ucmd)
+{
+	return ucmd->ctx->node->test_ops->ioctl(ucmd);
+}
+
+/* ---- the table ---- */
+
+struct iof_ioctl {
+	unsigned int cmd;
+	u32 size;
+	u32 min_size;
+	int (*handler)(struct iof_ucmd *ucmd);
+};
+
+/* The kernel's copy of any command's struct. */
+union iof_ioctl_buf {
+	u32 size;
+	struct iommu_destroy destroy;
+	struct iommu_ioas_alloc ioas_alloc;
+	struct iommu_ioas_allow_iovas ioas_allow_iovas;
+	struct iommu_ioas_copy ioas_copy;
+	struct iommu_ioas_iova_ranges ioas_iova_ranges;
+	struct iommu_ioas_map ioas_map;
+	struct iommu_ioas_unmap ioas_unmap;
+	struct iommu_option option;
+	struct iommu_hwpt_alloc hwpt_alloc;
+	struct iommu_hw_info hw_info;
+	struct iommu_hwpt_invalidate hwpt_invalidate;
+	struct iommu_fault_alloc fault_alloc;
+	struct iommu_test_cmd test;
+};
+
+#define IOF_IOCTL_FIRST		IOMMUFD_CMD_BASE
+#define IOF_IOCTL_INDEX(_cmd)	(_IOC_NR(_cmd) - IOF_IOCTL_FIRST)
+
+/*
+ * @_last: the last field of the first ABI version of @_struct. @_min is that end in numbers, so that a
+ * field which moves, or is inserted, stops the build.
+ */
+#define IOF_IOCTL(_cmd, _handler, _struct, _last, _size, _min)                                     \
+	[IOF_IOCTL_INDEX(_cmd)] = {                                                                \
+		.cmd = (_cmd),                                                                     \
+		.size = sizeof(struct _struct) +                                                   \
+			BUILD_BUG_ON_ZERO(sizeof(struct _struct) != (_size)) +                     \
+			BUILD_BUG_ON_ZERO(sizeof(struct _struct) > sizeof(union iof_ioctl_buf)) +  \
+			BUILD_BUG_ON_ZERO(offsetof(struct _struct, size) != 0),                    \
+		.min_size = offsetofend(struct _struct, _last) +                                   \
+			    BUILD_BUG_ON_ZERO(offsetofend(struct _struct, _last) != (_min)),       \
+		.handler = (_handler),                                                             \
+	}
+
+static const struct iof_ioctl iof_ioctls[] = {
+	IOF_IOCTL(IOMMU_DESTROY, destroy_ioctl, iommu_destroy, id, 8, 8),
+	IOF_IOCTL(IOMMU_IOAS_ALLOC, iof_ioas_alloc_ioctl, iommu_ioas_alloc, out_ioas_id, 12, 12),
+	IOF_IOCTL(IOMMU_IOAS_ALLOW_IOVAS, iof_ioas_allow_iovas_ioctl, iommu_ioas_allow_iovas,
+		  allowed_iovas, 24, 24),
+	IOF_IOCTL(IOMMU_IOAS_COPY, iof_ioas_copy_ioctl, iommu_ioas_copy, src_iova, 40, 40),
+	IOF_IOCTL(IOMMU_IOAS_IOVA_RANGES, iof_ioas_iova_ranges_ioctl, iommu_ioas_iova_ranges,
+		  out_iova_alignment, 32, 32),
+	IOF_IOCTL(IOMMU_IOAS_MAP, iof_ioas_map_ioctl, iommu_ioas_map, iova, 40, 40),
+	IOF_IOCTL(IOMMU_IOAS_UNMAP, iof_ioas_unmap_ioctl, iommu_ioas_unmap, length, 24, 24),
+	IOF_IOCTL(IOMMU_OPTION, iof_option_ioctl, iommu_option, val64, 24, 24),
+	IOF_IOCTL(IOMMU_HWPT_ALLOC, iof_hwpt_alloc_ioctl, iommu_hwpt_alloc, __reserved, 48, 24),
+	IOF_IOCTL(IOMMU_GET_HW_INFO, iof_hw_info_ioctl, iommu_hw_info, __reserved, 40, 32),
+	IOF_IOCTL(IOMMU_HWPT_INVALIDATE, iof_hwpt_invalidate_ioctl, iommu_hwpt_invalidate,
+		  __reserved, 32, 32),
+	IOF_IOCTL(IOMMU_FAULT_QUEUE_ALLOC, iof_fault_queue_alloc_ioctl, iommu_fault_alloc,
+		  out_fault_fd, 16, 16),
+	/* Known numbers end here, unless the node has test ioctls. */
+	[IOF_IOCTL_INDEX(IOMMU_HW_QUEUE_ALLOC)] = { 0 },
+	IOF_IOCTL(IOMMU_TEST_CMD, test_ioctl, iommu_test_cmd, last, 72, 68),
+};
+
+/* NULL: a number outside the range that this context knows. */
+static const struct iof_ioctl *find_ioctl(struct iof_ctx *ctx, unsigned int cmd)
+{
+	unsigned int last = _IOC_NR(IOMMU_HW_QUEUE_ALLOC), nr = _IOC_NR(cmd);
+
+	if (ctx->node && ctx->node->test_ops)
+		last = _IOC_NR(IOMMU_TEST_CMD);
+	return nr >= IOF_IOCTL_FIRST && nr <= last ? &iof_ioctls[nr - IOF_IOCTL_FIRST] : NULL;
+}
+
+static long iof_ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct iof_ucmd ucmd = {
+		.ctx = file->private_data,
+		.uptr = (void __user *)arg,
+	};
+	const struct iof_ioctl *op = find_ioctl(ucmd.ctx, cmd);
+	union iof_ioctl_buf buf;
+	int rc;
+
+	if (!op)
+		return -ENOTTY;
+	/* The order of these checks is part of the ABI. */
+	if (get_user(ucmd.user_size, (u32 __user *)ucmd.uptr))
+		return -EFAULT;
+	if (op->cmd != cmd || !op->handler)
+		return -ENOTTY;
+	if (ucmd.user_size < op->min_size)
+		return -EINVAL;
+	rc = copy_struct_from_user(&buf, op->size, ucmd.uptr, ucmd.user_size);
+	if (rc)
+		return rc;
+	ucmd.cmd = &buf;
+	return op->handler(&ucmd);
+}
+
+/* ---- contexts ---- */
+
+static int iof_ctx_open(struct inode *inode, struct file *file)
+{
+	struct iof_ctx *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+
+	if (!ctx)
+		return -ENOMEM;
+	kref_init(&ctx->ref);
+	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	ctx->account_mode = IOF_ACCOUNT_USER;
+	ctx->node = iof_plat_node_data(file);
+	if (ctx->node)
+		atomic_inc(&ctx->node->contexts);
+	file->private_data = ctx;
+	return 0;
+}
+
+static void release_ctx(struct kref *ref)
+{
+	struct iof_ctx *ctx = container_of(ref, struct iof_ctx, ref);
+	struct iof_ctx_node *node = ctx->node;
+
+	iof_objects_destroy_all(ctx);
+	xa_destroy(&ctx->objects);
+	kfree(ctx);
+	/* Whoever waits for this may free the node. */
+	if (node)
+		(void)atomic_dec_return(&node->contexts);
+}
+
+void iof_ctx_put(struct iof_ctx *ctx)
+{
+	kref_put(&ctx->ref, release_ctx);
+}
+
+static int iof_ctx_release(struct inode *inode, struct file *file)
+{
+	iof_ctx_put(file->private_data);
+	return 0;
+}
+
+struct iof_ctx_node *iof_ctx_node(struct iof_ctx *ctx)
+{
+	return ctx->node;
+}
+
+struct iof_ctx *iof_ctx_from_fd(int fd)
+{
+	struct file *file = fget(fd);
+	struct iof_ctx *ctx;
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op != &iof_ctx_fops) {
+		ctx = ERR_PTR(-EBADFD);
+	} else {
+		ctx = file->private_data;
+		iof_ctx_get(ctx);
+	}
+	fput(file);
+	return ctx;
+}
+
+const struct file_operations iof_ctx_fops = {
+	.owner = THIS_MODULE,
+	.open = iof_ctx_open,
+	.release = iof_ctx_release,
+	.unlocked_ioctl = iof_ctx_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * object.c - ids and lifetimes of everything in a context.
+ *
+ * An object is reserved (it has an id, nobody finds it), published when its creator's reply has reached
+ * the user, and then found by id until it is destroyed. A look-up counts in obj->calls until it is put;
+ * whoever needs the object for longer counts in obj->users.
+ *
+ * Rules: the table's xa_lock guards what is found by whom. Destroying first hides the object, then
+ * waits for the calls inside it, and only then looks whether one of them has become a user: so a call
+ * may hold the object for long at any point, and never meets one that is half gone.
+ */
+#include "iof_private.h"
+
+int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj, enum iof_object_type type)
+{
+	int rc;
+
+	obj->type = type;
+	obj->dying = false;
+	refcount_set(&obj->users, 1);
+	atomic_set(&obj->calls, 1);
+	/* No entry: the id is taken, and a look-up finds nothing. */
+	rc = xa_alloc(&ctx->objects, &obj->id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	return rc == -EBUSY ? -ENOSPC : rc;
+}
+
+void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj)
+{
+	/* The slot exists since it was reserved, so this allocates nothing. */
+	WARN_ON(xa_is_err(xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL_ACCOUNT)));
+}
+
+void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj)
+{
+	xa_erase(&ctx->objects, obj->id);
+}
+
+struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_type type)
+{
+	struct iof_object *obj;
+
+	xa_lock(&ctx->objects);
+	obj = xa_load(&ctx->objects, id);
+	if (!obj || obj->dying || (type != IOF_OBJ_ANY && obj->type != type))
+		obj = ERR_PTR(-ENOENT);
+	else
+		atomic_inc(&obj->calls);
+	xa_unlock(&ctx->objects);
+	return obj;
+}
+
+void iof_object_put(struct iof_object *obj)
+{
+	/* A waiter may free the object as soon as the count is zero: only its address is used then. */
+	if (atomic_dec_and_test(&obj->calls))
+		wake_up_var(&obj->calls);
+}
+
+/* Hides @obj, under xa_lock. The caller then waits for calls. */
+static void hide(struct iof_object *obj)
+{
+	obj->dying = true;
+	atomic_dec(&obj->calls);
+}
+
+static void wait_for_calls(struct iof_object *obj)
+{
+	wait_var_event(&obj->calls, !atomic_read_acquire(&obj->calls));
+}
+
+/* Nobody can reach @obj any more: frees the id and the object. */
+static void finish(struct iof_ctx *ctx, struct iof_object *obj)
+{
+	static void (*const destroy[IOF_OBJ_TYPES])(struct iof_object *obj) = {
+		[IOF_OBJ_IOAS] = iof_ioas_destroy,
+		[IOF_OBJ_HWPT_PAGING] = iof_hwpt_destroy,
+		[IOF_OBJ_HWPT_NESTED] = iof_hwpt_destroy,
+		[IOF_OBJ_DEVICE] = iof_device_destroy,
+		[IOF_OBJ_FAULT] = iof_fault_queue_destroy,
+		[IOF_OBJ_TEST] = iof_test_object_destroy,
+	};
+
+	xa_erase(&ctx->objects, obj->id);
+	destroy[obj->type](obj);
+}
+
+int iof_object_destroy(struct iof_ctx *ctx, u32 id)
+{
+	struct iof_object *obj;
+	int rc = 0;
+
+	xa_lock(&ctx->objects);
+	obj = xa_load(&ctx->objects, id);
+	if (!obj || obj->dying)
+		rc = -ENOENT;
+	else if (refcount_read(&obj->users) != 1)
+		rc = -EBUSY;
+	else
+		hide(obj);
+	xa_unlock(&ctx->objects);
+	if (rc)
+		return rc;
+
+	wait_for_calls(obj);
+	if (refcount_read(&obj->users) != 1) {
+		/* One of those calls needs it for longer. */
+		xa_lock(&ctx->objects);
+		atomic_set(&obj->calls, 1);
+		obj->dying = false;
+		xa_unlock(&ctx->objects);
+		return -EBUSY;
+	}
+	/* The table's hold; also orders what earlier users did before the end. */
+	WARN_ON(!refcount_dec_and_test(&obj->users));
+	finish(ctx, obj);
+	return 0;
+}
+
+void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj)
+{
+	xa_lock(&ctx->objects);
+	hide(obj);
+	xa_unlock(&ctx->objects);
+	wait_for_calls(obj);
+
+	refcount_dec(&obj->users);
+	WARN_ON(!refcount_dec_and_test(&obj->users));
+	finish(ctx, obj);
+}
+
+void iof_objects_destroy_all(struct iof_ctx *ctx)
+{
+	struct iof_object *obj;
+	unsigned long id;
+	bool progress;
+
+	/* Users of an object are younger than it or held by a test object: a few rounds. */
+	do {
+		progress = false;
+		xa_for_each(&ctx->objects, id, obj) {
+			if (!iof_object_destroy(ctx, id))
+				progress = true;
+		}
+	} while (progress);
+	WARN_ON(!xa_empty(&ctx->objects));
+}
+
+/* ---- objects of the test driver ---- */
+
+struct iof_test_object {
+	struct iof_object obj;
+	struct iof_ctx *ctx;		/* no reference: it lives in its table */
+	void *priv;
+	void (*destroy)(void *priv);
+};
+
+int iof_test_object_create(struct iof_ctx *ctx, void *priv, void (*destroy)(void *priv),
+			   struct iof_test_object **out)
+{
+	struct iof_test_object *tobj = kzalloc(sizeof(*tobj), GFP_KERNEL_ACCOUNT);
+	int rc;
+
+	if (!tobj)
+		return -ENOMEM;
+	tobj->ctx = ctx;
+	tobj->priv = priv;
+	tobj->destroy = destroy;
+	rc = iof_object_reserve(ctx, &tobj->obj, IOF_OBJ_TEST);
+	if (rc) {
+		kfree(tobj);
+		return rc;
+	}
+	*out = tobj;
+	return 0;
+}
+
+u32 iof_test_object_id(struct iof_test_object *tobj)
+{
+	return tobj->obj.id;
+}
+
+void iof_test_object_publish(struct iof_test_object *tobj)
+{
+	iof_object_publish(tobj->ctx, &tobj->obj);
+}
+
+void iof_test_object_abort(struct iof_test_object *tobj)
+{
+	iof_object_abort(tobj->ctx, &tobj->obj);
+	kfree(tobj);
+}
+
+void *iof_test_object_get(struct iof_ctx *ctx, u32 id, struct iof_test_object **out)
+{
+	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_TEST);
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	*out = container_of(obj, struct iof_test_object, obj);
+	return (*out)->priv;
+}
+
+void iof_test_object_put(struct iof_test_object *tobj)
+{
+	iof_object_put(&tobj->obj);
+}
+
+void iof_test_object_destroy(struct iof_object *obj)
+{
+	struct iof_test_object *tobj = container_of(obj, struct iof_test_object, obj);
+
+	tobj->destroy(tobj->priv);
+	kfree(tobj);
+}
