@@ -258,6 +258,23 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
 		   unsigned long *bytes);
 
+/* -EINVAL, -EADDRINUSE: behaviour (b) 27. */
+int iof_map_set_huge_pages(struct iof_map *map, bool on);
+bool iof_map_huge_pages(struct iof_map *map);
+/* Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure. */
+int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
+void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
+/* The lowest area that has something in [start, last]. iova_rwsem. */
+struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last);
+
+/* ---- which I/O virtual addresses can be had (iova_ranges.c) ---- */
+
+/* Whether a mapping can lie at @iova: -EINVAL, -EOVERFLOW, -EEXIST. iova_rwsem. */
+int iof_map_check_fixed(struct iof_map *map, unsigned long iova, unsigned long length);
+/* The lowest place for memory at @uptr: -EOVERFLOW, -EINVAL, -ENOSPC. iova_rwsem for writing. */
+int iof_map_find_automatic(struct iof_map *map, unsigned long uptr, unsigned long length,
+			   unsigned long *iova);
+
 /* -EINVAL @start..@last overlaps an entry, -ENOMEM */
 int iof_allowed_insert(struct rb_root *root, unsigned long start, unsigned long last);
 void iof_allowed_free(struct rb_root *root);
@@ -266,13 +283,14 @@ int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root);
 /* The first @room of the ranges that are not reserved; returns how many there are. */
 unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges,
 			     unsigned long room, u64 *alignment);
-/* -EINVAL, -EADDRINUSE: behaviour (b) 27. */
-int iof_map_set_huge_pages(struct iof_map *map, bool on);
-bool iof_map_huge_pages(struct iof_map *map);
 
-/* Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure. */
-int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
-void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
+/* A reserved range to be, on @list. -ENOMEM. */
+int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long last, void *owner);
+void iof_reserved_free(struct list_head *list);
+/* Moves all of @fresh into the map, or nothing: -EADDRINUSE. iova_rwsem for writing. */
+int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh);
+/* Moves what @owner reserved out of the map, to @gone. iova_rwsem for writing. */
+void iof_map_leave_reserved(struct iof_map *map, void *owner, struct list_head *gone);
 /*
  * Reserves the device's regions for @owner, beside what @owner has already. -EADDRINUSE conflict with an
  * area or the allow-list, -ENOMEM; on failure nothing of this call stays.

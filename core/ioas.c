@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * ioas.c - the commands of I/O address spaces: alloc, ranges, allow-list, map, copy, unmap, options.
+ *
+ * Owns struct iof_ioas. What is here checks what the caller gave, in the order that the ABI promises,
+ * and hands over to the map (iova_map.c). Arrays of the caller are copied without any lock held and
+ * with memory bounded by what exists, never by the length that the caller claims.
+ */
+#include "iof_private.h"
+
+/* Entries of a caller's array that are copied at a time. */
+#define COPY_BATCH	32u
+
+#define MAP_FLAGS	((u32)(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | \
+			       IOMMU_IOAS_MAP_READABLE))
+
+int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_ioas_alloc *cmd = ucmd->cmd;
+	struct iof_ioas *ioas;
+	int rc;
+
+	if (cmd->flags)
+		return -EOPNOTSUPP;
+	ioas = kzalloc(sizeof(*ioas), GFP_KERNEL_ACCOUNT);
+	if (!ioas)
+		return -ENOMEM;
+	iof_map_init(&ioas->map);
+	mutex_init(&ioas->hwpts_lock);
+	INIT_LIST_HEAD(&ioas->hwpts);
+	rc = iof_object_reserve(ucmd->ctx, &ioas->obj, IOF_OBJ_IOAS);
+	if (rc)
+		goto err_free;
+	cmd->out_ioas_id = ioas->obj.id;
+	rc = iof_ucmd_respond(ucmd, sizeof(*cmd));
+	if (rc)
+		goto err_abort;
+	iof_object_publish(ucmd->ctx, &ioas->obj);
+	return 0;
+
+err_abort:
+	iof_object_abort(ucmd->ctx, &ioas->obj);
+err_free:
+	iof_map_destroy(&ioas->map);
+	mutex_destroy(&ioas->hwpts_lock);
+	kfree(ioas);
+	return rc;
+}
+
+void iof_ioas_destroy(struct iof_object *obj)
+{
+	struct iof_ioas *ioas = container_of(obj, struct iof_ioas, obj);
+
+	WARN_ON(!list_empty(&ioas->hwpts));
+	iof_map_destroy(&ioas->map);
+	mutex_destroy(&ioas->hwpts_lock);
+	kfree(ioas);
+}
+
+/*
+ * All usable ranges at one moment, at most @room of them: *count is how many the caller gets, *total how
+ * many there are. Tries again when the list grew between counting and filling.
+ */
+static struct iommu_iova_range *snapshot_ranges(struct iof_map *map, unsigned long room,
+						unsigned long *count, unsigned long *total,
+						u64 *alignment)
+{
+	unsigned long n;
+
+	*total = iof_map_ranges(map, NULL, 0, alignment);
+	do {
+		struct iommu_iova_range *ranges;
+
+		n = min(*total, room);
+		ranges = kvcalloc(max(n, 1ul), sizeof(*ranges), GFP_KERNEL_ACCOUNT);
+		if (!ranges)
+			return NULL;
+		*total = iof_map_ranges(map, ranges, n, alignment);
+		*count = min(*total, n);
+		if (min(*total, room) <= n)
+			return ranges;
+		kvfree(ranges);
+	} while (true);
+}
+
+int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_ioas_iova_ranges *cmd = ucmd->cmd;
+	unsigned long room = cmd->num_iovas, count, total;
+	struct iommu_iova_range *ranges;
+	struct iof_ioas *ioas;
+	u64 alignment;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	ranges = snapshot_ranges(&ioas->map, room, &count, &total, &alignment);
+	iof_object_put(&ioas->obj);
+	if (!ranges)
+		return -ENOMEM;
+	rc = -EFAULT;
+	if (copy_to_user(u64_to_user_ptr(cmd->allowed_iovas), ranges, count * sizeof(*ranges)))
+		goto out;
+	cmd->num_iovas = (u32)min(total, (unsigned long)U32_MAX);
+	cmd->out_iova_alignment = alignment;
+	rc = iof_ucmd_respond(ucmd, sizeof(*cmd));
+	if (!rc && total > room)
+		rc = -EMSGSIZE;
+out:
+	kvfree(ranges);
+	return rc;
+}
+
+/* Copies the caller's list into a tree, entry by entry: the first wrong one decides about the errno. */
+static int load_allowed(struct rb_root *root, const struct iommu_iova_range __user *uptr, u32 num)
+{
+	struct iommu_iova_range batch[COPY_BATCH];
+	int rc = 0;
+
+	while (num && !rc) {
+		u32 want = min(num, COPY_BATCH), have, i;
+		size_t left = copy_from_user(batch, uptr, want * sizeof(*batch));
+
+		have = (u32)((want * sizeof(*batch) - left) / sizeof(*batch));
+		for (i = 0; i < have && !rc; i++) {
+			if (batch[i].start >= batch[i].last)
+				rc = -EINVAL;
+			else
+				rc = iof_allowed_insert(root, batch[i].start, batch[i].last);
+		}
+		if (!rc && left)
+			rc = -EFAULT;
+		if (!rc && fatal_signal_pending(current))
+			rc = -EINTR;
+		uptr += want;
+		num -= want;
+		cond_resched();
+	}
+	return rc;
+}
+
+int iof_ioas_allow_iovas_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_ioas_allow_iovas *cmd = ucmd->cmd;
+	struct rb_root root = RB_ROOT;
+	struct iof_ioas *ioas;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = load_allowed(&root, u64_to_user_ptr(cmd->allowed_iovas), cmd->num_iovas);
+	if (!rc)
+		rc = iof_map_swap_allowed(&ioas->map, &root);
+	iof_object_put(&ioas->obj);
+	/* The old list, or the one that was refused. */
+	iof_allowed_free(&root);
+	return rc;
+}
+
+static unsigned int prot_of(u32 flags)
+{
+	return (flags & IOMMU_IOAS_MAP_READABLE ? IOF_PROT_READ : 0u) |
+	       (flags & IOMMU_IOAS_MAP_WRITEABLE ? IOF_PROT_WRITE : 0u);
+}
+
+/* Everything of MAP after the look-up: *iova in and out. */
+static int map_user_memory(struct iof_ctx *ctx, struct iof_map *map,
+			   const struct iommu_ioas_map *cmd, unsigned long *iova)
+{
+	unsigned long uptr = cmd->user_va, length = cmd->length, end;
+	unsigned int prot = prot_of(cmd->flags);
+	struct iof_pages *pages;
+	LIST_HEAD(list);
+	int rc;
+
+	if (check_add_overflow(uptr, length, &end))
+		return -EOVERFLOW;
+	if (!length || length > ULONG_MAX - PAGE_SIZE)
+		return -EINVAL;
+	pages = iof_pages_alloc(ctx, uptr, length, prot & IOF_PROT_WRITE);
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	rc = iof_area_create(&list, pages, uptr & ~PAGE_MASK, length, prot);
+	if (!rc)
+		rc = iof_map_insert(map, &list, length, iova,
+				    cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA);
+	iof_areas_free(&list);
+	iof_pages_put(pages);
+	return rc;
+}
+
+int iof_ioas_map_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_ioas_map *cmd = ucmd->cmd;
+	unsigned long iova = cmd->iova;
+	struct iof_ioas *ioas;
+	int rc;
+
+	if ((cmd->flags & ~MAP_FLAGS) || cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
+		return -EOVERFLOW;
+	if (!prot_of(cmd->flags))
+		return -EINVAL;
+	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = map_user_memory(ucmd->ctx, &ioas->map, cmd, &iova);
+	iof_object_put(&ioas->obj);
+	if (rc)
+		return rc;
+	/* A reply that cannot be copied does not undo the mapping: the caller knows what to unmap. */
+	cmd->iova = iova;
+	return iof_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_ioas_copy *cmd = ucmd->cmd;
+	unsigned long iova = cmd->dst_iova;
+	struct iof_ioas *ioas;
+	LIST_HEAD(list);
+	int rc;
+
+	if (cmd->flags & ~MAP_FLAGS)
+		return -EOPNOTSUPP;
+	if (cmd->length >= ULONG_MAX || cmd->src_iova >= ULONG_MAX || cmd->dst_iova >= ULONG_MAX)
+		return -EOVERFLOW;
+	if (!prot_of(cmd->flags))
+		return -EINVAL;
+	ioas = iof_ioas_get(ucmd->ctx, cmd->src_ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = iof_map_share(&ioas->map, cmd->src_iova, cmd->length, prot_of(cmd->flags), &list);
+	iof_object_put(&ioas->obj);
+	if (rc)
+		return rc;
+	ioas = iof_ioas_get(ucmd->ctx, cmd->dst_ioas_id);
+	if (IS_ERR(ioas)) {
+		rc = PTR_ERR(ioas);
+		goto out;
+	}
+	rc = iof_map_insert(&ioas->map, &list, cmd->length, &iova,
+			    cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA);
+	iof_object_put(&ioas->obj);
+	if (rc)
+		goto out;
+	cmd->dst_iova = iova;
+	rc = iof_ucmd_respond(ucmd, sizeof(*cmd));
+out:
+	iof_areas_free(&list);
+	return rc;
+}
+
+int iof_ioas_unmap_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_ioas_unmap *cmd = ucmd->cmd;
+	bool all = !cmd->iova && cmd->length == U64_MAX;
+	unsigned long last = ULONG_MAX, bytes = 0;
+	struct iof_ioas *ioas;
+	int rc;
+
+	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = -EOVERFLOW;
+	if (!all && (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX))
+		goto out;
+	rc = -EINVAL;
+	if (!cmd->length)
+		goto out;
+	rc = -EOVERFLOW;
+	if (!all && check_add_overflow((unsigned long)cmd->iova, (unsigned long)cmd->length - 1, &last))
+		goto out;
+	rc = iof_map_remove(&ioas->map, cmd->iova, last, &bytes);
+	if (all && rc == -ENOENT)
+		rc = 0;		/* nothing can be cut, so nothing was there */
+out:
+	iof_object_put(&ioas->obj);
+	if (rc)
+		return rc;
+	cmd->length = bytes;
+	return iof_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+/* Changes @cmd only; the caller replies. */
+int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd)
+{
+	struct iof_ioas *ioas = iof_ioas_get(ctx, cmd->object_id);
+	int rc = 0;
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	if (cmd->op == IOMMU_OPTION_OP_GET)
+		cmd->val64 = iof_map_huge_pages(&ioas->map);
+	else if (cmd->op != IOMMU_OPTION_OP_SET)
+		rc = -EOPNOTSUPP;
+	else if (cmd->val64 > 1)
+		rc = -EINVAL;
+	else
+		rc = iof_map_set_huge_pages(&ioas->map, cmd->val64);
+	iof_object_put(&ioas->obj);
+	return rc;
+}

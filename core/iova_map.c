@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * iova_map.c - the map of an I/O address space: areas, allowed and reserved ranges, domains.
+ *
+ * Owns struct iof_map and iof_area. A mapping is entered busy under iova_rwsem, so that of two threads
+ * that want one IOVA exactly one goes on; then it is pinned and entered into every domain with only
+ * domains_rwsem held for reading; then it is published, or everything is undone in reverse. Removal is
+ * the mirror image: marked busy, taken out of every domain, each domain synced once for all areas of
+ * the call, and only then unpinned and erased. Taking out neither allocates nor fails.
+ *
+ * Each domain that shows an area is one user of the area's pages.
+ */
+#include "iof_private.h"
+
+/* ---- areas in the tree ---- */
+
+static struct iof_area *to_area(struct rb_node *node)
+{
+	return rb_entry(node, struct iof_area, node);
+}
+
+/* The lowest area that has something in [start, last]. */
+struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last)
+{
+	struct rb_node *node = map->areas.rb_node;
+	struct iof_area *best = NULL;
+
+	while (node) {
+		struct iof_area *area = to_area(node);
+
+		if (area->last < start) {
+			node = node->rb_right;
+		} else {
+			best = area;
+			node = node->rb_left;
+		}
+	}
+	return best && best->iova <= last ? best : NULL;
+}
+
+static struct iof_area *next_area(struct iof_area *area)
+{
+	struct rb_node *node = rb_next(&area->node);
+
+	return node ? to_area(node) : NULL;
+}
+
+static void link_area(struct iof_map *map, struct iof_area *area)
+{
+	struct rb_node **link = &map->areas.rb_node, *parent = NULL;
+
+	while (*link) {
+		parent = *link;
+		link = area->iova < to_area(parent)->iova ? &parent->rb_left : &parent->rb_right;
+	}
+	rb_link_node(&area->node, parent, link);
+	rb_insert_color(&area->node, &map->areas);
+}
+
+static void erase_area(struct iof_map *map, struct iof_area *area)
+{
+	struct rb_node *before = rb_prev(&area->node);
+	unsigned long hole = before ? to_area(before)->last + 1 : 0;
+
+	map->hint.start = min(map->hint.start, hole);
+	rb_erase(&area->node, &map->areas);
+}
+
+int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned long offset,
+		    unsigned long length, unsigned int prot)
+{
+	struct iof_area *area = kzalloc(sizeof(*area), GFP_KERNEL_ACCOUNT);
+
+	if (!area)
+		return -ENOMEM;
+	iof_pages_get(pages);
+	area->pages = pages;
+	area->offset = offset;
+	area->last = length - 1;	/* relative until it has a place */
+	area->prot = prot;
+	area->busy = true;
+	list_add_tail(&area->work, list);
+	return 0;
+}
+
+void iof_areas_free(struct list_head *list)
+{
+	struct iof_area *area, *next;
+
+	list_for_each_entry_safe(area, next, list, work) {
+		iof_pages_put(area->pages);
+		kfree(area);
+		cond_resched();
+	}
+	INIT_LIST_HEAD(list);
+}
+
+/* ---- areas in domains ---- */
+
+static unsigned long first_page(struct iof_area *area)
+{
+	return area->offset >> PAGE_SHIFT;
+}
+
+static unsigned long last_page(struct iof_area *area)
+{
+	return (area->offset + (area->last - area->iova)) >> PAGE_SHIFT;
+}
+
+/* Pins @area for @domain and enters it, in pieces as long as physical memory and options allow. */
+static int enter_area(struct iof_map *map, struct iof_domain *domain, struct iof_area *area)
+{
+	unsigned long index = first_page(area), last = last_page(area);
+	unsigned long skip = area->offset & ~PAGE_MASK;
+	unsigned long iova = area->iova;
+	int rc;
+
+	rc = iof_pages_pin(area->pages, index, last);
+	if (rc)
+		return rc;
+	while (index <= last) {
+		phys_addr_t pa;
+		unsigned long run = iof_pages_run(area->pages, index,
+						  map->huge_pages ? last : index, &pa);
+		unsigned long size = min((run << PAGE_SHIFT) - skip, area->last - iova + 1);
+
+		rc = domain->ops->map(domain, iova, pa + skip, size, area->prot);
+		if (rc)
+			goto err_unmap;
+		iova += size;
+		index += run;
+		skip = 0;
+		cond_resched();
+	}
+	return 0;
+
+err_unmap:
+	if (iova != area->iova) {
+		domain->ops->unmap(domain, area->iova, iova - area->iova);
+		domain->ops->sync(domain, area->iova, iova - 1);
+	}
+	iof_pages_unpin(area->pages, first_page(area), last);
+	return rc;
+}
+
+/*
+ * Takes the areas of @list, in ascending order and up to but not including @end (NULL: all of them),
+ * out of @domain. They are unpinned when no DMA can reach them any more.
+ */
+static void leave_areas(struct iof_domain *domain, struct list_head *list, struct iof_area *end)
+{
+	struct iof_area *area, *last = NULL;
+
+	list_for_each_entry(area, list, work) {
+		if (area == end)
+			break;
+		domain->ops->unmap(domain, area->iova, area->last - area->iova + 1);
+		last = area;
+		cond_resched();
+	}
+	if (!last)
+		return;
+	area = list_first_entry(list, struct iof_area, work);
+	domain->ops->sync(domain, area->iova, last->last);
+	list_for_each_entry(area, list, work) {
+		if (area == end)
+			break;
+		iof_pages_unpin(area->pages, first_page(area), last_page(area));
+	}
+}
+
+static int enter_areas(struct iof_map *map, struct iof_domain *domain, struct list_head *list)
+{
+	struct iof_area *area;
+
+	list_for_each_entry(area, list, work) {
+		int rc = enter_area(map, domain, area);
+
+		if (rc) {
+			leave_areas(domain, list, area);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int fill_domains(struct iof_map *map, struct list_head *list)
+{
+	struct iof_map_domain *md;
+	int rc;
+
+	lockdep_assert_held(&map->domains_rwsem);
+	list_for_each_entry(md, &map->domains, node) {
+		rc = enter_areas(map, md->domain, list);
+		if (rc)
+			goto err_leave;
+	}
+	return 0;
+
+err_leave:
+	list_for_each_entry_continue_reverse(md, &map->domains, node)
+		leave_areas(md->domain, list, NULL);
+	return rc;
+}
+
+/*
+ * Links all areas through their work list. With domains_rwsem held for writing nobody else uses it, and
+ * none is busy.
+ */
+static void all_areas(struct iof_map *map, struct list_head *list)
+{
+	struct rb_node *node;
+
+	lockdep_assert_held(&map->domains_rwsem);
+	for (node = rb_first(&map->areas); node; node = rb_next(node))
+		list_add_tail(&to_area(node)->work, list);
+}
+
+/* ---- making and removing mappings ---- */
+
+/* Whether the areas of @list may be what they want to be, one after the other from @iova on. */
+static int check_areas(struct iof_map *map, struct list_head *list, unsigned long iova)
+{
+	struct iof_area *area;
+
+	list_for_each_entry(area, list, work) {
+		if ((area->prot & IOF_PROT_WRITE) && !area->pages->writable)
+			return -EPERM;
+		if ((iova | area->offset) & (map->alignment - 1))
+			return -EINVAL;
+		iova += area->last + 1;
+	}
+	return 0;
+}
+
+/* Chooses or checks the place and enters the areas there, busy. */
+static int place_areas(struct iof_map *map, struct list_head *list, unsigned long length,
+		       unsigned long *iova, bool fixed)
+{
+	struct iof_area *area = list_first_entry(list, struct iof_area, work);
+	unsigned long at = *iova;
+	int rc;
+
+	down_write(&map->iova_rwsem);
+	rc = -EINVAL;
+	if (length & (map->alignment - 1))
+		goto out;
+	if (fixed)
+		rc = iof_map_check_fixed(map, at, length);
+	else
+		rc = iof_map_find_automatic(map, area->pages->uptr + area->offset, length, &at);
+	if (rc)
+		goto out;
+	rc = check_areas(map, list, at);
+	if (rc) {
+		map->hint.start = min(map->hint.start, at);
+		goto out;
+	}
+	*iova = at;
+	list_for_each_entry(area, list, work) {
+		area->iova = at;
+		area->last += at;
+		at = area->last + 1;
+		link_area(map, area);
+	}
+out:
+	up_write(&map->iova_rwsem);
+	return rc;
+}
+
+int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
+		   unsigned long *iova, bool fixed)
+{
+	unsigned long at = *iova;
+	struct iof_area *area;
+	int rc;
+
+	down_read(&map->domains_rwsem);
+	rc = place_areas(map, list, length, &at, fixed);
+	if (rc)
+		goto out;
+	rc = fill_domains(map, list);
+	down_write(&map->iova_rwsem);
+	list_for_each_entry(area, list, work) {
+		if (rc)
+			erase_area(map, area);
+		else
+			area->busy = false;
+	}
+	if (!rc) {
+		INIT_LIST_HEAD(list);
+		*iova = at;
+	}
+	up_write(&map->iova_rwsem);
+out:
+	up_read(&map->domains_rwsem);
+	return rc;
+}
+
+int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length, unsigned int prot,
+		  struct list_head *list)
+{
+	struct iof_area *area;
+	unsigned long last;
+	LIST_HEAD(shared);
+	int rc = -ENOENT;
+
+	if (!length)
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+	down_read(&map->iova_rwsem);
+	for (area = iof_map_first_area(map, iova, last); area; area = next_area(area)) {
+		unsigned long end = min(area->last, last);
+
+		rc = -ENOENT;
+		if (area->iova > iova || area->busy)
+			break;
+		rc = iof_area_create(&shared, area->pages, area->offset + (iova - area->iova),
+				     end - iova + 1, prot);
+		if (rc || end == last)
+			break;
+		rc = -ENOENT;
+		iova = end + 1;
+	}
+	up_read(&map->iova_rwsem);
+	if (rc)
+		iof_areas_free(&shared);
+	else
+		list_splice_tail(&shared, list);
+	return rc;
+}
+
+/* Marks the areas within [start, last] busy and puts them on @list, up to one that cannot go. */
+static int claim_areas(struct iof_map *map, unsigned long start, unsigned long last,
+		       struct list_head *list)
+{
+	struct iof_area *area = iof_map_first_area(map, start, last);
+
+	lockdep_assert_held(&map->iova_rwsem);
+	if (!area)
+		return -ENOENT;
+	for (; area && area->iova <= last; area = next_area(area)) {
+		if (area->busy)
+			return -EBUSY;
+		if (area->iova < start || area->last > last)
+			return -ENOENT;
+		area->busy = true;
+		list_add_tail(&area->work, list);
+	}
+	return 0;
+}
+
+int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
+		   unsigned long *bytes)
+{
+	struct iof_map_domain *md;
+	struct iof_area *area;
+	LIST_HEAD(list);
+	int rc;
+
+	*bytes = 0;
+	down_read(&map->domains_rwsem);
+	down_write(&map->iova_rwsem);
+	rc = claim_areas(map, start, last, &list);
+	up_write(&map->iova_rwsem);
+	if (list_empty(&list))
+		goto out;
+	list_for_each_entry(md, &map->domains, node)
+		leave_areas(md->domain, &list, NULL);
+	down_write(&map->iova_rwsem);
+	list_for_each_entry(area, &list, work) {
+		*bytes += area->last - area->iova + 1;
+		erase_area(map, area);
+	}
+	up_write(&map->iova_rwsem);
+out:
+	up_read(&map->domains_rwsem);
+	iof_areas_free(&list);
+	return rc;
+}
+
+/* ---- alignment, domains, options ---- */
+
+static unsigned long io_page_size(struct iof_domain *domain)
+{
+	return (unsigned long)(domain->pgsize_bitmap & -domain->pgsize_bitmap);
+}
+
+/* What the options and domains demand now. */
+static unsigned long demanded_alignment(struct iof_map *map)
+{
+	unsigned long alignment = map->huge_pages ? 1 : PAGE_SIZE;
+	struct iof_map_domain *md;
+
+	list_for_each_entry(md, &map->domains, node)
+		alignment = max(alignment, io_page_size(md->domain));
+	return alignment;
+}
+
+static int raise_alignment(struct iof_map *map, unsigned long alignment)
+{
+	struct rb_node *node;
+
+	lockdep_assert_held(&map->iova_rwsem);
+	if (alignment <= map->alignment)
+		return 0;
+	for (node = rb_first(&map->areas); node; node = rb_next(node)) {
+		struct iof_area *area = to_area(node);
+
+		if ((area->iova | (area->last + 1) | area->offset) & (alignment - 1))
+			return -EADDRINUSE;
+	}
+	map->alignment = alignment;
+	return 0;
+}
+
+int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
+{
+	struct iof_map_domain *md;
+	LIST_HEAD(aperture);
+	LIST_HEAD(areas);
+	int rc = 0;
+
+	if (!domain->pgsize_bitmap || io_page_size(domain) > PAGE_SIZE)
+		return -EINVAL;
+	md = kzalloc(sizeof(*md), GFP_KERNEL_ACCOUNT);
+	if (!md)
+		return -ENOMEM;
+	md->domain = domain;
+	if (domain->aperture_start > 0)
+		rc = iof_reserved_add(&aperture, 0, domain->aperture_start - 1, domain);
+	if (!rc && domain->aperture_last < ULONG_MAX)
+		rc = iof_reserved_add(&aperture, domain->aperture_last + 1, ULONG_MAX, domain);
+	if (rc)
+		goto err_free;
+
+	down_write(&map->domains_rwsem);
+	down_write(&map->iova_rwsem);
+	rc = iof_map_enter_reserved(map, &aperture);
+	if (rc)
+		goto err_unlock;
+	rc = raise_alignment(map, io_page_size(domain));
+	if (rc)
+		goto err_reserved;
+	up_write(&map->iova_rwsem);
+
+	/* Nobody changes the areas while domains_rwsem is ours; others may look meanwhile. */
+	all_areas(map, &areas);
+	rc = enter_areas(map, domain, &areas);
+	if (rc)
+		goto err_alignment;
+	list_add_tail(&md->node, &map->domains);
+	up_write(&map->domains_rwsem);
+	return 0;
+
+err_alignment:
+	down_write(&map->iova_rwsem);
+	map->alignment = demanded_alignment(map);
+err_reserved:
+	iof_map_leave_reserved(map, domain, &aperture);
+err_unlock:
+	up_write(&map->iova_rwsem);
+	up_write(&map->domains_rwsem);
+err_free:
+	iof_reserved_free(&aperture);
+	kfree(md);
+	return rc;
+}
+
+void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain)
+{
+	struct iof_map_domain *md, *found = NULL;
+	LIST_HEAD(aperture);
+	LIST_HEAD(areas);
+
+	down_write(&map->domains_rwsem);
+	list_for_each_entry(md, &map->domains, node) {
+		if (md->domain == domain)
+			found = md;
+	}
+	if (WARN_ON(!found)) {
+		up_write(&map->domains_rwsem);
+		return;
+	}
+	list_del(&found->node);
+	all_areas(map, &areas);
+	leave_areas(domain, &areas, NULL);
+	down_write(&map->iova_rwsem);
+	iof_map_leave_reserved(map, domain, &aperture);
+	map->alignment = demanded_alignment(map);
+	up_write(&map->iova_rwsem);
+	up_write(&map->domains_rwsem);
+	iof_reserved_free(&aperture);
+	kfree(found);
+}
+
+int iof_map_set_huge_pages(struct iof_map *map, bool on)
+{
+	int rc = 0;
+
+	down_write(&map->domains_rwsem);
+	down_write(&map->iova_rwsem);
+	if (map->huge_pages == on)
+		goto out;
+	if (!on && !list_empty(&map->domains) && !RB_EMPTY_ROOT(&map->areas)) {
+		rc = -EINVAL;
+		goto out;
+	}
+	if (!on)
+		rc = raise_alignment(map, PAGE_SIZE);
+	if (rc)
+		goto out;
+	map->huge_pages = on;
+	map->alignment = demanded_alignment(map);
+out:
+	up_write(&map->iova_rwsem);
+	up_write(&map->domains_rwsem);
+	return rc;
+}
+
+bool iof_map_huge_pages(struct iof_map *map)
+{
+	bool on;
+
+	down_read(&map->domains_rwsem);
+	on = map->huge_pages;
+	up_read(&map->domains_rwsem);
+	return on;
+}
+
+/* ---- life ---- */
+
+void iof_map_init(struct iof_map *map)
+{
+	memset(map, 0, sizeof(*map));
+	init_rwsem(&map->domains_rwsem);
+	INIT_LIST_HEAD(&map->domains);
+	init_rwsem(&map->iova_rwsem);
+	map->areas = RB_ROOT;
+	map->allowed = RB_ROOT;
+	INIT_LIST_HEAD(&map->reserved);
+	map->alignment = 1;
+	map->huge_pages = true;
+	map->hint.modulus = 1;
+}
+
+void iof_map_destroy(struct iof_map *map)
+{
+	struct rb_node *node;
+	LIST_HEAD(areas);
+
+	WARN_ON(!list_empty(&map->domains));
+	while ((node = rb_first(&map->areas)) != NULL) {
+		rb_erase(node, &map->areas);
+		list_add_tail(&to_area(node)->work, &areas);
+	}
+	iof_areas_free(&areas);
+	iof_allowed_free(&map->allowed);
+	iof_reserved_free(&map->reserved);
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * pages.c - user memory: pin once, charge while pinned, release.
+ *
+ * Owns struct iof_pages. A page is pinned when its count of users leaves 0 and unpinned when it is
+ * back at 0, so however many domains and copies show it, it is pinned and charged once. Counts are
+ * kept in chunks that appear as pinning reaches them and stay until the last reference goes: nothing
+ * here allocates on the way down, and nothing on the way down can fail.
+ *
+ * Locks: iof_pages.lock over counts and pinning; inside it the kernel takes the mmap lock of the
+ * memory's owner. What a caller has pinned may be looked at without the lock: it cannot change.
+ */
+#include "iof_private.h"
+
+static unsigned long chunk_of(unsigned long index)
+{
+	return index / IOF_PAGES_CHUNK;
+}
+
+/* The last page of the chunk that @index lies in, or @last if that comes first. */
+static unsigned long chunk_end(unsigned long index, unsigned long last)
+{
+	return min(last, index | (IOF_PAGES_CHUNK - 1));
+}
+
+struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsigned long length,
+				  bool writable)
+{
+	struct iof_pages *pages = kzalloc(sizeof(*pages), GFP_KERNEL_ACCOUNT);
+
+	if (!pages)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&pages->ref);
+	mutex_init(&pages->lock);
+	xa_init(&pages->chunks);
+	pages->uptr = uptr & PAGE_MASK;
+	pages->npages = ((uptr + length - 1 - pages->uptr) >> PAGE_SHIFT) + 1;
+	pages->writable = writable;
+	pages->account_mode = capable(CAP_IPC_LOCK) ? IOF_ACCOUNT_NONE : READ_ONCE(ctx->account_mode);
+	pages->mm = current->mm;
+	mmgrab(pages->mm);
+	pages->task = current->group_leader;
+	get_task_struct(pages->task);
+	pages->user = get_uid(current_user());
+	return pages;
+}
+
+static void pages_free(struct kref *ref)
+{
+	struct iof_pages *pages = container_of(ref, struct iof_pages, ref);
+	struct iof_pages_chunk *chunk;
+	unsigned long nr;
+
+	xa_for_each(&pages->chunks, nr, chunk)
+		kvfree(chunk);
+	xa_destroy(&pages->chunks);
+	free_uid(pages->user);
+	put_task_struct(pages->task);
+	mmdrop(pages->mm);
+	mutex_destroy(&pages->lock);
+	kfree(pages);
+}
+
+void iof_pages_get(struct iof_pages *pages)
+{
+	kref_get(&pages->ref);
+}
+
+void iof_pages_put(struct iof_pages *pages)
+{
+	kref_put(&pages->ref, pages_free);
+}
+
+/* ---- accounting ---- */
+
+static int charge_user(struct iof_pages *pages, unsigned long npages)
+{
+	unsigned long limit = task_rlimit(pages->task, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	long locked = atomic_long_read(&pages->user->locked_vm);
+
+	do {
+		if ((unsigned long)locked + npages > limit)
+			return -ENOMEM;
+	} while (!atomic_long_try_cmpxchg(&pages->user->locked_vm, &locked,
+					  locked + (long)npages));
+	return 0;
+}
+
+static int account_mm(struct iof_pages *pages, unsigned long npages, bool charge)
+{
+	int rc;
+
+	mmap_write_lock(pages->mm);
+	rc = __account_locked_vm(pages->mm, npages, charge, pages->task, false);
+	mmap_write_unlock(pages->mm);
+	return rc;
+}
+
+static int charge(struct iof_pages *pages, unsigned long npages)
+{
+	int rc = 0;
+
+	if (pages->account_mode == IOF_ACCOUNT_USER)
+		rc = charge_user(pages, npages);
+	else if (pages->account_mode == IOF_ACCOUNT_MM)
+		rc = account_mm(pages, npages, true);
+	if (!rc)
+		atomic64_add((s64)npages, &pages->mm->pinned_vm);
+	return rc;
+}
+
+static void uncharge(struct iof_pages *pages, unsigned long npages)
+{
+	if (pages->account_mode == IOF_ACCOUNT_USER)
+		atomic_long_sub((long)npages, &pages->user->locked_vm);
+	else if (pages->account_mode == IOF_ACCOUNT_MM)
+		account_mm(pages, npages, false);
+	atomic64_sub((s64)npages, &pages->mm->pinned_vm);
+}
+
+/* ---- pinning ---- */
+
+/* Pins what the system gives in one go, at most @npages: how many, or a negative errno. */
+static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long npages,
+		     struct page **page)
+{
+	unsigned int flags = FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0);
+	long pinned;
+
+	if (pages->mm == current->mm)
+		return pin_user_pages_fast(uptr, (int)npages, flags, page);
+
+	/* The process is gone: so is its memory. */
+	if (!mmget_not_zero(pages->mm))
+		return -EFAULT;
+	mmap_read_lock(pages->mm);
+	pinned = pin_user_pages_remote(pages->mm, uptr, npages, flags, page, NULL);
+	mmap_read_unlock(pages->mm);
+	mmput(pages->mm);
+	return pinned;
+}
+
+static void release_run(struct iof_pages *pages, struct page **page, unsigned long npages)
+{
+	unpin_user_pages_dirty_lock(page, npages, pages->writable);
+}
+
+/* Pins and charges @npages from @index on, which nobody has pinned; @page is their place in the chunk. */
+static int acquire_run(struct iof_pages *pages, unsigned long index, unsigned long npages,
+		       struct page **page)
+{
+	unsigned long done = 0;
+	int rc;
+
+	while (done < npages) {
+		long pinned = pin_some(pages, pages->uptr + ((index + done) << PAGE_SHIFT),
+				       npages - done, page + done);
+
+		if (pinned <= 0) {
+			rc = pinned ? (int)pinned : -EFAULT;
+			goto err_unpin;
+		}
+		done += (unsigned long)pinned;
+	}
+	rc = charge(pages, npages);
+	if (rc)
+		goto err_unpin;
+	return 0;
+
+err_unpin:
+	release_run(pages, page, done);
+	return rc;
+}
+
+static struct iof_pages_chunk *get_chunk(struct iof_pages *pages, unsigned long nr)
+{
+	struct iof_pages_chunk *chunk = xa_load(&pages->chunks, nr);
+	int rc;
+
+	if (chunk)
+		return chunk;
+	chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
+	if (!chunk)
+		return ERR_PTR(-ENOMEM);
+	rc = xa_err(xa_store(&pages->chunks, nr, chunk, GFP_KERNEL_ACCOUNT));
+	if (rc) {
+		kvfree(chunk);
+		return ERR_PTR(rc);
+	}
+	return chunk;
+}
+
+/* One more user for pages @from to @to of one chunk. On failure *done tells how many have it. */
+static int pin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
+			unsigned long first, unsigned int from, unsigned int to,
+			unsigned int *done)
+{
+	unsigned int i = from;
+	int rc = 0;
+
+	while (i <= to) {
+		unsigned int run = i;
+
+		if (chunk->users[i]) {
+			if (chunk->users[i] == U32_MAX) {
+				rc = -ENOMEM;
+				break;
+			}
+			chunk->users[i++]++;
+			continue;
+		}
+		while (run <= to && !chunk->users[run])
+			run++;
+		rc = acquire_run(pages, first + i, run - i, &chunk->page[i]);
+		if (rc)
+			break;
+		for (; i < run; i++)
+			chunk->users[i] = 1;
+	}
+	*done = i - from;
+	return rc;
+}
+
+static void unpin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
+			   unsigned int from, unsigned int to)
+{
+	unsigned int i = from;
+
+	while (i <= to) {
+		unsigned int run = i;
+
+		while (run <= to && chunk->users[run] == 1)
+			chunk->users[run++] = 0;
+		if (run > i) {
+			release_run(pages, &chunk->page[i], run - i);
+			uncharge(pages, run - i);
+			i = run;
+			continue;
+		}
+		WARN_ON(!chunk->users[i]);
+		chunk->users[i++]--;
+	}
+}
+
+static void unpin_locked(struct iof_pages *pages, unsigned long first, unsigned long last)
+{
+	unsigned long index = first;
+
+	lockdep_assert_held(&pages->lock);
+	for (;;) {
+		unsigned long end = chunk_end(index, last);
+
+		unpin_in_chunk(pages, xa_load(&pages->chunks, chunk_of(index)),
+			       index % IOF_PAGES_CHUNK, end % IOF_PAGES_CHUNK);
+		if (end == last)
+			break;
+		index = end + 1;
+		cond_resched();
+	}
+}
+
+int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long last)
+{
+	unsigned long index = first;
+	int rc;
+
+	mutex_lock(&pages->lock);
+	for (;;) {
+		unsigned long end = chunk_end(index, last);
+		struct iof_pages_chunk *chunk = get_chunk(pages, chunk_of(index));
+		unsigned int done = 0;
+
+		if (IS_ERR(chunk)) {
+			rc = PTR_ERR(chunk);
+			goto err_unpin;
+		}
+		rc = pin_in_chunk(pages, chunk, index - index % IOF_PAGES_CHUNK,
+				  index % IOF_PAGES_CHUNK, end % IOF_PAGES_CHUNK, &done);
+		index += done;
+		if (rc)
+			goto err_unpin;
+		if (end == last)
+			break;
+		cond_resched();
+	}
+	mutex_unlock(&pages->lock);
+	return 0;
+
+err_unpin:
+	if (index > first)
+		unpin_locked(pages, first, index - 1);
+	mutex_unlock(&pages->lock);
+	return rc;
+}
+
+void iof_pages_unpin(struct iof_pages *pages, unsigned long first, unsigned long last)
+{
+	mutex_lock(&pages->lock);
+	unpin_locked(pages, first, last);
+	mutex_unlock(&pages->lock);
+}
+
+struct page *iof_pages_page(struct iof_pages *pages, unsigned long index)
+{
+	struct iof_pages_chunk *chunk = xa_load(&pages->chunks, chunk_of(index));
+
+	return chunk->page[index % IOF_PAGES_CHUNK];
+}
+
+unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first, unsigned long last,
+			    phys_addr_t *pa)
+{
+	unsigned long start = page_to_pfn(iof_pages_page(pages, first));
+	unsigned long index = first;
+
+	*pa = (phys_addr_t)start << PAGE_SHIFT;
+	for (;;) {
+		struct iof_pages_chunk *chunk = xa_load(&pages->chunks, chunk_of(index));
+		unsigned long end = chunk_end(index, last);
+
+		for (; index <= end; index++) {
+			if (page_to_pfn(chunk->page[index % IOF_PAGES_CHUNK]) !=
+			    start + (index - first))
+				return index - first;
+		}
+		if (end == last)
+			return index - first;
+		cond_resched();
+	}
+}
