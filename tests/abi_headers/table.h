@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* A name of the ABI and what a header makes of it. See table.c. */
+#ifndef TABLE_H
+#define TABLE_H
+
+struct row {
+	const char *kind;	  /* "struct", "field" or "number" */
+	const char *name;
+	int present;		  /* 0: this header does not have the name */
+	unsigned long long value; /* of a number; size of a struct or field */
+	unsigned long long offset;
+};
+
+extern const struct row our_table[], kernel_table[];
+extern const unsigned int our_rows, kernel_rows;
+
+#endif
