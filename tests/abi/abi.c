@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+/*
+ * abi.c - each command as a function, for the ABI tests. See abi.h.
+ */
+#include "abi.h"
+
+bool abi_ours(void)
+{
+	const char *kind = getenv("IOFAULT_WORLD");
+
+	return !kind || strcmp(kind, "kernel");
+}
+
+struct iof_world *abi_world(const struct iof_dsa_config *dsa, unsigned int nr_dsa)
+{
+	struct iof_world_config config = {
+		.kind = abi_ours() ? IOF_WORLD_EMBEDDED : IOF_WORLD_KERNEL,
+		.dsa = dsa,
+		.nr_dsa = nr_dsa,
+		.no_devices = !nr_dsa,
+		.test_ioctls = 1,
+	};
+	struct iof_world *world;
+	int rc;
+
+	if (nr_dsa && !abi_ours())
+		skip();
+	rc = iof_world_open(&config, &world);
+	if (rc == -ENOENT || rc == -EACCES)
+		skip();
+	assert_ok(rc);
+	return world;
+}
+
+void abi_world_close(struct iof_world *world)
+{
+	assert_ok(iof_world_close(world));
+}
+
+int abi_iommu(struct iof_world *world)
+{
+	int fd = iof_open(world, "/dev/iommu", 2 /* O_RDWR */);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* ---- objects ---- */
+
+int abi_ioas(int fd)
+{
+	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
+	int rc = iof_ioctl(fd, IOMMU_IOAS_ALLOC, &cmd);
+
+	return rc ? rc : (int)cmd.out_ioas_id;
+}
+
+int abi_destroy(int fd, uint32_t id)
+{
+	struct iommu_destroy cmd = { .size = sizeof(cmd), .id = id };
+
+	return iof_ioctl(fd, IOMMU_DESTROY, &cmd);
+}
+
+int abi_map(int fd, uint32_t ioas, void *memory, size_t length, uint64_t iova)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)memory,
+		.length = length,
+		.iova = iova,
+	};
+
+	return iof_ioctl(fd, IOMMU_IOAS_MAP, &cmd);
+}
+
+int abi_unmap(int fd, uint32_t ioas, uint64_t iova, uint64_t length)
+{
+	struct iommu_ioas_unmap cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.iova = iova,
+		.length = length,
+	};
+
+	return iof_ioctl(fd, IOMMU_IOAS_UNMAP, &cmd);
+}
+
+static int hwpt_alloc(int fd, struct iommu_hwpt_alloc *cmd)
+{
+	int rc;
+
+	cmd->size = sizeof(*cmd);
+	rc = iof_ioctl(fd, IOMMU_HWPT_ALLOC, cmd);
+	return rc ? rc : (int)cmd->out_hwpt_id;
+}
+
+int abi_hwpt(int fd, uint32_t dev, uint32_t pt, uint32_t flags)
+{
+	struct iommu_hwpt_alloc cmd = { .flags = flags, .dev_id = dev, .pt_id = pt };
+
+	return hwpt_alloc(fd, &cmd);
+}
+
+int abi_hwpt_fault(int fd, uint32_t dev, uint32_t pt, uint32_t flags, uint32_t fault_id)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.flags = flags | IOMMU_HWPT_FAULT_ID_VALID,
+		.dev_id = dev,
+		.pt_id = pt,
+		.fault_id = fault_id,
+	};
+
+	return hwpt_alloc(fd, &cmd);
+}
+
+int abi_hwpt_nested(int fd, uint32_t dev, uint32_t parent, uint32_t flags, uint32_t fault_id,
+		    uint32_t iotlb)
+{
+	struct iommu_hwpt_selftest data = { .iotlb = iotlb };
+	struct iommu_hwpt_alloc cmd = {
+		.flags = flags | (fault_id ? IOMMU_HWPT_FAULT_ID_VALID : 0),
+		.dev_id = dev,
+		.pt_id = parent,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		/* What every kernel takes. */
+		.data_len = sizeof(data.iotlb),
+		.data_uptr = (uintptr_t)&data,
+		.fault_id = fault_id,
+	};
+
+	return hwpt_alloc(fd, &cmd);
+}
+
+int abi_fault_queue(int fd, uint32_t *id, int *fault_fd)
+{
+	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+	int rc = iof_ioctl(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
+
+	*id = cmd.out_fault_id;
+	*fault_fd = cmd.out_fault_fd;
+	return rc;
+}
+
+/* ---- the mock device ---- */
+
+static int test_cmd(int fd, uint32_t op, struct iommu_test_cmd *cmd)
+{
+	cmd->size = sizeof(*cmd);
+	cmd->op = op;
+	return iof_ioctl(fd, IOMMU_TEST_CMD, cmd);
+}
+
+int abi_mock(int fd, uint32_t pt, uint32_t flags, struct abi_mock *mock)
+{
+	struct iommu_test_cmd cmd = { .id = pt, .mock_domain_flags = { .dev_flags = flags } };
+	int rc = test_cmd(fd, flags ? IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS : IOMMU_TEST_OP_MOCK_DOMAIN,
+			  &cmd);
+
+	mock->stdev = cmd.mock_domain.out_stdev_id;
+	mock->hwpt = cmd.mock_domain.out_hwpt_id;
+	mock->idev = cmd.mock_domain.out_idev_id;
+	return rc;
+}
+
+int abi_mock_replace(int fd, const struct abi_mock *mock, uint32_t pt)
+{
+	struct iommu_test_cmd cmd = { .id = mock->stdev, .mock_domain_replace = { .pt_id = pt } };
+
+	return test_cmd(fd, IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, &cmd);
+}
+
+int abi_trigger(int fd, uint32_t idev, uint32_t pasid, uint32_t grpid, uint32_t perm, uint64_t addr)
+{
+	struct iommu_test_cmd cmd = {
+		.trigger_iopf = {
+			.dev_id = idev,
+			.pasid = pasid,
+			.grpid = grpid,
+			.perm = perm,
+			.addr = addr,
+		},
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_TRIGGER_IOPF, &cmd);
+}
+
+int abi_page_req(int fd, uint32_t idev, uint32_t flags, uint32_t pasid, uint32_t grpid,
+		 uint64_t addr)
+{
+	struct iommu_test_cmd cmd = {
+		.iof_page_req = {
+			.dev_id = idev,
+			.flags = flags,
+			.pasid = pasid,
+			.grpid = grpid,
+			.perm = IOMMU_PGFAULT_PERM_READ,
+			.addr = addr,
+		},
+	};
+
+	return test_cmd(fd, IOF_TEST_OP_PAGE_REQ, &cmd);
+}
+
+int abi_stats(int fd, uint32_t idev, struct iof_test_stats *stats)
+{
+	struct iommu_test_cmd cmd = {
+		.iof_stats = {
+			.dev_id = idev,
+			.len = sizeof(*stats),
+			.uptr = (uintptr_t)stats,
+		},
+	};
+
+	return test_cmd(fd, IOF_TEST_OP_STATS, &cmd);
+}
+
+int abi_pasid_attach(int fd, const struct abi_mock *mock, uint32_t pasid, uint32_t pt)
+{
+	struct iommu_test_cmd cmd = {
+		.id = mock->stdev,
+		.pasid_attach = { .pasid = pasid, .pt_id = pt },
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_PASID_ATTACH, &cmd);
+}
+
+int abi_pasid_replace(int fd, const struct abi_mock *mock, uint32_t pasid, uint32_t pt)
+{
+	struct iommu_test_cmd cmd = {
+		.id = mock->stdev,
+		.pasid_replace = { .pasid = pasid, .pt_id = pt },
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_PASID_REPLACE, &cmd);
+}
+
+int abi_pasid_detach(int fd, const struct abi_mock *mock, uint32_t pasid)
+{
+	struct iommu_test_cmd cmd = { .id = mock->stdev, .pasid_detach = { .pasid = pasid } };
+
+	return test_cmd(fd, IOMMU_TEST_OP_PASID_DETACH, &cmd);
+}
+
+int abi_pasid_check(int fd, const struct abi_mock *mock, uint32_t pasid, uint32_t hwpt)
+{
+	struct iommu_test_cmd cmd = {
+		.id = mock->stdev,
+		.pasid_check = { .pasid = pasid, .hwpt_id = hwpt },
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_PASID_CHECK_HWPT, &cmd);
+}
+
+int abi_check_map(int fd, uint32_t hwpt, uint64_t iova, uint64_t length, void *memory)
+{
+	struct iommu_test_cmd cmd = {
+		.id = hwpt,
+		.check_map = { .iova = iova, .length = length, .uptr = (uintptr_t)memory },
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_MD_CHECK_MAP, &cmd);
+}
+
+int abi_check_iotlb(int fd, uint32_t hwpt, uint32_t id, uint32_t iotlb)
+{
+	struct iommu_test_cmd cmd = { .id = hwpt, .check_iotlb = { .id = id, .iotlb = iotlb } };
+
+	return test_cmd(fd, IOMMU_TEST_OP_MD_CHECK_IOTLB, &cmd);
+}
+
+/* ---- the fault queue ---- */
+
+int abi_readable(int fault_fd)
+{
+	struct pollfd p = { .fd = fault_fd, .events = POLLIN };
+	int rc = iof_poll(&p, 1, 0);
+
+	assert_true(rc >= 0);
+	return !!(p.revents & POLLIN);
+}
+
+ssize_t abi_read_one(int fault_fd, struct iommu_hwpt_pgfault *rec)
+{
+	return iof_read(fault_fd, rec, sizeof(*rec));
+}
+
+int abi_answer(int fault_fd, uint32_t cookie, uint32_t code)
+{
+	struct iommu_hwpt_page_response resp = { .cookie = cookie, .code = code };
+	ssize_t n = iof_write(fault_fd, &resp, sizeof(resp));
+
+	return n == sizeof(resp) ? 0 : (int)n;
+}
+
+/* ---- VFIO nodes ---- */
+
+int abi_vfio(struct iof_world *world, unsigned int index)
+{
+	char path[] = "/dev/vfio/devices/vfio0";
+
+	path[sizeof(path) - 2] += index;
+	return iof_open(world, path, 2 /* O_RDWR */);
+}
+
+int abi_bind(int dev_fd, int iommufd)
+{
+	struct vfio_device_bind_iommufd cmd = { .argsz = sizeof(cmd), .iommufd = iommufd };
+	int rc = iof_ioctl(dev_fd, VFIO_DEVICE_BIND_IOMMUFD, &cmd);
+
+	return rc ? rc : (int)cmd.out_devid;
+}
+
+static int attach(int dev_fd, uint32_t flags, uint32_t pasid, uint32_t pt)
+{
+	struct vfio_device_attach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd),
+		.flags = flags,
+		.pt_id = pt,
+		.pasid = pasid,
+	};
+	int rc = iof_ioctl(dev_fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
+
+	return rc ? rc : (int)cmd.pt_id;
+}
+
+static int detach(int dev_fd, uint32_t flags, uint32_t pasid)
+{
+	struct vfio_device_detach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd),
+		.flags = flags,
+		.pasid = pasid,
+	};
+
+	return iof_ioctl(dev_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
+}
+
+int abi_attach(int dev_fd, uint32_t pt)
+{
+	return attach(dev_fd, 0, 0, pt);
+}
+
+int abi_detach(int dev_fd)
+{
+	return detach(dev_fd, 0, 0);
+}
+
+int abi_attach_pasid(int dev_fd, uint32_t pasid, uint32_t pt)
+{
+	return attach(dev_fd, VFIO_DEVICE_ATTACH_PASID, pasid, pt);
+}
+
+int abi_detach_pasid(int dev_fd, uint32_t pasid)
+{
+	return detach(dev_fd, VFIO_DEVICE_DETACH_PASID, pasid);
+}

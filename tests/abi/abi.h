@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * abi.h - what the ABI tests share: a world to test, and each command as a function.
+ *
+ * The tests run on the embedded world, or, with IOFAULT_WORLD=kernel in the environment, on the
+ * /dev/iommu of the kernel they run on, which must have its test ioctls. Every wrapper returns 0 (or an
+ * id, a descriptor, a count) or a negative errno, and fills the structs in completely; a test that needs
+ * a field of its own calls iof_ioctl().
+ */
+#ifndef TESTS_ABI_H
+#define TESTS_ABI_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include <iofault/iofault.h>
+#include <iofault/iommufd.h>
+#include <iofault/iommufd_test.h>
+#include <iofault/vfio.h>
+
+#define PAGE	4096ul
+/* Where tests map: inside the aperture of mock devices. */
+#define IOVA	0x10000000ul
+
+#define assert_ok(call)		assert_int_equal(call, 0)
+#define assert_err(call, err)	assert_int_equal(call, -(err))
+#define assert_id(call)		assert_true((call) > 0)
+
+/* A world with mock devices and @dsa DMA engines; skips the test where it cannot be had. */
+struct iof_world *abi_world(const struct iof_dsa_config *dsa, unsigned int nr_dsa);
+/* Everything of it is closed: asserts it. */
+void abi_world_close(struct iof_world *world);
+/* Whether the world is one of ours, where our own promises and test ops hold. */
+bool abi_ours(void);
+
+int abi_iommu(struct iof_world *world);	/* a descriptor of /dev/iommu */
+
+/* Objects. The id, or a negative errno. */
+int abi_ioas(int fd);
+int abi_destroy(int fd, uint32_t id);
+int abi_map(int fd, uint32_t ioas, void *memory, size_t length, uint64_t iova);	/* fixed, rw */
+int abi_unmap(int fd, uint32_t ioas, uint64_t iova, uint64_t length);
+int abi_hwpt(int fd, uint32_t dev, uint32_t pt, uint32_t flags);
+int abi_hwpt_fault(int fd, uint32_t dev, uint32_t pt, uint32_t flags, uint32_t fault_id);
+/* Nested, selftest data; @fault_id 0: without a queue. */
+int abi_hwpt_nested(int fd, uint32_t dev, uint32_t parent, uint32_t flags, uint32_t fault_id,
+		    uint32_t iotlb);
+int abi_fault_queue(int fd, uint32_t *id, int *fault_fd);	/* 0 or a negative errno */
+
+/* A mock device. */
+struct abi_mock {
+	uint32_t stdev, hwpt, idev;
+};
+int abi_mock(int fd, uint32_t pt, uint32_t flags, struct abi_mock *mock);
+int abi_mock_replace(int fd, const struct abi_mock *mock, uint32_t pt);
+int abi_trigger(int fd, uint32_t idev, uint32_t pasid, uint32_t grpid, uint32_t perm, uint64_t addr);
+/* iofault's own ops: -EOPNOTSUPP elsewhere. */
+int abi_page_req(int fd, uint32_t idev, uint32_t flags, uint32_t pasid, uint32_t grpid,
+		 uint64_t addr);
+int abi_stats(int fd, uint32_t idev, struct iof_test_stats *stats);
+int abi_pasid_attach(int fd, const struct abi_mock *mock, uint32_t pasid, uint32_t pt);
+int abi_pasid_replace(int fd, const struct abi_mock *mock, uint32_t pasid, uint32_t pt);
+int abi_pasid_detach(int fd, const struct abi_mock *mock, uint32_t pasid);
+int abi_pasid_check(int fd, const struct abi_mock *mock, uint32_t pasid, uint32_t hwpt);
+int abi_check_map(int fd, uint32_t hwpt, uint64_t iova, uint64_t length, void *memory);
+int abi_check_iotlb(int fd, uint32_t hwpt, uint32_t id, uint32_t iotlb);
+
+/* The fault queue. */
+int abi_readable(int fault_fd);		/* 1, 0, by poll without waiting */
+ssize_t abi_read_one(int fault_fd, struct iommu_hwpt_pgfault *rec);
+int abi_answer(int fault_fd, uint32_t cookie, uint32_t code);
+
+/* VFIO nodes. */
+int abi_vfio(struct iof_world *world, unsigned int index);
+int abi_bind(int dev_fd, int iommufd);				/* the device id */
+int abi_attach(int dev_fd, uint32_t pt);			/* the HWPT in force */
+int abi_detach(int dev_fd);
+int abi_attach_pasid(int dev_fd, uint32_t pasid, uint32_t pt);	/* the HWPT in force */
+int abi_detach_pasid(int dev_fd, uint32_t pasid);
+
+#endif
