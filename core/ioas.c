@@ -308,3 +308,15 @@ int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd)
 	iof_object_put(&ioas->obj);
 	return rc;
 }
+
+int iof_ioas_reserve(struct iof_ctx *ctx, u32 ioas_id, unsigned long start, unsigned long last)
+{
+	struct iof_ioas *ioas = iof_ioas_get(ctx, ioas_id);
+	int rc;
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = iof_map_reserve(&ioas->map, start, last, NULL);
+	iof_object_put(&ioas->obj);
+	return rc;
+}

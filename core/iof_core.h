@@ -95,6 +95,11 @@ void iof_test_object_put(struct iof_test_object *tobj);
 /* The registered device behind a bound-device id, held until put; -ENOENT. */
 struct iof_device *iof_device_get_by_id(struct iof_ctx *ctx, u32 id);
 void iof_device_put(struct iof_device *idev);
+/*
+ * Takes [start, last] of an IOAS from every mapping, for as long as the IOAS lives. -ENOENT,
+ * -EADDRINUSE something is mapped or allowed there, -ENOMEM.
+ */
+int iof_ioas_reserve(struct iof_ctx *ctx, u32 ioas_id, unsigned long start, unsigned long last);
 /* The driver's domain behind an HWPT id of the given type, held until put; -ENOENT. */
 struct iof_domain *iof_hwpt_domain_get(struct iof_ctx *ctx, u32 id, enum iof_domain_type type,
 				       void **hold);

@@ -185,6 +185,20 @@ out:
 	return rc;
 }
 
+/* ---- reserving ---- */
+
+static int op_add_reserved(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	unsigned long start = cmd->add_reserved.start, last;
+
+	if (!cmd->add_reserved.length)
+		return -EINVAL;
+	if (check_add_overflow(start, (unsigned long)cmd->add_reserved.length - 1, &last))
+		return -EOVERFLOW;
+	return iof_ioas_reserve(iof_ucmd_ctx(ucmd), cmd->id, start, last);
+}
+
 /* ---- looking ---- */
 
 /* Whether @md maps the I/O pages of one CPU page, from @iova on, to the user's page there. */
@@ -360,6 +374,7 @@ static int op_page_req(struct iof_ucmd *ucmd)
 typedef int (*mock_op_fn)(struct iof_ucmd *ucmd);
 
 static const mock_op_fn mock_ops[] = {
+	[IOMMU_TEST_OP_ADD_RESERVED] = op_add_reserved,
 	[IOMMU_TEST_OP_MOCK_DOMAIN] = op_mock_domain,
 	[IOMMU_TEST_OP_MD_CHECK_MAP] = op_check_map,
 	[IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT] = op_memory_limit,
