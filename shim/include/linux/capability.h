@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * capability.h - the effective capabilities of the real process, unless a test says otherwise
+ * (iof_shim_set_capable() in shim/fault.h).
+ */
+#ifndef IOF_SHIM_LINUX_CAPABILITY_H
+#define IOF_SHIM_LINUX_CAPABILITY_H
+
+#include_next <linux/capability.h>
+#include <stdbool.h>
+
+bool iof_shim_capable(int cap);
+#define capable(cap) iof_shim_capable(cap)
+#define ns_capable(ns, cap) iof_shim_capable(cap)
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* completion.h - one thread tells others that something is done. */
+#ifndef IOF_SHIM_LINUX_COMPLETION_H
+#define IOF_SHIM_LINUX_COMPLETION_H
+
+#include <linux/wait.h>
+
+struct completion {
+	unsigned int done;		/* under wait.lock; UINT_MAX: for everybody, forever */
+	struct wait_queue_head wait;
+};
+
+#define COMPLETION_INITIALIZER(work) { 0, __WAIT_QUEUE_HEAD_INITIALIZER((work).wait) }
+#define COMPLETION_INITIALIZER_ONSTACK(work) (*({ init_completion(&(work)); &(work); }))
+#define DECLARE_COMPLETION(work) struct completion work = COMPLETION_INITIALIZER(work)
+#define DECLARE_COMPLETION_ONSTACK(work) DECLARE_COMPLETION(work)
+#define init_completion(x) \
+	do { \
+		(x)->done = 0; \
+		init_waitqueue_head(&(x)->wait); \
+	} while (0)
+
+static inline void reinit_completion(struct completion *x)
+{
+	WRITE_ONCE(x->done, 0);
+}
+
+void iof_shim_complete(struct completion *x, bool all);
+/* Remaining jiffies (1 at least), 0 on time-out, -ERESTARTSYS. */
+long iof_shim_wait_for_completion(struct completion *x, unsigned int state, long timeout);
+bool iof_shim_try_wait_for_completion(struct completion *x);
+bool iof_shim_completion_done(struct completion *x);
+
+#define complete(x) iof_shim_complete(x, false)
+#define complete_all(x) iof_shim_complete(x, true)
+#define wait_for_completion(x) \
+	do { \
+		might_sleep(); \
+		(void)iof_shim_wait_for_completion(x, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT); \
+	} while (0)
+#define wait_for_completion_interruptible(x) \
+	({ \
+		long iof_left; \
+		might_sleep(); \
+		iof_left = iof_shim_wait_for_completion(x, TASK_INTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT); \
+		iof_left < 0 ? (int)iof_left : 0; \
+	})
+#define wait_for_completion_killable(x) \
+	({ \
+		long iof_left; \
+		might_sleep(); \
+		iof_left = iof_shim_wait_for_completion(x, TASK_KILLABLE, MAX_SCHEDULE_TIMEOUT); \
+		iof_left < 0 ? (int)iof_left : 0; \
+	})
+#define wait_for_completion_timeout(x, timeout) \
+	((unsigned long)iof_shim_wait_for_completion(x, TASK_UNINTERRUPTIBLE, (long)(timeout)))
+#define wait_for_completion_interruptible_timeout(x, timeout) \
+	iof_shim_wait_for_completion(x, TASK_INTERRUPTIBLE, (long)(timeout))
+#define try_wait_for_completion(x) iof_shim_try_wait_for_completion(x)
+#define completion_done(x) iof_shim_completion_done(x)
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * container_of.h - from a member back to the struct that holds it, with the type of the member checked.
+ */
+#ifndef IOF_SHIM_LINUX_CONTAINER_OF_H
+#define IOF_SHIM_LINUX_CONTAINER_OF_H
+
+#include <linux/stddef.h>
+#include <linux/compiler.h>
+
+#define typeof_member(type, member) typeof(((type *)0)->member)
+#define container_of(ptr, type, member) \
+	({ \
+		void *iof_member = (void *)(ptr); \
+		_Static_assert(__same_type(*(ptr), ((type *)0)->member) || \
+			       __same_type(*(ptr), void), "pointer type mismatch in container_of()"); \
+		(type *)((char *)iof_member - offsetof(type, member)); \
+	})
+#define container_of_const(ptr, type, member) ((const type *)container_of(ptr, type, member))
+
+#endif

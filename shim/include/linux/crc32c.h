@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* crc32c.h - Castagnoli's CRC by ISA-L; like the kernel's, nothing is inverted before or after. */
+#ifndef IOF_SHIM_LINUX_CRC32C_H
+#define IOF_SHIM_LINUX_CRC32C_H
+
+#include <linux/types.h>
+
+u32 iof_shim_crc32c(u32 crc, const void *data, size_t len);
+#define crc32c(crc, data, len) iof_shim_crc32c(crc, data, len)
+
+#endif

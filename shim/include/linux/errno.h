@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * errno.h - the system's own (which <errno.h> reaches for), and the numbers that never leave a kernel.
+ */
+#ifndef IOF_SHIM_LINUX_ERRNO_H
+#define IOF_SHIM_LINUX_ERRNO_H
+
+#include_next <linux/errno.h>
+
+#define ERESTARTSYS 512
+#define ERESTARTNOINTR 513
+#define ERESTARTNOHAND 514
+#define ENOIOCTLCMD 515
+#define EPROBE_DEFER 517
+#define ENOTSUPP 524
+#define EIOCBQUEUED 529
+
+#endif

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/* find.h - the kernel keeps the searches apart; here bitops.h has them. */
+#include <linux/bitops.h>

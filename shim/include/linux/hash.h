@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* hash.h - multiplicative hashing of integers and pointers: the top bits of a product by 2^n / phi. */
+#ifndef IOF_SHIM_LINUX_HASH_H
+#define IOF_SHIM_LINUX_HASH_H
+
+#include <linux/types.h>
+
+#define GOLDEN_RATIO_32 0x61C88647u
+#define GOLDEN_RATIO_64 0x61C8864680B583EBull
+
+static __always_inline u32 hash_32(u32 val, unsigned int bits)
+{
+	return val * GOLDEN_RATIO_32 >> (32 - bits);
+}
+
+static __always_inline u32 hash_64(u64 val, unsigned int bits)
+{
+	return (u32)(val * GOLDEN_RATIO_64 >> (64 - bits));
+}
+
+static __always_inline u32 hash_ptr(const void *ptr, unsigned int bits)
+{
+	return hash_64((unsigned long)ptr, bits);
+}
+
+#define hash_long(val, bits) hash_64(val, bits)
+
+#endif

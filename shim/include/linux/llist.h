@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* llist.h - a lock-free stack: many push, one takes all. */
+#ifndef IOF_SHIM_LINUX_LLIST_H
+#define IOF_SHIM_LINUX_LLIST_H
+
+#include <linux/atomic.h>
+#include <linux/container_of.h>
+#include <linux/types.h>
+
+struct llist_node {
+	struct llist_node *next;
+};
+
+struct llist_head {
+	struct llist_node *first;
+};
+
+#define LLIST_HEAD_INIT(name) { NULL }
+#define LLIST_HEAD(name) struct llist_head name = LLIST_HEAD_INIT(name)
+#define llist_entry(ptr, type, member) container_of(ptr, type, member)
+#define iof_shim_llist_obj(node, type, member) \
+	((type *)((uintptr_t)(node) - offsetof(type, member)))
+#define iof_shim_llist_end(pos, member) \
+	((uintptr_t)(pos) + offsetof(typeof(*(pos)), member) == 0)
+#define llist_for_each(pos, node) for ((pos) = (node); (pos); (pos) = (pos)->next)
+#define llist_for_each_safe(pos, n, node) \
+	for ((pos) = (node); (pos) && ((n) = (pos)->next, true); (pos) = (n))
+#define llist_for_each_entry(pos, node, member) \
+	for ((pos) = iof_shim_llist_obj((node), typeof(*(pos)), member); \
+	     !iof_shim_llist_end(pos, member); \
+	     (pos) = iof_shim_llist_obj((pos)->member.next, typeof(*(pos)), member))
+#define llist_for_each_entry_safe(pos, n, node, member) \
+	for ((pos) = iof_shim_llist_obj((node), typeof(*(pos)), member); \
+	     !iof_shim_llist_end(pos, member) && \
+	     ((n) = iof_shim_llist_obj((pos)->member.next, typeof(*(pos)), member), true); \
+	     (pos) = (n))
+
+static inline void init_llist_head(struct llist_head *list)
+{
+	WRITE_ONCE(list->first, NULL);
+}
+
+static inline bool llist_empty(const struct llist_head *list)
+{
+	return !READ_ONCE(list->first);
+}
+
+/* True if the list was empty before. */
+static inline bool llist_add_batch(struct llist_node *first, struct llist_node *last,
+				   struct llist_head *list)
+{
+	struct llist_node *old = READ_ONCE(list->first);
+
+	do {
+		WRITE_ONCE(last->next, old);
+	} while (!try_cmpxchg(&list->first, &old, first));
+	return !old;
+}
+
+static inline bool llist_add(struct llist_node *node, struct llist_head *list)
+{
+	return llist_add_batch(node, node, list);
+}
+
+static inline struct llist_node *llist_del_all(struct llist_head *list)
+{
+	return xchg(&list->first, NULL);
+}
+
+static inline struct llist_node *llist_reverse_order(struct llist_node *node)
+{
+	struct llist_node *reversed = NULL;
+
+	while (node) {
+		struct llist_node *next = node->next;
+
+		node->next = reversed;
+		reversed = node;
+		node = next;
+	}
+	return reversed;
+}
+
+#endif

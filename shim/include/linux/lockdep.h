@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lockdep.h - who holds what, and in which order locks of which class were ever taken.
+ *
+ * A class is the place where a lock was initialised (or what lockdep_set_class() says), plus a subclass.
+ * Each new order of two classes is remembered for the life of the process; the first order that closes a
+ * cycle is told, whether or not it deadlocked this time. Without checks all of it is nothing.
+ */
+#ifndef IOF_SHIM_LINUX_LOCKDEP_H
+#define IOF_SHIM_LINUX_LOCKDEP_H
+
+#include <linux/compiler.h>
+#include <linux/bug.h>
+
+#define IOF_SHIM_SUBCLASSES 8
+#define SINGLE_DEPTH_NESTING 1
+
+struct lock_class_key {
+	unsigned short id[IOF_SHIM_SUBCLASSES];
+};
+
+struct lockdep_map {
+	const char *name;
+	struct lock_class_key *key;
+};
+
+enum {
+	IOF_SHIM_LOCK_READ = 1,
+	IOF_SHIM_LOCK_TRY = 2,
+	IOF_SHIM_LOCK_SPIN = 4,
+};
+
+static __always_inline void iof_shim_lock_map_init(struct lockdep_map *map, const char *name,
+						   struct lock_class_key *key)
+{
+	map->name = name;
+	map->key = key;
+}
+
+#if IOF_SHIM_CHECKS
+void iof_shim_acquire(struct lockdep_map *map, unsigned int subclass, unsigned int flags);
+/* A trylock that worked: held from now on, but it waited for nobody. */
+void iof_shim_release(struct lockdep_map *map, unsigned int flags);
+void iof_shim_downgrade(struct lockdep_map *map);
+/* 0: not held by this thread, 1: for reading, 2: for writing. */
+int iof_shim_held(const struct lockdep_map *map);
+#define lockdep_assert(cond) WARN_ON(!(cond))
+#else
+static __always_inline void iof_shim_acquire(struct lockdep_map *map, unsigned int subclass,
+					     unsigned int flags)
+{
+	(void)map;
+	(void)subclass;
+	(void)flags;
+}
+
+static __always_inline void iof_shim_release(struct lockdep_map *map, unsigned int flags)
+{
+	(void)map;
+	(void)flags;
+}
+
+static __always_inline void iof_shim_downgrade(struct lockdep_map *map)
+{
+	(void)map;
+}
+
+static __always_inline int iof_shim_held(const struct lockdep_map *map)
+{
+	(void)map;
+	return 2;
+}
+#define lockdep_assert(cond) do { (void)sizeof(cond); } while (0)
+#endif
+
+#define lockdep_is_held(lock) (iof_shim_held(&(lock)->dep_map) != 0)
+#define lockdep_is_held_type(lock, r) \
+	((r) ? iof_shim_held(&(lock)->dep_map) == 1 : iof_shim_held(&(lock)->dep_map) == 2)
+#define lockdep_assert_held(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) != 0)
+#define lockdep_assert_held_write(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) == 2)
+#define lockdep_assert_held_read(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) == 1)
+#define lockdep_assert_held_once(lock) lockdep_assert_held(lock)
+#if IOF_SHIM_CHECKS
+#define lockdep_assert_not_held(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) == 0)
+#else
+#define lockdep_assert_not_held(lock) do { (void)(lock); } while (0)
+#endif
+#define lockdep_set_class(lock, k) \
+	((lock)->dep_map.key = (k), (lock)->dep_map.name = #k)
+#define lockdep_set_class_and_name(lock, k, n) \
+	((lock)->dep_map.key = (k), (lock)->dep_map.name = (n))
+#define lockdep_register_key(key) ((void)(key))
+#define lockdep_unregister_key(key) ((void)(key))
+#define lockdep_init_map(map, n, k, sub) iof_shim_lock_map_init(map, n, k)
+#define lock_map_acquire(map) iof_shim_acquire(map, 0, 0)
+#define lock_map_acquire_read(map) iof_shim_acquire(map, 0, IOF_SHIM_LOCK_READ)
+#define lock_map_release(map) iof_shim_release(map, 0)
+/* Takes the order into account without holding anything. */
+#define might_lock(lock) \
+	do { \
+		iof_shim_acquire(&(lock)->dep_map, 0, 0); \
+		iof_shim_release(&(lock)->dep_map, 0); \
+	} while (0)
+
+#endif

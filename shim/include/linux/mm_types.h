@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm_types.h - pages and address spaces.
+ *
+ * There are no page frames in a process. A struct page stands for one page of some address space; its
+ * frame number is the page's own address shifted down, with the number of the address space above bit 36
+ * (0 is the process itself, so there physical and virtual addresses are the same).
+ */
+#ifndef IOF_SHIM_LINUX_MM_TYPES_H
+#define IOF_SHIM_LINUX_MM_TYPES_H
+
+#include <linux/atomic.h>
+#include <linux/rwsem.h>
+#include <linux/types.h>
+
+#define IOF_SHIM_PFN_MM_SHIFT 36
+
+struct page {
+	unsigned long pfn;
+	atomic_t pins;			/* pin_user_pages*() minus unpin_*() */
+	atomic_t refs;			/* other references: get_user_pages*(), alloc_page() */
+};
+
+struct mm_struct {
+	atomic_t mm_users;
+	atomic_t mm_count;
+	struct rw_semaphore mmap_lock;
+	atomic64_t pinned_vm;
+	unsigned long locked_vm;	/* under mmap_lock */
+	unsigned long total_vm;
+	struct task_struct *owner;
+	pid_t pid;			/* whose memory; 0 is this process */
+	unsigned int index;		/* in frame numbers */
+};
+
+struct vm_area_struct;
+typedef unsigned int vm_fault_t;
+
+#endif

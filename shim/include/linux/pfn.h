@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+/* pfn.h - the kernel keeps these apart; here mm.h has them. */
+#include <linux/mm.h>

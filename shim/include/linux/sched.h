@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched.h - the current thread as a task, and its sleeping and waking.
+ *
+ * Each thread of the process is a task from its first call into the shim until it ends. Sleeping follows
+ * the kernel's protocol: announce the state, look at the condition, schedule(). __state is the futex that
+ * a sleeper waits on; a waker makes a system call only if the task really went to sleep.
+ */
+#ifndef IOF_SHIM_LINUX_SCHED_H
+#define IOF_SHIM_LINUX_SCHED_H
+
+#include_next <linux/sched.h>
+#include <linux/atomic.h>
+#include <linux/kernel.h>
+#include <linux/jiffies.h>
+#include <linux/preempt.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+
+#define TASK_RUNNING 0x0
+#define TASK_INTERRUPTIBLE 0x1
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_WAKEKILL 0x100
+#define TASK_KILLABLE (TASK_WAKEKILL | TASK_UNINTERRUPTIBLE)
+#define TASK_IDLE TASK_UNINTERRUPTIBLE
+#define TASK_NORMAL (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)
+#define IOF_SHIM_TASK_PARKED 0x10000	/* in the futex, a wake-up needs the system call */
+
+#define TASK_COMM_LEN 16
+#define PF_KTHREAD 0x00200000
+#define PF_EXITING 0x00000004
+#define IOF_SHIM_MAX_HELD 48
+#define MAX_SCHEDULE_TIMEOUT LONG_MAX
+
+struct mm_struct;
+struct user_struct;
+
+struct iof_shim_held_lock {
+	struct lockdep_map *map;
+	unsigned short class_id;
+	unsigned short flags;
+};
+
+struct task_struct {
+	unsigned int __state;
+	unsigned int flags;		/* PF_* */
+	struct mm_struct *mm;
+	struct task_struct *group_leader;
+	pid_t pid;
+	pid_t tgid;
+	char comm[TASK_COMM_LEN];
+	refcount_t usage;
+	/* private to the thread itself */
+	bool iof_signalled;		/* a signal handler ran while it slept interruptibly */
+	int iof_preempt;		/* > 0: must not sleep */
+	int iof_rcu_depth;
+	int iof_pagefault_off;
+	unsigned int iof_nheld;
+	struct iof_shim_held_lock iof_held[IOF_SHIM_MAX_HELD];
+};
+
+#define current iof_shim_current()
+
+void iof_shim_schedule(void);
+long iof_shim_schedule_timeout(long timeout);
+int iof_shim_wake_up_process(struct task_struct *task, unsigned int mode);
+void iof_shim_task_free(struct task_struct *task);
+void iof_shim_yield(void);
+void iof_shim_msleep(unsigned int msecs);
+
+#define __set_current_state(state) WRITE_ONCE(current->__state, (unsigned int)(state))
+#define set_current_state(state) smp_store_mb(current->__state, (unsigned int)(state))
+#define get_current_state() READ_ONCE(current->__state)
+#define schedule() iof_shim_schedule()
+#define schedule_timeout(t) iof_shim_schedule_timeout(t)
+#define wake_up_process(task) iof_shim_wake_up_process(task, TASK_NORMAL)
+#define wake_up_state(task, mode) iof_shim_wake_up_process(task, mode)
+#define cond_resched() \
+	({ \
+		might_sleep(); \
+		iof_sched_point(IOF_SCHED_YIELD, NULL); \
+		0; \
+	})
+#define yield() iof_shim_yield()
+#define need_resched() false
+#define task_pid_nr(task) ((task)->pid)
+#define task_tgid_nr(task) ((task)->tgid)
+#define get_task_comm(buf, task) strscpy(buf, (task)->comm, TASK_COMM_LEN)
+
+static inline struct task_struct *get_task_struct(struct task_struct *task)
+{
+	refcount_inc(&task->usage);
+	return task;
+}
+
+static inline void put_task_struct(struct task_struct *task)
+{
+	if (refcount_dec_and_test(&task->usage))
+		iof_shim_task_free(task);
+}
+
+#endif

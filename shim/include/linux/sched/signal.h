@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* sched/signal.h - resource limits of the real process; signals as far as they end a sleep. */
+#ifndef IOF_SHIM_LINUX_SCHED_SIGNAL_H
+#define IOF_SHIM_LINUX_SCHED_SIGNAL_H
+
+#include <sys/resource.h>
+#include <linux/sched.h>
+
+unsigned long iof_shim_rlimit(int resource);
+#define rlimit(resource) iof_shim_rlimit(resource)
+#define task_rlimit(task, resource) iof_shim_rlimit(resource)
+
+/* Asked of the current task only. */
+static inline int signal_pending(struct task_struct *task)
+{
+	return task->iof_signalled;
+}
+
+static inline int fatal_signal_pending(struct task_struct *task)
+{
+	(void)task;
+	return 0;
+}
+
+#endif

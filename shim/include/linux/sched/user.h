@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* sched/user.h - the user whom pinned memory is charged to: there is one, the process's. */
+#ifndef IOF_SHIM_LINUX_SCHED_USER_H
+#define IOF_SHIM_LINUX_SCHED_USER_H
+
+#include <linux/atomic.h>
+#include <linux/refcount.h>
+
+struct user_struct {
+	refcount_t __count;
+	atomic_long_t locked_vm;
+};
+
+extern struct user_struct iof_shim_user;
+
+#define current_user() (&iof_shim_user)
+
+static inline struct user_struct *get_uid(struct user_struct *user)
+{
+	refcount_inc(&user->__count);
+	return user;
+}
+
+static inline void free_uid(struct user_struct *user)
+{
+	if (refcount_dec_and_test(&user->__count))
+		BUG();
+}
+
+#endif

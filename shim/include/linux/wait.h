@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.h - wait queues: entries with a wake function, woken in order under the queue's lock.
+ *
+ * wq_has_sleeper() is a barrier and one load, so that a waker who finds nobody pays no more. Interruptible
+ * waits end with -ERESTARTSYS when a signal handler that does not restart system calls ran meanwhile.
+ */
+#ifndef IOF_SHIM_LINUX_WAIT_H
+#define IOF_SHIM_LINUX_WAIT_H
+
+#include <linux/list.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/spinlock.h>
+
+struct wait_queue_entry;
+typedef struct wait_queue_entry wait_queue_entry_t;
+typedef int (*wait_queue_func_t)(struct wait_queue_entry *entry, unsigned int mode, int flags,
+				 void *key);
+
+#define WQ_FLAG_EXCLUSIVE 0x01
+#define WQ_FLAG_WOKEN 0x02
+#define WQ_FLAG_PRIORITY 0x10
+
+struct wait_queue_entry {
+	unsigned int flags;
+	void *private;
+	wait_queue_func_t func;
+	struct list_head entry;
+};
+
+struct wait_queue_head {
+	spinlock_t lock;
+	struct list_head head;
+};
+typedef struct wait_queue_head wait_queue_head_t;
+
+#define __WAIT_QUEUE_HEAD_INITIALIZER(name) \
+	{ .lock = __SPIN_LOCK_UNLOCKED(name.lock), .head = LIST_HEAD_INIT(name.head) }
+#define DECLARE_WAIT_QUEUE_HEAD(name) \
+	struct wait_queue_head name = __WAIT_QUEUE_HEAD_INITIALIZER(name)
+#define init_waitqueue_head(wq) \
+	do { \
+		static struct lock_class_key iof_key; \
+		iof_shim_init_waitqueue(wq, #wq, &iof_key); \
+	} while (0)
+#define DECLARE_WAITQUEUE(name, task) \
+	struct wait_queue_entry name = { \
+		.private = (task), .func = iof_shim_default_wake, .entry = { NULL, NULL } }
+#define DEFINE_WAIT_FUNC(name, function) \
+	struct wait_queue_entry name = { \
+		.private = current, .func = (function), .entry = LIST_HEAD_INIT((name).entry) }
+#define DEFINE_WAIT(name) DEFINE_WAIT_FUNC(name, iof_shim_autoremove_wake)
+
+void iof_shim_init_waitqueue(struct wait_queue_head *wq, const char *name,
+			     struct lock_class_key *key);
+int iof_shim_default_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key);
+int iof_shim_autoremove_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key);
+int iof_shim_woken_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key);
+void iof_shim_wake_up(struct wait_queue_head *wq, unsigned int mode, int exclusive, void *key);
+void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int exclusive,
+			     void *key);
+void iof_shim_add_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry, unsigned int flags);
+void iof_shim_remove_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry);
+void iof_shim_prepare_to_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry,
+			      unsigned int state, bool exclusive);
+long iof_shim_prepare_to_wait_event(struct wait_queue_head *wq, struct wait_queue_entry *entry,
+				    unsigned int state);
+void iof_shim_finish_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry);
+long iof_shim_wait_woken(struct wait_queue_entry *entry, unsigned int mode, long timeout);
+
+#define default_wake_function iof_shim_default_wake
+#define autoremove_wake_function iof_shim_autoremove_wake
+#define woken_wake_function iof_shim_woken_wake
+#define wait_woken iof_shim_wait_woken
+#define prepare_to_wait(wq, entry, state) iof_shim_prepare_to_wait(wq, entry, state, false)
+#define prepare_to_wait_exclusive(wq, entry, state) iof_shim_prepare_to_wait(wq, entry, state, true)
+#define prepare_to_wait_event(wq, entry, state) iof_shim_prepare_to_wait_event(wq, entry, state)
+#define finish_wait(wq, entry) iof_shim_finish_wait(wq, entry)
+#define add_wait_queue(wq, entry) iof_shim_add_wait(wq, entry, 0)
+#define add_wait_queue_exclusive(wq, entry) iof_shim_add_wait(wq, entry, WQ_FLAG_EXCLUSIVE)
+#define add_wait_queue_priority(wq, entry) iof_shim_add_wait(wq, entry, WQ_FLAG_PRIORITY)
+#define remove_wait_queue(wq, entry) iof_shim_remove_wait(wq, entry)
+
+static inline void init_waitqueue_entry(struct wait_queue_entry *entry, struct task_struct *task)
+{
+	entry->flags = 0;
+	entry->private = task;
+	entry->func = iof_shim_default_wake;
+}
+
+static inline void init_waitqueue_func_entry(struct wait_queue_entry *entry, wait_queue_func_t func)
+{
+	entry->flags = 0;
+	entry->private = NULL;
+	entry->func = func;
+}
+
+static inline void init_wait_entry(struct wait_queue_entry *entry, unsigned int flags)
+{
+	entry->flags = flags;
+	entry->private = current;
+	entry->func = iof_shim_autoremove_wake;
+	INIT_LIST_HEAD(&entry->entry);
+}
+
+/* The caller holds wq->lock. */
+static inline void __add_wait_queue(struct wait_queue_head *wq, struct wait_queue_entry *entry)
+{
+	list_add(&entry->entry, &wq->head);
+}
+
+static inline void __add_wait_queue_entry_tail(struct wait_queue_head *wq,
+					       struct wait_queue_entry *entry)
+{
+	list_add_tail(&entry->entry, &wq->head);
+}
+
+static inline void __remove_wait_queue(struct wait_queue_head *wq, struct wait_queue_entry *entry)
+{
+	(void)wq;
+	list_del(&entry->entry);
+}
+
+static inline int waitqueue_active(struct wait_queue_head *wq)
+{
+	return !list_empty(&wq->head);
+}
+
+static inline bool wq_has_sleeper(struct wait_queue_head *wq)
+{
+	smp_mb();
+	return waitqueue_active(wq);
+}
+
+#define poll_to_key(mask) ((void *)(uintptr_t)(unsigned int)(mask))
+#define key_to_poll(key) ((__poll_t)(uintptr_t)(void *)(key))
+#define wake_up(wq) iof_shim_wake_up(wq, TASK_NORMAL, 1, NULL)
+#define wake_up_nr(wq, nr) iof_shim_wake_up(wq, TASK_NORMAL, nr, NULL)
+#define wake_up_all(wq) iof_shim_wake_up(wq, TASK_NORMAL, 0, NULL)
+#define wake_up_interruptible(wq) iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 1, NULL)
+#define wake_up_interruptible_nr(wq, nr) iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, nr, NULL)
+#define wake_up_interruptible_all(wq) iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 0, NULL)
+#define wake_up_interruptible_sync(wq) wake_up_interruptible(wq)
+#define wake_up_poll(wq, m) iof_shim_wake_up(wq, TASK_NORMAL, 1, poll_to_key(m))
+#define wake_up_interruptible_poll(wq, m) \
+	iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 1, poll_to_key(m))
+#define wake_up_locked(wq) iof_shim_wake_up_locked(wq, TASK_NORMAL, 1, NULL)
+#define wake_up_all_locked(wq) iof_shim_wake_up_locked(wq, TASK_NORMAL, 0, NULL)
+#define wake_up_locked_poll(wq, m) iof_shim_wake_up_locked(wq, TASK_NORMAL, 1, poll_to_key(m))
+/* Whoever polls a file that goes away must let go of its queue. */
+#define wake_up_pollfree(wq) iof_shim_wake_up(wq, TASK_NORMAL, 0, poll_to_key(EPOLLHUP))
+
+/*
+ * The loop behind all wait_event forms. @ret is 0, or what stops the wait early; @cmd sleeps.
+ */
+#define iof_shim_wait_event(wq, cond, state, exclusive, init, cmd) \
+	({ \
+		struct wait_queue_entry iof_entry; \
+		long iof_ret = (init); \
+		init_wait_entry(&iof_entry, (exclusive) ? WQ_FLAG_EXCLUSIVE : 0); \
+		for (;;) { \
+			long iof_int = iof_shim_prepare_to_wait_event(&(wq), &iof_entry, (state)); \
+			if (cond) \
+				break; \
+			if ((state) != TASK_UNINTERRUPTIBLE && iof_int) { \
+				iof_ret = iof_int; \
+				break; \
+			} \
+			cmd; \
+		} \
+		iof_shim_finish_wait(&(wq), &iof_entry); \
+		iof_ret; \
+	})
+/* True when the wait is over; a condition that comes true at the last moment counts. */
+#define iof_shim_wait_over(cond) \
+	({ \
+		bool iof_cond = (cond); \
+		if (iof_cond && !iof_ret) \
+			iof_ret = 1; \
+		iof_cond || !iof_ret; \
+	})
+
+#define wait_event(wq, cond) \
+	do { \
+		might_sleep(); \
+		if (!(cond)) \
+			(void)iof_shim_wait_event(wq, cond, TASK_UNINTERRUPTIBLE, 0, 0, schedule()); \
+	} while (0)
+#define wait_event_cmd(wq, cond, cmd1, cmd2) \
+	do { \
+		if (!(cond)) \
+			(void)iof_shim_wait_event(wq, cond, TASK_UNINTERRUPTIBLE, 0, 0, \
+						  cmd1; schedule(); cmd2); \
+	} while (0)
+#define iof_shim_wait_event_ret(wq, cond, state, exclusive) \
+	({ \
+		int iof_res = 0; \
+		might_sleep(); \
+		if (!(cond)) \
+			iof_res = (int)iof_shim_wait_event(wq, cond, state, exclusive, 0, schedule()); \
+		iof_res; \
+	})
+#define wait_event_interruptible(wq, cond) \
+	iof_shim_wait_event_ret(wq, cond, TASK_INTERRUPTIBLE, 0)
+#define wait_event_interruptible_exclusive(wq, cond) \
+	iof_shim_wait_event_ret(wq, cond, TASK_INTERRUPTIBLE, 1)
+#define wait_event_killable(wq, cond) iof_shim_wait_event_ret(wq, cond, TASK_KILLABLE, 0)
+#define wait_event_idle(wq, cond) wait_event(wq, cond)
+#define iof_shim_wait_event_time(wq, cond, timeout, state) \
+	({ \
+		long iof_ret = (timeout); \
+		might_sleep(); \
+		if (!iof_shim_wait_over(cond)) \
+			iof_ret = iof_shim_wait_event(wq, iof_shim_wait_over(cond), state, 0, timeout, \
+						      iof_ret = schedule_timeout(iof_ret)); \
+		iof_ret; \
+	})
+#define wait_event_timeout(wq, cond, timeout) \
+	iof_shim_wait_event_time(wq, cond, timeout, TASK_UNINTERRUPTIBLE)
+#define wait_event_interruptible_timeout(wq, cond, timeout) \
+	iof_shim_wait_event_time(wq, cond, timeout, TASK_INTERRUPTIBLE)
+#define wait_event_killable_timeout(wq, cond, timeout) \
+	iof_shim_wait_event_time(wq, cond, timeout, TASK_KILLABLE)
+/* The lock is held at the condition and dropped for the sleep. */
+#define wait_event_lock_irq(wq, cond, lock) \
+	do { \
+		if (!(cond)) \
+			(void)iof_shim_wait_event(wq, cond, TASK_UNINTERRUPTIBLE, 0, 0, \
+						  spin_unlock_irq(&(lock)); schedule(); \
+						  spin_lock_irq(&(lock))); \
+	} while (0)
+#define wait_event_interruptible_lock_irq(wq, cond, lock) \
+	({ \
+		int iof_res = 0; \
+		if (!(cond)) \
+			iof_res = (int)iof_shim_wait_event(wq, cond, TASK_INTERRUPTIBLE, 0, 0, \
+							   spin_unlock_irq(&(lock)); schedule(); \
+							   spin_lock_irq(&(lock))); \
+		iof_res; \
+	})
+
+#endif
