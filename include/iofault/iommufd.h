@@ -447,7 +447,8 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
 
 /*
  * IOMMU_HWPT_GET_DIRTY_BITMAP (minimum 48): sets the bit of each dirty page of a range; clears
- * none, so start from zero. Ask before unmapping: an unmap forgets.
+ * none, so start from zero. What is not mapped reads as clean. Ask before unmapping: an unmap
+ * forgets.
  *	EINVAL		page_size 0; start or end not aligned to page_size or to the IOAS
  *	EOVERFLOW	the end wraps
  */
@@ -517,7 +518,8 @@ struct iommu_hwpt_invalidate {
  * read() returns struct iommu_hwpt_pgfault[]: page-request groups, whole ones only, in the order in
  * which their last pages arrived; within a group in the order of arrival, LAST_PAGE on the final
  * one.
- *	0		nothing is pending; never blocks
+ *	0		nothing is pending; never blocks, with or without O_NONBLOCK
+ *	EAGAIN		the same in iofault for RWF_NOWAIT and for io_uring, which then waits
  *	EINVAL		the buffer cannot hold the first group (which stays first)
  *	ESPIPE		the length is not a multiple of the structure, or a file position was given
  *	EFAULT		the buffer cannot be written; the group stays pending. After complete
@@ -719,6 +721,7 @@ struct iommu_hw_queue_alloc {
 #else
 #define IOF_ABI_ASSERT(cond) _Static_assert(cond, #cond)
 #endif
+/* For the rows of the table, and undefined again by it. */
 #define IOF_ABI_STRUCT(type, bytes) IOF_ABI_ASSERT(sizeof(struct type) == (bytes));
 #define IOF_ABI_FIELD(type, field, at, bytes)                                                      \
 	IOF_ABI_ASSERT(__builtin_offsetof(struct type, field) == (at));                            \
