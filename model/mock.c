@@ -62,7 +62,7 @@ static int mock_map(struct iof_domain *domain, unsigned long iova, phys_addr_t p
 	struct iof_mock_domain *md = to_paging(domain);
 	size_t done = 0;
 
-	if ((iova | pa | size) & (md->domain.pgsize_bitmap & -md->domain.pgsize_bitmap) - 1)
+	if (!IS_ALIGNED(iova | pa | size, 1ul << __ffs(md->domain.pgsize_bitmap)))
 		return -EINVAL;
 
 	while (done < size) {
@@ -158,7 +158,7 @@ static struct iof_domain *mock_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	md->domain.type = IOF_DOMAIN_PAGING;
 	if (format == MOCK_IOMMUPT_HUGE) {
 		md->huge = true;
-		md->domain.pgsize_bitmap = SZ_4K | MOCK_HUGE_PAGE_SIZE;
+		md->domain.pgsize_bitmap = 2 * MOCK_PAGE_SIZE | MOCK_HUGE_PAGE_SIZE;
 		md->domain.aperture_start = 0;
 		md->domain.aperture_last = ULONG_MAX;
 	} else {

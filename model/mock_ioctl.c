@@ -227,7 +227,7 @@ static int check_user_page(struct iof_domain *domain, unsigned long iova, unsign
 static int check_map(struct iof_domain *domain, unsigned long iova, unsigned long len,
 		     unsigned long uptr)
 {
-	unsigned long step = domain->pgsize_bitmap & -domain->pgsize_bitmap;
+	unsigned long step = 1ul << __ffs(domain->pgsize_bitmap);
 	unsigned long end;
 
 	if ((iova | len | uptr) & (step - 1) || check_add_overflow(iova, len, &end) ||
@@ -261,6 +261,33 @@ static int op_check_map(struct iof_ucmd *ucmd)
 		rc = check_map(domain, cmd->check_map.iova, cmd->check_map.length,
 			       cmd->check_map.uptr);
 	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
+	return rc;
+}
+
+/* Whether each small page there is pinned @refs times, however many references it has beside. */
+static int op_check_refs(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	unsigned long uptr = cmd->check_refs.uptr, len = cmd->check_refs.length, end;
+	int rc = 0;
+
+	if (!PAGE_ALIGNED(uptr | len) || check_add_overflow(uptr, len, &end))
+		return -EINVAL;
+	for (; uptr < end && !rc; uptr += PAGE_SIZE) {
+		struct page *page;
+
+		rc = get_user_pages_fast(uptr, 1, 0, &page);
+		if (rc < 0)
+			return rc;
+		if (rc != 1)
+			return -EFAULT;
+		rc = 0;
+		if (!PageCompound(page) &&
+		    (u32)page_count(page) / GUP_PIN_COUNTING_BIAS != cmd->check_refs.refs)
+			rc = -EIO;
+		put_page(page);
+		cond_resched();
+	}
 	return rc;
 }
 
@@ -377,6 +404,7 @@ static const mock_op_fn mock_ops[] = {
 	[IOMMU_TEST_OP_ADD_RESERVED] = op_add_reserved,
 	[IOMMU_TEST_OP_MOCK_DOMAIN] = op_mock_domain,
 	[IOMMU_TEST_OP_MD_CHECK_MAP] = op_check_map,
+	[IOMMU_TEST_OP_MD_CHECK_REFS] = op_check_refs,
 	[IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT] = op_memory_limit,
 	[IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE] = op_mock_domain_replace,
 	[IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS] = op_mock_domain_flags,

@@ -17,8 +17,8 @@ struct iof_portal {
 };
 
 static const struct iof_vfio_region portal_regions[] = {
-	[IOF_VFIO_REGION_PORTAL] = { .size = SZ_16M, .flags = VFIO_REGION_INFO_FLAG_WRITE },
-	[IOF_VFIO_REGION_STATE] = { .size = SZ_4K, .flags = VFIO_REGION_INFO_FLAG_READ },
+	[IOF_VFIO_REGION_PORTAL] = { .size = 16 << 20, .flags = VFIO_REGION_INFO_FLAG_WRITE },
+	[IOF_VFIO_REGION_STATE] = { .size = PAGE_SIZE, .flags = VFIO_REGION_INFO_FLAG_READ },
 };
 
 static ssize_t portal_write(void *dev, u32 region, u64 off, struct iov_iter *from)
@@ -72,13 +72,16 @@ static ssize_t portal_read(void *dev, u32 region, u64 off, struct iov_iter *to)
 	size_t want = iov_iter_count(to);
 	size_t done = 0;
 
-	portal_fill_state(dev, &state);
-	if (off < sizeof(state))
-		done = copy_to_iter((char *)&state + off, min_t(size_t, want, sizeof(state) - off),
-				    to);
-	if (done == min_t(size_t, want, off < sizeof(state) ? sizeof(state) - off : 0))
-		done += iov_iter_zero(want - done, to);
-	return done || !want ? done : -EFAULT;
+	if (off < sizeof(state)) {
+		size_t part = min_t(size_t, want, sizeof(state) - off);
+
+		portal_fill_state(dev, &state);
+		done = copy_to_iter((char *)&state + off, part, to);
+		if (done < part)
+			return done ? (ssize_t)done : -EFAULT;
+	}
+	done += iov_iter_zero(want - done, to);
+	return done || !want ? (ssize_t)done : -EFAULT;
 }
 
 static __poll_t portal_poll(void *dev, struct file *file, poll_table *wait)

@@ -39,7 +39,7 @@ void abi_world_close(struct iof_world *world)
 
 int abi_iommu(struct iof_world *world)
 {
-	int fd = iof_open(world, "/dev/iommu", 2 /* O_RDWR */);
+	int fd = iof_open(world, "/dev/iommu", O_RDWR);
 
 	assert_true(fd >= 0);
 	return fd;
@@ -303,7 +303,7 @@ int abi_vfio(struct iof_world *world, unsigned int index)
 	char path[] = "/dev/vfio/devices/vfio0";
 
 	path[sizeof(path) - 2] += index;
-	return iof_open(world, path, 2 /* O_RDWR */);
+	return iof_open(world, path, O_RDWR);
 }
 
 int abi_bind(int dev_fd, int iommufd)

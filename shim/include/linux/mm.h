@@ -84,7 +84,9 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 #define PHYS_PFN(phys) ((unsigned long)((phys) >> PAGE_SHIFT))
 #define PFN_UP(x) (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
 #define PFN_DOWN(x) ((x) >> PAGE_SHIFT)
-#define page_count(page) (atomic_read(&(page)->refs) + atomic_read(&(page)->pins))
+#define GUP_PIN_COUNTING_BIAS (1u << 10)
+#define page_count(page) \
+	(atomic_read(&(page)->refs) + atomic_read(&(page)->pins) * (int)GUP_PIN_COUNTING_BIAS)
 #define untagged_addr(addr) (addr)
 #define untagged_addr_remote(mm, addr) (addr)
 #define is_zero_pfn(pfn) ((void)(pfn), false)
