@@ -10,7 +10,11 @@
 #include <stdbool.h>
 
 bool iof_shim_capable(int cap);
-#define capable(cap) iof_shim_capable(cap)
-#define ns_capable(ns, cap) iof_shim_capable(cap)
+
+/* A function, so that ops tables may have a member of that name. */
+static inline bool capable(int cap)
+{
+	return iof_shim_capable(cap);
+}
 
 #endif
