@@ -116,19 +116,23 @@ int iof_hwpt_use(struct iof_hwpt *hwpt)
 
 void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 {
+	struct iof_ioas *ioas = hwpt->ioas;
 	bool last;
 
 	if (!hwpt->automatic) {
 		iof_object_unhold(&hwpt->obj);
 		return;
 	}
-	mutex_lock(&hwpt->ioas->hwpts_lock);
+	/* Whoever comes after us frees the HWPT, and then nothing else holds the IOAS and its lock. */
+	iof_object_hold(&ioas->obj);
+	mutex_lock(&ioas->hwpts_lock);
 	last = !--hwpt->attachments;
 	if (last)
 		list_del_init(&hwpt->ioas_node);
-	mutex_unlock(&hwpt->ioas->hwpts_lock);
+	mutex_unlock(&ioas->hwpts_lock);
 	if (last)
 		iof_object_remove(ctx, &hwpt->obj);
+	iof_object_unhold(&ioas->obj);
 }
 
 /* ---- allocation ---- */

@@ -210,8 +210,9 @@ struct iof_hwdev {
 
 /*
  * Makes a device known. @group_with: NULL for an isolation group of its own, or an earlier registered
- * device whose group it joins. -ENOMEM. The driver keeps the memory until iof_hwdev_unregister(), which
- * requires that nobody has the device bound.
+ * device whose group it joins. -EBUSY that group is attached to something, -ENOMEM. The driver keeps the
+ * memory until iof_hwdev_unregister(), which requires that nobody has the device bound, and no device of
+ * its group attached.
  */
 int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with);
 void iof_hwdev_unregister(struct iof_hwdev *dev);

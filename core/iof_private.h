@@ -525,8 +525,8 @@ static inline void iof_iopf_count_swept(struct iof_fault_group *g)
 void iof_iopf_switch_begin(struct iof_group *group, u32 pasid);
 void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *new);
 void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid);
-/* Drops the partial pages of one device of the group (it leaves, others stay). */
-void iof_iopf_drop_partials(struct iof_hwdev *dev);
+/* Drops the partial pages that @dev sent to @attach, of which it ceases to be a member while others stay. */
+void iof_iopf_drop_partials(struct iof_hwdev *dev, const struct iof_attach *attach);
 
 /* ---- the fault queue (fault_queue.c, cookie.c) ---- */
 

@@ -389,7 +389,7 @@ void iof_report_reset(struct iof_hwdev *dev)
 
 /* ---- switching an attachment ---- */
 
-/* Breaks the unfinished groups of @core that were meant for @attach; NULL: all. Under fault_lock. */
+/* Breaks the unfinished groups of @core that were meant for @attach. Under fault_lock. */
 static void break_partials(struct iof_hwdev_core *core, const struct iof_attach *attach,
 			   struct list_head *drop)
 {
@@ -398,18 +398,18 @@ static void break_partials(struct iof_hwdev_core *core, const struct iof_attach 
 
 	for (i = 0; i < ARRAY_SIZE(core->partial); i++) {
 		list_for_each_entry_safe(g, next, &core->partial[i], node) {
-			if (!attach || g->attach == attach)
+			if (g->attach == attach)
 				break_group(core, g, drop);
 		}
 	}
 }
 
-void iof_iopf_drop_partials(struct iof_hwdev *dev)
+void iof_iopf_drop_partials(struct iof_hwdev *dev, const struct iof_attach *attach)
 {
 	LIST_HEAD(drop);
 
 	spin_lock(&dev->core->group->fault_lock);
-	break_partials(dev->core, NULL, &drop);
+	break_partials(dev->core, attach, &drop);
 	spin_unlock(&dev->core->group->fault_lock);
 	recycle_list(&drop);
 }

@@ -1,0 +1,664 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * attach.c - which page table a group's devices use: attach, replace, detach, for the RID and PASIDs.
+ *
+ * (group, PASID) is attached to one domain at a time, described by a struct iof_attach that is built
+ * complete, put in force by one switch, and never changed into another. The bound devices that asked for
+ * it are its members; the first member's attach switches all devices of the group, the last member's
+ * detach blocks them again.
+ *
+ * Rules: all under group->lock. What the new attachment needs (slot in group->attachments, reserved
+ * ranges, cookie slots, holds) is there before the driver is asked, so that nothing after the driver can
+ * fail. The old attachment is swept, which answers what is open of it, and then freed, before the call
+ * returns. A failed call leaves everything as it was.
+ */
+#include "iof_private.h"
+
+/* ---- a queue's cookie slots for the group ---- */
+
+static struct iof_group_queue *get_credits(struct iof_group *group, struct iof_fault_queue *queue)
+{
+	struct iof_hwdev_core *core;
+	struct iof_group_queue *gq;
+	int rc = 0;
+
+	list_for_each_entry(gq, &group->queues, node) {
+		if (gq->queue == queue) {
+			gq->attachments++;
+			return gq;
+		}
+	}
+	gq = kzalloc(sizeof(*gq), GFP_KERNEL_ACCOUNT);
+	if (!gq)
+		return ERR_PTR(-ENOMEM);
+	gq->queue = queue;
+	gq->attachments = 1;
+	list_for_each_entry(core, &group->hwdevs, group_node) {
+		if (check_add_overflow(gq->credits, core->dev->credits, &gq->credits))
+			rc = -ENOMEM;
+	}
+	if (!rc)
+		rc = iof_fault_queue_reserve_credits(queue, gq->credits);
+	if (rc) {
+		kfree(gq);
+		return ERR_PTR(rc);
+	}
+	list_add(&gq->node, &group->queues);
+	return gq;
+}
+
+static void put_credits(struct iof_group_queue *gq)
+{
+	if (--gq->attachments)
+		return;
+	iof_fault_queue_release_credits(gq->queue, gq->credits);
+	list_del(&gq->node);
+	kfree(gq);
+}
+
+/* ---- building and freeing an attachment ---- */
+
+static struct iof_attach *alloc_attach(struct iof_group *group, u32 pasid)
+{
+	struct iof_attach *attach = kzalloc(sizeof(*attach), GFP_KERNEL_ACCOUNT);
+
+	if (!attach)
+		return NULL;
+	attach->group = group;
+	attach->pasid = pasid;
+	INIT_LIST_HEAD(&attach->members);
+	INIT_LIST_HEAD(&attach->open);
+	return attach;
+}
+
+/* @map: where the device's reserved ranges go, NULL for none. The first member gives the dev_id. */
+static int add_member(struct iof_attach *attach, struct iof_device *idev, struct iof_map *map)
+{
+	struct iof_attach_member *member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
+	int rc;
+
+	if (!member)
+		return -ENOMEM;
+	member->idev = idev;
+	if (map) {
+		rc = iof_map_reserve_device(map, idev->hwdev, member);
+		if (rc) {
+			kfree(member);
+			return rc;
+		}
+	}
+	if (list_empty(&attach->members))
+		attach->dev_id = idev->obj.id;
+	list_add_tail(&member->node, &attach->members);
+	return 0;
+}
+
+static void drop_member(struct iof_attach_member *member, struct iof_map *map)
+{
+	if (map)
+		iof_map_unreserve(map, member);
+	list_del(&member->node);
+	kfree(member);
+}
+
+static void drop_members(struct iof_attach *attach, struct iof_map *map)
+{
+	struct iof_attach_member *member, *next;
+
+	list_for_each_entry_safe(member, next, &attach->members, node)
+		drop_member(member, map);
+}
+
+/* The members of the attachment to be: @idev alone, or those of @old when it is replaced. */
+static int add_members(struct iof_attach *attach, struct iof_device *idev, struct iof_attach *old,
+		       struct iof_map *map)
+{
+	struct iof_attach_member *member;
+	int rc = 0;
+
+	if (!old)
+		return add_member(attach, idev, map);
+	list_for_each_entry(member, &old->members, node) {
+		rc = add_member(attach, member->idev, map);
+		if (rc)
+			break;
+	}
+	return rc;
+}
+
+/* Reserved ranges are the RID's matter: a user of PASIDs attaches the RID too if they count. */
+static struct iof_map *reserving_map(u32 pasid, struct iof_ioas *ioas)
+{
+	return pasid == IOF_NO_PASID ? &ioas->map : NULL;
+}
+
+static struct iof_map *attach_map(const struct iof_attach *attach)
+{
+	return attach->hwpt ? reserving_map(attach->pasid, iof_hwpt_ioas(attach->hwpt)) : NULL;
+}
+
+/* @attach is not in force, or not any more, and nothing of it is open. */
+static void free_attach(struct iof_ctx *ctx, struct iof_attach *attach)
+{
+	drop_members(attach, attach_map(attach));
+	if (attach->credits)
+		put_credits(attach->credits);
+	if (attach->hwpt)
+		iof_hwpt_unuse(ctx, attach->hwpt);
+	if (attach->sva)
+		iof_sva_free(attach->sva);
+	kfree(attach);
+}
+
+/* @old has just been replaced: answers what is open of it and frees it. */
+static void retire(struct iof_ctx *ctx, struct iof_attach *old)
+{
+	if (old->sink)
+		old->sink->ops->sweep(old->sink, old);
+	free_attach(ctx, old);
+}
+
+static struct iof_attach_member *find_member(struct iof_attach *attach, struct iof_device *idev)
+{
+	struct iof_attach_member *member;
+
+	list_for_each_entry(member, &attach->members, node) {
+		if (member->idev == idev)
+			return member;
+	}
+	return NULL;
+}
+
+/* ---- the switch ---- */
+
+static bool takes_part(const struct iof_hwdev_core *core, u32 pasid)
+{
+	return pasid == IOF_NO_PASID || core->dev->max_pasids > 1;
+}
+
+/* Whether @pasid exists for @idev, and for every other device of the group that has PASIDs. */
+static int check_pasid(struct iof_device *idev, u32 pasid)
+{
+	struct iof_hwdev_core *core;
+
+	if (pasid == IOF_NO_PASID)
+		return 0;
+	if (pasid >= idev->hwdev->max_pasids)
+		return -EINVAL;
+	list_for_each_entry(core, &idev->group->hwdevs, group_node) {
+		if (takes_part(core, pasid) && pasid >= core->dev->max_pasids)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Whether the group may use @hwpt, as far as the core can tell; the driver has the last word. */
+static int check_hwpt(struct iof_group *group, u32 pasid, struct iof_hwpt *hwpt)
+{
+	bool for_pasids = hwpt->flags & IOMMU_HWPT_ALLOC_PASID;
+	struct iof_hwdev_core *core;
+
+	if (pasid == IOF_NO_PASID) {
+		if (group->pasid_hwpts && !for_pasids)
+			return -EINVAL;
+	} else {
+		if (!for_pasids)
+			return -EINVAL;
+		if (group->rid && group->rid->hwpt &&
+		    !(group->rid->hwpt->flags & IOMMU_HWPT_ALLOC_PASID))
+			return -EINVAL;
+	}
+	list_for_each_entry(core, &group->hwdevs, group_node) {
+		if (!takes_part(core, pasid))
+			continue;
+		if (core->dev->ops != hwpt->domain->driver)
+			return -EINVAL;
+		if (hwpt->queue && core->dev->vf_with_pri)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* Asks the driver of every device that takes part; all or none. @new NULL: cannot fail. */
+static int drive(struct iof_group *group, u32 pasid, struct iof_domain *new, struct iof_domain *old)
+{
+	struct iof_hwdev_core *core;
+	int rc = 0;
+
+	list_for_each_entry(core, &group->hwdevs, group_node) {
+		if (!takes_part(core, pasid))
+			continue;
+		rc = core->dev->ops->attach(core->dev, pasid, new, old);
+		if (WARN_ON(rc && !new))
+			rc = 0;
+		if (rc)
+			break;
+	}
+	if (!rc)
+		return 0;
+	list_for_each_entry_continue_reverse(core, &group->hwdevs, group_node) {
+		if (!takes_part(core, pasid))
+			continue;
+		if (core->dev->ops->attach(core->dev, pasid, old, new)) {
+			pr_warn("iofault: %s: PASID %u is blocked, its driver did not take it back\n",
+				core->dev->name, pasid);
+			core->dev->ops->attach(core->dev, pasid, NULL, new);
+		}
+	}
+	return rc;
+}
+
+/*
+ * Puts @new in force where @old was; either may be NULL. On success @old is out of reach of new faults
+ * and the caller retires it; on failure @new never was in force, and the caller frees it.
+ */
+static int switch_attach(struct iof_group *group, u32 pasid, struct iof_attach *new,
+			 struct iof_attach *old)
+{
+	int rc;
+
+	lockdep_assert_held(&group->lock);
+	if (!old) {
+		rc = xa_reserve(&group->attachments, pasid, GFP_KERNEL_ACCOUNT);
+		if (rc)
+			return rc;
+	}
+	iof_iopf_switch_begin(group, pasid);
+	rc = drive(group, pasid, new ? new->domain : NULL, old ? old->domain : NULL);
+	if (rc) {
+		iof_iopf_switch_cancel(group, pasid);
+		if (!old)
+			xa_release(&group->attachments, pasid);
+		return rc;
+	}
+	iof_iopf_switch_end(group, pasid, new);
+	if (pasid != IOF_NO_PASID) {
+		if (new && new->hwpt)
+			group->pasid_hwpts++;
+		if (old && old->hwpt)
+			group->pasid_hwpts--;
+	}
+	return 0;
+}
+
+/* ---- attach and replace ---- */
+
+/* One attach or replace in progress. */
+struct iof_change {
+	struct iof_device *idev;
+	u32 pasid;
+	struct iof_attach *old;	/* to be replaced; NULL: attach where nothing is */
+	u32 hwpt_id;		/* out: the HWPT in force */
+};
+
+/* The attachment to be, holding @hwpt; NULL if @hwpt is in force already. */
+static struct iof_attach *begin_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
+{
+	struct iof_attach *attach;
+	int rc;
+
+	if (c->old && c->old->hwpt == hwpt)
+		return NULL;
+	rc = check_hwpt(c->idev->group, c->pasid, hwpt);
+	if (rc)
+		return ERR_PTR(rc);
+	attach = alloc_attach(c->idev->group, c->pasid);
+	if (!attach)
+		return ERR_PTR(-ENOMEM);
+	rc = iof_hwpt_use(hwpt);
+	if (rc) {
+		kfree(attach);
+		return ERR_PTR(rc);
+	}
+	attach->hwpt = hwpt;
+	attach->domain = hwpt->domain;
+	return attach;
+}
+
+/* Ends the caller's call on @hwpt, since giving an automatic HWPT up may have to wait for calls. */
+static int change_to_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
+{
+	struct iof_group *group = c->idev->group;
+	struct iof_attach *attach;
+	int rc;
+
+	c->hwpt_id = hwpt->obj.id;
+	attach = begin_hwpt(c, hwpt);
+	iof_object_put(&hwpt->obj);
+	if (IS_ERR_OR_NULL(attach))
+		return PTR_ERR_OR_ZERO(attach);
+	rc = add_members(attach, c->idev, c->old, attach_map(attach));
+	if (rc)
+		goto err_free;
+	if (hwpt->queue) {
+		struct iof_group_queue *credits = get_credits(group, hwpt->queue);
+
+		if (IS_ERR(credits)) {
+			rc = PTR_ERR(credits);
+			goto err_free;
+		}
+		attach->credits = credits;
+		attach->sink = iof_fault_queue_sink(hwpt->queue);
+	}
+	rc = switch_attach(group, c->pasid, attach, c->old);
+	if (rc)
+		goto err_free;
+	if (c->old)
+		retire(c->idev->ctx, c->old);
+	return 0;
+
+err_free:
+	free_attach(c->idev->ctx, attach);
+	return rc;
+}
+
+static int try_automatic(struct iof_change *c, struct iof_attach *attach, struct iof_hwpt *hwpt)
+{
+	struct iof_group *group = c->idev->group;
+	int rc = check_hwpt(group, c->pasid, hwpt);
+
+	if (rc)
+		return rc;
+	attach->hwpt = hwpt;
+	attach->domain = hwpt->domain;
+	rc = switch_attach(group, c->pasid, attach, c->old);
+	if (rc)
+		attach->hwpt = NULL;
+	return rc;
+}
+
+/* A new automatic HWPT for the device, and the attach to it. */
+static int make_automatic(struct iof_change *c, struct iof_attach *attach, struct iof_ioas *ioas)
+{
+	struct iof_ctx *ctx = c->idev->ctx;
+	struct iof_hwpt *hwpt = iof_hwpt_alloc_paging(ctx, ioas, c->idev, 0, NULL);
+	int rc;
+
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	hwpt->automatic = true;
+	rc = try_automatic(c, attach, hwpt);
+	if (rc) {
+		iof_hwpt_abort(ctx, hwpt);
+		return rc;
+	}
+	hwpt->attachments = 1;
+	/* The hold of whoever removes it, which is the last attachment. */
+	iof_object_hold(&hwpt->obj);
+	iof_hwpt_publish(ctx, hwpt);
+	return 0;
+}
+
+/* The first automatic HWPT of the IOAS that the driver takes, or a new one. */
+static int choose_automatic(struct iof_change *c, struct iof_attach *attach, struct iof_ioas *ioas)
+{
+	struct iof_hwpt *hwpt;
+	int rc;
+
+	lockdep_assert_held(&ioas->hwpts_lock);
+	list_for_each_entry(hwpt, &ioas->hwpts, ioas_node) {
+		if (!hwpt->automatic)
+			continue;
+		if (c->old && c->old->hwpt == hwpt) {
+			c->hwpt_id = hwpt->obj.id;
+			return 0;
+		}
+		rc = try_automatic(c, attach, hwpt);
+		if (!rc)
+			hwpt->attachments++;
+		if (rc != -EINVAL)
+			return rc;
+	}
+	return make_automatic(c, attach, ioas);
+}
+
+static int change_to_ioas(struct iof_change *c, struct iof_ioas *ioas)
+{
+	struct iof_map *map = reserving_map(c->pasid, ioas);
+	struct iof_attach *attach;
+	int rc;
+
+	/* Automatic HWPTs are not made for PASIDs. */
+	if (c->pasid != IOF_NO_PASID)
+		return -EINVAL;
+	attach = alloc_attach(c->idev->group, c->pasid);
+	if (!attach)
+		return -ENOMEM;
+	rc = add_members(attach, c->idev, c->old, map);
+	if (!rc) {
+		mutex_lock(&ioas->hwpts_lock);
+		rc = choose_automatic(c, attach, ioas);
+		mutex_unlock(&ioas->hwpts_lock);
+	}
+	if (!attach->hwpt) {
+		/* Failed, or nothing to change. */
+		drop_members(attach, map);
+		kfree(attach);
+		return rc;
+	}
+	c->hwpt_id = attach->hwpt->obj.id;
+	if (c->old)
+		retire(c->idev->ctx, c->old);
+	return 0;
+}
+
+/* Another device of the group is attached already: @idev can only join it. */
+static int join(struct iof_device *idev, struct iof_attach *attach, struct iof_object *pt,
+		u32 *hwpt_id)
+{
+	struct iof_hwpt *hwpt = attach->hwpt;
+	bool same;
+
+	if (!hwpt)
+		return -EBUSY;
+	if (pt->type == IOF_OBJ_IOAS)
+		same = hwpt->automatic && &hwpt->ioas->obj == pt;
+	else
+		same = &hwpt->obj == pt;
+	if (!same)
+		return -EINVAL;
+	*hwpt_id = hwpt->obj.id;
+	return add_member(attach, idev, attach_map(attach));
+}
+
+/* Ends the caller's call on @pt. */
+static int change_locked(struct iof_device *idev, u32 pasid, struct iof_object *pt, bool replace,
+			 u32 *hwpt_id)
+{
+	struct iof_attach *attach = xa_load(&idev->group->attachments, pasid);
+	bool member = attach && find_member(attach, idev);
+	struct iof_change c = {
+		.idev = idev,
+		.pasid = pasid,
+		.old = attach,
+	};
+	int rc = -EINVAL;
+
+	if (pt->type != IOF_OBJ_IOAS && pt->type != IOF_OBJ_HWPT_PAGING &&
+	    pt->type != IOF_OBJ_HWPT_NESTED)
+		goto out_put;
+	if (replace && !member)
+		goto out_put;
+	if (!replace && member) {
+		rc = -EBUSY;
+		goto out_put;
+	}
+	rc = check_pasid(idev, pasid);
+	if (rc)
+		goto out_put;
+	if (!replace && attach) {
+		rc = join(idev, attach, pt, &c.hwpt_id);
+	} else if (pt->type == IOF_OBJ_IOAS) {
+		rc = change_to_ioas(&c, container_of(pt, struct iof_ioas, obj));
+	} else {
+		rc = change_to_hwpt(&c, container_of(pt, struct iof_hwpt, obj));
+		pt = NULL;
+	}
+	if (!rc) {
+		idev->hwdev->core->attached += !replace;
+		*hwpt_id = c.hwpt_id;
+	}
+out_put:
+	if (pt)
+		iof_object_put(pt);
+	return rc;
+}
+
+static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
+{
+	struct iof_object *pt;
+	int rc;
+
+	/*
+	 * The look-up comes after the lock: whoever waits for calls to end, under this lock or another
+	 * group's, must not wait for one that waits for the lock.
+	 */
+	mutex_lock(&idev->group->lock);
+	pt = iof_object_get(idev->ctx, *pt_id, IOF_OBJ_ANY);
+	rc = IS_ERR(pt) ? PTR_ERR(pt) : change_locked(idev, pasid, pt, replace, pt_id);
+	mutex_unlock(&idev->group->lock);
+	return rc;
+}
+
+int iof_device_attach(struct iof_device *idev, u32 pasid, u32 *pt_id)
+{
+	return change(idev, pasid, pt_id, false);
+}
+
+int iof_device_replace(struct iof_device *idev, u32 pasid, u32 *pt_id)
+{
+	return change(idev, pasid, pt_id, true);
+}
+
+bool iof_device_attached(struct iof_device *idev, u32 pasid)
+{
+	struct iof_attach *attach;
+	bool attached;
+
+	mutex_lock(&idev->group->lock);
+	attach = xa_load(&idev->group->attachments, pasid);
+	attached = attach && find_member(attach, idev);
+	mutex_unlock(&idev->group->lock);
+	return attached;
+}
+
+/* ---- detach ---- */
+
+/* Others stay: the group's domain does not change. */
+static void leave(struct iof_attach *attach, struct iof_attach_member *member)
+{
+	struct iof_group *group = attach->group;
+	struct iof_hwdev *dev = member->idev->hwdev;
+	struct iof_attach_member *oldest;
+
+	drop_member(member, attach_map(attach));
+	oldest = list_first_entry(&attach->members, struct iof_attach_member, node);
+	spin_lock(&group->fault_lock);
+	attach->dev_id = oldest->idev->obj.id;
+	spin_unlock(&group->fault_lock);
+	iof_iopf_drop_partials(dev, attach);
+}
+
+static void detach_locked(struct iof_device *idev, struct iof_attach *attach)
+{
+	struct iof_attach_member *member = find_member(attach, idev);
+
+	idev->hwdev->core->attached--;
+	if (!list_is_singular(&attach->members)) {
+		leave(attach, member);
+		return;
+	}
+	WARN_ON(switch_attach(idev->group, attach->pasid, NULL, attach));
+	retire(idev->ctx, attach);
+}
+
+void iof_device_detach(struct iof_device *idev, u32 pasid)
+{
+	struct iof_attach *attach;
+
+	mutex_lock(&idev->group->lock);
+	attach = xa_load(&idev->group->attachments, pasid);
+	if (attach && find_member(attach, idev))
+		detach_locked(idev, attach);
+	mutex_unlock(&idev->group->lock);
+}
+
+/* ---- SVA ---- */
+
+/* As for an HWPT of another driver: a domain is only for devices of the driver that made it. */
+static bool same_driver(struct iof_device *idev, u32 pasid)
+{
+	struct iof_hwdev_core *core;
+
+	list_for_each_entry(core, &idev->group->hwdevs, group_node) {
+		if (takes_part(core, pasid) && core->dev->ops != idev->hwdev->ops)
+			return false;
+	}
+	return true;
+}
+
+static int sva_bind_locked(struct iof_device *idev, u32 pasid)
+{
+	struct iof_attach *attach;
+	struct iof_sva *sva;
+	int rc;
+
+	if (xa_load(&idev->group->attachments, pasid))
+		return -EBUSY;
+	if (!same_driver(idev, pasid))
+		return -EINVAL;
+	attach = alloc_attach(idev->group, pasid);
+	if (!attach)
+		return -ENOMEM;
+	sva = iof_sva_alloc(idev->hwdev, current->mm);
+	if (IS_ERR(sva)) {
+		rc = PTR_ERR(sva);
+		goto err_free;
+	}
+	attach->sva = sva;
+	attach->domain = iof_sva_domain(sva);
+	attach->sink = iof_sva_sink(sva);
+	rc = add_member(attach, idev, NULL);
+	if (rc)
+		goto err_free;
+	rc = switch_attach(idev->group, pasid, attach, NULL);
+	if (rc)
+		goto err_free;
+	idev->hwdev->core->attached++;
+	return 0;
+
+err_free:
+	free_attach(idev->ctx, attach);
+	return rc;
+}
+
+int iof_device_sva_bind(struct iof_device *idev, u32 pasid)
+{
+	int rc;
+
+	if (!idev->hwdev->ops->alloc_sva)
+		return -EOPNOTSUPP;
+	if (pasid == IOF_NO_PASID)
+		return -EINVAL;
+	mutex_lock(&idev->group->lock);
+	rc = check_pasid(idev, pasid);
+	if (!rc)
+		rc = sva_bind_locked(idev, pasid);
+	mutex_unlock(&idev->group->lock);
+	return rc;
+}
+
+int iof_device_sva_unbind(struct iof_device *idev, u32 pasid)
+{
+	struct iof_attach *attach;
+	int rc = -ENOENT;
+
+	mutex_lock(&idev->group->lock);
+	attach = xa_load(&idev->group->attachments, pasid);
+	if (attach && attach->sva && find_member(attach, idev)) {
+		detach_locked(idev, attach);
+		rc = 0;
+	}
+	mutex_unlock(&idev->group->lock);
+	return rc;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * device.c - devices: registered by a driver, grouped, bound into a context, and what is told of them.
+ *
+ * A registered device belongs to one isolation group for as long as it is registered. Binding makes it
+ * an object of a context and claims its group for that context, until the last device of the group is
+ * unbound. What a bound device is attached to is in attach.c.
+ *
+ * Rules: group->lock guards who owns a group and which device is bound. A bound device's object is
+ * removed from the table, and calls on it have ended, before the group is given up.
+ */
+#include "iof_private.h"
+
+/* ---- registration ---- */
+
+static struct iof_group *alloc_group(void)
+{
+	struct iof_group *group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
+
+	if (!group)
+		return NULL;
+	kref_init(&group->ref);
+	mutex_init(&group->lock);
+	INIT_LIST_HEAD(&group->hwdevs);
+	INIT_LIST_HEAD(&group->queues);
+	spin_lock_init(&group->fault_lock);
+	xa_init(&group->attachments);
+	INIT_LIST_HEAD(&group->parked);
+	return group;
+}
+
+static void release_group(struct kref *ref)
+{
+	struct iof_group *group = container_of(ref, struct iof_group, ref);
+
+	WARN_ON(!xa_empty(&group->attachments) || !list_empty(&group->queues) ||
+		!list_empty(&group->parked));
+	xa_destroy(&group->attachments);
+	mutex_destroy(&group->lock);
+	kfree(group);
+}
+
+int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
+{
+	struct iof_hwdev_core *core = kzalloc(sizeof(*core), GFP_KERNEL_ACCOUNT);
+	struct iof_group *group;
+	int rc;
+
+	if (!core)
+		return -ENOMEM;
+	if (group_with) {
+		group = group_with->core->group;
+		kref_get(&group->ref);
+	} else {
+		group = alloc_group();
+		if (!group) {
+			rc = -ENOMEM;
+			goto err_free;
+		}
+	}
+	core->dev = dev;
+	core->group = group;
+	iof_iopf_init(core);
+
+	mutex_lock(&group->lock);
+	/* It could not follow the group into attachments without failing in their midst. */
+	if (!xa_empty(&group->attachments)) {
+		rc = -EBUSY;
+		mutex_unlock(&group->lock);
+		goto err_group;
+	}
+	dev->core = core;
+	list_add_tail(&core->group_node, &group->hwdevs);
+	mutex_unlock(&group->lock);
+	return 0;
+
+err_group:
+	kref_put(&group->ref, release_group);
+err_free:
+	kfree(core);
+	return rc;
+}
+
+void iof_hwdev_unregister(struct iof_hwdev *dev)
+{
+	struct iof_hwdev_core *core = dev->core;
+	struct iof_group *group = core->group;
+
+	mutex_lock(&group->lock);
+	WARN_ON(core->idev || !xa_empty(&group->attachments));
+	list_del(&core->group_node);
+	mutex_unlock(&group->lock);
+
+	iof_iopf_exit(core);
+	dev->core = NULL;
+	kfree(core);
+	kref_put(&group->ref, release_group);
+}
+
+/* ---- bind and unbind ---- */
+
+/* Claims the group for idev's context and the device for @idev. -EPERM, -EBUSY. */
+static int claim(struct iof_device *idev)
+{
+	struct iof_hwdev_core *core = idev->hwdev->core;
+	struct iof_group *group = idev->group;
+	int rc = 0;
+
+	mutex_lock(&group->lock);
+	if (group->owner && group->owner != idev->ctx) {
+		rc = -EPERM;
+	} else if (core->idev) {
+		rc = -EBUSY;
+	} else {
+		core->idev = idev;
+		group->owner = idev->ctx;
+		group->bound++;
+	}
+	mutex_unlock(&group->lock);
+	return rc;
+}
+
+struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev, bool keep_ctx)
+{
+	struct iof_device *idev;
+	int rc;
+
+	if (!dev->ops->capable(dev, IOF_CAP_CACHE_COHERENCY))
+		return ERR_PTR(-EINVAL);
+	idev = kzalloc(sizeof(*idev), GFP_KERNEL_ACCOUNT);
+	if (!idev)
+		return ERR_PTR(-ENOMEM);
+	idev->ctx = ctx;
+	idev->hwdev = dev;
+	idev->group = dev->core->group;
+	idev->keeps_ctx = keep_ctx;
+	rc = iof_object_reserve(ctx, &idev->obj, IOF_OBJ_DEVICE);
+	if (rc)
+		goto err_free;
+	rc = claim(idev);
+	if (rc)
+		goto err_abort;
+
+	if (keep_ctx)
+		iof_ctx_get(ctx);
+	/* The binder's hold: its id cannot be destroyed by DESTROY. */
+	iof_object_hold(&idev->obj);
+	iof_object_publish(ctx, &idev->obj);
+	return idev;
+
+err_abort:
+	iof_object_abort(ctx, &idev->obj);
+err_free:
+	kfree(idev);
+	return ERR_PTR(rc);
+}
+
+void iof_device_unbind(struct iof_device *idev)
+{
+	struct iof_ctx *ctx = idev->ctx;
+	bool keeps_ctx = idev->keeps_ctx;
+
+	iof_object_remove(ctx, &idev->obj);
+	if (keeps_ctx)
+		iof_ctx_put(ctx);
+}
+
+void iof_device_destroy(struct iof_object *obj)
+{
+	struct iof_device *idev = container_of(obj, struct iof_device, obj);
+	struct iof_hwdev_core *core = idev->hwdev->core;
+	struct iof_group *group = idev->group;
+
+	mutex_lock(&group->lock);
+	WARN_ON(core->attached);
+	core->idev = NULL;
+	if (!--group->bound)
+		group->owner = NULL;
+	mutex_unlock(&group->lock);
+	kfree(idev);
+}
+
+u32 iof_device_id(struct iof_device *idev)
+{
+	return idev->obj.id;
+}
+
+struct iof_hwdev *iof_device_hwdev(struct iof_device *idev)
+{
+	return idev->hwdev;
+}
+
+struct iof_device *iof_device_get_by_id(struct iof_ctx *ctx, u32 id)
+{
+	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_DEVICE);
+
+	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_device, obj);
+}
+
+void iof_device_put(struct iof_device *idev)
+{
+	iof_object_put(&idev->obj);
+}
+
+/* ---- GET_HW_INFO ---- */
+
+static u64 capabilities(struct iof_hwdev *dev)
+{
+	u64 caps = 0;
+
+	if (dev->ops->capable(dev, IOF_CAP_DIRTY_TRACKING))
+		caps |= IOMMU_HW_CAP_DIRTY_TRACKING;
+	if (dev->ops->capable(dev, IOF_CAP_PASID_EXEC))
+		caps |= IOMMU_HW_CAP_PCI_PASID_EXEC;
+	if (dev->ops->capable(dev, IOF_CAP_PASID_PRIV))
+		caps |= IOMMU_HW_CAP_PCI_PASID_PRIV;
+	if (!dev->ops->capable(dev, IOF_CAP_ATS))
+		caps |= IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED;
+	return caps;
+}
+
+/* Copies what the driver tells into a buffer of @room bytes and clears the rest of that. */
+static int copy_hw_info(void __user *to, u32 room, const void *data, u32 len)
+{
+	u32 n = min(room, len);
+
+	if (n && copy_to_user(to, data, n))
+		return -EFAULT;
+	if (room > n && clear_user(to + n, room - n))
+		return -EFAULT;
+	return 0;
+}
+
+static int fill_hw_info(struct iof_hwdev *dev, struct iommu_hw_info *cmd)
+{
+	u32 type = IOMMU_HW_INFO_TYPE_DEFAULT, len = 0;
+	const void *data = NULL;
+	int rc;
+
+	if (cmd->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE)
+		type = cmd->in_data_type;
+	if (dev->ops->hw_info)
+		data = dev->ops->hw_info(dev, &type, &len);
+	else if (type != IOMMU_HW_INFO_TYPE_DEFAULT)
+		data = ERR_PTR(-EOPNOTSUPP);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	if (!data) {
+		type = IOMMU_HW_INFO_TYPE_NONE;
+		len = 0;
+	}
+	rc = copy_hw_info(u64_to_user_ptr(cmd->data_uptr), cmd->data_len, data, len);
+	if (rc)
+		return rc;
+	cmd->data_len = len;
+	cmd->out_data_type = type;
+	cmd->out_max_pasid_log2 = dev->max_pasids > 1 ? ilog2(dev->max_pasids) : 0;
+	cmd->out_capabilities = capabilities(dev);
+	return 0;
+}
+
+int iof_hw_info_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_hw_info *cmd = ucmd->cmd;
+	struct iof_device *idev;
+	int rc;
+
+	if (cmd->flags & ~IOMMU_HW_INFO_FLAG_INPUT_TYPE || cmd->__reserved[0] ||
+	    cmd->__reserved[1] || cmd->__reserved[2])
+		return -EOPNOTSUPP;
+	idev = iof_device_get_by_id(ucmd->ctx, cmd->dev_id);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = fill_hw_info(idev->hwdev, cmd);
+	iof_device_put(idev);
+	return rc ?: iof_ucmd_respond(ucmd, sizeof(*cmd));
+}
