@@ -290,6 +290,8 @@ static u32 copy_groups(struct iof_reading *reading, struct iov_iter *to, u32 *gr
 		chunk[n++].cookie = g->cookie;
 		ends[i++] = n;
 	}
+	if (!n)
+		return 0;
 	copied = copy_to_iter(chunk, n * sizeof(chunk[0]), to) / sizeof(chunk[0]);
 	while (*groups < i && ends[*groups] <= copied)
 		(*groups)++;
@@ -300,7 +302,7 @@ static u32 copy_groups(struct iof_reading *reading, struct iov_iter *to, u32 *gr
  * What a read of an empty queue says. A plain read returns 0, as clients rely on. A read that may wait
  * for readiness by itself (no-wait, io_uring) hears that it should.
  */
-static ssize_t nothing_queued(const struct kiocb *iocb)
+static ssize_t nothing_queued(struct kiocb *iocb)
 {
 	return iocb->ki_flags & IOCB_NOWAIT || !is_sync_kiocb(iocb) ? -EAGAIN : 0;
 }
@@ -398,7 +400,7 @@ static ssize_t fault_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 		done += good;
 		left -= want;
 	}
-	return done ? done * sizeof(resp[0]) : rc;
+	return done ? (ssize_t)(done * sizeof(resp[0])) : rc;
 }
 
 /* ---- poll, fdinfo, release ---- */
@@ -474,7 +476,7 @@ static void close_queue(struct iof_fault_queue *queue)
 	spin_unlock(&queue->lock);
 }
 
-static int fault_queue_release(struct inode *inode, struct file *file)
+static int fault_queue_release(struct inode *inode __always_unused, struct file *file)
 {
 	struct iof_fault_queue *queue = file->private_data;
 	struct iof_ctx *ctx;
@@ -496,7 +498,6 @@ static const struct file_operations fault_queue_fops = {
 	.poll = fault_queue_poll,
 	.release = fault_queue_release,
 	.show_fdinfo = fault_queue_show_fdinfo,
-	.llseek = noop_llseek,
 };
 
 /* ---- the object ---- */

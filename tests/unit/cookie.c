@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Proves of the cookie table: no two cookies that are out are equal, 0 is never given, slots are reused
+ * first in first out, a late cookie finds nobody until the stated number of reuses, and all of that also
+ * while the table grows under cookies that are out.
+ */
+#include "core/cookie.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static void grow(struct iof_cookies *cookies, u32 slots)
+{
+	struct iof_cookie_growth growth;
+
+	assert_int_equal(iof_cookie_growth_alloc(&growth, cookies, iof_cookie_bits(slots)), 0);
+	iof_cookie_grow(cookies, &growth);
+}
+
+static void bits_follow_the_credits(void **state)
+{
+	(void)state;
+	assert_int_equal(iof_cookie_bits(0), IOF_COOKIE_MIN_BITS);
+	assert_int_equal(iof_cookie_bits(64), 6);
+	assert_int_equal(iof_cookie_bits(65), 7);
+	assert_int_equal(iof_cookie_bits(1 << 20), 20);
+	assert_int_equal(iof_cookie_bits((1 << 20) + 1), 21);
+}
+
+static void empty_table_gives_nothing(void **state)
+{
+	struct iof_cookies cookies = {};
+
+	(void)state;
+	assert_int_equal(iof_cookie_give(&cookies, &cookies), 0);
+	assert_null(iof_cookie_owner(&cookies, 0));
+	assert_null(iof_cookie_owner(&cookies, 12345));
+	iof_cookies_free(&cookies);
+}
+
+static void slots_are_reused_first_in_first_out(void **state)
+{
+	struct iof_cookies cookies = {};
+	u32 given[64], i;
+	int owner;
+
+	(void)state;
+	grow(&cookies, 64);
+	for (i = 0; i < 64; i++) {
+		given[i] = iof_cookie_give(&cookies, &owner);
+		assert_int_equal(given[i] & 63, i);
+	}
+	assert_int_equal(iof_cookie_give(&cookies, &owner), 0);
+	/* Given back backwards, they come again in that order. */
+	for (i = 64; i-- > 0;)
+		iof_cookie_take(&cookies, given[i]);
+	for (i = 64; i-- > 0;)
+		assert_int_equal(iof_cookie_give(&cookies, &owner) & 63, i);
+	for (i = 0; i < 64; i++)
+		assert_ptr_equal(iof_cookie_owner_at(&cookies, i), &owner);
+	iof_cookies_free(&cookies);
+}
+
+static void a_cookie_comes_back_after_the_stated_reuses(void **state)
+{
+	struct iof_cookies cookies = {};
+	const u32 bits = 20;
+	u32 first = 0, cookie, round, rounds = (1u << (32 - bits)) - 1;
+	u32 spare, i;
+	int owner, other;
+
+	(void)state;
+	grow(&cookies, 1u << bits);
+	/* All slots but one are out, so that the same slot is used again and again. */
+	for (i = 0; i < (1u << bits) - 1; i++)
+		assert_int_not_equal(iof_cookie_give(&cookies, &other), 0);
+	for (round = 0; round < rounds; round++) {
+		cookie = iof_cookie_give(&cookies, &owner);
+		assert_int_not_equal(cookie, 0);
+		if (!round)
+			first = cookie;
+		else
+			assert_int_not_equal(cookie, first);
+		assert_ptr_equal(iof_cookie_owner(&cookies, cookie), &owner);
+		iof_cookie_take(&cookies, cookie);
+		assert_null(iof_cookie_owner(&cookies, cookie));
+	}
+	spare = iof_cookie_give(&cookies, &owner);
+	assert_int_equal(spare, first);
+	iof_cookies_free(&cookies);
+}
+
+static void growing_keeps_cookies_that_are_out(void **state)
+{
+	struct iof_cookies cookies = {};
+	int owner[64], later;
+	u32 given[64], i, cookie;
+
+	(void)state;
+	grow(&cookies, 64);
+	for (i = 0; i < 64; i++)
+		given[i] = iof_cookie_give(&cookies, &owner[i]);
+	grow(&cookies, 1000);
+	for (i = 64; i < 1024; i++) {
+		cookie = iof_cookie_give(&cookies, &later);
+		assert_int_not_equal(cookie, 0);
+		assert_true(cookie > given[63]);
+		assert_ptr_equal(iof_cookie_owner(&cookies, cookie), &later);
+	}
+	assert_int_equal(iof_cookie_give(&cookies, &later), 0);
+	for (i = 0; i < 64; i++) {
+		assert_ptr_equal(iof_cookie_owner(&cookies, given[i]), &owner[i]);
+		iof_cookie_take(&cookies, given[i]);
+		assert_null(iof_cookie_owner(&cookies, given[i]));
+	}
+	iof_cookies_free(&cookies);
+}
+
+/* Random giving, taking and growing against a plain list of what is out. */
+static void random_walk_agrees_with_a_list(void **state)
+{
+	enum { MOST = 4096, STEPS = 400000 };
+	struct iof_cookies cookies = {};
+	struct out {
+		u32 cookie;
+		void *owner;
+	} *out = calloc(MOST, sizeof(*out));
+	u32 stale[64] = {}, n = 0, room = 64, step, k;
+	unsigned int seed = 20261122;
+
+	(void)state;
+	assert_non_null(out);
+	grow(&cookies, room);
+	for (step = 0; step < STEPS; step++) {
+		if (step % 50000 == 49999 && room < MOST) {
+			room *= 2;
+			grow(&cookies, room);
+		}
+		if (rand_r(&seed) % 2 && n) {
+			k = rand_r(&seed) % n;
+			assert_ptr_equal(iof_cookie_owner(&cookies, out[k].cookie), out[k].owner);
+			iof_cookie_take(&cookies, out[k].cookie);
+			stale[step % 64] = out[k].cookie;
+			out[k] = out[--n];
+		} else if (n < room) {
+			out[n].owner = &out[n];
+			out[n].cookie = iof_cookie_give(&cookies, out[n].owner);
+			assert_int_not_equal(out[n].cookie, 0);
+			n++;
+		} else {
+			assert_int_equal(iof_cookie_give(&cookies, &n), 0);
+		}
+		assert_null(iof_cookie_owner(&cookies, stale[rand_r(&seed) % 64]));
+	}
+	for (k = 0; k < n; k++)
+		assert_ptr_equal(iof_cookie_owner(&cookies, out[k].cookie), out[k].owner);
+	iof_cookies_free(&cookies);
+	free(out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bits_follow_the_credits),
+		cmocka_unit_test(empty_table_gives_nothing),
+		cmocka_unit_test(slots_are_reused_first_in_first_out),
+		cmocka_unit_test(a_cookie_comes_back_after_the_stated_reuses),
+		cmocka_unit_test(growing_keeps_cookies_that_are_out),
+		cmocka_unit_test(random_walk_agrees_with_a_list),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
