@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/*
+ * calls.c - the calls on one descriptor.
+ *
+ * Each asks the embedded world first. Its -EBADF is either "none of mine", and then the system call of
+ * the same name is made, or the answer of a command that was itself given a bad descriptor; whether the
+ * number is known tells the two apart. errno is left as it was found.
+ */
+#include <errno.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <iofault/iofault.h>
+
+#include "shim/sys.h"
+
+static int foreign(int fd, ssize_t rc)
+{
+	return rc == -EBADF && !iof_sys_owns(fd);
+}
+
+/* The result of a system call, errno folded in. */
+#define SYSTEM(call)                                                                               \
+	({                                                                                         \
+		int saved_ = errno;                                                                \
+		ssize_t rc_ = (call);                                                              \
+                                                                                                   \
+		if (rc_ < 0)                                                                       \
+			rc_ = -errno;                                                              \
+		errno = saved_;                                                                    \
+		rc_;                                                                               \
+	})
+
+int iof_ioctl(int fd, unsigned long cmd, void *arg)
+{
+	long rc = iof_sys_ioctl(fd, cmd, arg);
+
+	return foreign(fd, rc) ? SYSTEM(ioctl(fd, cmd, arg)) : rc;
+}
+
+ssize_t iof_read(int fd, void *buf, size_t len)
+{
+	ssize_t rc = iof_sys_read(fd, buf, len);
+
+	return foreign(fd, rc) ? SYSTEM(read(fd, buf, len)) : rc;
+}
+
+ssize_t iof_write(int fd, const void *buf, size_t len)
+{
+	ssize_t rc = iof_sys_write(fd, buf, len);
+
+	return foreign(fd, rc) ? SYSTEM(write(fd, buf, len)) : rc;
+}
+
+ssize_t iof_readv2(int fd, const struct iovec *iov, int iovcnt, int flags)
+{
+	ssize_t rc = iof_sys_readv(fd, iov, iovcnt, flags);
+
+	return foreign(fd, rc) ? SYSTEM(preadv2(fd, iov, iovcnt, -1, flags)) : rc;
+}
+
+ssize_t iof_writev2(int fd, const struct iovec *iov, int iovcnt, int flags)
+{
+	ssize_t rc = iof_sys_writev(fd, iov, iovcnt, flags);
+
+	return foreign(fd, rc) ? SYSTEM(pwritev2(fd, iov, iovcnt, -1, flags)) : rc;
+}
+
+ssize_t iof_pread(int fd, void *buf, size_t len, off_t off)
+{
+	ssize_t rc = iof_sys_pread(fd, buf, len, off);
+
+	return foreign(fd, rc) ? SYSTEM(pread(fd, buf, len, off)) : rc;
+}
+
+ssize_t iof_pwrite(int fd, const void *buf, size_t len, off_t off)
+{
+	ssize_t rc = iof_sys_pwrite(fd, buf, len, off);
+
+	return foreign(fd, rc) ? SYSTEM(pwrite(fd, buf, len, off)) : rc;
+}
+
+int iof_close(int fd)
+{
+	int rc = iof_sys_close(fd);
+
+	return foreign(fd, rc) ? SYSTEM(close(fd)) : rc;
+}
