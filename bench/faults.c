@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+/*
+ * faults.c - how long a device's page fault takes, and how many are handled in a second, beside
+ * userfaultfd.
+ *
+ * Both sides: as many pages, each faulted in once, filled with 4 KiB from a template by a handler on one
+ * processor, then written wholly by the one who faulted, on another. Our side is a DMA engine (MEMFILL)
+ * and <iofault/handler.h>; with k descriptors there are k faults outstanding. The peer has threads that
+ * touch memory, and is also measured in its other configurations: the best one is its row.
+ */
+#include "common.h"
+#include "nested.h"
+#include "uffd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGES 16384u
+#define BATCH 64u
+
+static int engine_cpu = 0, handler_cpu = 1;
+
+static int fill_and_enter(void *arg, struct iof_fault_group *groups, uint32_t nr)
+{
+	static const unsigned char template[NESTED_PAGE] __attribute__((aligned(4096))) = { 1 };
+	struct nested *n = arg;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		uint64_t page = (groups[i].pages->addr - NESTED_WINDOW) / NESTED_PAGE;
+
+		memcpy(n->frames + page * NESTED_PAGE, template, NESTED_PAGE);
+		nested_enter(n, page);
+		groups[i].answer = IOF_SUCCESS;
+	}
+	return 0;
+}
+
+/* @outstanding descriptors share the window; the time until all are complete. */
+static uint64_t our_run(struct nested *n, uint32_t outstanding)
+{
+	struct dsa_hw_desc *desc = calloc(outstanding, sizeof(*desc));
+	const uint32_t share = PAGES / outstanding;
+	uint64_t t0, ns;
+	uint32_t i;
+
+	nested_clear(n);
+	memset(n->records, 0, outstanding * sizeof(*n->records));
+	for (i = 0; i < outstanding; i++) {
+		desc[i].opcode = DSA_OPCODE_MEMFILL;
+		desc[i].flags = IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR |
+				IDXD_OP_FLAG_RCI;
+		desc[i].pattern = 0x5a5a5a5a5a5a5a5aull;
+		desc[i].dst_addr = NESTED_WINDOW + i * share * NESTED_PAGE;
+		desc[i].xfer_size = share * NESTED_PAGE;
+		desc[i].completion_addr = nested_record_iova(n, i);
+	}
+	t0 = bench_now();
+	nested_submit(n, desc, outstanding);
+	nested_wait(n, outstanding);
+	ns = bench_now() - t0;
+	free(desc);
+	return ns;
+}
+
+/* The median ns per fault of our side. */
+static double ours(uint32_t outstanding, uint32_t spin_us, bool pinned)
+{
+	const struct nested_config config = { .pages = PAGES, .credits = 2 * BATCH, .engines = 1,
+					      .engine_cpu = pinned ? engine_cpu : -1 };
+	struct iof_handler_config hc = { .threads = 1, .batch = BATCH, .spin_us = spin_us,
+					 .flags = IOF_HANDLER_NO_LATENCY, .faults = fill_and_enter };
+	double ns[BENCH_RUNS];
+	struct iof_handler *handler;
+	struct nested n;
+	int rc, i;
+
+	nested_open(&n, &config);
+	hc.fault_fd = n.fault_fd;
+	hc.arg = &n;
+	bench_pin(pinned ? handler_cpu : -1);
+	rc = iof_handler_open(&hc, &handler);
+	bench_pin(pinned ? engine_cpu : -1);
+	if (rc)
+		bench_die("iof_handler_open: %s", strerror(-rc));
+	our_run(&n, outstanding);		/* warm */
+	for (i = 0; i < BENCH_RUNS; i++)
+		ns[i] = (double)our_run(&n, outstanding) / PAGES;
+	iof_handler_stop(handler);
+	iof_handler_wait(handler);
+	iof_handler_close(handler);
+	nested_close(&n);
+	bench_pin(-1);
+	return bench_median(ns, BENCH_RUNS);
+}
+
+static double peer(const struct uffd_config *config)
+{
+	double ns[BENCH_RUNS];
+	int i;
+
+	for (i = 0; i < BENCH_RUNS; i++) {
+		ns[i] = (double)uffd_run(config) / PAGES;
+		if (!ns[i])
+			bench_die("userfaultfd cannot be had (%s), and without the peer there is no figure: "
+				  "run as root, or set vm.unprivileged_userfaultfd=1", strerror(errno));
+	}
+	return bench_median(ns, BENCH_RUNS);
+}
+
+static void round_trips(void)
+{
+	struct uffd_config like = { .pages = PAGES, .touchers = 1, .batch = 1,
+				    .toucher_cpu = engine_cpu, .handler_cpu = handler_cpu };
+	struct uffd_config same_cpu = like;
+	double our_sleep, our_busy, uffd_sleep, uffd_best, uffd_busy;
+
+	puts("round trip of one fault: request, handler fills 4 KiB, resume");
+	uffd_sleep = peer(&like);
+	our_sleep = ours(1, 0, true);
+	same_cpu.handler_cpu = engine_cpu;
+	uffd_best = peer(&same_cpu);
+	like.poll_busily = true;
+	uffd_busy = peer(&like);
+	our_busy = ours(1, IOF_HANDLER_BUSY, true);
+	bench_row("iofault, handler sleeps", our_sleep, "ns");
+	bench_row("userfaultfd, handler sleeps, like ours", uffd_sleep, "ns");
+	bench_row("userfaultfd, handler sleeps, on the toucher's processor", uffd_best, "ns");
+	bench_row("iofault, handler polls", our_busy, "ns");
+	bench_row("userfaultfd, handler polls", uffd_busy, "ns");
+	if (uffd_sleep < uffd_best)
+		uffd_best = uffd_sleep;
+	bench_at_most("round trip, sleeping handlers, / userfaultfd like ours", our_sleep / uffd_sleep, 1.0);
+	bench_at_most("round trip, sleeping handlers, / userfaultfd at its best", our_sleep / uffd_best, 1.0);
+	bench_at_most("round trip, polling handlers, / userfaultfd", our_busy / uffd_busy, 0.5);
+}
+
+static void throughput(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t touchers;
+		bool busy, wake_once, spread;
+	} rows[] = {
+		{ "userfaultfd, 64 threads, like ours", 64, true, false, false },
+		{ "userfaultfd, 64 threads, one wake per batch", 64, true, true, false },
+		{ "userfaultfd, 64 threads, sleeping handler", 64, false, false, false },
+		{ "userfaultfd, 64 threads, on any processor", 64, true, false, true },
+		{ "userfaultfd, 4 threads", 4, true, false, false },
+		{ "userfaultfd, 1 thread", 1, true, false, false },
+		{ "userfaultfd, 64 threads, sleeping, one processor for all", 64, false, true, false },
+	};
+	double our, best = 0, like = 0, rate;
+	size_t i;
+
+	puts("faults per second, 64 outstanding, read and answered in batches of 64");
+	our = 1e9 / ours(BATCH, IOF_HANDLER_BUSY, true);
+	bench_row("iofault, 64 descriptors", our / 1e6, "M/s");
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct uffd_config config = {
+			.pages = PAGES,
+			.touchers = rows[i].touchers,
+			.batch = rows[i].touchers,
+			.poll_busily = rows[i].busy,
+			.wake_once = rows[i].wake_once,
+			.toucher_cpu = rows[i].spread ? -1 : engine_cpu,
+			.handler_cpu = rows[i].spread ? -1 : handler_cpu,
+		};
+
+		if (i == sizeof(rows) / sizeof(rows[0]) - 1)
+			config.handler_cpu = engine_cpu;
+		rate = 1e9 / peer(&config);
+		bench_row(rows[i].name, rate / 1e6, "M/s");
+		if (!i)
+			like = rate;
+		if (rate > best)
+			best = rate;
+	}
+	bench_at_least("faults per second, / userfaultfd like ours", our / like, 5.0);
+	bench_at_least("faults per second, / userfaultfd's best row", our / best, 5.0);
+}
+
+int main(void)
+{
+	if (bench_cpus() < 2)
+		handler_cpu = 0;
+	round_trips();
+	throughput();
+	return 0;
+}
