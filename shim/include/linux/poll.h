@@ -3,7 +3,8 @@
 #ifndef IOF_SHIM_LINUX_POLL_H
 #define IOF_SHIM_LINUX_POLL_H
 
-#include_next <linux/poll.h>
+/* The C library's, so that a file may include <poll.h> beside this one. */
+#include <poll.h>
 #include <sys/epoll.h>
 #include <linux/fs.h>
 #include <linux/wait.h>

@@ -6,7 +6,7 @@
 #ifndef IOF_SHIM_LINUX_UIO_H
 #define IOF_SHIM_LINUX_UIO_H
 
-#include <bits/types/struct_iovec.h>
+#include <sys/uio.h>
 #include <linux/types.h>
 
 struct kvec {
@@ -23,7 +23,6 @@ enum iter_type {
 #define ITER_SOURCE 1		/* == WRITE */
 #define ITER_DEST 0		/* == READ */
 #define UIO_FASTIOV 8
-#define UIO_MAXIOV 1024
 #define MAX_RW_COUNT (INT_MAX & ~4095)
 
 struct iov_iter {
