@@ -7,8 +7,9 @@
  * <iofault/iommufd.h> and <iofault/vfio.h>; a program written against these calls runs on either.
  *
  * Conventions: every call returns a negative errno on failure and never touches errno. All calls may be
- * made from any thread. Descriptors are ints that work in poll(2), epoll and io_uring for readiness;
- * reading and writing go through the calls below. A descriptor that is not of an embedded world is
+ * made from any thread. Descriptors are ints that poll(2), epoll and io_uring can wait on until there is
+ * something to read (to wait for room in a portal takes iof_poll()); reading and writing go through the
+ * calls below. A descriptor that is not of an embedded world is
  * passed to the system call of the same name, so that one program text serves both.
  */
 #ifndef IOFAULT_IOFAULT_H

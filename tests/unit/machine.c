@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/*
+ * machine.c - proves that a machine is whole or not there: wherever an allocation fails, nothing of it is
+ * left; it cannot be destroyed under open descriptors; and the commands of its mock devices and VFIO nodes
+ * undo themselves when an allocation or a user copy fails.
+ */
+#include "env.h"
+
+#include <iofault/iommufd_test.h>
+#include <iofault/vfio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "model/machine.h"
+
+static const struct iof_machine_device devices[] = {
+	{ .kind = IOF_MACHINE_DSA, .group_with = -1 },
+	{ .kind = IOF_MACHINE_DSA, .group_with = 0, .engines = 2 },
+};
+
+static const struct iof_machine_config config = {
+	.devices = devices,
+	.nr_devices = 2,
+	.test_ioctls = 1,
+};
+
+struct fix {
+	struct iof_plat_space *space;
+	struct iof_machine *machine;
+	int fd, ioas, dev, efd;
+};
+
+static int setup_space(void **state)
+{
+	static struct fix f;
+
+	*state = &f;
+	f.space = iof_sys_space_create();
+	return f.space ? 0 : -1;
+}
+
+static int teardown_space(void **state)
+{
+	struct fix *f = *state;
+	struct iof_live live;
+
+	iof_fail_nth(IOF_FAIL_ALLOC, 0, false);
+	iof_fail_nth(IOF_FAIL_COPY, 0, false);
+	if (iof_sys_space_destroy(f->space))
+		return -1;
+	iof_sys_settle();
+	iof_shim_live(&live);
+	return live.objects || live.pins ? -1 : 0;
+}
+
+static int setup(void **state)
+{
+	struct fix *f;
+
+	if (setup_space(state))
+		return -1;
+	f = *state;
+	if (iof_machine_create(&config, f->space, &f->machine))
+		return -1;
+	f->fd = iof_sys_open(f->space, "/dev/iommu", O_RDWR);
+	f->dev = iof_sys_open(f->space, "/dev/vfio/devices/vfio0", O_RDWR);
+	f->ioas = env_ioas(f->fd);
+	f->efd = eventfd(0, EFD_CLOEXEC);
+	return f->ioas > 0 && f->dev >= 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct fix *f = *state;
+
+	close(f->efd);
+	if (iof_sys_close(f->dev) || iof_sys_close(f->fd) || iof_machine_destroy(f->machine))
+		return -1;
+	return teardown_space(state);
+}
+
+/* Fails the n-th of @kind, once or from then on, until @step gets through; then @undo. */
+static void sweep(struct fix *f, enum iof_fail_kind kind, bool persistent,
+		  int (*step)(struct fix *f), void (*undo)(struct fix *f))
+{
+	unsigned long n, fired;
+
+	for (n = 1;; n++) {
+		int rc;
+
+		iof_fail_nth_thread(kind, n, persistent);
+		rc = step(f);
+		fired = iof_fail_fired(kind);
+		iof_fail_nth(kind, 0, false);
+		if (rc >= 0)
+			undo(f);
+		if (!fired) {
+			assert_true(rc >= 0);
+			return;
+		}
+		if (rc < 0)
+			assert_true(rc == -ENOMEM || rc == -EFAULT);
+		assert_true(n < 1000);
+	}
+}
+
+static void sweep_all(struct fix *f, int (*step)(struct fix *f), void (*undo)(struct fix *f))
+{
+	sweep(f, IOF_FAIL_ALLOC, false, step, undo);
+	sweep(f, IOF_FAIL_ALLOC, true, step, undo);
+	sweep(f, IOF_FAIL_COPY, false, step, undo);
+	sweep(f, IOF_FAIL_COPY, true, step, undo);
+}
+
+/* ---- the machine ---- */
+
+static int create(struct fix *f)
+{
+	return iof_machine_create(&config, f->space, &f->machine);
+}
+
+static void destroy(struct fix *f)
+{
+	assert_ok(iof_machine_destroy(f->machine));
+}
+
+static void creating_fails_clean(void **state)
+{
+	struct fix *f = *state;
+
+	sweep(f, IOF_FAIL_ALLOC, false, create, destroy);
+	sweep(f, IOF_FAIL_ALLOC, true, create, destroy);
+}
+
+static void names_are_taken_once(void **state)
+{
+	struct fix *f = *state;
+	struct iof_machine *second;
+
+	assert_err(iof_machine_create(&config, f->space, &second), EEXIST);
+	assert_err(iof_machine_destroy(f->machine), EBUSY);
+}
+
+/* Any descriptor made through the machine keeps it, unbound and indirect ones too. */
+static void open_descriptors_keep_the_machine(void **state)
+{
+	struct fix *f = *state;
+	u32 fault;
+	int ffd, dev, fd;
+
+	assert_ok(create(f));
+	dev = iof_sys_open(f->space, "/dev/vfio/devices/vfio1", O_RDWR);
+	assert_true(dev >= 0);
+	assert_err(iof_machine_destroy(f->machine), EBUSY);
+	assert_ok(iof_sys_close(dev));
+	fd = iof_sys_open(f->space, "/dev/iommu", O_RDWR);
+	assert_err(iof_machine_destroy(f->machine), EBUSY);
+	assert_ok(env_queue(fd, &fault, &ffd));
+	assert_ok(iof_sys_close(fd));
+	assert_err(iof_machine_destroy(f->machine), EBUSY);
+	assert_ok(iof_sys_close(ffd));
+	destroy(f);
+}
+
+/* ---- mock devices ---- */
+
+static struct iommu_test_cmd cmd;
+
+static int test_cmd(struct fix *f, u32 op, u32 id)
+{
+	cmd.size = sizeof(cmd);
+	cmd.op = op;
+	cmd.id = id;
+	return env_ioctl(f->fd, IOMMU_TEST_CMD, &cmd);
+}
+
+static int mock_create(struct fix *f)
+{
+	cmd.mock_domain_flags.dev_flags = MOCK_FLAGS_DEVICE_PASID;
+	return test_cmd(f, IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS, f->ioas);
+}
+
+static void mock_destroy(struct fix *f)
+{
+	/* No id was lost on the way. */
+	assert_int_equal(cmd.mock_domain.out_stdev_id, 2);
+	assert_ok(env_destroy(f->fd, cmd.mock_domain.out_stdev_id));
+}
+
+static void mock_devices_fail_clean(void **state)
+{
+	sweep_all(*state, mock_create, mock_destroy);
+}
+
+static u32 pasid_stdev, pasid_hwpt[2];
+
+static int pasid_attach(struct fix *f)
+{
+	cmd.pasid_attach.pasid = 5;
+	cmd.pasid_attach.pt_id = pasid_hwpt[0];
+	return test_cmd(f, IOMMU_TEST_OP_PASID_ATTACH, pasid_stdev);
+}
+
+static int pasid_replace(struct fix *f)
+{
+	cmd.pasid_replace.pasid = 6;
+	cmd.pasid_replace.pt_id = pasid_hwpt[1];
+	return test_cmd(f, IOMMU_TEST_OP_PASID_REPLACE, pasid_stdev);
+}
+
+static void pasid_detach(struct fix *f)
+{
+	cmd.pasid_detach.pasid = 5;
+	assert_ok(test_cmd(f, IOMMU_TEST_OP_PASID_DETACH, pasid_stdev));
+}
+
+static void pasid_back(struct fix *f)
+{
+	cmd.pasid_replace.pasid = 6;
+	cmd.pasid_replace.pt_id = pasid_hwpt[0];
+	assert_ok(test_cmd(f, IOMMU_TEST_OP_PASID_REPLACE, pasid_stdev));
+}
+
+static void mock_pasids_fail_clean(void **state)
+{
+	struct fix *f = *state;
+	u32 idev;
+
+	assert_ok(mock_create(f));
+	pasid_stdev = cmd.mock_domain.out_stdev_id;
+	idev = cmd.mock_domain.out_idev_id;
+	pasid_hwpt[0] = env_hwpt(f->fd, idev, f->ioas, IOMMU_HWPT_ALLOC_PASID);
+	pasid_hwpt[1] = env_hwpt(f->fd, idev, f->ioas, IOMMU_HWPT_ALLOC_PASID);
+	cmd.mock_domain_replace.pt_id = pasid_hwpt[0];
+	assert_ok(test_cmd(f, IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, pasid_stdev));
+	/* Only allocations: a reply that cannot be written does not take an attachment back. */
+	sweep(f, IOF_FAIL_ALLOC, false, pasid_attach, pasid_detach);
+	sweep(f, IOF_FAIL_ALLOC, true, pasid_attach, pasid_detach);
+	cmd.pasid_attach.pasid = 6;
+	cmd.pasid_attach.pt_id = pasid_hwpt[0];
+	assert_ok(test_cmd(f, IOMMU_TEST_OP_PASID_ATTACH, pasid_stdev));
+	sweep(f, IOF_FAIL_ALLOC, false, pasid_replace, pasid_back);
+	sweep(f, IOF_FAIL_ALLOC, true, pasid_replace, pasid_back);
+}
+
+/* ---- the VFIO node ---- */
+
+static int vfio_open_bind(struct fix *f)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = f->fd };
+	int dev = iof_sys_open(f->space, "/dev/vfio/devices/vfio1", O_RDWR);
+	int rc;
+
+	if (dev < 0)
+		return dev;
+	rc = env_ioctl(dev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	assert_ok(iof_sys_close(dev));
+	return rc;
+}
+
+static void nothing(struct fix *f)
+{
+	(void)f;
+}
+
+static int vfio_attach_ioas(struct fix *f)
+{
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = f->ioas };
+
+	return env_ioctl(f->dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach);
+}
+
+static void vfio_detach_all(struct fix *f)
+{
+	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
+
+	assert_ok(env_ioctl(f->dev, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach));
+}
+
+static int vfio_sva_bind(struct fix *f)
+{
+	struct iof_vfio_device_sva sva = { .argsz = sizeof(sva), .pasid = 9 };
+
+	return env_ioctl(f->dev, IOF_VFIO_DEVICE_SVA_BIND, &sva);
+}
+
+static void vfio_sva_unbind(struct fix *f)
+{
+	struct iof_vfio_device_sva sva = { .argsz = sizeof(sva), .pasid = 9 };
+
+	assert_ok(env_ioctl(f->dev, IOF_VFIO_DEVICE_SVA_UNBIND, &sva));
+}
+
+static int vfio_ask(struct fix *f)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct vfio_region_info region = { .argsz = sizeof(region) };
+	struct vfio_irq_info irq = { .argsz = sizeof(irq) };
+
+	return env_ioctl(f->dev, VFIO_DEVICE_GET_INFO, &info) ?:
+	       env_ioctl(f->dev, VFIO_DEVICE_GET_REGION_INFO, &region) ?:
+	       env_ioctl(f->dev, VFIO_DEVICE_GET_IRQ_INFO, &irq);
+}
+
+static int vfio_set_irq(struct fix *f)
+{
+	union {
+		struct vfio_irq_set set;
+		u8 bytes[offsetof(struct vfio_irq_set, data) + sizeof(int)];
+	} s = {};
+
+	s.set.argsz = sizeof(s);
+	s.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	s.set.count = 1;
+	memcpy(s.set.data, &f->efd, sizeof(int));
+	return env_ioctl(f->dev, VFIO_DEVICE_SET_IRQS, &s);
+}
+
+static void vfio_calls_fail_clean(void **state)
+{
+	struct fix *f = *state;
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = f->fd };
+
+	sweep_all(f, vfio_open_bind, nothing);
+	assert_ok(env_ioctl(f->dev, VFIO_DEVICE_BIND_IOMMUFD, &bind));
+	sweep_all(f, vfio_attach_ioas, vfio_detach_all);
+	sweep_all(f, vfio_sva_bind, vfio_sva_unbind);
+	sweep_all(f, vfio_ask, nothing);
+	sweep_all(f, vfio_set_irq, nothing);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define S(name) cmocka_unit_test_setup_teardown(name, setup_space, teardown_space)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		S(creating_fails_clean),
+		T(names_are_taken_once),
+		S(open_descriptors_keep_the_machine),
+		T(mock_devices_fail_clean),
+		T(mock_pasids_fail_clean),
+		T(vfio_calls_fail_clean),
+	};
+
+	return cmocka_run_group_tests_name("machine", tests, NULL, NULL);
+}

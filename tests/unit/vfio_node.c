@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+/*
+ * vfio_node.c - proves what a VFIO node asks of the device behind it: a close resets first, then detaches
+ * everything, then gives the device back; accesses reach the right region; interrupts raised while the
+ * eventfd is changed go to one that is still there.
+ */
+#include "env.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "vfio/vfio.h"
+
+struct node {
+	struct env *env;
+	struct fake_dev dev;
+	struct iof_vfio_device *vdev;
+	int fd;
+	/* What the device saw last. */
+	int resets;
+	int attached_at_reset;
+	u32 region;
+	u64 off;
+	size_t len;
+};
+
+static struct node node;
+
+static ssize_t dev_read(void *dev, u32 region, u64 off, struct iov_iter *to)
+{
+	struct node *n = dev;
+
+	n->region = region;
+	n->off = off;
+	n->len = iov_iter_count(to);
+	return iov_iter_zero(n->len, to);
+}
+
+static ssize_t dev_write(void *dev, u32 region, u64 off, struct iov_iter *from)
+{
+	struct node *n = dev;
+
+	n->region = region;
+	n->off = off;
+	n->len = iov_iter_count(from);
+	return n->len;
+}
+
+static __poll_t dev_poll(void *dev, struct file *file, poll_table *wait)
+{
+	(void)dev;
+	(void)file;
+	(void)wait;
+	return EPOLLOUT;
+}
+
+static void dev_reset(void *dev)
+{
+	struct node *n = dev;
+	u32 i;
+
+	n->resets++;
+	n->attached_at_reset = 0;
+	for (i = 0; i < FAKE_PASIDS; i++)
+		n->attached_at_reset += !!fake_now(&n->dev, i);
+}
+
+static const struct iof_vfio_region regions[] = {
+	{ .size = 64, .flags = VFIO_REGION_INFO_FLAG_WRITE },
+	{ .size = 100, .flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE },
+};
+
+static const struct iof_vfio_ops ops = {
+	.regions = regions,
+	.nr_regions = 2,
+	.nr_irqs = 2,
+	.read = dev_read,
+	.write = dev_write,
+	.poll = dev_poll,
+	.reset = dev_reset,
+};
+
+static int setup(void **state)
+{
+	if (env_setup(state))
+		return -1;
+	memset(&node, 0, sizeof(node));
+	node.env = *state;
+	fake_dev_add(&node.dev, "fake", 16, FAKE_PASIDS, NULL);
+	if (iof_vfio_create(node.env->space, "vfio/devices/vfio0", &node.dev.hw, &ops, &node,
+			    &node.vdev))
+		return -1;
+	node.fd = iof_sys_open(node.env->space, "/dev/vfio/devices/vfio0", O_RDWR);
+	return node.fd < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	if (node.fd >= 0 && iof_sys_close(node.fd))
+		return -1;
+	if (iof_vfio_busy(node.vdev))
+		return -1;
+	iof_vfio_destroy(node.vdev);
+	fake_dev_remove(&node.dev);
+	return env_teardown(state);
+}
+
+static int bind(void)
+{
+	struct vfio_device_bind_iommufd b = { .argsz = sizeof(b), .iommufd = node.env->fd };
+	int rc = env_ioctl(node.fd, VFIO_DEVICE_BIND_IOMMUFD, &b);
+
+	return rc ? rc : (int)b.out_devid;
+}
+
+static int attach(u32 pasid, u32 pt)
+{
+	struct vfio_device_attach_iommufd_pt a = {
+		.argsz = sizeof(a),
+		.flags = pasid ? VFIO_DEVICE_ATTACH_PASID : 0,
+		.pt_id = pt,
+		.pasid = pasid,
+	};
+
+	return env_ioctl(node.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &a);
+}
+
+static void closing_resets_then_detaches(void **state)
+{
+	int fd = node.env->fd, id = bind(), ioas = env_ioas(fd), hwpt;
+	u32 fault;
+	int ffd, i;
+
+	(void)state;
+	assert_id(id);
+	assert_ok(env_queue(fd, &fault, &ffd));
+	hwpt = env_hwpt_fault(fd, id, ioas, IOMMU_HWPT_ALLOC_PASID, fault);
+	assert_id(hwpt);
+	assert_ok(attach(0, hwpt));
+	for (i = 1; i < 4; i++)
+		assert_ok(attach(i, hwpt));
+	assert_ok(fake_fault(&node.dev, 0, 1, 0x1000));
+	assert_ok(fake_fault(&node.dev, 2, 1, 0x2000));
+
+	assert_ok(iof_sys_close(node.fd));
+	node.fd = -1;
+	assert_int_equal(node.resets, 1);
+	assert_int_equal(node.attached_at_reset, 4);
+	for (i = 0; i < 4; i++)
+		assert_null(fake_now(&node.dev, i));
+	assert_int_equal(fake_open(&node.dev), 0);
+	assert_int_equal(fake_answered(&node.dev, IOF_PAGE_INVALID), 2);
+	assert_ok(env_destroy(fd, hwpt));
+	assert_ok(iof_sys_close(ffd));
+}
+
+/* A descriptor that never bound the device leaves it alone. */
+static void closing_a_stranger_does_nothing(void **state)
+{
+	int other = iof_sys_open(node.env->space, "/dev/vfio/devices/vfio0", O_RDWR);
+
+	(void)state;
+	assert_id(bind());
+	assert_ok(iof_sys_close(other));
+	assert_int_equal(node.resets, 0);
+	assert_true(iof_vfio_busy(node.vdev));
+}
+
+static void a_reply_that_cannot_be_written_undoes(void **state)
+{
+	struct vfio_device_bind_iommufd b = { .argsz = sizeof(b), .iommufd = node.env->fd };
+	struct vfio_device_attach_iommufd_pt a = { .argsz = sizeof(a) };
+	int ioas = env_ioas(node.env->fd);
+	void *page = env_read_only(&b, sizeof(b));
+
+	(void)state;
+	assert_err(env_ioctl(node.fd, VFIO_DEVICE_BIND_IOMMUFD, page), EFAULT);
+	env_free_page(page);
+	assert_id(bind());
+	a.pt_id = ioas;
+	page = env_read_only(&a, sizeof(a));
+	assert_err(env_ioctl(node.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, page), EFAULT);
+	assert_null(fake_now(&node.dev, 0));
+	env_free_page(page);
+	assert_ok(attach(0, ioas));
+}
+
+static void accesses_find_their_region(void **state)
+{
+	u64 second = IOF_VFIO_REGION_OFFSET(1);
+	char buf[128];
+	struct iovec iov[2] = { { buf, 10 }, { buf + 10, 20 } };
+
+	(void)state;
+	assert_err((int)iof_sys_pread(node.fd, buf, 1, second), EINVAL);
+	assert_id(bind());
+	assert_int_equal(iof_sys_pread(node.fd, buf, 60, second + 40), 60);
+	assert_int_equal(node.region, 1);
+	assert_int_equal(node.off, 40);
+	assert_int_equal(node.len, 60);
+	assert_err((int)iof_sys_pread(node.fd, buf, 61, second + 40), EINVAL);
+	assert_err((int)iof_sys_pread(node.fd, buf, 1, second + 101), EINVAL);
+	assert_err((int)iof_sys_pread(node.fd, buf, 1, 0), EINVAL);
+	assert_err((int)iof_sys_pread(node.fd, buf, 1, IOF_VFIO_REGION_OFFSET(2)), EINVAL);
+	assert_err((int)iof_sys_pread(node.fd, buf, 1, IOF_VFIO_REGION_OFFSET(1) - 1), EINVAL);
+	assert_int_equal(iof_sys_pwrite(node.fd, buf, 64, 0), 64);
+	assert_err((int)iof_sys_pwrite(node.fd, buf, 65, 0), EINVAL);
+	/* Plain writes go to the beginning of the first region each time. */
+	assert_int_equal(iof_sys_writev(node.fd, iov, 2, 0), 30);
+	assert_int_equal(iof_sys_writev(node.fd, iov, 2, 0), 30);
+	assert_int_equal(node.region, 0);
+	assert_int_equal(node.off, 0);
+	assert_int_equal(node.len, 30);
+}
+
+static int set_irq(u32 index, int fd)
+{
+	union {
+		struct vfio_irq_set set;
+		u8 bytes[offsetof(struct vfio_irq_set, data) + sizeof(int)];
+	} s = {};
+
+	s.set.argsz = sizeof(s);
+	s.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	s.set.index = index;
+	s.set.count = 1;
+	memcpy(s.set.data, &fd, sizeof(fd));
+	return env_ioctl(node.fd, VFIO_DEVICE_SET_IRQS, &s);
+}
+
+static void *raise_interrupts(void *arg)
+{
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 3000; i++)
+		iof_vfio_interrupt(node.vdev, 1);
+	return NULL;
+}
+
+static void interrupts_race_with_set_irqs(void **state)
+{
+	int efd[2] = { eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK) };
+	pthread_t thread;
+	u64 n = 0;
+	int i;
+
+	(void)state;
+	assert_id(bind());
+	assert_ok(set_irq(1, efd[0]));
+	assert_int_equal(pthread_create(&thread, NULL, raise_interrupts, NULL), 0);
+	for (i = 0; i < 300; i++)
+		assert_ok(set_irq(1, i % 3 == 2 ? -1 : efd[i % 3]));
+	pthread_join(thread, NULL);
+	/* The one that is set when all is quiet hears the next. */
+	assert_ok(set_irq(1, efd[0]));
+	while (read(efd[0], &n, sizeof(n)) > 0)
+		;
+	iof_vfio_interrupt(node.vdev, 1);
+	assert_int_equal(read(efd[0], &n, sizeof(n)), sizeof(n));
+	assert_int_equal(n, 1);
+	close(efd[0]);
+	close(efd[1]);
+	/* The file that the node holds is its own. */
+	iof_vfio_interrupt(node.vdev, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(closing_resets_then_detaches),
+		T(closing_a_stranger_does_nothing),
+		T(a_reply_that_cannot_be_written_undoes),
+		T(accesses_find_their_region),
+		T(interrupts_race_with_set_irqs),
+	};
+
+	return cmocka_run_group_tests_name("vfio_node", tests, NULL, NULL);
+}
