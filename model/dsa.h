@@ -3,9 +3,10 @@
  * dsa.h - the model's DMA engine, as those see it who give it to programs: machine.c and vfio/.
  *
  * A struct iof_dsa is one device: a work queue with a portal that takes 64-byte descriptors, and
- * engines (threads) that share it. iof_dsa_create() registers its struct iof_hwdev with the core; the
- * rest of the world binds and attaches that one as any other. The layouts of descriptor and completion
- * record are <linux/idxd.h>'s; which of their fields mean what here stands in dsa_ops.c.
+ * engines (threads) that share it. iof_dsa_create() registers its struct iof_hwdev with the core;
+ * the rest of the world binds and attaches that one as any other. The layouts of descriptor and
+ * completion record are <linux/idxd.h>'s; which of their fields mean what here stands in
+ * dsa_ops.c.
  *
  * The PASID: a descriptor's `pasid` field is taken as given, 0 being "no PASID", the RID's own page
  * table. Where only one PASID may be used, whoever owns the portal writes it into the field before
@@ -46,26 +47,27 @@ void iof_dsa_destroy(struct iof_dsa *dsa);
 struct iof_hwdev *iof_dsa_hwdev(struct iof_dsa *dsa);
 
 /*
- * The portal: enters one descriptor, which is copied. 0, or -EAGAIN while as many descriptors as the
- * queue is deep are accepted and not complete. Whatever is wrong with the descriptor shows in its
- * completion record, or, where that cannot be written, in the counter sw_errors. Does not sleep; any
- * number of threads.
+ * The portal: enters one descriptor, which is copied. 0, or -EAGAIN while as many descriptors as
+ * the queue is deep are accepted and not complete. Whatever is wrong with the descriptor shows in
+ * its completion record, or, where that cannot be written, in the counter sw_errors. Does not
+ * sleep; any number of threads.
  */
 int iof_dsa_submit(struct iof_dsa *dsa, const struct dsa_hw_desc *desc);
 /* As many of @nr as there is room for, in order: their number, or -EAGAIN if that is none. */
 int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc, unsigned int nr);
 
 /*
- * For poll(): whether the portal would take a descriptor now. The caller is added to those who are
- * woken when a full portal has room again; neither of the two may be NULL, @wait as poll functions get
- * it.
+ * For poll(): whether the portal would take a descriptor now. The caller is added to those who
+ * are woken when a full portal has room again; neither of the two may be NULL, @wait as poll
+ * functions get it.
  */
 bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait);
 
 /*
- * Abandons every descriptor accepted so far, without completion records, and returns when no engine
- * works on one. Page requests that are open stay so (their credits too) until somebody answers; what
- * the answer says no longer matters. May sleep, cannot fail, does not wait for answers.
+ * Abandons every descriptor accepted so far, without completion records, and returns when no
+ * engine works on one. Page requests that are open stay so (their credits too) until somebody
+ * answers; what the answer says no longer matters. May sleep, cannot fail, does not wait for
+ * answers.
  */
 void iof_dsa_reset(struct iof_dsa *dsa);
 
@@ -73,9 +75,9 @@ void iof_dsa_reset(struct iof_dsa *dsa);
 bool iof_dsa_idle(struct iof_dsa *dsa);
 
 /*
- * Who is told of completions that asked for an interrupt: called under a spinlock, after the completion
- * record is written. NULL: nobody. When this returns, the function set before is not running and will not
- * be called any more. Does not sleep.
+ * Who is told of completions that asked for an interrupt: called under a spinlock, after the
+ * completion record is written. NULL: nobody. When this returns, the function set before is not
+ * running and will not be called any more. Does not sleep.
  */
 void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data), void *data);
 
@@ -90,7 +92,7 @@ struct iof_dsa_stats {
 	u64 interrupts;
 	u64 tlb_hits;		/* translations found in the engines' caches */
 	u64 tlb_misses;		/* walks, whether they led to a page or not */
-	u8 last_sw_error;	/* DSA_COMP_* of the last completion record that could not be written */
+	u8 last_sw_error;	/* DSA_COMP_* of the last record not written */
 };
 void iof_dsa_get_stats(struct iof_dsa *dsa, struct iof_dsa_stats *stats);
 

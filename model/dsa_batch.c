@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * dsa_batch.c - the two operations that wait for other jobs: BATCH and DRAIN.
+ *
+ * A batch reads its descriptors one after the other and puts them on the queue as jobs of their
+ * own, so that several engines work on them and several may wait for pages. It is done when all
+ * have ended. Its count of open children includes one for itself while it runs (bias), so that
+ * exactly one of the two, the batch that wants to wait or the last child, finds zero and goes on.
+ * A fence waits for the children before it, and ends the batch there if one of them failed.
+ * Statuses: BATCH_FAIL if a child's was not SUCCESS, BATCH_PAGE_FAULT if the list could not be
+ * read; bytes_completed is the number of children that ended.
+ *
+ * A drain waits for everything accepted before it. Each accepted job is counted in the group that
+ * is current then; a drain opens a new group with itself as the first, and is ready when all
+ * older groups are empty.
+ */
+#include "dsa_private.h"
+
+/* True: the job is parked, and the last child resumes it. */
+static bool wait_for_children(struct iof_dsa_job *job)
+{
+	job->biased = false;
+	if (!atomic_dec_and_test(&job->open))
+		return true;
+	job->biased = true;
+	atomic_set(&job->open, 1);
+	return false;
+}
+
+void iof_dsa_child_done(struct iof_dsa_job *batch, bool success)
+{
+	if (!success)
+		atomic_set(&batch->failed, 1);
+	atomic_inc(&batch->completed);
+	if (atomic_dec_and_test(&batch->open))
+		iof_dsa_resume(batch);
+}
+
+/* True: the job is parked until a slot for a child comes free. */
+static bool wait_for_room(struct iof_dsa_job *job)
+{
+	struct iof_dsa *dsa = job->dsa;
+	bool wait;
+
+	spin_lock(&dsa->lock);
+	/* A full barrier between the count and the look at free: pairs with iof_dsa_end(). */
+	atomic_inc_return(&dsa->nr_batches);
+	wait = !dsa->spare[DSA_FREE_CHILD] && llist_empty(&dsa->free[DSA_FREE_CHILD]) &&
+	       !iof_dsa_stale(job);
+	if (wait)
+		list_add_tail(&job->link, &dsa->batches);
+	else
+		atomic_dec(&dsa->nr_batches);
+	spin_unlock(&dsa->lock);
+	return wait;
+}
+
+void iof_dsa_feed_batches(struct iof_dsa *dsa)
+{
+	struct iof_dsa_job *job;
+
+	spin_lock(&dsa->lock);
+	job = list_first_entry_or_null(&dsa->batches, struct iof_dsa_job, link);
+	if (job) {
+		list_del(&job->link);
+		atomic_dec(&dsa->nr_batches);
+	}
+	spin_unlock(&dsa->lock);
+	if (job)
+		iof_dsa_resume(job);
+}
+
+/* The next descriptor of the list is in job->desc_next, or job->fault or list_error is set. */
+static bool fetch(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	u64 addr = job->desc.desc_list_addr + (u64)job->next * sizeof(job->desc_next);
+
+	BUILD_BUG_ON(sizeof(job->desc_next) != 64);
+	if (job->fetched)
+		return true;
+	if (!iof_dsa_read(e, job, addr, &job->desc_next, sizeof(job->desc_next))) {
+		if (!job->fault.ask) {
+			job->list_error = DSA_COMP_BATCH_PAGE_FAULT;
+			job->fault_addr = job->fault.addr;
+		}
+		return false;
+	}
+	/* DSA 3.8: these two of a child are the batch's. */
+	job->desc_next.pasid = job->desc.pasid;
+	job->desc_next.priv = job->desc.priv;
+	job->fetched = true;
+	return true;
+}
+
+static enum iof_dsa_step end_batch(struct iof_dsa_job *job)
+{
+	job->done = atomic_read(&job->completed);
+	if (job->list_error)
+		job->status = job->list_error;
+	else if (atomic_read(&job->failed))
+		job->status = DSA_COMP_BATCH_FAIL;
+	return DSA_STEP_DONE;
+}
+
+enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	bool last;
+
+	if (!job->biased) {
+		/* The first time, or the last child has just left. */
+		job->biased = true;
+		atomic_inc(&job->open);
+	}
+	last = job->list_error || job->next == job->desc.desc_count;
+	if (!last && !fetch(e, job))
+		return job->list_error ? DSA_STEP_AGAIN : DSA_STEP_FAULT;
+
+	if (last || (job->desc_next.flags & IDXD_OP_FLAG_FENCE)) {
+		if (atomic_read(&job->open) > 1 && wait_for_children(job))
+			return DSA_STEP_PARKED;
+		/* The barrier of the count being 1 again is the last child's. */
+		if (last || atomic_read(&job->failed))
+			return end_batch(job);
+	}
+
+	/* Counted before it can end. */
+	atomic_inc(&job->open);
+	if (iof_dsa_enqueue(job->dsa, &job->desc_next, job)) {
+		job->next++;
+		job->fetched = false;
+		iof_dsa_wake_engines(job->dsa, 1);
+		return DSA_STEP_AGAIN;
+	}
+	atomic_dec(&job->open);
+	if (atomic_read(&job->open) > 1)
+		return wait_for_children(job) ? DSA_STEP_PARKED : DSA_STEP_AGAIN;
+	return wait_for_room(job) ? DSA_STEP_PARKED : DSA_STEP_AGAIN;
+}
+
+/* ---- drains ---- */
+
+void iof_dsa_advance_groups(struct iof_dsa *dsa)
+{
+	lockdep_assert_held(&dsa->lock);
+	while (dsa->oldest != dsa->group &&
+	       !atomic_read_acquire(&dsa->groups[dsa->oldest & dsa->group_mask]))
+		dsa->oldest++;
+}
+
+static bool drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job)
+{
+	return (s32)(dsa->oldest - job->group) >= 0;
+}
+
+enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job)
+{
+	struct iof_dsa *dsa = job->dsa;
+	bool wait;
+
+	spin_lock(&dsa->lock);
+	/* A full barrier between this and the look at the groups: pairs with iof_dsa_end(). */
+	atomic_inc_return(&dsa->nr_drains);
+	iof_dsa_advance_groups(dsa);
+	wait = !drained(dsa, job) && !iof_dsa_stale(job);
+	if (wait)
+		list_add_tail(&job->link, &dsa->drains);
+	else
+		atomic_dec(&dsa->nr_drains);
+	spin_unlock(&dsa->lock);
+	return wait ? DSA_STEP_PARKED : DSA_STEP_DONE;
+}
+
+void iof_dsa_feed_drains(struct iof_dsa *dsa)
+{
+	struct iof_dsa_job *job, *next;
+	LIST_HEAD(ready);
+
+	spin_lock(&dsa->lock);
+	iof_dsa_advance_groups(dsa);
+	list_for_each_entry_safe(job, next, &dsa->drains, link) {
+		if (!drained(dsa, job))
+			continue;
+		list_move_tail(&job->link, &ready);
+		atomic_dec(&dsa->nr_drains);
+	}
+	spin_unlock(&dsa->lock);
+	list_for_each_entry_safe(job, next, &ready, link)
+		iof_dsa_resume(job);
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * dsa_mem.c - how the DMA engine reaches memory, and what happens when it cannot.
+ *
+ * Everything is done in stretches (model.h) of at most DSA_CHUNK bytes. Memory behind a domain of
+ * this IOMMU is translated and then touched directly; memory of a process that shares its page
+ * tables (SVA) is touched by address each time, nothing of it being kept. Three ways to fail,
+ * with the completion status if no page request is made or it does not help:
+ *
+ *   a page is missing, or not permitted   PAGE_FAULT_NOBOF without block-on-fault, or if nobody
+ *                                         listens to page requests; else the page is asked for:
+ *                                         PAGE_FAULT_IR if the answer is INVALID,
+ *                                         TRANSLATION_FAIL if it is FAILURE
+ *   nothing attached, wrong tables or     TRANSLATION_FAIL
+ *   address
+ *   the memory itself is gone             HW_ERR1
+ *
+ * The top bit of the status says that it was a write. fault_addr is the first byte not touched.
+ */
+#include "dsa_private.h"
+
+static bool set_fault(struct iof_dsa_job *job, u64 addr, u32 left, bool write, u8 status, bool ask)
+{
+	job->fault = (struct iof_dsa_fault){
+		.addr = addr, .left = left, .write = write, .status = status, .ask = ask,
+	};
+	if (write)
+		job->fault.status |= DSA_COMP_STATUS_WRITE;
+	return false;
+}
+
+static bool set_page_fault(struct iof_dsa_job *job, const struct iof_mdomain *mdom, u64 addr,
+			   u32 left, bool write)
+{
+	bool ask = (job->desc.flags & IDXD_OP_FLAG_BOF) && mdom->domain.fault_capable;
+
+	return set_fault(job, addr, left, write, DSA_COMP_PAGE_FAULT_NOBOF, ask);
+}
+
+static u32 access_of(const struct iof_dsa_job *job, bool write)
+{
+	return (write ? IOF_ACCESS_WRITE : IOF_ACCESS_READ) |
+	       (job->desc.priv ? IOF_ACCESS_PRIV : 0);
+}
+
+bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
+	      struct iof_dsa_place *place)
+{
+	struct iof_attachment *att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
+	struct iof_xlate x;
+
+	place->addr = addr;
+	place->write = write;
+	if (unlikely(!att))
+		return set_fault(job, addr, left, write, DSA_COMP_TRANSLATION_FAIL, false);
+	place->mm = att->mdom->mm;
+	if (place->mm) {
+		if (job->desc.priv)
+			return set_fault(job, addr, left, write, DSA_COMP_TRANSLATION_FAIL, false);
+		place->va = NULL;
+		place->len = DSA_PAGE - (addr & (DSA_PAGE - 1));
+		return true;
+	}
+	switch (iof_translate(&e->tlb, att, addr, access_of(job, write), &x)) {
+	case IOF_XLATE_OK:
+		place->va = x.va;
+		place->len = min_t(size_t, x.len, DSA_CHUNK);
+		return true;
+	case IOF_XLATE_FAULT:
+		return set_page_fault(job, att->mdom, addr, left, write);
+	default:
+		return set_fault(job, addr, left, write, DSA_COMP_TRANSLATION_FAIL, false);
+	}
+}
+
+/* The attachment is the one that iof_dsa_find() saw: the stretch has not ended. */
+static bool lost(struct iof_dsa_job *job, const struct iof_dsa_place *place, u32 left)
+{
+	struct iof_attachment *att;
+
+	if (!place->mm)
+		return set_fault(job, place->addr, left, place->write, DSA_COMP_HW_ERR1, false);
+	att = iof_tlb_attachment(&job->engine->tlb, job->desc.pasid);
+	if (!att)
+		return set_fault(job, place->addr, left, place->write, DSA_COMP_TRANSLATION_FAIL,
+				 false);
+	return set_page_fault(job, att->mdom, place->addr, left, place->write);
+}
+
+bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from, void *buf, u32 n,
+		 u32 left)
+{
+	if (from->mm ? !iof_plat_mm_copy(from->mm, from->addr, buf, n, false)
+		     : !iof_plat_copy(buf, from->va, n))
+		return true;
+	return lost(job, from, left);
+}
+
+bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to, const void *buf, u32 n,
+		 u32 left)
+{
+	if (to->mm ? !iof_plat_mm_copy(to->mm, to->addr, (void *)buf, n, true)
+		   : !iof_plat_copy(to->va, buf, n))
+		return true;
+	return lost(job, to, left);
+}
+
+bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struct iof_dsa_place *to,
+	      const struct iof_dsa_place *from, u32 *n, u32 left)
+{
+	if (likely(to->va && from->va)) {
+		u64 a = (u64)(unsigned long)to->va, b = (u64)(unsigned long)from->va;
+		u64 apart = a > b ? a - b : b - a;
+
+		/* Different addresses may lead to the same memory: then through the buffer. */
+		if (likely(apart >= *n)) {
+			size_t rest = iof_plat_copy(to->va, from->va, *n);
+
+			if (likely(!rest))
+				return true;
+			/* Which of the two is gone? */
+			if (iof_plat_copy(e->buf[0], from->va + (*n - rest), 1))
+				return lost(job, from, left);
+			return lost(job, to, left);
+		}
+	}
+	*n = min(*n, DSA_PAGE);
+	return iof_dsa_get(job, from, e->buf[0], *n, left) &&
+	       iof_dsa_put(job, to, e->buf[0], *n, left);
+}
+
+bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n)
+{
+	struct iof_dsa_place from;
+	bool ok;
+
+	iof_tlb_enter(&e->tlb);
+	ok = iof_dsa_find(e, job, addr, n, false, &from) && iof_dsa_get(job, &from, buf, n, n);
+	iof_tlb_leave(&e->tlb);
+	return ok;
+}
+
+/* ---- page requests ---- */
+
+static bool page_missing(struct iof_dsa_engine *e, const struct iof_dsa_job *job, u64 addr,
+			 bool write)
+{
+	struct iof_attachment *att;
+	struct iof_xlate x;
+	bool missing;
+
+	iof_tlb_enter(&e->tlb);
+	att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
+	if (!att)
+		missing = false;
+	else if (att->mdom->mm)
+		missing = !iof_plat_user_page_present(att->mdom->mm, addr, write);
+	else
+		missing = iof_translate(&e->tlb, att, addr, access_of(job, write), &x) ==
+			  IOF_XLATE_FAULT;
+	iof_tlb_leave(&e->tlb);
+	return missing;
+}
+
+void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	struct iof_pri *pri = &job->dsa->mdev.pri;
+	struct iof_pri_page pages[IOF_DSA_MAX_GROUP];
+	u64 first = job->fault.addr & ~(u64)(DSA_PAGE - 1);
+	bool write = job->fault.write;
+	u32 perm, want, nr;
+
+	perm = write ? IOMMU_PGFAULT_PERM_WRITE : IOMMU_PGFAULT_PERM_READ;
+	if (job->desc.priv)
+		perm |= IOMMU_PGFAULT_PERM_PRIV;
+	want = min_t(u64, job->dsa->pages_per_group,
+		     (job->fault.addr - first + job->fault.left + DSA_PAGE - 1) / DSA_PAGE);
+	job->asked = false;
+	/* Without a credit the job stands in line, and comes back to look at the page once more. */
+	want = iof_pri_take(pri, &job->pri, max(want, 1u));
+	if (!want)
+		return;
+	for (nr = 0; nr < want; nr++) {
+		u64 addr = first + (u64)nr * DSA_PAGE;
+
+		if (nr && !page_missing(e, job, addr, write))
+			break;
+		pages[nr] = (struct iof_pri_page){ .addr = addr, .perm = perm };
+	}
+	iof_pri_give_back(&job->pri, nr);
+	job->asked = true;
+	iof_pri_send(&job->pri, job->desc.pasid, pages, nr);
+}
+
+/* ---- completion records ---- */
+
+void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status)
+{
+	atomic64_inc(&dsa->sw_errors);
+	WRITE_ONCE(dsa->last_sw_error, status);
+}
+
+/*
+ * A program waits for the status to become non-zero and then looks at the rest: so the rest is
+ * written first, and the word with the status at once.
+ */
+static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to, const u64 *words)
+{
+	if (to->mm) {
+		const u8 *bytes = (const u8 *)words;
+		struct iof_dsa_place rest = *to;
+
+		rest.addr++;
+		if (!iof_dsa_put(job, &rest, bytes + 1, 31, 32))
+			return false;
+		smp_wmb();
+		return iof_dsa_put(job, to, bytes, 1, 32);
+	} else {
+		u64 *head = to->va, was;
+		int rc;
+
+		if (iof_plat_copy(head + 1, words + 1, 24) || iof_plat_load64(head, &was))
+			return lost(job, to, 32);
+		do {
+			rc = iof_plat_cmpxchg64(head, &was, words[0]);
+		} while (rc == -EAGAIN);
+		return !rc || lost(job, to, 32);
+	}
+}
+
+static void compose(const struct iof_dsa_job *job, struct dsa_completion_record *rec)
+{
+	u8 status = job->status & DSA_COMP_STATUS_MASK;
+
+	memset(rec, 0, sizeof(*rec));
+	rec->status = job->status;
+	rec->result = job->result;
+	rec->bytes_completed = job->done;
+	if (status == DSA_COMP_INVALID_FLAGS)
+		rec->invalid_flags = job->invalid_flags;
+	else if (job->seeded)
+		rec->crc_val = iof_dsa_crc_value(job);
+	if (status == DSA_COMP_PAGE_FAULT_NOBOF || status == DSA_COMP_PAGE_FAULT_IR ||
+	    status == DSA_COMP_BATCH_PAGE_FAULT || status == DSA_COMP_TRANSLATION_FAIL ||
+	    status == DSA_COMP_HW_ERR1)
+		rec->fault_addr = job->fault_addr;
+}
+
+enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	bool failed = job->status != DSA_COMP_SUCCESS, ok;
+	union {
+		struct dsa_completion_record rec;
+		u64 words[4];
+	} u;
+	struct iof_dsa_place to;
+
+	BUILD_BUG_ON(sizeof(u.rec) != 32);
+	if (!(job->desc.flags & IDXD_OP_FLAG_CRAV)) {
+		if (failed && job->status != DSA_COMP_SUCCESS_PRED)
+			iof_dsa_sw_error(job->dsa, job->status);
+		return DSA_STEP_DONE;
+	}
+	if (!failed && !(job->desc.flags & IDXD_OP_FLAG_RCR))
+		return DSA_STEP_DONE;
+	if (job->desc.completion_addr & 31) {
+		iof_dsa_sw_error(job->dsa, DSA_COMP_CRA_ALIGN);
+		return DSA_STEP_DONE;
+	}
+
+	compose(job, &u.rec);
+	iof_tlb_enter(&e->tlb);
+	ok = iof_dsa_find(e, job, job->desc.completion_addr, 32, true, &to);
+	if (ok) {
+		/* Who sees the record may submit the next descriptor: there is room for it. */
+		iof_dsa_leave_queue(job);
+		ok = put_record(job, &to, u.words);
+	}
+	iof_tlb_leave(&e->tlb);
+	if (ok)
+		return DSA_STEP_DONE;
+	if (job->fault.ask)
+		return DSA_STEP_FAULT;
+	iof_dsa_sw_error(job->dsa, DSA_COMP_CRA_XLAT);
+	return DSA_STEP_DONE;
+}

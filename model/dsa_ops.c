@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * dsa_ops.c - the DMA engine's operations, and what a descriptor must look like.
+ *
+ * "DSA" is Intel's Data Streaming Accelerator architecture specification. An operation is done in
+ * pieces of at most a page of each of its buffers (MEMMOVE: more, where leaves are larger), each
+ * of which may fault; job->done is what is complete, and the next attempt goes on from there.
+ *
+ * Completion records: bytes_completed is the transfer size on success, what was done before the
+ * fault otherwise, the offset of the first difference for COMPARE with result 1. MEMMOVE copes
+ * with overlap: where the destination begins inside the source it works from the end; should it
+ * fail, result is 1 and bytes_completed counts from the end. COPY_CRC refuses overlap.
+ *
+ * CRC: CRC32C. The seed is inverted and reflected before use, the value again afterwards, data
+ * bits are reflected: with seed 0 crc_val is the standard CRC32C, and a crc_val is the seed that
+ * continues it. In terms of crc32c(), which does neither inversion: crc_val = ~crc32c(~seed,
+ * data). The flags that bypass these steps are honoured. After a page fault without blocking
+ * crc_val holds the bytes done so far.
+ */
+#include "dsa_private.h"
+
+/* Allowed everywhere, and of no effect here: hints about caches and traffic, readback. */
+#define HINT_FLAGS								\
+	(IDXD_OP_FLAG_CRSTS | IDXD_OP_FLAG_CC | IDXD_OP_FLAG_ADDR1_TCS |	\
+	 IDXD_OP_FLAG_ADDR2_TCS | IDXD_OP_FLAG_ADDR3_TCS | IDXD_OP_FLAG_CR_TCS |	\
+	 IDXD_OP_FLAG_STORD | IDXD_OP_FLAG_DRDBK | IDXD_OP_FLAG_DSTS)
+#define COMMON_FLAGS							\
+	(HINT_FLAGS | IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV |		\
+	 IDXD_OP_FLAG_RCR | IDXD_OP_FLAG_RCI)
+#define CRC_FLAGS							\
+	(DSA_FLAG_CRC_READ_SEED | DSA_FLAG_CRC_BYPASS_INVERT | DSA_FLAG_CRC_BYPASS_REFLECT)
+
+/* Fields of the descriptor that an operation has; the others must be zero. */
+#define HAS_SRC		BIT(0)
+#define HAS_DST		BIT(1)
+#define HAS_SIZE	BIT(2)
+#define SRC_IS_ADDR	BIT(3)
+#define DST_IS_ADDR	BIT(4)
+
+struct dsa_op {
+	bool known;
+	bool in_batch;
+	u32 flags;	/* beyond COMMON_FLAGS */
+	u32 fields;
+	enum iof_dsa_step (*run)(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+};
+
+static enum iof_dsa_step run_noop(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	return DSA_STEP_DONE;
+}
+
+static void count_bytes(struct iof_dsa_engine *e, u32 n)
+{
+	WRITE_ONCE(e->stats.bytes, e->stats.bytes + n);
+}
+
+static u32 to_page_end(u64 addr)
+{
+	return DSA_PAGE - (addr & (DSA_PAGE - 1));
+}
+
+static enum iof_dsa_step advance(struct iof_dsa_engine *e, struct iof_dsa_job *job, u32 n)
+{
+	count_bytes(e, n);
+	job->done += n;
+	return job->done == job->desc.xfer_size ? DSA_STEP_DONE : DSA_STEP_AGAIN;
+}
+
+static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	u64 from = job->desc.src_addr, to = job->desc.dst_addr;
+	u32 left = job->desc.xfer_size - job->done;
+	struct iof_dsa_place src, dst;
+	u32 n = left;
+	bool ok;
+
+	if (job->backward) {
+		/* The bytes before both ends that lie in one page each. */
+		n = min(n, (u32)((from + left - 1) & (DSA_PAGE - 1)) + 1);
+		n = min(n, (u32)((to + left - 1) & (DSA_PAGE - 1)) + 1);
+		from += left - n;
+		to += left - n;
+		left = n;
+	} else {
+		from += job->done;
+		to += job->done;
+	}
+
+	iof_tlb_enter(&e->tlb);
+	ok = iof_dsa_find(e, job, from, left, false, &src) &&
+	     iof_dsa_find(e, job, to, left, true, &dst);
+	if (ok) {
+		n = min3(n, src.len, dst.len);
+		ok = iof_dsa_copy(e, job, &dst, &src, &n, left);
+	}
+	iof_tlb_leave(&e->tlb);
+	return ok ? advance(e, job, n) : DSA_STEP_FAULT;
+}
+
+static const u8 *fill_from(struct iof_dsa_engine *e, u64 pattern, u32 phase)
+{
+	if (e->fill_pattern != pattern) {
+		u32 i;
+
+		for (i = 0; i < DSA_PAGE + 8; i += 8)
+			memcpy(e->fill + i, &pattern, 8);
+		e->fill_pattern = pattern;
+	}
+	return e->fill + (phase & 7);
+}
+
+static enum iof_dsa_step run_memfill(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	u64 to = job->desc.dst_addr + job->done;
+	u32 left = job->desc.xfer_size - job->done;
+	u32 n = min(left, to_page_end(to));
+	struct iof_dsa_place dst;
+	bool ok;
+
+	iof_tlb_enter(&e->tlb);
+	ok = iof_dsa_find(e, job, to, left, true, &dst) &&
+	     iof_dsa_put(job, &dst, fill_from(e, job->desc.pattern, job->done), n, left);
+	iof_tlb_leave(&e->tlb);
+	return ok ? advance(e, job, n) : DSA_STEP_FAULT;
+}
+
+static u32 first_difference(const u8 *a, const u8 *b, u32 n)
+{
+	u32 i = 0;
+
+	while (i + 64 <= n && !memcmp(a + i, b + i, 64))
+		i += 64;
+	while (i < n && a[i] == b[i])
+		i++;
+	return i;
+}
+
+static enum iof_dsa_step end_compare(struct iof_dsa_job *job, u8 result)
+{
+	job->result = result;
+	if ((job->desc.flags & IDXD_OP_FLAG_CR) && result != job->desc.expected_res)
+		job->status = DSA_COMP_SUCCESS_PRED;
+	return DSA_STEP_DONE;
+}
+
+static enum iof_dsa_step run_compare(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	u64 a = job->desc.src_addr + job->done, b = job->desc.src2_addr + job->done;
+	u32 left = job->desc.xfer_size - job->done;
+	u32 n = min3(left, to_page_end(a), to_page_end(b));
+	struct iof_dsa_place from_a, from_b;
+	bool ok;
+
+	iof_tlb_enter(&e->tlb);
+	ok = iof_dsa_find(e, job, a, left, false, &from_a) &&
+	     iof_dsa_find(e, job, b, left, false, &from_b) &&
+	     iof_dsa_get(job, &from_a, e->buf[0], n, left) &&
+	     iof_dsa_get(job, &from_b, e->buf[1], n, left);
+	iof_tlb_leave(&e->tlb);
+	if (!ok)
+		return DSA_STEP_FAULT;
+	if (memcmp(e->buf[0], e->buf[1], n)) {
+		n = first_difference(e->buf[0], e->buf[1], n);
+		count_bytes(e, n);
+		job->done += n;
+		return end_compare(job, 1);
+	}
+	return advance(e, job, n) == DSA_STEP_DONE ? end_compare(job, 0) : DSA_STEP_AGAIN;
+}
+
+/* ---- CRC ---- */
+
+static u32 reverse32(u32 x)
+{
+	x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
+	x = (x >> 2 & 0x33333333) | (x & 0x33333333) << 2;
+	x = (x >> 4 & 0x0f0f0f0f) | (x & 0x0f0f0f0f) << 4;
+	x = (x >> 8 & 0x00ff00ff) | (x & 0x00ff00ff) << 8;
+	return x >> 16 | x << 16;
+}
+
+/* Each byte's bits the other way round. @buf has room for whole words. */
+static void reverse_bytes(u8 *buf, u32 n)
+{
+	u64 *word = (u64 *)buf, *end = (u64 *)(buf + round_up(n, 8));
+
+	for (; word < end; word++) {
+		u64 x = *word;
+
+		x = (x >> 1 & 0x5555555555555555ULL) | (x & 0x5555555555555555ULL) << 1;
+		x = (x >> 2 & 0x3333333333333333ULL) | (x & 0x3333333333333333ULL) << 2;
+		*word = (x >> 4 & 0x0f0f0f0f0f0f0f0fULL) | (x & 0x0f0f0f0f0f0f0f0fULL) << 4;
+	}
+}
+
+static u32 crc_from_seed(const struct iof_dsa_job *job, u32 seed)
+{
+	return job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT ? reverse32(seed) : ~seed;
+}
+
+u64 iof_dsa_crc_value(const struct iof_dsa_job *job)
+{
+	return job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT ? reverse32(job->crc) : ~job->crc;
+}
+
+static bool seed_crc(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	u32 seed = job->desc.crc_seed;
+
+	if ((job->desc.flags & DSA_FLAG_CRC_READ_SEED) &&
+	    !iof_dsa_read(e, job, job->desc.seed_addr, &seed, sizeof(seed)))
+		return false;
+	job->crc = crc_from_seed(job, seed);
+	job->seeded = true;
+	return true;
+}
+
+static enum iof_dsa_step run_crc(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	bool copy = job->desc.opcode == DSA_OPCODE_COPY_CRC;
+	u64 from = job->desc.src_addr + job->done, to = job->desc.dst_addr + job->done;
+	u32 left = job->desc.xfer_size - job->done;
+	u32 n = min(left, to_page_end(from));
+	struct iof_dsa_place src, dst;
+	bool ok;
+
+	if (!job->seeded && !seed_crc(e, job))
+		return DSA_STEP_FAULT;
+	if (copy)
+		n = min(n, to_page_end(to));
+	iof_tlb_enter(&e->tlb);
+	ok = iof_dsa_find(e, job, from, left, false, &src) &&
+	     (!copy || iof_dsa_find(e, job, to, left, true, &dst)) &&
+	     iof_dsa_get(job, &src, e->buf[0], n, left) &&
+	     (!copy || iof_dsa_put(job, &dst, e->buf[0], n, left));
+	iof_tlb_leave(&e->tlb);
+	if (!ok)
+		return DSA_STEP_FAULT;
+	if (job->desc.flags & DSA_FLAG_CRC_BYPASS_REFLECT)
+		reverse_bytes(e->buf[0], n);
+	job->crc = crc32c(job->crc, e->buf[0], n);
+	return advance(e, job, n);
+}
+
+/* ---- descriptors ---- */
+
+static enum iof_dsa_step run_drain(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	return iof_dsa_run_drain(job);
+}
+
+static const struct dsa_op ops[] = {
+	[DSA_OPCODE_NOOP] = { .known = true, .in_batch = true, .run = run_noop },
+	[DSA_OPCODE_BATCH] = { .known = true, .run = iof_dsa_run_batch,
+		.fields = HAS_SRC | HAS_SIZE },
+	[DSA_OPCODE_DRAIN] = { .known = true, .run = run_drain },
+	[DSA_OPCODE_MEMMOVE] = { .known = true, .in_batch = true, .run = run_memmove,
+		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
+	[DSA_OPCODE_MEMFILL] = { .known = true, .in_batch = true, .run = run_memfill,
+		.fields = HAS_SRC | HAS_DST | HAS_SIZE | DST_IS_ADDR },
+	[DSA_OPCODE_COMPARE] = { .known = true, .in_batch = true, .run = run_compare,
+		.flags = IDXD_OP_FLAG_CR,
+		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
+	[DSA_OPCODE_CRCGEN] = { .known = true, .in_batch = true, .run = run_crc,
+		.flags = CRC_FLAGS, .fields = HAS_SRC | HAS_SIZE | SRC_IS_ADDR },
+	[DSA_OPCODE_COPY_CRC] = { .known = true, .in_batch = true, .run = run_crc,
+		.flags = CRC_FLAGS,
+		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
+};
+
+static bool wraps(u64 addr, u32 size)
+{
+	return addr + size - 1 < addr;
+}
+
+static bool overlaps(u64 a, u64 b, u32 size)
+{
+	return a - b < size || b - a < size;
+}
+
+static u32 bad_flags(const struct iof_dsa_job *job, const struct dsa_op *op)
+{
+	u32 flags = job->desc.flags;
+	u32 allowed = COMMON_FLAGS | op->flags;
+
+	/* DSA 3.3: only inside a batch is there an earlier descriptor to wait for. */
+	if (job->parent)
+		allowed |= IDXD_OP_FLAG_FENCE;
+	if (!(flags & IDXD_OP_FLAG_CRAV))
+		allowed &= ~IDXD_OP_FLAG_RCR;
+	return flags & ~allowed;
+}
+
+/* The operation-specific part: bytes beyond what the operation has. */
+static bool reserved_used(const struct dsa_hw_desc *desc)
+{
+	u8 rest[sizeof(desc->op_specific)];
+
+	memcpy(rest, desc->op_specific, sizeof(rest));
+	switch (desc->opcode) {
+	case DSA_OPCODE_COMPARE:
+		if ((desc->flags & IDXD_OP_FLAG_CR) && rest[0] <= 1)
+			rest[0] = 0;
+		break;
+	case DSA_OPCODE_CRCGEN:
+	case DSA_OPCODE_COPY_CRC:
+		memset(rest, 0, sizeof(desc->crc_seed));
+		if (desc->flags & DSA_FLAG_CRC_READ_SEED)
+			memset(rest + 8, 0, sizeof(desc->seed_addr));
+		break;
+	}
+	return memchr_inv(rest, 0, sizeof(rest)) || desc->rsvd || desc->rsvd1;
+}
+
+static u8 check_batch(const struct dsa_hw_desc *desc)
+{
+	if (desc->desc_list_addr & 63)
+		return DSA_COMP_DESCLIST_ALIGN;
+	if (!desc->desc_count || desc->desc_count > IOF_DSA_MAX_BATCH)
+		return DSA_COMP_DESC_CNT_ERANGE;
+	return DSA_COMP_SUCCESS;
+}
+
+static u8 check_transfer(struct iof_dsa_job *job, const struct dsa_op *op)
+{
+	const struct dsa_hw_desc *desc = &job->desc;
+	u32 size = desc->xfer_size;
+
+	if (!size || size > IOF_DSA_MAX_XFER)
+		return DSA_COMP_XFER_ERANGE;
+	if (((op->fields & SRC_IS_ADDR) && wraps(desc->src_addr, size)) ||
+	    ((op->fields & DST_IS_ADDR) && wraps(desc->dst_addr, size)))
+		return DSA_COMP_XFER_ERANGE;
+	if (desc->opcode == DSA_OPCODE_COPY_CRC && overlaps(desc->src_addr, desc->dst_addr, size))
+		return DSA_COMP_OVERLAP_BUFFERS;
+	if ((desc->flags & DSA_FLAG_CRC_READ_SEED) && (op->flags & DSA_FLAG_CRC_READ_SEED) &&
+	    (desc->seed_addr & 3))
+		return DSA_COMP_ADDR_ALIGN;
+	if (desc->opcode == DSA_OPCODE_MEMMOVE && desc->dst_addr > desc->src_addr &&
+	    desc->dst_addr - desc->src_addr < size)
+		job->backward = true;
+	return DSA_COMP_SUCCESS;
+}
+
+u8 iof_dsa_check(struct iof_dsa_job *job)
+{
+	const struct dsa_hw_desc *desc = &job->desc;
+	const struct dsa_op *op;
+
+	if (desc->opcode >= ARRAY_SIZE(ops) || !ops[desc->opcode].known ||
+	    (job->parent && !ops[desc->opcode].in_batch))
+		return DSA_COMP_BAD_OPCODE;
+	op = &ops[desc->opcode];
+	job->invalid_flags = bad_flags(job, op);
+	if (job->invalid_flags)
+		return DSA_COMP_INVALID_FLAGS;
+	/* Privilege belongs to a PASID: the RID's own table has no such notion. */
+	if (desc->priv && !desc->pasid)
+		return DSA_COMP_PRIV_BAD;
+	/* There is one interrupt. */
+	if ((desc->flags & IDXD_OP_FLAG_RCI) && desc->int_handle)
+		return DSA_COMP_INT_HANDLE_INVAL;
+	if (reserved_used(desc) || (!(op->fields & HAS_SRC) && desc->src_addr) ||
+	    (!(op->fields & HAS_DST) && desc->dst_addr) ||
+	    (!(op->fields & HAS_SIZE) && desc->xfer_size))
+		return DSA_COMP_NOZERO_RESERVE;
+	if (desc->opcode == DSA_OPCODE_BATCH)
+		return check_batch(desc);
+	return op->fields & HAS_SIZE ? check_transfer(job, op) : DSA_COMP_SUCCESS;
+}
+
+enum iof_dsa_step iof_dsa_run(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	return ops[job->desc.opcode].run(e, job);
+}

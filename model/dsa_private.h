@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * dsa_private.h - inside the DMA engine: jobs, engines, who may touch what when.
+ *
+ * A job is one descriptor from its acceptance to its end. It is always in exactly one place, and
+ * who takes it from there owns it: the queue, an engine's run list, an engine's hands, the wait
+ * for an answer (pri.c), the line for credits, the drains, the batches that want room, or an
+ * engine's stack of resumed jobs. Only its owner reads or writes it, except for what is marked.
+ * Engines never block on a fault: the job is put away, the engine goes on with another, so that
+ * as many faults can be open as the queue is deep.
+ *
+ *   dsa.c        the queue, engines, life of a job, reset
+ *   dsa_mem.c    access to memory by PASID and address; faults; completion records
+ *   dsa_ops.c    what descriptors must look like and what the operations do
+ *   dsa_batch.c  batches and drains
+ */
+#ifndef IOF_MODEL_DSA_PRIVATE_H
+#define IOF_MODEL_DSA_PRIVATE_H
+
+#include "dsa.h"
+#include "model.h"
+
+/* DSA architecture specification, CRC Generation: operation-specific flags <linux/idxd.h> lacks. */
+#define DSA_FLAG_CRC_READ_SEED		0x010000
+#define DSA_FLAG_CRC_BYPASS_INVERT	0x020000	/* bypass CRC inversion and reflection */
+#define DSA_FLAG_CRC_BYPASS_REFLECT	0x040000	/* bypass data reflection */
+
+#define DSA_PAGE	4096u
+/* Most that one stretch copies, where leaves are larger than a page. */
+#define DSA_CHUNK	(16 * DSA_PAGE)
+
+struct iof_dsa_engine;
+
+enum iof_dsa_phase {
+	DSA_PHASE_CHECK,
+	DSA_PHASE_RUN,
+	DSA_PHASE_RECORD,
+};
+
+/* What a piece of work on a job came to. */
+enum iof_dsa_step {
+	DSA_STEP_AGAIN,		/* there is more to do */
+	DSA_STEP_DONE,		/* this phase is over */
+	DSA_STEP_FAULT,		/* job->fault says why not */
+	DSA_STEP_PARKED,	/* the job is elsewhere now: hands off */
+};
+
+/* Why an access did not work. */
+struct iof_dsa_fault {
+	u64 addr;		/* the first byte that could not be touched */
+	u32 left;		/* how many from there on the operation wants in one piece */
+	bool write;
+	bool ask;		/* a page request may help, and the descriptor wants to wait */
+	u8 status;		/* DSA_COMP_* if nothing is asked */
+};
+
+struct iof_dsa_job {
+	struct dsa_hw_desc desc;
+	struct iof_pri_slot pri;
+	struct llist_node ready;	/* engine->resumed, or dsa->free[] */
+	struct list_head link;		/* dsa->queue, engine->run, dsa->drains, dsa->batches */
+	struct iof_dsa *dsa;
+	struct iof_dsa_engine *engine;	/* whose stack it resumes on */
+	struct iof_dsa_job *parent;		/* the batch it belongs to */
+
+	u32 epoch;			/* dsa->epoch at acceptance */
+	u32 group;			/* drains submitted before or at acceptance */
+	atomic_t accepted;		/* 1: in dsa->accepted; who sets it to 0 takes it out */
+	atomic_t counted;		/* 1: in its group's counter, likewise */
+
+	u8 phase;			/* enum iof_dsa_phase */
+	bool asked;			/* a request was sent: pri.code is its answer */
+	u8 status;			/* DSA_COMP_*, for the completion record */
+	u8 result;
+	bool backward;			/* MEMMOVE from the end */
+	bool seeded;			/* CRC: crc is under way */
+	u32 done;			/* bytes; batch: descriptors */
+	u32 crc;			/* as crc32c() takes and gives it */
+	u32 invalid_flags;
+	u64 fault_addr;			/* for the record: where the operation failed */
+	struct iof_dsa_fault fault;		/* of the last access that did not work */
+
+	/* Batches: */
+	bool biased;			/* the batch's own one in @open is there */
+	u8 list_error;			/* DSA_COMP_*: no more of the list is read */
+	atomic_t open;			/* children under way, and one for the batch itself */
+	atomic_t completed;		/* children */
+	atomic_t failed;		/* not 0: a child had a status other than success */
+	u32 next;			/* descriptor of the list to fetch */
+	bool fetched;			/* desc_next holds it already */
+	struct dsa_hw_desc desc_next;
+};
+
+struct iof_dsa_engine_stats {
+	u64 descriptors, errors, bytes;
+};
+
+struct iof_dsa_engine {
+	struct iof_dsa *dsa;
+	unsigned int index;
+	struct task_struct *task;
+	struct iof_tlb tlb;
+	struct llist_head resumed;	/* pushed by anybody, emptied by the engine */
+	wait_queue_head_t wq;
+	atomic_t sync_wanted, synced;	/* see iof_dsa_reset() */
+
+	/* The engine's own: */
+	struct list_head run;		/* struct dsa_job.link, in order */
+	u64 spin_ns;			/* how long to look for work before sleeping */
+	u8 *buf[2];			/* DSA_PAGE bytes each */
+	u8 *fill;			/* DSA_PAGE + 8 bytes of fill_pattern, repeated */
+	u64 fill_pattern;
+	struct iof_dsa_engine_stats stats;	/* WRITE_ONCE by the engine */
+};
+
+enum { DSA_FREE_QUEUE, DSA_FREE_CHILD, DSA_FREE_KINDS };
+
+struct iof_dsa {
+	struct iof_mdev mdev;
+	char name[32];
+	u32 queue_depth, nr_engines, pages_per_group;
+	u32 nr_jobs;
+	struct iof_dsa_job *jobs;
+	struct iof_dsa_engine *engines[IOF_DSA_MAX_ENGINES];
+
+	spinlock_t lock;
+	struct list_head queue;			/* lock; jobs that no engine has taken */
+	u32 nr_queued;				/* lock; looked at without */
+	struct llist_node *spare[DSA_FREE_KINDS]; /* lock; taken off free[] */
+	u32 epoch;				/* lock; looked at without; grows with resets */
+	struct list_head drains;		/* lock; waiting for what came before them */
+	struct list_head batches;		/* lock; waiting for room for children */
+	u32 group, oldest;			/* lock; current group, oldest not empty */
+
+	struct llist_head free[DSA_FREE_KINDS];
+	atomic_t *groups;			/* [group & group_mask]: jobs not ended */
+	u32 group_mask;
+	atomic_t accepted;
+	atomic_t nr_drains, nr_batches;		/* on the lists above */
+	unsigned long sleeping;			/* a bit per engine; who clears it wakes it */
+	bool stopping;
+	wait_queue_head_t reset_wq;
+
+	spinlock_t irq_lock;
+	void (*irq_fn)(void *data);		/* irq_lock */
+	void *irq_data;				/* irq_lock */
+	u64 interrupts;				/* irq_lock */
+	atomic64_t sw_errors;
+	u8 last_sw_error;
+};
+
+static inline struct iof_dsa_job *iof_dsa_job_of(struct iof_pri_slot *slot)
+{
+	return container_of(slot, struct iof_dsa_job, pri);
+}
+
+/* The job was accepted before a reset: nothing of it may happen any more. */
+static inline bool iof_dsa_stale(const struct iof_dsa_job *job)
+{
+	return job->epoch != READ_ONCE(job->dsa->epoch);
+}
+
+/* ---- dsa.c ---- */
+
+/* Puts a job that its owner gives up onto its engine's stack. */
+void iof_dsa_resume(struct iof_dsa_job *job);
+/* The end of a job, in whatever way: makes room, tells the batch, recycles. Any thread. */
+void iof_dsa_end(struct iof_dsa_job *job);
+/* The end of a stale job; a batch lives on until its children have ended. Any thread. */
+void iof_dsa_abandon(struct iof_dsa_job *job);
+/* The job no longer fills the queue; harmless if repeated. */
+static inline void iof_dsa_leave_queue(struct iof_dsa_job *job)
+{
+	if (atomic_read(&job->accepted) && atomic_xchg(&job->accepted, 0))
+		atomic_dec_return(&job->dsa->accepted);
+}
+/* A new job on the queue, for the portal or (@parent) a batch. NULL: no slot is free. */
+struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
+			    struct iof_dsa_job *parent);
+void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr);
+
+/* ---- dsa_mem.c ---- */
+
+/* Where an address leads during one stretch. */
+struct iof_dsa_place {
+	void *va;		/* NULL: mm and addr instead */
+	struct mm_struct *mm;
+	u64 addr;
+	u32 len;		/* bytes from here on that lead on in one piece */
+	bool write;
+};
+
+/* In a stretch; @left is what the operation still wants from @addr on. False: job->fault is set. */
+bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
+	      struct iof_dsa_place *place);
+/* In the same stretch. False: job->fault is set. */
+bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from, void *buf, u32 n,
+		 u32 left);
+bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to, const void *buf, u32 n,
+		 u32 left);
+/* At most a page if it must go through a buffer; *n in: wanted, out: copied. */
+bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struct iof_dsa_place *to,
+	      const struct iof_dsa_place *from, u32 *n, u32 left);
+/* A stretch of its own for a few bytes within one page. */
+bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n);
+
+/* After DSA_STEP_FAULT: asks for the pages. The job is elsewhere afterwards. */
+void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+/* Writes the completion record, if one is due. */
+enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status);
+
+/* ---- dsa_ops.c ---- */
+
+/* DSA_COMP_SUCCESS or what is wrong with the descriptor; sets up the job. */
+u8 iof_dsa_check(struct iof_dsa_job *job);
+enum iof_dsa_step iof_dsa_run(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+/* The value for the completion record of a CRC. */
+u64 iof_dsa_crc_value(const struct iof_dsa_job *job);
+
+/* ---- dsa_batch.c ---- */
+
+enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job);
+/* A child of @batch has ended, with @success. */
+void iof_dsa_child_done(struct iof_dsa_job *batch, bool success);
+/* Room for a child came free; a group of jobs became empty. */
+void iof_dsa_feed_batches(struct iof_dsa *dsa);
+void iof_dsa_feed_drains(struct iof_dsa *dsa);
+/* Moves on past groups that are empty; dsa->lock held. */
+void iof_dsa_advance_groups(struct iof_dsa *dsa);
+
+#endif

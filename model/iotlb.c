@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * iotlb.c - translations that engines remember, and how others take them away.
+ *
+ * Each engine has direct-mapped arrays of its own: leaves by size, tables of 4 KiB leaves (VT-d
+ * 6.2.3's paging-structure cache) and attachments by PASID (the PASID cache, 6.2.2). Looking up
+ * costs no lock and no atomic operation. What is not present, or not permitted, is never
+ * remembered; a leaf remembered for reads does not serve writes unless its dirty bit was set
+ * already. So whoever makes something present, or permits more, needs to tell nobody.
+ *
+ * Taking away, against an engine that walks right now: the tables have changed before,
+ * iof_tlb.gen grows first, then slots are emptied. An engine that fills a slot looks at gen
+ * afterwards; if it grew since the stretch began, the slot is emptied again, since its walk may
+ * have seen the old tables. Then the wait for the stretch to end (iof_tlb.seq) covers what the
+ * engine still holds in its hands.
+ */
+#include "model.h"
+
+#define SMALL_SHIFT	12
+#define LARGE_SHIFT	21
+#define HUGE_SHIFT	30
+
+/* How long to spin for an engine's stretch, which is a page copied, before sleeping. */
+#define DRAIN_SPINS	2000
+
+static atomic64_t last_tag = ATOMIC64_INIT(0);
+
+u64 iof_new_tag(void)
+{
+	return atomic64_inc_return(&last_tag);
+}
+
+static struct iof_tlb_slot *new_slots(unsigned int nr)
+{
+	return kvcalloc(nr, sizeof(struct iof_tlb_slot), GFP_KERNEL_ACCOUNT);
+}
+
+int iof_tlb_init(struct iof_tlb *tlb, struct iof_mdev *mdev)
+{
+	memset(tlb, 0, sizeof(*tlb));
+	tlb->mdev = mdev;
+	atomic_set(&tlb->seq, 0);
+	atomic_set(&tlb->gen, 0);
+	atomic_set(&tlb->waiters, 0);
+	init_waitqueue_head(&tlb->wq);
+	tlb->small = new_slots(IOF_TLB_SMALL);
+	tlb->large = new_slots(IOF_TLB_LARGE);
+	tlb->huge = new_slots(IOF_TLB_HUGE);
+	tlb->dirs = new_slots(IOF_TLB_DIRS);
+	if (!tlb->small || !tlb->large || !tlb->huge || !tlb->dirs) {
+		iof_tlb_destroy(tlb);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void iof_tlb_destroy(struct iof_tlb *tlb)
+{
+	kvfree(tlb->small);
+	kvfree(tlb->large);
+	kvfree(tlb->huge);
+	kvfree(tlb->dirs);
+}
+
+/* Neighbouring keys get neighbouring slots; tags spread what belongs to different attachments. */
+static struct iof_tlb_slot *slot_of(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64 key)
+{
+	return &slots[(key + (tag * 0x9e3779b97f4a7c15ULL >> 40)) & (nr - 1)];
+}
+
+static struct iof_tlb_slot *find_slot(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64 key)
+{
+	struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
+
+	return READ_ONCE(slot->tag) == tag && slot->key == key ? slot : NULL;
+}
+
+static void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots, unsigned int nr, u64 tag,
+		      u64 key, u64 pa, u32 perm)
+{
+	struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
+
+	WRITE_ONCE(slot->key, key);
+	slot->pa = pa;
+	slot->perm = perm;
+	/*
+	 * The exchange is a full barrier: the key is there before the tag, and the tag before the
+	 * look at gen. With the barrier between gen and the look at tags in iof_mdev_drop(), one
+	 * of the two sides sees the other.
+	 */
+	(void)xchg(&slot->tag, tag);
+	if (unlikely(atomic_read(&tlb->gen) != tlb->seen))
+		WRITE_ONCE(slot->tag, 0);
+}
+
+const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag, u64 iova)
+{
+	return find_slot(tlb->dirs, IOF_TLB_DIRS, tag, iova >> LARGE_SHIFT);
+}
+
+void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table, u32 perm)
+{
+	fill_slot(tlb, tlb->dirs, IOF_TLB_DIRS, tag, iova >> LARGE_SHIFT,
+		  (u64)(unsigned long)table, perm);
+}
+
+static struct iof_attachment *find_attachment(struct iof_mdev *mdev, u32 pasid)
+{
+	struct iof_attachment *att = xa_load(&mdev->attachments, pasid);
+
+	if (!att && pasid != IOF_NO_PASID && mdev->hwdev.user_pasid_table) {
+		att = xa_load(&mdev->attachments, IOF_NO_PASID);
+		if (att && att->mdom->domain.type != IOF_DOMAIN_NESTED)
+			att = NULL;
+	}
+	return att;
+}
+
+struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid)
+{
+	unsigned int i = pasid % IOF_TLB_PASIDS;
+	struct iof_attachment *att = READ_ONCE(tlb->pasids[i].att);
+
+	if (likely(att && tlb->pasids[i].pasid == pasid))
+		return att;
+	att = find_attachment(tlb->mdev, pasid);
+	if (!att)
+		return NULL;
+	/* As fill_slot(). The others never look at the PASID. */
+	tlb->pasids[i].pasid = pasid;
+	(void)xchg(&tlb->pasids[i].att, att);
+	if (unlikely(atomic_read(&tlb->gen) != tlb->seen))
+		WRITE_ONCE(tlb->pasids[i].att, NULL);
+	return att;
+}
+
+/* Only for ordinary requests: privileged ones and execution have rules of their own, and walk. */
+static bool slot_serves(const struct iof_tlb_slot *slot, u32 access)
+{
+	u32 need = access & IOF_ACCESS_WRITE ? IOF_SLOT_WRITE : IOF_SLOT_READ;
+
+	need |= IOF_SLOT_USER;
+	return (slot->perm & need) == need;
+}
+
+static bool use_slot(const struct iof_tlb_slot *slot, unsigned int shift, u64 iova, u32 access,
+		     struct iof_xlate *out)
+{
+	u64 offset = iova & ((1ULL << shift) - 1);
+
+	if (!slot || !slot_serves(slot, access))
+		return false;
+	out->va = phys_to_virt(slot->pa + offset);
+	out->len = (1ULL << shift) - offset;
+	return true;
+}
+
+static void remember(struct iof_tlb *tlb, u64 tag, u64 iova, const struct iof_leaf *leaf)
+{
+	u64 pa = leaf->pa & ~((1ULL << leaf->shift) - 1);
+	u32 perm = (leaf->read ? IOF_SLOT_READ : 0) | (leaf->write ? IOF_SLOT_WRITE : 0) |
+		   (leaf->user ? IOF_SLOT_USER : 0);
+
+	switch (leaf->shift) {
+	case SMALL_SHIFT:
+		fill_slot(tlb, tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT, pa, perm);
+		break;
+	case LARGE_SHIFT:
+		fill_slot(tlb, tlb->large, IOF_TLB_LARGE, tag, iova >> LARGE_SHIFT, pa, perm);
+		break;
+	case HUGE_SHIFT:
+		fill_slot(tlb, tlb->huge, IOF_TLB_HUGE, tag, iova >> HUGE_SHIFT, pa, perm);
+		break;
+	}
+}
+
+enum iof_xlate_result iof_translate(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
+				    u32 access, struct iof_xlate *out)
+{
+	u64 tag = atomic64_read(&att->tag);
+	enum iof_xlate_result res;
+	struct iof_leaf leaf;
+
+	if (likely(!(access & (IOF_ACCESS_EXEC | IOF_ACCESS_PRIV)))) {
+		struct iof_tlb_slot *slot;
+
+		slot = find_slot(tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT);
+		if (use_slot(slot, SMALL_SHIFT, iova, access, out))
+			goto hit;
+		slot = find_slot(tlb->large, IOF_TLB_LARGE, tag, iova >> LARGE_SHIFT);
+		if (use_slot(slot, LARGE_SHIFT, iova, access, out))
+			goto hit;
+		slot = find_slot(tlb->huge, IOF_TLB_HUGE, tag, iova >> HUGE_SHIFT);
+		if (use_slot(slot, HUGE_SHIFT, iova, access, out))
+			goto hit;
+	}
+
+	WRITE_ONCE(tlb->misses, tlb->misses + 1);
+	res = iof_walk(tlb, att, iova, access, &leaf);
+	if (res != IOF_XLATE_OK)
+		return res;
+	remember(tlb, tag, iova, &leaf);
+	out->va = phys_to_virt(leaf.pa);
+	out->len = (1ULL << leaf.shift) - (iova & ((1ULL << leaf.shift) - 1));
+	return IOF_XLATE_OK;
+hit:
+	WRITE_ONCE(tlb->hits, tlb->hits + 1);
+	return IOF_XLATE_OK;
+}
+
+/* ---- taking away ---- */
+
+static void drop_slots(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64 first, u64 last)
+{
+	unsigned int i;
+	u64 key;
+
+	if (last - first < nr) {
+		for (key = first;; key++) {
+			struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
+
+			if (smp_load_acquire(&slot->tag) == tag && READ_ONCE(slot->key) == key)
+				WRITE_ONCE(slot->tag, 0);
+			if (key == last)
+				return;
+		}
+	}
+	for (i = 0; i < nr; i++) {
+		if (smp_load_acquire(&slots[i].tag) != tag)
+			continue;
+		key = READ_ONCE(slots[i].key);
+		if (key >= first && key <= last)
+			WRITE_ONCE(slots[i].tag, 0);
+	}
+}
+
+void iof_mdev_drop(struct iof_mdev *mdev, u64 tag, u64 iova, u64 last, bool dirs)
+{
+	unsigned int i;
+
+	for (i = 0; i < mdev->nr_tlbs; i++) {
+		struct iof_tlb *tlb = mdev->tlbs[i];
+
+		atomic_inc_return(&tlb->gen);	/* full barrier: see fill_slot() */
+		drop_slots(tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT,
+			   last >> SMALL_SHIFT);
+		drop_slots(tlb->large, IOF_TLB_LARGE, tag, iova >> LARGE_SHIFT,
+			   last >> LARGE_SHIFT);
+		drop_slots(tlb->huge, IOF_TLB_HUGE, tag, iova >> HUGE_SHIFT, last >> HUGE_SHIFT);
+		if (dirs)
+			drop_slots(tlb->dirs, IOF_TLB_DIRS, tag, iova >> LARGE_SHIFT,
+				   last >> LARGE_SHIFT);
+	}
+}
+
+void iof_mdev_drop_pasids(struct iof_mdev *mdev)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < mdev->nr_tlbs; i++) {
+		struct iof_tlb *tlb = mdev->tlbs[i];
+
+		atomic_inc_return(&tlb->gen);
+		for (j = 0; j < IOF_TLB_PASIDS; j++)
+			WRITE_ONCE(tlb->pasids[j].att, NULL);
+	}
+}
+
+void iof_attachment_drop_all(struct iof_attachment *att)
+{
+	/*
+	 * An engine that still has the old number fills slots that nobody will look for. The
+	 * exchange is a full barrier: a stretch that begins after it, or that the drain does not
+	 * wait for, sees the new number.
+	 */
+	atomic64_xchg(&att->tag, iof_new_tag());
+}
+
+static void drain_tlb(struct iof_tlb *tlb)
+{
+	int seq = atomic_read_acquire(&tlb->seq);
+	int i;
+
+	if (!(seq & 1))
+		return;
+	for (i = 0; i < DRAIN_SPINS; i++) {
+		if (atomic_read_acquire(&tlb->seq) != seq)
+			return;
+		cpu_relax();
+	}
+	atomic_inc_return(&tlb->waiters);
+	wait_event(tlb->wq, atomic_read_acquire(&tlb->seq) != seq);
+	atomic_dec(&tlb->waiters);
+}
+
+void iof_mdev_drain(struct iof_mdev *mdev)
+{
+	unsigned int i;
+
+	/* What the caller took away, before the look at seq: pairs with iof_tlb_enter(). */
+	smp_mb();
+	for (i = 0; i < mdev->nr_tlbs; i++)
+		drain_tlb(mdev->tlbs[i]);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * model.h - the software IOMMU's own structs: domains, attachments, cached translations, page
+ * requests.
+ *
+ * Seen by iommu.c, stage2.c, walk.c, iotlb.c, pri.c and the devices behind this IOMMU (dsa*.c).
+ * "VT-d" with a section number is Intel's Virtualization Technology for Directed I/O specification.
+ *
+ * How a translation stays true while it is used: an engine translates and touches memory only
+ * between iof_tlb_enter() and iof_tlb_leave(), for at most one page or a small multiple. Whoever
+ * takes a translation away first changes the tables, then drops the cached copies
+ * (iof_tlb_drop()), then waits until each engine has left the stretch it is in (iof_tlb_drain()).
+ * Attachments and pages of tables are freed after such a wait, so engines need no locks. An
+ * engine never waits for anything in a stretch.
+ *
+ * Locks, outermost first: iof_mdomain.lock of a parent, of the nested domain, iof_stage2.lock.
+ */
+#ifndef IOF_MODEL_MODEL_H
+#define IOF_MODEL_MODEL_H
+
+#include "../core/iof_driver.h"
+
+struct iof_mdev;
+struct iof_mdomain;
+
+/* What an access wants; the first is implied. */
+#define IOF_ACCESS_READ		0u
+#define IOF_ACCESS_WRITE	BIT(0)
+#define IOF_ACCESS_EXEC		BIT(1)
+#define IOF_ACCESS_PRIV		BIT(2)
+
+/* What came of a translation. */
+enum iof_xlate_result {
+	IOF_XLATE_OK,
+	IOF_XLATE_FAULT,	/* not there or not allowed now: a page request may help */
+	IOF_XLATE_ERROR,	/* the tables are wrong or the address is: nothing to ask for */
+};
+
+/* ---- second stage: kernel memory (stage2.c) ---- */
+
+#define IOF_S2_WIDTH	48	/* bits of an input address: four levels */
+
+struct iof_stage2 {
+	struct mutex lock;	/* writers of the tables, dead */
+	u64 *root;
+	u64 *dead;		/* unlinked tables, linked by entry 0, which reads as absent */
+};
+
+int iof_stage2_init(struct iof_stage2 *s2);
+void iof_stage2_destroy(struct iof_stage2 *s2);	/* nobody walks it any more */
+int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size, unsigned int prot);
+void iof_stage2_unmap(struct iof_stage2 *s2, u64 iova, u64 size);
+/* The unlinked tables up to now, to be freed after a wait for all who may walk them. */
+u64 *iof_stage2_take_dead(struct iof_stage2 *s2);
+void iof_stage2_free_dead(u64 *dead);
+
+/* What a walk found: a physical address, and the size of the leaf it lies in. */
+struct iof_leaf {
+	u64 pa;			/* of the very address asked for */
+	u8 shift;		/* log2 of the leaf's size */
+	bool read;
+	bool write;		/* for a first stage: and its dirty bit is set */
+	bool user;		/* first stage: not only for privileged requests */
+};
+
+/* Whether there is a leaf at all; permissions are the caller's to check. */
+bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova, struct iof_leaf *leaf);
+
+/* ---- domains (iommu.c) ---- */
+
+/* Of any kind. Embeds the core's. */
+struct iof_mdomain {
+	struct iof_domain domain;
+	struct mutex lock;		/* users, nested */
+	struct list_head users;		/* struct iof_attachment.node */
+
+	/* paging: */
+	struct iof_stage2 s2;
+	struct list_head nested;	/* attachments of domains nested on it: .parent_node */
+
+	/* nested: */
+	struct iof_mdomain *parent;
+	u64 root;			/* of the first stage, in the parent's address space */
+	bool supervisor;		/* SRE: privileged requests are allowed */
+	bool extended_accessed;		/* EAFE: bit 10 is set together with A */
+	bool write_protect;		/* WPE: read-only holds for privileged requests too */
+
+	/* SVA: */
+	struct mm_struct *mm;
+};
+
+static inline struct iof_mdomain *iof_mdomain_of(struct iof_domain *domain)
+{
+	return container_of(domain, struct iof_mdomain, domain);
+}
+
+/* (device, PASID) uses a domain. Found by engines through iof_tlb_attachment(). */
+struct iof_attachment {
+	struct iof_mdev *mdev;
+	struct iof_mdomain *mdom;
+	u32 pasid;
+	/*
+	 * What the cached translations of this attachment carry. A new number makes all of them
+	 * unreachable at once; numbers are never used twice.
+	 */
+	atomic64_t tag;
+	struct list_head node;		/* mdom->users; mdom->lock */
+	struct list_head parent_node;	/* parent->nested; the parent's lock */
+};
+
+extern const struct iof_driver_ops iof_model_driver_ops;
+
+/* ---- cached translations (iotlb.c) ---- */
+
+#define IOF_TLB_SMALL	4096	/* slots for 4 KiB, 2 MiB, 1 GiB, and tables of 4 KiB leaves */
+#define IOF_TLB_LARGE	256
+#define IOF_TLB_HUGE	64
+#define IOF_TLB_DIRS	256
+#define IOF_TLB_PASIDS	32
+
+/*
+ * A slot is written by its engine only, except that anybody may set @tag to 0, which empties it.
+ * The engine writes the tag last. Emptying a slot that was being refilled does no harm.
+ */
+struct iof_tlb_slot {
+	u64 tag;
+	u64 key;		/* address >> shift of the slot's array */
+	u64 pa;			/* of the page; for dirs the address of the table */
+	u32 perm;		/* IOF_SLOT_* */
+};
+
+#define IOF_SLOT_READ	BIT(0)
+#define IOF_SLOT_WRITE	BIT(1)
+#define IOF_SLOT_USER	BIT(2)
+#define IOF_SLOT_NOEXEC	BIT(3)	/* dirs */
+
+/* The cached translations of one engine. */
+struct iof_tlb {
+	struct iof_mdev *mdev;
+	atomic_t seq;			/* odd in a stretch */
+	atomic_t gen;			/* grows with each drop, before slots are emptied */
+	atomic_t waiters;
+	wait_queue_head_t wq;
+
+	int seen;			/* gen at iof_tlb_enter(); the engine's */
+	struct iof_tlb_slot *small, *large, *huge, *dirs;
+	struct {
+		u32 pasid;
+		struct iof_attachment *att;	/* anybody may set it to NULL */
+	} pasids[IOF_TLB_PASIDS];
+	u64 hits, misses;		/* written by the engine with WRITE_ONCE */
+};
+
+int iof_tlb_init(struct iof_tlb *tlb, struct iof_mdev *mdev);
+void iof_tlb_destroy(struct iof_tlb *tlb);
+
+/* For the engine: a stretch in which translations may be used. Does not sleep, cannot nest. */
+static inline void iof_tlb_enter(struct iof_tlb *tlb)
+{
+	atomic_inc_return(&tlb->seq);	/* full barrier: what is read below is read after this */
+	tlb->seen = atomic_read(&tlb->gen);
+}
+
+static inline void iof_tlb_leave(struct iof_tlb *tlb)
+{
+	atomic_inc_return(&tlb->seq);
+	if (unlikely(atomic_read(&tlb->waiters)))
+		wake_up_all(&tlb->wq);
+}
+
+/* In a stretch: what @pasid is attached to, or NULL. Good until the stretch ends. */
+struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid);
+
+/* In a stretch: where @iova is, and how many bytes from there on belong to the same leaf. */
+struct iof_xlate {
+	void *va;
+	size_t len;
+};
+enum iof_xlate_result iof_translate(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
+				    u32 access, struct iof_xlate *out);
+
+/* For walk.c: the cached table of 4 KiB leaves for @iova, and how to enter one. */
+const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag, u64 iova);
+void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table, u32 perm);
+
+/*
+ * For everybody else: forgets what one device's engines have cached of [iova, last] under @tag,
+ * with the tables above leaves if @dirs. It may still be in use until iof_mdev_drain().
+ */
+void iof_mdev_drop(struct iof_mdev *mdev, u64 tag, u64 iova, u64 last, bool dirs);
+/* Forgets which PASID is attached to what. */
+void iof_mdev_drop_pasids(struct iof_mdev *mdev);
+/* Forgets everything of one attachment. */
+void iof_attachment_drop_all(struct iof_attachment *att);
+u64 iof_new_tag(void);
+/* Returns when no engine is in a stretch that began before the call. */
+void iof_mdev_drain(struct iof_mdev *mdev);
+
+/* ---- the walk (walk.c) ---- */
+
+/* In a stretch. leaf->pa is meaningful with IOF_XLATE_OK only. */
+enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
+			       u32 access, struct iof_leaf *leaf);
+
+/* ---- page requests (pri.c) ---- */
+
+struct iof_pri;
+
+enum iof_pri_state {
+	IOF_PRI_IDLE,
+	IOF_PRI_STARVED,	/* waits for a credit, on pri->starved */
+	IOF_PRI_OPEN,		/* a group is sent and not answered */
+};
+
+/* One requester within a device, with at most one group open. Its index is its group index. */
+struct iof_pri_slot {
+	struct iof_pri *pri;
+	u32 index;
+	u32 pasid;			/* of the open group */
+	u32 held;			/* credits: promised before sending, in use while open */
+	int state;			/* enum iof_pri_state */
+	enum iof_page_code code;	/* the last answer; SUCCESS also for a credit */
+	struct list_head node;		/* pri->starved; pri->lock */
+};
+
+struct iof_pri_page {
+	u64 addr;
+	u32 perm;			/* IOMMU_PGFAULT_PERM_* */
+};
+
+/* The page-request interface of a device: VT-d 7.4, PCIe 10.4. */
+struct iof_pri {
+	struct iof_hwdev *hwdev;
+	struct iof_pri_slot **slots;	/* by index; fixed after init */
+	u32 nr_slots;
+	/* A slot's wait is over; its owner is free to act. Any thread, must not sleep. */
+	void (*resume)(struct iof_pri_slot *slot);
+	atomic_t credits;		/* free ones */
+	atomic_t nr_starved;
+	spinlock_t lock;		/* starved */
+	struct list_head starved;	/* first come, first served */
+	atomic64_t groups, stalls;
+};
+
+int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
+		 void (*resume)(struct iof_pri_slot *slot));
+void iof_pri_destroy(struct iof_pri *pri);
+void iof_pri_add_slot(struct iof_pri *pri, u32 index, struct iof_pri_slot *slot);
+/*
+ * Before sending: up to @want credits, of which the slot may already hold one. Returns how many it
+ * holds, or 0: none was left, and resume() is called with one in hand, maybe before this returns.
+ */
+u32 iof_pri_take(struct iof_pri *pri, struct iof_pri_slot *slot, u32 want);
+/* Gives back all but @keep of the credits that an idle slot holds. */
+void iof_pri_give_back(struct iof_pri_slot *slot, u32 keep);
+/*
+ * Sends a group of @nr pages, for which the slot holds as many credits. resume() is called with the
+ * answer, maybe before this returns: the slot's owner must not touch it after this.
+ */
+void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr);
+void iof_pri_response(struct iof_pri *pri, const struct iof_page_req *req, enum iof_page_code code);
+/* Takes a starved slot out of the line: true if it was still there; no resume() then. */
+bool iof_pri_unstarve(struct iof_pri_slot *slot);
+
+/* ---- devices behind this IOMMU ---- */
+
+#define IOF_MDEV_MAX_ENGINES	16
+
+struct iof_mdev {
+	struct iof_hwdev hwdev;
+	struct iommu_hw_info_vtd hw_info;
+	struct xarray attachments;	/* pasid -> struct iof_attachment; written by attach only */
+	struct iof_tlb *tlbs[IOF_MDEV_MAX_ENGINES];	/* fixed before registration */
+	unsigned int nr_tlbs;
+	struct iof_pri pri;
+};
+
+static inline struct iof_mdev *iof_mdev_of(struct iof_hwdev *hwdev)
+{
+	return container_of(hwdev, struct iof_mdev, hwdev);
+}
+
+/* Fills in ops, hardware information and an empty set of attachments. */
+void iof_mdev_init(struct iof_mdev *mdev);
+void iof_mdev_destroy(struct iof_mdev *mdev);
+
+#endif

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * pri.c - the page-request interface of a device: credits, groups, answers.
+ *
+ * A device has as many credits as page requests it may have open (PCIe's outstanding page request
+ * allocation); a request takes one and its group's answer gives all of the group back. When none
+ * is left a requester waits in line, first come first served; the credit that becomes free is
+ * given to it, so nobody overtakes. A group's index is the index of the requester (slot), which
+ * has at most one open, so an answer finds its slot without a search.
+ *
+ * Neither sending nor answering takes a lock unless somebody waits for credits. Nothing here
+ * sleeps but iof_report_page_req() may.
+ */
+#include "model.h"
+
+int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
+		 void (*resume)(struct iof_pri_slot *slot))
+{
+	memset(pri, 0, sizeof(*pri));
+	pri->slots = kvcalloc(nr_slots, sizeof(*pri->slots), GFP_KERNEL_ACCOUNT);
+	if (!pri->slots)
+		return -ENOMEM;
+	pri->hwdev = hwdev;
+	pri->nr_slots = nr_slots;
+	pri->resume = resume;
+	atomic_set(&pri->credits, hwdev->credits);
+	atomic_set(&pri->nr_starved, 0);
+	spin_lock_init(&pri->lock);
+	INIT_LIST_HEAD(&pri->starved);
+	atomic64_set(&pri->groups, 0);
+	atomic64_set(&pri->stalls, 0);
+	return 0;
+}
+
+void iof_pri_destroy(struct iof_pri *pri)
+{
+	if (pri->slots)
+		WARN_ON(atomic_read(&pri->credits) != (int)pri->hwdev->credits);
+	kvfree(pri->slots);
+}
+
+void iof_pri_add_slot(struct iof_pri *pri, u32 index, struct iof_pri_slot *slot)
+{
+	slot->pri = pri;
+	slot->index = index;
+	slot->state = IOF_PRI_IDLE;
+	INIT_LIST_HEAD(&slot->node);
+	pri->slots[index] = slot;
+}
+
+/* Takes up to @want credits, as many as there are. */
+static u32 grab(struct iof_pri *pri, u32 want)
+{
+	int have = atomic_read(&pri->credits);
+	int take;
+
+	do {
+		take = min_t(int, have, want);
+		if (take <= 0)
+			return 0;
+	} while (!atomic_try_cmpxchg(&pri->credits, &have, have - take));
+	return take;
+}
+
+/* Hands free credits to those in line. */
+static void feed(struct iof_pri *pri)
+{
+	while (atomic_read(&pri->nr_starved)) {
+		struct iof_pri_slot *slot;
+
+		spin_lock(&pri->lock);
+		slot = list_first_entry_or_null(&pri->starved, struct iof_pri_slot, node);
+		if (!slot || !grab(pri, 1)) {
+			spin_unlock(&pri->lock);
+			return;
+		}
+		list_del_init(&slot->node);
+		atomic_dec(&pri->nr_starved);
+		slot->held = 1;
+		slot->code = IOF_PAGE_SUCCESS;
+		WRITE_ONCE(slot->state, IOF_PRI_IDLE);
+		spin_unlock(&pri->lock);
+		pri->resume(slot);
+	}
+}
+
+static void release(struct iof_pri *pri, u32 nr)
+{
+	if (!nr)
+		return;
+	/* A full barrier: either we see who came into line, or they see the credits. */
+	atomic_add_return(nr, &pri->credits);
+	feed(pri);
+}
+
+u32 iof_pri_take(struct iof_pri *pri, struct iof_pri_slot *slot, u32 want)
+{
+	if (slot->held < want && !atomic_read(&pri->nr_starved))
+		slot->held += grab(pri, want - slot->held);
+	if (slot->held)
+		return slot->held;
+
+	atomic64_inc(&pri->stalls);
+	spin_lock(&pri->lock);
+	WRITE_ONCE(slot->state, IOF_PRI_STARVED);
+	list_add_tail(&slot->node, &pri->starved);
+	atomic_inc_return(&pri->nr_starved);
+	spin_unlock(&pri->lock);
+	feed(pri);
+	return 0;
+}
+
+void iof_pri_give_back(struct iof_pri_slot *slot, u32 keep)
+{
+	u32 surplus = slot->held > keep ? slot->held - keep : 0;
+
+	slot->held -= surplus;
+	release(slot->pri, surplus);
+}
+
+void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr)
+{
+	struct iof_pri *pri = slot->pri;
+	struct iof_page_req req = {
+		.flags = pasid == IOF_NO_PASID ? 0 : IOMMU_PGFAULT_FLAGS_PASID_VALID,
+		.pasid = pasid,
+		.grpid = slot->index,
+	};
+	u32 i;
+
+	WARN_ON_ONCE(slot->held != nr || slot->state != IOF_PRI_IDLE);
+	slot->pasid = pasid;
+	/* The answer may come at any moment from the last report on; see iof_pri_response(). */
+	smp_store_release(&slot->state, IOF_PRI_OPEN);
+	atomic64_inc(&pri->groups);
+	for (i = 0; i < nr; i++) {
+		req.addr = pages[i].addr;
+		req.perm = pages[i].perm;
+		if (i + 1 == nr)
+			req.flags |= IOMMU_PGFAULT_FLAGS_LAST_PAGE;
+		/* Whatever this returns, the last page is answered. */
+		(void)iof_report_page_req(pri->hwdev, &req);
+	}
+}
+
+void iof_pri_response(struct iof_pri *pri, const struct iof_page_req *req, enum iof_page_code code)
+{
+	struct iof_pri_slot *slot;
+	u32 held;
+
+	if (WARN_ON_ONCE(req->grpid >= pri->nr_slots || !pri->slots[req->grpid]))
+		return;
+	slot = pri->slots[req->grpid];
+	/* Exactly one answer is taken for each group sent: whoever gets the state from OPEN. */
+	if (WARN_ON_ONCE(cmpxchg(&slot->state, IOF_PRI_OPEN, IOF_PRI_IDLE) != IOF_PRI_OPEN))
+		return;
+	held = slot->held;
+	slot->held = 0;
+	slot->code = code;
+	pri->resume(slot);
+	release(pri, held);
+}
+
+bool iof_pri_unstarve(struct iof_pri_slot *slot)
+{
+	struct iof_pri *pri = slot->pri;
+	bool there;
+
+	spin_lock(&pri->lock);
+	there = slot->state == IOF_PRI_STARVED;
+	if (there) {
+		list_del_init(&slot->node);
+		atomic_dec(&pri->nr_starved);
+		WRITE_ONCE(slot->state, IOF_PRI_IDLE);
+	}
+	spin_unlock(&pri->lock);
+	return there;
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * walk.c - what an input address means: second stage alone, or first stage through second.
+ *
+ * First-stage tables are x86's (VT-d 9.7, four levels) in memory that a program owns and may
+ * garble, change while they are walked, or take away. So each entry is loaded once and judged by
+ * that value, and a walk does at most four levels with a bounded number of repeats whatever the
+ * tables say.
+ *
+ * What is a fault that a page request may cure, and what is an error (VT-d 7.1, 7.4):
+ *  - not present or not permitted in the first stage of a nested domain, or in the second stage of
+ *    a domain without a first: fault. The owner of that table is who gets the request.
+ *  - a second-stage miss under a first stage: error. The request would go to the owner of the first
+ *    stage, who cannot repair the second, which he fills through map calls that he knows of.
+ *  - reserved bits, an address that is not canonical or beyond the width, tables where there is no
+ *    memory, privileged requests where SRE is off: error.
+ */
+#include "model.h"
+
+/* VT-d 9.7: bits of a first-stage entry. */
+#define S1_PRESENT	BIT_ULL(0)
+#define S1_WRITE	BIT_ULL(1)
+#define S1_USER		BIT_ULL(2)
+#define S1_ACCESSED	BIT_ULL(5)
+#define S1_DIRTY	BIT_ULL(6)
+#define S1_LARGE	BIT_ULL(7)
+#define S1_EXT_ACCESSED	BIT_ULL(10)
+#define S1_ADDR		GENMASK_ULL(51, 12)
+#define S1_NOEXEC	BIT_ULL(63)
+
+#define S1_LEVELS	4
+#define S1_WIDTH	48
+
+/* How often an entry may change under our hands before the walk gives up. */
+#define S1_RETRIES	16
+
+static unsigned int s1_shift(int level)
+{
+	return 12 + 9 * (level - 1);
+}
+
+/* VT-d 3.6: the upper bits repeat the topmost bit of the width. */
+static bool s1_canonical(u64 iova)
+{
+	return (u64)((s64)(iova << (64 - S1_WIDTH)) >> (64 - S1_WIDTH)) == iova;
+}
+
+/* Bits that must be zero: PS in a PML4 entry, address bits below the size of a large leaf. */
+static bool s1_reserved(u64 entry, int level)
+{
+	if (level == S1_LEVELS)
+		return entry & S1_LARGE;
+	if (level > 1 && (entry & S1_LARGE))
+		return entry & GENMASK_ULL(s1_shift(level) - 1, 13);
+	return false;
+}
+
+/*
+ * Sets bits of an entry that was judged good (VT-d 3.6.2: atomically). -EAGAIN with *entry
+ * reloaded if the program changed it meanwhile, -EFAULT if it cannot be written.
+ */
+static int s1_set(u64 *slot, bool writable, u64 *entry, u64 bits)
+{
+	int rc;
+
+	if ((*entry & bits) == bits)
+		return 0;
+	if (!writable)
+		return -EFAULT;
+	rc = iof_plat_cmpxchg64(slot, entry, *entry | bits);
+	if (!rc)
+		*entry |= bits;
+	return rc;
+}
+
+/* Where the parent has the page at @gpa. First-stage rights play no part here (VT-d 3.8). */
+static bool nested_page(const struct iof_mdomain *parent, u64 gpa, struct iof_leaf *leaf)
+{
+	return iof_stage2_walk(&parent->s2, gpa, leaf) && leaf->read;
+}
+
+struct s1_walk {
+	const struct iof_mdomain *mdom;
+	u64 iova;
+	u32 access;
+	bool write, user, noexec;	/* rights so far: each level can only take away */
+	u64 accessed;			/* the bits that mean "used" */
+};
+
+static bool s1_permitted(const struct s1_walk *w)
+{
+	bool priv = w->access & IOF_ACCESS_PRIV;
+
+	if (!priv && !w->user)
+		return false;
+	if ((w->access & IOF_ACCESS_WRITE) && !w->write)
+		return priv && !w->mdom->write_protect;
+	return !((w->access & IOF_ACCESS_EXEC) && w->noexec);
+}
+
+/* The rights of @w with those of one more entry, which the same entry seen again replaces. */
+static void s1_take_rights(struct s1_walk *w, const struct s1_walk *above, u64 entry)
+{
+	w->write = above->write && (entry & S1_WRITE);
+	w->user = above->user && (entry & S1_USER);
+	w->noexec = above->noexec || (entry & S1_NOEXEC);
+}
+
+/* What is behind a leaf entry whose first-stage rights suffice and whose A and D bits are set. */
+static enum iof_xlate_result s1_finish(const struct s1_walk *w, u64 entry, int level,
+				       struct iof_leaf *leaf)
+{
+	u64 mask = (1ULL << s1_shift(level)) - 1;
+	u64 gpa = (entry & S1_ADDR & ~mask) | (w->iova & mask);
+
+	if (!nested_page(w->mdom->parent, gpa, leaf))
+		return IOF_XLATE_ERROR;
+	if ((w->access & IOF_ACCESS_WRITE) && !leaf->write)
+		return IOF_XLATE_ERROR;
+	leaf->shift = min_t(u8, leaf->shift, s1_shift(level));
+	leaf->write = leaf->write && w->write && (entry & S1_DIRTY);
+	leaf->user = w->user;
+	return IOF_XLATE_OK;
+}
+
+/* One entry at @slot; *entry is what it holds, with its A (and D) set if IOF_XLATE_OK. */
+static enum iof_xlate_result s1_entry(struct s1_walk *w, u64 *slot, bool slot_writable, int level,
+				      u64 *entry)
+{
+	const struct s1_walk above = *w;
+	int i, rc;
+
+	if (iof_plat_load64(slot, entry))
+		return IOF_XLATE_ERROR;
+	for (i = 0; i < S1_RETRIES; i++) {
+		u64 bits = w->accessed;
+
+		if (!(*entry & S1_PRESENT))
+			return IOF_XLATE_FAULT;
+		if (s1_reserved(*entry, level))
+			return IOF_XLATE_ERROR;
+		s1_take_rights(w, &above, *entry);
+		if (level == 1 || (*entry & S1_LARGE)) {
+			if (!s1_permitted(w))
+				return IOF_XLATE_FAULT;
+			if (w->access & IOF_ACCESS_WRITE)
+				bits |= S1_DIRTY;
+		}
+		rc = s1_set(slot, slot_writable, entry, bits);
+		if (!rc)
+			return IOF_XLATE_OK;
+		if (rc != -EAGAIN)
+			return IOF_XLATE_ERROR;
+	}
+	return IOF_XLATE_ERROR;
+}
+
+static u32 s1_dir_perm(const struct s1_walk *w, bool table_writable)
+{
+	return (w->write ? IOF_SLOT_WRITE : 0) | (w->user ? IOF_SLOT_USER : 0) |
+	       (w->noexec ? IOF_SLOT_NOEXEC : 0) | (table_writable ? IOF_SLOT_READ : 0);
+}
+
+static enum iof_xlate_result s1_walk(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
+				     u32 access, struct iof_leaf *leaf)
+{
+	const struct iof_mdomain *mdom = att->mdom;
+	struct s1_walk w = {
+		.mdom = mdom, .iova = iova, .access = access, .write = true, .user = true,
+		.accessed = S1_ACCESSED | (mdom->extended_accessed ? S1_EXT_ACCESSED : 0),
+	};
+	u64 tag = atomic64_read(&att->tag);
+	const struct iof_tlb_slot *dir;
+	enum iof_xlate_result res;
+	u64 gpa = mdom->root, entry;
+	int level;
+
+	if (!s1_canonical(iova))
+		return IOF_XLATE_ERROR;
+	if ((access & IOF_ACCESS_PRIV) && !mdom->supervisor)
+		return IOF_XLATE_ERROR;
+
+	dir = iof_tlb_find_dir(tlb, tag, iova);
+	if (dir) {
+		u64 *table = (u64 *)(unsigned long)dir->pa;
+
+		w.write = dir->perm & IOF_SLOT_WRITE;
+		w.user = dir->perm & IOF_SLOT_USER;
+		w.noexec = dir->perm & IOF_SLOT_NOEXEC;
+		res = s1_entry(&w, &table[(iova >> 12) & 511], dir->perm & IOF_SLOT_READ, 1,
+			       &entry);
+		return res == IOF_XLATE_OK ? s1_finish(&w, entry, 1, leaf) : res;
+	}
+
+	for (level = S1_LEVELS;; level--) {
+		struct iof_leaf page;
+		u64 *table;
+
+		if (!nested_page(mdom->parent, gpa, &page))
+			return IOF_XLATE_ERROR;
+		table = phys_to_virt(page.pa);
+		if (level == 1)
+			iof_tlb_fill_dir(tlb, tag, iova, table, s1_dir_perm(&w, page.write));
+		res = s1_entry(&w, &table[(iova >> s1_shift(level)) & 511], page.write, level,
+			       &entry);
+		if (res != IOF_XLATE_OK)
+			return res;
+		if (level == 1 || (entry & S1_LARGE))
+			return s1_finish(&w, entry, level, leaf);
+		gpa = entry & S1_ADDR;
+	}
+}
+
+static enum iof_xlate_result s2_alone(const struct iof_mdomain *mdom, u64 iova, u32 access,
+				      struct iof_leaf *leaf)
+{
+	if (iova >> IOF_S2_WIDTH)
+		return IOF_XLATE_ERROR;
+	if (!iof_stage2_walk(&mdom->s2, iova, leaf))
+		return IOF_XLATE_FAULT;
+	if (access & IOF_ACCESS_WRITE)
+		return leaf->write ? IOF_XLATE_OK : IOF_XLATE_FAULT;
+	return leaf->read ? IOF_XLATE_OK : IOF_XLATE_FAULT;
+}
+
+enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
+			       u32 access, struct iof_leaf *leaf)
+{
+	switch (att->mdom->domain.type) {
+	case IOF_DOMAIN_PAGING:
+		return s2_alone(att->mdom, iova, access, leaf);
+	case IOF_DOMAIN_NESTED:
+		return s1_walk(tlb, att, iova, access, leaf);
+	default:
+		return IOF_XLATE_ERROR;	/* a process's tables are not walked here */
+	}
+}
