@@ -9,8 +9,8 @@
  * Conventions: every call returns a negative errno on failure and never touches errno. All calls may be
  * made from any thread. Descriptors are ints that poll(2), epoll and io_uring can wait on until there is
  * something to read (to wait for room in a portal takes iof_poll()); reading and writing go through the
- * calls below. A descriptor that is not of an embedded world is
- * passed to the system call of the same name, so that one program text serves both.
+ * calls below. A descriptor that is not of an embedded world is passed to the system call of the same
+ * name, so that one program text serves both.
  */
 #ifndef IOFAULT_IOFAULT_H
 #define IOFAULT_IOFAULT_H
