@@ -2,12 +2,12 @@
 /*
  * answers.c - how answers reach the fault queue, and which groups still wait for theirs.
  *
- * Writing: the queue stops at the first answer it refuses (its group is answered already, or gone with
- * its device). Such an answer is counted as late and passed over; those behind it are written.
+ * Writing: the queue stops at the first answer it refuses (its group is answered already, or gone
+ * with its device). Such an answer is counted as late and passed over; those behind it are written.
  *
- * The table of open groups has those whose callback said LATER. A group may be answered by another thread
- * before its callback has returned; its cookie is then kept as EARLY until no callback is under way, so
- * that LATER does not enter a group that nobody will answer again.
+ * The table of open groups has those whose callback said LATER. A group may be answered by another
+ * thread before its callback has returned; its cookie is then kept as EARLY until no callback is
+ * under way, so that LATER does not enter a group that nobody will answer again.
  *
  * A cookie leaves the table before its answer is written: Linux may give the same one out at once.
  */
@@ -124,7 +124,7 @@ void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_b
 		if (entry->state == IOF_OPEN_EARLY)
 			return;
 	}
-	/* Without room the group will be taken for open, and its second answer be refused: no harm. */
+	/* Without room the group will be taken for open, and a second answer refused: no harm. */
 	if (!may_be_early || iof_open_room(table))
 		return;
 	entry = iof_open_find(table, cookie);
@@ -252,7 +252,7 @@ struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group
 	return copy;
 }
 
-/* Answers INVALID the groups that were to be answered LATER; a few at a time, without allocating. */
+/* Answers INVALID the groups that were to be answered LATER; allocates nothing. */
 static void iof_answers_close_later(struct iof_handler *handler)
 {
 	struct iommu_hwpt_page_response answers[IOF_CLOSE_CHUNK];

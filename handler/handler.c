@@ -2,10 +2,11 @@
 /*
  * handler.c - the fault handler: threads, reading, groups, callbacks.
  *
- * One round of a worker: read a batch, rebuild its groups, call back, write the answers, remember what is
- * answered LATER. Between rounds it looks at the queue again at once; only when that is empty does it
- * spin for the time given and then sleep in poll(2), together with an eventfd that stopping makes
- * readable for ever. In a round nothing is allocated, unless a group does not fit the buffer.
+ * One round of a worker: read a batch, rebuild its groups, call back, write the answers, remember
+ * what is answered LATER. Between rounds it looks at the queue again at once; only when that is
+ * empty does it spin for the time given and then sleep in poll(2), together with an eventfd that
+ * stopping makes readable for ever. In a round nothing is allocated, unless a group does not fit
+ * the buffer.
  */
 #include <errno.h>
 #include <limits.h>
@@ -187,7 +188,8 @@ int iof_worker_read(struct iof_worker *worker)
 	int fd = worker->handler->config.fault_fd;
 
 	for (;;) {
-		ssize_t got = iof_read(fd, worker->records, worker->room * sizeof(*worker->records));
+		size_t bytes = worker->room * sizeof(*worker->records);
+		ssize_t got = iof_read(fd, worker->records, bytes);
 
 		if (got > 0) {
 			if (got % sizeof(*worker->records))
@@ -291,7 +293,6 @@ static int iof_worker_round(struct iof_worker *worker)
 	struct iof_tally tally = { 0 };
 	uint32_t answers, later, i;
 	uint64_t faults = 0;
-	const struct iof_handler *outside = iof_inside;
 	uint64_t start = 0;
 	int nr = iof_worker_read(worker);
 	long wrote;
@@ -305,12 +306,10 @@ static int iof_worker_round(struct iof_worker *worker)
 
 	__atomic_add_fetch(&handler->running, 1, __ATOMIC_ACQ_REL);
 	worker->failed = 0;
-	iof_inside = handler;
 	iof_worker_ask(worker, (uint32_t)nr);
 	answers = iof_worker_collect(worker, (uint32_t)nr, &later);
 	if (later)
 		answers += iof_worker_later(worker, later, answers);
-	iof_inside = outside;
 	iof_worker_callbacks_done(handler);
 	wrote = iof_answers_write(handler, worker->answers, answers, &tally);
 
@@ -413,15 +412,18 @@ static int iof_worker_wait_round(struct iof_worker *worker, int timeout_ms)
 static int iof_worker_run(struct iof_worker *worker)
 {
 	struct iof_handler *handler = worker->handler;
+	const struct iof_handler *outside = iof_inside;
 
+	iof_inside = handler;
 	while (!iof_handler_stopping(handler)) {
 		int ret = iof_worker_wait_round(worker, -1);
 
 		if (ret < 0 && ret != -EINTR) {
 			iof_handler_fatal(handler, ret);
-			return ret;
+			break;
 		}
 	}
+	iof_inside = outside;
 	return __atomic_load_n(&handler->fatal, __ATOMIC_ACQUIRE);
 }
 
@@ -448,8 +450,8 @@ static int iof_handler_check(struct iof_handler_config *config)
 }
 
 /*
- * Threads get no signals of the program, but keep those that an instruction of their own raises: the
- * embedded world catches bad memory by them.
+ * Threads get no signals of the program, but keep those that an instruction of their own raises:
+ * the embedded world catches bad memory by them.
  */
 static void iof_block_signals(sigset_t *before)
 {
@@ -584,15 +586,18 @@ int iof_handler_fd(const struct iof_handler *handler)
 
 int iof_handler_run_once(struct iof_handler *handler, int timeout_ms)
 {
+	const struct iof_handler *outside = iof_inside;
 	struct iof_worker *worker = iof_worker_take(handler);
 	int ret;
 
 	if (!worker)
 		return -ENOMEM;
+	iof_inside = handler;
 	ret = iof_worker_wait_round(worker, timeout_ms);
 	iof_worker_give(worker);
 	if (ret < 0 && ret != -EINTR)
 		iof_handler_fatal(handler, ret);
+	iof_inside = outside;
 	return ret;
 }
 

@@ -2,12 +2,13 @@
 /*
  * handler_private.h - what handler.c and answers.c share.
  *
- * A handler has workers: one for each of its threads, and one for each thread of the caller that runs it
- * at the moment. A worker owns the buffers of one batch; nothing in it is touched by another thread,
- * except its statistics. Groups that are answered LATER are remembered in one table, so that closing
- * the handler can answer them.
+ * A handler has workers: one for each of its threads, and one for each thread of the caller that
+ * runs it at the moment. A worker owns the buffers of one batch; nothing in it is touched by
+ * another thread, except its statistics. Groups that are answered LATER are remembered in one
+ * table, so that closing the handler can answer them.
  *
- * Lock order: handler.lock, then worker.stats_lock. Neither is held across a callback, read or write.
+ * Lock order: handler.lock, then worker.stats_lock. Neither is held across a callback, read or
+ * write.
  */
 #ifndef IOF_HANDLER_PRIVATE_H
 #define IOF_HANDLER_PRIVATE_H

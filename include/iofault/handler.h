@@ -2,19 +2,21 @@
 /*
  * handler.h - reads page faults from a fault queue, asks your callback, writes the answers.
  *
- * A handler serves one fault descriptor (out_fault_fd of IOMMU_FAULT_QUEUE_ALLOC), of the embedded world
- * or of Linux. It reads many records at once, rebuilds the page-request groups, calls back once for each
- * group (or once for each batch of groups) and writes all answers of a batch with one write. It owns
- * neither the descriptor nor any page table: making the pages present is the callback's part.
+ * A handler serves one fault descriptor (out_fault_fd of IOMMU_FAULT_QUEUE_ALLOC), of the embedded
+ * world or of Linux. It reads many records at once, rebuilds the page-request groups, calls back
+ * once for each group (or once for each batch of groups) and writes all answers of a batch with one
+ * write. It owns neither the descriptor nor any page table: making the pages present is the
+ * callback's part.
  *
- * - Exactly one answer for each group: now, by what the callback returns, or later, from any thread.
+ * - Exactly one answer for each group: now, by what the callback returns, or later, from any
+ *   thread.
  * - One thread, several, or none: then your event loop waits for iof_handler_fd() and calls
  *   iof_handler_run_once().
  * - A callback that fails answers INVALID and is counted; it never stops the handler.
  * - Waiting is poll(2) with one eventfd to end it; no io_uring is involved.
  *
- * All functions may be called from any thread and return a negative errno on failure, unless they say
- * otherwise.
+ * All functions may be called from any thread and return a negative errno on failure, unless they
+ * say otherwise.
  */
 #ifndef IOFAULT_HANDLER_H
 #define IOFAULT_HANDLER_H
@@ -48,14 +50,14 @@ struct iof_fault_group {
 	uint32_t cookie;			/* names the group in iof_handler_answer() */
 	uint32_t dev_id;			/* the device that asks */
 	uint32_t pasid;				/* and its PASID; 0: a request without one */
-	int answer;				/* batch callback: the answer, preset to IOF_INVALID */
+	int answer;				/* of the batch callback; preset to IOF_INVALID */
 };
 
 enum iof_handler_flags {
 	/*
-	 * What iof_handler_close() leaves open. Without this flag, groups answered LATER and not yet
-	 * answered, and groups that wait unread, are answered INVALID. With it they stay open, for
-	 * another reader of the same descriptor.
+	 * What iof_handler_close() leaves open. Without this flag, groups answered LATER and not
+	 * yet answered, and groups that wait unread, are answered INVALID. With it they stay open,
+	 * for another reader of the same descriptor.
 	 */
 	IOF_HANDLER_LEAVE_OPEN = 1 << 0,
 	/* No clock is read: the latency histogram stays empty. */
@@ -68,26 +70,28 @@ enum iof_handler_flags {
 struct iof_handler_config {
 	int fault_fd;		/* borrowed until iof_handler_close() has returned */
 	uint32_t threads;	/* that the handler starts, at most 256; 0: the caller runs it */
-	uint32_t batch;		/* groups of one page that one read takes; default 64, at most 65536 */
+	uint32_t batch;		/* groups of one page for one read; default 64, at most 65536 */
 	uint32_t spin_us;	/* go on reading an empty queue for so long before sleeping */
 	uint32_t flags;		/* enum iof_handler_flags */
 
 	/*
 	 * Decides one group: an enum iof_answer, or a negative errno, which answers INVALID, is
-	 * remembered, and goes to @error. Called from all of the handler's threads at once. It may take
-	 * as long as it wants, and may call iof_handler_answer() and iof_handler_stop().
+	 * remembered, and goes to @error. Called from all of the handler's threads at once. It may
+	 * take as long as it wants, and may call iof_handler_answer() and iof_handler_stop().
 	 */
 	int (*fault)(void *arg, const struct iof_fault_group *group);
 
 	/*
-	 * Instead of @fault, if there: decides all @nr groups of a batch by setting their `answer`. 0, or a
-	 * negative errno, which is remembered and goes to @error; the answers set by then stand.
+	 * Instead of @fault, if there: decides all @nr groups of a batch by setting their `answer`.
+	 * 0, or a negative errno, which is remembered and goes to @error; the answers set by then
+	 * stand.
 	 */
 	int (*faults)(void *arg, struct iof_fault_group *groups, uint32_t nr);
 
 	/*
-	 * If there, told of each error: @err is a negative errno; @group is the group whose callback failed,
-	 * or NULL when reading or writing the descriptor failed, which stops the handler.
+	 * If there, told of each error: @err is a negative errno; @group is the group whose
+	 * callback failed, or NULL when reading or writing the descriptor failed, which stops the
+	 * handler.
 	 */
 	void (*error)(void *arg, int err, const struct iof_fault_group *group);
 
@@ -102,7 +106,7 @@ struct iof_handler_stats {
 	uint64_t invalid;	/* groups answered INVALID, for whatever reason */
 	uint64_t deferred;	/* groups whose callback said LATER */
 	uint64_t open;		/* of those, not answered now */
-	uint64_t late;		/* answers refused: the core had answered first, or no such cookie */
+	uint64_t late;		/* answers refused: the core was first, or no such cookie */
 	uint64_t failed;	/* callbacks that returned an error or nonsense */
 	uint64_t sleeps;	/* times that a thread went to sleep on an empty queue */
 	struct iof_histogram latency;	/* ns from read to written answer; without the LATER ones */
@@ -117,8 +121,8 @@ int iof_handler_open(const struct iof_handler_config *config, struct iof_handler
 
 /*
  * Asks the handler to end, and returns at once: threads finish the batch they hold (its answers are
- * written) and go; iof_handler_run() returns. May be called as often as one likes, from a callback and
- * from a signal handler too.
+ * written) and go; iof_handler_run() returns. May be called as often as one likes, from a callback
+ * and from a signal handler too.
  */
 void iof_handler_stop(struct iof_handler *handler);
 
@@ -129,24 +133,26 @@ void iof_handler_stop(struct iof_handler *handler);
 int iof_handler_wait(struct iof_handler *handler);
 
 /*
- * Stops, waits, answers INVALID what is open (but see IOF_HANDLER_LEAVE_OPEN) and frees. No other call
- * on the handler may be under way or follow. Stop the device, or detach it, before: what it asks after
- * this is read by nobody. Returns the first error since iof_handler_open(), of a callback or of the
- * descriptor, or 0; -EDEADLK from a thread of the handler, and nothing is freed.
+ * Stops, waits, answers INVALID what is open (but see IOF_HANDLER_LEAVE_OPEN) and frees. No other
+ * call on the handler may be under way or follow. Stop the device, or detach it, before: what it
+ * asks after this is read by nobody. Returns the first error since iof_handler_open(), of a
+ * callback or of the descriptor, or 0; -EDEADLK from a thread of the handler, and nothing is freed.
  */
 int iof_handler_close(struct iof_handler *handler);
 
 /*
- * Answers a group whose callback said IOF_LATER (or is about to). @answer is IOF_SUCCESS or IOF_INVALID.
- * -EINVAL	another answer; or the cookie is not open: it was answered before, or by the core when the
- *		device was detached, or never given out. Nothing else is harmed by it.
+ * Answers a group whose callback said IOF_LATER (or is about to). @answer is IOF_SUCCESS or
+ * IOF_INVALID.
+ * -EINVAL	another answer; or the cookie is not open: it was answered before, or by the core
+ *		when the device was detached, or never given out. Nothing else is harmed by it.
  * Anything else is an error of the descriptor.
  */
 int iof_handler_answer(struct iof_handler *handler, uint32_t cookie, int answer);
 
 /*
- * The same for @nr groups with as few writes as possible. Refused cookies are passed over. Returns how
- * many were taken, or a negative errno if the descriptor failed or a code is wrong (then none is).
+ * The same for @nr groups with as few writes as possible. Refused cookies are passed over. Returns
+ * how many were taken, or a negative errno if the descriptor failed or a code is wrong (then none
+ * is).
  */
 long iof_handler_answer_many(struct iof_handler *handler,
 			     const struct iommu_hwpt_page_response *answers, size_t nr);
@@ -154,12 +160,12 @@ long iof_handler_answer_many(struct iof_handler *handler,
 /* A copy of @group with its records, for free(); NULL: out of memory. */
 struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group);
 
-/* The fault descriptor, to wait for POLLIN in an event loop. Not to be closed before the handler. */
+/* The fault descriptor, to wait for POLLIN in an event loop. It outlives the handler. */
 int iof_handler_fd(const struct iof_handler *handler);
 
 /*
- * Waits up to @timeout_ms milliseconds (0: not at all, -1: for ever) for faults, handles one batch in
- * this thread, and returns the number of its groups. 0: none came, or the handler was stopped.
+ * Waits up to @timeout_ms milliseconds (0: not at all, -1: for ever) for faults, handles one batch
+ * in this thread, and returns the number of its groups. 0: none came, or the handler was stopped.
  * -EINTR	a signal came while waiting
  * Anything else is an error of the descriptor. Also possible beside threads of the handler.
  */

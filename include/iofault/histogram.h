@@ -2,9 +2,9 @@
 /*
  * histogram.h - a small latency histogram: 16 buckets for each power of two of nanoseconds.
  *
- * A value is kept with an error of at most 1/16; above 2^40 ns (18 minutes) values share the last bucket.
- * Everything is inline and plain: zero the struct to begin, give it to one thread at a time, merge
- * those of several threads at the end.
+ * A value is kept with an error of at most 1/16; above 2^40 ns (18 minutes) values share the last
+ * bucket. Everything is inline and plain: zero the struct to begin, give it to one thread at a
+ * time, merge those of several threads at the end.
  */
 #ifndef IOFAULT_HISTOGRAM_H
 #define IOFAULT_HISTOGRAM_H
@@ -47,7 +47,8 @@ static inline uint64_t iof_histogram_floor(uint32_t bucket)
 }
 
 /* Adds @times values of @value each. */
-static inline void iof_histogram_add(struct iof_histogram *histogram, uint64_t value, uint64_t times)
+static inline void iof_histogram_add(struct iof_histogram *histogram, uint64_t value,
+				     uint64_t times)
 {
 	histogram->count += times;
 	histogram->sum += value * times;

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT
+/*
+ * evict.c - pages leave, or are written back in place.
+ *
+ * The order that loses nothing: the entry is made not present (by whoever chose the page, under the
+ * lock), the hardware forgets it and has no DMA in flight any more, and only then the dirty bit is
+ * looked at, the page written to its source, the frame used again. One invalidation serves all
+ * pages of a space that leave together, and neighbours in a source are written by one call.
+ *
+ * A page that cannot be written back is entered again, as dirty as it was; it is reported once, and
+ * CLOCK passes it by while there are others. The lock is dropped while the hardware and the sources
+ * work; the frames are in the state evicting then, or held.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pager_private.h"
+
+/* One call for all entries. It returns when no DMA uses the old ones. */
+int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
+		   struct iommu_hwpt_vtd_s1_invalidate *entries, uint32_t nr)
+{
+	struct iommu_hwpt_invalidate cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt_id,
+		.data_uptr = (uintptr_t)entries,
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+		.entry_len = sizeof(*entries),
+		.entry_num = nr,
+	};
+	int ret;
+
+	do {
+		ret = iof_ioctl(pager->iommufd, IOMMU_HWPT_INVALIDATE, &cmd);
+	} while (ret == -EINTR);
+	return ret < 0 ? ret : 0;
+}
+
+/* Fills the entries for sorted frames of one space, neighbours in one. */
+static uint32_t iof_invalidate_fill(struct iommu_hwpt_vtd_s1_invalidate *entries,
+				    struct iof_frame **frames, uint32_t nr)
+{
+	uint64_t next = 1;	/* no address of a page */
+	uint32_t used = 0;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		uint64_t addr = iof_map_addr(frames[i]->map, frames[i]->page);
+
+		if (addr == next) {
+			entries[used - 1].npages++;
+		} else {
+			memset(&entries[used], 0, sizeof(entries[used]));
+			entries[used].addr = addr;
+			entries[used].npages = 1;
+			entries[used++].flags = IOMMU_VTD_INV_FLAGS_LEAF;
+		}
+		next = addr + IOF_PAGER_PAGE;
+	}
+	return used;
+}
+
+/* Makes the hardware forget the victims; each gets the result in err. */
+static void iof_forget(struct iof_pager *pager, struct iof_work *work)
+{
+	uint64_t start = iof_pager_now();
+	uint32_t first = 0;
+	uint32_t i;
+
+	while (first < work->nr_victims) {
+		struct iof_space *space = work->victims[first]->map->space;
+		uint32_t entries;
+		uint32_t nr = 1;
+		int err;
+
+		while (first + nr < work->nr_victims &&
+		       work->victims[first + nr]->map->space == space)
+			nr++;
+		entries = iof_invalidate_fill(work->invalidate, &work->victims[first], nr);
+		err = iof_invalidate(pager, space->hwpt_id, work->invalidate, entries);
+		work->stats.invalidations++;
+		if (err)
+			iof_pager_report(pager, err, "the device cannot be told to forget %u pages",
+					 nr);
+		for (i = 0; i < nr; i++)
+			work->victims[first + i]->err = err;
+		first += nr;
+	}
+	work->stats.invalidate_ns += iof_pager_now() - start;
+}
+
+static uint64_t iof_frame_offset(const struct iof_frame *frame)
+{
+	return frame->map->offset + (frame->page << IOF_PAGE_SHIFT);
+}
+
+/* Writes @nr neighbours with one call. */
+static int iof_store_run(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
+			 uint32_t nr)
+{
+	struct iof_source *source = frames[0]->map->source;
+	uint32_t pieces = 0;
+	char *end = NULL;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		char *memory = iof_frame_memory(pager, frames[i]);
+
+		if (memory == end) {
+			work->iov[pieces - 1].iov_len += IOF_PAGER_PAGE;
+		} else {
+			work->iov[pieces].iov_base = memory;
+			work->iov[pieces++].iov_len = IOF_PAGER_PAGE;
+		}
+		end = memory + IOF_PAGER_PAGE;
+	}
+	return source->ops.store(source->arg, iof_frame_offset(frames[0]), work->iov, (int)pieces);
+}
+
+/* One by one, what could not be written together, so that each page gets its own result. */
+static void iof_store_singly(struct iof_pager *pager, struct iof_work *work,
+			     struct iof_frame **frames, uint32_t nr)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		int err = iof_store_run(pager, work, &frames[i], 1);
+
+		if (err >= 0) {
+			work->stats.writebacks++;
+			continue;
+		}
+		frames[i]->err = err;
+		/* `stuck` changes only in frames that are evicting or held by a sync: ours. */
+		if (!frames[i]->stuck)
+			iof_pager_report(pager, err,
+					 "cannot write back the page at offset %llu: %s",
+					 (unsigned long long)iof_frame_offset(frames[i]),
+					 strerror(-err));
+	}
+}
+
+/*
+ * Writes back those of the sorted victims that the hardware has forgotten and that are dirty, by
+ * their entries or, with @all_dirty, all of them.
+ */
+static void iof_store_victims(struct iof_pager *pager, struct iof_work *work, bool all_dirty)
+{
+	uint64_t start = iof_pager_now();
+	uint32_t first, nr;
+
+	for (first = 0; first < work->nr_victims; first += nr) {
+		struct iof_frame **frames = &work->victims[first];
+
+		nr = 0;
+		while (first + nr < work->nr_victims && nr < IOF_RUN && !frames[nr]->err &&
+		       (all_dirty || iof_pte_load(frames[nr]->pte) & IOF_PTE_DIRTY) &&
+		       (!nr || (frames[nr]->map == frames[0]->map &&
+				frames[nr]->page == frames[0]->page + nr)))
+			nr++;
+		if (!nr) {
+			nr = 1;		/* clean, or still known to the hardware */
+			continue;
+		}
+		if (nr > 1 && iof_store_run(pager, work, frames, nr) >= 0)
+			work->stats.writebacks += nr;
+		else
+			iof_store_singly(pager, work, frames, nr);
+	}
+	work->stats.store_ns += iof_pager_now() - start;
+}
+
+static void iof_stats_merge(struct iof_pager *pager, struct iof_work *work)
+{
+	pager->stats.writebacks += work->stats.writebacks;
+	pager->stats.invalidations += work->stats.invalidations;
+	pager->stats.store_ns += work->stats.store_ns;
+	pager->stats.invalidate_ns += work->stats.invalidate_ns;
+	work->stats.writebacks = 0;
+	work->stats.invalidations = 0;
+	work->stats.store_ns = 0;
+	work->stats.invalidate_ns = 0;
+}
+
+/* The victims leave, or return if they could not be written. Returns the number of freed frames. */
+static uint32_t iof_evict_finish(struct iof_pager *pager, struct iof_work *work, bool force)
+{
+	uint32_t freed = 0;
+	uint32_t i = work->nr_victims;
+
+	/* Backwards, so that they come out of the free list in order. */
+	while (i--) {
+		struct iof_frame *frame = work->victims[i];
+
+		pager->held--;
+		if (frame->err && !force) {
+			frame->stuck = 1;
+			frame->state = IOF_FRAME_RESIDENT;
+			__atomic_xor_fetch(frame->pte, IOF_PTE_PRESENT | IOF_PTE_EVICTING,
+					   __ATOMIC_ACQ_REL);
+			continue;
+		}
+		if (frame->pins)
+			pager->stats.pinned--;
+		iof_pte_store(frame->pte, 0);
+		iof_frame_free(pager, frame);
+		freed++;
+	}
+	iof_stats_merge(pager, work);
+	iof_pager_wake(pager);
+	return freed;
+}
+
+/*
+ * The victims of @work, all of them evicting, leave. With the lock held, which is dropped
+ * meanwhile. Returns the number of freed frames.
+ */
+static uint32_t iof_evict_victims(struct iof_pager *pager, struct iof_work *work,
+				  unsigned int flags)
+{
+	uint32_t i;
+
+	pthread_mutex_unlock(&pager->lock);
+	iof_frames_sort(work->victims, work->nr_victims);
+	if (flags & IOF_EXPEL_SILENT) {
+		for (i = 0; i < work->nr_victims; i++)
+			work->victims[i]->err = 0;
+	} else {
+		iof_forget(pager, work);
+	}
+	if (!(flags & IOF_EXPEL_DISCARD))
+		iof_store_victims(pager, work, false);
+	pthread_mutex_lock(&pager->lock);
+	return iof_evict_finish(pager, work, flags & IOF_EXPEL_FORCE);
+}
+
+/*
+ * Frees some frames, about @want. With the lock held, which is dropped meanwhile. 0: there is
+ * nothing that could leave.
+ */
+uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want)
+{
+	uint64_t batch = pager->nr_frames / 32;
+	uint32_t freed;
+
+	/* Together is cheaper, but a small pool must not be emptied for it. */
+	if (batch > IOF_CHUNK / 4)
+		batch = IOF_CHUNK / 4;
+	if (want < batch)
+		want = batch;
+	if (want > IOF_CHUNK)
+		want = IOF_CHUNK;
+	work->nr_victims = iof_clock_pick(pager, work->victims, (uint32_t)want, false);
+	if (!work->nr_victims)
+		work->nr_victims = iof_clock_pick(pager, work->victims, 1, true);
+	if (!work->nr_victims)
+		return 0;
+	freed = iof_evict_victims(pager, work, 0);
+	pager->stats.evictions += freed;
+	return freed;
+}
+
+enum iof_verdict {
+	IOF_TAKE,
+	IOF_PASS,
+	IOF_BUSY,	/* another thread works on it: not now */
+};
+
+/*
+ * Looks through the frames of a range of @map from *@cursor on; those that @judge takes become the
+ * victims of @work, as many as fit. Goes by entries or by frames, whichever are fewer. true: there
+ * is more, or something busy at the cursor.
+ */
+static bool iof_scan(struct iof_map *map, uint64_t first, uint64_t last, uint64_t *cursor,
+		     struct iof_work *work,
+		     enum iof_verdict (*judge)(const struct iof_frame *frame))
+{
+	struct iof_pager *pager = map->space->pager;
+	bool by_frame = last - first >= pager->nr_frames;
+	uint64_t end = by_frame ? pager->nr_frames : last - first + 1;
+
+	work->nr_victims = 0;
+	for (; *cursor < end && work->nr_victims < IOF_CHUNK; ++*cursor) {
+		struct iof_frame *frame;
+		enum iof_verdict verdict;
+
+		if (by_frame) {
+			frame = &pager->frames[*cursor];
+			if (frame->map != map || frame->page < first || frame->page > last)
+				continue;
+		} else {
+			uint64_t pte = iof_pte_load(iof_map_pte(map, first + *cursor));
+
+			if (!pte)
+				continue;
+			frame = &pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >>
+					       IOF_PAGE_SHIFT];
+		}
+		verdict = judge(frame);
+		if (verdict == IOF_BUSY)
+			break;
+		if (verdict == IOF_TAKE)
+			work->victims[work->nr_victims++] = frame;
+	}
+	return *cursor < end;
+}
+
+static enum iof_verdict iof_judge_expelled(const struct iof_frame *frame)
+{
+	return frame->state == IOF_FRAME_RESIDENT && !frame->hold ? IOF_TAKE : IOF_BUSY;
+}
+
+/* What is on its way out must have arrived before a sync is done. */
+static enum iof_verdict iof_judge_synced(const struct iof_frame *frame)
+{
+	if (frame->state == IOF_FRAME_EVICTING)
+		return IOF_BUSY;
+	return frame->state == IOF_FRAME_RESIDENT && iof_pte_load(frame->pte) & IOF_PTE_DIRTY ?
+		IOF_TAKE : IOF_PASS;
+}
+
+static int iof_victims_err(const struct iof_work *work)
+{
+	uint32_t i;
+
+	for (i = 0; i < work->nr_victims; i++) {
+		if (work->victims[i]->err)
+			return work->victims[i]->err;
+	}
+	return 0;
+}
+
+/*
+ * All pages @first to @last of @map leave, pinned or not; waits for those that are busy. Nobody may
+ * be able to load more of them. With the lock held, which is dropped meanwhile. With FORCE
+ * everything is gone, whatever is returned; without, the first error ends it, and the page
+ * concerned is back.
+ */
+int iof_expel(struct iof_map *map, uint64_t first, uint64_t last, unsigned int flags)
+{
+	struct iof_pager *pager = map->space->pager;
+	struct iof_work *work = iof_work_take(pager);
+	uint64_t cursor = 0;
+	bool more = true;
+	int result = 0;
+
+	if (!work)
+		return -ENOMEM;
+	while (more && (!result || flags & IOF_EXPEL_FORCE)) {
+		uint32_t i;
+
+		more = iof_scan(map, first, last, &cursor, work, iof_judge_expelled);
+		if (!work->nr_victims) {
+			if (more)
+				iof_pager_wait(pager);
+			continue;
+		}
+		for (i = 0; i < work->nr_victims; i++) {
+			struct iof_frame *frame = work->victims[i];
+
+			__atomic_xor_fetch(frame->pte, IOF_PTE_PRESENT | IOF_PTE_EVICTING,
+					   __ATOMIC_ACQ_REL);
+			frame->state = IOF_FRAME_EVICTING;
+			pager->held++;
+		}
+		iof_evict_victims(pager, work, flags);
+		/* Freed frames keep their result until the lock is dropped. */
+		if (!result)
+			result = iof_victims_err(work);
+	}
+	iof_work_give(pager, work);
+	return result;
+}
+
+/*
+ * Writes back the dirty pages @first to @last of @map, which stay. With lock and map_lock held; the
+ * former is dropped meanwhile. The first error, after all have been tried.
+ */
+int iof_sync_map(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+		 uint64_t first, uint64_t last)
+{
+	uint64_t cursor = 0;
+	bool more = true;
+	int result = 0;
+
+	while (more) {
+		uint32_t i;
+		int err;
+
+		more = iof_scan(map, first, last, &cursor, work, iof_judge_synced);
+		if (!work->nr_victims) {
+			if (more)
+				iof_pager_wait(pager);
+			continue;
+		}
+		for (i = 0; i < work->nr_victims; i++) {
+			iof_frame_hold(pager, work->victims[i]);
+			__atomic_and_fetch(work->victims[i]->pte, ~IOF_PTE_DIRTY, __ATOMIC_ACQ_REL);
+		}
+		pthread_mutex_unlock(&pager->lock);
+		iof_frames_sort(work->victims, work->nr_victims);
+		/* A translation cached as dirty would not set the bit again. */
+		iof_forget(pager, work);
+		iof_store_victims(pager, work, true);
+		pthread_mutex_lock(&pager->lock);
+		err = iof_victims_err(work);
+		if (err && !result)
+			result = err;
+		for (i = 0; i < work->nr_victims; i++) {
+			struct iof_frame *frame = work->victims[i];
+
+			frame->stuck = frame->err != 0;
+			if (frame->err)
+				__atomic_or_fetch(frame->pte, IOF_PTE_DIRTY, __ATOMIC_RELAXED);
+			iof_frame_drop(pager, frame);
+		}
+		iof_stats_merge(pager, work);
+		iof_pager_wake(pager);
+	}
+	return result;
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fault.c - pages come: the way of a batch of page-request groups.
+ *
+ * A batch goes through in portions, usually one. For each group, all or nothing: every page is
+ * found, what is absent gets a frame and becomes loading, and all of its frames are held. When no
+ * more groups fit, the lock is dropped and what this thread took is loaded, neighbours by one call
+ * of their source; then the pages are entered, other threads' loads are waited for, and each group
+ * is answered. A group is SUCCESS only if all of its pages were there at the same time.
+ *
+ * Why this ends: a thread waits for others only with its own loads done, or with none. A group that
+ * does not fit waits while anybody holds frames; when nobody does, it never will fit, and is
+ * INVALID.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "pager_private.h"
+
+/* What became of trying to take a group. */
+enum iof_taken {
+	IOF_TAKEN,
+	IOF_REFUSED,	/* it will never be */
+	IOF_NO_FRAMES,	/* not now */
+	IOF_NOT_NOW,	/* one of its pages is just leaving */
+};
+
+/* The mapping and page of a fault, if it may have it. */
+static struct iof_map *iof_fault_page(struct iof_space *space,
+				      const struct iommu_hwpt_pgfault *fault, uint64_t *page)
+{
+	struct iof_map *map = iof_map_find(space, fault->addr);
+
+	if (!map || map->dying || !map->source || iof_space_refuses(space, fault->addr) ||
+	    (fault->perm & IOMMU_PGFAULT_PERM_WRITE && !(map->prot & IOF_PAGER_WRITE)))
+		return NULL;
+	*page = (fault->addr - map->iova) >> IOF_PAGE_SHIFT;
+	return map;
+}
+
+/* Program memory is always there: a fault on it came late, or asks for a right it lacks. */
+static bool iof_fault_memory(struct iof_space *space, const struct iommu_hwpt_pgfault *fault)
+{
+	struct iof_map *map = iof_map_find(space, fault->addr);
+
+	return map && !map->source && !map->dying &&
+	       (!(fault->perm & IOMMU_PGFAULT_PERM_WRITE) || map->prot & IOF_PAGER_WRITE);
+}
+
+static struct iof_frame *iof_pte_frame(struct iof_pager *pager, uint64_t pte)
+{
+	return &pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >> IOF_PAGE_SHIFT];
+}
+
+/* How many frames the group needs (a page named twice counts twice), or why it cannot be. */
+static enum iof_taken iof_group_look(struct iof_pager *pager, struct iof_space *space,
+				     const struct iof_fault_group *group, uint64_t *needed)
+{
+	uint32_t i;
+
+	*needed = 0;
+	for (i = 0; i < group->nr_pages; i++) {
+		struct iof_map *map;
+		uint64_t page, pte;
+
+		map = iof_fault_page(space, &group->pages[i], &page);
+		if (!map) {
+			if (iof_fault_memory(space, &group->pages[i]))
+				continue;
+			return IOF_REFUSED;
+		}
+		pte = iof_pte_load(iof_map_pte(map, page));
+		if (!pte)
+			++*needed;
+		else if (!(pte & IOF_PTE_PRESENT) &&
+			 iof_pte_frame(pager, pte)->state == IOF_FRAME_EVICTING)
+			return IOF_NOT_NOW;
+	}
+	return IOF_TAKEN;
+}
+
+/* Holds one page of a group, taking a frame if it is absent. */
+static void iof_page_take(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+			  uint64_t page, uint32_t group, bool write, unsigned int flags)
+{
+	uint64_t *entry = iof_map_pte(map, page);
+	uint64_t pte = iof_pte_load(entry);
+	struct iof_frame *frame;
+
+	if (pte) {
+		frame = iof_pte_frame(pager, pte);
+		iof_frame_hold(pager, frame);
+		if (frame->ahead) {
+			frame->ahead = 0;
+			pager->stats.prefetch_used++;
+		}
+		if (!(flags & IOF_RESOLVE_QUIET))
+			pager->stats.present++;
+	} else {
+		frame = iof_frame_take(pager, map, page, entry);
+		work->loads[work->nr_loads++] = frame;
+		if (!(flags & IOF_RESOLVE_QUIET))
+			iof_prefetch_note(pager, work, map, page);
+	}
+	if (frame->state == IOF_FRAME_LOADING)
+		frame->write |= write;
+	work->items[work->nr_items].frame = frame;
+	work->items[work->nr_items++].group = group;
+}
+
+/* Takes all pages of a group, or nothing. May evict, which drops the lock. */
+static enum iof_taken iof_group_take(struct iof_pager *pager, struct iof_work *work,
+				     const struct iof_fault_group *group, uint32_t index,
+				     unsigned int flags)
+{
+	struct iof_space *space;
+	uint64_t needed;
+	uint32_t i;
+
+	if (group->nr_pages > work->room - work->nr_items &&
+	    (work->nr_items || group->nr_pages > pager->nr_frames ||
+	     iof_work_reserve(work, group->nr_pages)))
+		return IOF_NO_FRAMES;
+	for (;;) {
+		enum iof_taken look;
+
+		space = iof_pager_space(pager, group->pasid);
+		if (!space)
+			return IOF_REFUSED;
+		look = iof_group_look(pager, space, group, &needed);
+		if (look != IOF_TAKEN)
+			return look;
+		if (needed <= pager->nr_free)
+			break;
+		if (flags & IOF_RESOLVE_NO_EVICT ||
+		    !iof_evict(pager, work, needed - pager->nr_free))
+			return IOF_NO_FRAMES;
+	}
+	for (i = 0; i < group->nr_pages; i++) {
+		const struct iommu_hwpt_pgfault *fault = &group->pages[i];
+		struct iof_map *map;
+		uint64_t page;
+
+		map = iof_fault_page(space, fault, &page);
+		if (map)
+			iof_page_take(pager, work, map, page, index,
+				      fault->perm & IOMMU_PGFAULT_PERM_WRITE &&
+				      !(flags & IOF_RESOLVE_QUIET), flags);
+	}
+	return IOF_TAKEN;
+}
+
+/*
+ * Loading
+ */
+
+static uint64_t iof_load_offset(const struct iof_frame *frame)
+{
+	return frame->map->offset + (frame->page << IOF_PAGE_SHIFT);
+}
+
+/* Loads @nr neighbours with one call. */
+static int iof_load_run(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
+			uint32_t nr)
+{
+	struct iof_source *source = frames[0]->map->source;
+	uint32_t pieces = 0;
+	char *end = NULL;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		char *memory = iof_frame_memory(pager, frames[i]);
+
+		if (memory == end) {
+			work->iov[pieces - 1].iov_len += IOF_PAGER_PAGE;
+		} else {
+			work->iov[pieces].iov_base = memory;
+			work->iov[pieces++].iov_len = IOF_PAGER_PAGE;
+		}
+		end = memory + IOF_PAGER_PAGE;
+	}
+	return source->ops.load(source->arg, iof_load_offset(frames[0]), work->iov, (int)pieces);
+}
+
+/* One by one, what could not be loaded together. A page that was only guessed fails in silence. */
+static void iof_load_singly(struct iof_pager *pager, struct iof_work *work,
+			    struct iof_frame **frames, uint32_t nr)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		int err = iof_load_run(pager, work, &frames[i], 1);
+
+		if (err >= 0)
+			continue;
+		frames[i]->err = err;
+		if (!frames[i]->guess)
+			iof_pager_report(pager, err, "cannot load the page at offset %llu: %s",
+					 (unsigned long long)iof_load_offset(frames[i]),
+					 strerror(-err));
+	}
+}
+
+/* Fills all frames that the portion took. Without the lock. */
+static void iof_load(struct iof_pager *pager, struct iof_work *work)
+{
+	uint64_t start = iof_pager_now();
+	uint32_t first, nr;
+
+	iof_frames_sort(work->loads, work->nr_loads);
+	for (first = 0; first < work->nr_loads; first += nr) {
+		struct iof_frame **frames = &work->loads[first];
+
+		nr = 1;
+		while (first + nr < work->nr_loads && nr < IOF_RUN &&
+		       frames[nr]->map == frames[0]->map &&
+		       frames[nr]->page == frames[0]->page + nr)
+			nr++;
+		if (nr == 1 || iof_load_run(pager, work, frames, nr) < 0)
+			iof_load_singly(pager, work, frames, nr);
+	}
+	work->stats.load_ns += iof_pager_now() - start;
+}
+
+/* Enters what was loaded. A page that was asked for counts as accessed: it stays for a round. */
+static void iof_publish(struct iof_pager *pager, struct iof_work *work)
+{
+	uint32_t i;
+
+	for (i = 0; i < work->nr_loads; i++) {
+		struct iof_frame *frame = work->loads[i];
+		uint64_t pte = iof_frame_iova(pager, frame) | IOF_PTE_PRESENT | IOF_PTE_USER;
+
+		if (frame->err) {
+			frame->state = IOF_FRAME_FAILED;
+			iof_pte_store(frame->pte, 0);
+			continue;
+		}
+		if (frame->map->prot & IOF_PAGER_WRITE)
+			pte |= IOF_PTE_WRITE;
+		if (frame->write)
+			pte |= IOF_PTE_DIRTY;
+		if (frame->ahead) {
+			pager->stats.prefetched++;
+		} else {
+			pte |= IOF_PTE_ACCESSED;
+			pager->stats.loaded++;
+		}
+		frame->state = IOF_FRAME_RESIDENT;
+		iof_pte_store(frame->pte, pte);
+	}
+	pager->stats.load_ns += work->stats.load_ns;
+	work->stats.load_ns = 0;
+	iof_pager_wake(pager);
+}
+
+/* Waits for other threads' loads, answers the groups, lets the frames go. */
+static int iof_settle(struct iof_pager *pager, struct iof_work *work,
+		      struct iof_fault_group *groups, unsigned int flags)
+{
+	int result = 0;
+	uint32_t i;
+
+	for (i = 0; i < work->nr_items; i++) {
+		while (work->items[i].frame->state == IOF_FRAME_LOADING)
+			iof_pager_wait(pager);
+	}
+	for (i = 0; i < work->nr_items; i++) {
+		struct iof_frame *frame = work->items[i].frame;
+
+		if (work->items[i].group == IOF_NO_GROUP)
+			goto drop;
+		if (frame->state == IOF_FRAME_FAILED) {
+			groups[work->items[i].group].answer = IOF_INVALID;
+			if (!result)
+				result = frame->err;
+		} else if (flags & IOF_RESOLVE_PIN && !frame->pins++) {
+			pager->stats.pinned++;
+		}
+drop:
+		iof_frame_drop(pager, frame);
+	}
+	iof_pager_wake(pager);
+	return result;
+}
+
+/* What was taken is loaded, entered and let go. With the lock held, which is dropped meanwhile. */
+static int iof_portion_end(struct iof_pager *pager, struct iof_work *work,
+			   struct iof_fault_group *groups, unsigned int flags)
+{
+	if (work->nr_ahead)
+		iof_prefetch_take(pager, work);
+	if (work->nr_loads) {
+		pthread_mutex_unlock(&pager->lock);
+		iof_load(pager, work);
+		pthread_mutex_lock(&pager->lock);
+		iof_publish(pager, work);
+	}
+	return iof_settle(pager, work, groups, flags);
+}
+
+/* A group that can never be had. */
+static void iof_group_too_long(struct iof_pager *pager, const struct iof_fault_group *group)
+{
+	pthread_mutex_unlock(&pager->lock);
+	iof_pager_report(pager, -ENOSPC,
+			 "a fault asks for %u pages at a time, which does not fit the budget now",
+			 group->nr_pages);
+	pthread_mutex_lock(&pager->lock);
+}
+
+/*
+ * Makes the pages of all groups present and sets their answers. 0, or the first error: of a source,
+ * -ENOENT for what is refused, -ENOSPC for what does not fit; that group and, with NO_EVICT, all
+ * behind it are INVALID. -ENOMEM before anything is done.
+ */
+int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr,
+		unsigned int flags)
+{
+	struct iof_work *work;
+	uint32_t done = 0;
+	int result = 0;
+
+	pthread_mutex_lock(&pager->lock);
+	work = iof_work_take(pager);
+	if (!work) {
+		pthread_mutex_unlock(&pager->lock);
+		return -ENOMEM;
+	}
+	if (!(flags & IOF_RESOLVE_QUIET)) {
+		uint32_t i;
+
+		pager->stats.groups += nr;
+		for (i = 0; i < nr; i++)
+			pager->stats.faults += groups[i].nr_pages;
+	}
+	while (done < nr) {
+		enum iof_taken taken = IOF_TAKEN;
+		uint32_t first = done;
+		int err = 0;
+
+		work->nr_items = 0;
+		work->nr_loads = 0;
+		work->nr_ahead = 0;
+		for (; done < nr; done++) {
+			taken = iof_group_take(pager, work, &groups[done], done, flags);
+			if (taken == IOF_NO_FRAMES || taken == IOF_NOT_NOW)
+				break;
+			groups[done].answer = taken == IOF_TAKEN ? IOF_SUCCESS : IOF_INVALID;
+			if (taken == IOF_REFUSED) {
+				pager->stats.refused += !(flags & IOF_RESOLVE_QUIET);
+				err = -ENOENT;
+			}
+		}
+		if (work->nr_items || done > first) {
+			int load_err = iof_portion_end(pager, work, groups, flags);
+
+			err = err ? err : load_err;
+		} else if (taken == IOF_NOT_NOW ||
+			   (pager->held && !(flags & IOF_RESOLVE_NO_EVICT))) {
+			iof_pager_wait(pager);
+		} else {
+			groups[done].answer = IOF_INVALID;
+			err = -ENOSPC;
+			if (flags & IOF_RESOLVE_NO_EVICT)
+				nr = done;
+			else
+				iof_group_too_long(pager, &groups[done++]);
+		}
+		if (err && !result)
+			result = err;
+	}
+	iof_work_give(pager, work);
+	pthread_mutex_unlock(&pager->lock);
+	return result;
+}

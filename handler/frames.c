@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/*
+ * frames.c - the pool of page frames, and CLOCK, which chooses the pages that leave.
+ *
+ * The pool is one piece of memory of the size of the budget, aligned for large pages of the CPU and
+ * mapped once in the parent IOAS. The hand of CLOCK goes round the frames: a page that was accessed
+ * since the hand's last visit loses its accessed bit and stays, another one goes. The bit is
+ * cleared without telling the hardware, which may have it cached and not set it again; a page that
+ * looks unused for that reason costs a fault, never data.
+ *
+ * Everything but creating and destroying runs under pager.lock.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "pager_private.h"
+
+#define IOF_POOL_ALIGN (2u << 20)
+
+/* Memory of @bytes bytes, aligned to 2 MiB if it is that long. */
+static char *iof_pool_map(uint64_t bytes)
+{
+	uint64_t extra = bytes >= IOF_POOL_ALIGN ? IOF_POOL_ALIGN : 0;
+	char *memory = mmap(NULL, bytes + extra, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t before;
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	if (!extra)
+		return memory;
+	before = -(uintptr_t)memory & (IOF_POOL_ALIGN - 1);
+	if (before)
+		munmap(memory, before);
+	if (extra - before)
+		munmap(memory + before + bytes, extra - before);
+	madvise(memory + before, bytes, MADV_HUGEPAGE);
+	return memory + before;
+}
+
+int iof_frames_create(struct iof_pager *pager)
+{
+	uint64_t bytes = pager->nr_frames << IOF_PAGE_SHIFT;
+	uint64_t i;
+	int err;
+
+	pager->frames = calloc(pager->nr_frames, sizeof(*pager->frames));
+	pager->pool = iof_pool_map(bytes);
+	if (!pager->frames || !pager->pool)
+		return iof_pager_fail(pager, -ENOMEM, "no memory for %llu page frames",
+				      (unsigned long long)pager->nr_frames);
+	err = iof_pager_parent_map(pager, pager->pool, bytes, true, &pager->pool_iova);
+	if (err)
+		return iof_pager_fail(pager, err, "cannot map %llu page frames for the device",
+				      (unsigned long long)pager->nr_frames);
+	/* The first frame comes out first. */
+	for (i = pager->nr_frames; i-- > 0;) {
+		pager->frames[i].next_free = pager->free;
+		pager->free = &pager->frames[i];
+	}
+	pager->nr_free = pager->nr_frames;
+	return 0;
+}
+
+void iof_frames_destroy(struct iof_pager *pager)
+{
+	uint64_t bytes = pager->nr_frames << IOF_PAGE_SHIFT;
+
+	if (pager->pool_iova)
+		iof_pager_parent_unmap(pager, pager->pool_iova, bytes);
+	if (pager->pool)
+		munmap(pager->pool, bytes);
+	free(pager->frames);
+}
+
+/* A free frame, for @page of @map: loading, held by the caller. There must be one. */
+struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_map *map, uint64_t page,
+				 uint64_t *pte)
+{
+	struct iof_frame *frame = pager->free;
+	uint64_t resident;
+
+	pager->free = frame->next_free;
+	pager->nr_free--;
+	pager->held++;
+	resident = pager->nr_frames - pager->nr_free;
+	if (resident > pager->stats.resident_peak)
+		pager->stats.resident_peak = resident;
+	frame->map = map;
+	frame->page = page;
+	frame->pte = pte;
+	frame->hold = 1;
+	frame->pins = 0;
+	frame->err = 0;
+	frame->state = IOF_FRAME_LOADING;
+	frame->ahead = 0;
+	frame->guess = 0;
+	frame->write = 0;
+	frame->stuck = 0;
+	map->frames++;
+	iof_pte_store(pte, iof_frame_iova(pager, frame) | IOF_PTE_LOADING);
+	return frame;
+}
+
+/* Nobody needs the frame any more, and no entry names it. */
+void iof_frame_free(struct iof_pager *pager, struct iof_frame *frame)
+{
+	frame->map->frames--;
+	frame->map = NULL;
+	frame->state = IOF_FRAME_FREE;
+	frame->next_free = pager->free;
+	pager->free = frame;
+	pager->nr_free++;
+}
+
+void iof_frame_hold(struct iof_pager *pager, struct iof_frame *frame)
+{
+	if (!frame->hold++)
+		pager->held++;
+}
+
+void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame)
+{
+	if (--frame->hold)
+		return;
+	pager->held--;
+	if (frame->state == IOF_FRAME_FAILED)
+		iof_frame_free(pager, frame);
+}
+
+/*
+ * Chooses up to @want pages and makes their entries not present: they are evicting now, and counted
+ * as held. @stuck: also those that could not be written back before.
+ */
+uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uint32_t want,
+			bool stuck)
+{
+	uint64_t steps = pager->nr_frames * 2;
+	uint32_t nr = 0;
+
+	while (steps-- && nr < want) {
+		struct iof_frame *frame = &pager->frames[pager->hand];
+		uint64_t pte;
+
+		if (++pager->hand == pager->nr_frames)
+			pager->hand = 0;
+		if (frame->state != IOF_FRAME_RESIDENT || frame->hold || frame->pins ||
+		    (frame->stuck && !stuck))
+			continue;
+		pte = iof_pte_load(frame->pte);
+		if (pte & IOF_PTE_ACCESSED) {
+			__atomic_and_fetch(frame->pte, ~IOF_PTE_ACCESSED, __ATOMIC_RELAXED);
+			if (frame->ahead) {
+				frame->ahead = 0;
+				pager->stats.prefetch_used++;
+			}
+			continue;
+		}
+		/* One becomes 0 and the other 1; what the device has set meanwhile stays. */
+		__atomic_xor_fetch(frame->pte, IOF_PTE_PRESENT | IOF_PTE_EVICTING,
+				   __ATOMIC_ACQ_REL);
+		frame->state = IOF_FRAME_EVICTING;
+		pager->held++;
+		victims[nr++] = frame;
+	}
+	return nr;
+}
+
+static bool iof_frame_before(const struct iof_frame *one, const struct iof_frame *other)
+{
+	if (one->map->space != other->map->space)
+		return one->map->space < other->map->space;
+	return iof_map_addr(one->map, one->page) < iof_map_addr(other->map, other->page);
+}
+
+/* By space and address: Shell's way, which needs no memory and is quick where much is in order. */
+void iof_frames_sort(struct iof_frame **frames, uint32_t nr)
+{
+	static const uint32_t gaps[] = { 3548, 1577, 701, 301, 132, 57, 23, 10, 4, 1 };
+	uint32_t i, at, round;
+
+	for (round = 0; round < sizeof(gaps) / sizeof(gaps[0]); round++) {
+		uint32_t gap = gaps[round];
+
+		for (i = gap; i < nr; i++) {
+			struct iof_frame *frame = frames[i];
+
+			at = i;
+			for (; at >= gap && iof_frame_before(frame, frames[at - gap]); at -= gap)
+				frames[at] = frames[at - gap];
+			frames[at] = frame;
+		}
+	}
+}

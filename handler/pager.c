@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: MIT
+/*
+ * pager.c - opening and closing a pager, its errors and statistics.
+ *
+ * What is set up once, in this order: descriptors, binding, the parent IOAS and its HWPT, the pool
+ * of frames in it, the fault queue, the handler. Closing goes backwards and never stops half way;
+ * what was not set up is 0 or -1. Spaces come and go in between (space.c).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <iofault/vfio.h>
+
+#include "pager_private.h"
+
+#define IOF_BATCH_DEFAULT 64u
+#define IOF_WORK_LEAST 64u
+#define IOF_WORK_MOST 65536u
+
+/* Why this thread's last open failed; and what iof_pager_error() last told it. */
+static __thread char iof_open_sentence[IOF_SENTENCE];
+static __thread char iof_told_sentence[IOF_SENTENCE];
+
+/*
+ * Errors
+ */
+
+static void iof_pager_say(struct iof_pager *pager, const char *sentence)
+{
+	pthread_mutex_lock(&pager->error_lock);
+	snprintf(pager->sentence, sizeof(pager->sentence), "%s", sentence);
+	pthread_mutex_unlock(&pager->error_lock);
+}
+
+/* Remembers a sentence and returns @err. With any locks. */
+int iof_pager_fail(struct iof_pager *pager, int err, const char *format, ...)
+{
+	char sentence[IOF_SENTENCE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof(sentence), format, args);
+	va_end(args);
+	iof_pager_say(pager, sentence);
+	return err;
+}
+
+/* Something failed that no caller is there to hear of. Without locks. */
+void iof_pager_report(struct iof_pager *pager, int err, const char *format, ...)
+{
+	char sentence[IOF_SENTENCE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof(sentence), format, args);
+	va_end(args);
+	iof_pager_say(pager, sentence);
+	__atomic_add_fetch(&pager->errors, 1, __ATOMIC_RELAXED);
+	if (pager->config.error)
+		pager->config.error(pager->config.arg, err, sentence);
+}
+
+const char *iof_pager_error(struct iof_pager *pager)
+{
+	if (!pager)
+		return iof_open_sentence;
+	pthread_mutex_lock(&pager->error_lock);
+	memcpy(iof_told_sentence, pager->sentence, sizeof(iof_told_sentence));
+	pthread_mutex_unlock(&pager->error_lock);
+	return iof_told_sentence;
+}
+
+/*
+ * Waiting, and the arrays of a batch. All with the lock.
+ */
+
+/* Until something changes. The lock is dropped meanwhile. */
+void iof_pager_wait(struct iof_pager *pager)
+{
+	pager->waiters++;
+	pthread_cond_wait(&pager->changed, &pager->lock);
+	pager->waiters--;
+}
+
+void iof_pager_wake(struct iof_pager *pager)
+{
+	if (pager->waiters)
+		pthread_cond_broadcast(&pager->changed);
+}
+
+static void iof_work_free(struct iof_work *work)
+{
+	free(work->items);
+	free(work->loads);
+	free(work->ahead);
+	free(work);
+}
+
+/* Room for @room pages; what the arrays hold is lost. */
+int iof_work_reserve(struct iof_work *work, uint32_t room)
+{
+	struct iof_item *items = calloc(room, sizeof(*items));
+	struct iof_frame **loads = calloc(room, sizeof(struct iof_frame *));
+	struct iof_ahead *ahead = calloc(room, sizeof(*ahead));
+
+	if (!items || !loads || !ahead) {
+		free(items);
+		free(loads);
+		free(ahead);
+		return -ENOMEM;
+	}
+	free(work->items);
+	free(work->loads);
+	free(work->ahead);
+	work->items = items;
+	work->loads = loads;
+	work->ahead = ahead;
+	work->room = room;
+	return 0;
+}
+
+static struct iof_work *iof_work_new(struct iof_pager *pager)
+{
+	const struct iof_pager_config *config = &pager->config;
+	uint64_t room = (uint64_t)config->batch * (config->group_pages + config->prefetch);
+	struct iof_work *work = calloc(1, sizeof(*work));
+
+	if (!work)
+		return NULL;
+	if (room > pager->nr_frames)
+		room = pager->nr_frames;
+	if (room < IOF_WORK_LEAST)
+		room = IOF_WORK_LEAST;
+	if (room > IOF_WORK_MOST)
+		room = IOF_WORK_MOST;
+	if (iof_work_reserve(work, (uint32_t)room)) {
+		free(work);
+		return NULL;
+	}
+	return work;
+}
+
+struct iof_work *iof_work_take(struct iof_pager *pager)
+{
+	struct iof_work *work = pager->idle;
+
+	if (!work)
+		return iof_work_new(pager);
+	pager->idle = work->next;
+	return work;
+}
+
+void iof_work_give(struct iof_pager *pager, struct iof_work *work)
+{
+	work->next = pager->idle;
+	pager->idle = work;
+}
+
+/* One for each thread, and one for teardown, which must not need memory. */
+static int iof_works_create(struct iof_pager *pager)
+{
+	uint32_t i;
+
+	for (i = 0; i <= pager->config.threads; i++) {
+		struct iof_work *work = iof_work_new(pager);
+
+		if (!work)
+			return iof_pager_fail(pager, -ENOMEM, "no memory for %u handler threads",
+					      pager->config.threads);
+		iof_work_give(pager, work);
+	}
+	return 0;
+}
+
+/*
+ * The parent's space
+ */
+
+/* Where the parent has memory of this program; the address is /dev/iommu's choice. */
+int iof_pager_parent_map(struct iof_pager *pager, void *addr, uint64_t length, bool writable,
+			 uint64_t *iova)
+{
+	struct iommu_ioas_map map = {
+		.size = sizeof(map),
+		.flags = IOMMU_IOAS_MAP_READABLE | (writable ? IOMMU_IOAS_MAP_WRITEABLE : 0),
+		.ioas_id = pager->ioas_id,
+		.user_va = (uintptr_t)addr,
+		.length = length,
+	};
+	int ret = iof_ioctl(pager->iommufd, IOMMU_IOAS_MAP, &map);
+
+	if (ret < 0)
+		return ret;
+	*iova = map.iova;
+	return 0;
+}
+
+int iof_pager_parent_unmap(struct iof_pager *pager, uint64_t iova, uint64_t length)
+{
+	struct iommu_ioas_unmap unmap = {
+		.size = sizeof(unmap),
+		.ioas_id = pager->ioas_id,
+		.iova = iova,
+		.length = length,
+	};
+	int ret = iof_ioctl(pager->iommufd, IOMMU_IOAS_UNMAP, &unmap);
+
+	return ret < 0 ? ret : 0;
+}
+
+/*
+ * Opening
+ */
+
+uint64_t iof_pager_least(const struct iof_pager_config *config)
+{
+	uint64_t engines = config->engines ? config->engines : 1;
+	uint64_t group = config->group_pages ? config->group_pages : 1;
+
+	return engines * (2 * group + 2) * IOF_PAGER_PAGE;
+}
+
+static int iof_pager_check(struct iof_pager *pager)
+{
+	struct iof_pager_config *config = &pager->config;
+	uint64_t most;
+
+	if (config->threads > 64 || config->batch > 65536 || config->prefetch > 65536 ||
+	    config->engines > 4096 || config->group_pages > 65536 ||
+	    config->prefetch_policy > IOF_PREFETCH_ALWAYS)
+		return iof_pager_fail(pager, -EINVAL,
+				      "a number in the configuration is out of range");
+	pager->least = iof_pager_least(config) >> IOF_PAGE_SHIFT;
+	pager->nr_frames = config->resident >> IOF_PAGE_SHIFT;
+	if (pager->nr_frames < pager->least)
+		return iof_pager_fail(pager, -EINVAL,
+				      "a budget of %llu bytes is too small: the least that works "
+				      "here is %llu bytes", (unsigned long long)config->resident,
+				      (unsigned long long)pager->least << IOF_PAGE_SHIFT);
+	if (!config->threads)
+		config->threads = 1;
+	if (!config->batch)
+		config->batch = IOF_BATCH_DEFAULT;
+	if (!config->group_pages)
+		config->group_pages = 1;
+	/* A batch holds its frames until it is answered: it must not want all there are. */
+	most = pager->nr_frames / (4ull * config->threads * config->group_pages);
+	if (config->batch > most)
+		config->batch = most ? (uint32_t)most : 1;
+	if (config->prefetch > pager->nr_frames / 8)
+		config->prefetch = (uint32_t)(pager->nr_frames / 8);
+	return 0;
+}
+
+static int iof_pager_bind(struct iof_pager *pager)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = offsetof(struct vfio_device_bind_iommufd, token_uuid_ptr),
+		.iommufd = pager->iommufd,
+	};
+	int ret;
+
+	if (pager->dev_id)
+		return 0;
+	ret = iof_ioctl(pager->device_fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	if (ret < 0)
+		return iof_pager_fail(pager, ret, "cannot bind the device to /dev/iommu: %s",
+				      strerror(-ret));
+	pager->dev_id = bind.out_devid;
+	return 0;
+}
+
+static int iof_pager_hw_info(struct iof_pager *pager)
+{
+	struct iommu_hw_info_vtd vtd;
+	struct iommu_hw_info info = {
+		.size = sizeof(info),
+		.dev_id = pager->dev_id,
+		.data_len = sizeof(vtd),
+		.data_uptr = (uintptr_t)&vtd,
+	};
+	int ret = iof_ioctl(pager->iommufd, IOMMU_GET_HW_INFO, &info);
+
+	if (ret < 0)
+		return iof_pager_fail(pager, ret, "cannot ask what the IOMMU can do: %s",
+				      strerror(-ret));
+	if (info.out_data_type != IOMMU_HW_INFO_TYPE_INTEL_VTD)
+		return iof_pager_fail(pager, -EOPNOTSUPP,
+				      "the device's IOMMU has no VT-d first stage");
+	pager->pasid_bits = info.out_max_pasid_log2;
+	return 0;
+}
+
+static int iof_pager_parent(struct iof_pager *pager)
+{
+	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
+	struct iommu_hwpt_alloc hwpt = {
+		.size = sizeof(hwpt),
+		.flags = IOMMU_HWPT_ALLOC_NEST_PARENT,
+		.dev_id = pager->dev_id,
+	};
+	int ret = iof_ioctl(pager->iommufd, IOMMU_IOAS_ALLOC, &ioas);
+
+	if (ret < 0)
+		return iof_pager_fail(pager, ret, "no I/O address space: %s", strerror(-ret));
+	pager->ioas_id = ioas.out_ioas_id;
+	hwpt.pt_id = pager->ioas_id;
+	ret = iof_ioctl(pager->iommufd, IOMMU_HWPT_ALLOC, &hwpt);
+	if (ret < 0)
+		return iof_pager_fail(pager, ret, "the device cannot do nested translation: %s",
+				      strerror(-ret));
+	pager->parent_id = hwpt.out_hwpt_id;
+	return 0;
+}
+
+static int iof_pager_faults(void *arg, struct iof_fault_group *groups, uint32_t nr)
+{
+	int err = iof_resolve(arg, groups, nr, 0);
+
+	/* Refused pages and failing sources are daily life, and told elsewhere. */
+	return err == -ENOMEM ? err : 0;
+}
+
+static int iof_pager_queue(struct iof_pager *pager)
+{
+	struct iommu_fault_alloc queue = { .size = sizeof(queue) };
+	struct iof_handler_config config = {
+		.threads = pager->config.threads,
+		.batch = pager->config.batch,
+		.spin_us = pager->config.spin_us,
+		.faults = iof_pager_faults,
+		.arg = pager,
+	};
+	int ret = iof_ioctl(pager->iommufd, IOMMU_FAULT_QUEUE_ALLOC, &queue);
+
+	if (ret < 0)
+		return iof_pager_fail(pager, ret, "this /dev/iommu has no fault queues: %s",
+				      strerror(-ret));
+	pager->fault_id = queue.out_fault_id;
+	pager->fault_fd = (int)queue.out_fault_fd;
+	config.fault_fd = pager->fault_fd;
+	ret = iof_handler_open(&config, &pager->handler);
+	if (ret < 0)
+		return iof_pager_fail(pager, ret, "cannot start the fault handler: %s",
+				      strerror(-ret));
+	return 0;
+}
+
+static void iof_pager_free(struct iof_pager *pager)
+{
+	while (pager->idle) {
+		struct iof_work *work = pager->idle;
+
+		pager->idle = work->next;
+		iof_work_free(work);
+	}
+	free(pager->spaces);
+	pthread_cond_destroy(&pager->changed);
+	pthread_mutex_destroy(&pager->error_lock);
+	pthread_mutex_destroy(&pager->lock);
+	pthread_mutex_destroy(&pager->map_lock);
+	free(pager);
+}
+
+static struct iof_pager *iof_pager_new(const struct iof_pager_config *config)
+{
+	struct iof_pager *pager = calloc(1, sizeof(*pager));
+
+	if (!pager)
+		return NULL;
+	pager->config = *config;
+	pager->iommufd = pager->device_fd = pager->fault_fd = -1;
+	pthread_mutex_init(&pager->map_lock, NULL);
+	pthread_mutex_init(&pager->lock, NULL);
+	pthread_mutex_init(&pager->error_lock, NULL);
+	pthread_cond_init(&pager->changed, NULL);
+	return pager;
+}
+
+/* The rest of opening; @err is what it came to so far. Takes the pager down if anything failed. */
+static int iof_pager_start(struct iof_pager *pager, int err, struct iof_pager **out)
+{
+	if (!err)
+		err = iof_pager_bind(pager);
+	if (!err)
+		err = iof_pager_hw_info(pager);
+	if (!err)
+		err = iof_pager_parent(pager);
+	if (!err)
+		err = iof_frames_create(pager);
+	if (!err)
+		err = iof_works_create(pager);
+	if (!err)
+		err = iof_pager_queue(pager);
+	if (err) {
+		memcpy(iof_open_sentence, pager->sentence, sizeof(iof_open_sentence));
+		iof_pager_close(pager);
+		return err;
+	}
+	*out = pager;
+	return 0;
+}
+
+static int iof_pager_open_node(struct iof_pager *pager, struct iof_world *world, const char *path,
+			       int *fd)
+{
+	int ret = iof_open(world, path, O_RDWR | O_CLOEXEC);
+
+	if (ret < 0)
+		return iof_pager_fail(pager, ret, "cannot open %s: %s", path, strerror(-ret));
+	*fd = ret;
+	return 0;
+}
+
+int iof_pager_open(struct iof_world *world, const char *device,
+		   const struct iof_pager_config *config, struct iof_pager **out)
+{
+	struct iof_pager *pager = iof_pager_new(config);
+	int err;
+
+	if (!pager) {
+		snprintf(iof_open_sentence, sizeof(iof_open_sentence), "no memory for a pager");
+		return -ENOMEM;
+	}
+	pager->owns = true;
+	err = iof_pager_check(pager);
+	if (!err)
+		err = iof_pager_open_node(pager, world, "/dev/iommu", &pager->iommufd);
+	if (!err)
+		err = iof_pager_open_node(pager, world, device ? device : "/dev/vfio/devices/vfio0",
+					  &pager->device_fd);
+	return iof_pager_start(pager, err, out);
+}
+
+int iof_pager_open_on(int iommufd, int device_fd, uint32_t dev_id,
+		      const struct iof_pager_config *config, struct iof_pager **out)
+{
+	struct iof_pager *pager = iof_pager_new(config);
+
+	if (!pager) {
+		snprintf(iof_open_sentence, sizeof(iof_open_sentence), "no memory for a pager");
+		return -ENOMEM;
+	}
+	pager->iommufd = iommufd;
+	pager->device_fd = device_fd;
+	pager->dev_id = dev_id;
+	return iof_pager_start(pager, iof_pager_check(pager), out);
+}
+
+static void iof_pager_destroy_object(struct iof_pager *pager, uint32_t id)
+{
+	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = id };
+
+	if (id)
+		iof_ioctl(pager->iommufd, IOMMU_DESTROY, &destroy);
+}
+
+int iof_pager_close(struct iof_pager *pager)
+{
+	int result = 0;
+	uint32_t i;
+
+	/* First all devices stop, so that nobody waits for the handler any more. */
+	pthread_mutex_lock(&pager->map_lock);
+	for (i = 0; i < pager->nr_spaces; i++)
+		iof_space_detach(pager->spaces[i]);
+	if (pager->handler)
+		iof_handler_close(pager->handler);
+	while (pager->nr_spaces) {
+		int err = iof_space_remove(pager->spaces[pager->nr_spaces - 1]);
+
+		if (err && !result)
+			result = err;
+	}
+	iof_table_release(pager);
+	pthread_mutex_unlock(&pager->map_lock);
+
+	if (pager->fault_fd >= 0)
+		iof_close(pager->fault_fd);
+	iof_pager_destroy_object(pager, pager->fault_id);
+	iof_pager_destroy_object(pager, pager->parent_id);
+	iof_frames_destroy(pager);
+	iof_pager_destroy_object(pager, pager->ioas_id);
+	if (pager->owns && pager->device_fd >= 0)
+		iof_close(pager->device_fd);
+	if (pager->owns && pager->iommufd >= 0)
+		iof_close(pager->iommufd);
+	iof_pager_free(pager);
+	return result;
+}
+
+/*
+ * Small questions
+ */
+
+int iof_pager_iommufd(const struct iof_pager *pager)
+{
+	return pager->iommufd;
+}
+
+int iof_pager_device_fd(const struct iof_pager *pager)
+{
+	return pager->device_fd;
+}
+
+uint32_t iof_pager_dev_id(const struct iof_pager *pager)
+{
+	return pager->dev_id;
+}
+
+uint32_t iof_pager_parent_ioas(const struct iof_pager *pager)
+{
+	return pager->ioas_id;
+}
+
+struct iof_handler *iof_pager_handler(struct iof_pager *pager)
+{
+	return pager->handler;
+}
+
+void iof_pager_stats(struct iof_pager *pager, struct iof_pager_stats *out)
+{
+	pthread_mutex_lock(&pager->lock);
+	*out = pager->stats;
+	out->errors = __atomic_load_n(&pager->errors, __ATOMIC_RELAXED);
+	out->frames = pager->nr_frames;
+	out->resident = pager->nr_frames - pager->nr_free;
+	out->table_pages = __atomic_load_n(&pager->table_pages, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&pager->lock);
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pager_private.h - what the files of the pager share.
+ *
+ * pager.c    opening and closing, errors, statistics
+ * space.c    a PASID's first stage: attaching and detaching
+ * map.c      mappings: making, finding, removing
+ * table.c    pages of first-stage tables, and the tree that they form
+ * frames.c   the pool of page frames; CLOCK
+ * evict.c    pages leave: not present, invalidate, write back, use again
+ * fault.c    pages come: the way of a batch of groups
+ * prefetch.c which pages come along
+ * range.c    populate, pin, refuse, sync
+ * source.c   files, zeros, callbacks
+ *
+ * A page of a mapping is in one of these states; its entry in the first-stage table says which:
+ *
+ *	absent		0
+ *	loading		IOF_PTE_LOADING | frame. One thread fills the frame, others wait for it
+ *	resident	present
+ *	evicting	IOF_PTE_EVICTING, not present, the rest as it was. One thread takes it out
+ *
+ * Entries change under pager.lock only, except for the accessed and dirty bits, which the device
+ * sets. Sources, ioctls and callbacks run without the lock; whoever needs a frame meanwhile holds
+ * it (frame.hold), or has it in a state that nobody else touches.
+ *
+ * Lock order: pager.map_lock, pager.lock, pager.error_lock.
+ */
+#ifndef IOF_PAGER_PRIVATE_H
+#define IOF_PAGER_PRIVATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <iofault/pager.h>
+
+#define IOF_PAGE_SHIFT 12
+#define IOF_PAGE_MASK ((uint64_t)IOF_PAGER_PAGE - 1)
+#define IOF_LEAF_SHIFT 21		/* bytes that one table of the last level covers */
+#define IOF_SPACE_BITS 47		/* the lower canonical half of 48 bits */
+#define IOF_TABLE_ENTRIES 512u
+
+/* Bits of an entry, x86 and VT-d first stage; without the first, hardware ignores the others. */
+#define IOF_PTE_PRESENT (1ull << 0)
+#define IOF_PTE_WRITE (1ull << 1)
+#define IOF_PTE_USER (1ull << 2)
+#define IOF_PTE_ACCESSED (1ull << 5)
+#define IOF_PTE_DIRTY (1ull << 6)
+#define IOF_PTE_LOADING (1ull << 9)	/* ours, as the next */
+#define IOF_PTE_EVICTING (1ull << 10)
+#define IOF_PTE_ADDR 0x000ffffffffff000ull
+
+#define IOF_CHUNK 256u			/* most pages evicted, synced or populated at a time */
+#define IOF_RUN 256u			/* most pieces of one call of a source */
+#define IOF_STREAMS 16u			/* places in a mapping where reading in a row is noticed */
+#define IOF_NO_GROUP UINT32_MAX
+#define IOF_SENTENCE 256u
+
+struct iof_source {
+	struct iof_source_ops ops;
+	void *arg;
+	uint64_t size;
+	int users;			/* atomic */
+};
+
+enum iof_frame_state {
+	IOF_FRAME_FREE = 0,
+	IOF_FRAME_LOADING,
+	IOF_FRAME_RESIDENT,
+	IOF_FRAME_EVICTING,
+	IOF_FRAME_FAILED,		/* could not be loaded; its holders have yet to see that */
+};
+
+/* All under pager.lock, with the exceptions at the top. */
+struct iof_frame {
+	struct iof_map *map;		/* NULL: free */
+	uint64_t *pte;			/* the entry of its page */
+	uint64_t page;			/* number in the mapping */
+	struct iof_frame *next_free;
+	uint32_t hold;			/* users that need the page to stay */
+	uint32_t pins;			/* iof_pager_pin() without iof_pager_unpin() */
+	int err;			/* of the load or write-back under way */
+	uint8_t state;			/* enum iof_frame_state */
+	uint8_t ahead;			/* came by prefetch, and was not asked for */
+	uint8_t guess;			/* came by prefetch; does not change */
+	uint8_t write;			/* loading for a write: dirty from the start */
+	uint8_t stuck;			/* its write-back has failed */
+};
+
+struct iof_stream {
+	uint64_t next;			/* the page whose fault would continue it */
+	uint32_t window;
+	uint32_t used;			/* map.clock when it was last continued */
+};
+
+/* A mapping. Fixed while it is in its space, unless said otherwise. */
+struct iof_map {
+	struct iof_space *space;
+	uint64_t iova;
+	uint64_t pages;
+	struct iof_source *source;	/* NULL: program memory */
+	uint64_t offset;		/* in the source */
+	uint64_t parent_iova;		/* program memory: where the parent has it */
+	unsigned int prot;
+	uint64_t **leaves;		/* last-level tables, one for each 2 MiB touched */
+	uint64_t frames;		/* pager.lock: that belong to it, in any state */
+	bool dying;			/* pager.lock: unmap is under way */
+	uint32_t clock;			/* pager.lock, as the streams */
+	struct iof_stream streams[IOF_STREAMS];
+};
+
+struct iof_range {
+	uint64_t start;			/* bytes */
+	uint64_t end;			/* behind the last byte */
+};
+
+/* One first-stage table. Changes under map_lock and lock: either is enough for looking. */
+struct iof_space {
+	struct iof_pager *pager;
+	uint32_t pasid;
+	uint32_t hwpt_id;
+	bool attached;
+	struct iof_table *root;
+	struct iof_map **maps;		/* sorted by address */
+	uint32_t nr_maps;
+	uint32_t room;
+	struct iof_map *last_map;	/* pager.lock: the one found last */
+	struct iof_range *refused;	/* sorted, apart from each other */
+	uint32_t nr_refused;
+};
+
+/* A table in use, of any level. map_lock. */
+struct iof_table {
+	uint64_t *entries;
+	uint64_t iova;			/* in the parent's space */
+	uint32_t users;			/* entries in use; of a last-level table: mappings */
+	struct iof_table **below;	/* NULL: last level */
+	struct iof_table *next;		/* of those that wait for an invalidation */
+};
+
+/* Memory that tables are made of. map_lock. */
+struct iof_table_chunk {
+	struct iof_table_chunk *next;
+	char *memory;
+	uint64_t iova;
+	uint32_t pages;
+	uint32_t used;			/* from the beginning */
+};
+
+struct iof_free_table {
+	struct iof_free_table *next;	/* lies in the page itself; even, so not present */
+	uint64_t iova;
+};
+
+/* A page that a group needs. */
+struct iof_item {
+	struct iof_frame *frame;	/* held */
+	uint32_t group;			/* index in the batch, or IOF_NO_GROUP */
+};
+
+struct iof_ahead {
+	struct iof_map *map;
+	uint64_t page;
+	uint32_t window;
+};
+
+/* The arrays of one batch. In use by one thread at a time. */
+struct iof_work {
+	struct iof_work *next;		/* pager.idle */
+	struct iof_item *items;
+	struct iof_frame **loads;	/* frames that this thread has to fill */
+	struct iof_ahead *ahead;	/* what may be prefetched */
+	uint32_t nr_items;
+	uint32_t nr_loads;
+	uint32_t nr_ahead;
+	uint32_t room;			/* entries in each of the three */
+	struct iof_frame *victims[IOF_CHUNK];
+	uint32_t nr_victims;
+	struct iommu_hwpt_vtd_s1_invalidate invalidate[IOF_CHUNK];
+	struct iovec iov[IOF_RUN];
+	struct iof_pager_stats stats;	/* counted without the lock; added under it */
+};
+
+struct iof_pager {
+	struct iof_pager_config config;	/* fixed, defaults filled in */
+	bool owns;			/* both descriptors */
+	int iommufd;
+	int device_fd;
+	int fault_fd;
+	uint32_t dev_id;
+	uint32_t ioas_id;
+	uint32_t parent_id;
+	uint32_t fault_id;
+	uint32_t pasid_bits;
+	struct iof_handler *handler;
+
+	pthread_mutex_t map_lock;	/* mappings and tables change; also held by pin and sync */
+	pthread_mutex_t lock;		/* everything on the way of a fault */
+	pthread_cond_t changed;		/* a load or an eviction ended, a frame was let go */
+	uint32_t waiters;		/* lock: threads waiting for it */
+
+	struct iof_space **spaces;	/* lock + map_lock: sorted by PASID */
+	uint32_t nr_spaces;
+
+	char *pool;			/* the frames' memory */
+	uint64_t pool_iova;		/* in the parent's space */
+	struct iof_frame *frames;
+	uint64_t nr_frames;
+	uint64_t least;			/* frames that must remain unpinned */
+	uint64_t hand;			/* lock: of CLOCK */
+	struct iof_frame *free;		/* lock */
+	uint64_t nr_free;		/* lock */
+	uint64_t held;			/* lock: frames held, or evicting */
+	struct iof_work *idle;		/* lock */
+
+	struct iof_table_chunk *chunks;	/* map_lock, as the next two */
+	struct iof_free_table *free_tables;
+	uint64_t table_pages;		/* lock to change, too */
+
+	struct iof_pager_stats stats;	/* lock */
+	uint64_t errors;		/* atomic */
+	pthread_mutex_t error_lock;
+	char sentence[IOF_SENTENCE];	/* error_lock */
+};
+
+static inline uint64_t iof_pager_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t iof_pte_load(const uint64_t *pte)
+{
+	return __atomic_load_n(pte, __ATOMIC_ACQUIRE);
+}
+
+static inline void iof_pte_store(uint64_t *pte, uint64_t value)
+{
+	__atomic_store_n(pte, value, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t iof_map_addr(const struct iof_map *map, uint64_t page)
+{
+	return map->iova + (page << IOF_PAGE_SHIFT);
+}
+
+static inline uint64_t *iof_map_pte(const struct iof_map *map, uint64_t page)
+{
+	uint64_t addr = iof_map_addr(map, page);
+	uint64_t leaf = (addr >> IOF_LEAF_SHIFT) - (map->iova >> IOF_LEAF_SHIFT);
+
+	return &map->leaves[leaf][(addr >> IOF_PAGE_SHIFT) % IOF_TABLE_ENTRIES];
+}
+
+static inline uint64_t iof_frame_index(const struct iof_pager *pager, const struct iof_frame *frame)
+{
+	return (uint64_t)(frame - pager->frames);
+}
+
+static inline void *iof_frame_memory(const struct iof_pager *pager, const struct iof_frame *frame)
+{
+	return pager->pool + (iof_frame_index(pager, frame) << IOF_PAGE_SHIFT);
+}
+
+static inline uint64_t iof_frame_iova(const struct iof_pager *pager, const struct iof_frame *frame)
+{
+	return pager->pool_iova + (iof_frame_index(pager, frame) << IOF_PAGE_SHIFT);
+}
+
+/* pager.c */
+int iof_pager_fail(struct iof_pager *pager, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void iof_pager_report(struct iof_pager *pager, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+int iof_pager_parent_map(struct iof_pager *pager, void *addr, uint64_t length, bool writable,
+			 uint64_t *iova);
+int iof_pager_parent_unmap(struct iof_pager *pager, uint64_t iova, uint64_t length);
+void iof_pager_wait(struct iof_pager *pager);
+void iof_pager_wake(struct iof_pager *pager);
+struct iof_work *iof_work_take(struct iof_pager *pager);
+void iof_work_give(struct iof_pager *pager, struct iof_work *work);
+int iof_work_reserve(struct iof_work *work, uint32_t room);
+
+/* space.c */
+struct iof_space *iof_pager_space(const struct iof_pager *pager, uint32_t pasid);
+int iof_space_get(struct iof_pager *pager, uint32_t pasid, struct iof_space **out);
+void iof_space_detach(struct iof_space *space);
+int iof_space_remove(struct iof_space *space);
+
+/* map.c */
+struct iof_map *iof_map_find(struct iof_space *space, uint64_t addr);
+uint32_t iof_map_at(const struct iof_space *space, uint64_t addr);
+bool iof_space_refuses(const struct iof_space *space, uint64_t addr);
+int iof_range_check(struct iof_pager *pager, uint64_t iova, uint64_t *length);
+int iof_map_remove(struct iof_map *map, unsigned int flags);
+
+/* table.c */
+int iof_table_get(struct iof_space *space, uint64_t addr, uint64_t **entries);
+struct iof_table *iof_table_put(struct iof_space *space, uint64_t addr, struct iof_table *waiting);
+void iof_table_recycle(struct iof_pager *pager, struct iof_table *waiting);
+int iof_table_root(struct iof_space *space);
+void iof_table_destroy(struct iof_pager *pager, struct iof_table *root);
+void iof_table_release(struct iof_pager *pager);
+
+/* frames.c */
+int iof_frames_create(struct iof_pager *pager);
+void iof_frames_destroy(struct iof_pager *pager);
+struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_map *map, uint64_t page,
+				 uint64_t *pte);
+void iof_frame_free(struct iof_pager *pager, struct iof_frame *frame);
+void iof_frame_hold(struct iof_pager *pager, struct iof_frame *frame);
+void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame);
+uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uint32_t want,
+			bool stuck);
+void iof_frames_sort(struct iof_frame **frames, uint32_t nr);
+
+/* evict.c */
+enum iof_expel_flags {
+	IOF_EXPEL_DISCARD = 1 << 0,	/* dirty pages are thrown away */
+	IOF_EXPEL_FORCE = 1 << 1,	/* the page goes even if it cannot be written back */
+	IOF_EXPEL_SILENT = 1 << 2,	/* the device is detached: nothing to invalidate */
+};
+int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
+		   struct iommu_hwpt_vtd_s1_invalidate *entries, uint32_t nr);
+uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want);
+int iof_expel(struct iof_map *map, uint64_t first, uint64_t last, unsigned int flags);
+int iof_sync_map(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+		 uint64_t first, uint64_t last);
+
+/* fault.c */
+enum iof_resolve_flags {
+	IOF_RESOLVE_PIN = 1 << 0,
+	IOF_RESOLVE_NO_EVICT = 1 << 1,
+	IOF_RESOLVE_QUIET = 1 << 2,	/* no prefetch, and not counted as faults */
+};
+int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr,
+		unsigned int flags);
+
+/* prefetch.c */
+void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+		       uint64_t page);
+void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
+
+/* source.c */
+void iof_source_get(struct iof_source *source);
+
+#endif

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/*
+ * source.c - where pages come from: files, zeros, callbacks.
+ *
+ * All three are a table of operations; offsets are multiples of a page, and pieces whole pages. A
+ * file source remembers its size: beyond it there is nothing to read or write, whatever the file
+ * becomes. A source of zeros keeps one bit for each page that has been stored; only those are read
+ * back, from a swap file that it makes when the first page has to leave.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pager_private.h"
+
+struct iof_file {
+	int fd;
+	uint64_t size;
+};
+
+struct iof_zero {
+	pthread_mutex_t lock;		/* making the swap file */
+	int fd;				/* atomic; -1: not made yet */
+	uint64_t *stored;		/* a bit for each page, atomic */
+};
+
+static size_t iof_iov_bytes(const struct iovec *iov, int nr)
+{
+	size_t bytes = 0;
+	int i;
+
+	for (i = 0; i < nr; i++)
+		bytes += iov[i].iov_len;
+	return bytes;
+}
+
+/* Moves one piece, however many calls it takes. -ENODATA: the file ends before. */
+static int iof_file_piece(int fd, uint64_t offset, char *memory, size_t bytes, bool store)
+{
+	while (bytes) {
+		ssize_t moved = store ? pwrite(fd, memory, bytes, (off_t)offset) :
+					pread(fd, memory, bytes, (off_t)offset);
+
+		if (moved < 0 && errno == EINTR)
+			continue;
+		if (moved < 0)
+			return -errno;
+		if (!moved)
+			return store ? -ENOSPC : -ENODATA;
+		memory += moved;
+		offset += (uint64_t)moved;
+		bytes -= (size_t)moved;
+	}
+	return 0;
+}
+
+/* Moves @bytes bytes, at most those of @iov: with one call if that does it, else piece by piece. */
+static int iof_file_move(int fd, uint64_t offset, const struct iovec *iov, int nr, size_t bytes,
+			 bool store)
+{
+	int i;
+
+	if (bytes == iof_iov_bytes(iov, nr)) {
+		ssize_t moved = store ? pwritev(fd, iov, nr, (off_t)offset) :
+					preadv(fd, iov, nr, (off_t)offset);
+
+		if (moved == (ssize_t)bytes)
+			return 0;
+	}
+	for (i = 0; i < nr && bytes; i++) {
+		size_t piece = iov[i].iov_len < bytes ? iov[i].iov_len : bytes;
+		int err = iof_file_piece(fd, offset, iov[i].iov_base, piece, store);
+
+		if (err)
+			return err;
+		offset += piece;
+		bytes -= piece;
+	}
+	return 0;
+}
+
+/* How many of the @wanted bytes at @offset lie inside of the file. */
+static size_t iof_file_inside(const struct iof_file *file, uint64_t offset, size_t wanted)
+{
+	if (offset >= file->size)
+		return 0;
+	return file->size - offset < wanted ? (size_t)(file->size - offset) : wanted;
+}
+
+static int iof_file_load(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+{
+	const struct iof_file *file = arg;
+	size_t inside = iof_file_inside(file, offset, iof_iov_bytes(iov, nr));
+	int err = iof_file_move(file->fd, offset, iov, nr, inside, false);
+	int i;
+
+	if (err)
+		return err;
+	for (i = 0; i < nr; i++) {
+		size_t kept = inside < iov[i].iov_len ? inside : iov[i].iov_len;
+
+		memset((char *)iov[i].iov_base + kept, 0, iov[i].iov_len - kept);
+		inside -= kept;
+	}
+	return 0;
+}
+
+static int iof_file_store(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+{
+	const struct iof_file *file = arg;
+
+	return iof_file_move(file->fd, offset, iov, nr,
+			     iof_file_inside(file, offset, iof_iov_bytes(iov, nr)), true);
+}
+
+static void iof_file_release(void *arg)
+{
+	struct iof_file *file = arg;
+
+	close(file->fd);
+	free(file);
+}
+
+int iof_source_new(const struct iof_source_ops *ops, void *arg, uint64_t size,
+		   struct iof_source **out)
+{
+	struct iof_source *source;
+
+	if (!ops->load || !size)
+		return -EINVAL;
+	source = malloc(sizeof(*source));
+	if (!source)
+		return -ENOMEM;
+	source->ops = *ops;
+	source->arg = arg;
+	source->size = size;
+	source->users = 1;
+	*out = source;
+	return 0;
+}
+
+/* The size of what a descriptor stands for; -EINVAL if it has none. */
+static int iof_file_size(int fd, uint64_t *size)
+{
+	struct stat status;
+	off_t end;
+
+	if (fstat(fd, &status))
+		return -errno;
+	if (S_ISREG(status.st_mode)) {
+		*size = (uint64_t)status.st_size;
+		return 0;
+	}
+	if (!S_ISBLK(status.st_mode))
+		return -EINVAL;
+	end = lseek(fd, 0, SEEK_END);
+	if (end < 0)
+		return -errno;
+	*size = (uint64_t)end;
+	return 0;
+}
+
+int iof_source_file(int fd, struct iof_source **out)
+{
+	struct iof_source_ops ops = { .load = iof_file_load, .release = iof_file_release };
+	int flags = fcntl(fd, F_GETFL);
+	struct iof_source *source;
+	struct iof_file *file;
+	int err;
+
+	if (flags < 0)
+		return -errno;
+	if ((flags & O_ACCMODE) == O_WRONLY)
+		return -EACCES;
+	if ((flags & O_ACCMODE) == O_RDWR)
+		ops.store = iof_file_store;
+	file = malloc(sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	err = iof_file_size(fd, &file->size);
+	if (err)
+		goto out_file;
+	file->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (file->fd < 0) {
+		err = -errno;
+		goto out_file;
+	}
+	/* An empty file is a source too; nothing of it can be mapped. */
+	err = iof_source_new(&ops, file, file->size ? file->size : 1, &source);
+	if (err)
+		goto out_fd;
+	source->size = file->size;
+	*out = source;
+	return 0;
+out_fd:
+	close(file->fd);
+out_file:
+	free(file);
+	return err;
+}
+
+static bool iof_zero_stored(const struct iof_zero *zero, uint64_t page)
+{
+	return __atomic_load_n(&zero->stored[page / 64], __ATOMIC_ACQUIRE) >> page % 64 & 1;
+}
+
+static int iof_zero_load(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+{
+	const struct iof_zero *zero = arg;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		size_t at;
+
+		for (at = 0; at < iov[i].iov_len; at += IOF_PAGER_PAGE, offset += IOF_PAGER_PAGE) {
+			char *memory = (char *)iov[i].iov_base + at;
+			int err;
+
+			if (!iof_zero_stored(zero, offset >> IOF_PAGE_SHIFT)) {
+				memset(memory, 0, IOF_PAGER_PAGE);
+				continue;
+			}
+			err = iof_file_piece(__atomic_load_n(&zero->fd, __ATOMIC_ACQUIRE), offset,
+					     memory, IOF_PAGER_PAGE, false);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+/* A file without a name, for pages that have to leave. */
+static int iof_swap_file(void)
+{
+	const char *folder = getenv("TMPDIR");
+	char path[4096];
+	int fd;
+
+	if (!folder || !*folder)
+		folder = "/var/tmp";
+	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return fd;
+	if (snprintf(path, sizeof(path), "%s/iofault-XXXXXX", folder) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	unlink(path);
+	return fd;
+}
+
+static int iof_zero_swap(struct iof_zero *zero)
+{
+	int fd = __atomic_load_n(&zero->fd, __ATOMIC_ACQUIRE);
+
+	if (fd >= 0)
+		return fd;
+	pthread_mutex_lock(&zero->lock);
+	fd = zero->fd;
+	if (fd < 0) {
+		fd = iof_swap_file();
+		if (fd >= 0)
+			__atomic_store_n(&zero->fd, fd, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&zero->lock);
+	return fd;
+}
+
+static int iof_zero_store(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+{
+	struct iof_zero *zero = arg;
+	size_t bytes = iof_iov_bytes(iov, nr);
+	int fd = iof_zero_swap(zero);
+	uint64_t page;
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = iof_file_move(fd, offset, iov, nr, bytes, true);
+	if (err)
+		return err;
+	for (page = offset >> IOF_PAGE_SHIFT; bytes; page++, bytes -= IOF_PAGER_PAGE)
+		__atomic_or_fetch(&zero->stored[page / 64], 1ull << page % 64, __ATOMIC_RELEASE);
+	return 0;
+}
+
+static void iof_zero_release(void *arg)
+{
+	struct iof_zero *zero = arg;
+
+	if (zero->fd >= 0)
+		close(zero->fd);
+	pthread_mutex_destroy(&zero->lock);
+	free(zero->stored);
+	free(zero);
+}
+
+int iof_source_zero(uint64_t size, int swap_fd, struct iof_source **out)
+{
+	static const struct iof_source_ops ops = {
+		.load = iof_zero_load,
+		.store = iof_zero_store,
+		.release = iof_zero_release,
+	};
+	struct iof_zero *zero;
+	int err;
+
+	if (!size || size >> 60)
+		return -EINVAL;
+	zero = calloc(1, sizeof(*zero));
+	if (!zero)
+		return -ENOMEM;
+	pthread_mutex_init(&zero->lock, NULL);
+	zero->fd = swap_fd < 0 ? -1 : fcntl(swap_fd, F_DUPFD_CLOEXEC, 0);
+	err = swap_fd >= 0 && zero->fd < 0 ? -errno : 0;
+	if (!err) {
+		zero->stored = calloc((size >> (IOF_PAGE_SHIFT + 6)) + 1, sizeof(*zero->stored));
+		err = zero->stored ? iof_source_new(&ops, zero, size, out) : -ENOMEM;
+	}
+	if (err)
+		iof_zero_release(zero);
+	return err;
+}
+
+uint64_t iof_source_size(const struct iof_source *source)
+{
+	return source->size;
+}
+
+void iof_source_get(struct iof_source *source)
+{
+	__atomic_add_fetch(&source->users, 1, __ATOMIC_RELAXED);
+}
+
+void iof_source_free(struct iof_source *source)
+{
+	if (!source || __atomic_sub_fetch(&source->users, 1, __ATOMIC_ACQ_REL))
+		return;
+	if (source->ops.release)
+		source->ops.release(source->arg);
+	free(source);
+}

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+/*
+ * table.c - first-stage tables: the memory they are made of, and the tree.
+ *
+ * Tables are built when a range is mapped, never in a fault: 1/512 of the range, in chunks that the
+ * parent IOAS maps. A chain of new tables is finished before the entry that makes it reachable is
+ * written. When the last mapping of a table goes, the entry above it is cleared; the page may be
+ * used again only after the caller has invalidated, and until then stands in a list of waiting
+ * tables. Everything here runs under map_lock.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "pager_private.h"
+
+#define IOF_LEVELS 4
+#define IOF_CHUNK_LEAST 64u		/* pages */
+#define IOF_CHUNK_MOST 65536u
+
+static uint32_t iof_table_index(uint64_t addr, int level)
+{
+	return (addr >> (IOF_PAGE_SHIFT + 9 * level)) % IOF_TABLE_ENTRIES;
+}
+
+/* More memory for tables; each chunk doubles what there is. */
+static int iof_table_grow(struct iof_pager *pager)
+{
+	struct iof_table_chunk *chunk = calloc(1, sizeof(*chunk));
+	uint32_t pages = pager->chunks ? pager->chunks->pages * 2 : IOF_CHUNK_LEAST;
+	int err;
+
+	if (!chunk)
+		return -ENOMEM;
+	chunk->pages = pages < IOF_CHUNK_MOST ? pages : IOF_CHUNK_MOST;
+	chunk->memory = mmap(NULL, (size_t)chunk->pages << IOF_PAGE_SHIFT, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (chunk->memory == MAP_FAILED) {
+		free(chunk);
+		return -ENOMEM;
+	}
+	err = iof_pager_parent_map(pager, chunk->memory, (uint64_t)chunk->pages << IOF_PAGE_SHIFT,
+				   true, &chunk->iova);
+	if (err) {
+		munmap(chunk->memory, (size_t)chunk->pages << IOF_PAGE_SHIFT);
+		free(chunk);
+		return err;
+	}
+	chunk->next = pager->chunks;
+	pager->chunks = chunk;
+	return 0;
+}
+
+/* A page of zeros for a table. */
+static int iof_table_page(struct iof_pager *pager, uint64_t **entries, uint64_t *iova)
+{
+	struct iof_free_table *again = pager->free_tables;
+	struct iof_table_chunk *chunk;
+	int err;
+
+	if (again) {
+		pager->free_tables = again->next;
+		*iova = again->iova;
+		*entries = memset(again, 0, IOF_PAGER_PAGE);
+	} else {
+		if (!pager->chunks || pager->chunks->used == pager->chunks->pages) {
+			err = iof_table_grow(pager);
+			if (err)
+				return err;
+		}
+		chunk = pager->chunks;
+		*entries = (uint64_t *)(chunk->memory + ((size_t)chunk->used << IOF_PAGE_SHIFT));
+		*iova = chunk->iova + ((uint64_t)chunk->used << IOF_PAGE_SHIFT);
+		chunk->used++;
+	}
+	__atomic_add_fetch(&pager->table_pages, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static void iof_table_free(struct iof_pager *pager, struct iof_table *table)
+{
+	struct iof_free_table *page = (struct iof_free_table *)table->entries;
+
+	page->iova = table->iova;
+	page->next = pager->free_tables;
+	pager->free_tables = page;
+	__atomic_sub_fetch(&pager->table_pages, 1, __ATOMIC_RELAXED);
+	free(table->below);
+	free(table);
+}
+
+static struct iof_table *iof_table_new(struct iof_pager *pager, int level, int *err)
+{
+	struct iof_table *table = calloc(1, sizeof(*table));
+
+	*err = -ENOMEM;
+	if (!table)
+		return NULL;
+	if (level) {
+		table->below = calloc(IOF_TABLE_ENTRIES, sizeof(struct iof_table *));
+		if (!table->below)
+			goto out;
+	}
+	*err = iof_table_page(pager, &table->entries, &table->iova);
+	if (!*err)
+		return table;
+	free(table->below);
+out:
+	free(table);
+	return NULL;
+}
+
+static void iof_table_link(struct iof_table *table, uint32_t index, struct iof_table *below)
+{
+	table->below[index] = below;
+	table->users++;
+	iof_pte_store(&table->entries[index], below->iova | IOF_PTE_PRESENT | IOF_PTE_WRITE |
+					      IOF_PTE_USER | IOF_PTE_ACCESSED);
+}
+
+/*
+ * The entries of the last-level table for @addr, made if need be, with one more user. Nothing has
+ * changed after an error.
+ */
+int iof_table_get(struct iof_space *space, uint64_t addr, uint64_t **entries)
+{
+	struct iof_table *table = space->root;
+	struct iof_table *chain = NULL;
+	int level = IOF_LEVELS - 1;
+	int bottom;
+	int err;
+
+	while (level && table->below[iof_table_index(addr, level)]) {
+		table = table->below[iof_table_index(addr, level)];
+		level--;
+	}
+	/* What is missing is built from below. */
+	for (bottom = 0; bottom < level; bottom++) {
+		struct iof_table *above = iof_table_new(space->pager, bottom, &err);
+
+		if (!above)
+			goto out_chain;
+		if (chain)
+			iof_table_link(above, iof_table_index(addr, bottom), chain);
+		chain = above;
+	}
+	if (chain)
+		iof_table_link(table, iof_table_index(addr, level), chain);
+	while (level) {
+		table = table->below[iof_table_index(addr, level)];
+		level--;
+	}
+	table->users++;
+	*entries = table->entries;
+	return 0;
+out_chain:
+	while (chain) {
+		struct iof_table *below = bottom > 1 ?
+			chain->below[iof_table_index(addr, bottom - 1)] : NULL;
+
+		iof_table_free(space->pager, chain);
+		chain = below;
+		bottom--;
+	}
+	return err;
+}
+
+/*
+ * One user less of the last-level table for @addr. Tables that nobody uses any more are made
+ * unreachable and put before @waiting; the new list is returned.
+ */
+struct iof_table *iof_table_put(struct iof_space *space, uint64_t addr, struct iof_table *waiting)
+{
+	struct iof_table *path[IOF_LEVELS];
+	int level;
+
+	path[IOF_LEVELS - 1] = space->root;
+	for (level = IOF_LEVELS - 1; level; level--)
+		path[level - 1] = path[level]->below[iof_table_index(addr, level)];
+	for (level = 0; level < IOF_LEVELS - 1 && !--path[level]->users; level++) {
+		uint32_t index = iof_table_index(addr, level + 1);
+
+		iof_pte_store(&path[level + 1]->entries[index], 0);
+		path[level + 1]->below[index] = NULL;
+		path[level]->next = waiting;
+		waiting = path[level];
+	}
+	return waiting;
+}
+
+/* The caller has invalidated: the tables of the list may be used again. */
+void iof_table_recycle(struct iof_pager *pager, struct iof_table *waiting)
+{
+	while (waiting) {
+		struct iof_table *next = waiting->next;
+
+		iof_table_free(pager, waiting);
+		waiting = next;
+	}
+}
+
+int iof_table_root(struct iof_space *space)
+{
+	int err;
+
+	space->root = iof_table_new(space->pager, IOF_LEVELS - 1, &err);
+	return space->root ? 0 : err;
+}
+
+/* The root of a space that has no mappings and no hardware any more. */
+void iof_table_destroy(struct iof_pager *pager, struct iof_table *root)
+{
+	if (root)
+		iof_table_free(pager, root);
+}
+
+/* The memory itself. No space is left. */
+void iof_table_release(struct iof_pager *pager)
+{
+	while (pager->chunks) {
+		struct iof_table_chunk *chunk = pager->chunks;
+		uint64_t bytes = (uint64_t)chunk->pages << IOF_PAGE_SHIFT;
+
+		pager->chunks = chunk->next;
+		iof_pager_parent_unmap(pager, chunk->iova, bytes);
+		munmap(chunk->memory, bytes);
+		free(chunk);
+	}
+	pager->free_tables = NULL;
+}
