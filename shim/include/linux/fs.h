@@ -78,12 +78,11 @@ struct file {
 	atomic_long_t f_count;
 	unsigned int f_flags;
 	fmode_t f_mode;
-	loff_t f_pos;			/* under f_pos_lock unless stream */
-	struct mutex f_pos_lock;
+	loff_t f_pos;			/* whoever reads without a position of his own; no lock, as for devices */
 	struct inode *f_inode;
 	struct inode iof_inode;		/* f_inode points here */
 	char iof_name[32];
-	struct iof_shim_ready *iof_ready;	/* descriptors whose readiness follows this file */
+	struct iof_shim_ready *iof_ready;	/* the descriptor whose readiness follows this file */
 	struct rcu_head iof_rcu;
 };
 

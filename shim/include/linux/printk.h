@@ -17,7 +17,7 @@
 #define KERN_DEBUG "7"
 
 struct iof_shim_ratelimit {
-	uint64_t begin;
+	unsigned long long begin;
 	unsigned int printed;
 };
 

@@ -30,10 +30,12 @@
 #define PF_KTHREAD 0x00200000
 #define PF_EXITING 0x00000004
 #define IOF_SHIM_MAX_HELD 48
+#define IOF_SHIM_MAX_RECHECK 8
 #define MAX_SCHEDULE_TIMEOUT LONG_MAX
 
 struct mm_struct;
 struct user_struct;
+struct iof_shim_ready;
 
 struct iof_shim_held_lock {
 	struct lockdep_map *map;
@@ -55,6 +57,8 @@ struct task_struct {
 	int iof_preempt;		/* > 0: must not sleep */
 	int iof_rcu_depth;
 	int iof_pagefault_off;
+	unsigned int iof_nrecheck;
+	struct iof_shim_ready *iof_recheck[IOF_SHIM_MAX_RECHECK];	/* file.c */
 	unsigned int iof_nheld;
 	struct iof_shim_held_lock iof_held[IOF_SHIM_MAX_HELD];
 };

@@ -78,8 +78,9 @@ static inline int xa_err(const void *entry)
 void iof_shim_xa_init(struct xarray *xa, gfp_t flags, const char *name, struct lock_class_key *key,
 		      struct lock_class_key *inner_key);
 void *iof_shim_xa_load(struct xarray *xa, unsigned long index);
-/* What all the writers come down to. @expect (when @cond) is what must be there now. */
+/* The writers; xa_lock is held. */
 void *iof_shim_xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
+void *iof_shim_xa_erase(struct xarray *xa, unsigned long index);
 void *iof_shim_xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp);
 int iof_shim_xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 int iof_shim_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp);
@@ -111,7 +112,7 @@ void iof_shim_xa_may_sleep(gfp_t gfp);
 	})
 
 #define __xa_store(xa, index, entry, gfp) iof_shim_xa_store(xa, index, entry, gfp)
-#define __xa_erase(xa, index) iof_shim_xa_store(xa, index, NULL, 0)
+#define __xa_erase(xa, index) iof_shim_xa_erase(xa, index)
 #define __xa_cmpxchg(xa, index, old, entry, gfp) iof_shim_xa_cmpxchg(xa, index, old, entry, gfp)
 #define __xa_insert(xa, index, entry, gfp) iof_shim_xa_insert(xa, index, entry, gfp)
 #define __xa_alloc(xa, id, entry, limit, gfp) iof_shim_xa_alloc(xa, id, entry, limit, gfp)

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * internal.h - what the shim's own files share and nobody else sees.
+ */
+#ifndef IOF_SHIM_INTERNAL_H
+#define IOF_SHIM_INTERNAL_H
+
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
+#include "fault.h"
+
+/* Fault injection: one load when nothing is set. */
+extern unsigned int iof_shim_fail_armed;
+bool iof_shim_fail_slow(enum iof_fail_kind kind);
+
+static inline bool iof_shim_should_fail(enum iof_fail_kind kind)
+{
+	return unlikely(__atomic_load_n(&iof_shim_fail_armed, __ATOMIC_RELAXED)) &&
+	       iof_shim_fail_slow(kind);
+}
+
+/* Counters of what lives. */
+extern struct iof_live iof_shim_alive;
+#define iof_shim_count(field, n) \
+	__atomic_fetch_add(&iof_shim_alive.field, (long)(n), __ATOMIC_RELAXED)
+
+/* Raw copies of memory that may be gone: bytes not copied. The fix-up must be installed. */
+size_t iof_shim_raw_copy(void *dst, const void *src, size_t n);
+int iof_shim_fixup_install(void);
+extern bool iof_shim_fixup_ready;
+
+static inline void iof_shim_fixup_need(void)
+{
+	if (unlikely(!__atomic_load_n(&iof_shim_fixup_ready, __ATOMIC_ACQUIRE)))
+		iof_shim_fixup_install();
+}
+
+/* Whether a page of the process (0: this one) is in memory, by the kernel's pagemap. */
+bool iof_shim_page_present(pid_t pid, unsigned long addr);
+
+/* Threads of the shim's own: detached, or joined by the caller, with the program's signals blocked. */
+int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, bool detached);
+
+/* A futex that is private to the process. 0, or -EINTR, -ETIMEDOUT, -EAGAIN. @deadline_ns 0: none. */
+int iof_shim_futex_wait(unsigned int *word, unsigned int value, u64 deadline_ns);
+void iof_shim_futex_wake(unsigned int *word, int n);
+
+extern struct mm_struct iof_shim_mm;
+
+/* file.c */
+struct file *iof_shim_file_alloc(const char *name, const struct file_operations *fops, void *priv,
+				 int flags);
+/* After a call that may have consumed: the descriptor follows. */
+void iof_shim_ready_update(struct file *file);
+/* Where this thread holds no spinlock: descriptors that it made readable are looked at again. */
+void iof_shim_recheck(struct task_struct *task);
+
+static inline void iof_shim_recheck_if_any(struct task_struct *task)
+{
+	if (unlikely(task->iof_nrecheck))
+		iof_shim_recheck(task);
+}
+
+void iof_shim_work_settle(void);
+bool iof_shim_is_our_fd(int fd);
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib.c - fills, searches, checksums and random numbers. Checksums are ISA-L's.
+ */
+#include <errno.h>
+#include <isa-l/crc.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <linux/bitmap.h>
+#include <linux/crc32c.h>
+#include <linux/crc-t10dif.h>
+#include <linux/random.h>
+#include <linux/string.h>
+#include "internal.h"
+
+void *iof_shim_memset16(u16 *dst, u16 v, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		dst[i] = v;
+	return dst;
+}
+
+void *iof_shim_memset32(u32 *dst, u32 v, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		dst[i] = v;
+	return dst;
+}
+
+void *iof_shim_memset64(u64 *dst, u64 v, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		dst[i] = v;
+	return dst;
+}
+
+/* The first byte that differs from @c. */
+void *iof_shim_memchr_inv(const void *p, int c, size_t n)
+{
+	const unsigned char *bytes = p;
+	unsigned char byte = (unsigned char)c;
+
+	if (!n || *bytes != byte)
+		return n ? (void *)p : NULL;
+	/* equal to itself shifted by one: all the same */
+	if (!memcmp(bytes, bytes + 1, n - 1))
+		return NULL;
+	while (*bytes == byte)
+		bytes++;
+	return (void *)bytes;
+}
+
+ssize_t iof_shim_strscpy(char *dst, const char *src, size_t size)
+{
+	size_t len;
+
+	if (!size)
+		return -E2BIG;
+	len = strnlen(src, size);
+	if (len == size) {
+		memcpy(dst, src, size - 1);
+		dst[size - 1] = '\0';
+		return -E2BIG;
+	}
+	memcpy(dst, src, len + 1);
+	return (ssize_t)len;
+}
+
+void iof_shim_bitmap_assign(unsigned long *map, unsigned int start, unsigned int len, bool value)
+{
+	for (unsigned int i = start; i < start + len; i++)
+		__assign_bit(i, map, value);
+}
+
+u32 iof_shim_crc32c(u32 crc, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	while (len) {
+		size_t part = min_t(size_t, len, 1u << 30);
+
+		crc = crc32_iscsi((unsigned char *)p, (int)part, crc);
+		p += part;
+		len -= part;
+	}
+	return crc;
+}
+
+u16 iof_shim_crc_t10dif(u16 crc, const void *data, size_t len)
+{
+	return crc16_t10dif(crc, data, len);
+}
+
+void iof_shim_random(void *buf, size_t len)
+{
+	char *p = buf;
+
+	while (len) {
+		ssize_t got = getrandom(p, len, 0);
+
+		if (got < 0) {
+			BUG_ON(errno != EINTR);
+			continue;
+		}
+		p += got;
+		len -= (size_t)got;
+	}
+}

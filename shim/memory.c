@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * memory.c - kernel memory: the kmalloc family, caches, and whole pages, over libc's allocator.
+ *
+ * Every object is an allocation of its own, so sanitizers see its borders; in builds with checks the memory
+ * is poisoned when freed and live objects are counted. An allocation fails when a test wants it to
+ * (report.c), when it may not sleep and the test forbids those, or when libc has none.
+ */
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/gfp.h>
+#include <linux/kernel.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include "internal.h"
+
+#define POISON 0x6b
+#define POISON_MAX 4096		/* of a large object only the beginning is poisoned */
+
+bool iof_shim_atomic_allocs_fail(void);
+
+/* The kernel promises natural alignment for powers of two; most callers need none. */
+static void *allocate(size_t size, size_t align, gfp_t gfp)
+{
+	void *p;
+
+	if (gfp & __GFP_DIRECT_RECLAIM)
+		iof_shim_sleep_check();
+	if (iof_shim_should_fail(IOF_FAIL_ALLOC) && !(gfp & __GFP_NOFAIL))
+		return NULL;
+	if (!(gfp & __GFP_DIRECT_RECLAIM) && unlikely(iof_shim_atomic_allocs_fail()))
+		return NULL;
+	if (unlikely(size > (size_t)PTRDIFF_MAX))
+		return NULL;
+	if (align <= _Alignof(max_align_t)) {
+		p = gfp & __GFP_ZERO ? calloc(1, size) : malloc(size);
+	} else {
+		p = aligned_alloc(align, ALIGN(size, align));
+		if (p && gfp & __GFP_ZERO)
+			memset(p, 0, size);
+	}
+	if (IOF_SHIM_CHECKS && p) {
+		iof_shim_count(objects, 1);
+		iof_shim_count(bytes, malloc_usable_size(p));
+	}
+	return p;
+}
+
+static void release(void *p)
+{
+	if (IOF_SHIM_CHECKS) {
+		size_t size = malloc_usable_size(p);
+
+		iof_shim_count(objects, -1);
+		iof_shim_count(bytes, -(long)size);
+		/* valgrind and ASan do it better; the usable size is theirs to say */
+		if (!IOF_SHIM_ASAN && !IOF_SHIM_TSAN)
+			memset(p, POISON, min_t(size_t, size, POISON_MAX));
+	}
+	free(p);
+}
+
+static size_t natural_align(size_t size)
+{
+	if (size < 64 || (size & (size - 1)))
+		return 1;
+	return min_t(size_t, size, PAGE_SIZE);
+}
+
+void *iof_shim_kmalloc(size_t size, gfp_t gfp)
+{
+	if (!size)
+		return ZERO_SIZE_PTR;
+	if (unlikely(size > KMALLOC_MAX_SIZE))
+		return NULL;
+	return allocate(size, natural_align(size), gfp);
+}
+
+void *iof_shim_kvmalloc(size_t size, gfp_t gfp)
+{
+	if (!size)
+		return ZERO_SIZE_PTR;
+	if (unlikely(size > INT_MAX))
+		return NULL;
+	return allocate(size, natural_align(size), gfp);
+}
+
+void *iof_shim_krealloc(const void *old, size_t size, gfp_t gfp)
+{
+	size_t had;
+	void *p;
+
+	if (!size) {
+		iof_shim_kfree(old);
+		return ZERO_SIZE_PTR;
+	}
+	if (ZERO_OR_NULL_PTR(old))
+		return iof_shim_kmalloc(size, gfp);
+	/* always moves, which is the more hostile of what the kernel may do */
+	p = iof_shim_kmalloc(size, gfp);
+	if (!p)
+		return NULL;
+	had = malloc_usable_size((void *)old);
+	memcpy(p, old, min(had, size));
+	iof_shim_kfree(old);
+	return p;
+}
+
+void iof_shim_kfree(const void *p)
+{
+	if (!ZERO_OR_NULL_PTR(p))
+		release((void *)p);
+}
+
+size_t iof_shim_ksize(const void *p)
+{
+	return ZERO_OR_NULL_PTR(p) ? 0 : malloc_usable_size((void *)p);
+}
+
+void *iof_shim_kmemdup(const void *src, size_t len, gfp_t gfp)
+{
+	void *p = iof_shim_kmalloc(len, gfp);
+
+	if (p && len)
+		memcpy(p, src, len);
+	return p;
+}
+
+char *iof_shim_kstrdup(const char *s, gfp_t gfp)
+{
+	return s ? iof_shim_kmemdup(s, strlen(s) + 1, gfp) : NULL;
+}
+
+/* ---- caches ---- */
+
+struct kmem_cache {
+	const char *name;
+	size_t size;
+	size_t align;
+	void (*ctor)(void *object);
+	long live;
+};
+
+struct kmem_cache *iof_shim_cache_create(const char *name, size_t size, size_t align,
+					 unsigned int flags, void (*ctor)(void *))
+{
+	struct kmem_cache *cache = iof_shim_kmalloc(sizeof(*cache), GFP_KERNEL);
+
+	if (!cache)
+		return NULL;
+	if (flags & SLAB_HWCACHE_ALIGN && size > 32)
+		align = max_t(size_t, align, 64);
+	*cache = (struct kmem_cache){ .name = name, .size = size, .align = max_t(size_t, align, 8),
+				      .ctor = ctor };
+	return cache;
+}
+
+void *iof_shim_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
+{
+	void *object = allocate(cache->size, cache->align, gfp);
+
+	if (!object)
+		return NULL;
+	if (cache->ctor)
+		cache->ctor(object);
+	if (IOF_SHIM_CHECKS)
+		__atomic_fetch_add(&cache->live, 1, __ATOMIC_RELAXED);
+	return object;
+}
+
+void iof_shim_cache_free(struct kmem_cache *cache, void *object)
+{
+	if (!object)
+		return;
+	if (IOF_SHIM_CHECKS &&
+	    __atomic_fetch_sub(&cache->live, 1, __ATOMIC_RELAXED) <= 0)
+		iof_shim_complain("cache %s: more objects freed than allocated", cache->name);
+	release(object);
+}
+
+void iof_shim_cache_destroy(struct kmem_cache *cache)
+{
+	long live;
+
+	if (!cache)
+		return;
+	live = __atomic_load_n(&cache->live, __ATOMIC_RELAXED);
+	if (IOF_SHIM_CHECKS && live)
+		iof_shim_complain("cache %s destroyed with %ld objects in use", cache->name, live);
+	iof_shim_kfree(cache);
+}
+
+/* ---- pages ---- */
+
+unsigned long iof_shim_get_pages(gfp_t gfp, unsigned int order)
+{
+	void *p;
+
+	if (order > 10)
+		return 0;
+	p = allocate(PAGE_SIZE << order, PAGE_SIZE << order, gfp);
+	if (p)
+		iof_shim_count(pages, 1L << order);
+	return (unsigned long)p;
+}
+
+void iof_shim_free_pages(unsigned long addr, unsigned int order)
+{
+	if (!addr)
+		return;
+	iof_shim_count(pages, -(1L << order));
+	release((void *)addr);
+}
+
+struct page *iof_shim_alloc_pages(gfp_t gfp, unsigned int order)
+{
+	unsigned long addr = iof_shim_get_pages(gfp, order);
+	struct page *page;
+
+	if (!addr)
+		return NULL;
+	page = iof_shim_pfn_to_page(addr >> PAGE_SHIFT);
+	if (!page) {
+		iof_shim_free_pages(addr, order);
+		return NULL;
+	}
+	atomic_set(&page->refs, 1);
+	return page;
+}
+
+void iof_shim_free_page_struct(struct page *page, unsigned int order)
+{
+	if (!page)
+		return;
+	if (atomic_dec_and_test(&page->refs))
+		iof_shim_free_pages((unsigned long)page_address(page), order);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mm.c - struct page for user memory, pinning, and who is charged.
+ *
+ * The pages of an address space are described by sections of 512, made when one of them is first pinned and
+ * kept from then on (16 bytes each), reached through two levels of tables by frame number without a lock.
+ * Pinning makes the pages present with madvise() in one call for the range; where a page cannot be had, what
+ * comes before it stays pinned and its number is returned, as the kernel does.
+ */
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/uaccess.h>
+#include "core/kapi.h"
+#include "internal.h"
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define SECTION_SHIFT 9
+#define SECTION_PAGES (1ul << SECTION_SHIFT)
+#define LEAF_SHIFT 13
+#define LEAF_SIZE (1ul << LEAF_SHIFT)
+/* 47 bits of user address, 12 within the page, 9 within the section, 13 in the leaf: 13 are left. */
+#define ROOT_SIZE (1ul << 13)
+
+struct section {
+	struct page pages[SECTION_PAGES];
+};
+
+struct leaf {
+	struct section *sections[LEAF_SIZE];
+};
+
+static struct leaf *root[ROOT_SIZE];
+
+struct mm_struct iof_shim_mm = {
+	.mm_users = ATOMIC_INIT(1),
+	.mm_count = ATOMIC_INIT(1),
+	.mmap_lock = __RWSEM_INITIALIZER(mm.mmap_lock),
+};
+struct user_struct iof_shim_user = { .__count = REFCOUNT_INIT(1) };
+
+/* ---- struct page ---- */
+
+/* What another thread put there first wins. */
+static void *publish(void **slot, void *fresh)
+{
+	void *seen = NULL;
+
+	if (__atomic_compare_exchange_n(slot, &seen, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return fresh;
+	free(fresh);
+	return seen;
+}
+
+static struct section *find_section(unsigned long pfn, bool create)
+{
+	unsigned long number = pfn >> SECTION_SHIFT;
+	unsigned long top = number >> LEAF_SHIFT;
+	struct section *section;
+	struct leaf *leaf;
+
+	if (unlikely(top >= ROOT_SIZE))
+		return NULL;
+	leaf = __atomic_load_n(&root[top], __ATOMIC_ACQUIRE);
+	if (!leaf) {
+		if (!create)
+			return NULL;
+		leaf = calloc(1, sizeof(*leaf));
+		if (!leaf)
+			return NULL;
+		leaf = publish((void **)&root[top], leaf);
+	}
+	section = __atomic_load_n(&leaf->sections[number & (LEAF_SIZE - 1)], __ATOMIC_ACQUIRE);
+	if (!section && create) {
+		section = malloc(sizeof(*section));
+		if (!section)
+			return NULL;
+		for (unsigned long i = 0; i < SECTION_PAGES; i++)
+			section->pages[i] = (struct page){ .pfn = (number << SECTION_SHIFT) + i };
+		section = publish((void **)&leaf->sections[number & (LEAF_SIZE - 1)], section);
+	}
+	return section;
+}
+
+struct page *iof_shim_pfn_to_page(unsigned long pfn)
+{
+	struct section *section = find_section(pfn, true);
+
+	return section ? &section->pages[pfn & (SECTION_PAGES - 1)] : NULL;
+}
+
+bool iof_shim_pfn_valid(unsigned long pfn)
+{
+	return find_section(pfn, false) != NULL;
+}
+
+int iof_shim_pin_count(const void *addr)
+{
+	unsigned long pfn = (unsigned long)addr >> PAGE_SHIFT;
+	struct section *section = find_section(pfn, false);
+
+	return section ? atomic_read(&section->pages[pfn & (SECTION_PAGES - 1)].pins) : 0;
+}
+
+/* ---- bringing pages in ---- */
+
+/* The processor touches them; a write puts back what it read, atomically, so that nobody's store is lost. */
+static int touch(unsigned long addr, bool write)
+{
+	u64 *p = (u64 *)addr, seen;
+	int rc;
+
+	rc = iof_plat_load64(p, &seen);
+	while (!rc && write) {
+		rc = iof_plat_cmpxchg64(p, &seen, seen);
+		if (rc != -EAGAIN)
+			break;
+		rc = 0;
+	}
+	return rc;
+}
+
+static bool have_populate(void)
+{
+	static int have;		/* 0 unknown, 1 yes, -1 no */
+	int known = __atomic_load_n(&have, __ATOMIC_RELAXED);
+
+	if (!known) {
+		void *own = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				 -1, 0);
+
+		known = own != MAP_FAILED && !madvise(own, PAGE_SIZE, MADV_POPULATE_WRITE) ? 1 : -1;
+		if (own != MAP_FAILED)
+			munmap(own, PAGE_SIZE);
+		__atomic_store_n(&have, known, __ATOMIC_RELAXED);
+	}
+	return known > 0;
+}
+
+static int populate(unsigned long start, unsigned long n, bool write)
+{
+	if (!have_populate()) {
+		for (unsigned long i = 0; i < n; i++)
+			if (touch(start + i * PAGE_SIZE, write))
+				return -EFAULT;
+		return 0;
+	}
+	for (;;) {
+		if (!madvise((void *)start, n * PAGE_SIZE,
+			     write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ))
+			return 0;
+		if (errno != EINTR && errno != EAGAIN)
+			return -EFAULT;
+	}
+}
+
+/* How many pages from @start on could be made present. */
+static unsigned long populate_range(unsigned long start, unsigned long n, bool write)
+{
+	unsigned long good = 0;
+
+	if (!populate(start, n, write))
+		return n;
+	/* madvise() does not say how far it came: halve the rest until the bad page is found */
+	while (n > 1) {
+		unsigned long half = n / 2;
+
+		if (!populate(start + good * PAGE_SIZE, half, write)) {
+			good += half;
+			n -= half;
+		} else {
+			n = half;
+		}
+	}
+	return good;
+}
+
+int iof_shim_fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned int flags,
+			      bool *unlocked)
+{
+	bool write = flags & FAULT_FLAG_WRITE;
+
+	iof_shim_sleep_check();
+	if (unlocked)
+		*unlocked = false;
+	if (!access_ok(addr & PAGE_MASK, PAGE_SIZE))
+		return -EFAULT;
+	if (mm->pid) {
+		/* reading or writing a byte makes the kernel fault it in over there */
+		return -EFAULT;
+	}
+	return populate(addr & PAGE_MASK, 1, write);
+}
+
+/* ---- pins ---- */
+
+long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long n,
+			unsigned int flags, struct page **pages, bool pin)
+{
+	bool write = flags & FOLL_WRITE;
+	unsigned long got, i;
+
+	iof_shim_sleep_check();
+	start &= PAGE_MASK;
+	if (!n)
+		return 0;
+	if (iof_shim_should_fail(IOF_FAIL_PIN))
+		return -EFAULT;
+	if (n > IOF_SHIM_TASK_SIZE >> PAGE_SHIFT || !access_ok(start, n * PAGE_SIZE) || mm->pid)
+		return -EFAULT;
+	if (flags & FOLL_NOFAULT) {
+		for (got = 0; got < n; got++)
+			if (!iof_shim_page_present(0, start + got * PAGE_SIZE))
+				break;
+	} else {
+		got = populate_range(start, n, write);
+	}
+	for (i = 0; i < got; i++) {
+		struct page *page = iof_shim_pfn_to_page((start >> PAGE_SHIFT) + i);
+
+		if (!page) {
+			got = i;
+			break;
+		}
+		atomic_inc(pin ? &page->pins : &page->refs);
+		if (pages)
+			pages[i] = page;
+	}
+	if (pin)
+		iof_shim_count(pins, got);
+	return got ? (long)got : -EFAULT;
+}
+
+/* @n neighbours from @page on. */
+void iof_shim_unpin(struct page *page, unsigned long n)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	for (unsigned long i = 0; i < n; i++) {
+		page = iof_shim_pfn_to_page(pfn + i);
+		if (WARN_ON(!page || atomic_read(&page->pins) <= 0))
+			return;
+		atomic_dec(&page->pins);
+	}
+	iof_shim_count(pins, -(long)n);
+}
+
+void iof_shim_unpin_pages(struct page **pages, unsigned long n)
+{
+	for (unsigned long i = 0; i < n; i++)
+		iof_shim_unpin(pages[i], 1);
+}
+
+void iof_shim_put_page(struct page *page)
+{
+	WARN_ON(atomic_dec_return(&page->refs) < 0);
+}
+
+/* ---- address spaces and their accounts ---- */
+
+void iof_shim_mm_free(struct mm_struct *mm)
+{
+	BUG_ON(mm == &iof_shim_mm);
+	free(mm);
+}
+
+void iof_shim_mm_exit(struct mm_struct *mm)
+{
+	mmdrop(mm);
+}
+
+struct mm_struct *iof_shim_get_task_mm(struct task_struct *task)
+{
+	struct mm_struct *mm = task->mm;
+
+	if (!mm || task->flags & PF_KTHREAD || !mmget_not_zero(mm))
+		return NULL;
+	return mm;
+}
+
+static unsigned long memlock_bytes = ~0ul;	/* what a test says */
+
+void iof_shim_set_memlock(unsigned long bytes)
+{
+	__atomic_store_n(&memlock_bytes, bytes, __ATOMIC_RELAXED);
+}
+
+unsigned long iof_shim_rlimit(int resource)
+{
+	unsigned long said = __atomic_load_n(&memlock_bytes, __ATOMIC_RELAXED);
+	struct rlimit limit;
+
+	if (resource == RLIMIT_MEMLOCK && said != ~0ul)
+		return said;
+	if (getrlimit((__rlimit_resource_t)resource, &limit))
+		return 0;
+	return limit.rlim_cur == RLIM_INFINITY ? ~0ul : limit.rlim_cur;
+}
+
+unsigned long iof_shim_memlock_pages(void)
+{
+	return iof_shim_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+}
+
+int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
+{
+	int rc;
+
+	if (!pages || !mm)
+		return 0;
+	mmap_write_lock(mm);
+	rc = __account_locked_vm(mm, pages, inc, current, capable(CAP_IPC_LOCK));
+	mmap_write_unlock(mm);
+	return rc;
+}
+
+/* ---- capabilities ---- */
+
+static signed char capable_says[64];		/* 0: ask, else 1 + what a test says */
+
+void iof_shim_set_capable(int cap, int value)
+{
+	__atomic_store_n(&capable_says[cap & 63], (signed char)(value + 1), __ATOMIC_RELAXED);
+}
+
+bool iof_shim_capable(int cap)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	signed char said = __atomic_load_n(&capable_says[cap & 63], __ATOMIC_RELAXED);
+
+	if (said)
+		return said == 2;
+	if (syscall(SYS_capget, &header, data))
+		return false;
+	return data[cap / 32 & 1].effective >> (cap & 31) & 1;
+}

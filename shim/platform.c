@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * platform.c - memory that may be gone, and the platform hooks of core/kapi.h.
+ *
+ * On x86-64 the process's own memory is touched by a few instructions whose addresses are known here. A
+ * SIGSEGV or SIGBUS raised by one of them continues behind it with the count of what was left; every other
+ * one goes to the handler that was there before. Elsewhere, for other processes, and when a test asks for it,
+ * process_vm_readv() and process_vm_writev() do the work and no handler is involved.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "core/kapi.h"
+#include "internal.h"
+
+static bool force_remote;
+bool iof_shim_fixup_ready;
+
+void iof_shim_force_remote_copies(bool on)
+{
+	__atomic_store_n(&force_remote, on, __ATOMIC_RELAXED);
+}
+
+static size_t remote_copy(pid_t pid, void *dst, const void *src, size_t n, bool write)
+{
+	struct iovec local = { write ? (void *)src : dst, n };
+	struct iovec remote = { write ? dst : (void *)src, n };
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t got;
+
+		got = write ? process_vm_writev(pid, &local, 1, &remote, 1, 0) :
+			      process_vm_readv(pid, &local, 1, &remote, 1, 0);
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+		local.iov_base = (char *)local.iov_base + got;
+		remote.iov_base = (char *)remote.iov_base + got;
+		local.iov_len -= (size_t)got;
+		remote.iov_len -= (size_t)got;
+	}
+	return n - done;
+}
+
+/* Both sides may be bad: through a buffer of ours, a page at most at a time. */
+static size_t bounce_copy(void *dst, const void *src, size_t n)
+{
+	char buf[4096];
+	pid_t self = getpid();
+
+	while (n) {
+		size_t part = min_t(size_t, n, sizeof(buf)), bad;
+
+		bad = remote_copy(self, buf, src, part, false);
+		part -= bad;
+		if (part) {
+			size_t unwritten = remote_copy(self, dst, buf, part, true);
+
+			if (unwritten)
+				return n - (part - unwritten);
+		}
+		n -= part;
+		if (bad)
+			return n;
+		dst = (char *)dst + part;
+		src = (const char *)src + part;
+	}
+	return 0;
+}
+
+#if defined(__x86_64__)
+/*
+ * size_t iof_shim_asm_copy(dst, src, n): bytes not copied. %rcx always holds what is left, so the fix-up
+ * needs no more than an address: a fault in the words goes on in bytes to find the exact end, a fault in
+ * the bytes is the end.
+ */
+__asm__(
+"	.text\n"
+"	.p2align 4\n"
+"	.type iof_shim_asm_copy, @function\n"
+"iof_shim_asm_copy:\n"
+"	mov %rdx, %rcx\n"
+"	cmp $256, %rdx\n"
+"	jae 5f\n"
+"	sub $8, %rcx\n"
+"	jb 2f\n"
+"	.p2align 4\n"
+"1:\n"
+"iof_shim_asm_words:\n"
+"	mov (%rsi), %rax\n"
+"	mov %rax, (%rdi)\n"
+"iof_shim_asm_words_end:\n"
+"	add $8, %rsi\n"
+"	add $8, %rdi\n"
+"	sub $8, %rcx\n"
+"	jae 1b\n"
+"2:	add $8, %rcx\n"
+"	jz 4f\n"
+"3:\n"
+"iof_shim_asm_bytes:\n"
+"	mov (%rsi), %al\n"
+"	mov %al, (%rdi)\n"
+"iof_shim_asm_bytes_end:\n"
+"	inc %rsi\n"
+"	inc %rdi\n"
+"	dec %rcx\n"
+"	jnz 3b\n"
+"4:\n"
+"iof_shim_asm_done:\n"
+"	mov %rcx, %rax\n"
+"	ret\n"
+"iof_shim_asm_words_fix:\n"
+"	jmp 2b\n"
+"5:\n"
+"iof_shim_asm_rep:\n"
+"	rep movsb\n"
+"iof_shim_asm_rep_end:\n"
+"	mov %rcx, %rax\n"
+"	ret\n"
+"	.size iof_shim_asm_copy, . - iof_shim_asm_copy\n"
+/* int iof_shim_asm_load64(p, val): 0 or -EFAULT */
+"	.p2align 4\n"
+"	.type iof_shim_asm_load64, @function\n"
+"iof_shim_asm_load64:\n"
+"iof_shim_asm_load:\n"
+"	mov (%rdi), %rax\n"
+"iof_shim_asm_load_end:\n"
+"	mov %rax, (%rsi)\n"
+"	xor %eax, %eax\n"
+"	ret\n"
+"	.size iof_shim_asm_load64, . - iof_shim_asm_load64\n"
+/* int iof_shim_asm_cmpxchg64(p, old, new): 0, -EAGAIN, -EFAULT */
+"	.p2align 4\n"
+"	.type iof_shim_asm_cmpxchg64, @function\n"
+"iof_shim_asm_cmpxchg64:\n"
+"	mov (%rsi), %rax\n"
+"iof_shim_asm_cas:\n"
+"	lock cmpxchg %rdx, (%rdi)\n"
+"iof_shim_asm_cas_end:\n"
+"	jne 6f\n"
+"	xor %eax, %eax\n"
+"	ret\n"
+"6:	mov %rax, (%rsi)\n"
+"	mov $-11, %eax\n"
+"	ret\n"
+"iof_shim_asm_fault:\n"
+"	mov $-14, %eax\n"
+"	ret\n"
+"	.size iof_shim_asm_cmpxchg64, . - iof_shim_asm_cmpxchg64\n"
+);
+static_assert(EAGAIN == 11 && EFAULT == 14, "the numbers in the assembly");
+
+size_t iof_shim_asm_copy(void *dst, const void *src, size_t n);
+int iof_shim_asm_load64(const u64 *p, u64 *val);
+int iof_shim_asm_cmpxchg64(u64 *p, u64 *old, u64 new);
+extern const char iof_shim_asm_words[], iof_shim_asm_words_end[], iof_shim_asm_words_fix[];
+extern const char iof_shim_asm_bytes[], iof_shim_asm_bytes_end[], iof_shim_asm_done[];
+extern const char iof_shim_asm_rep[], iof_shim_asm_rep_end[];
+extern const char iof_shim_asm_load[], iof_shim_asm_load_end[];
+extern const char iof_shim_asm_cas[], iof_shim_asm_cas_end[], iof_shim_asm_fault[];
+
+static const struct {
+	const char *begin, *end, *fix;
+} fixups[] = {
+	{ iof_shim_asm_rep, iof_shim_asm_rep_end, iof_shim_asm_done },
+	{ iof_shim_asm_words, iof_shim_asm_words_end, iof_shim_asm_words_fix },
+	{ iof_shim_asm_bytes, iof_shim_asm_bytes_end, iof_shim_asm_done },
+	{ iof_shim_asm_load, iof_shim_asm_load_end, iof_shim_asm_fault },
+	{ iof_shim_asm_cas, iof_shim_asm_cas_end, iof_shim_asm_fault },
+};
+
+static bool fix_up(ucontext_t *context)
+{
+	const char *rip = (const char *)context->uc_mcontext.gregs[REG_RIP];
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixups); i++) {
+		if (rip >= fixups[i].begin && rip < fixups[i].end) {
+			context->uc_mcontext.gregs[REG_RIP] = (greg_t)fixups[i].fix;
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct sigaction old_segv, old_bus;
+
+/* As if the earlier handler had been called by the kernel. */
+static void chain(int sig, siginfo_t *info, void *context)
+{
+	struct sigaction *old = sig == SIGSEGV ? &old_segv : &old_bus;
+	sigset_t mask;
+
+	if (old->sa_flags & SA_SIGINFO || (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)) {
+		/* our own mask is empty but for the signal itself: add what the earlier one asked for */
+		pthread_sigmask(SIG_BLOCK, &old->sa_mask, &mask);
+		if (old->sa_flags & SA_NODEFER && !sigismember(&old->sa_mask, sig)) {
+			sigset_t one;
+
+			sigemptyset(&one);
+			sigaddset(&one, sig);
+			pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+		}
+		if (old->sa_flags & SA_SIGINFO)
+			old->sa_sigaction(sig, info, context);
+		else
+			old->sa_handler(sig);
+		pthread_sigmask(SIG_SETMASK, &mask, NULL);
+		return;
+	}
+	/* A sent signal that was ignored stays ignored; a real fault cannot be. */
+	if (old->sa_handler == SIG_IGN && info->si_code <= 0)
+		return;
+	/* The instruction runs again, faults again, and the default action ends the process. */
+	signal(sig, SIG_DFL);
+	if (info->si_code <= 0)
+		raise(sig);
+}
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	if (info->si_code > 0 && fix_up(context)) {
+		errno = saved;
+		return;
+	}
+	chain(sig, info, context);
+	errno = saved;
+}
+
+static int install_result;
+
+static void install(void)
+{
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGSEGV, &action, &old_segv) || sigaction(SIGBUS, &action, &old_bus))
+		install_result = -errno;
+	__atomic_store_n(&iof_shim_fixup_ready, true, __ATOMIC_RELEASE);
+}
+
+int iof_shim_fixup_install(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, install);
+	return install_result;
+}
+
+size_t iof_shim_raw_copy(void *dst, const void *src, size_t n)
+{
+	if (unlikely(__atomic_load_n(&force_remote, __ATOMIC_RELAXED)))
+		return bounce_copy(dst, src, n);
+	iof_shim_fixup_need();
+	return iof_shim_asm_copy(dst, src, n);
+}
+
+int iof_plat_load64(const u64 *p, u64 *val)
+{
+	if (unlikely(__atomic_load_n(&force_remote, __ATOMIC_RELAXED)))
+		return bounce_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
+	iof_shim_fixup_need();
+	return iof_shim_asm_load64(p, val);
+}
+
+int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
+{
+	iof_sched_point(IOF_SCHED_ATOMIC, p);
+	iof_shim_fixup_need();
+	return iof_shim_asm_cmpxchg64(p, old, new);
+}
+
+#else /* other machines: no fix-up, the kernel's own copies */
+
+int iof_shim_fixup_install(void)
+{
+	return 0;
+}
+
+size_t iof_shim_raw_copy(void *dst, const void *src, size_t n)
+{
+	return bounce_copy(dst, src, n);
+}
+
+int iof_plat_load64(const u64 *p, u64 *val)
+{
+	return bounce_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
+}
+
+/* Probed first; memory that goes away between the two is a crash on these machines. */
+int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
+{
+	u64 seen;
+
+	if (bounce_copy(&seen, p, sizeof(seen)) || bounce_copy(p, p, 0))
+		return -EFAULT;
+	return __atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ?
+		0 : -EAGAIN;
+}
+#endif
+
+size_t iof_plat_copy(void *dst, const void *src, size_t n)
+{
+	return iof_shim_raw_copy(dst, src, n);
+}
+
+/* ---- the address space of a process, as a device that shares its tables sees it ---- */
+
+/*
+ * /proc/self/pagemap stays open, since it is asked for each page; a child made by fork() opens its own.
+ * Bit 63 of an entry: present.
+ */
+static int own_pagemap = -1;
+
+static void forget_pagemap(void)
+{
+	int fd = __atomic_exchange_n(&own_pagemap, -1, __ATOMIC_RELAXED);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, forget_pagemap);
+}
+
+static int open_own_pagemap(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int fd = __atomic_load_n(&own_pagemap, __ATOMIC_RELAXED), none = -1;
+
+	if (fd >= 0)
+		return fd;
+	pthread_once(&once, watch_forks);
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && !__atomic_compare_exchange_n(&own_pagemap, &none, fd, false,
+						    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+		close(fd);
+		fd = none;
+	}
+	return fd;
+}
+
+bool iof_shim_page_present(pid_t pid, unsigned long addr)
+{
+	char path[48];
+	u64 entry = 0;
+	ssize_t got;
+	int fd;
+
+	if (pid) {
+		iof_shim_scnprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	} else {
+		fd = open_own_pagemap();
+	}
+	if (fd < 0)
+		return false;
+	got = pread(fd, &entry, sizeof(entry), (off_t)(addr / PAGE_SIZE * sizeof(entry)));
+	if (pid)
+		close(fd);
+	return got == sizeof(entry) && entry >> 63;
+}
+
+/*
+ * For a write: nobody says cheaply whether the page still awaits its copy-on-write; the processor would do it
+ * unseen under the copy, so presence counts and a mapping without permission fails in iof_plat_mm_copy().
+ */
+bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	(void)write;
+	return iof_shim_page_present(mm->pid, addr);
+}
+
+int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write)
+{
+	void *user = (void *)addr;
+
+	if (!atomic_read(&mm->mm_users) || !iof_shim_page_present(mm->pid, addr))
+		return -EFAULT;
+	if (mm->pid)
+		return (write ? remote_copy(mm->pid, user, buf, n, true) :
+				remote_copy(mm->pid, buf, user, n, false)) ? -EFAULT : 0;
+	return (write ? iof_shim_raw_copy(user, buf, n) : iof_shim_raw_copy(buf, user, n)) ?
+		-EFAULT : 0;
+}
+
+int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	if (!atomic_read(&mm->mm_users))
+		return -EFAULT;
+	return iof_shim_fixup_user_fault(mm, addr, write ? FAULT_FLAG_WRITE : 0, NULL);
+}

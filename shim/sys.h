@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.h - the "system calls" of the embedded world: what user/ and tests see of the shim. Plain C.
+ *
+ * All calls return a negative errno on failure, never set errno, and may be called from any thread.
+ * Descriptors are numbers of real eventfds, readable exactly while the file is readable; -EBADF says that
+ * the number is none of ours, and the caller hands it to the real system call. A space is a "/dev" of its
+ * own: nodes of one machine live in one space.
+ */
+#ifndef IOF_SHIM_SYS_H
+#define IOF_SHIM_SYS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct iof_plat_space;
+
+/*
+ * Installs the fix-up for SIGSEGV and SIGBUS and what else is needed once per process. Called by
+ * iof_sys_space_create(); harmless when repeated. 0 or -errno.
+ */
+int iof_sys_init(void);
+
+/* NULL: no memory. */
+struct iof_plat_space *iof_sys_space_create(void);
+/* -EBUSY while nodes are left in it (machine teardown removes them). */
+int iof_sys_space_destroy(struct iof_plat_space *space);
+
+/* @path is "/dev/NAME" or "NAME". @flags as for open(2): the access mode, O_NONBLOCK. -ENOENT. */
+int iof_sys_open(struct iof_plat_space *space, const char *path, int flags);
+/* Releases the file before it returns if this was the last holder. */
+int iof_sys_close(int fd);
+bool iof_sys_owns(int fd);
+
+long iof_sys_ioctl(int fd, unsigned long cmd, void *arg);
+/* @flags: 0 or RWF_NOWAIT. */
+ssize_t iof_sys_readv(int fd, const struct iovec *iov, int n, int flags);
+ssize_t iof_sys_writev(int fd, const struct iovec *iov, int n, int flags);
+ssize_t iof_sys_read(int fd, void *buf, size_t len);
+ssize_t iof_sys_write(int fd, const void *buf, size_t len);
+ssize_t iof_sys_pread(int fd, void *buf, size_t len, off_t pos);
+ssize_t iof_sys_pwrite(int fd, const void *buf, size_t len, off_t pos);
+
+/* O_NONBLOCK, as F_GETFL and F_SETFL would say it. */
+int iof_sys_get_flags(int fd);
+int iof_sys_set_flags(int fd, int flags);
+
+/* Which of @events (and POLLERR, POLLHUP) hold now. Never sleeps, makes no system call. */
+int iof_sys_poll(int fd, short events);
+/*
+ * poll(2) on descriptors of ours: sleeps in the files' own wait queues, which costs no eventfd traffic.
+ * A number that is none of ours: -EBADF for the call, before anything else. Negative numbers are skipped.
+ * @timeout_ms < 0: for ever. -EINTR as poll(2).
+ */
+int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms);
+
+/*
+ * Whether the eventfd behind @fd follows the file (it does from the start). A program whose reader sleeps
+ * in iof_sys_pollv() or a blocking read turns it off and saves a system call at each turn of readiness.
+ */
+int iof_sys_set_readiness(int fd, bool on);
+
+/* What /proc/PID/fdinfo would show beyond the common lines; length, as snprintf(3) cut to @size. */
+ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
+
+/* Waits until everything deferred (RCU callbacks, work items) has run. For tests and leak counts. */
+void iof_sys_settle(void);
+
+/* How long a thread about to sleep first spins for its wake-up, in nanoseconds; 0 (default) never. */
+void iof_sys_set_spin(unsigned int ns);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

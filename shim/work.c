@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * work.c - work queues on one pool of threads.
+ *
+ * One mutex guards all of it. Items wait in their queue's list in order. A worker takes the first item, over
+ * all queues, that may run: its queue is below its limit and no worker is running that item. When items wait
+ * that no idle worker will take, a worker is added, so there are never fewer than two for two runnable items.
+ * An idle worker ends after a while. A worker forgets the item before it runs it: the function may free it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include <linux/kernel.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include "internal.h"
+
+#define MAX_WORKERS 64
+#define IDLE_SECONDS 2
+
+struct workqueue_struct {
+	struct list_head link;		/* in pool.queues */
+	struct list_head items;		/* work_struct.entry */
+	int max_active;
+	int active;
+	unsigned long nr_waiting;
+	struct lockdep_map dep_map;	/* flushing waits for what the items take */
+	char name[32];
+};
+
+struct worker {
+	struct list_head link;		/* in pool.workers */
+	struct work_struct *work;	/* what it runs, never looked into */
+	work_func_t func;
+	struct workqueue_struct *wq;
+	unsigned long seq;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t more;		/* an item may have become runnable */
+	pthread_cond_t progress;	/* an item was finished or taken off */
+	struct list_head queues;
+	struct list_head workers;	/* those that run something */
+	unsigned int threads;
+	unsigned int idle;
+	unsigned long seq;
+} pool = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.more = PTHREAD_COND_INITIALIZER,
+	.progress = PTHREAD_COND_INITIALIZER,
+	.queues = LIST_HEAD_INIT(pool.queues),
+	.workers = LIST_HEAD_INIT(pool.workers),
+};
+
+static struct worker *running(const struct work_struct *work)
+{
+	struct worker *worker;
+
+	list_for_each_entry(worker, &pool.workers, link)
+		if (worker->work == work)
+			return worker;
+	return NULL;
+}
+
+static struct work_struct *first_runnable(void)
+{
+	struct workqueue_struct *wq;
+	struct work_struct *work;
+
+	list_for_each_entry(wq, &pool.queues, link) {
+		if (wq->active >= wq->max_active)
+			continue;
+		list_for_each_entry(work, &wq->items, entry) {
+			if (!running(work))
+				return work;
+			if (wq->max_active == 1)
+				break;
+		}
+	}
+	return NULL;
+}
+
+static void *worker_main(void *arg);
+
+/* Under the lock: somebody will come for a runnable item. */
+static void wake_worker(void)
+{
+	if (pool.idle) {
+		pthread_cond_signal(&pool.more);
+		return;
+	}
+	if (pool.threads < MAX_WORKERS && !iof_shim_thread_start(NULL, worker_main, NULL, true))
+		pool.threads++;
+}
+
+static bool wait_for_work(void)
+{
+	struct timespec until;
+	int rc;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += IDLE_SECONDS;
+	pool.idle++;
+	rc = pthread_cond_timedwait(&pool.more, &pool.lock, &until);
+	pool.idle--;
+	return rc != ETIMEDOUT;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker self = { .work = NULL };
+
+	prctl(PR_SET_NAME, "iof-worker");
+	current->mm = NULL;
+	current->flags |= PF_KTHREAD;
+	pthread_mutex_lock(&pool.lock);
+	for (;;) {
+		struct work_struct *work = first_runnable();
+
+		if (!work) {
+			if (wait_for_work() || first_runnable())
+				continue;
+			break;
+		}
+		self.work = work;
+		self.func = work->func;
+		self.wq = work->wq;
+		self.seq = work->seq;
+		list_del_init(&work->entry);
+		work->pending = false;
+		self.wq->nr_waiting--;
+		self.wq->active++;
+		list_add(&self.link, &pool.workers);
+		if (first_runnable())
+			wake_worker();
+		pthread_mutex_unlock(&pool.lock);
+
+		iof_sched_point(IOF_SCHED_WAKE, work);
+		lock_map_acquire(&self.wq->dep_map);
+		self.func(work);
+		lock_map_release(&self.wq->dep_map);
+		if (IOF_SHIM_CHECKS && current->iof_nheld)
+			iof_shim_complain("a work item returns while it holds %s",
+					  current->iof_held[0].map->name);
+
+		iof_shim_recheck_if_any(current);
+
+		pthread_mutex_lock(&pool.lock);
+		list_del(&self.link);
+		self.wq->active--;
+		pthread_cond_broadcast(&pool.progress);
+	}
+	pool.threads--;
+	pthread_mutex_unlock(&pool.lock);
+	return arg;
+}
+
+struct workqueue_struct *iof_shim_alloc_workqueue(const char *fmt, unsigned int flags, int max_active,
+						  ...)
+{
+	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
+	va_list args;
+
+	(void)flags;
+	if (!wq)
+		return NULL;
+	INIT_LIST_HEAD(&wq->items);
+	wq->max_active = max_active > 0 ? max_active : 256;
+	va_start(args, max_active);
+	vsnprintf(wq->name, sizeof(wq->name), fmt, args);
+	va_end(args);
+	wq->dep_map.name = wq->name;
+	pthread_mutex_lock(&pool.lock);
+	list_add_tail(&wq->link, &pool.queues);
+	pthread_mutex_unlock(&pool.lock);
+	return wq;
+}
+
+bool iof_shim_queue_work(struct workqueue_struct *wq, struct work_struct *work)
+{
+	bool queued = false;
+
+	pthread_mutex_lock(&pool.lock);
+	if (!work->pending) {
+		work->pending = true;
+		work->wq = wq;
+		work->seq = ++pool.seq;
+		list_add_tail(&work->entry, &wq->items);
+		wq->nr_waiting++;
+		queued = true;
+		wake_worker();
+	}
+	pthread_mutex_unlock(&pool.lock);
+	iof_sched_point(IOF_SCHED_WAKE, work);
+	return queued;
+}
+
+bool iof_shim_work_pending(struct work_struct *work)
+{
+	bool pending;
+
+	pthread_mutex_lock(&pool.lock);
+	pending = work->pending;
+	pthread_mutex_unlock(&pool.lock);
+	return pending;
+}
+
+/* Under the lock: sleeps until something changed. */
+static void wait_progress(void)
+{
+	iof_sched_point(IOF_SCHED_SLEEP, &pool);
+	pthread_cond_wait(&pool.progress, &pool.lock);
+}
+
+static void check_flush(struct workqueue_struct *wq)
+{
+	iof_shim_sleep_check();
+	if (wq)
+		might_lock(wq);
+}
+
+/* Waits for what is queued or running now, not for what is queued later. */
+bool iof_shim_flush_work(struct work_struct *work)
+{
+	struct worker *worker;
+	unsigned long seq;
+	bool waited = false;
+
+	check_flush(READ_ONCE(work->wq));
+	pthread_mutex_lock(&pool.lock);
+	worker = running(work);
+	seq = work->pending ? work->seq : worker ? worker->seq : 0;
+	while (seq) {
+		worker = running(work);
+		if (!(worker && worker->seq <= seq)) {
+			/* the item itself may be gone once it has run: look at the queue only */
+			if (!waited ? !work->pending : !work->pending || work->seq > seq)
+				break;
+		}
+		waited = true;
+		wait_progress();
+	}
+	pthread_mutex_unlock(&pool.lock);
+	return waited;
+}
+
+bool iof_shim_cancel_work(struct work_struct *work, bool sync)
+{
+	bool was_pending;
+
+	if (sync)
+		check_flush(READ_ONCE(work->wq));
+	pthread_mutex_lock(&pool.lock);
+	was_pending = work->pending;
+	if (was_pending) {
+		list_del_init(&work->entry);
+		work->pending = false;
+		work->wq->nr_waiting--;
+		pthread_cond_broadcast(&pool.progress);
+	}
+	while (sync && running(work)) {
+		wait_progress();
+		/* an item that queues itself again does so in vain */
+		if (work->pending) {
+			list_del_init(&work->entry);
+			work->pending = false;
+			work->wq->nr_waiting--;
+		}
+	}
+	pthread_mutex_unlock(&pool.lock);
+	return was_pending;
+}
+
+/* Whether something of the queue (NULL: of any) from before @upto waits or runs. Under the lock. */
+static bool busy_before(const struct workqueue_struct *wq, unsigned long upto)
+{
+	struct workqueue_struct *other;
+	struct work_struct *work;
+	struct worker *worker;
+
+	list_for_each_entry(worker, &pool.workers, link)
+		if ((!wq || worker->wq == wq) && worker->seq <= upto)
+			return true;
+	list_for_each_entry(other, &pool.queues, link) {
+		if (wq && other != wq)
+			continue;
+		list_for_each_entry(work, &other->items, entry)
+			if (work->seq <= upto)
+				return true;
+	}
+	return false;
+}
+
+void iof_shim_flush_workqueue(struct workqueue_struct *wq)
+{
+	unsigned long upto;
+
+	check_flush(wq);
+	pthread_mutex_lock(&pool.lock);
+	upto = pool.seq;
+	while (busy_before(wq, upto))
+		wait_progress();
+	pthread_mutex_unlock(&pool.lock);
+}
+
+void iof_shim_destroy_workqueue(struct workqueue_struct *wq)
+{
+	if (!wq)
+		return;
+	check_flush(wq);
+	pthread_mutex_lock(&pool.lock);
+	/* drained: items may queue further items */
+	while (busy_before(wq, ~0ul))
+		wait_progress();
+	list_del(&wq->link);
+	pthread_mutex_unlock(&pool.lock);
+	kfree(wq);
+}
+
+struct workqueue_struct *iof_shim_system_wq(void)
+{
+	static struct workqueue_struct *system;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	struct workqueue_struct *wq = __atomic_load_n(&system, __ATOMIC_ACQUIRE);
+
+	if (wq)
+		return wq;
+	pthread_mutex_lock(&lock);
+	wq = system;
+	if (!wq) {
+		wq = iof_shim_alloc_workqueue("events", 0, WQ_MAX_ACTIVE);
+		BUG_ON(!wq);
+		__atomic_store_n(&system, wq, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&lock);
+	return wq;
+}
+
+void iof_shim_work_settle(void)
+{
+	pthread_mutex_lock(&pool.lock);
+	while (busy_before(NULL, ~0ul))
+		wait_progress();
+	pthread_mutex_unlock(&pool.lock);
+}
