@@ -15,12 +15,12 @@
 
 #if IOF_SHIM_ASAN
 void *__asan_region_is_poisoned(void *begin, size_t size);
-void __asan_report_load_n(void *addr, size_t size);
-void __asan_report_store_n(void *addr, size_t size);
+void __asan_report_load_n(void *addr, long size);
+void __asan_report_store_n(void *addr, long size);
 #endif
 #if IOF_SHIM_TSAN
-void __tsan_read_range(void *addr, unsigned long size);
-void __tsan_write_range(void *addr, unsigned long size);
+void __tsan_read_range(void *addr, long size);
+void __tsan_write_range(void *addr, long size);
 #endif
 
 static __always_inline void watch_read(const void *p, size_t n)
@@ -31,7 +31,7 @@ static __always_inline void watch_read(const void *p, size_t n)
 	if (bad)
 		__asan_report_load_n(bad, 1);
 #elif IOF_SHIM_TSAN
-	__tsan_read_range((void *)p, n);
+	__tsan_read_range((void *)p, (long)n);
 #endif
 	(void)p;
 	(void)n;
@@ -45,7 +45,7 @@ static __always_inline void watch_write(void *p, size_t n)
 	if (bad)
 		__asan_report_store_n(bad, 1);
 #elif IOF_SHIM_TSAN
-	__tsan_write_range(p, n);
+	__tsan_write_range(p, (long)n);
 #endif
 	(void)p;
 	(void)n;
