@@ -297,10 +297,10 @@ static ssize_t vfio_write_iter(struct kiocb *iocb, struct iov_iter *from)
 static __poll_t vfio_poll(struct file *file, poll_table *wait)
 {
 	struct iof_vfio_file *vf = file->private_data;
+	/* Asked before the bind too: who waits from then on must be heard later. */
+	__poll_t mask = vf->vdev->ops->poll(vf->vdev->dev, file, wait);
 
-	if (!smp_load_acquire(&vf->owner))
-		return EPOLLERR;
-	return vf->vdev->ops->poll(vf->vdev->dev, file, wait);
+	return smp_load_acquire(&vf->owner) ? mask : EPOLLERR;
 }
 
 static const struct file_operations vfio_fops = {
