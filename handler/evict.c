@@ -45,7 +45,7 @@ static uint32_t iof_invalidate_fill(struct iommu_hwpt_vtd_s1_invalidate *entries
 	uint32_t i;
 
 	for (i = 0; i < nr; i++) {
-		uint64_t addr = iof_map_addr(frames[i]->map, frames[i]->page);
+		uint64_t addr = iof_mapping_addr(frames[i]->map, frames[i]->page);
 
 		if (addr == next) {
 			entries[used - 1].npages++;
@@ -271,7 +271,7 @@ enum iof_verdict {
  * victims of @work, as many as fit. Goes by entries or by frames, whichever are fewer. true: there
  * is more, or something busy at the cursor.
  */
-static bool iof_scan(struct iof_map *map, uint64_t first, uint64_t last, uint64_t *cursor,
+static bool iof_scan(struct iof_mapping *map, uint64_t first, uint64_t last, uint64_t *cursor,
 		     struct iof_work *work,
 		     enum iof_verdict (*judge)(const struct iof_frame *frame))
 {
@@ -289,7 +289,7 @@ static bool iof_scan(struct iof_map *map, uint64_t first, uint64_t last, uint64_
 			if (frame->map != map || frame->page < first || frame->page > last)
 				continue;
 		} else {
-			uint64_t pte = iof_pte_load(iof_map_pte(map, first + *cursor));
+			uint64_t pte = iof_pte_load(iof_mapping_pte(map, first + *cursor));
 
 			if (!pte)
 				continue;
@@ -336,7 +336,7 @@ static int iof_victims_err(const struct iof_work *work)
  * everything is gone, whatever is returned; without, the first error ends it, and the page
  * concerned is back.
  */
-int iof_expel(struct iof_map *map, uint64_t first, uint64_t last, unsigned int flags)
+int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned int flags)
 {
 	struct iof_pager *pager = map->space->pager;
 	struct iof_work *work = iof_work_take(pager);
@@ -376,7 +376,7 @@ int iof_expel(struct iof_map *map, uint64_t first, uint64_t last, unsigned int f
  * Writes back the dirty pages @first to @last of @map, which stay. With lock and map_lock held; the
  * former is dropped meanwhile. The first error, after all have been tried.
  */
-int iof_sync_map(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+int iof_sync_map(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		 uint64_t first, uint64_t last)
 {
 	uint64_t cursor = 0;

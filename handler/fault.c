@@ -26,10 +26,10 @@ enum iof_taken {
 };
 
 /* The mapping and page of a fault, if it may have it. */
-static struct iof_map *iof_fault_page(struct iof_space *space,
+static struct iof_mapping *iof_fault_page(struct iof_space *space,
 				      const struct iommu_hwpt_pgfault *fault, uint64_t *page)
 {
-	struct iof_map *map = iof_map_find(space, fault->addr);
+	struct iof_mapping *map = iof_mapping_find(space, fault->addr);
 
 	if (!map || map->dying || !map->source || iof_space_refuses(space, fault->addr) ||
 	    (fault->perm & IOMMU_PGFAULT_PERM_WRITE && !(map->prot & IOF_PAGER_WRITE)))
@@ -41,7 +41,7 @@ static struct iof_map *iof_fault_page(struct iof_space *space,
 /* Program memory is always there: a fault on it came late, or asks for a right it lacks. */
 static bool iof_fault_memory(struct iof_space *space, const struct iommu_hwpt_pgfault *fault)
 {
-	struct iof_map *map = iof_map_find(space, fault->addr);
+	struct iof_mapping *map = iof_mapping_find(space, fault->addr);
 
 	return map && !map->source && !map->dying &&
 	       (!(fault->perm & IOMMU_PGFAULT_PERM_WRITE) || map->prot & IOF_PAGER_WRITE);
@@ -60,7 +60,7 @@ static enum iof_taken iof_group_look(struct iof_pager *pager, struct iof_space *
 
 	*needed = 0;
 	for (i = 0; i < group->nr_pages; i++) {
-		struct iof_map *map;
+		struct iof_mapping *map;
 		uint64_t page, pte;
 
 		map = iof_fault_page(space, &group->pages[i], &page);
@@ -69,7 +69,7 @@ static enum iof_taken iof_group_look(struct iof_pager *pager, struct iof_space *
 				continue;
 			return IOF_REFUSED;
 		}
-		pte = iof_pte_load(iof_map_pte(map, page));
+		pte = iof_pte_load(iof_mapping_pte(map, page));
 		if (!pte)
 			++*needed;
 		else if (!(pte & IOF_PTE_PRESENT) &&
@@ -80,10 +80,10 @@ static enum iof_taken iof_group_look(struct iof_pager *pager, struct iof_space *
 }
 
 /* Holds one page of a group, taking a frame if it is absent. */
-static void iof_page_take(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+static void iof_page_take(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 			  uint64_t page, uint32_t group, bool write, unsigned int flags)
 {
-	uint64_t *entry = iof_map_pte(map, page);
+	uint64_t *entry = iof_mapping_pte(map, page);
 	uint64_t pte = iof_pte_load(entry);
 	struct iof_frame *frame;
 
@@ -138,7 +138,7 @@ static enum iof_taken iof_group_take(struct iof_pager *pager, struct iof_work *w
 	}
 	for (i = 0; i < group->nr_pages; i++) {
 		const struct iommu_hwpt_pgfault *fault = &group->pages[i];
-		struct iof_map *map;
+		struct iof_mapping *map;
 		uint64_t page;
 
 		map = iof_fault_page(space, fault, &page);

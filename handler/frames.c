@@ -75,7 +75,7 @@ void iof_frames_destroy(struct iof_pager *pager)
 }
 
 /* A free frame, for @page of @map: loading, held by the caller. There must be one. */
-struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_map *map, uint64_t page,
+struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *map, uint64_t page,
 				 uint64_t *pte)
 {
 	struct iof_frame *frame = pager->free;
@@ -171,7 +171,7 @@ static bool iof_frame_before(const struct iof_frame *one, const struct iof_frame
 {
 	if (one->map->space != other->map->space)
 		return one->map->space < other->map->space;
-	return iof_map_addr(one->map, one->page) < iof_map_addr(other->map, other->page);
+	return iof_mapping_addr(one->map, one->page) < iof_mapping_addr(other->map, other->page);
 }
 
 /* By space and address: Shell's way, which needs no memory and is quick where much is in order. */

@@ -15,16 +15,16 @@
 #include "pager_private.h"
 
 /* The first mapping that ends behind @addr. */
-uint32_t iof_map_at(const struct iof_space *space, uint64_t addr)
+uint32_t iof_mapping_at(const struct iof_space *space, uint64_t addr)
 {
 	uint32_t low = 0;
 	uint32_t high = space->nr_maps;
 
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
-		const struct iof_map *map = space->maps[middle];
+		const struct iof_mapping *map = space->maps[middle];
 
-		if (iof_map_addr(map, map->pages) <= addr)
+		if (iof_mapping_addr(map, map->pages) <= addr)
 			low = middle + 1;
 		else
 			high = middle;
@@ -32,20 +32,20 @@ uint32_t iof_map_at(const struct iof_space *space, uint64_t addr)
 	return low;
 }
 
-static bool iof_map_has(const struct iof_map *map, uint64_t addr)
+static bool iof_mapping_has(const struct iof_mapping *map, uint64_t addr)
 {
 	return addr >= map->iova && addr - map->iova < map->pages << IOF_PAGE_SHIFT;
 }
 
 /* The mapping at @addr, or NULL. With the lock. */
-struct iof_map *iof_map_find(struct iof_space *space, uint64_t addr)
+struct iof_mapping *iof_mapping_find(struct iof_space *space, uint64_t addr)
 {
 	uint32_t at;
 
-	if (space->last_map && iof_map_has(space->last_map, addr))
+	if (space->last_map && iof_mapping_has(space->last_map, addr))
 		return space->last_map;
-	at = iof_map_at(space, addr);
-	if (at == space->nr_maps || !iof_map_has(space->maps[at], addr))
+	at = iof_mapping_at(space, addr);
+	if (at == space->nr_maps || !iof_mapping_has(space->maps[at], addr))
 		return NULL;
 	space->last_map = space->maps[at];
 	return space->last_map;
@@ -89,19 +89,19 @@ int iof_range_check(struct iof_pager *pager, uint64_t iova, uint64_t *length)
 	return 0;
 }
 
-static uint64_t iof_map_leaves(const struct iof_map *map)
+static uint64_t iof_mapping_leaves(const struct iof_mapping *map)
 {
-	return ((iof_map_addr(map, map->pages) - 1) >> IOF_LEAF_SHIFT) -
+	return ((iof_mapping_addr(map, map->pages) - 1) >> IOF_LEAF_SHIFT) -
 		(map->iova >> IOF_LEAF_SHIFT) + 1;
 }
 
-static uint64_t iof_leaf_addr(const struct iof_map *map, uint64_t leaf)
+static uint64_t iof_leaf_addr(const struct iof_mapping *map, uint64_t leaf)
 {
 	return ((map->iova >> IOF_LEAF_SHIFT) + leaf) << IOF_LEAF_SHIFT;
 }
 
 /* Lets go of the first @nr tables of a mapping that no entry uses any more. */
-static int iof_map_put_tables(struct iof_map *map, uint64_t nr)
+static int iof_mapping_put_tables(struct iof_mapping *map, uint64_t nr)
 {
 	struct iof_space *space = map->space;
 	struct iommu_hwpt_vtd_s1_invalidate all = { .addr = map->iova, .npages = map->pages };
@@ -119,9 +119,9 @@ static int iof_map_put_tables(struct iof_map *map, uint64_t nr)
 	return err;
 }
 
-static int iof_map_get_tables(struct iof_map *map)
+static int iof_mapping_get_tables(struct iof_mapping *map)
 {
-	uint64_t nr = iof_map_leaves(map);
+	uint64_t nr = iof_mapping_leaves(map);
 	uint64_t leaf;
 	int err;
 
@@ -131,7 +131,7 @@ static int iof_map_get_tables(struct iof_map *map)
 	for (leaf = 0; leaf < nr; leaf++) {
 		err = iof_table_get(map->space, iof_leaf_addr(map, leaf), &map->leaves[leaf]);
 		if (err) {
-			iof_map_put_tables(map, leaf);
+			iof_mapping_put_tables(map, leaf);
 			free(map->leaves);
 			map->leaves = NULL;
 			return err;
@@ -144,16 +144,16 @@ static int iof_map_get_tables(struct iof_map *map)
 static int iof_space_room(struct iof_space *space)
 {
 	uint32_t room = space->room ? space->room * 2 : 8;
-	struct iof_map **maps;
+	struct iof_mapping **maps;
 
 	if (space->nr_maps < space->room)
 		return 0;
-	maps = calloc(room, sizeof(struct iof_map *));
+	maps = calloc(room, sizeof(struct iof_mapping *));
 	if (!maps)
 		return -ENOMEM;
 	pthread_mutex_lock(&space->pager->lock);
 	if (space->nr_maps)
-		memcpy(maps, space->maps, space->nr_maps * sizeof(struct iof_map *));
+		memcpy(maps, space->maps, space->nr_maps * sizeof(struct iof_mapping *));
 	free(space->maps);
 	space->maps = maps;
 	space->room = room;
@@ -165,12 +165,12 @@ static int iof_space_room(struct iof_space *space)
  * A mapping with its tables, not yet in the array. @length is checked. With map_lock. *@out is set
  * only on success.
  */
-static int iof_map_new(struct iof_space *space, uint64_t iova, uint64_t length, unsigned int prot,
-		       struct iof_map **out)
+static int iof_mapping_new(struct iof_space *space, uint64_t iova, uint64_t length,
+			   unsigned int prot, struct iof_mapping **out)
 {
 	struct iof_pager *pager = space->pager;
-	uint32_t at = iof_map_at(space, iova);
-	struct iof_map *map;
+	uint32_t at = iof_mapping_at(space, iova);
+	struct iof_mapping *map;
 	int err;
 
 	if (at < space->nr_maps && space->maps[at]->iova < iova + length)
@@ -185,7 +185,7 @@ static int iof_map_new(struct iof_space *space, uint64_t iova, uint64_t length, 
 	map->prot = prot;
 	err = iof_space_room(space);
 	if (!err)
-		err = iof_map_get_tables(map);
+		err = iof_mapping_get_tables(map);
 	if (err) {
 		free(map);
 		return iof_pager_fail(pager, err, "no memory for the tables of %llu pages: %s",
@@ -196,21 +196,21 @@ static int iof_map_new(struct iof_space *space, uint64_t iova, uint64_t length, 
 	return 0;
 }
 
-static void iof_map_insert(struct iof_map *map)
+static void iof_mapping_insert(struct iof_mapping *map)
 {
 	struct iof_space *space = map->space;
-	uint32_t at = iof_map_at(space, map->iova);
+	uint32_t at = iof_mapping_at(space, map->iova);
 
 	pthread_mutex_lock(&space->pager->lock);
 	memmove(&space->maps[at + 1], &space->maps[at],
-		(space->nr_maps - at) * sizeof(struct iof_map *));
+		(space->nr_maps - at) * sizeof(struct iof_mapping *));
 	space->maps[at] = map;
 	space->nr_maps++;
 	pthread_mutex_unlock(&space->pager->lock);
 }
 
-static int iof_map_check_source(struct iof_pager *pager, struct iof_source *source, uint64_t offset,
-				uint64_t length, unsigned int prot)
+static int iof_source_check(struct iof_pager *pager, struct iof_source *source, uint64_t offset,
+			    uint64_t length, unsigned int prot)
 {
 	uint64_t size = (source->size + IOF_PAGE_MASK) & ~IOF_PAGE_MASK;
 
@@ -233,23 +233,23 @@ int iof_pager_map(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64
 		  struct iof_source *source, uint64_t offset, unsigned int prot)
 {
 	struct iof_space *space;
-	struct iof_map *map;
+	struct iof_mapping *map;
 	int err;
 
 	err = iof_range_check(pager, iova, &length);
 	if (!err)
-		err = iof_map_check_source(pager, source, offset, length, prot);
+		err = iof_source_check(pager, source, offset, length, prot);
 	if (err)
 		return err;
 	pthread_mutex_lock(&pager->map_lock);
 	err = iof_space_get(pager, pasid, &space);
 	if (!err)
-		err = iof_map_new(space, iova, length, prot, &map);
+		err = iof_mapping_new(space, iova, length, prot, &map);
 	if (!err) {
 		map->source = source;
 		map->offset = offset;
 		iof_source_get(source);
-		iof_map_insert(map);
+		iof_mapping_insert(map);
 	}
 	pthread_mutex_unlock(&pager->map_lock);
 	return err;
@@ -260,7 +260,7 @@ int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
 {
 	uint64_t bits = IOF_PTE_PRESENT | IOF_PTE_USER | IOF_PTE_ACCESSED;
 	struct iof_space *space;
-	struct iof_map *map;
+	struct iof_mapping *map;
 	uint64_t page;
 	int err;
 
@@ -278,12 +278,12 @@ int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
 	pthread_mutex_lock(&pager->map_lock);
 	err = iof_space_get(pager, pasid, &space);
 	if (!err)
-		err = iof_map_new(space, iova, length, prot, &map);
+		err = iof_mapping_new(space, iova, length, prot, &map);
 	if (!err) {
 		err = iof_pager_parent_map(pager, addr, length, prot & IOF_PAGER_WRITE,
 					   &map->parent_iova);
 		if (err) {
-			iof_map_put_tables(map, iof_map_leaves(map));
+			iof_mapping_put_tables(map, iof_mapping_leaves(map));
 			free(map->leaves);
 			free(map);
 			iof_pager_fail(pager, err, "cannot map %llu bytes at %p for the device: %s",
@@ -292,9 +292,9 @@ int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
 	}
 	if (!err) {
 		for (page = 0; page < map->pages; page++)
-			iof_pte_store(iof_map_pte(map, page),
+			iof_pte_store(iof_mapping_pte(map, page),
 				      (map->parent_iova + (page << IOF_PAGE_SHIFT)) | bits);
-		iof_map_insert(map);
+		iof_mapping_insert(map);
 	}
 	pthread_mutex_unlock(&pager->map_lock);
 	return err;
@@ -304,11 +304,11 @@ int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
  * Removes a mapping; @flags are those of iof_expel(). After an error, without FORCE, it is as it
  * was. With map_lock.
  */
-int iof_map_remove(struct iof_map *map, unsigned int flags)
+int iof_mapping_remove(struct iof_mapping *map, unsigned int flags)
 {
 	struct iof_space *space = map->space;
 	struct iof_pager *pager = space->pager;
-	uint32_t at = iof_map_at(space, map->iova);
+	uint32_t at = iof_mapping_at(space, map->iova);
 	uint64_t page;
 	int err = 0;
 
@@ -326,13 +326,13 @@ int iof_map_remove(struct iof_map *map, unsigned int flags)
 		iof_pager_wait(pager);
 	space->nr_maps--;
 	memmove(&space->maps[at], &space->maps[at + 1],
-		(space->nr_maps - at) * sizeof(struct iof_map *));
+		(space->nr_maps - at) * sizeof(struct iof_mapping *));
 	space->last_map = NULL;
 	pthread_mutex_unlock(&pager->lock);
 
 	for (page = 0; !map->source && page < map->pages; page++)
-		iof_pte_store(iof_map_pte(map, page), 0);
-	iof_map_put_tables(map, iof_map_leaves(map));
+		iof_pte_store(iof_mapping_pte(map, page), 0);
+	iof_mapping_put_tables(map, iof_mapping_leaves(map));
 	if (map->source)
 		iof_source_free(map->source);
 	else
@@ -357,7 +357,7 @@ int iof_pager_unmap(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
 		return err;
 	pthread_mutex_lock(&pager->map_lock);
 	space = iof_pager_space(pager, pasid);
-	at = space ? iof_map_at(space, iova) : 0;
+	at = space ? iof_mapping_at(space, iova) : 0;
 	if (!space || at == space->nr_maps || space->maps[at]->iova >= iova + length) {
 		err = iof_pager_fail(pager, -ENOENT, "nothing is mapped at I/O address 0x%llx",
 				     (unsigned long long)iova);
@@ -367,14 +367,14 @@ int iof_pager_unmap(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
 	if (space->maps[at]->iova < iova)
 		goto cut;
 	for (; at < space->nr_maps && space->maps[at]->iova < iova + length; at++) {
-		const struct iof_map *map = space->maps[at];
+		const struct iof_mapping *map = space->maps[at];
 
-		if (iof_map_addr(map, map->pages) > iova + length)
+		if (iof_mapping_addr(map, map->pages) > iova + length)
 			goto cut;
 	}
-	at = iof_map_at(space, iova);
+	at = iof_mapping_at(space, iova);
 	while (!err && at < space->nr_maps && space->maps[at]->iova < iova + length)
-		err = iof_map_remove(space->maps[at], expel);
+		err = iof_mapping_remove(space->maps[at], expel);
 	if (err)
 		iof_pager_fail(pager, err, "cannot unmap: a page was not written back: %s",
 			       strerror(-err));

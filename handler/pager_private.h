@@ -75,7 +75,7 @@ enum iof_frame_state {
 
 /* All under pager.lock, with the exceptions at the top. */
 struct iof_frame {
-	struct iof_map *map;		/* NULL: free */
+	struct iof_mapping *map;		/* NULL: free */
 	uint64_t *pte;			/* the entry of its page */
 	uint64_t page;			/* number in the mapping */
 	struct iof_frame *next_free;
@@ -96,7 +96,7 @@ struct iof_stream {
 };
 
 /* A mapping. Fixed while it is in its space, unless said otherwise. */
-struct iof_map {
+struct iof_mapping {
 	struct iof_space *space;
 	uint64_t iova;
 	uint64_t pages;
@@ -123,10 +123,10 @@ struct iof_space {
 	uint32_t hwpt_id;
 	bool attached;
 	struct iof_table *root;
-	struct iof_map **maps;		/* sorted by address */
+	struct iof_mapping **maps;		/* sorted by address */
 	uint32_t nr_maps;
 	uint32_t room;
-	struct iof_map *last_map;	/* pager.lock: the one found last */
+	struct iof_mapping *last_map;	/* pager.lock: the one found last */
 	struct iof_range *refused;	/* sorted, apart from each other */
 	uint32_t nr_refused;
 };
@@ -161,7 +161,7 @@ struct iof_item {
 };
 
 struct iof_ahead {
-	struct iof_map *map;
+	struct iof_mapping *map;
 	uint64_t page;
 	uint32_t window;
 };
@@ -243,14 +243,14 @@ static inline void iof_pte_store(uint64_t *pte, uint64_t value)
 	__atomic_store_n(pte, value, __ATOMIC_RELEASE);
 }
 
-static inline uint64_t iof_map_addr(const struct iof_map *map, uint64_t page)
+static inline uint64_t iof_mapping_addr(const struct iof_mapping *map, uint64_t page)
 {
 	return map->iova + (page << IOF_PAGE_SHIFT);
 }
 
-static inline uint64_t *iof_map_pte(const struct iof_map *map, uint64_t page)
+static inline uint64_t *iof_mapping_pte(const struct iof_mapping *map, uint64_t page)
 {
-	uint64_t addr = iof_map_addr(map, page);
+	uint64_t addr = iof_mapping_addr(map, page);
 	uint64_t leaf = (addr >> IOF_LEAF_SHIFT) - (map->iova >> IOF_LEAF_SHIFT);
 
 	return &map->leaves[leaf][(addr >> IOF_PAGE_SHIFT) % IOF_TABLE_ENTRIES];
@@ -292,11 +292,11 @@ void iof_space_detach(struct iof_space *space);
 int iof_space_remove(struct iof_space *space);
 
 /* map.c */
-struct iof_map *iof_map_find(struct iof_space *space, uint64_t addr);
-uint32_t iof_map_at(const struct iof_space *space, uint64_t addr);
+struct iof_mapping *iof_mapping_find(struct iof_space *space, uint64_t addr);
+uint32_t iof_mapping_at(const struct iof_space *space, uint64_t addr);
 bool iof_space_refuses(const struct iof_space *space, uint64_t addr);
 int iof_range_check(struct iof_pager *pager, uint64_t iova, uint64_t *length);
-int iof_map_remove(struct iof_map *map, unsigned int flags);
+int iof_mapping_remove(struct iof_mapping *map, unsigned int flags);
 
 /* table.c */
 int iof_table_get(struct iof_space *space, uint64_t addr, uint64_t **entries);
@@ -309,7 +309,7 @@ void iof_table_release(struct iof_pager *pager);
 /* frames.c */
 int iof_frames_create(struct iof_pager *pager);
 void iof_frames_destroy(struct iof_pager *pager);
-struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_map *map, uint64_t page,
+struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *map, uint64_t page,
 				 uint64_t *pte);
 void iof_frame_free(struct iof_pager *pager, struct iof_frame *frame);
 void iof_frame_hold(struct iof_pager *pager, struct iof_frame *frame);
@@ -327,8 +327,8 @@ enum iof_expel_flags {
 int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
 		   struct iommu_hwpt_vtd_s1_invalidate *entries, uint32_t nr);
 uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want);
-int iof_expel(struct iof_map *map, uint64_t first, uint64_t last, unsigned int flags);
-int iof_sync_map(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned int flags);
+int iof_sync_map(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		 uint64_t first, uint64_t last);
 
 /* fault.c */
@@ -341,7 +341,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 		unsigned int flags);
 
 /* prefetch.c */
-void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		       uint64_t page);
 void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
 

@@ -13,7 +13,7 @@
 #define IOF_WINDOW_FIRST 4u
 
 /* The stream that a fault at @page goes on with, or the one that is longest out of use. */
-static struct iof_stream *iof_stream_find(struct iof_map *map, uint64_t page, bool *found)
+static struct iof_stream *iof_stream_find(struct iof_mapping *map, uint64_t page, bool *found)
 {
 	struct iof_stream *oldest = &map->streams[0];
 	uint32_t i;
@@ -33,7 +33,7 @@ static struct iof_stream *iof_stream_find(struct iof_map *map, uint64_t page, bo
 	return oldest;
 }
 
-static uint32_t iof_prefetch_window(struct iof_pager *pager, struct iof_map *map, uint64_t page)
+static uint32_t iof_prefetch_window(struct iof_pager *pager, struct iof_mapping *map, uint64_t page)
 {
 	uint32_t most = pager->config.prefetch;
 	struct iof_stream *stream;
@@ -55,7 +55,7 @@ static uint32_t iof_prefetch_window(struct iof_pager *pager, struct iof_map *map
 }
 
 /* @page was asked for and is being loaded: remembers what should come along. */
-void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_map *map,
+void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		       uint64_t page)
 {
 	uint32_t window = iof_prefetch_window(pager, map, page);
@@ -83,17 +83,17 @@ void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work)
 		iof_evict(pager, work, wanted - pager->nr_free);
 
 	for (i = 0; i < work->nr_ahead; i++) {
-		struct iof_map *map = work->ahead[i].map;
+		struct iof_mapping *map = work->ahead[i].map;
 
 		for (k = 0; k < work->ahead[i].window; k++) {
 			uint64_t page = work->ahead[i].page + k;
-			uint64_t *pte = iof_map_pte(map, page);
+			uint64_t *pte = iof_mapping_pte(map, page);
 			struct iof_frame *frame;
 
 			if (!pager->nr_free || !wanted || work->nr_items == work->room)
 				return;
 			if (iof_pte_load(pte) || map->dying ||
-			    iof_space_refuses(map->space, iof_map_addr(map, page)))
+			    iof_space_refuses(map->space, iof_mapping_addr(map, page)))
 				continue;
 			frame = iof_frame_take(pager, map, page, pte);
 			frame->ahead = 1;

@@ -74,12 +74,12 @@ long iof_pager_populate(struct iof_pager *pager, uint32_t pasid, uint64_t iova, 
 static struct iof_frame *iof_frame_at(struct iof_pager *pager, struct iof_space *space,
 				      uint64_t addr)
 {
-	struct iof_map *map = space ? iof_map_find(space, addr) : NULL;
+	struct iof_mapping *map = space ? iof_mapping_find(space, addr) : NULL;
 	uint64_t pte;
 
 	if (!map || !map->source)
 		return NULL;
-	pte = iof_pte_load(iof_map_pte(map, (addr - map->iova) >> IOF_PAGE_SHIFT));
+	pte = iof_pte_load(iof_mapping_pte(map, (addr - map->iova) >> IOF_PAGE_SHIFT));
 	if (!(pte & IOF_PTE_PRESENT))
 		return NULL;
 	return &pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >> IOF_PAGE_SHIFT];
@@ -210,10 +210,10 @@ static int iof_refuse_add(struct iof_space *space, uint64_t start, uint64_t end)
 }
 
 /* The pages of @map that lie in a range; false: none. */
-static bool iof_map_part(const struct iof_map *map, uint64_t start, uint64_t end, uint64_t *first,
-			 uint64_t *last)
+static bool iof_mapping_part(const struct iof_mapping *map, uint64_t start, uint64_t end,
+			     uint64_t *first, uint64_t *last)
 {
-	uint64_t map_end = iof_map_addr(map, map->pages);
+	uint64_t map_end = iof_mapping_addr(map, map->pages);
 
 	if (map->iova >= end || map_end <= start || !map->source)
 		return false;
@@ -243,8 +243,8 @@ int iof_pager_refuse(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uin
 		goto out;
 	}
 	pthread_mutex_lock(&pager->lock);
-	for (at = iof_map_at(space, iova); at < space->nr_maps && !err; at++) {
-		if (iof_map_part(space->maps[at], iova, iova + length, &first, &last))
+	for (at = iof_mapping_at(space, iova); at < space->nr_maps && !err; at++) {
+		if (iof_mapping_part(space->maps[at], iova, iova + length, &first, &last))
 			err = iof_expel(space->maps[at], first, last, 0);
 	}
 	pthread_mutex_unlock(&pager->lock);
@@ -272,14 +272,15 @@ int iof_pager_sync(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint6
 	pthread_mutex_lock(&pager->lock);
 	work = iof_work_take(pager);
 	space = iof_pager_space(pager, pasid);
-	for (at = space ? iof_map_at(space, iova) : 0; work && space && at < space->nr_maps; at++) {
-		struct iof_map *map = space->maps[at];
+	at = space ? iof_mapping_at(space, iova) : 0;
+	for (; work && space && at < space->nr_maps; at++) {
+		struct iof_mapping *map = space->maps[at];
 		int err = 0;
 
 		if (map->iova >= iova + length)
 			break;
 		found = true;
-		if (iof_map_part(map, iova, iova + length, &first, &last))
+		if (iof_mapping_part(map, iova, iova + length, &first, &last))
 			err = iof_sync_map(pager, work, map, first, last);
 		if (err && !result)
 			result = err;

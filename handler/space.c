@@ -208,7 +208,7 @@ int iof_space_remove(struct iof_space *space)
 
 	iof_space_detach(space);
 	while (space->nr_maps) {
-		int err = iof_map_remove(space->maps[space->nr_maps - 1],
+		int err = iof_mapping_remove(space->maps[space->nr_maps - 1],
 					 IOF_EXPEL_FORCE | IOF_EXPEL_SILENT);
 
 		if (err && !result)
