@@ -197,6 +197,7 @@ static struct sigaction old_segv, old_bus;
 static void chain(int sig, siginfo_t *info, void *context)
 {
 	struct sigaction *old = sig == SIGSEGV ? &old_segv : &old_bus;
+	struct sigaction fallback = { .sa_handler = SIG_DFL };
 	sigset_t mask;
 
 	if (old->sa_flags & SA_SIGINFO || (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)) {
@@ -220,7 +221,7 @@ static void chain(int sig, siginfo_t *info, void *context)
 	if (old->sa_handler == SIG_IGN && info->si_code <= 0)
 		return;
 	/* The instruction runs again, faults again, and the default action ends the process. */
-	signal(sig, SIG_DFL);
+	sigaction(sig, &fallback, NULL);
 	if (info->si_code <= 0)
 		raise(sig);
 }
