@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT
+/*
+ * object.c - proves the rules of ids and lifetimes: section (a) of the behaviour contract, by number.
+ */
+#include "env.h"
+
+/* A call inside an object, as a thread that destroys it meets it. */
+struct destroyer {
+	pthread_t thread;
+	int fd;
+	u32 id;
+	int rc;
+};
+
+static void *destroy_thread(void *arg)
+{
+	struct destroyer *d = arg;
+
+	d->rc = env_destroy(d->fd, d->id);
+	return NULL;
+}
+
+static void destroyer_start(struct destroyer *d, int fd, u32 id)
+{
+	d->fd = fd;
+	d->id = id;
+	assert_ok(pthread_create(&d->thread, NULL, destroy_thread, d));
+}
+
+static int destroyer_join(struct destroyer *d)
+{
+	assert_ok(pthread_join(d->thread, NULL));
+	return d->rc;
+}
+
+static bool findable(struct env *env, u32 id)
+{
+	struct iof_object *obj = iof_object_get(env->ctx, id, IOF_OBJ_ANY);
+
+	if (IS_ERR(obj))
+		return false;
+	iof_object_put(obj);
+	return true;
+}
+
+static void wait_until_hidden(struct env *env, u32 id)
+{
+	while (findable(env, id))
+		sched_yield();
+}
+
+static void a1_lowest_free_id_of_all_types_first(void **state)
+{
+	struct env *env = *state;
+	struct fake_dev dev;
+	struct iof_device *idev;
+	int fault_fd;
+	u32 id;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	assert_int_equal(env_ioas(env->fd), 1);
+	assert_int_equal(env_ioas(env->fd), 2);
+	idev = env_bind(env, &dev);
+	assert_int_equal(iof_device_id(idev), 3);
+	assert_ok(env_queue(env->fd, &id, &fault_fd));
+	assert_int_equal(id, 4);
+	assert_int_equal(env_hwpt(env->fd, 3, 1, 0), 5);
+	assert_ok(env_destroy(env->fd, 2));
+	assert_int_equal(env_ioas(env->fd), 2);
+	assert_int_equal(env_ioas(env->fd), 6);
+	env_close(fault_fd);
+	iof_device_unbind(idev);
+	assert_int_equal(env_ioas(env->fd), 3);
+	env_close(env->fd);
+	env->fd = -1;
+	fake_dev_remove(&dev);
+}
+
+static void a1_each_open_has_its_own_ids(void **state)
+{
+	struct env *env = *state;
+	int other = env_open(env);
+
+	assert_true(other >= 0);
+	assert_int_equal(env_ioas(env->fd), 1);
+	assert_int_equal(env_ioas(other), 1);
+	assert_ok(env_destroy(other, 1));
+	assert_err(env_destroy(other, 1), ENOENT);
+	assert_ok(env_destroy(env->fd, 1));
+	env_close(other);
+}
+
+static void a2_reserved_ids_are_invisible(void **state)
+{
+	struct env *env = *state;
+	struct iof_object obj;
+
+	assert_ok(iof_object_reserve(env->ctx, &obj, IOF_OBJ_IOAS));
+	assert_int_equal(obj.id, 1);
+	assert_false(findable(env, 1));
+	assert_err(env_destroy(env->fd, 1), ENOENT);
+	assert_int_equal(env_ioas(env->fd), 2);
+	iof_object_abort(env->ctx, &obj);
+	assert_int_equal(env_ioas(env->fd), 1);
+}
+
+static void a3_unwritable_reply_undoes_the_object(void **state)
+{
+	struct env *env = *state;
+	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
+	struct iommu_fault_alloc queue = { .size = sizeof(queue) };
+	struct iommu_hwpt_alloc hwpt = { .size = sizeof(hwpt) };
+	struct iof_device *idev;
+	struct fake_dev dev;
+	void *page;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	idev = env_bind(env, &dev);
+	assert_int_equal(env_ioas(env->fd), 2);
+
+	page = env_read_only(&ioas, sizeof(ioas));
+	assert_err(env_ioctl(env->fd, IOMMU_IOAS_ALLOC, page), EFAULT);
+	env_free_page(page);
+	page = env_read_only(&queue, sizeof(queue));
+	assert_err(env_ioctl(env->fd, IOMMU_FAULT_QUEUE_ALLOC, page), EFAULT);
+	env_free_page(page);
+	hwpt.dev_id = iof_device_id(idev);
+	hwpt.pt_id = 2;
+	page = env_read_only(&hwpt, sizeof(hwpt));
+	assert_err(env_ioctl(env->fd, IOMMU_HWPT_ALLOC, page), EFAULT);
+	env_free_page(page);
+	assert_int_equal(fake_live_domains(), 0);
+
+	assert_int_equal(env_ioas(env->fd), 3);
+	iof_device_unbind(idev);
+	fake_dev_remove(&dev);
+}
+
+static void a4_unknown_ids(void **state)
+{
+	struct env *env = *state;
+
+	assert_err(env_destroy(env->fd, 0), ENOENT);
+	assert_err(env_destroy(env->fd, 1), ENOENT);
+	assert_err(env_destroy(env->fd, 0x7fffffff), ENOENT);
+	assert_err(env_destroy(env->fd, 0xffffffff), ENOENT);
+	assert_int_equal(env_ioas(env->fd), 1);
+	assert_true(IS_ERR(iof_object_get(env->ctx, 1, IOF_OBJ_FAULT)));
+	assert_err(env_hwpt(env->fd, 1, 1, 0), ENOENT);
+}
+
+static void a6_used_objects_are_busy(void **state)
+{
+	struct env *env = *state;
+	int ioas, parent, nested, automatic, fault_fd;
+	struct iof_device *idev;
+	struct fake_dev dev;
+	u32 queue;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	idev = env_bind(env, &dev);
+	ioas = env_ioas(env->fd);
+	assert_ok(env_queue(env->fd, &queue, &fault_fd));
+	parent = env_hwpt(env->fd, iof_device_id(idev), ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
+	assert_id(parent);
+	nested = env_nested(env->fd, iof_device_id(idev), parent, 0, queue);
+	assert_id(nested);
+
+	/* a9 a bound device; a11 an IOAS with an HWPT; a12 a parent */
+	assert_err(env_destroy(env->fd, iof_device_id(idev)), EBUSY);
+	assert_err(env_destroy(env->fd, ioas), EBUSY);
+	assert_err(env_destroy(env->fd, parent), EBUSY);
+	/* a13 a queue that an HWPT names, with its descriptor open and without */
+	assert_err(env_destroy(env->fd, queue), EBUSY);
+	env_close(fault_fd);
+	assert_err(env_destroy(env->fd, queue), EBUSY);
+	/* a12 an attached HWPT */
+	assert_int_equal(env_attach(idev, IOF_NO_PASID, nested), nested);
+	assert_err(env_destroy(env->fd, nested), EBUSY);
+	iof_device_detach(idev, IOF_NO_PASID);
+	assert_ok(env_destroy(env->fd, nested));
+	assert_ok(env_destroy(env->fd, queue));
+	assert_ok(env_destroy(env->fd, parent));
+	/* c10 an automatic HWPT */
+	automatic = env_attach(idev, IOF_NO_PASID, ioas);
+	assert_id(automatic);
+	assert_err(env_destroy(env->fd, automatic), EBUSY);
+	assert_err(env_destroy(env->fd, ioas), EBUSY);
+	iof_device_detach(idev, IOF_NO_PASID);
+	assert_err(env_destroy(env->fd, automatic), ENOENT);
+	assert_ok(env_destroy(env->fd, ioas));
+	iof_device_unbind(idev);
+	fake_dev_remove(&dev);
+}
+
+static void a13_queue_with_open_descriptor_is_busy(void **state)
+{
+	struct env *env = *state;
+	int fault_fd;
+	u32 queue;
+
+	assert_ok(env_queue(env->fd, &queue, &fault_fd));
+	assert_err(env_destroy(env->fd, queue), EBUSY);
+	env_close(fault_fd);
+	assert_ok(env_destroy(env->fd, queue));
+}
+
+static void a7_destroy_waits_for_calls_and_hides_first(void **state)
+{
+	struct env *env = *state;
+	int id = env_ioas(env->fd);
+	struct iof_object *call = iof_object_get(env->ctx, id, IOF_OBJ_IOAS);
+	struct destroyer d;
+
+	assert_false(IS_ERR(call));
+	destroyer_start(&d, env->fd, id);
+	wait_until_hidden(env, id);
+	assert_err(env_destroy(env->fd, id), ENOENT);
+	/* The number is taken until the object is gone. */
+	assert_int_equal(env_ioas(env->fd), id + 1);
+	iof_object_put(call);
+	assert_ok(destroyer_join(&d));
+	assert_int_equal(env_ioas(env->fd), id);
+}
+
+static void a7_call_that_becomes_a_user_keeps_the_object(void **state)
+{
+	struct env *env = *state;
+	int id = env_ioas(env->fd);
+	struct iof_object *call = iof_object_get(env->ctx, id, IOF_OBJ_IOAS);
+	struct destroyer d;
+
+	assert_false(IS_ERR(call));
+	destroyer_start(&d, env->fd, id);
+	wait_until_hidden(env, id);
+	iof_object_hold(call);
+	iof_object_put(call);
+	assert_err(destroyer_join(&d), EBUSY);
+	assert_true(findable(env, id));
+	assert_err(env_destroy(env->fd, id), EBUSY);
+	iof_object_unhold(call);
+	assert_ok(env_destroy(env->fd, id));
+}
+
+static void *put_thread(void *arg)
+{
+	sched_yield();
+	iof_object_put(arg);
+	return NULL;
+}
+
+static void a8_unbind_waits_for_calls(void **state)
+{
+	struct env *env = *state;
+	struct iof_device *idev, *call;
+	struct fake_dev dev;
+	pthread_t thread;
+	u32 id;
+	int i;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	for (i = 0; i < 100; i++) {
+		idev = env_bind(env, &dev);
+		id = iof_device_id(idev);
+		call = iof_device_get_by_id(env->ctx, id);
+		assert_ptr_equal(call, idev);
+		assert_ok(pthread_create(&thread, NULL, put_thread, &call->obj));
+		iof_device_unbind(idev);
+		assert_true(IS_ERR(iof_device_get_by_id(env->ctx, id)));
+		assert_ok(pthread_join(thread, NULL));
+	}
+	fake_dev_remove(&dev);
+}
+
+static void a16_last_close_destroys_leaves_first(void **state)
+{
+	struct env *env = *state;
+	int ioas, parent, fault_fd, i;
+	struct iof_device *idev;
+	struct fake_dev dev;
+	u32 queue;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	idev = env_bind(env, &dev);
+	ioas = env_ioas(env->fd);
+	assert_ok(env_queue(env->fd, &queue, &fault_fd));
+	parent = env_hwpt(env->fd, iof_device_id(idev), ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
+	for (i = 0; i < 4; i++)
+		assert_id(env_nested(env->fd, iof_device_id(idev), parent, 0, queue));
+	assert_id(env_hwpt_fault(env->fd, iof_device_id(idev), ioas, IOMMU_HWPT_FAULT_ID_VALID,
+				 queue));
+	iof_device_unbind(idev);
+	env_close(fault_fd);
+	assert_int_equal(fake_live_domains(), 6);
+	env_close(env->fd);
+	env->fd = -1;
+	assert_int_equal(fake_live_domains(), 0);
+	fake_dev_remove(&dev);
+}
+
+static void a17_bound_device_keeps_the_context(void **state)
+{
+	struct env *env = *state;
+	struct iof_device *idev;
+	struct fake_dev dev;
+	int ioas, hwpt;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	idev = iof_device_bind(env->ctx, &dev.hw, true);
+	assert_false(IS_ERR(idev));
+	ioas = env_ioas(env->fd);
+	hwpt = env_attach(idev, IOF_NO_PASID, ioas);
+	assert_id(hwpt);
+	env_close(env->fd);
+	env->fd = -1;
+	assert_int_equal(fake_live_domains(), 1);
+	assert_int_equal(env_replace(idev, IOF_NO_PASID, ioas), hwpt);
+	iof_device_detach(idev, IOF_NO_PASID);
+	iof_device_unbind(idev);
+	fake_dev_remove(&dev);
+}
+
+static void a17_open_queue_keeps_the_context(void **state)
+{
+	struct env *env = *state;
+	struct iommu_hwpt_pgfault rec;
+	int fault_fd;
+	u32 queue;
+
+	assert_ok(env_queue(env->fd, &queue, &fault_fd));
+	env_close(env->fd);
+	env->fd = -1;
+	assert_int_equal(env_read(fault_fd, &rec, 1), 0);
+	env_close(fault_fd);
+}
+
+static void test_objects_live_in_the_same_table(void **state)
+{
+	struct env *env = *state;
+	struct iof_test_object *tobj, *found;
+	int destroyed = 0;
+
+	assert_ok(iof_test_object_create(env->ctx, &destroyed, NULL, &tobj));
+	assert_int_equal(iof_test_object_id(tobj), 1);
+	assert_true(IS_ERR(iof_test_object_get(env->ctx, 1, &found)));
+	iof_test_object_abort(tobj);
+	assert_int_equal(env_ioas(env->fd), 1);
+}
+
+static void count_destroy(void *priv)
+{
+	++*(int *)priv;
+}
+
+static void test_objects_are_destroyed_by_id_and_at_close(void **state)
+{
+	struct env *env = *state;
+	struct iof_test_object *tobj, *found;
+	int destroyed = 0;
+
+	assert_ok(iof_test_object_create(env->ctx, &destroyed, count_destroy, &tobj));
+	iof_test_object_publish(tobj);
+	assert_ptr_equal(iof_test_object_get(env->ctx, 1, &found), &destroyed);
+	assert_ptr_equal(found, tobj);
+	iof_test_object_put(found);
+	assert_ok(env_destroy(env->fd, 1));
+	assert_int_equal(destroyed, 1);
+
+	assert_ok(iof_test_object_create(env->ctx, &destroyed, count_destroy, &tobj));
+	iof_test_object_publish(tobj);
+	env_close(env->fd);
+	env->fd = -1;
+	assert_int_equal(destroyed, 2);
+}
+
+/* Several threads make, use, hold and destroy the same few objects. */
+#define RACERS	4
+#define ROUNDS	3000
+
+struct racer {
+	pthread_t thread;
+	struct env *env;
+	unsigned int seed;
+};
+
+static void *race_thread(void *arg)
+{
+	struct racer *r = arg;
+	struct iof_object *obj;
+	u32 id;
+	int i, rc;
+
+	for (i = 0; i < ROUNDS; i++) {
+		id = 1 + rand_r(&r->seed) % 4;
+		switch (rand_r(&r->seed) % 4) {
+		case 0:
+			rc = env_ioas(r->env->fd);
+			if (rc <= 0)
+				abort();
+			break;
+		case 1:
+			rc = env_destroy(r->env->fd, id);
+			if (rc && rc != -ENOENT && rc != -EBUSY)
+				abort();
+			break;
+		case 2:
+			obj = iof_object_get(r->env->ctx, id, IOF_OBJ_IOAS);
+			if (!IS_ERR(obj))
+				iof_object_put(obj);
+			break;
+		default:
+			obj = iof_object_get(r->env->ctx, id, IOF_OBJ_IOAS);
+			if (IS_ERR(obj))
+				break;
+			iof_object_hold(obj);
+			iof_object_put(obj);
+			iof_object_unhold(obj);
+		}
+	}
+	return NULL;
+}
+
+static void look_up_hold_and_destroy_race(void **state)
+{
+	struct racer racers[RACERS];
+	int i;
+
+	for (i = 0; i < RACERS; i++) {
+		racers[i].env = *state;
+		racers[i].seed = i + 1;
+		assert_ok(pthread_create(&racers[i].thread, NULL, race_thread, &racers[i]));
+	}
+	for (i = 0; i < RACERS; i++)
+		assert_ok(pthread_join(racers[i].thread, NULL));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, env_setup, env_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a1_lowest_free_id_of_all_types_first),
+		TEST(a1_each_open_has_its_own_ids),
+		TEST(a2_reserved_ids_are_invisible),
+		TEST(a3_unwritable_reply_undoes_the_object),
+		TEST(a4_unknown_ids),
+		TEST(a6_used_objects_are_busy),
+		TEST(a7_destroy_waits_for_calls_and_hides_first),
+		TEST(a7_call_that_becomes_a_user_keeps_the_object),
+		TEST(a8_unbind_waits_for_calls),
+		TEST(a13_queue_with_open_descriptor_is_busy),
+		TEST(a16_last_close_destroys_leaves_first),
+		TEST(a17_bound_device_keeps_the_context),
+		TEST(a17_open_queue_keeps_the_context),
+		TEST(test_objects_live_in_the_same_table),
+		TEST(test_objects_are_destroyed_by_id_and_at_close),
+		TEST(look_up_hold_and_destroy_race),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
