@@ -131,9 +131,10 @@ int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd);
 /* Pages per chunk of pin counts: what one call to the kernel's pinning asks for at most. */
 #define IOF_PAGES_CHUNK		512u
 
+/* As long as the memory needs: the last chunk of a piece is shorter. */
 struct iof_pages_chunk {
-	struct page *page[IOF_PAGES_CHUNK];	/* valid where users > 0 */
-	u32 users[IOF_PAGES_CHUNK];
+	u32 *users;		/* behind the pages, in the same allocation */
+	struct page *page[];	/* valid where users > 0 */
 };
 
 /*
@@ -266,6 +267,7 @@ int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
 /* The lowest area that has something in [start, last]. iova_rwsem. */
 struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last);
+struct iof_area *iof_map_next_area(struct iof_area *area);
 
 /* ---- which I/O virtual addresses can be had (iova_ranges.c) ---- */
 

@@ -38,7 +38,7 @@ struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, un
 	return best && best->iova <= last ? best : NULL;
 }
 
-static struct iof_area *next_area(struct iof_area *area)
+struct iof_area *iof_map_next_area(struct iof_area *area)
 {
 	struct rb_node *node = rb_next(&area->node);
 
@@ -310,7 +310,7 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
 	down_read(&map->iova_rwsem);
-	for (area = iof_map_first_area(map, iova, last); area; area = next_area(area)) {
+	for (area = iof_map_first_area(map, iova, last); area; area = iof_map_next_area(area)) {
 		unsigned long end = min(area->last, last);
 
 		rc = -ENOENT;
@@ -340,7 +340,7 @@ static int claim_areas(struct iof_map *map, unsigned long start, unsigned long l
 	lockdep_assert_held(&map->iova_rwsem);
 	if (!area)
 		return -ENOENT;
-	for (; area && area->iova <= last; area = next_area(area)) {
+	for (; area && area->iova <= last; area = iof_map_next_area(area)) {
 		if (area->busy)
 			return -EBUSY;
 		if (area->iova < start || area->last > last)

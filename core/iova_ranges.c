@@ -74,23 +74,28 @@ struct wish {
 static bool search_window(struct iof_map *map, const struct wish *wish, unsigned long start,
 			  unsigned long last, unsigned long *iova)
 {
+	struct iof_area *area = iof_map_first_area(map, start, ULONG_MAX);
 	unsigned long at = start;
 
 	for (;;) {
 		struct iof_reserved *res;
-		struct iof_area *area;
 		unsigned long busy_last;
 
 		if (check_add_overflow(at, (wish->residue - at) & (wish->modulus - 1), &at) ||
 		    at > last || last - at < wish->length - 1)
 			return false;
-		res = reserved_at(map, at, at + wish->length - 1);
-		area = iof_map_first_area(map, at, at + wish->length - 1);
-		if (!res && !area) {
-			*iova = at;
-			return true;
+		while (area && area->last < at)
+			area = iof_map_next_area(area);
+		if (area && area->iova <= at + wish->length - 1) {
+			busy_last = area->last;
+		} else {
+			res = reserved_at(map, at, at + wish->length - 1);
+			if (!res) {
+				*iova = at;
+				return true;
+			}
+			busy_last = res->last;
 		}
-		busy_last = max(res ? res->last : 0, area ? area->last : 0);
 		if (busy_last == ULONG_MAX)
 			return false;
 		at = busy_last + 1;

@@ -175,13 +175,17 @@ err_unpin:
 static struct iof_pages_chunk *get_chunk(struct iof_pages *pages, unsigned long nr)
 {
 	struct iof_pages_chunk *chunk = xa_load(&pages->chunks, nr);
+	size_t n;
 	int rc;
 
 	if (chunk)
 		return chunk;
-	chunk = kvzalloc(sizeof(*chunk), GFP_KERNEL_ACCOUNT);
+	n = min(pages->npages - nr * IOF_PAGES_CHUNK, (unsigned long)IOF_PAGES_CHUNK);
+	chunk = kvzalloc(sizeof(*chunk) + n * (sizeof(*chunk->page) + sizeof(*chunk->users)),
+			 GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
+	chunk->users = (u32 *)&chunk->page[n];
 	rc = xa_err(xa_store(&pages->chunks, nr, chunk, GFP_KERNEL_ACCOUNT));
 	if (rc) {
 		kvfree(chunk);

@@ -665,7 +665,7 @@ struct racer {
 	unsigned int won, bad;
 };
 
-#define RACES	2000
+#define RACES	20000
 
 static void *race_for_one(void *arg)
 {
@@ -701,7 +701,7 @@ static void one_winner(void **state)
 		pthread_join(thread[i], NULL);
 		assert_int_equal(racer[i].bad, 0);
 	}
-	assert_true(racer[0].won + racer[1].won + racer[2].won >= RACES);
+	assert_true(racer[0].won + racer[1].won + racer[2].won > 0);
 	iof_map_remove_domain(&f->map, &f->a.domain);
 }
 
@@ -742,7 +742,7 @@ static void *race_domain(void *arg)
 	struct racer *racer = arg;
 	unsigned int i;
 
-	for (i = 0; i < RACES / 10; i++) {
+	for (i = 0; i < RACES / 20; i++) {
 		if (iof_map_add_domain(&racer->f->map, &racer->f->b.domain)) {
 			racer->bad++;
 			continue;
