@@ -70,7 +70,7 @@ static struct iof_dsa_job *take_spare(struct iof_dsa *dsa, int kind)
 		node = llist_del_all(&dsa->free[kind]);
 	if (!node)
 		return NULL;
-	dsa->spare[kind] = node->next;
+	WRITE_ONCE(dsa->spare[kind], node->next);
 	return llist_entry(node, struct iof_dsa_job, ready);
 }
 
@@ -153,6 +153,22 @@ int iof_dsa_submit(struct iof_dsa *dsa, const struct dsa_hw_desc *desc)
 	return rc < 0 ? rc : 0;
 }
 
+static bool has_room(struct iof_dsa *dsa)
+{
+	return atomic_read(&dsa->accepted) < (int)dsa->queue_depth &&
+	       (READ_ONCE(dsa->spare[DSA_FREE_QUEUE]) || !llist_empty(&dsa->free[DSA_FREE_QUEUE]));
+}
+
+bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait)
+{
+	poll_wait(file, &dsa->room_wq, wait);
+	if (has_room(dsa))
+		return true;
+	/* Whoever makes room after this look sees that it is wanted. */
+	xchg(&dsa->room_wanted, true);
+	return has_room(dsa);
+}
+
 /* The job no longer holds up drains; harmless if repeated. */
 static void leave_group(struct iof_dsa_job *job)
 {
@@ -176,6 +192,7 @@ void iof_dsa_end(struct iof_dsa_job *job)
 		iof_dsa_leave_queue(job);
 		leave_group(job);
 		llist_add(&job->ready, &dsa->free[DSA_FREE_QUEUE]);
+		iof_dsa_tell_room(dsa);
 		return;
 	}
 	llist_add(&job->ready, &dsa->free[DSA_FREE_CHILD]);
@@ -533,6 +550,11 @@ void iof_dsa_get_stats(struct iof_dsa *dsa, struct iof_dsa_stats *stats)
 	spin_unlock(&dsa->irq_lock);
 }
 
+void iof_dsa_get_latency(struct iof_dsa *dsa, struct iof_dsa_latency *latency)
+{
+	iof_pri_get_latency(&dsa->mdev.pri, latency);
+}
+
 struct iof_hwdev *iof_dsa_hwdev(struct iof_dsa *dsa)
 {
 	return &dsa->mdev.hwdev;
@@ -679,6 +701,7 @@ struct iof_dsa *iof_dsa_create(const struct iof_dsa_config *config, struct iof_h
 	init_llist_head(&dsa->free[DSA_FREE_QUEUE]);
 	init_llist_head(&dsa->free[DSA_FREE_CHILD]);
 	init_waitqueue_head(&dsa->reset_wq);
+	init_waitqueue_head(&dsa->room_wq);
 
 	rc = iof_pri_init(&dsa->mdev.pri, hwdev, dsa->queue_depth + dsa->nr_engines + CHILD_SLOTS,
 			  pri_resume);

@@ -140,6 +140,8 @@ struct iof_dsa {
 	unsigned long sleeping;			/* a bit per engine; who clears it wakes it */
 	bool stopping;
 	wait_queue_head_t reset_wq;
+	bool room_wanted;			/* somebody on room_wq saw none */
+	wait_queue_head_t room_wq;
 
 	spinlock_t irq_lock;
 	void (*irq_fn)(void *data);		/* irq_lock */
@@ -168,11 +170,19 @@ void iof_dsa_resume(struct iof_dsa_job *job);
 void iof_dsa_end(struct iof_dsa_job *job);
 /* The end of a stale job; a batch lives on until its children have ended. Any thread. */
 void iof_dsa_abandon(struct iof_dsa_job *job);
+/* After a full barrier: there may be room in the portal now, which somebody polls for. */
+static inline void iof_dsa_tell_room(struct iof_dsa *dsa)
+{
+	if (unlikely(READ_ONCE(dsa->room_wanted)) && xchg(&dsa->room_wanted, false))
+		wake_up_poll(&dsa->room_wq, EPOLLOUT | EPOLLWRNORM);
+}
 /* The job no longer fills the queue; harmless if repeated. */
 static inline void iof_dsa_leave_queue(struct iof_dsa_job *job)
 {
-	if (atomic_read(&job->accepted) && atomic_xchg(&job->accepted, 0))
+	if (atomic_read(&job->accepted) && atomic_xchg(&job->accepted, 0)) {
 		atomic_dec_return(&job->dsa->accepted);
+		iof_dsa_tell_room(job->dsa);
+	}
 }
 /* A new job on the queue, for the portal or (@parent) a batch. NULL: no slot is free. */
 struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
