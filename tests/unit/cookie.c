@@ -4,12 +4,15 @@
  * first in first out, a late cookie finds nobody until the stated number of reuses, and all of that also
  * while the table grows under cookies that are out.
  */
-#include "core/cookie.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+
 #include <cmocka.h>
+
+#include "core/cookie.h"
 
 static void grow(struct iof_cookies *cookies, u32 slots)
 {

@@ -44,6 +44,7 @@ struct fake_dev {
 	bool no_page_requests;		/* attach to a fault-capable domain: -ENODEV */
 	bool no_pasid_ops;		/* attach of a PASID: -EOPNOTSUPP */
 	bool no_nested_invalidate;
+	bool unchecked;			/* the test reports by iof_report_page_req() itself */
 
 	/* From now on the fail_nth-th attach with a domain fails; 0: none. fail_always: so do later ones. */
 	int fail_nth;
