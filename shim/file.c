@@ -142,23 +142,25 @@ static int ready_wake(struct wait_queue_entry *entry, unsigned int mode, int fla
 {
 	struct iof_shim_ready *ready = container_of(entry, typeof(ready->queue[0]), entry)->ready;
 	struct task_struct *task = current;
-	bool said = false;
+	bool readable, owed;
 
 	(void)mode;
 	(void)flags;
-	if (key && !(key_to_poll(key) & READABLE))
-		return 0;
 	/* what is announced is visible before this look at the flag, as look()'s change is before its poll */
 	smp_mb();
-	if (__atomic_load_n(&ready->readable, __ATOMIC_RELAXED))
+	readable = __atomic_load_n(&ready->readable, __ATOMIC_RELAXED);
+	if (key && !(key_to_poll(key) & READABLE)) {
+		/* whatever this is about, the file may have run empty without being read */
+		owed = readable;
+	} else if (readable) {
 		return 0;
-	spin_lock(&ready->lock);
-	if (!ready->readable && ready->fd >= 0) {
+	} else {
+		spin_lock(&ready->lock);
+		owed = !ready->readable && ready->fd >= 0;
 		say(ready, true);
-		said = true;
+		spin_unlock(&ready->lock);
 	}
-	spin_unlock(&ready->lock);
-	if (said && task->iof_nrecheck < IOF_SHIM_MAX_RECHECK) {
+	if (owed && task->iof_nrecheck < IOF_SHIM_MAX_RECHECK) {
 		for (unsigned int i = 0; i < task->iof_nrecheck; i++)
 			if (task->iof_recheck[i] == ready)
 				return 0;
