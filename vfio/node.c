@@ -65,10 +65,20 @@ unlock:
 
 /* ---- attaching ---- */
 
+enum pasid_use {
+	PASID_PAGE_TABLE = 1,
+	PASID_PROCESS,
+};
+
 /* The PASIDs attached through this node, for the close. vdev->lock held. */
-static int pasid_remember(struct iof_vfio_device *vdev, u32 pasid)
+static int pasid_remember(struct iof_vfio_device *vdev, u32 pasid, enum pasid_use use)
 {
-	return xa_err(xa_store(&vdev->pasids, pasid, xa_mk_value(1), GFP_KERNEL));
+	return xa_err(xa_store(&vdev->pasids, pasid, xa_mk_value(use), GFP_KERNEL));
+}
+
+static bool pasid_is_process(struct iof_vfio_device *vdev, u32 pasid)
+{
+	return xa_load(&vdev->pasids, pasid) == xa_mk_value(PASID_PROCESS);
 }
 
 static int vfio_attach(struct iof_vfio_file *vf, struct vfio_device_attach_iommufd_pt __user *arg)
@@ -95,10 +105,12 @@ static int vfio_attach(struct iof_vfio_file *vf, struct vfio_device_attach_iommu
 	}
 
 	mutex_lock(&vdev->lock);
-	if (iof_device_attached(idev, pasid)) {
+	if (pasid_is_process(vdev, pasid)) {
+		rc = -EBUSY;
+	} else if (iof_device_attached(idev, pasid)) {
 		rc = iof_device_replace(idev, pasid, &attach.pt_id);
 	} else {
-		rc = pasid != IOF_NO_PASID ? pasid_remember(vdev, pasid) : 0;
+		rc = pasid != IOF_NO_PASID ? pasid_remember(vdev, pasid, PASID_PAGE_TABLE) : 0;
 		if (!rc)
 			rc = iof_device_attach(idev, pasid, &attach.pt_id);
 		if (rc)
@@ -160,7 +172,7 @@ static int vfio_sva(struct iof_vfio_file *vf, struct iof_vfio_device_sva __user 
 	} else if (iof_device_attached(vdev->idev, sva.pasid)) {
 		rc = -EBUSY;
 	} else {
-		rc = pasid_remember(vdev, sva.pasid);
+		rc = pasid_remember(vdev, sva.pasid, PASID_PROCESS);
 		if (!rc)
 			rc = iof_device_sva_bind(vdev->idev, sva.pasid);
 		if (rc)
