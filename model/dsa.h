@@ -96,4 +96,15 @@ struct iof_dsa_stats {
 };
 void iof_dsa_get_stats(struct iof_dsa *dsa, struct iof_dsa_stats *stats);
 
+/* How long page-request groups were open, from sending to the answer, in ns; since creation. */
+#define IOF_DSA_LATENCY_TOP	40u	/* times below 2^40 ns have buckets of their own */
+#define IOF_DSA_LATENCY_BUCKETS	((IOF_DSA_LATENCY_TOP - 3) * 16)
+struct iof_dsa_latency {
+	u64 count;
+	u64 sum;
+	u64 max;
+	u64 buckets[IOF_DSA_LATENCY_BUCKETS];
+};
+void iof_dsa_get_latency(struct iof_dsa *dsa, struct iof_dsa_latency *latency);
+
 #endif

@@ -19,6 +19,7 @@
 #define IOF_MODEL_MODEL_H
 
 #include "../core/iof_driver.h"
+#include "dsa.h"
 
 struct iof_mdev;
 struct iof_mdomain;
@@ -220,6 +221,7 @@ struct iof_pri_slot {
 	u32 held;			/* credits: promised before sending, in use while open */
 	int state;			/* enum iof_pri_state */
 	enum iof_page_code code;	/* the last answer; SUCCESS also for a credit */
+	u64 sent;			/* ns, when the open group was sent */
 	struct list_head node;		/* pri->starved; pri->lock */
 };
 
@@ -240,6 +242,9 @@ struct iof_pri {
 	spinlock_t lock;		/* starved */
 	struct list_head starved;	/* first come, first served */
 	atomic64_t groups, stalls;
+	/* How long groups were open, in ns: as struct iof_vfio_dsa_latency has it. */
+	atomic64_t latency_sum, latency_max;
+	atomic64_t latency[IOF_DSA_LATENCY_BUCKETS];
 };
 
 int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
@@ -259,6 +264,8 @@ void iof_pri_give_back(struct iof_pri_slot *slot, u32 keep);
  */
 void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr);
 void iof_pri_response(struct iof_pri *pri, const struct iof_page_req *req, enum iof_page_code code);
+/* Each number by itself is right; together they are when no group is open. */
+void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency);
 /* Takes a starved slot out of the line: true if it was still there; no resume() then. */
 bool iof_pri_unstarve(struct iof_pri_slot *slot);
 

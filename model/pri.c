@@ -27,8 +27,7 @@ int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
 	atomic_set(&pri->nr_starved, 0);
 	spin_lock_init(&pri->lock);
 	INIT_LIST_HEAD(&pri->starved);
-	atomic64_set(&pri->groups, 0);
-	atomic64_set(&pri->stalls, 0);
+	/* The counters are zero already. */
 	return 0;
 }
 
@@ -130,6 +129,7 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_pag
 
 	WARN_ON_ONCE(slot->held != nr || slot->state != IOF_PRI_IDLE);
 	slot->pasid = pasid;
+	slot->sent = ktime_get_ns();
 	/* The answer may come at any moment from the last report on; see iof_pri_response(). */
 	smp_store_release(&slot->state, IOF_PRI_OPEN);
 	atomic64_inc(&pri->groups);
@@ -140,6 +140,45 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_pag
 			req.flags |= IOMMU_PGFAULT_FLAGS_LAST_PAGE;
 		/* Whatever this returns, the last page is answered. */
 		(void)iof_report_page_req(pri->hwdev, &req);
+	}
+}
+
+/*
+ * 16 buckets for each power of two, the first 16 values by themselves, the last bucket for all that is
+ * 2^40 and above: the buckets of <iofault/histogram.h>.
+ */
+static unsigned int latency_bucket(u64 ns)
+{
+	unsigned int top;
+
+	if (ns < 16)
+		return ns;
+	if (ns >> IOF_DSA_LATENCY_TOP)
+		return IOF_DSA_LATENCY_BUCKETS - 1;
+	top = fls64(ns) - 1;
+	return (top - 3) * 16 + ((ns >> (top - 4)) & 15);
+}
+
+static void note_latency(struct iof_pri *pri, u64 ns)
+{
+	s64 max = atomic64_read(&pri->latency_max);
+
+	atomic64_inc(&pri->latency[latency_bucket(ns)]);
+	atomic64_add(ns, &pri->latency_sum);
+	while (max < (s64)ns && !atomic64_try_cmpxchg(&pri->latency_max, &max, ns))
+		;
+}
+
+void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency)
+{
+	unsigned int i;
+
+	latency->count = 0;
+	latency->sum = atomic64_read(&pri->latency_sum);
+	latency->max = atomic64_read(&pri->latency_max);
+	for (i = 0; i < IOF_DSA_LATENCY_BUCKETS; i++) {
+		latency->buckets[i] = atomic64_read(&pri->latency[i]);
+		latency->count += latency->buckets[i];
 	}
 }
 
@@ -154,6 +193,7 @@ void iof_pri_response(struct iof_pri *pri, const struct iof_page_req *req, enum 
 	/* Exactly one answer is taken for each group sent: whoever gets the state from OPEN. */
 	if (WARN_ON_ONCE(cmpxchg(&slot->state, IOF_PRI_OPEN, IOF_PRI_IDLE) != IOF_PRI_OPEN))
 		return;
+	note_latency(pri, ktime_get_ns() - slot->sent);
 	held = slot->held;
 	slot->held = 0;
 	slot->code = code;

@@ -3,7 +3,7 @@
  * portal.c - the regions and the interrupt of a DMA engine's VFIO node.
  *
  * Region 0 is the portal: what is written there are descriptors, wherever inside. Region 1 is the
- * device's state, to be read. No locks: the engine takes care of its queue.
+ * device's state, region 2 the times of its page requests, to be read. No locks: the engine takes care of its queue.
  */
 #include "portal.h"
 
@@ -19,6 +19,7 @@ struct iof_portal {
 static const struct iof_vfio_region portal_regions[] = {
 	[IOF_VFIO_REGION_PORTAL] = { .size = 16 << 20, .flags = VFIO_REGION_INFO_FLAG_WRITE },
 	[IOF_VFIO_REGION_STATE] = { .size = PAGE_SIZE, .flags = VFIO_REGION_INFO_FLAG_READ },
+	[IOF_VFIO_REGION_LATENCY] = { .size = 2 * PAGE_SIZE, .flags = VFIO_REGION_INFO_FLAG_READ },
 };
 
 static ssize_t portal_write(void *dev, u32 region, u64 off, struct iov_iter *from)
@@ -65,23 +66,41 @@ static void portal_fill_state(struct iof_portal *portal, struct iof_vfio_dsa_sta
 	state->refused = answers.answered[IOF_PAGE_INVALID] + answers.answered[IOF_PAGE_FAILURE];
 }
 
-/* What lies behind the struct reads as zero. */
-static ssize_t portal_read(void *dev, u32 region, u64 off, struct iov_iter *to)
+/* The part of @from that begins at @off; what lies behind it reads as zero. */
+static ssize_t portal_read_from(const void *from, size_t size, u64 off, struct iov_iter *to)
 {
-	struct iof_vfio_dsa_state state;
 	size_t want = iov_iter_count(to);
 	size_t done = 0;
 
-	if (off < sizeof(state)) {
-		size_t part = min_t(size_t, want, sizeof(state) - off);
+	if (off < size) {
+		size_t part = min_t(size_t, want, size - off);
 
-		portal_fill_state(dev, &state);
-		done = copy_to_iter((char *)&state + off, part, to);
+		done = copy_to_iter((const char *)from + off, part, to);
 		if (done < part)
 			return done ? (ssize_t)done : -EFAULT;
 	}
 	done += iov_iter_zero(want - done, to);
 	return done || !want ? (ssize_t)done : -EFAULT;
+}
+
+static ssize_t portal_read(void *dev, u32 region, u64 off, struct iov_iter *to)
+{
+	struct iof_portal *portal = dev;
+	struct iof_dsa_latency *latency;
+	struct iof_vfio_dsa_state state;
+	ssize_t done;
+
+	if (region == IOF_VFIO_REGION_STATE) {
+		portal_fill_state(portal, &state);
+		return portal_read_from(&state, sizeof(state), off, to);
+	}
+	latency = kmalloc(sizeof(*latency), GFP_KERNEL);
+	if (!latency)
+		return -ENOMEM;
+	iof_dsa_get_latency(portal->dsa, latency);
+	done = portal_read_from(latency, sizeof(*latency), off, to);
+	kfree(latency);
+	return done;
 }
 
 static __poll_t portal_poll(void *dev, struct file *file, poll_table *wait)

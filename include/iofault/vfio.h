@@ -153,6 +153,12 @@ struct iof_vfio_dsa_state {
 	__aligned_u64 refused;		/* groups answered otherwise */
 };
 
+/*
+ * How long the page-request groups of a DMA engine were open, from sending to resuming, since the device
+ * was made: a struct iof_histogram of <iofault/histogram.h>, by pread() at the region's offset.
+ */
+#define IOF_VFIO_REGION_LATENCY 2
+
 /* Interrupt 0 of a DMA engine: a descriptor that asked for it (IDXD_OP_FLAG_RCI) is complete. */
 #define IOF_VFIO_IRQ_COMPLETION 0
 

@@ -9,6 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <iofault/histogram.h>
+
 struct fix {
 	struct iof_world *world;
 	int fd, ioas, dev;
@@ -253,12 +255,13 @@ static void the_node_describes_itself(void **state)
 	struct vfio_region_info region = { .argsz = sizeof(region) };
 	struct vfio_irq_info irq = { .argsz = sizeof(irq) };
 	struct iof_vfio_dsa_state dsa_state;
+	struct iof_histogram latency;
 	char page[PAGE];
 
 	assert_id(abi_bind(f->dev, f->fd));
 	assert_ok(iof_ioctl(f->dev, VFIO_DEVICE_GET_INFO, &info));
 	assert_int_equal(info.flags, VFIO_DEVICE_FLAGS_RESET);
-	assert_int_equal(info.num_regions, 2);
+	assert_int_equal(info.num_regions, 3);
 	assert_int_equal(info.num_irqs, 1);
 	info.argsz = 15;
 	assert_err(iof_ioctl(f->dev, VFIO_DEVICE_GET_INFO, &info), EINVAL);
@@ -267,12 +270,20 @@ static void the_node_describes_itself(void **state)
 	assert_ok(iof_ioctl(f->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
 	assert_int_equal(region.offset, 0);
 	assert_int_equal(region.flags, VFIO_REGION_INFO_FLAG_WRITE);
+	region.index = IOF_VFIO_REGION_LATENCY;
+	assert_ok(iof_ioctl(f->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	assert_int_equal(region.flags, VFIO_REGION_INFO_FLAG_READ);
+	assert_true(region.size >= sizeof(latency));
+	memset(&latency, 0xff, sizeof(latency));
+	assert_int_equal(iof_pread(f->dev, &latency, sizeof(latency), region.offset),
+			 sizeof(latency));
+	assert_true(!latency.count && !latency.max && !latency.buckets[IOF_HISTOGRAM_BUCKETS - 1]);
 	region.index = IOF_VFIO_REGION_STATE;
 	assert_ok(iof_ioctl(f->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
 	assert_true(region.offset == IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE));
 	assert_int_equal(region.flags, VFIO_REGION_INFO_FLAG_READ);
 	assert_true(region.size >= sizeof(dsa_state));
-	region.index = 2;
+	region.index = 3;
 	assert_err(iof_ioctl(f->dev, VFIO_DEVICE_GET_REGION_INFO, &region), EINVAL);
 
 	assert_ok(iof_ioctl(f->dev, VFIO_DEVICE_GET_IRQ_INFO, &irq));
