@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+/*
+ * main.c - the `iofault` command: finds the subcommand and hands over.
+ *
+ * A new subcommand is one line in the table and a function iof_cmd_NAME().
+ */
+#include "tool.h"
+
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *what;
+} commands[] = {
+	{ "page", iof_cmd_page, "let a DMA engine work through files that are not in memory" },
+	{ "info", iof_cmd_info, "say what this machine and this build offer" },
+};
+
+#define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static void usage(FILE *out)
+{
+	size_t i;
+
+	fputs("Usage: iofault COMMAND [OPTION]... [FILE]...\n"
+	      "I/O page faults of a device, handled in user space.\n\n"
+	      "Commands:\n", out);
+	for (i = 0; i < NR_COMMANDS; i++)
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].what);
+	fputs("  help      print this, or what a command takes: iofault help COMMAND\n\n"
+	      "  iofault --version   print the version\n", out);
+}
+
+static int help(int argc, char **argv)
+{
+	char option[] = "--help", *args[] = { NULL, option, NULL };
+	const struct command *command;
+
+	if (argc < 2) {
+		usage(stdout);
+		return iof_flush_stdout(IOF_EXIT_OK);
+	}
+	command = find(argv[1]);
+	if (!command)
+		return iof_fail(IOF_EXIT_USAGE, "there is no command '%s'; `iofault help` lists them",
+				argv[1]);
+	args[0] = argv[1];
+	return command->run(2, args);
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+
+	if (argc < 2) {
+		usage(stderr);
+		return IOF_EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return help(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		printf("iofault %s\n", IOFAULT_VERSION);
+		return iof_flush_stdout(IOF_EXIT_OK);
+	}
+	command = find(argv[1]);
+	if (!command)
+		return iof_fail(IOF_EXIT_USAGE, "there is no command '%s'; `iofault help` lists them",
+				argv[1]);
+	return command->run(argc - 1, argv + 1);
+}

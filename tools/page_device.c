@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: MIT
+/*
+ * page_device.c - from nothing to a device that could begin, and back.
+ *
+ * The command opens /dev/iommu and the device itself and lends both to the pager, so that it can still ask
+ * the device what became of its faults when the pager is gone. With --sva there is no pager: the process
+ * is bound to each PASID and files are mapped by mmap().
+ */
+#include "page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/idxd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <iofault/iommufd.h>
+
+#define PAGE 4096ull
+#define FIRST_ADDRESS (1ull << 32)	/* nothing of ours is below: a stray small address finds nothing */
+#define GAP (2ull << 20)		/* between files: what runs off the end of one meets nobody */
+#define LAST_ADDRESS (1ull << 47)
+
+static uint64_t round_up(uint64_t value, uint64_t to)
+{
+	return (value + to - 1) / to * to;
+}
+
+/* How much one descriptor does: enough of them to keep all engines and lanes busy, none too small. */
+static uint64_t choose_chunk(const struct iof_page_run *run)
+{
+	const struct iof_page_options *options = &run->options;
+	uint64_t parts = 8ull * options->engines * options->pasids, chunk = options->chunk;
+
+	if (!chunk) {
+		chunk = round_up(run->bytes / parts, 64 << 10);
+		if (chunk < 64 << 10)
+			chunk = 64 << 10;
+		if (chunk > 1 << 20)
+			chunk = 1 << 20;
+	}
+	/* Each engine's piece of file counts as resident until it is done. */
+	while (options->sva && chunk > PAGE && chunk * 2 * options->engines > options->resident)
+		chunk = round_up(chunk / 2, PAGE);
+	return chunk;
+}
+
+static int cut(struct iof_page_run *run)
+{
+	const struct iof_page_options *options = &run->options;
+	uint64_t fits;
+	uint32_t i;
+
+	run->chunk = choose_chunk(run);
+	run->nr_slots = options->depth;
+	if (options->sva) {
+		fits = options->resident / run->chunk;
+		if (fits < options->engines + 1)
+			fits = options->engines + 1;
+		if (run->nr_slots > fits)
+			run->nr_slots = (uint32_t)fits;
+	}
+	for (i = 0; i < run->nr_strands; i++) {
+		struct iof_page_strand *strand = &run->strands[i];
+
+		strand->nr_chunks = (strand->size + run->chunk - 1) / run->chunk;
+		if (options->op != IOF_PAGE_CRC32C || !strand->nr_chunks)
+			continue;
+		strand->chunk_crcs = calloc(strand->nr_chunks, sizeof(*strand->chunk_crcs));
+		if (!strand->chunk_crcs)
+			return iof_fail(-1, "there is not enough memory for the results of %" PRIu64
+					" chunks; a larger --chunk needs less", strand->nr_chunks);
+	}
+	run->slots = calloc(run->nr_slots, sizeof(*run->slots));
+	run->passes = calloc(options->passes, sizeof(*run->passes));
+	if (!run->slots || !run->passes)
+		return iof_fail(-1, "there is not enough memory");
+	run->records = mmap(NULL, round_up(run->nr_slots * 32ull, PAGE), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (run->records == MAP_FAILED) {
+		run->records = NULL;
+		return iof_fail(-1, "there is not enough memory");
+	}
+	run->interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (run->interrupt < 0)
+		return iof_fail(-1, "an eventfd cannot be made: %s", iof_reason(errno));
+	return 0;
+}
+
+int iof_page_read_state(struct iof_page_run *run, struct iof_vfio_dsa_state *state)
+{
+	ssize_t got;
+
+	memset(state, 0, sizeof(*state));
+	got = iof_pread(run->device, state, sizeof(*state),
+			(off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE));
+	if (got < 0 || !state->version)
+		return iof_fail(-1, "%s does not tell its state, so it is no engine of iofault's: %s",
+				run->options.device, iof_reason(got < 0 ? (int)got : -ENODATA));
+	return 0;
+}
+
+int iof_page_read_latency(struct iof_page_run *run, struct iof_histogram *latency)
+{
+	ssize_t got = iof_pread(run->device, latency, sizeof(*latency),
+				(off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_LATENCY));
+
+	return got < 0 ? iof_fail(-1, "%s does not tell how long its faults took: %s",
+				  run->options.device, iof_reason((int)got)) : 0;
+}
+
+static int open_world(struct iof_page_run *run)
+{
+	const struct iof_page_options *options = &run->options;
+	struct iof_dsa_config dsa = {
+		.credits = options->credits,
+		.engines = options->engines,
+		.queue_depth = run->nr_slots,
+		.pages_per_group = options->group,
+	};
+	struct iof_world_config config = { .kind = options->world, .dsa = &dsa, .nr_dsa = 1 };
+	int rc = iof_world_open(&config, &run->world);
+
+	if (rc) {
+		run->world = NULL;
+		if (options->world == IOF_WORLD_KERNEL)
+			return iof_fail(-1, "/dev/iommu cannot be opened: %s; --world embedded needs none",
+					iof_reason(rc));
+		return iof_fail(-1, "the world cannot be made: %s", iof_reason(rc));
+	}
+	run->iommufd = iof_open(run->world, "/dev/iommu", O_RDWR);
+	if (run->iommufd < 0)
+		return iof_fail(-1, "/dev/iommu cannot be opened: %s", iof_reason(run->iommufd));
+	run->device = iof_open(run->world, options->device, O_RDWR);
+	if (run->device < 0)
+		return iof_fail(-1, "%s cannot be opened: %s", options->device, iof_reason(run->device));
+	return 0;
+}
+
+static int connect_interrupt(struct iof_page_run *run)
+{
+	union {
+		struct vfio_irq_set set;
+		char room[sizeof(struct vfio_irq_set) + sizeof(int32_t)];
+	} irq = {
+		.set = {
+			.argsz = sizeof(irq),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = IOF_VFIO_IRQ_COMPLETION,
+			.count = 1,
+		},
+	};
+	int32_t fd = run->interrupt;
+	int rc;
+
+	memcpy(irq.set.data, &fd, sizeof(fd));
+	rc = iof_ioctl(run->device, VFIO_DEVICE_SET_IRQS, &irq);
+	if (rc)
+		return iof_fail(-1, "the completion interrupt of %s cannot be had: %s",
+				run->options.device, iof_reason(rc));
+	return 0;
+}
+
+/* Which chunks of a strand are a lane's. */
+static void lane_run(const struct iof_page_run *run, const struct iof_page_strand *strand, uint32_t lane,
+		     uint64_t *first, uint64_t *end)
+{
+	uint64_t lanes = run->options.pasids;
+	uint64_t each = strand->nr_chunks / lanes, rest = strand->nr_chunks % lanes;
+
+	*first = each * lane + (lane < rest ? lane : rest);
+	*end = *first + each + (lane < rest);
+}
+
+void iof_page_lane_begin(const struct iof_page_run *run, struct iof_page_lane *lane)
+{
+	uint32_t index = (uint32_t)(lane - run->lanes);
+
+	lane_run(run, &run->strands[lane->strand], index, &lane->chunk, &lane->end);
+}
+
+/* ---- with a pager ---- */
+
+static void pager_error(void *arg, int err, const char *sentence)
+{
+	struct iof_page_run *run = arg;
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&run->lock);
+	if (!run->sentence[0])
+		snprintf(run->sentence, sizeof(run->sentence), "%s",
+			 *sentence ? sentence : iof_reason(err));
+	pthread_mutex_unlock(&run->lock);
+	/* A fault may stay open for ever now: the main thread must not wait for its completion. */
+	if (write(run->interrupt, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		abort();
+}
+
+static int map_run(struct iof_page_run *run, struct iof_page_lane *lane, struct iof_page_file *file,
+		   struct iof_source *source, uint64_t from, uint64_t to)
+{
+	int rc = iof_pager_map(run->pager, lane->pasid, file->address + from, to - from, source, from,
+			       file->written ? IOF_PAGER_WRITE : IOF_PAGER_READ);
+
+	if (rc)
+		return iof_fail(-1, "%s: cannot be put into the device's address space: %s", file->name,
+				iof_pager_error(run->pager));
+	return 0;
+}
+
+/* Each lane's piece of @file, a side of @strand, into the lane's space. */
+static int map_file(struct iof_page_run *run, const struct iof_page_strand *strand,
+		    struct iof_page_file *file)
+{
+	uint64_t first, end, from, to;
+	struct iof_source *source;
+	uint32_t i;
+	int rc;
+
+	if (!strand->nr_chunks)
+		return 0;
+	rc = iof_source_file(file->fd, &source);
+	if (rc)
+		return iof_fail(-1, "%s: cannot be paged: %s", file->name, iof_reason(rc));
+	if (iof_source_size(source) < strand->size) {
+		iof_source_free(source);
+		iof_page_files_changed(run, false);
+		return -1;
+	}
+	for (i = 0; i < run->options.pasids && !rc; i++) {
+		lane_run(run, strand, i, &first, &end);
+		from = first * run->chunk;
+		to = end * run->chunk;
+		if (from == to)
+			continue;
+		rc = map_run(run, &run->lanes[i], file, source, from,
+			     to < strand->size ? to : strand->size);
+	}
+	iof_source_free(source);
+	return rc;
+}
+
+static int open_pager(struct iof_page_run *run)
+{
+	const struct iof_page_options *options = &run->options;
+	struct iof_pager_config config = {
+		.resident = options->resident,
+		.threads = options->handlers,
+		.spin_us = options->spin_us,
+		.prefetch = options->prefetch,
+		.engines = options->engines,
+		.group_pages = options->group,
+		.error = pager_error,
+		.arg = run,
+	};
+	uint64_t records = round_up(run->nr_slots * 32ull, PAGE);
+	uint64_t address = FIRST_ADDRESS;
+	uint32_t i;
+	int rc;
+
+	rc = iof_pager_open_on(run->iommufd, run->device, 0, &config, &run->pager);
+	if (rc) {
+		run->pager = NULL;
+		return iof_fail(-1, "%s cannot be paged: %s", options->device, iof_pager_error(NULL));
+	}
+	if (iof_page_read_state(run, &run->before) || iof_page_read_latency(run, &run->latency_before))
+		return -1;
+	if (options->pasids >= run->before.max_pasids && options->pasids > 1)
+		return iof_fail(-1, "%s has %u PASIDs, fewer than --pasids wants", options->device,
+				run->before.max_pasids - 1);
+	for (i = 0; i < options->pasids; i++)
+		run->lanes[i].pasid = run->before.max_pasids > 1 ? i + 1 : 0;
+
+	run->records_address = address;
+	for (i = 0; i < options->pasids; i++) {
+		rc = iof_pager_map_memory(run->pager, run->lanes[i].pasid, address, run->records, records,
+					  IOF_PAGER_WRITE);
+		if (rc)
+			return iof_fail(-1, "PASID %u of %s cannot be used: %s", run->lanes[i].pasid,
+					options->device, iof_pager_error(run->pager));
+	}
+	address += GAP;
+	for (i = 0; i < run->nr_files; i++) {
+		if (run->files[i].size > LAST_ADDRESS - address - 2 * GAP)
+			return iof_fail(-1, "%s: does not fit into the device's addresses any more",
+					run->files[i].name);
+		run->files[i].address = address;
+		address += round_up(run->files[i].size, GAP) + GAP;
+	}
+	for (i = 0; i < run->nr_strands; i++) {
+		struct iof_page_strand *strand = &run->strands[i];
+
+		if ((strand->source && map_file(run, strand, strand->source)) ||
+		    (strand->other && map_file(run, strand, strand->other)))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- with the page tables of this process ---- */
+
+static int open_sva(struct iof_page_run *run)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = run->iommufd };
+	struct iof_vfio_device_sva sva = { .argsz = sizeof(sva) };
+	uint32_t i;
+	int rc;
+
+	rc = iof_ioctl(run->device, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+	if (rc)
+		return iof_fail(-1, "%s cannot be bound: %s", run->options.device, iof_reason(rc));
+	if (iof_page_read_state(run, &run->before) || iof_page_read_latency(run, &run->latency_before))
+		return -1;
+	for (i = 0; i < run->options.pasids; i++) {
+		sva.pasid = run->lanes[i].pasid = i + 1;
+		rc = iof_ioctl(run->device, IOF_VFIO_DEVICE_SVA_BIND, &sva);
+		if (rc)
+			return iof_fail(-1, "%s cannot share this process's page tables: %s",
+					run->options.device, iof_reason(rc));
+		run->lanes[i].attached = true;
+	}
+	run->records_address = (uintptr_t)run->records;
+	for (i = 0; i < run->nr_files; i++) {
+		struct iof_page_file *file = &run->files[i];
+		void *memory;
+
+		if (!file->size)
+			continue;
+		memory = mmap(NULL, file->size, PROT_READ | (file->written ? PROT_WRITE : 0), MAP_SHARED,
+			      file->fd, 0);
+		if (memory == MAP_FAILED)
+			return iof_fail(-1, "%s: cannot be mapped: %s", file->name, iof_reason(errno));
+		file->memory = memory;
+		file->address = (uintptr_t)memory;
+	}
+	return 0;
+}
+
+int iof_page_open_device(struct iof_page_run *run)
+{
+	if (cut(run) || open_world(run))
+		return -1;
+	if (run->options.sva ? open_sva(run) : open_pager(run))
+		return -1;
+	return connect_interrupt(run);
+}
+
+/* An output that nobody will keep need not be written back. */
+static void discard_output(struct iof_page_run *run)
+{
+	uint32_t i;
+
+	if (!run->pager || !run->output || !run->output->address || !run->output->size)
+		return;
+	for (i = 0; i < run->options.pasids; i++)
+		iof_pager_unmap(run->pager, run->lanes[i].pasid, run->output->address,
+				round_up(run->output->size, PAGE), IOF_PAGER_DISCARD);
+}
+
+int iof_page_close_device(struct iof_page_run *run)
+{
+	bool good = run->outcome == IOF_PAGE_UNFINISHED && !run->in_flight;
+	bool known = run->before.version;
+	int rc = 0, err;
+	uint32_t i;
+
+	if (run->device >= 0 && known && !good) {
+		err = iof_ioctl(run->device, VFIO_DEVICE_RESET, NULL);
+		if (err)
+			rc = iof_fail(-1, "%s cannot be stopped: %s", run->options.device,
+				      iof_reason(err));
+		run->in_flight = 0;
+		discard_output(run);
+	}
+	if (run->pager) {
+		iof_handler_stats(iof_pager_handler(run->pager), &run->handler_stats);
+		iof_pager_stats(run->pager, &run->pager_stats);
+		err = iof_pager_close(run->pager);
+		run->pager = NULL;
+		if (err && good)
+			rc = iof_fail(-1, "%s", run->sentence[0] ? run->sentence : iof_reason(err));
+	}
+	for (i = 0; i < run->options.pasids; i++) {
+		struct iof_vfio_device_sva sva = { .argsz = sizeof(sva), .pasid = run->lanes[i].pasid };
+
+		if (run->lanes[i].attached)
+			iof_ioctl(run->device, IOF_VFIO_DEVICE_SVA_UNBIND, &sva);
+	}
+	/* Only now is it known what became of every fault. */
+	if (run->device >= 0 && known && !iof_page_read_state(run, &run->after) &&
+	    run->after.page_requests - run->before.page_requests !=
+	    run->after.resumed + run->after.refused - run->before.resumed - run->before.refused)
+		rc = iof_fail(-1, "%s asked for pages and was not answered: this is a fault of iofault",
+			      run->options.device);
+	if (run->device >= 0 && known)
+		iof_page_read_latency(run, &run->latency_after);
+	if (run->device >= 0)
+		iof_close(run->device);
+	if (run->iommufd >= 0)
+		iof_close(run->iommufd);
+	if (run->world) {
+		err = iof_world_close(run->world);
+		if (err)
+			rc = iof_fail(-1, "the world cannot be closed: %s", iof_reason(err));
+	}
+	for (i = 0; i < run->nr_files; i++)
+		if (run->files[i].memory)
+			munmap(run->files[i].memory, run->files[i].size);
+	if (run->records)
+		munmap(run->records, round_up(run->nr_slots * 32ull, PAGE));
+	if (run->interrupt >= 0)
+		close(run->interrupt);
+	free(run->slots);
+	run->slots = NULL;
+	return rc;
+}

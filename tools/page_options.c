@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+/*
+ * page_options.c - the command line of `iofault page`: what there is, what goes together.
+ *
+ * The table `numbers` is the one place for options that are a number: name, range, default.
+ */
+#include "page.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	OPT_OP = 256,
+	OPT_OUT,
+	OPT_JSON,
+	OPT_WORLD,
+	OPT_DEVICE,
+	OPT_POPULATE,
+	OPT_SVA,
+	OPT_NUMBERS,	/* the first of those in the table; the last in this list */
+};
+
+struct number {
+	const char *name;
+	size_t offset;
+	bool wide;	/* 64 bits and a size, else 32 bits */
+	uint64_t least, most, preset;
+};
+
+#define WIDE(name, field, least, most, preset) \
+	{ name, offsetof(struct iof_page_options, field), true, least, most, preset }
+#define NARROW(name, field, least, most, preset) \
+	{ name, offsetof(struct iof_page_options, field), false, least, most, preset }
+
+static const struct number numbers[] = {
+	WIDE("resident", resident, 1, 1ull << 46, 64 << 20),
+	WIDE("chunk", chunk, 4096, 1 << 30, 0),
+	WIDE("size", size, 0, 1ull << 46, UINT64_MAX),
+	WIDE("pattern", pattern, 0, UINT64_MAX, 0x0123456789abcdef),
+	NARROW("prefetch", prefetch, 0, 1 << 20, 32),
+	NARROW("engines", engines, 1, 16, 1),
+	NARROW("pasids", pasids, 1, IOF_PAGE_MAX_PASIDS, 1),
+	NARROW("handlers", handlers, 1, 64, 1),
+	NARROW("group", group, 1, 32, 1),
+	NARROW("credits", credits, 1, 1 << 20, 256),
+	NARROW("depth", depth, 1, 4096, 64),
+	NARROW("passes", passes, 1, IOF_PAGE_MAX_PASSES, 1),
+	NARROW("spin", spin_us, 0, 1000000, 0),
+};
+
+#define NR_NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
+static const struct {
+	const char *name;
+	enum iof_page_op op;
+} ops[] = {
+	{ "crc32c", IOF_PAGE_CRC32C },
+	{ "copy", IOF_PAGE_COPY },
+	{ "compare", IOF_PAGE_COMPARE },
+	{ "fill", IOF_PAGE_FILL },
+};
+
+static const char usage[] =
+"Usage: iofault page --op crc32c [OPTION]... FILE...\n"
+"       iofault page --op copy [OPTION]... --out TARGET FILE\n"
+"       iofault page --op compare [OPTION]... FILE FILE\n"
+"       iofault page --op fill [OPTION]... --out TARGET --size SIZE\n"
+"A DMA engine works through files in an I/O address space where nothing is mapped. Each\n"
+"page that it misses is an I/O page fault, handled in user space; the result is compared\n"
+"with what the CPU makes of the same files.\n"
+"\n"
+"What:\n"
+"  --op OP            crc32c, copy, compare or fill\n"
+"  --out TARGET       where copy and fill write; in place only when complete and right\n"
+"  --size SIZE        how much fill writes\n"
+"  --pattern NUMBER   the 64 bits that it writes, again and again\n"
+"How:\n"
+"  --resident SIZE    memory for pages of files: never more than this (64M)\n"
+"  --prefetch N       pages loaded ahead of faults in a row (32; 0: none)\n"
+"  --engines N        descriptors that the device works on at a time (1; up to 16)\n"
+"  --pasids N         address spaces that the work is spread over (1; up to 256)\n"
+"  --handlers N       threads that handle faults (1; up to 64)\n"
+"  --group N          most pages that the device asks for at a time (1; up to 32)\n"
+"  --credits N        page requests that the device may have open (256)\n"
+"  --chunk SIZE       bytes of one descriptor (64K to 1M, by the amount of work)\n"
+"  --depth N          descriptors in the device's queue (64; up to 4096)\n"
+"  --spin USEC        handlers look so long for the next fault before they sleep (0)\n"
+"  --populate         load as much as fits before the device begins\n"
+"  --passes N         do the work N times (1)\n"
+"  --sva              let the device use the page tables of this process: files are\n"
+"                     mapped by mmap, faults are resolved inside, no handler is asked\n"
+"Where:\n"
+"  --world WORLD      embedded (the default): the system inside this program;\n"
+"                     kernel: the real /dev/iommu; any: the latter if it is there\n"
+"  --device PATH      the device (/dev/vfio/devices/vfio0)\n"
+"Output:\n"
+"  --json FILE        the summary as JSON; - is standard output\n"
+"  -q, --quiet        no progress bar, no table\n"
+"  -h, --help         print this\n"
+"\n"
+"Sizes take the suffixes K, M, G and T. Exit status: 0 the device's result is the CPU's\n"
+"(compare: and the files are equal), 1 it is not or there is none, 2 wrong usage,\n"
+"128+n ended by signal n; then nothing is left of an unfinished TARGET.\n";
+
+static const char short_options[] = ":hq";
+
+/* getopt_long()'s view of the table and the rest. */
+static void long_options(struct option *out)
+{
+	static const struct option others[] = {
+		{ "op", required_argument, NULL, OPT_OP },
+		{ "out", required_argument, NULL, OPT_OUT },
+		{ "json", required_argument, NULL, OPT_JSON },
+		{ "world", required_argument, NULL, OPT_WORLD },
+		{ "device", required_argument, NULL, OPT_DEVICE },
+		{ "populate", no_argument, NULL, OPT_POPULATE },
+		{ "sva", no_argument, NULL, OPT_SVA },
+		{ "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },
+	};
+	size_t i;
+
+	for (i = 0; i < NR_NUMBERS; i++)
+		*out++ = (struct option){ numbers[i].name, required_argument, NULL,
+					  OPT_NUMBERS + (int)i };
+	memcpy(out, others, sizeof(others));
+	out[sizeof(others) / sizeof(others[0])] = (struct option){ 0 };
+}
+
+static void store(struct iof_page_options *options, const struct number *number, uint64_t value)
+{
+	char *field = (char *)options + number->offset;
+
+	if (number->wide)
+		*(uint64_t *)field = value;
+	else
+		*(uint32_t *)field = (uint32_t)value;
+}
+
+static int wrong_usage(const char *what, const char *which)
+{
+	return iof_fail(IOF_EXIT_USAGE, "%s%s; see `iofault page --help`", what, which) + 1;
+}
+
+static int take_number(struct iof_page_options *options, const struct number *number, const char *text)
+{
+	char least[IOF_TEXT], most[IOF_TEXT];
+	uint64_t value;
+
+	if (iof_number(text, number->wide, number->least, number->most, &value)) {
+		store(options, number, value);
+		return 0;
+	}
+	if (number->most == UINT64_MAX)
+		return iof_fail(IOF_EXIT_USAGE, "--%s takes a number of at most 64 bits, not '%s'",
+				number->name, text) + 1;
+	if (number->wide) {
+		iof_size_option(least, number->least);
+		iof_size_option(most, number->most);
+	} else {
+		snprintf(least, sizeof(least), "%" PRIu64, number->least);
+		snprintf(most, sizeof(most), "%" PRIu64, number->most);
+	}
+	return iof_fail(IOF_EXIT_USAGE, "--%s takes a %s from %s to %s, not '%s'", number->name,
+			number->wide ? "size" : "number", least, most, text) + 1;
+}
+
+static int take_op(struct iof_page_options *options, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (!strcmp(ops[i].name, name)) {
+			options->op = ops[i].op;
+			options->op_name = ops[i].name;
+			return 0;
+		}
+	}
+	return iof_fail(IOF_EXIT_USAGE, "there is no operation '%s'; there are crc32c, copy, compare and fill",
+			name) + 1;
+}
+
+static int take_world(struct iof_page_options *options, const char *name)
+{
+	if (!strcmp(name, "embedded"))
+		options->world = IOF_WORLD_EMBEDDED;
+	else if (!strcmp(name, "kernel"))
+		options->world = IOF_WORLD_KERNEL;
+	else if (!strcmp(name, "any"))
+		options->world = IOF_WORLD_ANY;
+	else
+		return iof_fail(IOF_EXIT_USAGE,
+				"there is no world '%s'; there are embedded, kernel and any", name) + 1;
+	return 0;
+}
+
+/* What goes together, after each option by itself was found good. */
+static int check(struct iof_page_options *options)
+{
+	bool writes = options->op == IOF_PAGE_COPY || options->op == IOF_PAGE_FILL;
+	struct iof_pager_config config = { .engines = options->engines, .group_pages = options->group };
+	char least[IOF_TEXT];
+
+	if (!options->op_name)
+		return wrong_usage("--op is missing: crc32c, copy, compare or fill", "");
+	if (writes && !options->out)
+		return wrong_usage("--out is missing, the file to write by --op ", options->op_name);
+	if (options->op == IOF_PAGE_CRC32C && options->out)
+		return wrong_usage("--op crc32c writes nothing, so it takes no --out", "");
+	if (options->op == IOF_PAGE_FILL) {
+		if (options->size == UINT64_MAX)
+			return wrong_usage("--size is missing: how much --op fill is to write", "");
+		if (options->nr_files)
+			return wrong_usage("--op fill reads no file, so there is no place for ",
+					   options->files[0]);
+	} else if (options->size != UINT64_MAX) {
+		return wrong_usage("--size is for --op fill alone", "");
+	}
+	if (options->op == IOF_PAGE_COPY && options->nr_files != 1)
+		return wrong_usage("--op copy takes one FILE", "");
+	if (options->op == IOF_PAGE_COMPARE && options->nr_files + !!options->out != 2)
+		return wrong_usage("--op compare takes two files", "");
+	if (options->op == IOF_PAGE_CRC32C && !options->nr_files)
+		return wrong_usage("which FILE?", "");
+	if (options->chunk % 4096)
+		return wrong_usage("--chunk must be a multiple of 4096", "");
+	if (!options->sva && options->resident < iof_pager_least(&config))
+		return iof_fail(IOF_EXIT_USAGE, "--resident is too small for the device to make progress: "
+				"with --engines %u and --group %u the least is %s", options->engines,
+				options->group, iof_size_option(least, iof_pager_least(&config))) + 1;
+	if (options->sva && options->populate)
+		return wrong_usage("--populate fills the pager's memory, and with --sva there is none", "");
+	return 0;
+}
+
+int iof_page_parse(int argc, char **argv, struct iof_page_options *options)
+{
+	struct option list[NR_NUMBERS + 16];
+	int which, rc = 0;
+	size_t i;
+
+	*options = (struct iof_page_options){
+		.world = IOF_WORLD_EMBEDDED,
+		.device = "/dev/vfio/devices/vfio0",
+	};
+	for (i = 0; i < NR_NUMBERS; i++)
+		store(options, &numbers[i], numbers[i].preset);
+	long_options(list);
+
+	optind = 1;
+	opterr = 0;
+	while (!rc && (which = getopt_long(argc, argv, short_options, list, NULL)) != -1) {
+		switch (which) {
+		case OPT_OP:
+			rc = take_op(options, optarg);
+			break;
+		case OPT_OUT:
+			options->out = optarg;
+			break;
+		case OPT_JSON:
+			options->json = optarg;
+			break;
+		case OPT_WORLD:
+			rc = take_world(options, optarg);
+			break;
+		case OPT_DEVICE:
+			options->device = optarg;
+			break;
+		case OPT_POPULATE:
+			options->populate = true;
+			break;
+		case OPT_SVA:
+			options->sva = true;
+			break;
+		case 'q':
+			options->quiet = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return iof_flush_stdout(IOF_EXIT_OK) + 1;
+		case ':':
+			rc = wrong_usage("a value is missing after ", argv[optind - 1]);
+			break;
+		case '?':
+			rc = wrong_usage("unknown or ambiguous option ", argv[optind - 1]);
+			break;
+		default:
+			rc = take_number(options, &numbers[which - OPT_NUMBERS], optarg);
+			break;
+		}
+	}
+	if (rc)
+		return rc;
+	options->files = argv + optind;
+	options->nr_files = (uint32_t)(argc - optind);
+	return check(options);
+}
