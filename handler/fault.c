@@ -90,10 +90,8 @@ static void iof_page_take(struct iof_pager *pager, struct iof_work *work, struct
 	if (pte) {
 		frame = iof_pte_frame(pager, pte);
 		iof_frame_hold(pager, frame);
-		if (frame->ahead) {
-			frame->ahead = 0;
-			pager->stats.prefetch_used++;
-		}
+		if (frame->ahead)
+			iof_prefetch_fate(pager, frame, true);
 		if (!(flags & IOF_RESOLVE_QUIET))
 			pager->stats.present++;
 	} else {

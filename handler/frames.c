@@ -151,10 +151,8 @@ uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uin
 		pte = iof_pte_load(frame->pte);
 		if (pte & IOF_PTE_ACCESSED) {
 			__atomic_and_fetch(frame->pte, ~IOF_PTE_ACCESSED, __ATOMIC_RELAXED);
-			if (frame->ahead) {
-				frame->ahead = 0;
-				pager->stats.prefetch_used++;
-			}
+			if (frame->ahead)
+				iof_prefetch_fate(pager, frame, true);
 			continue;
 		}
 		/* One becomes 0 and the other 1; what the device has set meanwhile stays. */

@@ -54,7 +54,6 @@
 
 #define IOF_CHUNK 256u			/* most pages evicted, synced or populated at a time */
 #define IOF_RUN 256u			/* most pieces of one call of a source */
-#define IOF_STREAMS 16u			/* places in a mapping where reading in a row is noticed */
 #define IOF_NO_GROUP UINT32_MAX
 #define IOF_SENTENCE 256u
 
@@ -89,12 +88,6 @@ struct iof_frame {
 	uint8_t stuck;			/* its write-back has failed */
 };
 
-struct iof_stream {
-	uint64_t next;			/* the page whose fault would continue it */
-	uint32_t window;
-	uint32_t used;			/* map.clock when it was last continued */
-};
-
 /* A mapping. Fixed while it is in its space, unless said otherwise. */
 struct iof_mapping {
 	struct iof_space *space;
@@ -107,8 +100,9 @@ struct iof_mapping {
 	uint64_t **leaves;		/* last-level tables, one for each 2 MiB touched */
 	uint64_t frames;		/* pager.lock: that belong to it, in any state */
 	bool dying;			/* pager.lock: unmap is under way */
-	uint32_t clock;			/* pager.lock, as the streams */
-	struct iof_stream streams[IOF_STREAMS];
+	uint32_t ahead_used;		/* pager.lock: what became of prefetched pages */
+	uint32_t ahead_wasted;		/* pager.lock */
+	uint32_t ahead_tries;		/* pager.lock */
 };
 
 struct iof_range {
@@ -341,6 +335,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 		unsigned int flags);
 
 /* prefetch.c */
+void iof_prefetch_fate(struct iof_pager *pager, struct iof_frame *frame, bool used);
 void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		       uint64_t page);
 void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);

@@ -3,55 +3,61 @@
  * prefetch.c - which pages come along with those that were asked for.
  *
  * The window is how many pages behind a demanded one are loaded with it. With ALWAYS it is the
- * configured one. With SEQUENTIAL a mapping remembers some places where the next fault would go on
- * in a row; a fault there doubles the window, up to the configured one, any other fault begins anew
- * without. A window never takes more than an eighth of the frames, so that small budgets are not
- * emptied by guesses. Everything here runs under pager.lock.
+ * configured one. With SEQUENTIAL it is twice the number of pages that are there, without a gap,
+ * before the demanded one, at most the configured one: who reads in a row soon has all of it, in as
+ * many places as he likes, and who jumps about has none. Where most of what was loaded ahead left
+ * unused, nothing is loaded ahead, but for a try now and then. A window never takes more than an
+ * eighth of the frames, so that small budgets are not emptied by guesses. Everything here runs
+ * under pager.lock.
  */
 #include "pager_private.h"
 
 #define IOF_WINDOW_FIRST 4u
+#define IOF_AHEAD_MEMORY 1024u	/* pages loaded ahead whose fate is remembered */
+#define IOF_AHEAD_TRY 16u	/* where it did not pay, one fault in so many tries */
 
-/* The stream that a fault at @page goes on with, or the one that is longest out of use. */
-static struct iof_stream *iof_stream_find(struct iof_mapping *map, uint64_t page, bool *found)
+/* A page that was loaded ahead was touched, or leaves without. */
+void iof_prefetch_fate(struct iof_pager *pager, struct iof_frame *frame, bool used)
 {
-	struct iof_stream *oldest = &map->streams[0];
-	uint32_t i;
+	struct iof_mapping *map = frame->map;
 
-	for (i = 0; i < IOF_STREAMS; i++) {
-		struct iof_stream *stream = &map->streams[i];
-
-		/* Some of the pages behind the last window may be there for another reason. */
-		if (page >= stream->next && page - stream->next <= stream->window) {
-			*found = true;
-			return stream;
-		}
-		if ((int32_t)(stream->used - oldest->used) < 0)
-			oldest = stream;
+	frame->ahead = 0;
+	if (used) {
+		pager->stats.prefetch_used++;
+		map->ahead_used++;
+	} else {
+		map->ahead_wasted++;
 	}
-	*found = false;
-	return oldest;
+	if (map->ahead_used + map->ahead_wasted > IOF_AHEAD_MEMORY) {
+		map->ahead_used /= 2;
+		map->ahead_wasted /= 2;
+	}
+}
+
+/* Pages that are there, or coming, just before @page; counts to @most. */
+static uint32_t iof_pages_before(const struct iof_mapping *map, uint64_t page, uint32_t most)
+{
+	uint32_t nr = 0;
+
+	while (nr < most && page && iof_pte_load(iof_mapping_pte(map, --page)))
+		nr++;
+	return nr;
 }
 
 static uint32_t iof_prefetch_window(struct iof_pager *pager, struct iof_mapping *map, uint64_t page)
 {
 	uint32_t most = pager->config.prefetch;
-	struct iof_stream *stream;
-	uint32_t window = 0;
-	bool found;
+	uint32_t window;
 
 	if (!most || pager->config.prefetch_policy == IOF_PREFETCH_ALWAYS)
 		return most;
-	stream = iof_stream_find(map, page, &found);
-	if (found) {
-		window = stream->window ? stream->window * 2 : IOF_WINDOW_FIRST;
-		if (window > most)
-			window = most;
-	}
-	stream->window = window;
-	stream->next = page + window + 1;
-	stream->used = ++map->clock;
-	return window;
+	if (map->ahead_wasted > map->ahead_used * 2 + IOF_AHEAD_TRY &&
+	    ++map->ahead_tries % IOF_AHEAD_TRY)
+		return 0;
+	window = 2 * iof_pages_before(map, page, (most + 1) / 2);
+	if (window && window < IOF_WINDOW_FIRST)
+		window = IOF_WINDOW_FIRST;
+	return window < most ? window : most;
 }
 
 /* @page was asked for and is being loaded: remembers what should come along. */

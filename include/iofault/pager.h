@@ -88,7 +88,7 @@ void iof_source_free(struct iof_source *source);
 struct iof_pager;
 
 enum iof_pager_prefetch {
-	IOF_PREFETCH_SEQUENTIAL = 0,	/* after faults in a row; grows up to the window */
+	IOF_PREFETCH_SEQUENTIAL = 0,	/* behind pages that are there; grows up to the window */
 	IOF_PREFETCH_ALWAYS = 1,	/* the whole window with each fault */
 };
 
@@ -100,8 +100,12 @@ struct iof_pager_config {
 	uint32_t spin_us;	/* as in struct iof_handler_config */
 	uint32_t prefetch;	/* window in pages; 0: none; used up to 1/8 of the frames */
 	uint32_t prefetch_policy; /* enum iof_pager_prefetch */
-	/* What the device does at a time decides the least budget: see iof_pager_least(). */
-	uint32_t engines;	/* descriptors worked on at a time; default 1 */
+	/*
+	 * What the device does at a time decides the least budget: see iof_pager_least(). A DMA
+	 * engine lets a descriptor wait for its page and takes the next: who submits must keep to
+	 * this number when the budget is small, or descriptors take each other's pages away.
+	 */
+	uint32_t engines;	/* descriptors under way at a time; default 1 */
 	uint32_t group_pages;	/* most pages of one group; default 1 */
 	/*
 	 * If there, told of each error, once for each page that cannot be written back. @err:
@@ -136,9 +140,9 @@ struct iof_pager_stats {
 
 /*
  * The least budget in bytes with which a device as described by @config makes progress: for each
- * engine two places of the longest group and a page more for each, since a source and a destination
- * that begin in the middle of a page need two pages each. 16 KiB for one engine with groups of one
- * page.
+ * descriptor under way, two places of the longest group and a page more for each, since a source
+ * and a destination that begin in the middle of a page need two pages each. 16 KiB for one
+ * descriptor with groups of one page.
  */
 uint64_t iof_pager_least(const struct iof_pager_config *config);
 
