@@ -191,37 +191,71 @@ static bool fix_up(ucontext_t *context)
 	return false;
 }
 
-static struct sigaction old_segv, old_bus;
+/*
+ * The handlers that ours replaced, never freed, so that a handler in progress can look at them. A program
+ * that installs its own later gets ours put on top again by the next call; its own may then call ours as the
+ * "previous" one, which is told from a new fault by the stack and must not go round in circles.
+ */
+#define MAX_OLD 16
+
+static struct {
+	struct sigaction old[MAX_OLD];
+	int count;			/* under install_lock */
+	int newest;			/* which one to chain to */
+} replaced[2];
+
+static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static __thread struct {
+	void *context;
+	char *frame;
+} chaining __attribute__((tls_model("initial-exec")));
+
+static bool is_function(const struct sigaction *action)
+{
+	return action->sa_flags & SA_SIGINFO ||
+	       (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
 
 /* As if the earlier handler had been called by the kernel. */
+static void call_old(const struct sigaction *old, int sig, siginfo_t *info, void *context)
+{
+	sigset_t mask, one;
+
+	pthread_sigmask(SIG_BLOCK, &old->sa_mask, &mask);
+	if (old->sa_flags & SA_NODEFER && !sigismember(&old->sa_mask, sig)) {
+		sigemptyset(&one);
+		sigaddset(&one, sig);
+		pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+	}
+	if (old->sa_flags & SA_SIGINFO)
+		old->sa_sigaction(sig, info, context);
+	else
+		old->sa_handler(sig);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 static void chain(int sig, siginfo_t *info, void *context)
 {
-	struct sigaction *old = sig == SIGSEGV ? &old_segv : &old_bus;
-	struct sigaction fallback = { .sa_handler = SIG_DFL };
-	sigset_t mask;
+	char *frame = __builtin_frame_address(0);
+	bool again = chaining.context == context && frame < chaining.frame;
+	int which = sig == SIGBUS;
+	const struct sigaction *old;
+	int newest = __atomic_load_n(&replaced[which].newest, __ATOMIC_ACQUIRE);
 
-	if (old->sa_flags & SA_SIGINFO || (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)) {
-		/* our own mask is empty but for the signal itself: add what the earlier one asked for */
-		pthread_sigmask(SIG_BLOCK, &old->sa_mask, &mask);
-		if (old->sa_flags & SA_NODEFER && !sigismember(&old->sa_mask, sig)) {
-			sigset_t one;
-
-			sigemptyset(&one);
-			sigaddset(&one, sig);
-			pthread_sigmask(SIG_UNBLOCK, &one, NULL);
-		}
-		if (old->sa_flags & SA_SIGINFO)
-			old->sa_sigaction(sig, info, context);
-		else
-			old->sa_handler(sig);
-		pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	old = &replaced[which].old[again ? 0 : newest];
+	if (is_function(old) && !(again && newest == 0)) {
+		chaining.context = context;
+		chaining.frame = frame;
+		call_old(old, sig, info, context);
+		chaining.context = NULL;
 		return;
 	}
 	/* A sent signal that was ignored stays ignored; a real fault cannot be. */
 	if (old->sa_handler == SIG_IGN && info->si_code <= 0)
 		return;
 	/* The instruction runs again, faults again, and the default action ends the process. */
-	sigaction(sig, &fallback, NULL);
+	signal(sig, SIG_DFL);
 	if (info->si_code <= 0)
 		raise(sig);
 }
@@ -230,32 +264,56 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
-	if (info->si_code > 0 && fix_up(context)) {
-		errno = saved;
-		return;
-	}
-	chain(sig, info, context);
+	if (info->si_code <= 0 || !fix_up(context))
+		chain(sig, info, context);
 	errno = saved;
 }
 
-static int install_result;
+static bool same_handler(const struct sigaction *a, const struct sigaction *b)
+{
+	return a->sa_sigaction == b->sa_sigaction && a->sa_flags == b->sa_flags;
+}
 
-static void install(void)
+/* Under install_lock. */
+static int install(int sig)
 {
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	int which = sig == SIGBUS, i;
+	struct sigaction old;
 
+	if (sigaction(sig, NULL, &old))
+		return -errno;
+	if (old.sa_sigaction == on_fault) {
+		/* signal(2) puts a saved handler back without its flags */
+		if (old.sa_flags & SA_SIGINFO)
+			return 0;
+	} else {
+		for (i = 0; i < replaced[which].count; i++)
+			if (same_handler(&replaced[which].old[i], &old))
+				break;
+		if (i == MAX_OLD)
+			return 0;	/* a program that keeps changing it is left alone */
+		if (i == replaced[which].count) {
+			replaced[which].old[i] = old;
+			replaced[which].count++;
+		}
+		__atomic_store_n(&replaced[which].newest, i, __ATOMIC_RELEASE);
+	}
 	sigemptyset(&action.sa_mask);
-	if (sigaction(SIGSEGV, &action, &old_segv) || sigaction(SIGBUS, &action, &old_bus))
-		install_result = -errno;
-	__atomic_store_n(&iof_shim_fixup_ready, true, __ATOMIC_RELEASE);
+	return sigaction(sig, &action, NULL) ? -errno : 0;
 }
 
 int iof_shim_fixup_install(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int rc;
 
-	pthread_once(&once, install);
-	return install_result;
+	pthread_mutex_lock(&install_lock);
+	rc = install(SIGSEGV);
+	if (!rc)
+		rc = install(SIGBUS);
+	pthread_mutex_unlock(&install_lock);
+	__atomic_store_n(&iof_shim_fixup_ready, true, __ATOMIC_RELEASE);
+	return rc;
 }
 
 size_t iof_shim_raw_copy(void *dst, const void *src, size_t n)

@@ -164,8 +164,12 @@ static struct file *enter(int fd)
 {
 	struct file *file = fd < 0 ? NULL : fget((unsigned int)fd);
 
-	if (file)
+	if (file) {
 		current->iof_signalled = false;
+		/* a test framework may have put its own handlers in place of ours since the last call */
+		if (IOF_SHIM_CHECKS)
+			iof_shim_fixup_install();
+	}
 	return file;
 }
 
@@ -187,6 +191,7 @@ int iof_sys_open(struct iof_plat_space *space, const char *path, int flags)
 
 	if (!node)
 		return -ENOENT;
+	iof_sys_init();
 	fd = get_unused_fd_flags((unsigned int)flags | O_CLOEXEC);
 	file = fd < 0 ? ERR_PTR(fd) : iof_shim_file_alloc(node->name, node->fops, NULL,
 							   flags & ~(O_CREAT | O_EXCL | O_NOCTTY));

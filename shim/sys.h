@@ -23,8 +23,9 @@ extern "C" {
 struct iof_plat_space;
 
 /*
- * Installs the fix-up for SIGSEGV and SIGBUS and what else is needed once per process. Called by
- * iof_sys_space_create(); harmless when repeated. 0 or -errno.
+ * Installs the fix-up for SIGSEGV and SIGBUS, in front of the program's own handlers. Called by
+ * iof_sys_space_create() and iof_sys_open(); harmless when repeated, and to be repeated by a program that
+ * replaced the handlers since (builds with checks do it at each call). 0 or -errno.
  */
 int iof_sys_init(void);
 
