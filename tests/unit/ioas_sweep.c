@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ioas_sweep.c - each command of an IOAS with its n-th allocation, user copy or pin failing, until none
+ * fails any more: the errno says which of them it was, nothing leaks, nothing is half done, and the same
+ * command works afterwards.
+ */
+#include "env.h"
+
+#define IOVA	0x10000000ul
+#define LEN	(8 * PAGE_SIZE)
+
+struct fixture {
+	struct env *env;
+	struct fake_dev dev;
+	struct iof_device *idev;
+	int ioas, hwpt, other;
+	unsigned char *buf;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	assert_non_null(f);
+	assert_ok(env_setup((void **)&f->env));
+	fake_dev_add(&f->dev, "fake", 16, 0, NULL);
+	f->idev = env_bind(f->env, &f->dev);
+	f->ioas = env_ioas(f->env->fd);
+	f->other = env_ioas(f->env->fd);
+	f->hwpt = env_hwpt(f->env->fd, iof_device_id(f->idev), (u32)f->ioas, 0);
+	assert_id(f->hwpt);
+	f->buf = aligned_alloc(PAGE_SIZE, LEN);
+	assert_non_null(f->buf);
+	memset(f->buf, 1, LEN);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_ok(env_destroy(f->env->fd, (u32)f->hwpt));
+	iof_device_unbind(f->idev);
+	fake_dev_remove(&f->dev);
+	assert_ok(env_teardown((void **)&f->env));
+	free(f->buf);
+	free(f);
+	return 0;
+}
+
+static int unmap(struct fixture *f, int ioas, u64 iova, u64 len)
+{
+	struct iommu_ioas_unmap cmd = {
+		.size = sizeof(cmd), .ioas_id = (u32)ioas, .iova = iova, .length = len,
+	};
+
+	return env_ioctl(f->env->fd, IOMMU_IOAS_UNMAP, &cmd);
+}
+
+static int pins(struct fixture *f)
+{
+	int sum = 0;
+
+	for (size_t i = 0; i < LEN; i += PAGE_SIZE)
+		sum += iof_shim_pin_count(f->buf + i);
+	return sum;
+}
+
+/* What the domain shows at @iova, 0 for nothing. */
+static unsigned long shown(struct fixture *f, unsigned long iova)
+{
+	struct iof_domain *domain = env_domain(f->env, (u32)f->hwpt);
+	phys_addr_t pa = domain->ops->iova_to_phys(domain, iova);
+
+	return pa == (phys_addr_t)-1 ? 0 : (unsigned long)pa;
+}
+
+/* ---- the commands: each may fail; then what it did is looked at and undone, without failures ---- */
+
+struct command {
+	int (*run)(struct fixture *f);		/* 0 or an id, or a negative errno */
+	void (*undo)(struct fixture *f, bool done);
+	bool keeps;	/* pin counts of memory that was mapped before stay with that memory */
+};
+
+static void sweep(struct fixture *f, const struct command *command, enum iof_fail_kind kind,
+		  int meant)
+{
+	unsigned long n, fired;
+
+	for (n = 1;; n++) {
+		struct iof_live before, after;
+		int rc;
+
+		iof_shim_live(&before);
+		iof_fail_nth_thread(kind, n, false);
+		rc = command->run(f);
+		fired = iof_fail_fired(kind);
+		iof_fail_nth_thread(kind, 0, false);
+		assert_int_equal(rc < 0 ? -rc : 0, fired ? meant : 0);
+		/* When a copy failed it may have been the reply's. */
+		if (fired && kind != IOF_FAIL_COPY) {
+			iof_shim_live(&after);
+			if (!command->keeps)
+				assert_int_equal(after.objects, before.objects);
+			assert_int_equal(after.pins, before.pins);
+		}
+		command->undo(f, rc >= 0);
+		if (!fired)
+			break;
+		assert_true(n < 1000);
+	}
+}
+
+static void sweep_all(struct fixture *f, const struct command *command)
+{
+	sweep(f, command, IOF_FAIL_ALLOC, ENOMEM);
+	sweep(f, command, IOF_FAIL_COPY, EFAULT);
+	sweep(f, command, IOF_FAIL_PIN, EFAULT);
+}
+
+static int run_alloc(struct fixture *f)
+{
+	return env_ioas(f->env->fd);
+}
+
+static void undo_alloc(struct fixture *f, bool done)
+{
+	/* Ids are given lowest first: one that came to nothing is free again. */
+	int expected = f->hwpt + 1, id = env_ioas(f->env->fd);
+
+	assert_int_equal(id, expected + done);
+	assert_ok(env_destroy(f->env->fd, (u32)id));
+	if (done)
+		assert_ok(env_destroy(f->env->fd, (u32)expected));
+}
+
+static void alloc(void **state)
+{
+	sweep_all(*state, &(struct command){ run_alloc, undo_alloc, false });
+}
+
+static int run_map(struct fixture *f)
+{
+	return env_map(f->env->fd, (u32)f->ioas, f->buf, LEN, IOVA);
+}
+
+static void undo_map(struct fixture *f, bool done)
+{
+	int rc = unmap(f, f->ioas, IOVA, LEN);
+
+	/* a3: a reply that could not be copied leaves the mapping. */
+	if (done)
+		assert_ok(rc);
+	else
+		assert_true(!rc || rc == -ENOENT);
+	assert_int_equal(pins(f), 0);
+	assert_int_equal(shown(f, IOVA), 0);
+	assert_int_equal(shown(f, IOVA + LEN - PAGE_SIZE), 0);
+}
+
+static void map(void **state)
+{
+	sweep_all(*state, &(struct command){ run_map, undo_map, false });
+}
+
+static int run_copy(struct fixture *f)
+{
+	struct iommu_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.dst_ioas_id = (u32)f->ioas, .src_ioas_id = (u32)f->other,
+		.length = LEN, .dst_iova = IOVA, .src_iova = 2 * IOVA,
+	};
+
+	return env_ioctl(f->env->fd, IOMMU_IOAS_COPY, &cmd);
+}
+
+static void copy(void **state)
+{
+	struct fixture *f = *state;
+
+	/* Three pieces. */
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf, 2 * PAGE_SIZE, 2 * IOVA));
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + 2 * PAGE_SIZE, 3 * PAGE_SIZE,
+			  2 * IOVA + 2 * PAGE_SIZE));
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + 5 * PAGE_SIZE, 3 * PAGE_SIZE,
+			  2 * IOVA + 5 * PAGE_SIZE));
+	sweep_all(f, &(struct command){ run_copy, undo_map, true });
+	assert_ok(unmap(f, f->other, 2 * IOVA, LEN));
+}
+
+static void unmap_command(void **state)
+{
+	struct fixture *f = *state;
+	unsigned long n, fired;
+
+	/* No allocation is there to fail: not even for the reply. */
+	assert_ok(run_map(f));
+	iof_fail_nth_thread(IOF_FAIL_ALLOC, 1, true);
+	assert_ok(unmap(f, f->ioas, IOVA, LEN));
+	assert_int_equal(iof_fail_fired(IOF_FAIL_ALLOC), 0);
+	iof_fail_nth_thread(IOF_FAIL_ALLOC, 0, false);
+	assert_int_equal(shown(f, IOVA), 0);
+	for (n = 1; n < 10; n++) {
+		int rc;
+
+		assert_ok(run_map(f));
+		iof_fail_nth_thread(IOF_FAIL_COPY, n, false);
+		rc = unmap(f, f->ioas, IOVA, LEN);
+		fired = iof_fail_fired(IOF_FAIL_COPY);
+		iof_fail_nth_thread(IOF_FAIL_COPY, 0, false);
+		assert_int_equal(rc, fired ? -EFAULT : 0);
+		undo_map(f, false);
+		if (!fired)
+			break;
+	}
+}
+
+/* The list in force shows in where an automatic IOVA lies. */
+static u64 automatic(struct fixture *f)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd), .flags = IOMMU_IOAS_MAP_READABLE, .ioas_id = (u32)f->other,
+		.user_va = (uintptr_t)f->buf, .length = PAGE_SIZE,
+	};
+
+	assert_ok(env_ioctl(f->env->fd, IOMMU_IOAS_MAP, &cmd));
+	assert_ok(unmap(f, f->other, cmd.iova, PAGE_SIZE));
+	return cmd.iova;
+}
+
+static int allow(struct fixture *f, u64 first, u32 num)
+{
+	struct iommu_iova_range ranges[40];
+	struct iommu_ioas_allow_iovas cmd = {
+		.size = sizeof(cmd), .ioas_id = (u32)f->other, .num_iovas = num,
+		.allowed_iovas = (uintptr_t)ranges,
+	};
+
+	for (u64 i = 0; i < num; i++)
+		ranges[i] = (struct iommu_iova_range){ first + i * IOVA,
+						       first + i * IOVA + PAGE_SIZE - 1 };
+	return env_ioctl(f->env->fd, IOMMU_IOAS_ALLOW_IOVAS, &cmd);
+}
+
+static int run_allow(struct fixture *f)
+{
+	return allow(f, 2 * IOVA, 40);
+}
+
+static void undo_allow(struct fixture *f, bool done)
+{
+	assert_int_equal(automatic(f), done ? 2 * IOVA : IOVA);
+	assert_ok(allow(f, IOVA, 1));
+}
+
+static void allow_list(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_ok(allow(f, IOVA, 1));
+	sweep_all(f, &(struct command){ run_allow, undo_allow, false });
+}
+
+static int run_ranges(struct fixture *f)
+{
+	struct iommu_iova_range ranges[4];
+	struct iommu_ioas_iova_ranges cmd = {
+		.size = sizeof(cmd), .ioas_id = (u32)f->other, .num_iovas = 4,
+		.allowed_iovas = (uintptr_t)ranges,
+	};
+
+	return env_ioctl(f->env->fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
+}
+
+static void undo_nothing(struct fixture *f, bool done)
+{
+	(void)done;
+	assert_int_equal(pins(f), 0);
+}
+
+static void ranges(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_ok(iof_ioas_reserve(f->env->ctx, (u32)f->other, IOVA, 2 * IOVA));
+	assert_ok(iof_ioas_reserve(f->env->ctx, (u32)f->other, 3 * IOVA, 4 * IOVA));
+	sweep_all(f, &(struct command){ run_ranges, undo_nothing, false });
+}
+
+static int run_option(struct fixture *f)
+{
+	struct iommu_option cmd = {
+		.size = sizeof(cmd), .option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET, .object_id = (u32)f->other,
+	};
+
+	return env_ioctl(f->env->fd, IOMMU_OPTION, &cmd);
+}
+
+static void option(void **state)
+{
+	sweep_all(*state, &(struct command){ run_option, undo_nothing, false });
+}
+
+/* An HWPT on an IOAS that is full already. */
+static int run_hwpt(struct fixture *f)
+{
+	return env_hwpt(f->env->fd, iof_device_id(f->idev), (u32)f->other, 0);
+}
+
+static void undo_hwpt(struct fixture *f, bool done)
+{
+	assert_int_equal(pins(f), done ? LEN / PAGE_SIZE : 0);
+	if (done)
+		assert_ok(env_destroy(f->env->fd, (u32)f->hwpt + 1));
+	assert_int_equal(pins(f), 0);
+}
+
+static void hwpt(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf, 2 * PAGE_SIZE, 2 * IOVA));
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + 2 * PAGE_SIZE, 6 * PAGE_SIZE, 3 * IOVA));
+	sweep_all(f, &(struct command){ run_hwpt, undo_hwpt, true });
+	assert_ok(unmap(f, f->other, 0, U64_MAX));
+}
+
+int main(void)
+{
+#define SWEEP(name, function)	{ name, function, setup, teardown, NULL }
+	static const struct CMUnitTest tests[] = {
+		SWEEP("sweep IOAS_ALLOC", alloc),
+		SWEEP("sweep IOAS_MAP with an HWPT", map),
+		SWEEP("sweep IOAS_COPY with an HWPT", copy),
+		SWEEP("sweep IOAS_UNMAP: never allocates", unmap_command),
+		SWEEP("sweep IOAS_ALLOW_IOVAS", allow_list),
+		SWEEP("sweep IOAS_IOVA_RANGES", ranges),
+		SWEEP("sweep HUGE_PAGES", option),
+		SWEEP("sweep HWPT_ALLOC on an IOAS with mappings", hwpt),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
