@@ -47,11 +47,7 @@ int iof_tlb_init(struct iof_tlb *tlb, struct iof_mdev *mdev)
 	tlb->large = new_slots(IOF_TLB_LARGE);
 	tlb->huge = new_slots(IOF_TLB_HUGE);
 	tlb->dirs = new_slots(IOF_TLB_DIRS);
-	if (!tlb->small || !tlb->large || !tlb->huge || !tlb->dirs) {
-		iof_tlb_destroy(tlb);
-		return -ENOMEM;
-	}
-	return 0;
+	return tlb->small && tlb->large && tlb->huge && tlb->dirs ? 0 : -ENOMEM;
 }
 
 void iof_tlb_destroy(struct iof_tlb *tlb)

@@ -152,6 +152,7 @@ struct iof_tlb {
 	u64 hits, misses;		/* written by the engine with WRITE_ONCE */
 };
 
+/* -ENOMEM; the caller destroys it either way. */
 int iof_tlb_init(struct iof_tlb *tlb, struct iof_mdev *mdev);
 void iof_tlb_destroy(struct iof_tlb *tlb);
 
