@@ -396,6 +396,38 @@ static void devices_reserve(void **state)
 	assert_int_equal(iof_map_ranges(&f->map, ranges, 4, &alignment), 1);
 }
 
+/* The search may begin where it knows that nothing fits below: it must find what a whole one finds. */
+static void search_forgets_nothing(void **state)
+{
+	struct fixture *f = *state;
+	__typeof__(f->map.hint) hint;
+	unsigned int seed = 1, i;
+
+	assert_int_equal(iof_map_reserve(&f->map, 64 * PAGE_SIZE, 70 * PAGE_SIZE, f), 0);
+	for (i = 0; i < 3000; i++) {
+		unsigned long va = (unsigned long)f->buf + (unsigned long)rand_r(&seed) % 16 * 1024;
+		unsigned long len = ((unsigned long)rand_r(&seed) % 16 + 1) * 1024;
+		unsigned long whole = 0, at = 0, bytes;
+
+		if (rand_r(&seed) % 3 == 0) {
+			at = (unsigned long)rand_r(&seed) % 256 * PAGE_SIZE;
+			iof_map_remove(&f->map, at, at + 8 * PAGE_SIZE, &bytes);
+			continue;
+		}
+		if (rand_r(&seed) % 50 == 0) {
+			iof_map_unreserve(&f->map, f);
+			iof_map_reserve(&f->map, 64 * PAGE_SIZE, 70 * PAGE_SIZE, f);
+		}
+		hint = f->map.hint;
+		f->map.hint.start = 0;
+		assert_int_equal(iof_map_find_automatic(&f->map, va, len, &whole), 0);
+		f->map.hint = hint;
+		assert_int_equal(map_prot(f, (void *)va, len, &at, false, IOF_PROT_READ), 0);
+		assert_int_equal(at, whole);
+	}
+	iof_map_unreserve(&f->map, f);
+}
+
 /* ---- failures ---- */
 
 static void map_call_fails(void **state)
@@ -740,9 +772,21 @@ static void *race_map(void *arg)
 static void *race_domain(void *arg)
 {
 	struct racer *racer = arg;
+	struct iof_map *map = &racer->f->map;
+	struct iommu_iova_range ranges[4];
 	unsigned int i;
+	u64 alignment;
 
 	for (i = 0; i < RACES / 20; i++) {
+		struct rb_root allowed = RB_ROOT;
+
+		racer->bad += iof_map_ranges(map, ranges, 4, &alignment) < 1;
+		if (!iof_map_reserve(map, 3 * IOVA, 4 * IOVA, racer))
+			iof_map_unreserve(map, racer);
+		if (!iof_allowed_insert(&allowed, PAGE_SIZE, 2 * IOVA))
+			racer->bad += iof_map_swap_allowed(map, &allowed) != 0;
+		iof_allowed_free(&allowed);
+		iof_map_set_huge_pages(map, i & 1);
 		if (iof_map_add_domain(&racer->f->map, &racer->f->b.domain)) {
 			racer->bad++;
 			continue;
@@ -784,6 +828,7 @@ int main(void)
 		TEST("b29 a page is pinned once, and exactly as long as needed", pinned_once),
 		TEST("b33 apertures and IO pages", apertures),
 		TEST("b35 reserved ranges of a device", devices_reserve),
+		TEST("b5 the search for an automatic IOVA forgets nothing", search_forgets_nothing),
 		TEST("b8 a domain that fails to map leaves nothing behind", map_call_fails),
 		TEST("the n-th allocation fails", sweep_allocations),
 		TEST("b8 the n-th pin fails", sweep_pins),
