@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+/*
+ * threads.c - proves that several threads share a queue without losing or doubling a group, and that a
+ * handler ends cleanly: from outside, from a callback, from an event loop, with a broken descriptor.
+ */
+#include "setup.h"
+
+#include <sys/epoll.h>
+
+#define FAULTS 4000u
+#define DEVICES 2u
+
+struct count {
+	uint8_t seen[FAULTS * DEVICES];	/* atomic, by address */
+	int groups;			/* atomic */
+	int errors;			/* atomic */
+	int last_error;
+	int close_result;		/* atomic */
+	struct iof_handler *handler;
+};
+
+static int count_it(void *arg, const struct iof_fault_group *group)
+{
+	struct count *count = arg;
+
+	add(count->seen[(group->pages[0].addr - IOVA) / PAGE], 1);
+	add(count->groups, 1);
+	return IOF_SUCCESS;
+}
+
+struct source {
+	struct queue *q;
+	uint32_t first;
+	int failed;
+};
+
+static void *make_faults(void *arg)
+{
+	struct source *source = arg;
+	uint32_t i;
+
+	for (i = source->first; i < source->first + FAULTS; i++) {
+		if (abi_trigger(source->q->iommu, source->q->mock.idev, 0, i,
+				IOMMU_PGFAULT_PERM_READ, IOVA + i * PAGE))
+			source->failed++;
+	}
+	return NULL;
+}
+
+static void each_group_goes_to_one_thread_once(uint32_t threads, uint32_t spin_us)
+{
+	static struct count count;
+	struct iof_handler_config config = {
+		.threads = threads,
+		.batch = 16,
+		.spin_us = spin_us,
+		.fault = count_it,
+		.arg = &count,
+	};
+	struct source sources[DEVICES];
+	pthread_t makers[DEVICES];
+	struct iof_handler_stats stats;
+	struct iof_handler *handler;
+	struct queue q;
+	uint32_t i;
+
+	memset(&count, 0, sizeof(count));
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	assert_ok(iof_handler_open(&config, &handler));
+	for (i = 0; i < DEVICES; i++) {
+		sources[i] = (struct source){ .q = &q, .first = i * FAULTS };
+		assert_ok(pthread_create(&makers[i], NULL, make_faults, &sources[i]));
+	}
+	for (i = 0; i < DEVICES; i++) {
+		assert_ok(pthread_join(makers[i], NULL));
+		assert_int_equal(sources[i].failed, 0);
+	}
+	queue_answered(&q, FAULTS * DEVICES);
+	assert_ok(iof_handler_wait((iof_handler_stop(handler), handler)));
+	iof_handler_stats(handler, &stats);
+	assert_int_equal(stats.groups, FAULTS * DEVICES);
+	assert_int_equal(stats.success, FAULTS * DEVICES);
+	assert_int_equal(stats.late, 0);
+	for (i = 0; i < FAULTS * DEVICES; i++)
+		assert_int_equal(count.seen[i], 1);
+	assert_ok(iof_handler_close(handler));
+	assert_int_equal(queue_stats(&q).success, FAULTS * DEVICES);
+	queue_close(&q);
+}
+
+static void four_sleeping_threads(void **state)
+{
+	(void)state;
+	each_group_goes_to_one_thread_once(4, 0);
+}
+
+static void two_threads_that_spin_a_little(void **state)
+{
+	(void)state;
+	each_group_goes_to_one_thread_once(2, 50);
+}
+
+static void a_thread_that_never_sleeps(void **state)
+{
+	(void)state;
+	each_group_goes_to_one_thread_once(1, IOF_HANDLER_BUSY);
+}
+
+static int stop_at_once(void *arg, const struct iof_fault_group *group)
+{
+	struct count *count = arg;
+
+	(void)group;
+	until(load(count->handler));
+	iof_handler_stop(load(count->handler));
+	iof_handler_stop(load(count->handler));
+	store(count->close_result, iof_handler_close(load(count->handler)));
+	if (iof_handler_wait(load(count->handler)) != -EDEADLK)
+		return -EIO;
+	add(count->groups, 1);
+	return IOF_SUCCESS;
+}
+
+static void a_callback_may_stop_but_not_close(void **state)
+{
+	struct count *count = calloc(1, sizeof(*count));
+	struct iof_handler_config config = { .threads = 2, .fault = stop_at_once, .arg = count };
+	struct iof_handler *handler;
+	struct queue q;
+
+	(void)state;
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	assert_ok(iof_handler_open(&config, &handler));
+	store(count->handler, handler);
+	queue_fault(&q, 1, IOVA);
+	assert_ok(iof_handler_wait(handler));
+	assert_int_equal(load(count->groups), 1);
+	assert_err(load(count->close_result), EDEADLK);
+	assert_int_equal(queue_stats(&q).success, 1);
+	/* Nobody reads any more, until it is closed. */
+	queue_fault(&q, 2, IOVA);
+	assert_int_equal(iof_handler_run_once(handler, -1), 0);
+	assert_int_equal(queue_stats(&q).invalid, 0);
+	assert_ok(iof_handler_close(handler));
+	assert_int_equal(queue_stats(&q).invalid, 1);
+	queue_close(&q);
+	free(count);
+}
+
+static void *run_here(void *arg)
+{
+	return (void *)(intptr_t)iof_handler_run(arg);
+}
+
+static void a_thread_of_the_caller_becomes_the_handlers(void **state)
+{
+	struct count *count = calloc(1, sizeof(*count));
+	struct iof_handler_config config = { .fault = count_it, .arg = count };
+	struct iof_handler *handler;
+	pthread_t thread;
+	struct queue q;
+	void *ret;
+	uint32_t i;
+
+	(void)state;
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	assert_ok(iof_handler_open(&config, &handler));
+	assert_ok(pthread_create(&thread, NULL, run_here, handler));
+	for (i = 0; i < 100; i++)
+		queue_fault(&q, i, IOVA + i * PAGE);
+	queue_answered(&q, 100);
+	iof_handler_stop(handler);
+	assert_ok(pthread_join(thread, &ret));
+	assert_null(ret);
+	assert_int_equal(load(count->groups), 100);
+	assert_ok(iof_handler_close(handler));
+	queue_close(&q);
+	free(count);
+}
+
+static void an_event_loop_waits_for_the_descriptor(void **state)
+{
+	struct count *count = calloc(1, sizeof(*count));
+	struct iof_handler_config config = { .fault = count_it, .arg = count };
+	struct epoll_event event = { .events = EPOLLIN };
+	struct iof_handler *handler;
+	struct queue q;
+	int epoll;
+	uint32_t i;
+
+	(void)state;
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	assert_ok(iof_handler_open(&config, &handler));
+	epoll = epoll_create1(EPOLL_CLOEXEC);
+	assert_true(epoll >= 0);
+	assert_ok(epoll_ctl(epoll, EPOLL_CTL_ADD, iof_handler_fd(handler), &event));
+	assert_int_equal(epoll_wait(epoll, &event, 1, 0), 0);
+	for (i = 0; i < 10; i++) {
+		queue_fault(&q, i, IOVA + i * PAGE);
+		assert_int_equal(epoll_wait(epoll, &event, 1, -1), 1);
+		assert_int_equal(iof_handler_run_once(handler, 0), 1);
+		assert_int_equal(epoll_wait(epoll, &event, 1, 0), 0);
+	}
+	assert_int_equal(queue_stats(&q).success, 10);
+	close(epoll);
+	/* A time-out ends it, too. */
+	assert_int_equal(iof_handler_run_once(handler, 1), 0);
+	assert_ok(iof_handler_close(handler));
+	queue_close(&q);
+	free(count);
+}
+
+static void note_error(void *arg, int err, const struct iof_fault_group *group)
+{
+	struct count *count = arg;
+
+	if (!group)
+		add(count->errors, 1);
+	count->last_error = err;
+}
+
+static void a_broken_descriptor_ends_the_handler(void **state)
+{
+	struct count *count = calloc(1, sizeof(*count));
+	struct iof_handler_config config = {
+		.threads = 1,
+		.fault = count_it,
+		.error = note_error,
+		.arg = count,
+	};
+	struct iof_handler *handler;
+	int ends[2];
+
+	(void)state;
+	assert_ok(pipe(ends));
+	config.fault_fd = ends[1];	/* cannot be read */
+	assert_ok(iof_handler_open(&config, &handler));
+	assert_err(iof_handler_wait(handler), EBADF);
+	assert_int_equal(load(count->errors), 1);
+	assert_err(count->last_error, EBADF);
+	assert_err(iof_handler_close(handler), EBADF);
+	close(ends[0]);
+	close(ends[1]);
+	free(count);
+}
+
+static void opening_and_closing_costs_nothing(void **state)
+{
+	struct count *count = calloc(1, sizeof(*count));
+	struct iof_handler_config config = { .threads = 3, .fault = count_it, .arg = count };
+	struct iof_handler *handler;
+	struct queue q;
+	int i;
+
+	(void)state;
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	for (i = 0; i < 100; i++) {
+		assert_ok(iof_handler_open(&config, &handler));
+		queue_fault(&q, (uint32_t)i, IOVA);
+		assert_ok(iof_handler_close(handler));
+	}
+	assert_int_equal(queue_stats(&q).success + queue_stats(&q).invalid, 100);
+	queue_close(&q);
+	free(count);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(four_sleeping_threads),
+		cmocka_unit_test(two_threads_that_spin_a_little),
+		cmocka_unit_test(a_thread_that_never_sleeps),
+		cmocka_unit_test(a_callback_may_stop_but_not_close),
+		cmocka_unit_test(a_thread_of_the_caller_becomes_the_handlers),
+		cmocka_unit_test(an_event_loop_waits_for_the_descriptor),
+		cmocka_unit_test(a_broken_descriptor_ends_the_handler),
+		cmocka_unit_test(opening_and_closing_costs_nothing),
+	};
+
+	return cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+}
