@@ -6,6 +6,7 @@
 #include "common.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,9 +122,9 @@ void nested_open(struct nested *n, const struct nested_config *config)
 	bench_pin(config->engine_cpu);
 	call(iof_world_open(&world, &n->world), "iof_world_open");
 	bench_pin(-1);
-	n->iommu = iof_open(n->world, "/dev/iommu", 0);
+	n->iommu = iof_open(n->world, "/dev/iommu", O_RDWR);
 	call(n->iommu, "/dev/iommu");
-	n->dev = iof_open(n->world, "/dev/vfio/devices/vfio0", 0);
+	n->dev = iof_open(n->world, "/dev/vfio/devices/vfio0", O_RDWR);
 	call(n->dev, "/dev/vfio/devices/vfio0");
 	bind.iommufd = n->iommu;
 	call(iof_ioctl(n->dev, VFIO_DEVICE_BIND_IOMMUFD, &bind), "BIND_IOMMUFD");

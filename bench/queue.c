@@ -10,6 +10,7 @@
 #include <iofault/iommufd.h>
 #include <iofault/iommufd_test.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ static void setup(void)
 	struct mock first;
 
 	call(iof_world_open(&config, &world), "iof_world_open");
-	iommu = iof_open(world, "/dev/iommu", 0);
+	iommu = iof_open(world, "/dev/iommu", O_RDWR);
 	call(iommu, "/dev/iommu");
 	call(iof_ioctl(iommu, IOMMU_IOAS_ALLOC, &alloc), "IOAS_ALLOC");
 	ioas = alloc.out_ioas_id;
