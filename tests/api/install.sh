@@ -16,8 +16,9 @@ pc=$(find "$dest/root" -name iofault.pc)
 system=$(pkg-config --variable pc_path pkg-config)
 PKG_CONFIG_PATH=$(dirname "$pc")
 PKG_CONFIG_LIBDIR=$system
+prefix=$(sed -n 's/^prefix=//p' "$pc")
 flags() {
-	pkg-config --define-prefix "$@" iofault
+	pkg-config --define-variable=prefix="$dest/root$prefix" "$@" iofault
 }
 
 for file in iofault.h iommufd.h vfio.h handler.h pager.h; do
