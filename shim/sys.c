@@ -20,6 +20,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include "core/kapi.h"
+#include "fault.h"
 #include "file.h"
 #include "internal.h"
 #include "sys.h"
@@ -674,4 +675,11 @@ void iof_sys_settle(void)
 	iof_shim_work_settle();
 	rcu_barrier();
 	iof_shim_work_settle();
+}
+
+/* ---- limits ---- */
+
+void iof_sys_set_memlock(uint64_t bytes)
+{
+	iof_shim_set_memlock(bytes);
 }

@@ -74,6 +74,12 @@ ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
 /* Waits until everything deferred (RCU callbacks, work items) has run. For tests and leak counts. */
 void iof_sys_settle(void);
 
+/*
+ * What counts as RLIMIT_MEMLOCK from now on, in bytes; UINT64_MAX: the process's own limit, as at the
+ * beginning.
+ */
+void iof_sys_set_memlock(uint64_t bytes);
+
 /* How long a thread about to sleep first spins for its wake-up, in nanoseconds; 0 (default) never. */
 void iof_sys_set_spin(unsigned int ns);
 

@@ -87,6 +87,8 @@ static int open_embedded(struct iof_world *world, const struct iof_world_config 
 
 	if (rc)
 		return rc;
+	/* The process's own limit is about memory that cannot be swapped, which pins here are not. */
+	iof_sys_set_memlock(config->memlock ? config->memlock : UINT64_MAX - 1);
 	world->kind = IOF_WORLD_EMBEDDED;
 	world->space = iof_sys_space_create();
 	if (!world->space)

@@ -51,6 +51,12 @@ struct iof_world_config {
 	uint32_t no_devices;	/* non-zero: no DSA at all, whatever nr_dsa says */
 	uint32_t test_ioctls;	/* non-zero: IOMMU_TEST_CMD and its mock devices */
 	uint32_t mock_credits;	/* page requests a mock device may have open; default 2^20 */
+	/*
+	 * Embedded only: bytes that may be mapped for devices, counted as RLIMIT_MEMLOCK counts them. 0: as
+	 * many as one likes, since nothing is really locked in memory. The last world opened decides, for
+	 * all of the process.
+	 */
+	uint64_t memlock;
 };
 
 /*
