@@ -50,21 +50,38 @@ static uint64_t choose_chunk(const struct iof_page_run *run)
 	return chunk;
 }
 
+/*
+ * How many descriptors the device holds. An engine that waits for a page works on the next descriptor
+ * meanwhile, so each of them moves through the files on its own and wants pages at the same time.
+ */
+static uint32_t choose_depth(const struct iof_page_run *run)
+{
+	const struct iof_page_options *options = &run->options;
+	uint64_t depth = options->depth ? options->depth : 8ull * options->engines;
+	uint64_t each, fits, sides;
+
+	if (options->sva) {
+		each = run->chunk;
+	} else {
+		sides = options->op == IOF_PAGE_COPY || options->op == IOF_PAGE_COMPARE ? 2 : 1;
+		each = 2 * sides * (options->group + 1) * PAGE;
+		/* Who asks for more than is wise gets it. */
+		if (options->depth)
+			each = 0;
+	}
+	fits = each ? options->resident / each : depth;
+	if (fits < options->engines)
+		fits = options->engines;
+	return (uint32_t)(depth < fits ? depth : fits);
+}
+
 static int cut(struct iof_page_run *run)
 {
 	const struct iof_page_options *options = &run->options;
-	uint64_t fits;
 	uint32_t i;
 
 	run->chunk = choose_chunk(run);
-	run->nr_slots = options->depth;
-	if (options->sva) {
-		fits = options->resident / run->chunk;
-		if (fits < options->engines + 1)
-			fits = options->engines + 1;
-		if (run->nr_slots > fits)
-			run->nr_slots = (uint32_t)fits;
-	}
+	run->nr_slots = choose_depth(run);
 	for (i = 0; i < run->nr_strands; i++) {
 		struct iof_page_strand *strand = &run->strands[i];
 

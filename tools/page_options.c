@@ -46,7 +46,7 @@ static const struct number numbers[] = {
 	NARROW("handlers", handlers, 1, 64, 1),
 	NARROW("group", group, 1, 32, 1),
 	NARROW("credits", credits, 1, 1 << 20, 256),
-	NARROW("depth", depth, 1, 4096, 64),
+	NARROW("depth", depth, 1, 4096, 0),
 	NARROW("passes", passes, 1, IOF_PAGE_MAX_PASSES, 1),
 	NARROW("spin", spin_us, 0, 1000000, 0),
 };
@@ -86,7 +86,8 @@ static const char usage[] =
 "  --group N          most pages that the device asks for at a time (1; up to 32)\n"
 "  --credits N        page requests that the device may have open (256)\n"
 "  --chunk SIZE       bytes of one descriptor (64K to 1M, by the amount of work)\n"
-"  --depth N          descriptors in the device's queue (64; up to 4096)\n"
+"  --depth N          descriptors in the device's queue (8 for each engine, fewer if\n"
+"                     memory is scarce; up to 4096)\n"
 "  --spin USEC        handlers look so long for the next fault before they sleep (0)\n"
 "  --populate         load as much as fits before the device begins\n"
 "  --passes N         do the work N times (1)\n"

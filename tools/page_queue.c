@@ -278,16 +278,17 @@ int iof_page_work(struct iof_page_run *run)
 	iof_progress_begin(&run->progress, run->options.op_name, run->bytes, run->options.quiet);
 	for (;;) {
 		prepare(run, &pending, &free_slot);
+		/* All that was under way is complete, and there was no more to be had. */
+		if (!run->in_flight)
+			return 0;
 		taken = submit(run, &pending);
 		if (taken < 0)
 			break;
 		done = reap(run);
 		if (done < 0)
 			break;
-		if (!run->in_flight)
-			return 0;
 		show(run);
-		if (done && (pending.nr || run->in_flight < run->nr_slots))
+		if (done)
 			continue;
 		if (rest(run))
 			break;

@@ -76,7 +76,7 @@ static void row(FILE *out, const char *name, const char *format, ...)
 {
 	va_list args;
 
-	fprintf(out, "  %-14s ", name);
+	fprintf(out, "  %-15s ", name);
 	va_start(args, format);
 	vfprintf(out, format, args);
 	va_end(args);
@@ -292,6 +292,7 @@ static struct json_object *run_json(const struct iof_page_run *run)
 	add(top, "bytes", figures.bytes);
 	add(top, "chunk_bytes", run->chunk);
 	add(top, "engines", run->options.engines);
+	add(top, "depth", run->nr_slots);
 	add(top, "pasids", run->options.pasids);
 	add(top, "handlers", run->options.handlers);
 	add(top, "prefetch", run->options.prefetch);
