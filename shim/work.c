@@ -162,8 +162,8 @@ static void *worker_main(void *arg)
 	return arg;
 }
 
-struct workqueue_struct *iof_shim_alloc_workqueue(const char *fmt, unsigned int flags, int max_active,
-						  ...)
+struct workqueue_struct *iof_shim_alloc_workqueue(struct lock_class_key *key, const char *fmt,
+						  unsigned int flags, int max_active, ...)
 {
 	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
 	va_list args;
@@ -176,7 +176,8 @@ struct workqueue_struct *iof_shim_alloc_workqueue(const char *fmt, unsigned int 
 	va_start(args, max_active);
 	vsnprintf(wq->name, sizeof(wq->name), fmt, args);
 	va_end(args);
-	wq->dep_map.name = wq->name;
+	/* the name of the class outlives the queue; the format is a literal */
+	iof_shim_lock_map_init(&wq->dep_map, fmt, key);
 	pthread_mutex_lock(&pool.lock);
 	list_add_tail(&wq->link, &pool.queues);
 	pthread_mutex_unlock(&pool.lock);
@@ -219,11 +220,28 @@ static void wait_progress(void)
 	pthread_cond_wait(&pool.progress, &pool.lock);
 }
 
+/* Whoever waits for items of a queue must not hold what they take. */
 static void check_flush(struct workqueue_struct *wq)
 {
 	iof_shim_sleep_check();
+	might_lock(wq);
+}
+
+static void check_flush_work(struct work_struct *work)
+{
+	struct workqueue_struct *wq = NULL;
+	struct worker *worker;
+
+	iof_shim_sleep_check();
+	if (!IOF_SHIM_CHECKS)
+		return;
+	pthread_mutex_lock(&pool.lock);
+	worker = running(work);
+	if (worker || work->pending)
+		wq = worker ? worker->wq : work->wq;
 	if (wq)
 		might_lock(wq);
+	pthread_mutex_unlock(&pool.lock);
 }
 
 /* Waits for what is queued or running now, not for what is queued later. */
@@ -233,7 +251,7 @@ bool iof_shim_flush_work(struct work_struct *work)
 	unsigned long seq;
 	bool waited = false;
 
-	check_flush(READ_ONCE(work->wq));
+	check_flush_work(work);
 	pthread_mutex_lock(&pool.lock);
 	worker = running(work);
 	seq = work->pending ? work->seq : worker ? worker->seq : 0;
@@ -256,7 +274,7 @@ bool iof_shim_cancel_work(struct work_struct *work, bool sync)
 	bool was_pending;
 
 	if (sync)
-		check_flush(READ_ONCE(work->wq));
+		check_flush_work(work);
 	pthread_mutex_lock(&pool.lock);
 	was_pending = work->pending;
 	if (was_pending) {
@@ -335,7 +353,7 @@ struct workqueue_struct *iof_shim_system_wq(void)
 	pthread_mutex_lock(&lock);
 	wq = system;
 	if (!wq) {
-		wq = iof_shim_alloc_workqueue("events", 0, WQ_MAX_ACTIVE);
+		wq = alloc_workqueue("events", 0, WQ_MAX_ACTIVE);
 		BUG_ON(!wq);
 		__atomic_store_n(&system, wq, __ATOMIC_RELEASE);
 	}

@@ -35,5 +35,20 @@
 	iof_shim_guard_var(struct rw_semaphore *, down_read, iof_shim_guard_leave_rwsem_read, l)
 #define iof_shim_guard_rwsem_write(l) \
 	iof_shim_guard_var(struct rw_semaphore *, down_write, iof_shim_guard_leave_rwsem_write, l)
+#define iof_shim_scoped_type_mutex struct mutex
+#define iof_shim_scoped_type_spinlock spinlock_t
+#define iof_shim_scoped_type_rwsem_read struct rw_semaphore
+#define iof_shim_scoped_type_rwsem_write struct rw_semaphore
+#define iof_shim_scoped_enter_mutex(l) mutex_lock(l)
+#define iof_shim_scoped_enter_spinlock(l) spin_lock(l)
+#define iof_shim_scoped_enter_rwsem_read(l) down_read(l)
+#define iof_shim_scoped_enter_rwsem_write(l) down_write(l)
+/* The lock is held for the statement that follows. */
+#define scoped_guard(name, l) \
+	for (iof_shim_scoped_type_##name *iof_scope \
+		     __attribute__((__cleanup__(iof_shim_guard_leave_##name))) = \
+			({ iof_shim_scoped_type_##name *iof_l = (l); \
+			   iof_shim_scoped_enter_##name(iof_l); iof_l; }), \
+	     *iof_once = iof_scope; iof_once; iof_once = NULL)
 
 #endif

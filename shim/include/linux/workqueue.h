@@ -46,8 +46,8 @@ struct work_struct {
 #define INIT_WORK_ONSTACK(work, f) INIT_WORK(work, f)
 #define destroy_work_on_stack(work) ((void)(work))
 
-struct workqueue_struct *iof_shim_alloc_workqueue(const char *fmt, unsigned int flags,
-						  int max_active, ...);
+struct workqueue_struct *iof_shim_alloc_workqueue(struct lock_class_key *key, const char *fmt,
+						  unsigned int flags, int max_active, ...);
 void iof_shim_destroy_workqueue(struct workqueue_struct *wq);
 bool iof_shim_queue_work(struct workqueue_struct *wq, struct work_struct *work);
 bool iof_shim_flush_work(struct work_struct *work);
@@ -61,9 +61,12 @@ struct workqueue_struct *iof_shim_system_wq(void);
 #define system_highpri_wq iof_shim_system_wq()
 #define system_long_wq iof_shim_system_wq()
 #define alloc_workqueue(fmt, flags, max_active, ...) \
-	iof_shim_alloc_workqueue(fmt, flags, max_active, ##__VA_ARGS__)
+	({ \
+		static struct lock_class_key iof_key; \
+		iof_shim_alloc_workqueue(&iof_key, fmt, flags, max_active, ##__VA_ARGS__); \
+	})
 #define alloc_ordered_workqueue(fmt, flags, ...) \
-	iof_shim_alloc_workqueue(fmt, flags, 1, ##__VA_ARGS__)
+	alloc_workqueue(fmt, flags, 1, ##__VA_ARGS__)
 #define create_singlethread_workqueue(name) alloc_ordered_workqueue("%s", 0, name)
 #define destroy_workqueue(wq) iof_shim_destroy_workqueue(wq)
 #define queue_work(wq, work) iof_shim_queue_work(wq, work)
