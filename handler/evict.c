@@ -244,7 +244,7 @@ static uint32_t iof_evict_victims(struct iof_pager *pager, struct iof_work *work
 uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want)
 {
 	uint64_t batch = pager->nr_frames / 32;
-	uint32_t freed;
+	uint32_t freed = 0;
 
 	/* Together is cheaper, but a small pool must not be emptied for it. */
 	if (batch > IOF_CHUNK / 4)
@@ -253,12 +253,17 @@ uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want
 		want = batch;
 	if (want > IOF_CHUNK)
 		want = IOF_CHUNK;
-	work->nr_victims = iof_clock_pick(pager, work->victims, (uint32_t)want, false);
-	if (!work->nr_victims)
+	/* Those that cannot be written back are passed by from then on, so this ends. */
+	do {
+		work->nr_victims = iof_clock_pick(pager, work->victims, (uint32_t)want, false);
+		if (work->nr_victims)
+			freed = iof_evict_victims(pager, work, 0);
+	} while (work->nr_victims && !freed);
+	if (!freed) {
 		work->nr_victims = iof_clock_pick(pager, work->victims, 1, true);
-	if (!work->nr_victims)
-		return 0;
-	freed = iof_evict_victims(pager, work, 0);
+		if (work->nr_victims)
+			freed = iof_evict_victims(pager, work, 0);
+	}
 	pager->stats.evictions += freed;
 	return freed;
 }

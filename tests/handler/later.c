@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * later.c - proves that a group may be answered later, from any thread, once; that an answer that comes
- * too late, twice or out of nowhere is refused; and what closing does with what is open.
+ * later.c - proves that a group may be answered later, from any thread, once; that an answer that
+ * comes too late, twice or out of nowhere is refused; and what closing does with what is open.
  */
 #include "setup.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * setup.h - what the tests of handler and pager share: a mock device with a fault queue, a DMA engine with
- * its pager, and waiting without sleeping a guessed time. Public calls only; the commands are those
- * of ../abi/abi.h.
+ * setup.h - what the tests of handler and pager share: a mock device with a fault queue, a DMA
+ * engine with its pager, and waiting without sleeping a guessed time. Public calls only; the
+ * commands are those of ../abi/abi.h.
  */
 #ifndef TESTS_HANDLER_SETUP_H
 #define TESTS_HANDLER_SETUP_H

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * threads.c - proves that several threads share a queue without losing or doubling a group, and that a
- * handler ends cleanly: from outside, from a callback, from an event loop, with a broken descriptor.
+ * threads.c - proves that several threads share a queue without losing or doubling a group, and
+ * that a handler ends cleanly: from outside, from a callback, from an event loop, with a broken
+ * descriptor.
  */
 #include "setup.h"
 
