@@ -123,6 +123,12 @@ void *iof_cookie_owner(const struct iof_cookies *cookies, u32 cookie)
 	return slot ? slot->owner : NULL;
 }
 
+void iof_cookie_prefetch(const struct iof_cookies *cookies, u32 cookie)
+{
+	if (cookies->bits)
+		prefetchw(slot_at(cookies, cookie & index_mask(cookies->bits)));
+}
+
 static u32 next_generation(const struct iof_cookies *cookies, const struct iof_cookie_slot *slot)
 {
 	if (slot->bits != cookies->bits)

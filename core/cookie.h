@@ -57,6 +57,8 @@ void iof_cookie_growth_free(struct iof_cookie_growth *growth);
 u32 iof_cookie_give(struct iof_cookies *cookies, void *owner);
 /* The owner of a cookie that is out, or NULL. */
 void *iof_cookie_owner(const struct iof_cookies *cookies, u32 cookie);
+/* Fetches the slot of a cookie into the cache, whether or not it is out. */
+void iof_cookie_prefetch(const struct iof_cookies *cookies, u32 cookie);
 /* Takes back a cookie that is out. */
 void iof_cookie_take(struct iof_cookies *cookies, u32 cookie);
 /* The owner in slot @index, or NULL; for a walk over all that are out. */

@@ -286,7 +286,7 @@ static u32 copy_groups(struct iof_reading *reading, struct iov_iter *to, u32 *gr
 			earlier += n;
 			n = 0;
 		}
-		chunk[n] = g->rec;
+		iof_fault_record(&chunk[n], &g->req, g->dev_id);
 		chunk[n++].cookie = g->cookie;
 		ends[i++] = n;
 	}
@@ -350,6 +350,36 @@ static ssize_t fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 /* ---- write ---- */
 
+/*
+ * With many faults open, what an answer touches is far away and in no order: its slot, its record, the
+ * record's neighbours on the open list. Fetches those of a chunk side by side.
+ */
+static void prefetch_answered(struct iof_fault_queue *queue,
+			      const struct iommu_hwpt_page_response *resp, u32 nr)
+{
+	struct iof_fault_group *g;
+	u32 i;
+
+	if (nr < 2)
+		return;
+	for (i = 0; i < nr; i++)
+		iof_cookie_prefetch(&queue->cookies, resp[i].cookie);
+	for (i = 0; i < nr; i++) {
+		g = iof_cookie_owner(&queue->cookies, resp[i].cookie);
+		if (g) {
+			prefetchw(g);
+			prefetch(&g->req);
+		}
+	}
+	for (i = 0; i < nr; i++) {
+		g = iof_cookie_owner(&queue->cookies, resp[i].cookie);
+		if (g) {
+			prefetchw(g->open_node.next);
+			prefetchw(g->open_node.prev);
+		}
+	}
+}
+
 /* Takes the groups that the first of @nr responses name, up to the first bad one. Under the lock. */
 static u32 take_answered(struct iof_fault_queue *queue, const struct iommu_hwpt_page_response *resp,
 			 u32 nr, struct iof_taken *taken)
@@ -357,6 +387,7 @@ static u32 take_answered(struct iof_fault_queue *queue, const struct iommu_hwpt_
 	struct iof_fault_group *g;
 	u32 i;
 
+	prefetch_answered(queue, resp, nr);
 	for (i = 0; i < nr; i++) {
 		g = NULL;
 		if (resp[i].code == IOMMUFD_PAGE_RESP_SUCCESS ||

@@ -461,19 +461,35 @@ struct iof_fault_page {
  * the record back to the device's pool.
  */
 struct iof_fault_group {
+	/* What taking, answering and sweeping touch comes first, and is one cache line. */
 	struct list_head node;		/* partial hash bucket, parked list, then the sink's inbox */
 	struct list_head open_node;	/* attach->open; the sink's lock */
-	struct list_head pages;		/* struct iof_fault_page, all but the last, in arrival order */
 	struct iof_hwdev *dev;
 	struct iof_attach *attach;	/* NULL while collecting */
-	u32 nr_pages;			/* credits held: pages counted, last included once it came */
 	u32 cookie;			/* 0 while not delivered to a reader; the queue's lock */
+	u32 nr_pages;			/* credits held: pages counted, last included once it came */
+	u32 dev_id;			/* as readers get it: the attachment's at delivery */
 	u8 state;			/* the sink's, under its lock */
 	bool broken;			/* pages were lost or dropped: the last one is answered INVALID */
+
 	struct iof_page_req req;	/* the last page, as the driver sent it */
-	struct iommu_hwpt_pgfault rec;	/* the last page, as a reader gets it (cookie filled at read) */
+	struct list_head pages;		/* struct iof_fault_page, all but the last, in arrival order */
 	struct work_struct work;	/* SVA only */
 };
+
+/* A page request as a reader gets it; the cookie comes with the delivery. */
+static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec, const struct iof_page_req *req,
+				    u32 dev_id)
+{
+	*rec = (struct iommu_hwpt_pgfault) {
+		.flags = req->flags,
+		.dev_id = dev_id,
+		.pasid = req->pasid,
+		.grpid = req->grpid,
+		.perm = req->perm,
+		.addr = req->addr,
+	};
+}
 
 /* The core's part of a registered device. */
 struct iof_hwdev_core {

@@ -230,14 +230,7 @@ static bool deliver(struct iof_fault_group *g, struct iof_attach *attach)
 	if (!attach || !attach->sink)
 		return false;
 	g->attach = attach;
-	g->rec = (struct iommu_hwpt_pgfault) {
-		.flags = g->req.flags,
-		.dev_id = attach->dev_id,
-		.pasid = g->req.pasid,
-		.grpid = g->req.grpid,
-		.perm = g->req.perm,
-		.addr = g->req.addr,
-	};
+	g->dev_id = attach->dev_id;
 	return attach->sink->ops->deliver(attach->sink, g);
 }
 
@@ -333,14 +326,7 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 		list_add_tail(&partial->node, partial_bucket(core, req_pasid(req), req->grpid));
 	}
 	if (!rc && !partial->broken && partial->attach == attach && attach && attach->sink) {
-		page->rec = (struct iommu_hwpt_pgfault) {
-			.flags = req->flags,
-			.dev_id = attach->dev_id,
-			.pasid = req->pasid,
-			.grpid = req->grpid,
-			.perm = req->perm,
-			.addr = req->addr,
-		};
+		iof_fault_record(&page->rec, req, attach->dev_id);
 		list_add_tail(&page->node, &partial->pages);
 		partial->nr_pages++;
 		page = NULL;

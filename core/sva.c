@@ -35,8 +35,8 @@ static bool fault_in(struct iof_sva *sva, struct iof_fault_group *g)
 			break;
 	}
 	if (ok)
-		ok = !iof_plat_mm_fault_in(sva->mm, g->rec.addr,
-					   g->rec.perm & IOMMU_PGFAULT_PERM_WRITE);
+		ok = !iof_plat_mm_fault_in(sva->mm, g->req.addr,
+					   g->req.perm & IOMMU_PGFAULT_PERM_WRITE);
 	mmput(sva->mm);
 	return ok;
 }

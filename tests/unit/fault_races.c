@@ -158,6 +158,20 @@ static void change(struct stage *s, unsigned int *seed)
 	}
 }
 
+/* Whether each device has had an answer of either kind from the readers, and some from the core. */
+static bool seen_all(struct stage *s)
+{
+	struct iof_hwdev_stats stats;
+	u32 i;
+
+	for (i = 0; i < DEVICES; i++) {
+		iof_hwdev_get_stats(&s->dev[i].hw, &stats);
+		if (!stats.answered[IOF_PAGE_SUCCESS] || !stats.swept || !stats.refused)
+			return false;
+	}
+	return true;
+}
+
 static void everything_at_once(void **state)
 {
 	pthread_t reporters[DEVICES], readers[READERS];
@@ -178,8 +192,12 @@ static void everything_at_once(void **state)
 		pthread_create(&reporters[i], NULL, report, &s.dev[i]);
 	for (i = 0; i < READERS; i++)
 		pthread_create(&readers[i], NULL, handle, &s);
-	for (i = 0; i < switches; i++)
+	for (i = 0; i < switches || !seen_all(&s); i++) {
 		change(&s, &seed);
+		/* Readers have to get their turn between two changes, too. */
+		if (rand_r(&seed) % 2)
+			sched_yield();
+	}
 	__atomic_store_n(&s.stop, true, __ATOMIC_RELEASE);
 	for (i = 0; i < DEVICES; i++)
 		pthread_join(reporters[i], NULL);
@@ -193,8 +211,6 @@ static void everything_at_once(void **state)
 		assert_int_equal(fake_open(&s.dev[i]), 0);
 		iof_hwdev_get_stats(&s.dev[i].hw, &stats);
 		assert_int_equal(stats.groups, stats.answered[0] + stats.answered[1] + stats.answered[2]);
-		assert_true(stats.answered[IOF_PAGE_SUCCESS] > 0);
-		assert_true(stats.swept > 0);
 		iof_device_unbind(s.idev[i]);
 		fake_dev_remove(&s.dev[i]);
 	}
