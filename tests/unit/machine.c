@@ -44,8 +44,8 @@ static int teardown_space(void **state)
 	struct fix *f = *state;
 	struct iof_live live;
 
-	iof_fail_nth(IOF_FAIL_ALLOC, 0, false);
-	iof_fail_nth(IOF_FAIL_COPY, 0, false);
+	iof_fail_nth_thread(IOF_FAIL_ALLOC, 0, false);
+	iof_fail_nth_thread(IOF_FAIL_COPY, 0, false);
 	if (iof_sys_space_destroy(f->space))
 		return -1;
 	iof_sys_settle();
@@ -91,7 +91,7 @@ static void sweep(struct fix *f, enum iof_fail_kind kind, bool persistent,
 		iof_fail_nth_thread(kind, n, persistent);
 		rc = step(f);
 		fired = iof_fail_fired(kind);
-		iof_fail_nth(kind, 0, false);
+		iof_fail_nth_thread(kind, 0, false);
 		if (rc >= 0)
 			undo(f);
 		if (!fired) {

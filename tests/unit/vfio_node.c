@@ -134,7 +134,8 @@ static void closing_resets_then_detaches(void **state)
 	(void)state;
 	assert_id(id);
 	assert_ok(env_queue(fd, &fault, &ffd));
-	hwpt = env_hwpt_fault(fd, id, ioas, IOMMU_HWPT_ALLOC_PASID, fault);
+	hwpt = env_hwpt_fault(fd, id, ioas, IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID,
+			      fault);
 	assert_id(hwpt);
 	assert_ok(attach(0, hwpt));
 	for (i = 1; i < 4; i++)
