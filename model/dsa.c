@@ -315,7 +315,7 @@ static bool others_wait(const struct iof_dsa_engine *e)
 }
 
 /* Works on a job until it is not this engine's any more. */
-static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	enum iof_dsa_step step;
 	int turn;
@@ -362,11 +362,19 @@ static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		case DSA_STEP_PARKED:
 			return;
 		case DSA_STEP_AGAIN:
-			if (!(turn % 16))
+			if (turn % 64 == 63) {
+				iof_dsa_let_go(e);
 				cond_resched();
+			}
 			break;
 		}
 	}
+}
+
+static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+{
+	work_on(e, job);
+	iof_dsa_let_go(e);
 }
 
 /* ---- engines ---- */

@@ -2,10 +2,11 @@
 /*
  * dsa_mem.c - how the DMA engine reaches memory, and what happens when it cannot.
  *
- * Everything is done in stretches (model.h) of at most DSA_CHUNK bytes. Memory behind a domain of
- * this IOMMU is translated and then touched directly; memory of a process that shares its page
- * tables (SVA) is touched by address each time, nothing of it being kept. Three ways to fail,
- * with the completion status if no page request is made or it does not help:
+ * Everything is done in pieces of at most DSA_CHUNK bytes, between which an engine lets those go
+ * on who take translations away (model.h). Memory behind a domain of this IOMMU is translated and
+ * then touched directly; memory of a process that shares its page tables (SVA) is touched by
+ * address each time, nothing of it being kept. Three ways to fail, with the completion status if
+ * no page request is made or it does not help:
  *
  *   a page is missing, or not permitted   PAGE_FAULT_NOBOF without block-on-fault, or if nobody
  *                                         listens to page requests; else the page is asked for:
@@ -73,7 +74,22 @@ bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u
 	}
 }
 
-/* The attachment is the one that iof_dsa_find() saw: the stretch has not ended. */
+bool iof_dsa_extend(struct iof_dsa_engine *e, struct iof_dsa_job *job, struct iof_dsa_place *place)
+{
+	struct iof_attachment *att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
+	struct iof_xlate x;
+
+	if (!place->va || !att || place->len >= DSA_CHUNK)
+		return false;
+	/* If there is something wrong with the next page, its own turn will tell. */
+	if (iof_translate(&e->tlb, att, place->addr + place->len, access_of(job, place->write),
+			  &x) != IOF_XLATE_OK || x.va != place->va + place->len)
+		return false;
+	place->len += min_t(size_t, x.len, DSA_CHUNK);
+	return true;
+}
+
+/* The attachment is the one that was found: the stretch has not ended. */
 static bool lost(struct iof_dsa_job *job, const struct iof_dsa_place *place, u32 left)
 {
 	struct iof_attachment *att;
@@ -132,12 +148,9 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struc
 bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n)
 {
 	struct iof_dsa_place from;
-	bool ok;
 
-	iof_tlb_enter(&e->tlb);
-	ok = iof_dsa_find(e, job, addr, n, false, &from) && iof_dsa_get(job, &from, buf, n, n);
-	iof_tlb_leave(&e->tlb);
-	return ok;
+	iof_dsa_touch(e);
+	return iof_dsa_find(e, job, addr, n, false, &from) && iof_dsa_get(job, &from, buf, n, n);
 }
 
 /* ---- page requests ---- */
@@ -147,19 +160,14 @@ static bool page_missing(struct iof_dsa_engine *e, const struct iof_dsa_job *job
 {
 	struct iof_attachment *att;
 	struct iof_xlate x;
-	bool missing;
 
-	iof_tlb_enter(&e->tlb);
+	iof_dsa_touch(e);
 	att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
 	if (!att)
-		missing = false;
-	else if (att->mdom->mm)
-		missing = !iof_plat_user_page_present(att->mdom->mm, addr, write);
-	else
-		missing = iof_translate(&e->tlb, att, addr, access_of(job, write), &x) ==
-			  IOF_XLATE_FAULT;
-	iof_tlb_leave(&e->tlb);
-	return missing;
+		return false;
+	if (att->mdom->mm)
+		return !iof_plat_user_page_present(att->mdom->mm, addr, write);
+	return iof_translate(&e->tlb, att, addr, access_of(job, write), &x) == IOF_XLATE_FAULT;
 }
 
 void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
@@ -176,6 +184,7 @@ void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	want = min_t(u64, job->dsa->pages_per_group,
 		     (job->fault.addr - first + job->fault.left + DSA_PAGE - 1) / DSA_PAGE);
 	job->asked = false;
+	iof_dsa_let_go(e);
 	/* Without a credit the job stands in line, and comes back to look at the page once more. */
 	want = iof_pri_take(pri, &job->pri, max(want, 1u));
 	if (!want)
@@ -187,6 +196,7 @@ void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 			break;
 		pages[nr] = (struct iof_pri_page){ .addr = addr, .perm = perm };
 	}
+	iof_dsa_let_go(e);
 	iof_pri_give_back(&job->pri, nr);
 	job->asked = true;
 	iof_pri_send(&job->pri, job->desc.pasid, pages, nr);
@@ -269,14 +279,13 @@ enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *j
 	}
 
 	compose(job, &u.rec);
-	iof_tlb_enter(&e->tlb);
+	iof_dsa_touch(e);
 	ok = iof_dsa_find(e, job, job->desc.completion_addr, 32, true, &to);
 	if (ok) {
 		/* Who sees the record may submit the next descriptor: there is room for it. */
 		iof_dsa_leave_queue(job);
 		ok = put_record(job, &to, u.words);
 	}
-	iof_tlb_leave(&e->tlb);
 	if (ok)
 		return DSA_STEP_DONE;
 	if (job->fault.ask)

@@ -3,7 +3,7 @@
  * dsa_ops.c - the DMA engine's operations, and what a descriptor must look like.
  *
  * "DSA" is Intel's Data Streaming Accelerator architecture specification. An operation is done in
- * pieces of at most a page of each of its buffers (MEMMOVE: more, where leaves are larger), each
+ * pieces of at most a page of each of its buffers (MEMMOVE: more, where memory is in one piece), each
  * of which may fault; job->done is what is complete, and the next attempt goes on from there.
  *
  * Completion records: bytes_completed is the transfer size on success, what was done before the
@@ -87,14 +87,18 @@ static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e, struct iof_dsa_jo
 		to += job->done;
 	}
 
-	iof_tlb_enter(&e->tlb);
+	iof_dsa_touch(e);
 	ok = iof_dsa_find(e, job, from, left, false, &src) &&
 	     iof_dsa_find(e, job, to, left, true, &dst);
 	if (ok) {
-		n = min3(n, src.len, dst.len);
+		while (src.len < n && iof_dsa_extend(e, job, &src))
+			;
+		n = min(n, src.len);
+		while (dst.len < n && iof_dsa_extend(e, job, &dst))
+			;
+		n = min(n, dst.len);
 		ok = iof_dsa_copy(e, job, &dst, &src, &n, left);
 	}
-	iof_tlb_leave(&e->tlb);
 	return ok ? advance(e, job, n) : DSA_STEP_FAULT;
 }
 
@@ -118,10 +122,9 @@ static enum iof_dsa_step run_memfill(struct iof_dsa_engine *e, struct iof_dsa_jo
 	struct iof_dsa_place dst;
 	bool ok;
 
-	iof_tlb_enter(&e->tlb);
+	iof_dsa_touch(e);
 	ok = iof_dsa_find(e, job, to, left, true, &dst) &&
 	     iof_dsa_put(job, &dst, fill_from(e, job->desc.pattern, job->done), n, left);
-	iof_tlb_leave(&e->tlb);
 	return ok ? advance(e, job, n) : DSA_STEP_FAULT;
 }
 
@@ -152,12 +155,11 @@ static enum iof_dsa_step run_compare(struct iof_dsa_engine *e, struct iof_dsa_jo
 	struct iof_dsa_place from_a, from_b;
 	bool ok;
 
-	iof_tlb_enter(&e->tlb);
+	iof_dsa_touch(e);
 	ok = iof_dsa_find(e, job, a, left, false, &from_a) &&
 	     iof_dsa_find(e, job, b, left, false, &from_b) &&
 	     iof_dsa_get(job, &from_a, e->buf[0], n, left) &&
 	     iof_dsa_get(job, &from_b, e->buf[1], n, left);
-	iof_tlb_leave(&e->tlb);
 	if (!ok)
 		return DSA_STEP_FAULT;
 	if (memcmp(e->buf[0], e->buf[1], n)) {
@@ -229,12 +231,11 @@ static enum iof_dsa_step run_crc(struct iof_dsa_engine *e, struct iof_dsa_job *j
 		return DSA_STEP_FAULT;
 	if (copy)
 		n = min(n, to_page_end(to));
-	iof_tlb_enter(&e->tlb);
+	iof_dsa_touch(e);
 	ok = iof_dsa_find(e, job, from, left, false, &src) &&
 	     (!copy || iof_dsa_find(e, job, to, left, true, &dst)) &&
 	     iof_dsa_get(job, &src, e->buf[0], n, left) &&
 	     (!copy || iof_dsa_put(job, &dst, e->buf[0], n, left));
-	iof_tlb_leave(&e->tlb);
 	if (!ok)
 		return DSA_STEP_FAULT;
 	if (job->desc.flags & DSA_FLAG_CRC_BYPASS_REFLECT)

@@ -26,7 +26,7 @@
 #define DSA_FLAG_CRC_BYPASS_REFLECT	0x040000	/* bypass data reflection */
 
 #define DSA_PAGE	4096u
-/* Most that one stretch copies, where leaves are larger than a page. */
+/* Most that one piece of work copies, where pages follow each other in memory. */
 #define DSA_CHUNK	(16 * DSA_PAGE)
 
 struct iof_dsa_engine;
@@ -106,6 +106,7 @@ struct iof_dsa_engine {
 
 	/* The engine's own: */
 	struct list_head run;		/* struct dsa_job.link, in order */
+	bool inside;			/* in a stretch: see iof_dsa_touch() */
 	u64 spin_ns;			/* how long to look for work before sleeping */
 	u8 *buf[2];			/* DSA_PAGE bytes each */
 	u8 *fill;			/* DSA_PAGE + 8 bytes of fill_pattern, repeated */
@@ -191,7 +192,30 @@ void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr);
 
 /* ---- dsa_mem.c ---- */
 
-/* Where an address leads during one stretch. */
+/*
+ * Before each piece of work with memory: from here on translations hold. The stretch goes on until
+ * the next piece if nobody waits for its end, and until iof_dsa_let_go(), which must come before
+ * anything that may wait.
+ */
+static inline void iof_dsa_touch(struct iof_dsa_engine *e)
+{
+	if (e->inside) {
+		iof_tlb_breathe(&e->tlb);
+	} else {
+		iof_tlb_enter(&e->tlb);
+		e->inside = true;
+	}
+}
+
+static inline void iof_dsa_let_go(struct iof_dsa_engine *e)
+{
+	if (e->inside) {
+		iof_tlb_leave(&e->tlb);
+		e->inside = false;
+	}
+}
+
+/* Where an address leads during one piece of work. */
 struct iof_dsa_place {
 	void *va;		/* NULL: mm and addr instead */
 	struct mm_struct *mm;
@@ -200,10 +224,12 @@ struct iof_dsa_place {
 	bool write;
 };
 
-/* In a stretch; @left is what the operation still wants from @addr on. False: job->fault is set. */
+/* After iof_dsa_touch(); @left is what the operation still wants from @addr on. False: job->fault is set. */
 bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
 	      struct iof_dsa_place *place);
-/* In the same stretch. False: job->fault is set. */
+/* In the same piece: makes the place longer if the next page follows it in memory too. */
+bool iof_dsa_extend(struct iof_dsa_engine *e, struct iof_dsa_job *job, struct iof_dsa_place *place);
+/* In the same piece. False: job->fault is set. */
 bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from, void *buf, u32 n,
 		 u32 left);
 bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to, const void *buf, u32 n,
@@ -211,7 +237,7 @@ bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to, const 
 /* At most a page if it must go through a buffer; *n in: wanted, out: copied. */
 bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struct iof_dsa_place *to,
 	      const struct iof_dsa_place *from, u32 *n, u32 left);
-/* A stretch of its own for a few bytes within one page. */
+/* A piece of its own for a few bytes within one page. */
 bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n);
 
 /* After DSA_STEP_FAULT: asks for the pages. The job is elsewhere afterwards. */

@@ -9,10 +9,11 @@
  * already. So whoever makes something present, or permits more, needs to tell nobody.
  *
  * Taking away, against an engine that walks right now: the tables have changed before,
- * iof_tlb.gen grows first, then slots are emptied. An engine that fills a slot looks at gen
- * afterwards; if it grew since the stretch began, the slot is emptied again, since its walk may
- * have seen the old tables. Then the wait for the stretch to end (iof_tlb.seq) covers what the
- * engine still holds in its hands.
+ * iof_tlb.gen grows first, then, after a full barrier, slots are emptied. An engine that has
+ * filled slots looks at gen afterwards, at the latest when its stretch ends, after a full barrier
+ * too: so either the other side saw the slot, or the engine sees that gen grew and empties it
+ * itself, before it uses translations again. What it uses until then, and what it holds in its
+ * hands, the wait for the end of the stretch covers (iof_tlb.seq).
  */
 #include "model.h"
 
@@ -20,7 +21,7 @@
 #define LARGE_SHIFT	21
 #define HUGE_SHIFT	30
 
-/* How long to spin for an engine's stretch, which is a page copied, before sleeping. */
+/* How often to look whether an engine has let go, which is a page copied, before sleeping. */
 #define DRAIN_SPINS	2000
 
 static atomic64_t last_tag = ATOMIC64_INIT(0);
@@ -79,14 +80,12 @@ static void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots, unsigned 
 	WRITE_ONCE(slot->key, key);
 	slot->pa = pa;
 	slot->perm = perm;
-	/*
-	 * The exchange is a full barrier: the key is there before the tag, and the tag before the
-	 * look at gen. With the barrier between gen and the look at tags in iof_mdev_drop(), one
-	 * of the two sides sees the other.
-	 */
-	(void)xchg(&slot->tag, tag);
-	if (unlikely(atomic_read(&tlb->gen) != tlb->seen))
-		WRITE_ONCE(slot->tag, 0);
+	smp_store_release(&slot->tag, tag);
+	tlb->filled[tlb->nr_filled++] = slot;
+	if (unlikely(tlb->nr_filled == IOF_TLB_FILLS)) {
+		smp_mb();
+		iof_tlb_settle(tlb);
+	}
 }
 
 const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag, u64 iova)
@@ -122,7 +121,7 @@ struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid)
 	att = find_attachment(tlb->mdev, pasid);
 	if (!att)
 		return NULL;
-	/* As fill_slot(). The others never look at the PASID. */
+	/* As with slots, but the look at gen comes at once. The others never look at the PASID. */
 	tlb->pasids[i].pasid = pasid;
 	(void)xchg(&tlb->pasids[i].att, att);
 	if (unlikely(atomic_read(&tlb->gen) != tlb->seen))
@@ -237,7 +236,7 @@ void iof_mdev_drop(struct iof_mdev *mdev, u64 tag, u64 iova, u64 last, bool dirs
 	for (i = 0; i < mdev->nr_tlbs; i++) {
 		struct iof_tlb *tlb = mdev->tlbs[i];
 
-		atomic_inc_return(&tlb->gen);	/* full barrier: see fill_slot() */
+		atomic_inc_return(&tlb->gen);	/* full barrier: see iof_tlb_settle() */
 		drop_slots(tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT,
 			   last >> SMALL_SHIFT);
 		drop_slots(tlb->large, IOF_TLB_LARGE, tag, iova >> LARGE_SHIFT,
@@ -279,6 +278,7 @@ static void drain_tlb(struct iof_tlb *tlb)
 
 	if (!(seq & 1))
 		return;
+	atomic_inc(&tlb->gen);		/* what iof_tlb_breathe() looks at */
 	for (i = 0; i < DRAIN_SPINS; i++) {
 		if (atomic_read_acquire(&tlb->seq) != seq)
 			return;

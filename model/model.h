@@ -6,10 +6,13 @@
  * Seen by iommu.c, stage2.c, walk.c, iotlb.c, pri.c and the devices behind this IOMMU (dsa*.c).
  * "VT-d" with a section number is Intel's Virtualization Technology for Directed I/O specification.
  *
- * How a translation stays true while it is used: an engine translates and touches memory only
- * between iof_tlb_enter() and iof_tlb_leave(), for at most one page or a small multiple. Whoever
- * takes a translation away first changes the tables, then drops the cached copies
- * (iof_tlb_drop()), then waits until each engine has left the stretch it is in (iof_tlb_drain()).
+ * How a translation stays true while it is used: an engine translates and touches memory only in a
+ * stretch, between iof_tlb_enter() and iof_tlb_leave(). Whoever takes a translation away first
+ * changes the tables, then drops the cached copies (iof_mdev_drop()), then waits until each engine
+ * has left the stretch it is in (iof_mdev_drain()). A stretch may be long, since entering one costs
+ * a full barrier, which after a page of stores takes as long as the copy; but after each page or
+ * small multiple an engine looks whether somebody waits (iof_tlb_breathe()), and lets go.
+ *
  * Attachments and pages of tables are freed after such a wait, so engines need no locks. An
  * engine never waits for anything in a stretch.
  *
@@ -118,6 +121,7 @@ extern const struct iof_driver_ops iof_model_driver_ops;
 #define IOF_TLB_HUGE	64
 #define IOF_TLB_DIRS	256
 #define IOF_TLB_PASIDS	32
+#define IOF_TLB_FILLS	64	/* slots filled before a look whether one was overtaken */
 
 /*
  * A slot is written by its engine only, except that anybody may set @tag to 0, which empties it.
@@ -139,11 +143,14 @@ struct iof_tlb_slot {
 struct iof_tlb {
 	struct iof_mdev *mdev;
 	atomic_t seq;			/* odd in a stretch */
-	atomic_t gen;			/* grows with each drop, before slots are emptied */
+	atomic_t gen;			/* grows with each drop, before slots are emptied, and wait */
 	atomic_t waiters;
 	wait_queue_head_t wq;
 
-	int seen;			/* gen at iof_tlb_enter(); the engine's */
+	/* The engine's: */
+	int seen;			/* gen at iof_tlb_enter() */
+	unsigned int nr_filled;
+	struct iof_tlb_slot *filled[IOF_TLB_FILLS];	/* since then; see iof_tlb_settle() */
 	struct iof_tlb_slot *small, *large, *huge, *dirs;
 	struct {
 		u32 pasid;
@@ -163,11 +170,33 @@ static inline void iof_tlb_enter(struct iof_tlb *tlb)
 	tlb->seen = atomic_read(&tlb->gen);
 }
 
+/*
+ * After a full barrier: if somebody dropped translations since the stretch began, what was filled
+ * in since then may come from tables as they were before, and goes.
+ */
+static inline void iof_tlb_settle(struct iof_tlb *tlb)
+{
+	if (unlikely(atomic_read(&tlb->gen) != tlb->seen))
+		while (tlb->nr_filled)
+			WRITE_ONCE(tlb->filled[--tlb->nr_filled]->tag, 0);
+	tlb->nr_filled = 0;
+}
+
 static inline void iof_tlb_leave(struct iof_tlb *tlb)
 {
 	atomic_inc_return(&tlb->seq);
+	iof_tlb_settle(tlb);
 	if (unlikely(atomic_read(&tlb->waiters)))
 		wake_up_all(&tlb->wq);
+}
+
+/* In a stretch, where nothing of it is in use: lets those go on who wait for its end. */
+static inline void iof_tlb_breathe(struct iof_tlb *tlb)
+{
+	if (unlikely(atomic_read(&tlb->gen) != tlb->seen)) {
+		iof_tlb_leave(tlb);
+		iof_tlb_enter(tlb);
+	}
 }
 
 /* In a stretch: what @pasid is attached to, or NULL. Good until the stretch ends. */
