@@ -110,31 +110,40 @@ static double peer(const struct uffd_config *config)
 	return bench_median(ns, BENCH_RUNS);
 }
 
+/* One placement: the handler and the one who faults on two processors, or both on one. */
+static void sleeping_round_trip(const char *where, int cpu)
+{
+	const struct uffd_config config = { .pages = PAGES, .touchers = 1, .batch = 1,
+					    .toucher_cpu = engine_cpu, .handler_cpu = cpu };
+	double our, uffd;
+	char name[80];
+
+	handler_cpu = cpu;
+	uffd = peer(&config);
+	our = ours(1, 0, true);
+	snprintf(name, sizeof(name), "iofault, handler sleeps, %s", where);
+	bench_row(name, our, "ns");
+	snprintf(name, sizeof(name), "userfaultfd, handler sleeps, %s", where);
+	bench_row(name, uffd, "ns");
+	snprintf(name, sizeof(name), "round trip, sleeping handlers, %s, / userfaultfd", where);
+	bench_at_most(name, our / uffd, 1.0);
+}
+
 static void round_trips(void)
 {
-	struct uffd_config like = { .pages = PAGES, .touchers = 1, .batch = 1,
-				    .toucher_cpu = engine_cpu, .handler_cpu = handler_cpu };
-	struct uffd_config same_cpu = like;
-	double our_sleep, our_busy, uffd_sleep, uffd_best, uffd_busy;
+	struct uffd_config busy = { .pages = PAGES, .touchers = 1, .batch = 1, .poll_busily = true,
+				    .toucher_cpu = engine_cpu, .handler_cpu = 1 };
+	double our, uffd;
 
 	puts("round trip of one fault: request, handler fills 4 KiB, resume");
-	uffd_sleep = peer(&like);
-	our_sleep = ours(1, 0, true);
-	same_cpu.handler_cpu = engine_cpu;
-	uffd_best = peer(&same_cpu);
-	like.poll_busily = true;
-	uffd_busy = peer(&like);
-	our_busy = ours(1, IOF_HANDLER_BUSY, true);
-	bench_row("iofault, handler sleeps", our_sleep, "ns");
-	bench_row("userfaultfd, handler sleeps, like ours", uffd_sleep, "ns");
-	bench_row("userfaultfd, handler sleeps, on the toucher's processor", uffd_best, "ns");
-	bench_row("iofault, handler polls", our_busy, "ns");
-	bench_row("userfaultfd, handler polls", uffd_busy, "ns");
-	if (uffd_sleep < uffd_best)
-		uffd_best = uffd_sleep;
-	bench_at_most("round trip, sleeping handlers, / userfaultfd like ours", our_sleep / uffd_sleep, 1.0);
-	bench_at_most("round trip, sleeping handlers, / userfaultfd at its best", our_sleep / uffd_best, 1.0);
-	bench_at_most("round trip, polling handlers, / userfaultfd", our_busy / uffd_busy, 0.5);
+	sleeping_round_trip("two processors", 1);
+	sleeping_round_trip("one processor", engine_cpu);
+	handler_cpu = 1;
+	uffd = peer(&busy);
+	our = ours(1, IOF_HANDLER_BUSY, true);
+	bench_row("iofault, handler polls", our, "ns");
+	bench_row("userfaultfd, handler polls", uffd, "ns");
+	bench_at_most("round trip, polling handlers, / userfaultfd", our / uffd, 0.5);
 }
 
 static void throughput(void)
@@ -182,10 +191,14 @@ static void throughput(void)
 	bench_at_least("faults per second, / userfaultfd's best row", our / best, 5.0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "ours")) {
+		bench_row("iofault, 64 descriptors", 1e3 / ours(BATCH, IOF_HANDLER_BUSY, true), "M/s");
+		return 0;
+	}
 	if (bench_cpus() < 2)
-		handler_cpu = 0;
+		bench_die("these figures need two processors");
 	round_trips();
 	throughput();
 	return 0;
