@@ -35,7 +35,11 @@ static int even_pages_exist(void *arg, const struct iof_fault_group *group)
 static void the_device_hears_what_the_callback_said(void **state)
 {
 	struct seen seen = { 0 };
-	struct iof_handler_config config = { .threads = 1, .fault = even_pages_exist, .arg = &seen };
+	struct iof_handler_config config = {
+		.threads = 1,
+		.fault = even_pages_exist,
+		.arg = &seen,
+	};
 	struct iof_handler_stats stats;
 	struct iof_handler *handler;
 	struct queue q;
@@ -259,7 +263,7 @@ static void a_batch_that_fails_keeps_the_answers_given_by_then(void **state)
 	queue_close(&q);
 }
 
-/* The device goes while the callback has its group: the answer comes too late, the others' do not. */
+/* The device goes while the callback has its group: its answer is late, the others' are not. */
 static int pull_the_first(void *arg, struct iof_fault_group *groups, uint32_t nr)
 {
 	struct queue *q = arg;

@@ -125,7 +125,11 @@ static void the_least_budget_is_enough(void **state)
 
 static void below_the_least_budget_it_says_what_is_needed(void **state)
 {
-	struct iof_pager_config config = { .engines = 3, .group_pages = 4, .resident = 30 * PAGE - 1 };
+	struct iof_pager_config config = {
+		.engines = 3,
+		.group_pages = 4,
+		.resident = 30 * PAGE - 1,
+	};
 	struct iof_world *world = abi_world(&(struct iof_dsa_config){ 0 }, 1);
 	struct iof_pager *pager;
 
@@ -159,7 +163,8 @@ static void odd_sized_files_end_where_they_end(void **state)
 	memory = aligned_alloc(PAGE, PAGE);
 	memset(memory, 7, PAGE);
 	assert_ok(iof_pager_map_memory(e.pager, 0, 3ull << 32, memory, PAGE, IOF_PAGER_WRITE));
-	assert_int_equal(engine_copy(&e, 0, 3ull << 32, FROM + bytes, PAGE - 1234), DSA_COMP_SUCCESS);
+	assert_int_equal(engine_copy(&e, 0, 3ull << 32, FROM + bytes, PAGE - 1234),
+			 DSA_COMP_SUCCESS);
 	assert_int_equal(memory[0], 0);
 	assert_int_equal(memory[PAGE - 1235], 0);
 	assert_int_equal(memory[PAGE - 1234], 7);

@@ -75,7 +75,8 @@ static void engine_error(void *arg, int err, const char *sentence)
 	add(e->errors, 1);
 }
 
-void engine_open(struct engine *e, const struct iof_dsa_config *dsa, struct iof_pager_config *config)
+void engine_open(struct engine *e, const struct iof_dsa_config *dsa,
+		 struct iof_pager_config *config)
 {
 	static const struct iof_dsa_config plain;
 	int ret;

@@ -68,7 +68,8 @@ struct engine {
 };
 
 /* @dsa may be NULL. config.error and config.arg are filled in. */
-void engine_open(struct engine *e, const struct iof_dsa_config *dsa, struct iof_pager_config *config);
+void engine_open(struct engine *e, const struct iof_dsa_config *dsa,
+		 struct iof_pager_config *config);
 void engine_close(struct engine *e);
 /* Maps the completion records in another PASID too. */
 void engine_records(struct engine *e, uint32_t pasid);

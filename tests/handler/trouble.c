@@ -22,8 +22,8 @@ struct shaky {
 	int released;		/* atomic */
 };
 
-static int shaky_move(struct shaky *shaky, uint64_t offset, const struct iovec *iov, int nr, int err,
-		      bool out)
+static int shaky_move(struct shaky *shaky, uint64_t offset, const struct iovec *iov, int nr,
+		      int err, bool out)
 {
 	int i;
 
@@ -406,7 +406,7 @@ static void unmapping_waits_for_a_load_and_then_refuses(void **state)
 	assert_ok(pthread_join(thread, &ret));
 	assert_null(ret);
 	assert_int_equal(load(from.released), 1);
-	/* Whether the descriptor got everything before depends on who was first; it ends either way. */
+	/* Whether the descriptor got everything depends on who was first; it ends either way. */
 	engine_wait(&e, number);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, PAGE), DSA_COMP_PAGE_FAULT_IR);
 	engine_close(&e);
