@@ -207,7 +207,8 @@ bool iof_pri_unstarve(struct iof_pri_slot *slot)
 	bool there;
 
 	spin_lock(&pri->lock);
-	there = slot->state == IOF_PRI_STARVED;
+	/* The other states come and go without the lock. */
+	there = READ_ONCE(slot->state) == IOF_PRI_STARVED;
 	if (there) {
 		list_del_init(&slot->node);
 		atomic_dec(&pri->nr_starved);
