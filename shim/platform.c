@@ -397,14 +397,14 @@ static void watch_forks(void)
 static int open_own_pagemap(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	int fd = __atomic_load_n(&own_pagemap, __ATOMIC_RELAXED), none = -1;
+	int fd = __atomic_load_n(&own_pagemap, __ATOMIC_ACQUIRE), none = -1;
 
 	if (fd >= 0)
 		return fd;
 	pthread_once(&once, watch_forks);
 	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && !__atomic_compare_exchange_n(&own_pagemap, &none, fd, false,
-						    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+						    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 		close(fd);
 		fd = none;
 	}
