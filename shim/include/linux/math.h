@@ -3,6 +3,8 @@
 #ifndef IOF_SHIM_LINUX_MATH_H
 #define IOF_SHIM_LINUX_MATH_H
 
+#include <stdlib.h>	/* its abs(int), before ours takes the name */
+
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define DIV_ROUND_UP_ULL(n, d) DIV_ROUND_UP((unsigned long long)(n), (d))
 #define DIV_ROUND_CLOSEST(n, d) (((n) + (d) / 2) / (d))

@@ -52,7 +52,7 @@ static inline size_t __must_check clear_user(void __user *dst, size_t n)
 #define get_user(x, ptr) \
 	({ \
 		typeof(*(ptr)) iof_val; \
-		int iof_err = copy_from_user(&iof_val, (ptr), sizeof(iof_val)) ? -EFAULT : 0; \
+		int iof_err = copy_from_user((void *)&iof_val, (ptr), sizeof(iof_val)) ? -EFAULT : 0; \
 		(x) = iof_err ? (typeof(x))0 : (typeof(x))iof_val; \
 		iof_err; \
 	})

@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: MIT
+/*
+ * shim_memory.c - user memory that is there, half there, or gone: copies say what was not copied, vectors
+ * stop at the first bad byte, other people's signal handlers still hear what is theirs, pins are counted,
+ * and injected failures fire.
+ */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/kapi.h"
+#include "shim/fault.h"
+#include "shim/sys.h"
+
+#define PAGES 4ul
+#define BAD ((void *)16)
+#define NON_CANONICAL ((void *)0x8000000000000000ul)
+
+/* PAGES good pages, then one that is not there. */
+static char *half_there(void)
+{
+	char *p = mmap(NULL, (PAGES + 1) * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(p != MAP_FAILED);
+	assert_int_equal(munmap(p + PAGES * PAGE_SIZE, PAGE_SIZE), 0);
+	return p;
+}
+
+static void not_there(char *p)
+{
+	munmap(p, PAGES * PAGE_SIZE);
+}
+
+static void copies_count_what_is_left(void **state)
+{
+	static char kernel[2 * PAGE_SIZE];
+	char *user = half_there(), *end = user + PAGES * PAGE_SIZE;
+
+	(void)state;
+	/* every length of the short loop and some of the long one, every distance to the hole */
+	for (size_t n = 0; n < 600; n = n < 40 ? n + 1 : n + 55) {
+		for (size_t room = 0; room <= n; room = room < 20 ? room + 1 : room + 31) {
+			memset(end - room, 0x5a, room);
+			memset(kernel, 0xff, sizeof(kernel));
+			assert_int_equal(copy_from_user(kernel, end - room, n), n - room);
+			for (size_t i = 0; i < n; i++)
+				assert_int_equal((u8)kernel[i], i < room ? 0x5a : 0);
+			assert_int_equal((u8)kernel[n], 0xff);
+			memset(kernel, 0x77, n);
+			assert_int_equal(copy_to_user(end - room, kernel, n), n - room);
+			for (size_t i = 0; i < room; i++)
+				assert_int_equal(end[(ssize_t)i - (ssize_t)room], 0x77);
+			assert_int_equal(clear_user(end - room, n), n - room);
+			for (size_t i = 0; i < room; i++)
+				assert_int_equal(end[(ssize_t)i - (ssize_t)room], 0);
+		}
+	}
+	not_there(user);
+}
+
+static void bad_pointers_fail_and_do_no_harm(void **state)
+{
+	u64 kernel = 7, old;
+	u32 small;
+
+	(void)state;
+	assert_int_equal(copy_from_user(&kernel, BAD, 8), 8);
+	assert_true(kernel == 0);
+	assert_int_equal(copy_to_user(BAD, &kernel, 8), 8);
+	assert_int_equal(copy_from_user(&kernel, NULL, 8), 8);
+	assert_int_equal(copy_from_user(&kernel, NON_CANONICAL, 8), 8);
+	assert_int_equal(copy_from_user(&kernel, (void *)-1ul, 8), 8);
+	assert_int_equal(clear_user(BAD, 8), 8);
+	assert_int_equal(get_user(small, (u32 *)BAD), -EFAULT);
+	assert_int_equal(put_user(1, (u32 *)BAD), -EFAULT);
+	assert_int_equal(iof_plat_load64(BAD, &kernel), -EFAULT);
+	assert_int_equal(iof_plat_load64((u64 *)0x4141414141414140ul, &kernel), -EFAULT);
+	old = 0;
+	assert_int_equal(iof_plat_cmpxchg64(BAD, &old, 1), -EFAULT);
+	assert_int_equal(iof_plat_copy(&kernel, BAD, 8), 8);
+	assert_int_equal(iof_plat_copy(BAD, &kernel, 8), 8);
+	assert_false(access_ok(NON_CANONICAL, 1));
+	assert_false(access_ok((void *)-1ul, 2));
+	assert_true(access_ok(state, 8));
+}
+
+static void read_only_memory_cannot_be_written(void **state)
+{
+	char *user = half_there();
+	u64 old = 0, val;
+
+	(void)state;
+	mprotect(user, PAGE_SIZE, PROT_READ);
+	assert_int_equal(copy_to_user(user, "x", 1), 1);
+	assert_int_equal(put_user('x', user), -EFAULT);
+	assert_int_equal(iof_plat_load64((u64 *)user, &val), 0);
+	assert_int_equal(iof_plat_cmpxchg64((u64 *)user, &old, 1), -EFAULT);
+	assert_true(pin_user_pages_fast((unsigned long)user, 1, FOLL_WRITE, NULL) < 0);
+	not_there(user);
+}
+
+static void single_words(void **state)
+{
+	u64 word = 5, old = 5, val = 0;
+	u8 byte;
+
+	(void)state;
+	assert_int_equal(iof_plat_load64(&word, &val), 0);
+	assert_true(val == 5);
+	assert_int_equal(iof_plat_cmpxchg64(&word, &old, 6), 0);
+	assert_true(word == 6);
+	assert_int_equal(iof_plat_cmpxchg64(&word, &old, 7), -EAGAIN);
+	assert_true(old == 6 && word == 6);
+	assert_int_equal(get_user(byte, (u8 *)&word), 0);
+	assert_int_equal(byte, 6);
+	assert_int_equal(put_user(0x1122334455667788ull, &word), 0);
+	assert_true(word == 0x1122334455667788ull);
+}
+
+static void structs_that_grow(void **state)
+{
+	u8 user[16] = { 1, 2, 3, 4, 5, 6, 7, 8 }, kernel[8];
+
+	(void)state;
+	/* shorter: the rest is zero; longer: only if the rest is zero */
+	memset(kernel, 0xff, sizeof(kernel));
+	assert_int_equal(copy_struct_from_user(kernel, 8, user, 4), 0);
+	assert_memory_equal(kernel, "\1\2\3\4\0\0\0\0", 8);
+	assert_int_equal(copy_struct_from_user(kernel, 8, user, 16), 0);
+	assert_memory_equal(kernel, user, 8);
+	user[15] = 1;
+	assert_int_equal(copy_struct_from_user(kernel, 8, user, 16), -E2BIG);
+	assert_int_equal(copy_struct_from_user(kernel, 8, BAD, 8), -EFAULT);
+	assert_int_equal(copy_struct_from_user(kernel, 8, BAD, 16), -EFAULT);
+	assert_int_equal(check_zeroed_user(user + 8, 7), 1);
+	assert_int_equal(check_zeroed_user(user + 8, 8), 0);
+	assert_true(PTR_ERR(memdup_user(BAD, 8)) == -EFAULT);
+}
+
+static void vectors_stop_at_the_first_bad_byte(void **state)
+{
+	char *user = half_there(), *end = user + PAGES * PAGE_SIZE;
+	struct iovec iov[] = { { user, 10 }, { NULL, 0 }, { end - 5, 20 }, { user + 100, 50 } };
+	char kernel[100];
+	struct iov_iter iter;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		kernel[i] = (char)i;
+	iov_iter_init(&iter, ITER_DEST, iov, 4, 80);
+	assert_int_equal(copy_to_iter(kernel, 4, &iter), 4);
+	assert_int_equal(copy_to_iter(kernel + 4, 60, &iter), 11);
+	assert_int_equal(iov_iter_count(&iter), 65);
+	assert_memory_equal(user, kernel, 10);
+	assert_memory_equal(end - 5, kernel + 10, 5);
+	/* back over the empty segment into the first */
+	iov_iter_revert(&iter, 12);
+	assert_int_equal(iov_iter_count(&iter), 77);
+	assert_int_equal(copy_to_iter("abcdefg", 7, &iter), 7);
+	assert_memory_equal(user, "\0\1\2abcdefg", 10);
+	not_there(user);
+}
+
+static void vectors_all_or_nothing(void **state)
+{
+	char *user = half_there(), *end = user + PAGES * PAGE_SIZE;
+	char kernel[64];
+	struct iov_iter iter;
+
+	(void)state;
+	memset(end - 32, 1, 32);
+	assert_int_equal(import_ubuf(ITER_SOURCE, end - 32, 64, &iter), 0);
+	assert_false(copy_from_iter_full(kernel, 64, &iter));
+	assert_int_equal(iov_iter_count(&iter), 64);
+	assert_true(copy_from_iter_full(kernel, 24, &iter));
+	assert_int_equal(iov_iter_count(&iter), 40);
+	assert_int_equal(copy_from_iter(kernel, 100, &iter), 8);
+	assert_int_equal(iov_iter_count(&iter), 32);
+	iov_iter_revert(&iter, 32);
+	iov_iter_advance(&iter, 60);
+	assert_int_equal(iov_iter_count(&iter), 4);
+	iov_iter_truncate(&iter, 2);
+	assert_int_equal(iov_iter_count(&iter), 2);
+	assert_int_equal(iov_iter_rw(&iter), ITER_SOURCE);
+	assert_int_equal(import_ubuf(ITER_DEST, NON_CANONICAL, 8, &iter), -EFAULT);
+	not_there(user);
+}
+
+static void kernel_vectors(void **state)
+{
+	char a[4], b[4];
+	struct kvec kvec[] = { { a, 4 }, { b, 4 } };
+	struct iov_iter iter;
+
+	(void)state;
+	iov_iter_kvec(&iter, ITER_DEST, kvec, 2, 8);
+	iov_iter_advance(&iter, 2);
+	assert_int_equal(copy_to_iter("123456789", 9, &iter), 6);
+	assert_memory_equal(a + 2, "12", 2);
+	assert_memory_equal(b, "3456", 4);
+	iov_iter_revert(&iter, 6);
+	assert_int_equal(iov_iter_zero(6, &iter), 6);
+	assert_memory_equal(b, "\0\0\0\0", 4);
+}
+
+static void remote_copies_behave_alike(void **state)
+{
+	iof_shim_force_remote_copies(true);
+	vectors_stop_at_the_first_bad_byte(state);
+	copies_count_what_is_left(state);
+	iof_shim_force_remote_copies(false);
+}
+
+/* ---- other people's handlers ---- */
+
+static sigjmp_buf caught;
+static siginfo_t seen;
+static int calls;
+static struct sigaction below;
+
+static void jump_out(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)context;
+	seen = *info;
+	calls++;
+	siglongjmp(caught, 1);
+}
+
+static void crash_at(volatile char *p)
+{
+	OPTIMIZER_HIDE_VAR(p);
+	*p = 1;
+}
+
+static void on_top(int sig, siginfo_t *info, void *context)
+{
+	calls++;
+	/* what it does not know goes to whoever was there before */
+	if (below.sa_flags & SA_SIGINFO)
+		below.sa_sigaction(sig, info, context);
+}
+
+static void faults_that_are_not_ours_reach_the_earlier_handler(void **state)
+{
+	struct sigaction action = { .sa_sigaction = jump_out, .sa_flags = SA_SIGINFO }, old[2];
+	char byte;
+
+	(void)state;
+	sigaction(SIGSEGV, &action, &old[0]);
+	sigaction(SIGBUS, &action, &old[1]);
+	assert_int_equal(iof_sys_init(), 0);
+	calls = 0;
+	for (int i = 0; i < 3; i++) {
+		if (!sigsetjmp(caught, 1))
+			crash_at(BAD);
+		assert_int_equal(calls, i + 1);
+		assert_ptr_equal(seen.si_addr, BAD);
+		assert_int_equal(copy_from_user(&byte, BAD, 1), 1);
+	}
+	/* a signal that somebody sent, too */
+	if (!sigsetjmp(caught, 1))
+		raise(SIGBUS);
+	assert_int_equal(calls, 4);
+	sigaction(SIGSEGV, &old[0], NULL);
+	sigaction(SIGBUS, &old[1], NULL);
+}
+
+static void a_later_handler_that_chains_is_fine(void **state)
+{
+	struct sigaction base = { .sa_sigaction = jump_out, .sa_flags = SA_SIGINFO };
+	struct sigaction top = { .sa_sigaction = on_top, .sa_flags = SA_SIGINFO }, old;
+	char byte;
+
+	(void)state;
+	sigaction(SIGSEGV, &base, &old);
+	assert_int_equal(iof_sys_init(), 0);
+	sigaction(SIGSEGV, &top, &below);
+	calls = 0;
+	/* ours is below and still fixes up */
+	assert_int_equal(copy_from_user(&byte, BAD, 1), 1);
+	assert_int_equal(calls, 1);
+	/* put on top again, ours is both above and below; nothing goes round */
+	assert_int_equal(iof_sys_init(), 0);
+	assert_int_equal(copy_from_user(&byte, BAD, 1), 1);
+	assert_int_equal(calls, 1);
+	sigaction(SIGSEGV, &old, NULL);
+}
+
+/* ---- pins ---- */
+
+static void pins_are_counted_by_page(void **state)
+{
+	char *user = half_there();
+	struct page *pages[PAGES];
+	struct iof_live before, after;
+	unsigned long pfn = (unsigned long)user >> PAGE_SHIFT;
+
+	(void)state;
+	iof_shim_live(&before);
+	assert_int_equal(iof_shim_pin_count(user), 0);
+	assert_int_equal(pin_user_pages_fast((unsigned long)user + 5, PAGES, FOLL_WRITE | FOLL_LONGTERM,
+					     pages), PAGES);
+	assert_int_equal(pin_user_pages((unsigned long)user, 1, 0, pages), 1);
+	assert_int_equal(iof_shim_pin_count(user), 2);
+	assert_int_equal(iof_shim_pin_count(user + PAGE_SIZE + 17), 1);
+	for (unsigned long i = 0; i < PAGES; i++) {
+		assert_int_equal(page_to_pfn(pages[i]), pfn + i);
+		assert_ptr_equal(pfn_to_page(pfn + i), pages[i]);
+		assert_ptr_equal(kmap_local_page(pages[i]), user + i * PAGE_SIZE);
+		assert_true(pfn_valid(pfn + i));
+		assert_true(iof_plat_user_page_present(current->mm, (unsigned long)user + i * PAGE_SIZE,
+						       true));
+	}
+	iof_shim_live(&after);
+	assert_int_equal(after.pins - before.pins, PAGES + 1);
+	unpin_user_page(pages[0]);
+	unpin_user_pages_dirty_lock(pages, PAGES, true);
+	assert_int_equal(iof_shim_pin_count(user), 0);
+	iof_shim_live(&after);
+	assert_int_equal(after.pins, before.pins);
+	not_there(user);
+}
+
+static void pinning_stops_at_the_hole(void **state)
+{
+	char *user = half_there();
+	struct page *pages[PAGES + 2];
+	long got;
+
+	(void)state;
+	got = pin_user_pages_remote(current->mm, (unsigned long)user, PAGES + 2, FOLL_WRITE, pages, NULL);
+	assert_int_equal(got, PAGES);
+	unpin_user_pages(pages, (unsigned long)got);
+	assert_int_equal(pin_user_pages_fast((unsigned long)user + PAGES * PAGE_SIZE, 1, 0, pages), -EFAULT);
+	assert_int_equal(pin_user_pages_fast(0, 1, 0, pages), -EFAULT);
+	assert_int_equal(pin_user_pages_fast(~0ul << 12, 1, 0, pages), -EFAULT);
+	not_there(user);
+}
+
+static void pinning_without_faulting_takes_only_what_is_there(void **state)
+{
+	char *user = half_there();
+	struct page *pages[PAGES];
+
+	(void)state;
+	assert_true(pin_user_pages_fast((unsigned long)user, PAGES, FOLL_NOFAULT, pages) <= 0);
+	user[0] = 1;
+	user[PAGE_SIZE] = 1;
+	assert_int_equal(pin_user_pages_fast((unsigned long)user, PAGES, FOLL_NOFAULT, pages), 2);
+	unpin_user_pages(pages, 2);
+	not_there(user);
+}
+
+static void sva_touches_only_what_is_present(void **state)
+{
+	char *user = half_there();
+	unsigned long addr = (unsigned long)user;
+	char buf[8];
+
+	(void)state;
+	assert_false(iof_plat_user_page_present(current->mm, addr, false));
+	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), -EFAULT);
+	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, true), 0);
+	assert_true(iof_plat_user_page_present(current->mm, addr, true));
+	assert_int_equal(iof_plat_mm_copy(current->mm, addr, "1234567", 8, true), 0);
+	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), 0);
+	assert_string_equal(buf, "1234567");
+	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr + PAGES * PAGE_SIZE, false), -EFAULT);
+	assert_int_equal(iof_plat_mm_copy(current->mm, addr + PAGES * PAGE_SIZE, buf, 8, true), -EFAULT);
+	not_there(user);
+}
+
+static void locked_memory_is_limited(void **state)
+{
+	struct mm_struct *mm = current->mm;
+
+	(void)state;
+	iof_shim_set_memlock(10 * PAGE_SIZE);
+	iof_shim_set_capable(CAP_IPC_LOCK, 0);
+	assert_true(rlimit(RLIMIT_MEMLOCK) == 10 * PAGE_SIZE);
+	assert_int_equal(account_locked_vm(mm, 10, true), 0);
+	assert_int_equal(account_locked_vm(mm, 1, true), -ENOMEM);
+	iof_shim_set_capable(CAP_IPC_LOCK, 1);
+	assert_int_equal(account_locked_vm(mm, 1, true), 0);
+	assert_int_equal(account_locked_vm(mm, 11, false), 0);
+	assert_int_equal(mm->locked_vm, 0);
+	iof_shim_set_capable(CAP_IPC_LOCK, -1);
+	iof_shim_set_memlock(~0ul);
+}
+
+/* ---- kernel memory and injected failures ---- */
+
+static void kernel_memory_is_counted(void **state)
+{
+	struct kmem_cache *cache = kmem_cache_create("things", 100, 64, 0, NULL);
+	struct iof_live before, after;
+	char *p, *q;
+	struct page *page;
+
+	(void)state;
+	iof_shim_live(&before);
+	p = kzalloc(100, GFP_KERNEL);
+	assert_memory_equal(p, p + 50, 50);
+	memset(p, 3, 100);
+	p = krealloc(p, 200, GFP_KERNEL);
+	assert_int_equal(p[99], 3);
+	q = kmemdup("hello", 6, GFP_KERNEL);
+	assert_string_equal(q, "hello");
+	page = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	assert_ptr_equal(virt_to_page(page_address(page)), page);
+	assert_true(PAGE_ALIGNED(page_address(page)));
+	iof_shim_live(&after);
+	if (IOF_SHIM_CHECKS)
+		assert_int_equal(after.objects - before.objects, 3);
+	assert_int_equal(after.pages - before.pages, 1);
+	kfree(p);
+	kfree(q);
+	kfree(NULL);
+	kfree(kmalloc(0, GFP_KERNEL));
+	__free_page(page);
+	p = kmem_cache_zalloc(cache, GFP_KERNEL);
+	assert_true(IS_ALIGNED((unsigned long)p, 64));
+	kmem_cache_free(cache, p);
+	iof_shim_live(&after);
+	assert_int_equal(after.objects, before.objects);
+	assert_int_equal(after.bytes, before.bytes);
+	assert_int_equal(after.pages, before.pages);
+	p = kmalloc(4096, GFP_KERNEL);
+	assert_true(PAGE_ALIGNED(p));
+	kfree(p);
+	kmem_cache_destroy(cache);
+}
+
+static void the_nth_allocation_fails_once_or_for_good(void **state)
+{
+	void *p[4];
+
+	(void)state;
+	iof_fail_nth(IOF_FAIL_ALLOC, 3, false);
+	for (int i = 0; i < 4; i++) {
+		p[i] = kmalloc(8, GFP_KERNEL);
+		assert_true(!!p[i] == (i != 2));
+		kfree(p[i]);
+	}
+	assert_int_equal(iof_fail_fired(IOF_FAIL_ALLOC), 1);
+	iof_fail_nth(IOF_FAIL_ALLOC, 2, true);
+	for (int i = 0; i < 4; i++) {
+		p[i] = kvzalloc(8, GFP_KERNEL);
+		assert_true(!!p[i] == (i < 1));
+		kfree(p[i]);
+	}
+	assert_int_equal(iof_fail_fired(IOF_FAIL_ALLOC), 3);
+	assert_int_equal(get_zeroed_page(GFP_KERNEL), 0);
+	iof_fail_nth(IOF_FAIL_ALLOC, 0, false);
+	iof_fail_nth(IOF_FAIL_ALLOC, 100, false);
+	assert_int_equal(iof_fail_fired(IOF_FAIL_ALLOC), 0);
+	iof_fail_nth(IOF_FAIL_ALLOC, 0, false);
+}
+
+static void the_nth_copy_and_pin_fail(void **state)
+{
+	u64 user = 1, kernel;
+	struct iov_iter iter;
+	struct page *page;
+
+	(void)state;
+	iof_fail_nth_thread(IOF_FAIL_COPY, 2, false);
+	assert_int_equal(copy_from_user(&kernel, &user, 8), 0);
+	assert_int_equal(copy_to_user(&user, &kernel, 8), 8);
+	assert_int_equal(get_user(kernel, &user), 0);
+	assert_int_equal(iof_fail_fired(IOF_FAIL_COPY), 1);
+	iof_fail_nth(IOF_FAIL_COPY, 1, false);
+	assert_int_equal(import_ubuf(ITER_DEST, &user, 8, &iter), 0);
+	assert_int_equal(copy_to_iter(&kernel, 8, &iter), 0);
+	assert_int_equal(copy_to_iter(&kernel, 8, &iter), 8);
+	iof_fail_nth(IOF_FAIL_PIN, 1, false);
+	assert_true(pin_user_pages_fast((unsigned long)&user, 1, 0, &page) < 0);
+	assert_int_equal(iof_fail_fired(IOF_FAIL_PIN), 1);
+	assert_int_equal(pin_user_pages_fast((unsigned long)&user, 1, 0, &page), 1);
+	unpin_user_page(page);
+}
+
+static void allocations_that_may_not_sleep_can_be_made_to_fail(void **state)
+{
+	void *p;
+
+	(void)state;
+	iof_fail_atomic_allocs(true);
+	assert_null(kmalloc(8, GFP_ATOMIC));
+	assert_null(kmalloc(8, GFP_NOWAIT));
+	p = kmalloc(8, GFP_KERNEL);
+	assert_non_null(p);
+	kfree(p);
+	iof_fail_atomic_allocs(false);
+	p = kmalloc(8, GFP_ATOMIC);
+	assert_non_null(p);
+	kfree(p);
+}
+
+/* cmocka puts its own signal handlers up before each test, so ours go up again inside it. */
+#define ALL_TESTS(test) \
+	test(copies_count_what_is_left) \
+	test(bad_pointers_fail_and_do_no_harm) \
+	test(read_only_memory_cannot_be_written) \
+	test(single_words) \
+	test(structs_that_grow) \
+	test(vectors_stop_at_the_first_bad_byte) \
+	test(vectors_all_or_nothing) \
+	test(kernel_vectors) \
+	test(remote_copies_behave_alike) \
+	test(faults_that_are_not_ours_reach_the_earlier_handler) \
+	test(a_later_handler_that_chains_is_fine) \
+	test(pins_are_counted_by_page) \
+	test(pinning_stops_at_the_hole) \
+	test(pinning_without_faulting_takes_only_what_is_there) \
+	test(sva_touches_only_what_is_present) \
+	test(locked_memory_is_limited) \
+	test(kernel_memory_is_counted) \
+	test(the_nth_allocation_fails_once_or_for_good) \
+	test(the_nth_copy_and_pin_fail) \
+	test(allocations_that_may_not_sleep_can_be_made_to_fail)
+
+#define define_run(name) \
+	static void run_##name(void **state) \
+	{ \
+		iof_sys_init(); \
+		name(state); \
+	}
+ALL_TESTS(define_run)
+
+int main(void)
+{
+#define entry(name) { #name, run_##name, NULL, NULL, NULL },
+	const struct CMUnitTest tests[] = { ALL_TESTS(entry) };
+
+	return cmocka_run_group_tests_name("shim_memory", tests, NULL, NULL);
+}
