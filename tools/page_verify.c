@@ -82,7 +82,8 @@ static uint32_t join_chunks(const struct iof_page_run *run, const struct iof_pag
 }
 
 /* @length bytes of @file from @offset. */
-static int read_all(const struct iof_page_file *file, unsigned char *buffer, uint64_t offset, size_t length)
+static int read_all(struct iof_page_run *run, const struct iof_page_file *file, unsigned char *buffer,
+		    uint64_t offset, size_t length)
 {
 	size_t have = 0;
 	ssize_t got;
@@ -94,6 +95,8 @@ static int read_all(const struct iof_page_file *file, unsigned char *buffer, uin
 		if (got < 0)
 			return iof_fail(-1, "%s: cannot be read at byte %" PRIu64 ": %s", file->name,
 					offset + have, iof_reason(errno));
+		if (!got && iof_page_files_changed(run, true))
+			return -1;
 		if (!got)
 			return iof_fail(-1, "%s: ends at byte %" PRIu64 ", before it should", file->name,
 					offset + have);
@@ -117,7 +120,7 @@ static int check_part(struct check *check, const struct iof_page_strand *strand,
 	const struct iof_page_file *first = strand->source ? strand->source : strand->other;
 	size_t i;
 
-	if (read_all(first, check->a, offset, length))
+	if (read_all(check->run, first, check->a, offset, length))
 		return -1;
 	check->run->verify_bytes += length;
 	if (check->run->options.op == IOF_PAGE_CRC32C) {
@@ -125,7 +128,7 @@ static int check_part(struct check *check, const struct iof_page_strand *strand,
 		return 0;
 	}
 	/* With fill, the other buffer holds the pattern already. */
-	if (strand->source && read_all(strand->other, check->b, offset, length))
+	if (strand->source && read_all(check->run, strand->other, check->b, offset, length))
 		return -1;
 	if (!memcmp(check->a, check->b, length))
 		return 0;
