@@ -195,7 +195,7 @@ static void everything_at_once(void **state)
 	for (i = 0; i < switches || !seen_all(&s); i++) {
 		change(&s, &seed);
 		/* Readers have to get their turn between two changes, too. */
-		if (rand_r(&seed) % 2)
+		if (!(rand_r(&seed) % 16))
 			sched_yield();
 	}
 	__atomic_store_n(&s.stop, true, __ATOMIC_RELEASE);
