@@ -3,7 +3,7 @@
  * dsa_ops.c - the DMA engine's operations, and what a descriptor must look like.
  *
  * "DSA" is Intel's Data Streaming Accelerator architecture specification. An operation is done in
- * pieces of at most a page of each of its buffers (MEMMOVE: more, where memory is in one piece), each
+ * pieces of at most a page of each of its buffers (MEMMOVE: more, if memory is in one piece), each
  * of which may fault; job->done is what is complete, and the next attempt goes on from there.
  *
  * Completion records: bytes_completed is the transfer size on success, what was done before the

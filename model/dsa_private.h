@@ -224,7 +224,7 @@ struct iof_dsa_place {
 	bool write;
 };
 
-/* After iof_dsa_touch(); @left is what the operation still wants from @addr on. False: job->fault is set. */
+/* After iof_dsa_touch(); @left: what is still wanted from @addr on. False: job->fault is set. */
 bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
 	      struct iof_dsa_place *place);
 /* In the same piece: makes the place longer if the next page follows it in memory too. */

@@ -143,7 +143,7 @@ struct iof_tlb_slot {
 struct iof_tlb {
 	struct iof_mdev *mdev;
 	atomic_t seq;			/* odd in a stretch */
-	atomic_t gen;			/* grows with each drop, before slots are emptied, and wait */
+	atomic_t gen;			/* grows with each drop and each wait */
 	atomic_t waiters;
 	wait_queue_head_t wq;
 
