@@ -340,20 +340,18 @@ static int iof_victims_err(const struct iof_work *work)
 
 /*
  * All pages @first to @last of @map leave, pinned or not; waits for those that are busy. Nobody may
- * be able to load more of them. With the lock held, which is dropped meanwhile. With FORCE
- * everything is gone, whatever is returned; without, the first error ends it, and the page
+ * be able to load more of them. With lock and map_lock held; the former is dropped meanwhile. With
+ * FORCE everything is gone, whatever is returned; without, the first error ends it, and the page
  * concerned is back.
  */
 int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned int flags)
 {
 	struct iof_pager *pager = map->space->pager;
-	struct iof_work *work = iof_work_take(pager);
+	struct iof_work *work = pager->own;
 	uint64_t cursor = 0;
 	bool more = true;
 	int result = 0;
 
-	if (!work)
-		return -ENOMEM;
 	while (more && (!result || flags & IOF_EXPEL_FORCE)) {
 		uint32_t i;
 
@@ -376,7 +374,6 @@ int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned i
 		if (!result)
 			result = iof_victims_err(work);
 	}
-	iof_work_give(pager, work);
 	return result;
 }
 
@@ -384,9 +381,10 @@ int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned i
  * Writes back the dirty pages @first to @last of @map, which stay. With lock and map_lock held; the
  * former is dropped meanwhile. The first error, after all have been tried.
  */
-int iof_sync_map(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
-		 uint64_t first, uint64_t last)
+int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last)
 {
+	struct iof_pager *pager = map->space->pager;
+	struct iof_work *work = pager->own;
 	uint64_t cursor = 0;
 	bool more = true;
 	int result = 0;

@@ -334,6 +334,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 	}
 	while (done < nr) {
 		enum iof_taken taken = IOF_TAKEN;
+		uint64_t released = pager->released;
 		uint32_t first = done;
 		int err = 0;
 
@@ -357,7 +358,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 		} else if (taken == IOF_NOT_NOW ||
 			   (pager->held && !(flags & IOF_RESOLVE_NO_EVICT))) {
 			iof_pager_wait(pager);
-		} else {
+		} else if (pager->released == released || flags & IOF_RESOLVE_NO_EVICT) {
 			groups[done].answer = IOF_INVALID;
 			err = -ENOSPC;
 			if (flags & IOF_RESOLVE_NO_EVICT)

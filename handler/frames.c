@@ -112,6 +112,7 @@ void iof_frame_free(struct iof_pager *pager, struct iof_frame *frame)
 	frame->next_free = pager->free;
 	pager->free = frame;
 	pager->nr_free++;
+	pager->released++;
 }
 
 void iof_frame_hold(struct iof_pager *pager, struct iof_frame *frame)
@@ -125,6 +126,7 @@ void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame)
 	if (--frame->hold)
 		return;
 	pager->held--;
+	pager->released++;
 	if (frame->state == IOF_FRAME_FAILED)
 		iof_frame_free(pager, frame);
 }

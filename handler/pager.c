@@ -160,19 +160,22 @@ void iof_work_give(struct iof_pager *pager, struct iof_work *work)
 	pager->idle = work;
 }
 
-/* One for each thread, and one for teardown, which must not need memory. */
+/* One for each thread, and one for teardown, which must not need any memory. */
 static int iof_works_create(struct iof_pager *pager)
 {
 	uint32_t i;
 
-	for (i = 0; i <= pager->config.threads; i++) {
+	pager->own = iof_work_new(pager);
+	for (i = 0; pager->own && i < pager->config.threads; i++) {
 		struct iof_work *work = iof_work_new(pager);
 
 		if (!work)
-			return iof_pager_fail(pager, -ENOMEM, "no memory for %u handler threads",
-					      pager->config.threads);
+			break;
 		iof_work_give(pager, work);
 	}
+	if (!pager->own || i < pager->config.threads)
+		return iof_pager_fail(pager, -ENOMEM, "no memory for %u handler threads",
+				      pager->config.threads);
 	return 0;
 }
 
@@ -358,6 +361,8 @@ static void iof_pager_free(struct iof_pager *pager)
 		pager->idle = work->next;
 		iof_work_free(work);
 	}
+	if (pager->own)
+		iof_work_free(pager->own);
 	free(pager->spaces);
 	pthread_cond_destroy(&pager->changed);
 	pthread_mutex_destroy(&pager->error_lock);

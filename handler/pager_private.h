@@ -207,7 +207,9 @@ struct iof_pager {
 	struct iof_frame *free;		/* lock */
 	uint64_t nr_free;		/* lock */
 	uint64_t held;			/* lock: frames held, or evicting */
+	uint64_t released;		/* lock: how often a frame came free or was let go */
 	struct iof_work *idle;		/* lock */
+	struct iof_work *own;		/* map_lock: for expelling and syncing; always there */
 
 	struct iof_table_chunk *chunks;	/* map_lock, as the next two */
 	struct iof_free_table *free_tables;
@@ -322,8 +324,7 @@ int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
 		   struct iommu_hwpt_vtd_s1_invalidate *entries, uint32_t nr);
 uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want);
 int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned int flags);
-int iof_sync_map(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
-		 uint64_t first, uint64_t last);
+int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last);
 
 /* fault.c */
 enum iof_resolve_flags {

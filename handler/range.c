@@ -259,7 +259,6 @@ out:
 int iof_pager_sync(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length)
 {
 	struct iof_space *space;
-	struct iof_work *work;
 	uint64_t first, last;
 	bool found = false;
 	uint32_t at;
@@ -270,10 +269,9 @@ int iof_pager_sync(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint6
 		return result;
 	pthread_mutex_lock(&pager->map_lock);
 	pthread_mutex_lock(&pager->lock);
-	work = iof_work_take(pager);
 	space = iof_pager_space(pager, pasid);
 	at = space ? iof_mapping_at(space, iova) : 0;
-	for (; work && space && at < space->nr_maps; at++) {
+	for (; space && at < space->nr_maps; at++) {
 		struct iof_mapping *map = space->maps[at];
 		int err = 0;
 
@@ -281,16 +279,12 @@ int iof_pager_sync(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint6
 			break;
 		found = true;
 		if (iof_mapping_part(map, iova, iova + length, &first, &last))
-			err = iof_sync_map(pager, work, map, first, last);
+			err = iof_sync_map(map, first, last);
 		if (err && !result)
 			result = err;
 	}
-	if (work)
-		iof_work_give(pager, work);
 	pthread_mutex_unlock(&pager->lock);
 	pthread_mutex_unlock(&pager->map_lock);
-	if (!work)
-		return iof_pager_fail(pager, -ENOMEM, "no memory to write pages back");
 	if (!found)
 		return iof_pager_fail(pager, -ENOENT, "nothing is mapped at I/O address 0x%llx",
 				      (unsigned long long)iova);
