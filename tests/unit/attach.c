@@ -690,6 +690,33 @@ static void sva_resolves_faults_in_the_core(void **state)
 	assert_ok(munmap(page, 4096));
 }
 
+static int sva_fault(struct fixture *f, u32 perm, void *addr)
+{
+	assert_ok(fake_report(&f->alone, IOMMU_PGFAULT_FLAGS_LAST_PAGE, 1, 1, perm,
+			      (uintptr_t)addr));
+	fake_wait_all_answered(&f->alone);
+	return fake_take_answer(&f->alone, (uintptr_t)addr);
+}
+
+static void sva_follows_the_processs_memory(void **state)
+{
+	struct fixture *f = *state;
+	const u32 read = IOMMU_PGFAULT_PERM_READ, write = IOMMU_PGFAULT_PERM_WRITE;
+	unsigned char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_ok(iof_device_sva_bind(f->i_alone, 1));
+	assert_int_equal(sva_fault(f, read, page), IOF_PAGE_SUCCESS);
+	assert_int_equal(sva_fault(f, read | write, page), IOF_PAGE_INVALID);
+	assert_ok(mprotect(page, 4096, PROT_READ | PROT_WRITE));
+	assert_int_equal(sva_fault(f, read | write, page), IOF_PAGE_SUCCESS);
+	assert_ok(munmap(page, 4096));
+	assert_int_equal(sva_fault(f, read, page), IOF_PAGE_INVALID);
+	assert_ok(iof_device_sva_unbind(f->i_alone, 1));
+	/* Nobody listens any more. */
+	assert_err(fake_fault(&f->alone, 1, 1, 0x1000), EINVAL);
+	assert_int_equal(fake_take_answer(&f->alone, 0x1000), IOF_PAGE_INVALID);
+}
+
 static void sva_unbind_answers_what_is_open(void **state)
 {
 	struct fixture *f = *state;
@@ -737,6 +764,7 @@ int main(void)
 		TEST(faults_during_a_switch_go_where_it_ends),
 		TEST(cookie_slots_are_reserved_once_per_group),
 		TEST(sva_resolves_faults_in_the_core),
+		TEST(sva_follows_the_processs_memory),
 		TEST(sva_unbind_answers_what_is_open),
 	};
 

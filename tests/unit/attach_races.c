@@ -98,6 +98,8 @@ static void *builder(void *arg)
 	const u32 flags[] = { 0, IOMMU_HWPT_ALLOC_NEST_PARENT, IOMMU_HWPT_ALLOC_PASID,
 			      IOMMU_HWPT_FAULT_ID_VALID,
 			      IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID };
+	struct iommu_hwpt_vtd_s1_invalidate entries[2] = { { .addr = 0 } };
+	struct iommu_hwpt_invalidate inv;
 	struct iommu_hw_info info;
 	unsigned int round;
 	u32 dev, pt;
@@ -105,7 +107,7 @@ static void *builder(void *arg)
 	for (round = 0; round < a->rounds * 24; round++) {
 		dev = atomic_read(&w->dev_id[draw(a, 3)]);
 		pt = 1 + draw(a, IDS);
-		switch (draw(a, 6)) {
+		switch (draw(a, 7)) {
 		case 0:
 			MUST_BE(env_destroy(w->fd, pt), ENOENT, EBUSY);
 			break;
@@ -122,6 +124,13 @@ static void *builder(void *arg)
 			MUST_BE(env_nested(w->fd, dev, pt, IOMMU_HWPT_ALLOC_PASID,
 					   draw(a, 2) ? w->queue : 0), ENOENT, EINVAL,
 				EOPNOTSUPP);
+			break;
+		case 5:
+			inv = (struct iommu_hwpt_invalidate){
+				.size = sizeof(inv), .hwpt_id = pt, .entry_num = 2,
+				.data_uptr = (uintptr_t)entries, .entry_len = sizeof(entries[0]),
+			};
+			MUST_BE(env_ioctl(w->fd, IOMMU_HWPT_INVALIDATE, &inv), ENOENT, EINVAL);
 			break;
 		default:
 			info = (struct iommu_hw_info){ .size = sizeof(info), .dev_id = dev };

@@ -334,6 +334,58 @@ static void a17_open_queue_keeps_the_context(void **state)
 	env_close(fault_fd);
 }
 
+struct leaver {
+	pthread_t thread;
+	int fd;
+	struct iof_device *idev;
+};
+
+static void *leave_thread(void *arg)
+{
+	struct leaver *l = arg;
+
+	if (l->idev) {
+		iof_device_detach(l->idev, IOF_NO_PASID);
+		iof_device_unbind(l->idev);
+	} else if (iof_sys_close(l->fd)) {
+		abort();
+	}
+	return NULL;
+}
+
+/* The open file, a queue's descriptor and a bound device with an open fault go at the same time. */
+static void a17_last_holders_leave_together(void **state)
+{
+	struct env *env = *state;
+	struct leaver leavers[3] = { { .fd = 0 } };
+	struct fake_dev dev;
+	struct iof_ctx *ctx;
+	int round, ioas, hwpt, i;
+	u32 queue;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	for (round = 0; round < 300; round++) {
+		leavers[0].fd = env_open(env);
+		ctx = env_ctx(leavers[0].fd);
+		leavers[2].idev = iof_device_bind(ctx, &dev.hw, true);
+		assert_false(IS_ERR(leavers[2].idev));
+		ioas = env_ioas(leavers[0].fd);
+		assert_ok(env_queue(leavers[0].fd, &queue, &leavers[1].fd));
+		hwpt = env_hwpt_fault(leavers[0].fd, iof_device_id(leavers[2].idev), ioas,
+				      IOMMU_HWPT_FAULT_ID_VALID, queue);
+		assert_int_equal(env_attach(leavers[2].idev, IOF_NO_PASID, hwpt), hwpt);
+		assert_ok(fake_fault(&dev, 0, round, 0x1000));
+		for (i = 0; i < 3; i++)
+			assert_ok(pthread_create(&leavers[i].thread, NULL, leave_thread,
+						 &leavers[i]));
+		for (i = 0; i < 3; i++)
+			assert_ok(pthread_join(leavers[i].thread, NULL));
+		assert_int_equal(fake_take_answer(&dev, 0x1000), IOF_PAGE_INVALID);
+		assert_int_equal(fake_live_domains(), 0);
+	}
+	fake_dev_remove(&dev);
+}
+
 static void test_objects_live_in_the_same_table(void **state)
 {
 	struct env *env = *state;
@@ -452,6 +504,7 @@ int main(void)
 		TEST(a16_last_close_destroys_leaves_first),
 		TEST(a17_bound_device_keeps_the_context),
 		TEST(a17_open_queue_keeps_the_context),
+		TEST(a17_last_holders_leave_together),
 		TEST(test_objects_live_in_the_same_table),
 		TEST(test_objects_are_destroyed_by_id_and_at_close),
 		TEST(look_up_hold_and_destroy_race),
