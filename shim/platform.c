@@ -255,7 +255,7 @@ static void chain(int sig, siginfo_t *info, void *context)
 	if (old->sa_handler == SIG_IGN && info->si_code <= 0)
 		return;
 	/* The instruction runs again, faults again, and the default action ends the process. */
-	signal(sig, SIG_DFL);
+	sigaction(sig, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
 	if (info->si_code <= 0)
 		raise(sig);
 }
