@@ -231,7 +231,7 @@ static void close_while_polling(void **state)
 	char c = 0;
 
 	assert_int_equal(pipe(pipefd), 0);
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < 30; round++) {
 		struct waiter w = { .f = f, .wake = pipefd[0] };
 		pthread_t thread;
 

@@ -197,7 +197,7 @@ static void devices_survive_everything(void **state)
 	pthread_t handler, submitter[2];
 
 	(void)state;
-	print_message("SEED=%lu\n", seed);
+	print_message("# SEED=%lu\n", seed);
 	r.fd = abi_iommu(r.world);
 	r.ioas = abi_ioas(r.fd);
 	r.memory = aligned_alloc(PAGE, 2 * PAGE);
