@@ -45,7 +45,10 @@ struct iof_dsa_config {
 
 struct iof_world_config {
 	enum iof_world_kind kind;
-	/* Embedded only: the devices /dev/vfio/devices/vfio0, vfio1, ... NULL and 0: one with defaults. */
+	/*
+	 * Embedded only: the devices /dev/vfio/devices/vfio0, vfio1, ... NULL: as many as the number
+	 * says with defaults, one if that is 0.
+	 */
 	const struct iof_dsa_config *dsa;
 	uint32_t nr_dsa;
 	uint32_t no_devices;	/* non-zero: no DSA at all, whatever nr_dsa says */

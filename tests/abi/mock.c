@@ -190,6 +190,39 @@ static void check_map_sees_what_is_mapped(void **state)
 	assert_ok(abi_check_map(f->fd, mock.hwpt, IOVA, MEMORY, memory));
 }
 
+static int check_refs(struct fix *f, void *memory, uint32_t refs)
+{
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_MD_CHECK_REFS,
+		.check_refs = { .length = MEMORY, .uptr = (uintptr_t)memory, .refs = refs },
+	};
+
+	return iof_ioctl(f->fd, IOMMU_TEST_CMD, &cmd);
+}
+
+/* (b) 29: a page is pinned once, while anybody needs it. */
+static void check_refs_counts_pins(void **state)
+{
+	struct fix *f = *state;
+	struct abi_mock mock, second;
+
+	assert_ok(check_refs(f, f->memory, 0));
+	assert_ok(abi_map(f->fd, f->ioas, f->memory, MEMORY, IOVA));
+	assert_ok(check_refs(f, f->memory, 0));
+	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
+	assert_ok(check_refs(f, f->memory, 1));
+	assert_err(check_refs(f, f->memory, 0), EIO);
+	assert_ok(abi_mock(f->fd, f->ioas, 0, &second));
+	assert_ok(check_refs(f, f->memory, 1));
+	assert_ok(abi_destroy(f->fd, mock.stdev));
+	assert_ok(check_refs(f, f->memory, 1));
+	assert_ok(abi_destroy(f->fd, second.stdev));
+	assert_ok(check_refs(f, f->memory, 0));
+	assert_err(check_refs(f, (char *)f->memory + 1, 0), EINVAL);
+	assert_err(check_refs(f, NULL, 0), EFAULT);
+}
+
 /* Outside the aperture nothing can be mapped. */
 static void the_aperture_is_kept(void **state)
 {
@@ -522,6 +555,7 @@ int main(void)
 		T(replace_moves_the_device),
 		T(hw_info_is_the_tests_own),
 		T(check_map_sees_what_is_mapped),
+		T(check_refs_counts_pins),
 		T(the_aperture_is_kept),
 		T(huge_pages_translate_alike),
 		T(nested_data_and_its_cache),

@@ -634,6 +634,29 @@ static void configurations_are_checked(void **state)
 	abi_world_close(world);
 }
 
+/* Without a wish, the kernel's world where there is one, ours elsewhere. */
+static void any_world_is_found(void **state)
+{
+	const struct iof_world_config kernel = { .kind = IOF_WORLD_KERNEL };
+	struct iof_world *world, *own;
+	bool there = !iof_world_open(&kernel, &world);
+	int fd;
+
+	(void)state;
+	if (there) {
+		assert_int_equal(iof_world_kind(world), IOF_WORLD_KERNEL);
+		assert_ok(iof_world_close(world));
+	}
+	assert_ok(iof_world_open(NULL, &own));
+	assert_int_equal(iof_world_kind(own), there ? IOF_WORLD_KERNEL : IOF_WORLD_EMBEDDED);
+	fd = abi_iommu(own);
+	assert_id(abi_ioas(fd));
+	assert_ok(iof_close(fd));
+	assert_ok(iof_world_close(own));
+	assert_err(iof_world_open(NULL, NULL), EINVAL);
+	assert_err(iof_world_close(NULL), EINVAL);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -654,6 +677,7 @@ int main(void)
 		T(closing_ends_open_faults),
 		T(worlds_are_apart),
 		cmocka_unit_test(configurations_are_checked),
+		cmocka_unit_test(any_world_is_found),
 	};
 
 	return cmocka_run_group_tests_name("vfio", tests, NULL, NULL);
