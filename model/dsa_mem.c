@@ -134,6 +134,11 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struc
 
 			if (likely(!rest))
 				return true;
+			/* What could be copied is done; the next attempt begins where it ended. */
+			if (rest < *n && !job->backward) {
+				*n -= rest;
+				return true;
+			}
 			/* Which of the two is gone? */
 			if (iof_plat_copy(e->buf[0], from->va + (*n - rest), 1))
 				return lost(job, from, left);

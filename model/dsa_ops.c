@@ -346,7 +346,7 @@ static u8 check_transfer(struct iof_dsa_job *job, const struct dsa_op *op)
 
 u8 iof_dsa_check(struct iof_dsa_job *job)
 {
-	const struct dsa_hw_desc *desc = &job->desc;
+	struct dsa_hw_desc *desc = &job->desc;
 	const struct dsa_op *op;
 
 	if (desc->opcode >= ARRAY_SIZE(ops) || !ops[desc->opcode].known ||
@@ -357,8 +357,10 @@ u8 iof_dsa_check(struct iof_dsa_job *job)
 	if (job->invalid_flags)
 		return DSA_COMP_INVALID_FLAGS;
 	/* Privilege belongs to a PASID: the RID's own table has no such notion. */
-	if (desc->priv && !desc->pasid)
+	if (desc->priv && !desc->pasid) {
+		desc->priv = 0;		/* for the completion record */
 		return DSA_COMP_PRIV_BAD;
+	}
 	/* There is one interrupt. */
 	if ((desc->flags & IDXD_OP_FLAG_RCI) && desc->int_handle)
 		return DSA_COMP_INT_HANDLE_INVAL;
