@@ -49,6 +49,13 @@ int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, boo
 int iof_shim_futex_wait(unsigned int *word, unsigned int value, u64 deadline_ns);
 void iof_shim_futex_wake(unsigned int *word, int n);
 
+/*
+ * Between the two the thread's wake-ups are decided but not yet carried out: the system call comes after the
+ * queue's lock is released, so that the woken thread does not run into it.
+ */
+void iof_shim_hold_wakes(void);
+void iof_shim_send_wakes(void);
+
 extern struct mm_struct iof_shim_mm;
 
 /* file.c */

@@ -23,7 +23,6 @@
 
 bool iof_shim_atomic_allocs_fail(void);
 
-/* The kernel promises natural alignment for powers of two; most callers need none. */
 static void *allocate(size_t size, size_t align, gfp_t gfp)
 {
 	void *p;
@@ -64,11 +63,10 @@ static void release(void *p)
 	free(p);
 }
 
+/* The kernel promises natural alignment for powers of two; here only whole pages have it. */
 static size_t natural_align(size_t size)
 {
-	if (size < 64 || (size & (size - 1)))
-		return 1;
-	return min_t(size_t, size, PAGE_SIZE);
+	return size >= PAGE_SIZE && !(size & (size - 1)) ? PAGE_SIZE : 1;
 }
 
 void *iof_shim_kmalloc(size_t size, gfp_t gfp)

@@ -211,6 +211,7 @@ long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long
 			unsigned int flags, struct page **pages, bool pin)
 {
 	bool write = flags & FOLL_WRITE;
+	struct section *section = NULL;
 	unsigned long got, i;
 
 	iof_shim_sleep_check();
@@ -229,12 +230,16 @@ long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long
 		got = populate_range(start, n, write);
 	}
 	for (i = 0; i < got; i++) {
-		struct page *page = iof_shim_pfn_to_page((start >> PAGE_SHIFT) + i);
+		unsigned long pfn = (start >> PAGE_SHIFT) + i;
+		struct page *page;
 
-		if (!page) {
+		if (!section || !(pfn & (SECTION_PAGES - 1)))
+			section = find_section(pfn, true);
+		if (!section) {
 			got = i;
 			break;
 		}
+		page = &section->pages[pfn & (SECTION_PAGES - 1)];
 		atomic_inc(pin ? &page->pins : &page->refs);
 		if (pages)
 			pages[i] = page;
@@ -250,7 +255,9 @@ void iof_shim_unpin(struct page *page, unsigned long n)
 	unsigned long pfn = page_to_pfn(page);
 
 	for (unsigned long i = 0; i < n; i++) {
-		page = iof_shim_pfn_to_page(pfn + i);
+		/* within a section neighbours are neighbours */
+		if (i)
+			page = (pfn + i) & (SECTION_PAGES - 1) ? page + 1 : iof_shim_pfn_to_page(pfn + i);
 		if (WARN_ON(!page || atomic_read(&page->pins) <= 0))
 			return;
 		atomic_dec(&page->pins);

@@ -165,12 +165,8 @@ static struct file *enter(int fd)
 {
 	struct file *file = fd < 0 ? NULL : fget((unsigned int)fd);
 
-	if (file) {
+	if (file)
 		current->iof_signalled = false;
-		/* a test framework may have put its own handlers in place of ours since the last call */
-		if (IOF_SHIM_CHECKS)
-			iof_shim_fixup_install();
-	}
 	return file;
 }
 

@@ -25,7 +25,7 @@ struct iof_plat_space;
 /*
  * Installs the fix-up for SIGSEGV and SIGBUS, in front of the program's own handlers. Called by
  * iof_sys_space_create() and iof_sys_open(); harmless when repeated, and to be repeated by a program that
- * replaced the handlers since (builds with checks do it at each call). 0 or -errno.
+ * replaced the handlers since without chaining. 0 or -errno.
  */
 int iof_sys_init(void);
 

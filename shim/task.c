@@ -221,9 +221,34 @@ int iof_shim_wake_up_process(struct task_struct *task, unsigned int mode)
 			return 0;
 	} while (!__atomic_compare_exchange_n(&task->__state, &state, TASK_RUNNING, false,
 					      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
-	if (state & IOF_SHIM_TASK_PARKED)
-		iof_shim_futex_wake(&task->__state, 1);
+	if (state & IOF_SHIM_TASK_PARKED) {
+		struct task_struct *self = current;
+
+		if (self->iof_hold_wakes && self->iof_nwakes < IOF_SHIM_MAX_WAKES)
+			self->iof_wakes[self->iof_nwakes++] = get_task_struct(task);
+		else
+			iof_shim_futex_wake(&task->__state, 1);
+	}
 	return 1;
+}
+
+void iof_shim_hold_wakes(void)
+{
+	current->iof_hold_wakes++;
+}
+
+void iof_shim_send_wakes(void)
+{
+	struct task_struct *self = current;
+
+	if (--self->iof_hold_wakes)
+		return;
+	while (self->iof_nwakes) {
+		struct task_struct *task = self->iof_wakes[--self->iof_nwakes];
+
+		iof_shim_futex_wake(&task->__state, 1);
+		put_task_struct(task);
+	}
 }
 
 void iof_shim_yield(void)

@@ -54,9 +54,11 @@ void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int 
 
 void iof_shim_wake_up(struct wait_queue_head *wq, unsigned int mode, int exclusive, void *key)
 {
+	iof_shim_hold_wakes();
 	spin_lock(&wq->lock);
 	iof_shim_wake_up_locked(wq, mode, exclusive, key);
 	spin_unlock(&wq->lock);
+	iof_shim_send_wakes();
 }
 
 static void link_entry(struct wait_queue_head *wq, struct wait_queue_entry *entry)
@@ -198,6 +200,7 @@ void iof_shim_wake_up_var(const void *var, long bit)
 
 void iof_shim_complete(struct completion *x, bool all)
 {
+	iof_shim_hold_wakes();
 	spin_lock(&x->wait.lock);
 	if (all)
 		x->done = UINT_MAX;
@@ -205,6 +208,7 @@ void iof_shim_complete(struct completion *x, bool all)
 		x->done++;
 	iof_shim_wake_up_locked(&x->wait, TASK_NORMAL, all ? 0 : 1, NULL);
 	spin_unlock(&x->wait.lock);
+	iof_shim_send_wakes();
 }
 
 long iof_shim_wait_for_completion(struct completion *x, unsigned int state, long timeout)

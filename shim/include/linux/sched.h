@@ -31,6 +31,7 @@
 #define PF_EXITING 0x00000004
 #define IOF_SHIM_MAX_HELD 48
 #define IOF_SHIM_MAX_RECHECK 8
+#define IOF_SHIM_MAX_WAKES 8
 #define MAX_SCHEDULE_TIMEOUT LONG_MAX
 
 struct mm_struct;
@@ -57,6 +58,9 @@ struct task_struct {
 	int iof_preempt;		/* > 0: must not sleep */
 	int iof_rcu_depth;
 	int iof_pagefault_off;
+	unsigned int iof_hold_wakes;	/* > 0: wake-ups are collected, for after an unlock */
+	unsigned int iof_nwakes;
+	struct task_struct *iof_wakes[IOF_SHIM_MAX_WAKES];
 	unsigned int iof_nrecheck;
 	struct iof_shim_ready *iof_recheck[IOF_SHIM_MAX_RECHECK];	/* file.c */
 	unsigned int iof_nheld;
