@@ -60,8 +60,13 @@ static void put_credits(struct iof_group_queue *gq)
 
 static struct iof_attach *alloc_attach(struct iof_group *group, u32 pasid)
 {
-	struct iof_attach *attach = kzalloc(sizeof(*attach), GFP_KERNEL_ACCOUNT);
+	struct iof_hwdev_core *core;
+	struct iof_attach *attach;
+	size_t nr_hwdevs = 0;
 
+	list_for_each_entry(core, &group->hwdevs, group_node)
+		nr_hwdevs++;
+	attach = kzalloc(struct_size(attach, lost, nr_hwdevs), GFP_KERNEL_ACCOUNT);
 	if (!attach)
 		return NULL;
 	attach->group = group;
@@ -219,31 +224,46 @@ static int check_hwpt(struct iof_group *group, u32 pasid, struct iof_hwpt *hwpt)
 	return 0;
 }
 
-/* Asks the driver of every device that takes part; all or none. @new NULL: cannot fail. */
-static int drive(struct iof_group *group, u32 pasid, struct iof_domain *new, struct iof_domain *old)
+/* The domain in force for the device at place @i; NULL: blocked. */
+static struct iof_domain *domain_at(const struct iof_attach *attach, unsigned int i)
 {
+	return attach && !attach->lost[i] ? attach->domain : NULL;
+}
+
+static int drive_one(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
+		     struct iof_domain *old)
+{
+	int rc = new == old ? 0 : dev->ops->attach(dev, pasid, new, old);
+
+	return WARN_ON(rc && !new) ? 0 : rc;
+}
+
+/* Asks the driver of every device that takes part; all or none. @new NULL: cannot fail. */
+static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new, struct iof_attach *old)
+{
+	struct iof_domain *domain = new ? new->domain : NULL;
 	struct iof_hwdev_core *core;
+	unsigned int i = 0;
 	int rc = 0;
 
 	list_for_each_entry(core, &group->hwdevs, group_node) {
-		if (!takes_part(core, pasid))
-			continue;
-		rc = core->dev->ops->attach(core->dev, pasid, new, old);
-		if (WARN_ON(rc && !new))
-			rc = 0;
+		if (takes_part(core, pasid))
+			rc = drive_one(core->dev, pasid, domain, domain_at(old, i));
 		if (rc)
 			break;
+		i++;
 	}
 	if (!rc)
 		return 0;
 	list_for_each_entry_continue_reverse(core, &group->hwdevs, group_node) {
-		if (!takes_part(core, pasid))
+		i--;
+		if (!takes_part(core, pasid) ||
+		    !drive_one(core->dev, pasid, domain_at(old, i), domain))
 			continue;
-		if (core->dev->ops->attach(core->dev, pasid, old, new)) {
-			pr_warn("iofault: %s: PASID %u is blocked, its driver did not take it back\n",
-				core->dev->name, pasid);
-			core->dev->ops->attach(core->dev, pasid, NULL, new);
-		}
+		pr_warn("iofault: %s: PASID %u is blocked, its driver did not take it back\n",
+			core->dev->name, pasid);
+		old->lost[i] = true;
+		drive_one(core->dev, pasid, NULL, domain);
 	}
 	return rc;
 }
@@ -264,7 +284,7 @@ static int switch_attach(struct iof_group *group, u32 pasid, struct iof_attach *
 			return rc;
 	}
 	iof_iopf_switch_begin(group, pasid);
-	rc = drive(group, pasid, new ? new->domain : NULL, old ? old->domain : NULL);
+	rc = drive(group, pasid, new, old);
 	if (rc) {
 		iof_iopf_switch_cancel(group, pasid);
 		if (!old)

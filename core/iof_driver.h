@@ -179,8 +179,7 @@ struct iof_driver_ops {
 	 * PASIDs, -ENOMEM.
 	 * Must not wait for page requests to be answered: those of @old are answered after it, and those
 	 * that come meanwhile are held until it returns. When one device of a group fails, the others
-	 * are asked to go back, with @new and @old exchanged; one that fails at that too is blocked, and
-	 * later calls still name its lost domain as @old.
+	 * are asked to go back, with @new and @old exchanged; one that fails at that too is blocked.
 	 */
 	int (*attach)(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 		      struct iof_domain *old);

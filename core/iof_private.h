@@ -400,6 +400,12 @@ struct iof_attach {
 	/* The sink's, under the sink's lock. */
 	struct list_head open;		/* struct iof_fault_group.open_node: delivered to the sink */
 	u32 answering;			/* groups taken off @open whose answer is on its way to the driver */
+
+	/*
+	 * By place in group->hwdevs, which does not change while the group is attached: the device's
+	 * driver failed to go back here after a failed switch, so it is blocked. group->lock
+	 */
+	bool lost[];
 };
 
 /* One bound device that asked for the attachment; owner of its reserved ranges, RID only. */

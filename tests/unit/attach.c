@@ -323,10 +323,22 @@ static void device_that_is_not_taken_back_is_blocked(void **state)
 	assert_err(env_replace(f->i_one, RID, b), ENOMEM);
 	assert_null(fake_now(&f->one, RID));
 	assert_ptr_equal(fake_now(&f->two, RID), env_domain(f->env, a));
-	/* As a driver would, whose device is blocked already: believe the core's @old. */
-	f->one.now[RID] = env_domain(f->env, a);
-	atomic_inc(&to_fake_domain(env_domain(f->env, a))->attached);
+	/* The next switch, failed or not, starts where each device is. */
+	f->two.fail_nth = 1;
+	assert_err(env_replace(f->i_one, RID, b), ENOMEM);
+	assert_null(fake_now(&f->one, RID));
+	assert_id(env_replace(f->i_one, RID, b));
+	assert_ptr_equal(fake_now(&f->one, RID), env_domain(f->env, b));
+	assert_ptr_equal(fake_now(&f->two, RID), env_domain(f->env, b));
 	iof_device_detach(f->i_one, RID);
+	/* And so does a detach. */
+	assert_id(env_attach(f->i_one, RID, a));
+	f->two.fail_nth = 1;
+	f->one.fail_nth = 2;
+	assert_err(env_replace(f->i_one, RID, b), ENOMEM);
+	iof_device_detach(f->i_one, RID);
+	assert_null(fake_now(&f->two, RID));
+	assert_ok(env_destroy(f->fd, a));
 	assert_ok(env_destroy(f->fd, b));
 }
 

@@ -61,6 +61,13 @@ static void *owner(void *arg)
 		atomic_set(&w->dev_id[a->index], iof_device_id(idev));
 		for (i = 0; i < 24; i++) {
 			p = draw(a, PASIDS);
+			/* Now and then a driver fails, maybe while it rolls back. */
+			if (draw(a, 16) == 0) {
+				mutex_lock(&dev->lock);
+				dev->fail_nth = 1 + draw(a, 3);
+				dev->fail_errno = -ENOMEM;
+				mutex_unlock(&dev->lock);
+			}
 			switch (draw(a, 4)) {
 			case 0:
 				MUST_BE(env_attach(idev, p, 1 + draw(a, IDS)), ENOENT, EINVAL,
@@ -72,7 +79,8 @@ static void *owner(void *arg)
 				break;
 			case 2:
 				if (p)
-					MUST_BE(iof_device_sva_bind(idev, p), EBUSY, EINVAL);
+					MUST_BE(iof_device_sva_bind(idev, p), EBUSY, EINVAL,
+						ENOMEM);
 				break;
 			default:
 				iof_device_detach(idev, p);
