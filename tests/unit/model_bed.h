@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model_bed.h - a DMA engine with everything around it, for the tests of the model: a pool of memory that
- * the parent page table maps, first-stage tables in that pool, a fault queue, the device attached.
+ * model_bed.h - a DMA engine with everything around it, for the tests of the model: a pool of
+ * memory that the parent page table maps, first-stage tables in that pool, a fault queue, the
+ * device attached.
  *
- * The pool's page i is at BED_POOL + i * 4096 for the parent. Page 0 is the root of the first stage; the
- * tables that bed_map1() needs are taken from the next ones; tests use pages from BED_FREE on.
- * Addresses of the first stage are the test's choice. Completion records lie in one page that
- * is mapped at BED_RECORDS from the start.
+ * The pool's page i is at BED_POOL + i * 4096 for the parent. Page 0 is the root of the first
+ * stage; the tables that bed_map1() needs are taken from the next ones; tests use pages from
+ * BED_FREE on. Addresses of the first stage are the test's choice. Completion records lie in one
+ * page that is mapped at BED_RECORDS from the start.
  */
 #ifndef TESTS_UNIT_MODEL_BED_H
 #define TESTS_UNIT_MODEL_BED_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_descriptors.c - proves that a malformed descriptor gets the status that names what is wrong, that
- * whatever 64 bytes are submitted, the engine ends them and works on, and that making an engine fails
- * cleanly.
+ * model_descriptors.c - proves that a malformed descriptor gets the status that names what is
+ * wrong, that whatever 64 bytes are submitted, the engine ends them and works on, and that making
+ * an engine fails cleanly.
  */
 #include "model_bed.h"
 
@@ -73,7 +73,9 @@ static void unknown_opcodes(void **state)
 	}
 }
 
-/* Each flag that an operation does not have is named in the record; hints are welcome everywhere. */
+/*
+ * Each flag that an operation does not have is named in the record; hints are welcome everywhere.
+ */
 static void flags(void **state)
 {
 	const u32 hints = IDXD_OP_FLAG_CC | IDXD_OP_FLAG_ADDR1_TCS | IDXD_OP_FLAG_CR_TCS |
@@ -102,7 +104,9 @@ static void flags(void **state)
 	}
 }
 
-/* Every byte of the operation-specific part that an operation does not have, and the other fields. */
+/*
+ * Every byte of the operation-specific part that an operation does not have, and the other fields.
+ */
 static void reserved_fields(void **state)
 {
 	struct bed *bed = *state;
@@ -188,7 +192,10 @@ static void sizes_and_places(void **state)
 	expect(bed, desc, DSA_COMP_DESC_CNT_ERANGE);
 }
 
-/* Any bytes at all, and good descriptors with some bytes spoilt: all end, and the engine still works. */
+/*
+ * Any bytes at all, and good descriptors with some bytes spoilt: all end, and the engine still
+ * works.
+ */
 static void garbage(void **state)
 {
 	struct bed *bed = *state;
@@ -216,7 +223,10 @@ static void garbage(void **state)
 	bed_wait_idle(bed);
 	iof_dsa_get_stats(bed->dsa, &stats);
 	assert_true(stats.descriptors >= 20000);
-	/* Whatever was overwritten with whatever: the tables are in the pool, but not where it wrote. */
+	/*
+	 * Whatever was overwritten with whatever: the tables are in the pool, but not where it
+	 * wrote.
+	 */
 	bed_map1(bed, BED_RECORDS, BED_RECORD_PAGE, S1_RWU);
 	expect(bed, good(DSA_OPCODE_MEMMOVE), DSA_COMP_SUCCESS);
 }

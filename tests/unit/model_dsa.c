@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_dsa.c - proves each operation of the DMA engine against an independent computation, across page
- * borders, sizes and alignments; what a completion record says; batches, fences and drains.
+ * model_dsa.c - proves each operation of the DMA engine against an independent computation, across
+ * page borders, sizes and alignments; what a completion record says; batches, fences and drains.
  */
 #include "model_bed.h"
 
@@ -360,7 +360,9 @@ static struct dsa_hw_desc batch_of(u32 slot, u32 count)
 	return desc;
 }
 
-/* More children than slots for them; each does its part, with the batch's PASID whatever it says. */
+/*
+ * More children than slots for them; each does its part, with the batch's PASID whatever it says.
+ */
 static void batch(void **state)
 {
 	struct bed *bed = *state;
@@ -402,7 +404,9 @@ static void batch_with_failure(void **state)
 				 i == 2 ? DSA_COMP_BAD_OPCODE : DSA_COMP_SUCCESS);
 }
 
-/* A chain that is right only if each fence waits: each child doubles what the one before it wrote. */
+/*
+ * A chain that is right only if each fence waits: each child doubles what the one before it wrote.
+ */
 static void batch_fence(void **state)
 {
 	struct bed *bed = *state;

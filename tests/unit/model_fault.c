@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_fault.c - proves what a missing page does to a DMA: asked for or reported, with which record;
- * answers of each kind; credits and the line for them; groups of several pages; detach, replace and reset
- * with faults open; memory that is gone; shared address spaces. Faults are counted by the core, which
- * stops the program if an answer is missing or comes twice.
+ * model_fault.c - proves what a missing page does to a DMA: asked for or reported, with which
+ * record; answers of each kind; credits and the line for them; groups of several pages; detach,
+ * replace and reset with faults open; memory that is gone; shared address spaces. Faults are
+ * counted by the core, which stops the program if an answer is missing or comes twice.
  */
 #include "model_bed.h"
 
@@ -58,7 +58,9 @@ static void wait_requests(struct bed *bed, u64 n)
 	assert_int_equal(stats.page_requests, n);
 }
 
-/* The whole way: two faults with what a handler needs to know, the page entered, no invalidation. */
+/*
+ * The whole way: two faults with what a handler needs to know, the page entered, no invalidation.
+ */
 static void ask_and_resume(void **state)
 {
 	struct bed *bed = *state;
@@ -139,7 +141,10 @@ static void answer_invalid(void **state)
 	assert_int_equal(bed_run(bed, &desc, 0), DSA_COMP_SUCCESS);
 }
 
-/* Without block-on-fault nothing is asked; each operation says how far it came, and can be continued. */
+/*
+ * Without block-on-fault nothing is asked; each operation says how far it came, and can be
+ * continued.
+ */
 static void report_mode(void **state)
 {
 	struct bed *bed = *state;
@@ -204,7 +209,9 @@ static void no_queue(void **state)
 	wait_requests(bed, 0);
 }
 
-/* Attached to the RID: no PASID in descriptor, request and answer; an unattached PASID is an error. */
+/*
+ * Attached to the RID: no PASID in descriptor, request and answer; an unattached PASID is an error.
+ */
 static void rid(void **state)
 {
 	struct bed_options options = standard;
@@ -343,7 +350,10 @@ static void record_faults(void **state)
 	iof_dsa_get_stats(bed->dsa, &stats);
 	assert_int_equal(stats.sw_errors, 3);
 	assert_int_equal(stats.last_sw_error, DSA_COMP_CRA_ALIGN);
-	/* The operation's own fault is what the record tells, though the record's page faulted later. */
+	/*
+	 * The operation's own fault is what the record tells, though the record's page faulted
+	 * later.
+	 */
 	bed_set1(bed, SRC, 0);
 	assert_ok(bed_invalidate(bed, SRC, 1, 0));
 	desc = copy(1ULL << 52, BED_RECORDS + 2048, 8, 0);
@@ -360,7 +370,9 @@ static void record_faults(void **state)
 
 /* ---- many at once ---- */
 
-/* One engine, as many faults open as descriptors fit, answered last first; each gets its own page. */
+/*
+ * One engine, as many faults open as descriptors fit, answered last first; each gets its own page.
+ */
 static void many_open(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_config){ .queue_depth = 64, .credits = 64 });
@@ -467,7 +479,8 @@ static void groups_of_pages(void **state)
 /* Fewer credits than pages in a group: smaller groups, and it still goes on. */
 static void groups_and_credits(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){ .pages_per_group = 8, .credits = 3 });
+	struct bed *bed = with(state, (struct iof_dsa_config){
+		.pages_per_group = 8, .credits = 3 });
 	struct dsa_hw_desc desc;
 	u32 pages = 0, i;
 
@@ -494,7 +507,10 @@ static void groups_and_credits(void **state)
 
 /* ---- switching and stopping with faults open ---- */
 
-/* Detach answers what is open INVALID; descriptors end, and their records cannot be written any more. */
+/*
+ * Detach answers what is open INVALID; descriptors end, and their records cannot be written any
+ * more.
+ */
 static void detach_with_faults(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_config){ .credits = 5 });
@@ -540,7 +556,9 @@ static void replace_with_faults(void **state)
 	assert_int_equal(done, 4);
 }
 
-/* Reset abandons all, waits for no answer, and takes new descriptors; late answers change nothing. */
+/*
+ * Reset abandons all, waits for no answer, and takes new descriptors; late answers change nothing.
+ */
 static void reset_with_faults(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_config){
@@ -681,7 +699,9 @@ struct pager {
 	u32 faults;
 };
 
-/* Keeps 24 of 64 pages: evicts the oldest, after invalidation checks nothing writes to it any more. */
+/*
+ * Keeps 24 of 64 pages: evicts the oldest, after invalidation checks nothing writes to it any more.
+ */
 static void *pager_main(void *arg)
 {
 	struct pager *p = arg;
@@ -756,7 +776,10 @@ static void paging_under_load(void **state)
 
 /* ---- a shared address space ---- */
 
-/* The process's own addresses, its missing pages made present by the core; nonsense answered INVALID. */
+/*
+ * The process's own addresses, its missing pages made present by the core; nonsense answered
+ * INVALID.
+ */
 static void shared_address_space(void **state)
 {
 	struct bed *bed = *state;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_iotlb.c - proves that what is taken away is gone when the call returns: from every cache, in every
- * size, of every user of the tables, and not before the DMA in flight has ended; and that what was not
- * taken away stays remembered.
+ * model_iotlb.c - proves that what is taken away is gone when the call returns: from every cache,
+ * in every size, of every user of the tables, and not before the DMA in flight has ended; and that
+ * what was not taken away stays remembered.
  */
 #include "model_bed.h"
 
@@ -117,7 +117,10 @@ static int invalidate(struct rig *rig, u64 addr, u64 npages, u32 flags, u32 *don
 	return rig->nested->ops->invalidate(rig->nested, &array, done);
 }
 
-/* An unannounced change is not seen (so there is a cache); the announced page is, the others are not. */
+/*
+ * An unannounced change is not seen (so there is a cache); the announced page is, the others are
+ * not.
+ */
 static void one_page(void **state)
 {
 	struct rig *rig = *state;
@@ -212,7 +215,9 @@ static void large_ranges(void **state)
 
 static void bad_entries(void **state)
 {
-	struct iommu_hwpt_vtd_s1_invalidate inv[3] = { { 0, 1, 0, 0 }, { 0, 1, 0, 0 }, { 0, 1, 0, 0 } };
+	struct iommu_hwpt_vtd_s1_invalidate inv[3] = {
+		{ 0, 1, 0, 0 }, { 0, 1, 0, 0 }, { 0, 1, 0, 0 },
+	};
 	struct iof_user_array array = {
 		IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, sizeof(inv[0]), 3, inv,
 	};
@@ -334,8 +339,8 @@ static void *take_away(void *arg)
 
 /*
  * An engine in a stretch holds up whoever takes its translation away, until it leaves, or until it
- * breathes; what it looks up meanwhile does not outlive the stretch. No clock is involved: the test goes on
- * when the other thread says that it sleeps.
+ * breathes; what it looks up meanwhile does not outlive the stretch. No clock is involved: the test
+ * goes on when the other thread says that it sleeps.
  */
 static void waits_for_stretch(void **state)
 {
@@ -396,7 +401,9 @@ static void idle_engines_hold_up_nobody(void **state)
 	assert_int_equal(atomic_read(&rig->tlb[0][0].waiters), 0);
 }
 
-/* A fill that was overtaken by a drop goes when the stretch ends, even if the drop did not see it. */
+/*
+ * A fill that was overtaken by a drop goes when the stretch ends, even if the drop did not see it.
+ */
 static void overtaken_fill(void **state)
 {
 	struct rig *rig = *state;
@@ -407,7 +414,9 @@ static void overtaken_fill(void **state)
 	attach(rig, 0, 5, rig->nested, NULL);
 	iof_tlb_enter(tlb);
 	att = iof_tlb_attachment(tlb, 5);
-	/* The drop comes between a walk of the old table and its fill: the order the engine fears. */
+	/*
+	 * The drop comes between a walk of the old table and its fill: the order the engine fears.
+	 */
 	rig->table[0x189] = bed_gpa(50) | S1_RWU;
 	iof_mdev_drop(&rig->mdev[0], atomic64_read(&att->tag), IOVA, IOVA, true);
 	assert_int_equal(iof_translate(tlb, att, IOVA, 0, &x), IOF_XLATE_OK);
@@ -426,8 +435,8 @@ struct race {
 };
 
 /*
- * The page behind IOVA carries the value that was current when it was entered. An engine must never see, in
- * a stretch that began after invalidate() returned for a value, an older one.
+ * The page behind IOVA carries the value that was current when it was entered. An engine must never
+ * see, in a stretch that began after invalidate() returned for a value, an older one.
  */
 static u64 published;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_stage2.c - proves that second-stage tables say what was entered: each leaf size, rights, errors
- * that leave nothing behind, tables that go when they are empty, and, against a flat array, any sequence
- * of maps and unmaps.
+ * model_stage2.c - proves that second-stage tables say what was entered: each leaf size, rights,
+ * errors that leave nothing behind, tables that go when they are empty, and, against a flat array,
+ * any sequence of maps and unmaps.
  */
 #include "env.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_walk.c - proves what an input address means: each level and leaf size of the first stage, rights,
- * accessed and dirty bits, what is a fault and what an error, tables that are nonsense; and what may be
- * remembered of it.
+ * model_walk.c - proves what an input address means: each level and leaf size of the first stage,
+ * rights, accessed and dirty bits, what is a fault and what an error, tables that are nonsense; and
+ * what may be remembered of it.
  */
 #include "model_bed.h"
 
@@ -293,7 +293,8 @@ static void lack_is_not_remembered(void **state)
 static void not_canonical(void **state)
 {
 	static const u64 bad[] = {
-		1ULL << 47, 1ULL << 48, (1ULL << 63) | IOVA, 0xffff7fffffffffffULL, IOVA | 1ULL << 55,
+		1ULL << 47, 1ULL << 48, (1ULL << 63) | IOVA, 0xffff7fffffffffffULL,
+		IOVA | 1ULL << 55,
 	};
 	struct rig *rig = *state;
 	u32 i;
@@ -446,7 +447,9 @@ static void tables_change_under_walks(void **state)
 	assert_true(ok);
 }
 
-/* Without a first stage: absence and lack of rights are faults, addresses beyond the width errors. */
+/*
+ * Without a first stage: absence and lack of rights are faults, addresses beyond the width errors.
+ */
 static void second_stage_alone(void **state)
 {
 	struct rig *rig = *state;
@@ -471,7 +474,8 @@ static void nested_data(void **state)
 	static const struct iommu_hwpt_vtd_s1 bad[] = {
 		{ .addr_width = 57 }, { .addr_width = 0 }, { .addr_width = 39 },
 		{ .addr_width = 48, .flags = 8 }, { .addr_width = 48, .flags = 1ULL << 63 },
-		{ .addr_width = 48, .pgtbl_addr = 8 }, { .addr_width = 48, .pgtbl_addr = 1ULL << 48 },
+		{ .addr_width = 48, .pgtbl_addr = 8 },
+		{ .addr_width = 48, .pgtbl_addr = 1ULL << 48 },
 		{ .addr_width = 48, .__reserved = 1 },
 	};
 	struct rig *rig = *state;
@@ -497,8 +501,8 @@ static void nested_data(void **state)
 							IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &data)),
 			 -EOPNOTSUPP);
 	assert_int_equal(PTR_ERR(dev->ops->alloc_nested(dev, rig->parent, 0, NULL)), -EOPNOTSUPP);
-	assert_int_equal(PTR_ERR(dev->ops->alloc_paging(dev, IOMMU_HWPT_ALLOC_DIRTY_TRACKING, NULL)),
-			 -EOPNOTSUPP);
+	assert_int_equal(PTR_ERR(dev->ops->alloc_paging(dev, IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+							NULL)), -EOPNOTSUPP);
 	assert_int_equal(PTR_ERR(dev->ops->alloc_paging(dev, 0, &data)), -EOPNOTSUPP);
 }
 
