@@ -2,8 +2,9 @@
 /*
  * uaccess.c - copies to and from user memory, and positions in vectors of user buffers.
  *
- * The instructions that touch user memory are invisible to sanitizers, so the kernel's side of each copy is
- * checked by asking them. A failed copy from the user leaves zeroes behind what arrived, as in the kernel.
+ * The instructions that touch user memory are invisible to sanitizers, so the kernel's side of each
+ * copy is checked by asking them. A failed copy from the user leaves zeroes behind what arrived, as
+ * in the kernel.
  */
 #include <string.h>
 
@@ -196,9 +197,15 @@ static size_t step(enum iter_op op, bool user, char *seg, char *addr, size_t n)
 	return clear(seg, n);
 }
 
+/* The program's pointer may be anything, NULL too: arithmetic on numbers. */
+static char *user_at(const void *base, size_t offset)
+{
+	return (char *)((unsigned long)base + offset);
+}
+
 /*
- * struct iovec and struct kvec have the same form. Segments already used up are left behind only when
- * something is taken from the next one, so that a revert finds its way.
+ * struct iovec and struct kvec have the same form. Segments already used up are left behind only
+ * when something is taken from the next one, so that a revert finds its way.
  */
 static size_t walk(struct iov_iter *i, enum iter_op op, char *addr, size_t bytes)
 {
@@ -214,7 +221,7 @@ static size_t walk(struct iov_iter *i, enum iter_op op, char *addr, size_t bytes
 			return 0;
 	}
 	if (i->iter_type == ITER_UBUF) {
-		done = bytes - step(op, true, (char *)i->ubuf + i->iov_offset, addr, bytes);
+		done = bytes - step(op, true, user_at(i->ubuf, i->iov_offset), addr, bytes);
 		i->iov_offset += done;
 		i->count -= done;
 		return done;
@@ -230,7 +237,7 @@ static size_t walk(struct iov_iter *i, enum iter_op op, char *addr, size_t bytes
 		}
 		room = i->__iov->iov_len - i->iov_offset;
 		part = min(room, bytes - done);
-		left = step(op, user, (char *)i->__iov->iov_base + i->iov_offset,
+		left = step(op, user, user_at(i->__iov->iov_base, i->iov_offset),
 			    addr ? addr + done : NULL, part);
 		i->iov_offset += part - left;
 		done += part - left;
