@@ -19,6 +19,7 @@
 #define TURN		64	/* pieces of work before others get theirs */
 #define MAX_SPIN_NS	50000
 #define MIN_SPIN_NS	1000
+#define MAX_LEFT_OUT	1023u	/* sleeps without spinning before them */
 #define CHILD_SLOTS	128	/* jobs for children of batches */
 
 /* ---- waking ---- */
@@ -420,28 +421,55 @@ static void sync_engine(struct iof_dsa_engine *e)
 	wake_up_all(&e->dsa->reset_wq);
 }
 
-static void doze(struct iof_dsa_engine *e)
+/* Looks for work for at most @ns. */
+static bool spin_for_work(struct iof_dsa_engine *e, u64 start, u64 ns)
 {
-	u64 start = ktime_get_ns(), now = start;
 	int i;
 
-	/* For a while, work is likely to come sooner than a wake-up would take. */
-	for (i = 1; now - start < e->spin_ns; i++) {
+	for (i = 1;; i++) {
 		if (has_work(e))
-			goto out;
+			return true;
 		cpu_relax();
 		if (!(i % 32)) {
 			cond_resched();
-			now = ktime_get_ns();
+			if (ktime_get_ns() - start >= ns)
+				return false;
 		}
+	}
+}
+
+/*
+ * For a while, work is likely to come sooner than a wake-up would take, unless whoever makes it shares
+ * the processor with us: then it comes as soon as we sleep. Where spinning was in vain for that
+ * reason it is left out, ever longer until it helps again.
+ */
+static void doze(struct iof_dsa_engine *e)
+{
+	u64 start = ktime_get_ns(), asleep = start, now;
+	bool spun = !e->spins_left_out;
+
+	if (!spun) {
+		e->spins_left_out--;
+	} else if (spin_for_work(e, start, e->spin_ns)) {
+		e->spins_in_vain = 0;
+		now = ktime_get_ns() - start;
+		e->spin_ns = clamp_t(u64, 2 * now, MIN_SPIN_NS, MAX_SPIN_NS);
+		return;
+	} else {
+		asleep = ktime_get_ns();
 	}
 	set_bit(e->index, &e->dsa->sleeping);
 	smp_mb__after_atomic();		/* pairs with the barriers of those who wake */
 	wait_event_interruptible(e->wq, has_work(e) || !test_bit(e->index, &e->dsa->sleeping));
 	clear_bit(e->index, &e->dsa->sleeping);
-out:
-	now = ktime_get_ns() - start;
-	e->spin_ns = now > MAX_SPIN_NS ? e->spin_ns / 2 : 2 * now;
+	if (!spun)
+		return;
+	now = ktime_get_ns();
+	if (now - asleep < e->spin_ns) {
+		e->spins_in_vain = min(2 * e->spins_in_vain + 1, MAX_LEFT_OUT);
+		e->spins_left_out = e->spins_in_vain;
+	}
+	e->spin_ns = now - start > MAX_SPIN_NS ? e->spin_ns / 2 : 2 * (now - start);
 	e->spin_ns = clamp_t(u64, e->spin_ns, MIN_SPIN_NS, MAX_SPIN_NS);
 }
 

@@ -108,6 +108,8 @@ struct iof_dsa_engine {
 	struct list_head run;		/* struct dsa_job.link, in order */
 	bool inside;			/* in a stretch: see iof_dsa_touch() */
 	u64 spin_ns;			/* how long to look for work before sleeping */
+	unsigned int spins_in_vain;	/* see doze() */
+	unsigned int spins_left_out;
 	u8 *buf[2];			/* DSA_PAGE bytes each */
 	u8 *fill;			/* DSA_PAGE + 8 bytes of fill_pattern, repeated */
 	u64 fill_pattern;
