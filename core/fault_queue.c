@@ -58,6 +58,12 @@ static struct iof_fault_queue *from_sink(struct iof_fault_sink *sink)
 	return container_of(sink, struct iof_fault_queue, sink);
 }
 
+/* Under the lock; for those who look without. */
+static void count_queued(struct iof_fault_queue *queue, int by)
+{
+	WRITE_ONCE(queue->nr_queued, queue->nr_queued + by);
+}
+
 /* ---- taking groups away and answering them ---- */
 
 /* A group that somebody took off the queue and has to answer. */
@@ -79,7 +85,7 @@ static struct iof_taken take_group(struct iof_fault_queue *queue, struct iof_fau
 	g->attach->answering++;
 	if (g->state == IOF_GROUP_QUEUED) {
 		list_del(&g->node);
-		queue->nr_queued--;
+		count_queued(queue, -1);
 	} else {
 		iof_cookie_take(&queue->cookies, g->cookie);
 		queue->nr_delivered--;
@@ -136,7 +142,8 @@ static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_fault_gr
 	g->state = IOF_GROUP_QUEUED;
 	list_add_tail(&g->node, &queue->inbox);
 	list_add_tail(&g->open_node, &g->attach->open);
-	was_empty = !queue->nr_queued++;
+	was_empty = !queue->nr_queued;
+	count_queued(queue, 1);
 	spin_unlock(&queue->lock);
 
 	if (was_empty && wq_has_sleeper(&queue->readable))
@@ -223,7 +230,7 @@ static bool finish_reading(struct iof_fault_queue *queue, struct iof_reading *re
 			iof_cookie_take(&queue->cookies, g->cookie);
 			g->state = IOF_GROUP_QUEUED;
 			queue->nr_delivered--;
-			queue->nr_queued++;
+			count_queued(queue, 1);
 			list_add_tail(&g->node, &back);
 		}
 		if (done)
@@ -254,7 +261,7 @@ static int pop_groups(struct iof_fault_queue *queue, size_t room, struct iof_rea
 			return reading->records ? 0 : -ENOMEM;
 		g->state = IOF_GROUP_READING;
 		list_move_tail(&g->node, &reading->groups);
-		queue->nr_queued--;
+		count_queued(queue, -1);
 		queue->nr_delivered++;
 		reading->nr_groups++;
 		reading->records += g->nr_pages;
@@ -321,6 +328,9 @@ static ssize_t fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (iov_iter_count(to) % sizeof(struct iommu_hwpt_pgfault) || iocb->ki_pos)
 		return -ESPIPE;
 
+	/* Whoever reads an empty queue busily does not hold up those who fill it. */
+	if (!READ_ONCE(queue->nr_queued))
+		return nothing_queued(iocb);
 	spin_lock(&queue->lock);
 	if (!queue->nr_queued) {
 		spin_unlock(&queue->lock);
@@ -442,11 +452,10 @@ static __poll_t fault_queue_poll(struct file *file, struct poll_table_struct *wa
 	__poll_t events = EPOLLOUT | EPOLLWRNORM;
 
 	poll_wait(file, &queue->readable, wait);
-	/* The lock orders this look after the entry in the wait queue, against deliver(). */
-	spin_lock(&queue->lock);
-	if (queue->nr_queued)
+	/* The entry in the wait queue, before this look; pairs with wq_has_sleeper() of those who wake. */
+	smp_mb();
+	if (READ_ONCE(queue->nr_queued))
 		events |= EPOLLIN | EPOLLRDNORM;
-	spin_unlock(&queue->lock);
 	return events;
 }
 
