@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * iof_core.h - what the core offers to those who let programs use a device: vfio/ and the mock device.
+ * iof_core.h - what the core offers to those who let programs use a device: vfio/ and the mock
+ * device.
  *
- * They bind a registered device into a context (an open /dev/iommu), attach it to page tables there,
- * and unbind it. Opaque types; ownership is stated at each call. All calls may sleep.
+ * They bind a registered device into a context (an open /dev/iommu), attach it to page tables
+ * there, and unbind it. Opaque types; ownership is stated at each call. All calls may sleep.
  */
 #ifndef IOF_CORE_CORE_H
 #define IOF_CORE_CORE_H
@@ -17,16 +18,17 @@ struct iof_device;	/* a device bound into a context */
 extern const struct file_operations iof_ctx_fops;
 
 /*
- * The context behind a descriptor, with a reference. -EBADF: no such descriptor. -EBADFD: a descriptor
- * of something else.
+ * The context behind a descriptor, with a reference. -EBADF: no such descriptor. -EBADFD: a
+ * descriptor of something else.
  */
 struct iof_ctx *iof_ctx_from_fd(int fd);
 void iof_ctx_put(struct iof_ctx *ctx);
 
 /*
  * Binds @dev into @ctx and claims its group for it. @keep_ctx: the binding keeps the context alive
- * after its descriptor is closed (VFIO), otherwise the caller is itself an object of that context (mock).
- * -EINVAL not cache coherent, -EPERM the group belongs to another context, -EBUSY already bound, -ENOMEM.
+ * after its descriptor is closed (VFIO), otherwise the caller is itself an object of that context
+ * (mock). -EINVAL not cache coherent, -EPERM the group belongs to another context, -EBUSY already
+ * bound, -ENOMEM.
  */
 struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev, bool keep_ctx);
 /* Requires that nothing is attached. Waits for calls that still use the device. Cannot fail. */
@@ -36,9 +38,10 @@ struct iof_hwdev *iof_device_hwdev(struct iof_device *idev);
 
 /*
  * Attach, replace, detach for the RID (IOF_NO_PASID) or a PASID, by the rules of section (d) of the
- * behaviour contract. *pt_id in: an IOAS or HWPT; out: the HWPT in force. attach of something attached:
- * -EBUSY; replace of something not attached: -EINVAL; detach of something not attached: no-op. Detach
- * and replace return only after every open fault of the old attachment has been answered.
+ * behaviour contract. *pt_id in: an IOAS or HWPT; out: the HWPT in force. attach of something
+ * attached: -EBUSY; replace of something not attached: -EINVAL; detach of something not attached:
+ * no-op. Detach and replace return only after every open fault of the old attachment has been
+ * answered.
  */
 int iof_device_attach(struct iof_device *idev, u32 pasid, u32 *pt_id);
 int iof_device_replace(struct iof_device *idev, u32 pasid, u32 *pt_id);
@@ -56,12 +59,12 @@ int iof_device_sva_unbind(struct iof_device *idev, u32 pasid);
 /* ---- test ioctls (mock.c) ---- */
 
 /*
- * What the publisher of a "iommu" node may give as the node's data (NULL: no test ioctls, nothing is
- * counted). Lives at least as long as the node and every context made through it: @contexts counts
- * those, from open until the last reference to the context is gone and it has been freed.
+ * What the publisher of a "iommu" node may give as the node's data (NULL: no test ioctls, nothing
+ * is counted). Lives at least as long as the node and every context made through it: @contexts
+ * counts those, from open until the last reference to the context is gone and it has been freed.
  *
- * With @test_ops, IOMMU_TEST_CMD of its contexts goes to test_ops->ioctl. The context is held for the
- * call; iof_ucmd_cmd() is the copied-in struct, written back to the user by iof_ucmd_respond().
+ * With @test_ops, IOMMU_TEST_CMD of its contexts goes to test_ops->ioctl. The context is held for
+ * the call; iof_ucmd_cmd() is the copied-in struct, written back to the user by iof_ucmd_respond().
  */
 struct iof_ucmd;
 struct iof_test_ops {
@@ -78,16 +81,16 @@ void *iof_ucmd_cmd(struct iof_ucmd *ucmd);
 int iof_ucmd_respond(struct iof_ucmd *ucmd, size_t len);
 
 /*
- * An object of the test driver in the context's id table (the "selftest device"). Embedded; destroy is
- * called by IOMMU_DESTROY and by the last close, and frees the memory. reserve/publish/abort as for
- * every object: reserve gives the id, publish makes it findable.
+ * An object of the test driver in the context's id table (the "selftest device"). Embedded; destroy
+ * is called by IOMMU_DESTROY and by the last close, and frees the memory. reserve/publish/abort as
+ * for every object: reserve gives the id, publish makes it findable.
  */
 struct iof_test_object;
 int iof_test_object_create(struct iof_ctx *ctx, void *priv, void (*destroy)(void *priv),
 			   struct iof_test_object **out);
 u32 iof_test_object_id(struct iof_test_object *tobj);
 void iof_test_object_publish(struct iof_test_object *tobj);
-void iof_test_object_abort(struct iof_test_object *tobj);	/* before publish; does not call destroy */
+void iof_test_object_abort(struct iof_test_object *tobj);	/* before publish; no destroy */
 /* priv of a published test object, held until put; -ENOENT. */
 void *iof_test_object_get(struct iof_ctx *ctx, u32 id, struct iof_test_object **out);
 void iof_test_object_put(struct iof_test_object *tobj);

@@ -3,9 +3,9 @@
  * machine.c - puts a machine together: DMA engines behind the software IOMMU, their VFIO nodes, and
  * /dev/iommu.
  *
- * Machines know nothing of each other. Creating checks everything first, then builds in the order of the
- * list; destroying goes backwards, and only when no descriptor made through the machine is left, so that
- * it cannot fail half-way. One thread at a time calls these for a machine.
+ * Machines know nothing of each other. Creating checks everything first, then builds in the order
+ * of the list; destroying goes backwards, and only when no descriptor made through the machine is
+ * left, so that it cannot fail half-way. One thread at a time calls these for a machine.
  */
 #include "machine.h"
 #include "mock.h"

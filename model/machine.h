@@ -3,8 +3,8 @@
  * machine.h - a machine: one software IOMMU, the devices behind it, and their device nodes.
  *
  * Plain C without kernel types, since user/ includes it too. A machine publishes /dev/iommu and one
- * /dev/vfio/devices/vfioN per DSA device into the node space it is given (struct iof_plat_space; NULL
- * in the kernel). Creating and destroying may sleep; one thread at a time per machine.
+ * /dev/vfio/devices/vfioN per DSA device into the node space it is given (struct iof_plat_space;
+ * NULL in the kernel). Creating and destroying may sleep; one thread at a time per machine.
  */
 #ifndef IOF_MODEL_MACHINE_H
 #define IOF_MODEL_MACHINE_H
@@ -13,30 +13,30 @@ struct iof_machine;
 struct iof_plat_space;
 
 enum iof_machine_device_kind {
-	IOF_MACHINE_DSA,	/* a DMA engine with the descriptors of Intel DSA, behind a VFIO node */
+	IOF_MACHINE_DSA,	/* a DMA engine with Intel DSA's descriptors, behind a VFIO node */
 };
 
 struct iof_machine_device {
 	enum iof_machine_device_kind kind;
 	unsigned int credits;		/* open page requests; 0: 256; at most 2^20 */
 	unsigned int engines;		/* worker threads; 0: 1; at most 16 */
-	unsigned int queue_depth;	/* descriptors the portal takes before EAGAIN; 0: 128, at most 4096 */
+	unsigned int queue_depth;	/* descriptors taken before EAGAIN; 0: 128, at most 4096 */
 	unsigned int max_pasids;	/* 0: 2^20; 1: none */
-	unsigned int pages_per_group;	/* most pages the device asks for in one group; 0: 1; at most 32 */
-	int group_with;			/* index of an earlier device whose isolation group it joins, or -1 */
+	unsigned int pages_per_group;	/* most pages asked for in one group; 0: 1; at most 32 */
+	int group_with;			/* an earlier device whose isolation group it joins, or -1 */
 };
 
 struct iof_machine_config {
 	const struct iof_machine_device *devices;
 	unsigned int nr_devices;	/* at most 256 */
-	int test_ioctls;		/* non-zero: IOMMU_TEST_CMD and the mock devices are offered */
+	int test_ioctls;		/* non-zero: there is IOMMU_TEST_CMD, with mock devices */
 	unsigned int mock_credits;	/* open page requests of a mock device; 0: 2^20 */
 };
 
 /* 0, -EINVAL a value outside its range, -ENOMEM, -EEXIST the names are taken. */
 int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_space *space,
 		       struct iof_machine **out);
-/* -EBUSY while any of its nodes, or a descriptor made through them, is open: nothing has happened. */
+/* -EBUSY: one of its nodes, or a descriptor made through them, is open; nothing has happened. */
 int iof_machine_destroy(struct iof_machine *machine);
 
 #endif

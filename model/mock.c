@@ -2,10 +2,10 @@
 /*
  * mock.c - the driver of the mock device.
  *
- * A device that moves no data: it only sends page requests (when a test ioctl says so) and counts the
- * answers. Its paging domains are an index from I/O page to physical address, so that a test can ask
- * what is mapped; I/O pages are half a CPU page, so that nobody takes the two for the same. Its nested
- * domains are four words that stand for a cache.
+ * A device that moves no data: it only sends page requests (when a test ioctl says so) and counts
+ * the answers. Its paging domains are an index from I/O page to physical address, so that a test
+ * can ask what is mapped; I/O pages are half a CPU page, so that nobody takes the two for the same.
+ * Its nested domains are four words that stand for a cache.
  *
  * Locks: none of its own. The core serialises attach() for a device and map/unmap of one range; the
  * rest is xarrays and single words.
@@ -93,8 +93,8 @@ static phys_addr_t mock_iova_to_phys(struct iof_domain *domain, unsigned long io
 	void *entry = xa_load(&md->entries, iova / MOCK_PAGE_SIZE);
 
 	if (entry)
-		return mock_entry_pa(entry) + iova % (mock_entry_large(entry) ? MOCK_HUGE_PAGE_SIZE :
-										MOCK_PAGE_SIZE);
+		return mock_entry_pa(entry) +
+		       iova % (mock_entry_large(entry) ? MOCK_HUGE_PAGE_SIZE : MOCK_PAGE_SIZE);
 	if (!md->huge)
 		return (phys_addr_t)-1;
 	entry = xa_load(&md->entries, ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE);
@@ -285,8 +285,8 @@ static const void *mock_hw_info(struct iof_hwdev *dev, u32 *type, u32 *len)
 }
 
 /*
- * The reserved PASID is a trap for those who undo a failed switch wrongly: its second change fails once.
- * A detach sets it again.
+ * The reserved PASID is a trap for those who undo a failed switch wrongly: its second change fails
+ * once. A detach sets it again.
  */
 static bool mock_trapped(struct iof_mock_device *mock, u32 pasid, struct iof_domain *new)
 {

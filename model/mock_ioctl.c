@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * mock_ioctl.c - IOMMU_TEST_CMD: programs make mock devices, move them between page tables and let them
- * fault.
+ * mock_ioctl.c - IOMMU_TEST_CMD: programs make mock devices, move them between page tables and let
+ * them fault.
  *
- * One table drives the ops. Each op gets the copied-in command and returns 0 or a negative errno; what
- * is not in the table, Linux's later ops included, is -EOPNOTSUPP. A device lives as long as its test
- * object: DESTROY of that object, or the end of the context, detaches it everywhere and removes it.
+ * One table drives the ops. Each op gets the copied-in command and returns 0 or a negative errno;
+ * what is not in the table, Linux's later ops included, is -EOPNOTSUPP. A device lives as long as
+ * its test object: DESTROY of that object, or the end of the context, detaches it everywhere and
+ * removes it.
  */
 #include "mock.h"
 
@@ -117,7 +118,8 @@ static int op_mock_domain_replace(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
 
-	return stdev_switch(ucmd, IOF_NO_PASID, &cmd->mock_domain_replace.pt_id, iof_device_replace);
+	return stdev_switch(ucmd, IOF_NO_PASID, &cmd->mock_domain_replace.pt_id,
+			    iof_device_replace);
 }
 
 static int op_pasid_attach(struct iof_ucmd *ucmd)

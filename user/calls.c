@@ -2,9 +2,9 @@
 /*
  * calls.c - the calls on one descriptor.
  *
- * Each asks the embedded world first. Its -EBADF is either "none of mine", and then the system call of
- * the same name is made, or the answer of a command that was itself given a bad descriptor; whether the
- * number is known tells the two apart. errno is left as it was found.
+ * Each asks the embedded world first. Its -EBADF is either "none of mine", and then the system call
+ * of the same name is made, or the answer of a command that was itself given a bad descriptor;
+ * whether the number is known tells the two apart. errno is left as it was found.
  */
 #include <errno.h>
 #include <sys/ioctl.h>

@@ -2,10 +2,10 @@
 /*
  * poll.c - poll(2) over descriptors of both kinds.
  *
- * Only ours, or none of ours: the world's own poll, or the system's, without detours. Mixed: what is ready
- * now is asked of each; if nothing is, the system's poll sleeps on all, since the eventfd behind one of
- * ours is readable exactly while it is. An eventfd cannot tell "writable" in the same way; whoever waits for
- * that in mixed company is looked at once in a while (WRITABLE_LOOK_MS).
+ * Only ours, or none of ours: the world's own poll, or the system's, without detours. Mixed: what
+ * is ready now is asked of each; if nothing is, the system's poll sleeps on all, since the eventfd
+ * behind one of ours is readable exactly while it is. An eventfd cannot tell "writable" in the same
+ * way; whoever waits for that in mixed company is looked at once in a while (WRITABLE_LOOK_MS).
  */
 #include <errno.h>
 #include <poll.h>
@@ -59,8 +59,8 @@ static int ask_ours(struct pollfd *fds, const char *ours, nfds_t nfds)
 }
 
 /*
- * One turn: what is ready now, or else a sleep of at most @timeout. @sys is scratch space. Returns the
- * number of ready entries; 0 may also mean "look again".
+ * One turn: what is ready now, or else a sleep of at most @timeout. @sys is scratch space. Returns
+ * the number of ready entries; 0 may also mean "look again".
  */
 static int turn(struct pollfd *fds, struct pollfd *sys, const char *ours, nfds_t nfds, int timeout)
 {

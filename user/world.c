@@ -2,9 +2,9 @@
 /*
  * world.c - opening and closing a world, and opening paths in it.
  *
- * An embedded world is a node space of the shim with one machine in it. The kernel's world is nothing but
- * the decision to use its /dev/iommu. A world knows nothing of its descriptors; what is still open is the
- * machine's to tell.
+ * An embedded world is a node space of the shim with one machine in it. The kernel's world is
+ * nothing but the decision to use its /dev/iommu. A world knows nothing of its descriptors; what is
+ * still open is the machine's to tell.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static unsigned int nr_devices(const struct iof_world_config *config)
 	return config->nr_dsa || config->dsa ? config->nr_dsa : 1;
 }
 
-/* @devices has room for nr_devices(). -EINVAL: the first device has nobody to share a group with. */
+/* @devices has room for nr_devices(). -EINVAL: the first has nobody to share a group with. */
 static int translate_devices(const struct iof_world_config *config,
 			     struct iof_machine_device *devices)
 {
@@ -87,7 +87,7 @@ static int open_embedded(struct iof_world *world, const struct iof_world_config 
 
 	if (rc)
 		return rc;
-	/* The process's own limit is about memory that cannot be swapped, which pins here are not. */
+	/* The process's own limit is about memory that cannot be swapped; pins here can. */
 	iof_sys_set_memlock(config->memlock ? config->memlock : UINT64_MAX - 1);
 	world->kind = IOF_WORLD_EMBEDDED;
 	world->space = iof_sys_space_create();

@@ -2,8 +2,8 @@
 /*
  * info.c - what a VFIO device says about itself, and its interrupts.
  *
- * Each interrupt index has one interrupt, which can be tied to an eventfd, fired by hand for testing,
- * and untied; there is no masking. Nothing here needs vdev->lock.
+ * Each interrupt index has one interrupt, which can be tied to an eventfd, fired by hand for
+ * testing, and untied; there is no masking. Nothing here needs vdev->lock.
  */
 #include "private.h"
 
@@ -144,7 +144,9 @@ int iof_vfio_set_irqs(struct iof_vfio_device *vdev, struct vfio_irq_set __user *
 	}
 	if (set.argsz - min < set.count * each || (each && !set.count))
 		return -EINVAL;
-	if (each && copy_from_user(each == sizeof(fd) ? (void *)&fd : (void *)&fire, arg->data, each))
+	if (each == sizeof(fd) && copy_from_user(&fd, arg->data, sizeof(fd)))
+		return -EFAULT;
+	if (each == sizeof(fire) && copy_from_user(&fire, arg->data, sizeof(fire)))
 		return -EFAULT;
 
 	mutex_lock(&vdev->irq_mutex);

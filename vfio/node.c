@@ -2,11 +2,12 @@
 /*
  * node.c - the file operations of a VFIO device node, and the binding to a context.
  *
- * A descriptor is nothing but a name until BIND; from then on it owns the device, until it is closed.
- * vdev->lock serialises bind, attach and detach. What only the owner may do looks at vf->owner, which
- * turns true once and stays; release runs when no call is in the file any more, so the owner's calls
- * need no lock against the unbind. Closing resets the device first, so that nothing of it waits for an
- * answer, then detaches every PASID that was attached through this descriptor, then unbinds.
+ * A descriptor is nothing but a name until BIND; from then on it owns the device, until it is
+ * closed. vdev->lock serialises bind, attach and detach. What only the owner may do looks at
+ * vf->owner, which turns true once and stays; release runs when no call is in the file any more, so
+ * the owner's calls need no lock against the unbind. Closing resets the device first, so that
+ * nothing of it waits for an answer, then detaches every PASID that was attached through this
+ * descriptor, then unbinds.
  */
 #include "private.h"
 
@@ -264,8 +265,8 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 }
 
 /*
- * Checks one access and gives its region: -EINVAL for what is outside of all of them or of the wrong
- * direction. The file position is where the access goes; nothing moves it.
+ * Checks one access and gives its region: -EINVAL for what is outside of all of them or of the
+ * wrong direction. The file position is where the access goes; nothing moves it.
  */
 static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter, u32 direction, u32 *region,
 			      u64 *off)

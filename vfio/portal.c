@@ -3,7 +3,8 @@
  * portal.c - the regions and the interrupt of a DMA engine's VFIO node.
  *
  * Region 0 is the portal: what is written there are descriptors, wherever inside. Region 1 is the
- * device's state, region 2 the times of its page requests, to be read. No locks: the engine takes care of its queue.
+ * device's state, region 2 the times of its page requests, to be read. No locks: the engine takes
+ * care of its queue.
  */
 #include "portal.h"
 

@@ -14,7 +14,7 @@ struct iof_vfio_device {
 	struct iof_plat_node *node;
 	atomic_t files;			/* open descriptors */
 
-	/* Bind, attach, detach; waits for faults to be answered, so nothing that answers takes it. */
+	/* Bind, attach, detach: these wait for faults, so nothing that answers faults takes it. */
 	struct mutex lock;
 	struct iof_device *idev;	/* NULL: not bound; constant while there is an owner */
 	struct xarray pasids;		/* those attached, to a page table or a process */
@@ -26,7 +26,7 @@ struct iof_vfio_device {
 
 struct iof_vfio_file {
 	struct iof_vfio_device *vdev;
-	bool owner;			/* of the binding; false to true once, acquire and release */
+	bool owner;			/* of the binding; true once for all: acquire, release */
 };
 
 /* info.c */

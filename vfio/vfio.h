@@ -2,9 +2,10 @@
 /*
  * vfio.h - the VFIO device node: how a program opens a device behind the IOMMU.
  *
- * The node (/dev/vfio/devices/vfioN) speaks the ioctls of <iofault/vfio.h> and of VFIO; what is behind
- * its regions and interrupts is the device model's, through struct iof_vfio_ops. A node may be opened
- * many times, one of its descriptors at a time owns the device: the one that bound it to a context.
+ * The node (/dev/vfio/devices/vfioN) speaks the ioctls of <iofault/vfio.h> and of VFIO; what is
+ * behind its regions and interrupts is the device model's, through struct iof_vfio_ops. A node may
+ * be opened many times, one of its descriptors at a time owns the device: the one that bound it to
+ * a context.
  */
 #ifndef IOF_VFIO_VFIO_H
 #define IOF_VFIO_VFIO_H
@@ -23,17 +24,18 @@ struct iof_vfio_region {
 struct iof_vfio_ops {
 	const struct iof_vfio_region *regions;
 	u32 nr_regions;
-	u32 nr_irqs;		/* interrupt indexes, each with one interrupt; at most IOF_VFIO_MAX_IRQS */
+	u32 nr_irqs;		/* indexes, each of one interrupt; at most IOF_VFIO_MAX_IRQS */
 	/*
-	 * Read from and write to a region; [off, off + iov_iter_count()) lies in it. The bytes moved, or a
-	 * negative errno.
+	 * Read from and write to a region; [off, off + iov_iter_count()) lies in it. The bytes
+	 * moved, or a negative errno.
 	 */
 	ssize_t (*read)(void *dev, u32 region, u64 off, struct iov_iter *to);
 	ssize_t (*write)(void *dev, u32 region, u64 off, struct iov_iter *from);
 	__poll_t (*poll)(void *dev, struct file *file, poll_table *wait);
 	/*
-	 * As after power-on: everything under way has ended and touches memory no more when this returns.
-	 * What waits for a page response is not waited for. Also called when the owner closes.
+	 * As after power-on: everything under way has ended and touches memory no more when this
+	 * returns. What waits for a page response is not waited for. Also called when the owner
+	 * closes.
 	 */
 	void (*reset)(void *dev);
 };

@@ -2,15 +2,15 @@
 /*
  * iofault.h - open, ioctl, read, write, poll and close on a world that has /dev/iommu.
  *
- * A world is either the embedded system (software IOMMU and devices inside this process: no root, no
- * module, no hardware) or the real one of the kernel this runs on. Both speak the ABI of
+ * A world is either the embedded system (software IOMMU and devices inside this process: no root,
+ * no module, no hardware) or the real one of the kernel this runs on. Both speak the ABI of
  * <iofault/iommufd.h> and <iofault/vfio.h>; a program written against these calls runs on either.
  *
- * Conventions: every call returns a negative errno on failure and never touches errno. All calls may be
- * made from any thread. Descriptors are ints that poll(2), epoll and io_uring can wait on until there is
- * something to read (to wait for room in a portal takes iof_poll()); reading and writing go through the
- * calls below. A descriptor that is not of an embedded world is passed to the system call of the same
- * name, so that one program text serves both.
+ * Conventions: every call returns a negative errno on failure and never touches errno. All calls
+ * may be made from any thread. Descriptors are ints that poll(2), epoll and io_uring can wait on
+ * until there is something to read (to wait for room in a portal takes iof_poll()); reading and
+ * writing go through the calls below. A descriptor that is not of an embedded world is passed to
+ * the system call of the same name, so that one program text serves both.
  */
 #ifndef IOFAULT_IOFAULT_H
 #define IOFAULT_IOFAULT_H
@@ -37,17 +37,17 @@ enum iof_world_kind {
 struct iof_dsa_config {
 	uint32_t credits;	  /* page requests it may have open; default 256, at most 2^20 */
 	uint32_t engines;	  /* descriptors worked on at a time; default 1, at most 16 */
-	uint32_t queue_depth;	  /* descriptors its portal takes before -EAGAIN; default 128, at most 4096 */
+	uint32_t queue_depth;	  /* descriptors taken before -EAGAIN; default 128, at most 4096 */
 	uint32_t max_pasids;	  /* default 2^20; 1: no PASIDs */
-	uint32_t pages_per_group; /* most pages it asks for in one page-request group; default 1, at most 32 */
+	uint32_t pages_per_group; /* most pages asked for at a time; default 1, at most 32 */
 	uint32_t share_group;	  /* non-zero: in the isolation group of the device before it */
 };
 
 struct iof_world_config {
 	enum iof_world_kind kind;
 	/*
-	 * Embedded only: the devices /dev/vfio/devices/vfio0, vfio1, ... NULL: as many as the number
-	 * says with defaults, one if that is 0.
+	 * Embedded only: the devices /dev/vfio/devices/vfio0, vfio1, ... NULL: as many as the
+	 * number says with defaults, one if that is 0.
 	 */
 	const struct iof_dsa_config *dsa;
 	uint32_t nr_dsa;
@@ -55,9 +55,9 @@ struct iof_world_config {
 	uint32_t test_ioctls;	/* non-zero: IOMMU_TEST_CMD and its mock devices */
 	uint32_t mock_credits;	/* page requests a mock device may have open; default 2^20 */
 	/*
-	 * Embedded only: bytes that may be mapped for devices, counted as RLIMIT_MEMLOCK counts them. 0: as
-	 * many as one likes, since nothing is really locked in memory. The last world opened decides, for
-	 * all of the process.
+	 * Embedded only: bytes that may be mapped for devices, counted as RLIMIT_MEMLOCK counts
+	 * them. 0: as many as one likes, since nothing is really locked in memory. The last world
+	 * opened decides, for all of the process.
 	 */
 	uint64_t memlock;
 };
@@ -73,8 +73,8 @@ int iof_world_close(struct iof_world *world);
 enum iof_world_kind iof_world_kind(const struct iof_world *world);
 
 /*
- * Opens a path of the world: "/dev/iommu", "/dev/vfio/devices/vfioN". @flags as open(2); O_CLOEXEC is
- * always on. The descriptor, -ENOENT, -EMFILE, -ENOMEM, or what open(2) says.
+ * Opens a path of the world: "/dev/iommu", "/dev/vfio/devices/vfioN". @flags as open(2); O_CLOEXEC
+ * is always on. The descriptor, -ENOENT, -EMFILE, -ENOMEM, or what open(2) says.
  */
 int iof_open(struct iof_world *world, const char *path, int flags);
 
@@ -89,12 +89,12 @@ ssize_t iof_writev2(int fd, const struct iovec *iov, int iovcnt, int flags);
 ssize_t iof_pread(int fd, void *buf, size_t len, off_t off);
 ssize_t iof_pwrite(int fd, const void *buf, size_t len, off_t off);
 
-/* As poll(2): the number of entries with revents, 0 on time-out (milliseconds, -1: none), -EINTR. */
+/* As poll(2): the entries with revents, 0 on time-out (milliseconds, -1: none), -EINTR. */
 int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout);
 
 /*
- * Ends a descriptor; what it means is in the ABI headers (the last close of a fault queue answers what is
- * open). -EBADF. close(2) must not be used on descriptors of an embedded world.
+ * Ends a descriptor; what it means is in the ABI headers (the last close of a fault queue answers
+ * what is open). -EBADF. close(2) must not be used on descriptors of an embedded world.
  */
 int iof_close(int fd);
 

@@ -226,9 +226,9 @@ struct iommu_test_cmd {
 			__u32 revoked;
 		} dmabuf_revoke;
 		/*
-		 * One page request exactly as given, so that groups of several pages, unfinished and
-		 * mixed-up ones can be made. Fails as the driver that reports it would see it fail:
-		 * EINVAL nobody listens, ENOSPC beyond the device's credits, ENOMEM.
+		 * One page request exactly as given, so that groups of several pages, unfinished
+		 * and mixed-up ones can be made. Fails as the driver that reports it would see it
+		 * fail: EINVAL nobody listens, ENOSPC beyond the device's credits, ENOMEM.
 		 */
 		struct {
 			__u32 dev_id;	/* a bound device of the mock; `id` is not used */

@@ -154,8 +154,9 @@ struct iof_vfio_dsa_state {
 };
 
 /*
- * How long the page-request groups of a DMA engine were open, from sending to resuming, since the device
- * was made: a struct iof_histogram of <iofault/histogram.h>, by pread() at the region's offset.
+ * How long the page-request groups of a DMA engine were open, from sending to resuming, since the
+ * device was made: a struct iof_histogram of <iofault/histogram.h>, by pread() at the region's
+ * offset.
  */
 #define IOF_VFIO_REGION_LATENCY 2
 

@@ -3,9 +3,9 @@
  * abi.h - what the ABI tests share: a world to test, and each command as a function.
  *
  * The tests run on the embedded world, or, with IOFAULT_WORLD=kernel in the environment, on the
- * /dev/iommu of the kernel they run on, which must have its test ioctls. Every wrapper returns 0 (or an
- * id, a descriptor, a count) or a negative errno, and fills the structs in completely; a test that needs
- * a field of its own calls iof_ioctl().
+ * /dev/iommu of the kernel they run on, which must have its test ioctls. Every wrapper returns 0
+ * (or an id, a descriptor, a count) or a negative errno, and fills the structs in completely; a
+ * test that needs a field of its own calls iof_ioctl().
  */
 #ifndef TESTS_ABI_H
 #define TESTS_ABI_H
@@ -64,7 +64,8 @@ struct abi_mock {
 };
 int abi_mock(int fd, uint32_t pt, uint32_t flags, struct abi_mock *mock);
 int abi_mock_replace(int fd, const struct abi_mock *mock, uint32_t pt);
-int abi_trigger(int fd, uint32_t idev, uint32_t pasid, uint32_t grpid, uint32_t perm, uint64_t addr);
+int abi_trigger(int fd, uint32_t idev, uint32_t pasid, uint32_t grpid, uint32_t perm,
+		uint64_t addr);
 /* iofault's own ops: -EOPNOTSUPP elsewhere. */
 int abi_page_req(int fd, uint32_t idev, uint32_t flags, uint32_t pasid, uint32_t grpid,
 		 uint64_t addr);

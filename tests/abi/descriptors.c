@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * descriptors.c - proves that descriptors are real: poll, epoll and io_uring wait on them next to others,
- * each readiness shows once it is there and is gone once it was taken; numbers end with close; a fault
- * queue outlives the /dev/iommu it came from.
+ * descriptors.c - proves that descriptors are real: poll, epoll and io_uring wait on them next to
+ * others, each readiness shows once it is there and is gone once it was taken; numbers end with
+ * close; a fault queue outlives the /dev/iommu it came from.
  */
 #include "abi.h"
 
@@ -223,7 +223,7 @@ static void a_sleeping_poll_is_woken(void **state)
 	close(pipefd[1]);
 }
 
-/* Closing under a poller harms nobody; the queue is closed at the latest when the poller is back. */
+/* Closing under a poller harms nobody; the queue is gone at the latest when that is back. */
 static void close_while_polling(void **state)
 {
 	struct fix *f = *state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * one_fault.c - proves the thinnest whole way: one page request of one device becomes readable, is read,
- * is answered, and the device hears the answer once. Everything else stands on this.
+ * one_fault.c - proves the thinnest whole way: one page request of one device becomes readable, is
+ * read, is answered, and the device hears the answer once. Everything else stands on this.
  */
 #include "abi.h"
 

@@ -554,7 +554,7 @@ static void the_queue_is_bounded(void **state)
 	free(w);
 }
 
-/* A device that waits for an answer is closed all the same, and its fault is gone from the queue. */
+/* A device that waits for an answer is closed all the same; its fault is gone from the queue. */
 static void closing_ends_open_faults(void **state)
 {
 	struct fix *f = *state;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * vfio_races.c - proves that a DMA engine under way can be attached elsewhere, detached, reset, closed and
- * bound again at any moment, with a handler that answers meanwhile: nothing hangs, every page-request group
- * has had exactly one answer, and nothing is left.
+ * vfio_races.c - proves that a DMA engine under way can be attached elsewhere, detached, reset,
+ * closed and bound again at any moment, with a handler that answers meanwhile: nothing hangs, every
+ * page-request group has had exactly one answer, and nothing is left.
  *
  * Actions are drawn from a table by a generator with a seed; SEED in the environment replays one.
  */
@@ -171,7 +171,8 @@ static void begin(struct rig *r)
 	r->id = abi_bind(r->dev, r->fd);
 	assert_id(r->id);
 	for (int i = 0; i < 2; i++) {
-		r->hwpt[i] = abi_hwpt_fault(r->fd, r->id, r->ioas, IOMMU_HWPT_ALLOC_PASID, r->fault);
+		r->hwpt[i] = abi_hwpt_fault(r->fd, r->id, r->ioas, IOMMU_HWPT_ALLOC_PASID,
+					    r->fault);
 		assert_id(r->hwpt[i]);
 	}
 }

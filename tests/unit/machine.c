@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * machine.c - proves that a machine is whole or not there: wherever an allocation fails, nothing of it is
- * left; it cannot be destroyed under open descriptors; and the commands of its mock devices and VFIO nodes
- * undo themselves when an allocation or a user copy fails.
+ * machine.c - proves that a machine is whole or not there: wherever an allocation fails, nothing of
+ * it is left; it cannot be destroyed under open descriptors; and the commands of its mock devices
+ * and VFIO nodes undo themselves when an allocation or a user copy fails.
  */
 #include "env.h"
 

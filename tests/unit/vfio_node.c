@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * vfio_node.c - proves what a VFIO node asks of the device behind it: a close resets first, then detaches
- * everything, then gives the device back; accesses reach the right region; interrupts raised while the
- * eventfd is changed go to one that is still there.
+ * vfio_node.c - proves what a VFIO node asks of the device behind it: a close resets first, then
+ * detaches everything, then gives the device back; accesses reach the right region; interrupts
+ * raised while the eventfd is changed go to one that is still there.
  */
 #include "env.h"
 
