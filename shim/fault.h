@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fault.h - what tests do to the shim: make the n-th something fail, count what lives, look at pins, say
- * what the process may do, and hear about misuse. Plain C. Not for products: user/ does not include it.
+ * fault.h - what tests do to the shim: make the n-th something fail, count what lives, look at
+ * pins, say what the process may do, and hear about misuse. Plain C. Not for products: user/ does
+ * not include it.
  */
 #ifndef IOF_SHIM_FAULT_H
 #define IOF_SHIM_FAULT_H
@@ -10,7 +11,7 @@
 #include <stddef.h>
 
 enum iof_fail_kind {
-	IOF_FAIL_ALLOC,		/* kmalloc family, caches, pages, xarray entries, descriptors' memory */
+	IOF_FAIL_ALLOC,		/* kmalloc family, caches, pages, xarray entries, descriptors */
 	IOF_FAIL_COPY,		/* user copies: copy_*_user, get_user, put_user, iterators */
 	IOF_FAIL_PIN,		/* pin_user_pages*() and get_user_pages*(): nothing is pinned */
 	IOF_FAIL_KINDS,
@@ -50,7 +51,10 @@ extern int iof_shim_panic_on_warn;
 /* How many there were. */
 unsigned long iof_shim_warnings(void);
 
-/* User memory of this process as others' is reached, by process_vm_readv(): slower, no signal handler. */
+/*
+ * User memory of this process as others' is reached, by process_vm_readv(): slower, no signal
+ * handler.
+ */
 void iof_shim_force_remote_copies(bool on);
 
 #endif

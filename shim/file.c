@@ -2,14 +2,16 @@
 /*
  * file.c - open files, the table of descriptors, and the eventfds that say when a file is readable.
  *
- * A look-up reads a table indexed by number inside RCU and takes a reference; nothing on that way locks.
+ * A look-up reads a table indexed by number inside RCU and takes a reference; nothing on that way
+ * locks.
  *
- * Readiness. A descriptor's eventfd is to be readable exactly while f_op->poll says so. Two things change
- * it: a wake-up (an entry of ours on the file's wait queues) makes it readable at once; a look (poll, then
- * write or drain, until both agree) after each call that may have consumed. A wake-up cannot look, since its
- * caller may hold the file's locks; and what it announces may have been consumed before it came. So the thread
- * that made a descriptor readable looks at it again as soon as it holds no lock: at the end of its call or
- * work item, or when it goes to sleep. Looks exclude each other; so when all is quiet both agree.
+ * Readiness. A descriptor's eventfd is to be readable exactly while f_op->poll says so. Two things
+ * change it: a wake-up (an entry of ours on the file's wait queues) makes it readable at once; a
+ * look (poll, then write or drain, until both agree) after each call that may have consumed. A
+ * wake-up cannot look, since its caller may hold the file's locks; and what it announces may have
+ * been consumed before it came. So the thread that made a descriptor readable looks at it again as
+ * soon as it holds no lock: at the end of its call or work item, or when it goes to sleep. Looks
+ * exclude each other; so when all is quiet both agree.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -133,7 +135,10 @@ static void say(struct iof_shim_ready *ready, bool readable)
 		done = write(ready->fd, &count, sizeof(count));
 	else
 		done = read(ready->fd, &count, sizeof(count));
-	/* the program closed the number behind our back, or took the count itself: nothing to be done */
+	/*
+	 * the program closed the number behind our back, or took the count itself: nothing to be
+	 * done
+	 */
 	(void)done;
 }
 
@@ -146,7 +151,10 @@ static int ready_wake(struct wait_queue_entry *entry, unsigned int mode, int fla
 
 	(void)mode;
 	(void)flags;
-	/* what is announced is visible before this look at the flag, as look()'s change is before its poll */
+	/*
+	 * what is announced is visible before this look at the flag, as look()'s change is before
+	 * its poll
+	 */
 	smp_mb();
 	readable = __atomic_load_n(&ready->readable, __ATOMIC_RELAXED);
 	if (key && !(key_to_poll(key) & READABLE)) {
@@ -273,7 +281,10 @@ void iof_shim_ready_enable(struct file *file, bool on)
 
 /* ---- descriptors ---- */
 
-/* The number was ours until the program closed it behind our back: as if it had been closed through us. */
+/*
+ * The number was ours until the program closed it behind our back: as if it had been closed through
+ * us.
+ */
 static void drop_stale(struct slot *slot);
 
 int iof_shim_get_unused_fd(unsigned int flags)
@@ -507,7 +518,9 @@ loff_t iof_shim_noop_llseek(struct file *file, loff_t offset, int whence)
 
 long iof_shim_compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return file->f_op->unlocked_ioctl ? file->f_op->unlocked_ioctl(file, cmd, (u32)arg) : -ENOIOCTLCMD;
+	if (!file->f_op->unlocked_ioctl)
+		return -ENOIOCTLCMD;
+	return file->f_op->unlocked_ioctl(file, cmd, (u32)arg);
 }
 
 /* ---- eventfds of the program ---- */

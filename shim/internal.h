@@ -42,16 +42,20 @@ static inline void iof_shim_fixup_need(void)
 /* Whether a page of the process (0: this one) is in memory, by the kernel's pagemap. */
 bool iof_shim_page_present(pid_t pid, unsigned long addr);
 
-/* Threads of the shim's own: detached, or joined by the caller, with the program's signals blocked. */
+/*
+ * Threads of the shim's own: detached, or joined by the caller, with the program's signals blocked.
+ */
 int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, bool detached);
 
-/* A futex that is private to the process. 0, or -EINTR, -ETIMEDOUT, -EAGAIN. @deadline_ns 0: none. */
+/*
+ * A futex that is private to the process. 0, or -EINTR, -ETIMEDOUT, -EAGAIN. @deadline_ns 0: none.
+ */
 int iof_shim_futex_wait(unsigned int *word, unsigned int value, u64 deadline_ns);
 void iof_shim_futex_wake(unsigned int *word, int n);
 
 /*
- * Between the two the thread's wake-ups are decided but not yet carried out: the system call comes after the
- * queue's lock is released, so that the woken thread does not run into it.
+ * Between the two the thread's wake-ups are decided but not yet carried out: the system call comes
+ * after the queue's lock is released, so that the woken thread does not run into it.
  */
 void iof_shim_hold_wakes(void);
 void iof_shim_send_wakes(void);

@@ -2,9 +2,9 @@
 /*
  * lock.c - the slow halves of the locks, and the watch over who holds what in which order.
  *
- * Each thread keeps a stack of what it holds. Classes get small numbers when a lock of theirs is first
- * taken; an edge A -> B says that B was once taken while A was held. A new edge that makes B reach A is an
- * order that can deadlock and is told once. Known edges cost one bit test.
+ * Each thread keeps a stack of what it holds. Classes get small numbers when a lock of theirs is
+ * first taken; an edge A -> B says that B was once taken while A was held. A new edge that makes B
+ * reach A is an order that can deadlock and is told once. Known edges cost one bit test.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -144,8 +144,8 @@ static bool rwsem_grab(struct rw_semaphore *sem, bool write)
 }
 
 /*
- * First come, first served. The waiters bit sends everybody who arrives here and makes every release that
- * could let somebody in come to iof_shim_rwsem_wake().
+ * First come, first served. The waiters bit sends everybody who arrives here and makes every
+ * release that could let somebody in come to iof_shim_rwsem_wake().
  */
 void iof_shim_rwsem_wait(struct rw_semaphore *sem, bool write)
 {
@@ -276,10 +276,11 @@ static void add_edge(unsigned int from, unsigned int to)
 
 	order_lock();
 	inverted = reaches(to, from, seen);
-	__atomic_fetch_or(&order.after[from][to / WORD_BITS], 1ull << (to % WORD_BITS), __ATOMIC_RELAXED);
+	__atomic_fetch_or(&order.after[from][to / WORD_BITS], 1ull << (to % WORD_BITS),
+			  __ATOMIC_RELAXED);
 	order_unlock();
 	if (inverted)
-		iof_shim_complain("lock order: %s/%u taken while %s/%u is held, but the other order was used too",
+		iof_shim_complain("lock order: %s/%u under %s/%u, and once the other way round",
 				  order.class[to].name, order.class[to].subclass,
 				  order.class[from].name, order.class[from].subclass);
 }
@@ -306,7 +307,7 @@ void iof_shim_acquire(struct lockdep_map *map, unsigned int subclass, unsigned i
 			continue;
 		if (unlikely(held->class_id == class)) {
 			if (!(held->flags & flags & IOF_SHIM_LOCK_READ))
-				iof_shim_complain("two locks of class %s/%u nested without a subclass",
+				iof_shim_complain("two of class %s/%u nested without a subclass",
 						  map->name, subclass);
 			continue;
 		}
@@ -380,12 +381,14 @@ bool iof_shim_in_atomic(void)
 void iof_shim_might_sleep(const char *file, int line, const char *func)
 {
 	struct task_struct *task = current;
+	const char *last = "none";
 
 	if (likely(!task->iof_preempt && !task->iof_rcu_depth))
 		return;
+	if (task->iof_nheld)
+		last = task->iof_held[task->iof_nheld - 1].map->name;
 	if (task->iof_preempt)
-		iof_shim_warn(file, line, func, "may sleep while a spinlock is held (%s)",
-			      task->iof_nheld ? task->iof_held[task->iof_nheld - 1].map->name : "none");
+		iof_shim_warn(file, line, func, "may sleep while a spinlock is held (%s)", last);
 	else
 		iof_shim_warn(file, line, func, "may sleep inside an RCU reader");
 }

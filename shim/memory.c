@@ -2,9 +2,9 @@
 /*
  * memory.c - kernel memory: the kmalloc family, caches, and whole pages, over libc's allocator.
  *
- * Every object is an allocation of its own, so sanitizers see its borders; in builds with checks the memory
- * is poisoned when freed and live objects are counted. An allocation fails when a test wants it to
- * (report.c), when it may not sleep and the test forbids those, or when libc has none.
+ * Every object is an allocation of its own, so sanitizers see its borders; in builds with checks
+ * the memory is poisoned when freed and live objects are counted. An allocation fails when a test
+ * wants it to (report.c), when it may not sleep and the test forbids those, or when libc has none.
  */
 #include <malloc.h>
 #include <stdlib.h>

@@ -2,10 +2,11 @@
 /*
  * mm.c - struct page for user memory, pinning, and who is charged.
  *
- * The pages of an address space are described by sections of 512, made when one of them is first pinned and
- * kept from then on (16 bytes each), reached through two levels of tables by frame number without a lock.
- * Pinning makes the pages present with madvise() in one call for the range; where a page cannot be had, what
- * comes before it stays pinned and its number is returned, as the kernel does.
+ * The pages of an address space are described by sections of 512, made when one of them is first
+ * pinned and kept from then on (16 bytes each), reached through two levels of tables by frame
+ * number without a lock. Pinning makes the pages present with madvise() in one call for the range;
+ * where a page cannot be had, what comes before it stays pinned and its number is returned, as the
+ * kernel does.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -32,7 +33,9 @@
 #define SECTION_PAGES (1ul << SECTION_SHIFT)
 #define LEAF_SHIFT 13
 #define LEAF_SIZE (1ul << LEAF_SHIFT)
-/* 47 bits of user address, 12 within the page, 9 within the section, 13 in the leaf: 13 are left. */
+/*
+ * 47 bits of user address, 12 within the page, 9 within the section, 13 in the leaf: 13 are left.
+ */
 #define ROOT_SIZE (1ul << 13)
 
 struct section {
@@ -59,7 +62,8 @@ static void *publish(void **slot, void *fresh)
 {
 	void *seen = NULL;
 
-	if (__atomic_compare_exchange_n(slot, &seen, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(slot, &seen, fresh, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
 		return fresh;
 	free(fresh);
 	return seen;
@@ -117,7 +121,10 @@ int iof_shim_pin_count(const void *addr)
 
 /* ---- bringing pages in ---- */
 
-/* The processor touches them; a write puts back what it read, atomically, so that nobody's store is lost. */
+/*
+ * The processor touches them; a write puts back what it read, atomically, so that nobody's store is
+ * lost.
+ */
 static int touch(unsigned long addr, bool write)
 {
 	u64 *p = (u64 *)addr, seen;
@@ -139,8 +146,8 @@ static bool have_populate(void)
 	int known = __atomic_load_n(&have, __ATOMIC_RELAXED);
 
 	if (!known) {
-		void *own = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				 -1, 0);
+		void *own = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		known = own != MAP_FAILED && !madvise(own, PAGE_SIZE, MADV_POPULATE_WRITE) ? 1 : -1;
 		if (own != MAP_FAILED)
@@ -256,8 +263,10 @@ void iof_shim_unpin(struct page *page, unsigned long n)
 
 	for (unsigned long i = 0; i < n; i++) {
 		/* within a section neighbours are neighbours */
-		if (i)
-			page = (pfn + i) & (SECTION_PAGES - 1) ? page + 1 : iof_shim_pfn_to_page(pfn + i);
+		if (i && (pfn + i) & (SECTION_PAGES - 1))
+			page++;
+		else if (i)
+			page = iof_shim_pfn_to_page(pfn + i);
 		if (WARN_ON(!page || atomic_read(&page->pins) <= 0))
 			return;
 		atomic_dec(&page->pins);

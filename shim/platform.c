@@ -2,10 +2,11 @@
 /*
  * platform.c - memory that may be gone, and the platform hooks of core/kapi.h.
  *
- * On x86-64 the process's own memory is touched by a few instructions whose addresses are known here. A
- * SIGSEGV or SIGBUS raised by one of them continues behind it with the count of what was left; every other
- * one goes to the handler that was there before. Elsewhere, for other processes, and when a test asks for it,
- * process_vm_readv() and process_vm_writev() do the work and no handler is involved.
+ * On x86-64 the process's own memory is touched by a few instructions whose addresses are known
+ * here. A SIGSEGV or SIGBUS raised by one of them continues behind it with the count of what was
+ * left; every other one goes to the handler that was there before. Elsewhere, for other processes,
+ * and when a test asks for it, process_vm_readv() and process_vm_writev() do the work and no
+ * handler is involved.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -79,9 +80,9 @@ static size_t bounce_copy(void *dst, const void *src, size_t n)
 
 #if defined(__x86_64__)
 /*
- * size_t iof_shim_asm_copy(dst, src, n): bytes not copied. %rcx always holds what is left, so the fix-up
- * needs no more than an address: a fault in the words goes on in bytes to find the exact end, a fault in
- * the bytes is the end.
+ * size_t iof_shim_asm_copy(dst, src, n): bytes not copied. %rcx always holds what is left, so the
+ * fix-up needs no more than an address: a fault in the words goes on in bytes to find the exact
+ * end, a fault in the bytes is the end.
  */
 __asm__(
 "	.text\n"
@@ -192,9 +193,10 @@ static bool fix_up(ucontext_t *context)
 }
 
 /*
- * The handlers that ours replaced, never freed, so that a handler in progress can look at them. A program
- * that installs its own later gets ours put on top again by the next call; its own may then call ours as the
- * "previous" one, which is told from a new fault by the stack and must not go round in circles.
+ * The handlers that ours replaced, never freed, so that a handler in progress can look at them. A
+ * program that installs its own later gets ours put on top again by the next call; its own may then
+ * call ours as the "previous" one, which is told from a new fault by the stack and must not go
+ * round in circles.
  */
 #define MAX_OLD 16
 
@@ -376,8 +378,8 @@ size_t iof_plat_copy(void *dst, const void *src, size_t n)
 /* ---- the address space of a process, as a device that shares its tables sees it ---- */
 
 /*
- * /proc/self/pagemap stays open, since it is asked for each page; a child made by fork() opens its own.
- * Bit 63 of an entry: present.
+ * /proc/self/pagemap stays open, since it is asked for each page; a child made by fork() opens its
+ * own. Bit 63 of an entry: present.
  */
 static int own_pagemap = -1;
 
@@ -433,8 +435,9 @@ bool iof_shim_page_present(pid_t pid, unsigned long addr)
 }
 
 /*
- * For a write: nobody says cheaply whether the page still awaits its copy-on-write; the processor would do it
- * unseen under the copy, so presence counts and a mapping without permission fails in iof_plat_mm_copy().
+ * For a write: nobody says cheaply whether the page still awaits its copy-on-write; the processor
+ * would do it unseen under the copy, so presence counts and a mapping without permission fails in
+ * iof_plat_mm_copy().
  */
 bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write)
 {

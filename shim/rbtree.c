@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rbtree.c - the kernel's calls on trees whose balancing is libbsd's. Its functions are generated for
- * struct rb_node itself; the caller has already searched and linked, so only colouring is called.
+ * rbtree.c - the kernel's calls on trees whose balancing is libbsd's. Its functions are generated
+ * for struct rb_node itself; the caller has already searched and linked, so only colouring is
+ * called.
  */
 #include <bsd/sys/tree.h>
 
-/* The kernel's name for an empty tree is libbsd's for the top of one, which only its own code needs. */
+/*
+ * The kernel's name for an empty tree is libbsd's for the top of one, which only its own code
+ * needs.
+ */
 #define iof_bsd_root(head) ((head)->rbh_root)
 #undef RB_ROOT
 #define RB_ROOT(head) iof_bsd_root(head)

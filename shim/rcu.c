@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rcu.c - readers and grace periods by liburcu (the "bulletproof" flavour: threads need no registration),
- * called out of line; deferred calls by a thread of ours.
+ * rcu.c - readers and grace periods by liburcu (the "bulletproof" flavour: threads need no
+ * registration), called out of line; deferred calls by a thread of ours.
  *
- * TSan cannot see inside liburcu, so the one ordering it gives is told to it: what a reader did before it
- * left happens before what follows a grace period. This file must not see <linux/rcupdate.h>, whose names
- * liburcu has too.
+ * TSan cannot see inside liburcu, so the one ordering it gives is told to it: what a reader did
+ * before it left happens before what follows a grace period. This file must not see
+ * <linux/rcupdate.h>, whose names liburcu has too.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.c - what the shim tells (messages, warnings, bugs), what it counts, and what it makes fail.
+ * report.c - what the shim tells (messages, warnings, bugs), what it counts, and what it makes
+ * fail.
  *
- * Messages are one write(2) to stderr each, so that lines of several threads stay whole. Injected failures
- * are armed per kind, for the process or for one thread; while none is armed the whole cost is one load.
+ * Messages are one write(2) to stderr each, so that lines of several threads stay whole. Injected
+ * failures are armed per kind, for the process or for one thread; while none is armed the whole
+ * cost is one load.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -49,8 +51,9 @@ static void print_line(const char *head, const char *fmt, va_list args)
 void iof_shim_printk(int level, const char *fmt, ...)
 {
 	static const char *const heads[] = {
-		"iofault: emergency: ", "iofault: alert: ", "iofault: critical: ", "iofault: error: ",
-		"iofault: warning: ", "iofault: ", "iofault: ", "iofault: debug: ",
+		"iofault: emergency: ", "iofault: alert: ", "iofault: critical: ",
+		"iofault: error: ", "iofault: warning: ", "iofault: ", "iofault: ",
+		"iofault: debug: ",
 	};
 	va_list args;
 
@@ -164,7 +167,8 @@ static struct {
 	unsigned long fired[IOF_FAIL_KINDS];
 	bool atomic_allocs;
 } failing;
-static __thread struct fail thread_failing[IOF_FAIL_KINDS] __attribute__((tls_model("initial-exec")));
+static __thread struct fail thread_failing[IOF_FAIL_KINDS]
+	__attribute__((tls_model("initial-exec")));
 
 /* The lock is bare: this runs below everything that the checks watch. */
 static void fail_lock(void)

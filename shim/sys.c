@@ -2,9 +2,10 @@
 /*
  * sys.c - the "system calls" of the embedded world (sys.h), and its device nodes.
  *
- * Each call looks up the file, does what the kernel's own entry does before and after the file operation
- * (modes, limits, RWF_NOWAIT, restarts become EINTR), and lets the descriptor's readiness follow. A space is
- * a list of nodes under a mutex; an open file counts on its node, which must be gone from use when removed.
+ * Each call looks up the file, does what the kernel's own entry does before and after the file
+ * operation (modes, limits, RWF_NOWAIT, restarts become EINTR), and lets the descriptor's readiness
+ * follow. A space is a list of nodes under a mutex; an open file counts on its node, which must be
+ * gone from use when removed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -353,18 +354,17 @@ static void end(struct transfer *t)
 
 static ssize_t transfer_one(struct transfer *t, void *buf, size_t len)
 {
+	const struct file_operations *fops = t->file->f_op;
 	struct iov_iter iter;
 	ssize_t rc = check(t);
 
 	if (rc)
 		return rc;
-	if (!by_iter(t) || (t->rw == ITER_SOURCE ? !!t->file->f_op->write : !!t->file->f_op->read)) {
-		if (!t->flags) {
-			begin(t);
-			rc = one_buffer(t, buf, min_t(size_t, len, MAX_RW_COUNT));
-			end(t);
-			return rc;
-		}
+	if (!t->flags && (t->rw == ITER_SOURCE ? !!fops->write : !!fops->read)) {
+		begin(t);
+		rc = one_buffer(t, buf, min_t(size_t, len, MAX_RW_COUNT));
+		end(t);
+		return rc;
 	}
 	rc = import_ubuf(t->rw, buf, len, &iter);
 	if (rc)
@@ -414,7 +414,8 @@ static ssize_t transfer_vector(struct transfer *t, const struct iovec *uiov, int
 	if (total > 0) {
 		begin(t);
 		if (by_iter(t)) {
-			iov_iter_init(&iter, (unsigned int)t->rw, iov, (unsigned long)n, (size_t)total);
+			iov_iter_init(&iter, (unsigned int)t->rw, iov, (unsigned long)n,
+				      (size_t)total);
 			rc = through_iter(t, &iter);
 		} else {
 			rc = segment_by_segment(t, iov, n);

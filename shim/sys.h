@@ -3,9 +3,9 @@
  * sys.h - the "system calls" of the embedded world: what user/ and tests see of the shim. Plain C.
  *
  * All calls return a negative errno on failure, never set errno, and may be called from any thread.
- * Descriptors are numbers of real eventfds, readable exactly while the file is readable; -EBADF says that
- * the number is none of ours, and the caller hands it to the real system call. A space is a "/dev" of its
- * own: nodes of one machine live in one space.
+ * Descriptors are numbers of real eventfds, readable exactly while the file is readable; -EBADF
+ * says that the number is none of ours, and the caller hands it to the real system call. A space is
+ * a "/dev" of its own: nodes of one machine live in one space.
  */
 #ifndef IOF_SHIM_SYS_H
 #define IOF_SHIM_SYS_H
@@ -24,8 +24,8 @@ struct iof_plat_space;
 
 /*
  * Installs the fix-up for SIGSEGV and SIGBUS, in front of the program's own handlers. Called by
- * iof_sys_space_create() and iof_sys_open(); harmless when repeated, and to be repeated by a program that
- * replaced the handlers since without chaining. 0 or -errno.
+ * iof_sys_space_create() and iof_sys_open(); harmless when repeated, and to be repeated by a
+ * program that replaced the handlers since without chaining. 0 or -errno.
  */
 int iof_sys_init(void);
 
@@ -56,31 +56,36 @@ int iof_sys_set_flags(int fd, int flags);
 /* Which of @events (and POLLERR, POLLHUP) hold now. Never sleeps, makes no system call. */
 int iof_sys_poll(int fd, short events);
 /*
- * poll(2) on descriptors of ours: sleeps in the files' own wait queues, which costs no eventfd traffic.
- * A number that is none of ours: -EBADF for the call, before anything else. Negative numbers are skipped.
- * @timeout_ms < 0: for ever. -EINTR as poll(2).
+ * poll(2) on descriptors of ours: sleeps in the files' own wait queues, which costs no eventfd
+ * traffic. A number that is none of ours: -EBADF for the call, before anything else. Negative
+ * numbers are skipped. @timeout_ms < 0: for ever. -EINTR as poll(2).
  */
 int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms);
 
 /*
- * Whether the eventfd behind @fd follows the file (it does from the start). A program whose reader sleeps
- * in iof_sys_pollv() or a blocking read turns it off and saves a system call at each turn of readiness.
+ * Whether the eventfd behind @fd follows the file (it does from the start). A program whose reader
+ * sleeps in iof_sys_pollv() or a blocking read turns it off and saves a system call at each turn of
+ * readiness.
  */
 int iof_sys_set_readiness(int fd, bool on);
 
 /* What /proc/PID/fdinfo would show beyond the common lines; length, as snprintf(3) cut to @size. */
 ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
 
-/* Waits until everything deferred (RCU callbacks, work items) has run. For tests and leak counts. */
+/*
+ * Waits until everything deferred (RCU callbacks, work items) has run. For tests and leak counts.
+ */
 void iof_sys_settle(void);
 
 /*
- * What counts as RLIMIT_MEMLOCK from now on, in bytes; UINT64_MAX: the process's own limit, as at the
- * beginning.
+ * What counts as RLIMIT_MEMLOCK from now on, in bytes; UINT64_MAX: the process's own limit, as at
+ * the beginning.
  */
 void iof_sys_set_memlock(uint64_t bytes);
 
-/* How long a thread about to sleep first spins for its wake-up, in nanoseconds; 0 (default) never. */
+/*
+ * How long a thread about to sleep first spins for its wake-up, in nanoseconds; 0 (default) never.
+ */
 void iof_sys_set_spin(unsigned int ns);
 
 #ifdef __cplusplus

@@ -2,9 +2,10 @@
 /*
  * task.c - threads as tasks: their sleep and wake-up, kernel threads, clocks.
  *
- * A thread gets its task_struct at its first call and loses it when it ends; whoever wakes it must make sure
- * that it is still there, as in the kernel. To sleep is: state announced (wait.c), condition looked at,
- * schedule(). The waker changes the state; only a sleeper that had parked in the futex costs a system call.
+ * A thread gets its task_struct at its first call and loses it when it ends; whoever wakes it must
+ * make sure that it is still there, as in the kernel. To sleep is: state announced (wait.c),
+ * condition looked at, schedule(). The waker changes the state; only a sleeper that had parked in
+ * the futex costs a system call.
  */
 #include <errno.h>
 #include <limits.h>
@@ -170,8 +171,8 @@ static void sleep_until(struct task_struct *task, u64 deadline)
 		int rc;
 
 		if (state != parked &&
-		    !__atomic_compare_exchange_n(&task->__state, &state, parked, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_ACQUIRE))
+		    !__atomic_compare_exchange_n(&task->__state, &state, parked, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			continue;
 		rc = iof_shim_futex_wait(&task->__state, parked, deadline);
 		if (rc == -EINTR && parked & TASK_INTERRUPTIBLE) {
@@ -259,7 +260,8 @@ void iof_shim_yield(void)
 
 void iof_shim_msleep(unsigned int msecs)
 {
-	struct timespec left = { .tv_sec = msecs / 1000, .tv_nsec = (long)(msecs % 1000) * 1000000 };
+	struct timespec left = { .tv_sec = msecs / 1000,
+				 .tv_nsec = (long)(msecs % 1000) * 1000000 };
 
 	iof_shim_sleep_check();
 	while (nanosleep(&left, &left) && errno == EINTR)
@@ -335,7 +337,8 @@ struct task_struct *iof_shim_kthread_create(int (*fn)(void *data), void *data, c
 	pattern = new_task();
 	self->task = *pattern;
 	free(pattern);
-	refcount_set(&self->task.usage, 2);	/* its own, and the creator's until kthread_stop() */
+	/* its own, and the creator's until kthread_stop() */
+	refcount_set(&self->task.usage, 2);
 	self->task.flags = PF_KTHREAD;
 	self->task.mm = NULL;
 	self->task.__state = TASK_UNINTERRUPTIBLE;

@@ -2,9 +2,10 @@
 /*
  * wait.c - wait queues, waiting on variables, completions.
  *
- * An entry is on the queue or not under the queue's lock. A waker calls the entries' wake functions in order
- * with the lock held; the default one wakes the task and, for autoremove, takes the entry off last, so that
- * finish_wait() of a task that sees itself off the queue knows that the waker is done with it.
+ * An entry is on the queue or not under the queue's lock. A waker calls the entries' wake functions
+ * in order with the lock held; the default one wakes the task and, for autoremove, takes the entry
+ * off last, so that finish_wait() of a task that sees itself off the queue knows that the waker is
+ * done with it.
  */
 #include <pthread.h>
 
@@ -14,7 +15,8 @@
 #include <linux/wait_bit.h>
 #include "internal.h"
 
-void iof_shim_init_waitqueue(struct wait_queue_head *wq, const char *name, struct lock_class_key *key)
+void iof_shim_init_waitqueue(struct wait_queue_head *wq, const char *name,
+			     struct lock_class_key *key)
 {
 	iof_shim_spin_init(&wq->lock, name, key);
 	INIT_LIST_HEAD(&wq->head);
@@ -27,7 +29,8 @@ int iof_shim_default_wake(struct wait_queue_entry *entry, unsigned int mode, int
 	return iof_shim_wake_up_process(entry->private, mode);
 }
 
-int iof_shim_autoremove_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
+int iof_shim_autoremove_wake(struct wait_queue_entry *entry, unsigned int mode, int flags,
+			     void *key)
 {
 	int woken = iof_shim_default_wake(entry, mode, flags, key);
 
@@ -36,7 +39,8 @@ int iof_shim_autoremove_wake(struct wait_queue_entry *entry, unsigned int mode, 
 	return woken;
 }
 
-void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int exclusive, void *key)
+void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int exclusive,
+			     void *key)
 {
 	struct wait_queue_entry *entry, *next;
 
@@ -69,7 +73,8 @@ static void link_entry(struct wait_queue_head *wq, struct wait_queue_entry *entr
 		list_add(&entry->entry, &wq->head);
 }
 
-void iof_shim_add_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry, unsigned int flags)
+void iof_shim_add_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry,
+		       unsigned int flags)
 {
 	spin_lock(&wq->lock);
 	entry->flags = (entry->flags & ~(unsigned int)WQ_FLAG_EXCLUSIVE) | flags;

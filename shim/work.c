@@ -2,10 +2,11 @@
 /*
  * work.c - work queues on one pool of threads.
  *
- * One mutex guards all of it. Items wait in their queue's list in order. A worker takes the first item, over
- * all queues, that may run: its queue is below its limit and no worker is running that item. When items wait
- * that no idle worker will take, a worker is added, so there are never fewer than two for two runnable items.
- * An idle worker ends after a while. A worker forgets the item before it runs it: the function may free it.
+ * One mutex guards all of it. Items wait in their queue's list in order. A worker takes the first
+ * item, over all queues, that may run: its queue is below its limit and no worker is running that
+ * item. When items wait that no idle worker will take, a worker is added, so there are never fewer
+ * than two for two runnable items. An idle worker ends after a while. A worker forgets the item
+ * before it runs it: the function may free it.
  */
 #include <errno.h>
 #include <pthread.h>

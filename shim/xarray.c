@@ -2,9 +2,10 @@
 /*
  * xarray.c - the kernel's xarray over JudyL.
  *
- * Every function here takes only the inner lock; what the kernel wants done under xa_lock is called with it
- * held by the header's macros or by the caller. Judy itself cannot say how an insertion failed other than by
- * memory, so each insertion of a new index counts as one allocation for fault injection.
+ * Every function here takes only the inner lock; what the kernel wants done under xa_lock is called
+ * with it held by the header's macros or by the caller. Judy itself cannot say how an insertion
+ * failed other than by memory, so each insertion of a new index counts as one allocation for fault
+ * injection.
  */
 #include <Judy.h>
 
@@ -155,8 +156,8 @@ int iof_shim_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit l
 }
 
 /* 1: the numbers wrapped around. */
-int iof_shim_xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
-			     gfp_t gfp)
+int iof_shim_xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit,
+			     u32 *next, gfp_t gfp)
 {
 	u32 min = limit.min;
 	int rc;
@@ -183,7 +184,8 @@ void *iof_shim_xa_find(struct xarray *xa, unsigned long *indexp, unsigned long m
 	if (after && index == ULONG_MAX)
 		return NULL;
 	spin_lock(&xa->inner);
-	slot = (Word_t *)(after ? JudyLNext(xa->judy, &index, PJE0) : JudyLFirst(xa->judy, &index, PJE0));
+	slot = (Word_t *)(after ? JudyLNext(xa->judy, &index, PJE0) :
+				  JudyLFirst(xa->judy, &index, PJE0));
 	while (slot && index <= max) {
 		entry = visible((void *)*slot);
 		if (entry) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_data.c - the stand-ins that hold data behave as the kernel's: lists, trees, xarrays, bit arrays,
- * saturating sizes, checksums. Each test names one promise that shared code relies on.
+ * shim_data.c - the stand-ins that hold data behave as the kernel's: lists, trees, xarrays, bit
+ * arrays, saturating sizes, checksums. Each test names one promise that shared code relies on.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_file.c - descriptors of the embedded world: a number is a real eventfd that is readable exactly while
- * the file is, also under racing threads; close releases before it returns; polling sleeps and wakes; nodes
- * open by path; calls are checked as the kernel's entries check them.
+ * shim_file.c - descriptors of the embedded world: a number is a real eventfd that is readable
+ * exactly while the file is, also under racing threads; close releases before it returns; polling
+ * sleeps and wakes; nodes open by path; calls are checked as the kernel's entries check them.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -353,6 +353,7 @@ static void calls_are_checked_as_the_kernel_checks_them(void **state)
 	struct queue q;
 	u64 buf[4];
 	struct iovec iov[2] = { { buf, 8 }, { &buf[1], 8 } };
+	const struct iovec half_bad[2] = { { buf, 3 }, { (void *)16, 3 } };
 	char info[64];
 	int fd, on = 1;
 
@@ -374,7 +375,7 @@ static void calls_are_checked_as_the_kernel_checks_them(void **state)
 	assert_int_equal(iof_sys_pread(fd, buf, 8, 0), -ESPIPE);
 	/* without an iterator a vector is one write for each segment */
 	assert_int_equal(iof_sys_writev(fd, iov, 2, 0), 16);
-	assert_int_equal(iof_sys_writev(fd, (struct iovec[]){ { buf, 3 }, { (void *)16, 3 } }, 2, 0), 3);
+	assert_int_equal(iof_sys_writev(fd, half_bad, 2, 0), 3);
 	assert_int_equal(iof_sys_readv(fd, iov, 2, RWF_NOWAIT), 16);
 	assert_int_equal(iof_sys_read(fd, buf, 32), 32);
 	assert_int_equal(iof_sys_ioctl(fd, 1, (void *)5), 5);

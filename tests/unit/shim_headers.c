@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_headers.c - a folder named linux/ first on the include path captures the system's own headers. Proves
- * that those that reach for linux/... still say what they should, before and after the shim's.
+ * shim_headers.c - a folder named linux/ first on the include path captures the system's own
+ * headers. Proves that those that reach for linux/... still say what they should, before and after
+ * the shim's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +57,8 @@ static_assert(ENOMEM == 12 && ENOTTY == 25 && EOVERFLOW == 75, "<errno.h> reache
 static_assert(PATH_MAX == 4096 && INT_MAX == 0x7fffffff, "<limits.h> reaches <linux/limits.h>");
 static_assert(sizeof(struct stat) > 0 && STATX_SIZE, "<sys/stat.h> reaches <linux/stat.h>");
 static_assert(sizeof(struct io_uring_sqe) == 64, "<liburing.h> reaches <linux/types.h> and others");
-static_assert(sizeof(struct dsa_hw_desc) == 64 && sizeof(struct dsa_completion_record) == 32, "idxd");
+static_assert(sizeof(struct dsa_hw_desc) == 64, "idxd");
+static_assert(sizeof(struct dsa_completion_record) == 32, "idxd");
 static_assert(VFIO_DEVICE_GET_INFO && sizeof(struct vfio_device_info) >= 16, "vfio");
 static_assert(EPOLLIN == 1 && POLLIN == 1 && RWF_NOWAIT == 8, "poll");
 static_assert(sizeof(u64) == 8 && (u64)-1 > 0 && sizeof(__u64) == sizeof(u64), "types");

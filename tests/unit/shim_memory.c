@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_memory.c - user memory that is there, half there, or gone: copies say what was not copied, vectors
- * stop at the first bad byte, other people's signal handlers still hear what is theirs, pins are counted,
- * and injected failures fire.
+ * shim_memory.c - user memory that is there, half there, or gone: copies say what was not copied,
+ * vectors stop at the first bad byte, other people's signal handlers still hear what is theirs,
+ * pins are counted, and injected failures fire.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -305,8 +305,8 @@ static void pins_are_counted_by_page(void **state)
 	(void)state;
 	iof_shim_live(&before);
 	assert_int_equal(iof_shim_pin_count(user), 0);
-	assert_int_equal(pin_user_pages_fast((unsigned long)user + 5, PAGES, FOLL_WRITE | FOLL_LONGTERM,
-					     pages), PAGES);
+	assert_int_equal(pin_user_pages_fast((unsigned long)user + 5, PAGES,
+					     FOLL_WRITE | FOLL_LONGTERM, pages), PAGES);
 	assert_int_equal(pin_user_pages((unsigned long)user, 1, 0, pages), 1);
 	assert_int_equal(iof_shim_pin_count(user), 2);
 	assert_int_equal(iof_shim_pin_count(user + PAGE_SIZE + 17), 1);
@@ -315,8 +315,8 @@ static void pins_are_counted_by_page(void **state)
 		assert_ptr_equal(pfn_to_page(pfn + i), pages[i]);
 		assert_ptr_equal(kmap_local_page(pages[i]), user + i * PAGE_SIZE);
 		assert_true(pfn_valid(pfn + i));
-		assert_true(iof_plat_user_page_present(current->mm, (unsigned long)user + i * PAGE_SIZE,
-						       true));
+		assert_true(iof_plat_user_page_present(current->mm,
+						       (unsigned long)user + i * PAGE_SIZE, true));
 	}
 	iof_shim_live(&after);
 	assert_int_equal(after.pins - before.pins, PAGES + 1);
@@ -335,10 +335,12 @@ static void pinning_stops_at_the_hole(void **state)
 	long got;
 
 	(void)state;
-	got = pin_user_pages_remote(current->mm, (unsigned long)user, PAGES + 2, FOLL_WRITE, pages, NULL);
+	got = pin_user_pages_remote(current->mm, (unsigned long)user, PAGES + 2, FOLL_WRITE, pages,
+				    NULL);
 	assert_int_equal(got, PAGES);
 	unpin_user_pages(pages, (unsigned long)got);
-	assert_int_equal(pin_user_pages_fast((unsigned long)user + PAGES * PAGE_SIZE, 1, 0, pages), -EFAULT);
+	assert_int_equal(pin_user_pages_fast((unsigned long)user + PAGES * PAGE_SIZE, 1, 0, pages),
+			 -EFAULT);
 	assert_int_equal(pin_user_pages_fast(0, 1, 0, pages), -EFAULT);
 	assert_int_equal(pin_user_pages_fast(~0ul << 12, 1, 0, pages), -EFAULT);
 	not_there(user);
@@ -372,8 +374,9 @@ static void sva_touches_only_what_is_present(void **state)
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, "1234567", 8, true), 0);
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), 0);
 	assert_string_equal(buf, "1234567");
-	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr + PAGES * PAGE_SIZE, false), -EFAULT);
-	assert_int_equal(iof_plat_mm_copy(current->mm, addr + PAGES * PAGE_SIZE, buf, 8, true), -EFAULT);
+	addr += PAGES * PAGE_SIZE;
+	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, false), -EFAULT);
+	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, true), -EFAULT);
 	not_there(user);
 }
 

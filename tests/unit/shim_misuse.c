@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_misuse.c - the detectors are tested too: each misuse that the checks promise to catch is committed in
- * a child, which must end by SIGABRT after saying the right words. Skipped in builds without checks.
+ * shim_misuse.c - the detectors are tested too: each misuse that the checks promise to catch is
+ * committed in a child, which must end by SIGABRT after saying the right words. Skipped in builds
+ * without checks.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -333,13 +334,16 @@ static void is_caught(void **state)
 		_exit(0);
 	}
 	close(fds[1]);
-	while (len < sizeof(said) - 1 && (got = read(fds[0], said + len, sizeof(said) - 1 - len)) > 0)
-		len += (size_t)got;
+	do {
+		got = read(fds[0], said + len, sizeof(said) - 1 - len);
+		len += got > 0 ? (size_t)got : 0;
+	} while (got > 0 && len < sizeof(said) - 1);
 	said[len] = '\0';
 	close(fds[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || !strstr(said, misuse->words))
-		print_error("%s ended with status %x and said:\n%s\n", misuse->name, (unsigned int)status, said);
+		print_error("%s ended with status %x and said:\n%s\n", misuse->name,
+			    (unsigned int)status, said);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
 	assert_non_null(strstr(said, misuse->words));
 }

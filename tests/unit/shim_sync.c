@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_sync.c - the stand-ins that order threads behave as the kernel's: deferred frees wait for readers, a
- * work item never runs twice at once though two items do, wake functions are called, nothing is lost.
- * Also what the sanitizers watch: every test here is meant to run under TSan.
+ * shim_sync.c - the stand-ins that order threads behave as the kernel's: deferred frees wait for
+ * readers, a work item never runs twice at once though two items do, wake functions are called,
+ * nothing is lost. Also what the sanitizers watch: every test here is meant to run under TSan.
  */
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base.h - what every stand-in header rests on: the switches, the scheduler's hook, the way a misuse is told.
+ * base.h - what every stand-in header rests on: the switches, the scheduler's hook, the way a
+ * misuse is told.
  *
  * IOF_SHIM_CHECKS (0 or 1, the same for all objects of a build) keeps lock owners, lock order and
- * sleeping-while-atomic watched. It changes no struct. IOF_SHIM_SCHED sends every blocking or atomic
- * primitive through iof_sched_point(), so that a scheduler can own the interleavings; without it the
- * hook is nothing. Everything the shim exports to the linker starts with iof_shim_: the kernel's names
- * are macros and inline functions, so that a program may have a mutex_lock() of its own.
+ * sleeping-while-atomic watched. It changes no struct. IOF_SHIM_SCHED sends every blocking or
+ * atomic primitive through iof_sched_point(), so that a scheduler can own the interleavings;
+ * without it the hook is nothing. Everything the shim exports to the linker starts with iof_shim_:
+ * the kernel's names are macros and inline functions, so that a program may have a mutex_lock() of
+ * its own.
  */
 #ifndef IOF_SHIM_BASE_H
 #define IOF_SHIM_BASE_H

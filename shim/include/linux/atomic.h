@@ -3,7 +3,8 @@
  * atomic.h - atomic integers, compare-and-exchange, with the kernel's ordering rules.
  *
  * Operations that return something are full barriers unless their name says _relaxed, _acquire or
- * _release; those that return nothing order nothing. All are compiler builtins, which TSan understands.
+ * _release; those that return nothing order nothing. All are compiler builtins, which TSan
+ * understands.
  */
 #ifndef IOF_SHIM_LINUX_ATOMIC_H
 #define IOF_SHIM_LINUX_ATOMIC_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bug.h - assertions at run time. They print where they stand; whether a warning also ends the program
- * is iof_shim_panic_on_warn (shim/fault.h), on by default in builds with checks.
+ * bug.h - assertions at run time. They print where they stand; whether a warning also ends the
+ * program is iof_shim_panic_on_warn (shim/fault.h), on by default in builds with checks.
  */
 #ifndef IOF_SHIM_LINUX_BUG_H
 #define IOF_SHIM_LINUX_BUG_H
@@ -27,7 +27,8 @@
 	({ \
 		static bool iof_warned; \
 		bool iof_warn = !!(cond); \
-		if (unlikely(iof_warn) && !__atomic_exchange_n(&iof_warned, true, __ATOMIC_RELAXED)) \
+		if (unlikely(iof_warn) && \
+		    !__atomic_exchange_n(&iof_warned, true, __ATOMIC_RELAXED)) \
 			iof_shim_warn(__FILE__, __LINE__, __func__, __VA_ARGS__); \
 		unlikely(iof_warn); \
 	})

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cleanup.h - locks and memory that let go at the end of the scope. A lock class is named where it is
- * used: guard(mutex)(&m), guard(spinlock)(&l), guard(rwsem_read)(&s), guard(rwsem_write)(&s).
+ * cleanup.h - locks and memory that let go at the end of the scope. A lock class is named where it
+ * is used: guard(mutex)(&m), guard(spinlock)(&l), guard(rwsem_read)(&s), guard(rwsem_write)(&s).
  */
 #ifndef IOF_SHIM_LINUX_CLEANUP_H
 #define IOF_SHIM_LINUX_CLEANUP_H
@@ -25,7 +25,8 @@
 #define iof_shim_cat(a, b) iof_shim_cat2(a, b)
 #define guard(name) iof_shim_guard_##name
 #define iof_shim_guard_var(type, enter, leave, l) \
-	__attribute__((__cleanup__(leave), __unused__)) type iof_shim_cat(iof_guard_, __COUNTER__) = \
+	__attribute__((__cleanup__(leave), __unused__)) \
+	type iof_shim_cat(iof_guard_, __COUNTER__) = \
 		({ type iof_l = (l); enter(iof_l); iof_l; })
 #define iof_shim_guard_mutex(l) \
 	iof_shim_guard_var(struct mutex *, mutex_lock, iof_shim_guard_leave_mutex, l)

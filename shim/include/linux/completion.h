@@ -42,7 +42,8 @@ bool iof_shim_completion_done(struct completion *x);
 	({ \
 		long iof_left; \
 		might_sleep(); \
-		iof_left = iof_shim_wait_for_completion(x, TASK_INTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT); \
+		iof_left = iof_shim_wait_for_completion(x, TASK_INTERRUPTIBLE, \
+							MAX_SCHEDULE_TIMEOUT); \
 		iof_left < 0 ? (int)iof_left : 0; \
 	})
 #define wait_for_completion_killable(x) \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * container_of.h - from a member back to the struct that holds it, with the type of the member checked.
+ * container_of.h - from a member back to the struct that holds it, with the type of the member
+ * checked.
  */
 #ifndef IOF_SHIM_LINUX_CONTAINER_OF_H
 #define IOF_SHIM_LINUX_CONTAINER_OF_H
@@ -13,7 +14,7 @@
 	({ \
 		void *iof_member = (void *)(ptr); \
 		_Static_assert(__same_type(*(ptr), ((type *)0)->member) || \
-			       __same_type(*(ptr), void), "pointer type mismatch in container_of()"); \
+			       __same_type(*(ptr), void), "container_of() of another type"); \
 		(type *)((char *)iof_member - offsetof(type, member)); \
 	})
 #define container_of_const(ptr, type, member) ((const type *)container_of(ptr, type, member))

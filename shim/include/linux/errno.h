@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * errno.h - the system's own (which <errno.h> reaches for), and the numbers that never leave a kernel.
+ * errno.h - the system's own (which <errno.h> reaches for), and the numbers that never leave a
+ * kernel.
  */
 #ifndef IOF_SHIM_LINUX_ERRNO_H
 #define IOF_SHIM_LINUX_ERRNO_H

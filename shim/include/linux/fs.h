@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fs.h - open files and their operations. The descriptors that name them are in file.h and shim/sys.h.
+ * fs.h - open files and their operations. The descriptors that name them are in file.h and
+ * shim/sys.h.
  */
 #ifndef IOF_SHIM_LINUX_FS_H
 #define IOF_SHIM_LINUX_FS_H
@@ -78,11 +79,11 @@ struct file {
 	atomic_long_t f_count;
 	unsigned int f_flags;
 	fmode_t f_mode;
-	loff_t f_pos;			/* whoever reads without a position of his own; no lock, as for devices */
+	loff_t f_pos;			/* no lock, as for devices */
 	struct inode *f_inode;
 	struct inode iof_inode;		/* f_inode points here */
 	char iof_name[32];
-	struct iof_shim_ready *iof_ready;	/* the descriptor whose readiness follows this file */
+	struct iof_shim_ready *iof_ready;	/* the descriptor that follows this file */
 	struct rcu_head iof_rcu;
 };
 

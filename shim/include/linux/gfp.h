@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gfp.h - allocation flags and whole pages. Pages are page-aligned memory with a struct page (mm.h).
+ * gfp.h - allocation flags and whole pages. Pages are page-aligned memory with a struct page
+ * (mm.h).
  */
 #ifndef IOF_SHIM_LINUX_GFP_H
 #define IOF_SHIM_LINUX_GFP_H

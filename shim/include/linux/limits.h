@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits.h - the system's own (which <limits.h> reaches for), and the kernel's limits of fixed types.
+ * limits.h - the system's own (which <limits.h> reaches for), and the kernel's limits of fixed
+ * types.
  */
 #ifndef IOF_SHIM_LINUX_LIMITS_H
 #define IOF_SHIM_LINUX_LIMITS_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list.h - circular doubly linked lists with an embedded head, and hash lists with a single head pointer.
+ * list.h - circular doubly linked lists with an embedded head, and hash lists with a single head
+ * pointer.
  *
- * Removal leaves pointers that fault when used. In builds with checks every insertion and removal looks
- * whether the neighbours agree. list_empty() and list_empty_careful() may be called without the lock, as
- * in the kernel; so may the hlist walks with _rcu (rculist.h).
+ * Removal leaves pointers that fault when used. In builds with checks every insertion and removal
+ * looks whether the neighbours agree. list_empty() and list_empty_careful() may be called without
+ * the lock, as in the kernel; so may the hlist walks with _rcu (rculist.h).
  */
 #ifndef IOF_SHIM_LINUX_LIST_H
 #define IOF_SHIM_LINUX_LIST_H
@@ -31,7 +32,7 @@ static __always_inline void iof_shim_list_link(struct list_head *entry, struct l
 #if IOF_SHIM_CHECKS
 	if (unlikely(before->next != after || after->prev != before || entry == before ||
 		     entry == after))
-		iof_shim_complain("list insertion between entries that are no neighbours, or twice");
+		iof_shim_complain("list insertion between what are no neighbours, or twice");
 #endif
 	entry->prev = before;
 	entry->next = after;

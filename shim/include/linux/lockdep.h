@@ -2,9 +2,10 @@
 /*
  * lockdep.h - who holds what, and in which order locks of which class were ever taken.
  *
- * A class is the place where a lock was initialised (or what lockdep_set_class() says), plus a subclass.
- * Each new order of two classes is remembered for the life of the process; the first order that closes a
- * cycle is told, whether or not it deadlocked this time. Without checks all of it is nothing.
+ * A class is the place where a lock was initialised (or what lockdep_set_class() says), plus a
+ * subclass. Each new order of two classes is remembered for the life of the process; the first
+ * order that closes a cycle is told, whether or not it deadlocked this time. Without checks all of
+ * it is nothing.
  */
 #ifndef IOF_SHIM_LINUX_LOCKDEP_H
 #define IOF_SHIM_LINUX_LOCKDEP_H

@@ -2,8 +2,9 @@
 /*
  * mm.h - user pages: bringing them in, pinning them, and what a struct page says.
  *
- * Pinning makes pages present and counts; it cannot keep the process from unmapping them, so whoever
- * touches pinned memory goes through the platform's copies. mmap_lock excludes nobody but the shim's users.
+ * Pinning makes pages present and counts; it cannot keep the process from unmapping them, so
+ * whoever touches pinned memory goes through the platform's copies. mmap_lock excludes nobody but
+ * the shim's users.
  */
 #ifndef IOF_SHIM_LINUX_MM_H
 #define IOF_SHIM_LINUX_MM_H

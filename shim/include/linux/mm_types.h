@@ -2,9 +2,9 @@
 /*
  * mm_types.h - pages and address spaces.
  *
- * There are no page frames in a process. A struct page stands for one page of some address space; its
- * frame number is the page's own address shifted down, with the number of the address space above bit 36
- * (0 is the process itself, so there physical and virtual addresses are the same).
+ * There are no page frames in a process. A struct page stands for one page of some address space;
+ * its frame number is the page's own address shifted down, with the number of the address space
+ * above bit 36 (0 is the process itself, so there physical and virtual addresses are the same).
  */
 #ifndef IOF_SHIM_LINUX_MM_TYPES_H
 #define IOF_SHIM_LINUX_MM_TYPES_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mutex.h - mutexes over pthreads, with owners: unlocking what another thread holds, locking twice, and
- * freeing or destroying while held are told in builds with checks.
+ * mutex.h - mutexes over pthreads, with owners: unlocking what another thread holds, locking twice,
+ * and freeing or destroying while held are told in builds with checks.
  */
 #ifndef IOF_SHIM_LINUX_MUTEX_H
 #define IOF_SHIM_LINUX_MUTEX_H

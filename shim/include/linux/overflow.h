@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * overflow.h - arithmetic that tells when it does not fit, and sizes that saturate instead of wrapping.
+ * overflow.h - arithmetic that tells when it does not fit, and sizes that saturate instead of
+ * wrapping.
  */
 #ifndef IOF_SHIM_LINUX_OVERFLOW_H
 #define IOF_SHIM_LINUX_OVERFLOW_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rbtree.h - red-black trees whose caller searches and links. Balancing is libbsd's <bsd/sys/tree.h>.
+ * rbtree.h - red-black trees whose caller searches and links. Balancing is libbsd's
+ * <bsd/sys/tree.h>.
  */
 #ifndef IOF_SHIM_LINUX_RBTREE_H
 #define IOF_SHIM_LINUX_RBTREE_H

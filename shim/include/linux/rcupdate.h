@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rcupdate.h - read-copy-update. liburcu gives the grace periods; pointers and lists are ours. Deferred
- * calls run on a thread of their own, never before every reader that was inside has left.
+ * rcupdate.h - read-copy-update. liburcu gives the grace periods; pointers and lists are ours.
+ * Deferred calls run on a thread of their own, never before every reader that was inside has left.
  */
 #ifndef IOF_SHIM_LINUX_RCUPDATE_H
 #define IOF_SHIM_LINUX_RCUPDATE_H
@@ -35,7 +35,7 @@ void iof_shim_rcu_barrier(void);
 #define kfree_rcu(ptr, member) \
 	do { \
 		typeof(ptr) iof_ptr = (ptr); \
-		_Static_assert(offsetof(typeof(*(ptr)), member) < 4096, "kfree_rcu: head too far in"); \
+		_Static_assert(offsetof(typeof(*(ptr)), member) < 4096, "kfree_rcu: too far in"); \
 		if (iof_ptr) \
 			call_rcu(&iof_ptr->member, \
 				 (rcu_callback_t)(uintptr_t)offsetof(typeof(*(ptr)), member)); \

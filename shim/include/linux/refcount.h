@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refcount.h - reference counts that saturate and tell on misuse: increment from zero, decrement below
- * zero, overflow. A saturated count never comes back, so its object leaks instead of being freed early.
+ * refcount.h - reference counts that saturate and tell on misuse: increment from zero, decrement
+ * below zero, overflow. A saturated count never comes back, so its object leaks instead of being
+ * freed early.
  */
 #ifndef IOF_SHIM_LINUX_REFCOUNT_H
 #define IOF_SHIM_LINUX_REFCOUNT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rwsem.h - sleeping reader-writer locks. A waiting writer keeps new readers out, so a thread that reads
- * twice can deadlock, as in the kernel. Uncontended each side is one atomic operation.
+ * rwsem.h - sleeping reader-writer locks. A waiting writer keeps new readers out, so a thread that
+ * reads twice can deadlock, as in the kernel. Uncontended each side is one atomic operation.
  */
 #ifndef IOF_SHIM_LINUX_RWSEM_H
 #define IOF_SHIM_LINUX_RWSEM_H

@@ -2,9 +2,10 @@
 /*
  * sched.h - the current thread as a task, and its sleeping and waking.
  *
- * Each thread of the process is a task from its first call into the shim until it ends. Sleeping follows
- * the kernel's protocol: announce the state, look at the condition, schedule(). __state is the futex that
- * a sleeper waits on; a waker makes a system call only if the task really went to sleep.
+ * Each thread of the process is a task from its first call into the shim until it ends. Sleeping
+ * follows the kernel's protocol: announce the state, look at the condition, schedule(). __state is
+ * the futex that a sleeper waits on; a waker makes a system call only if the task really went to
+ * sleep.
  */
 #ifndef IOF_SHIM_LINUX_SCHED_H
 #define IOF_SHIM_LINUX_SCHED_H

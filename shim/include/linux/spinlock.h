@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spinlock.h - spinlocks. Uncontended: one compare-and-exchange, one store. A waiter spins, then yields
- * (the holder may have lost the processor), then naps. Not fair, as nothing should depend on that.
+ * spinlock.h - spinlocks. Uncontended: one compare-and-exchange, one store. A waiter spins, then
+ * yields (the holder may have lost the processor), then naps. Not fair, as nothing should depend on
+ * that.
  *
- * There are no interrupts here: the _irq and _bh forms are the plain ones. While one is held, whatever
- * may sleep complains in builds with checks.
+ * There are no interrupts here: the _irq and _bh forms are the plain ones. While one is held,
+ * whatever may sleep complains in builds with checks.
  */
 #ifndef IOF_SHIM_LINUX_SPINLOCK_H
 #define IOF_SHIM_LINUX_SPINLOCK_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uaccess.h - copies to and from user memory. A bad address makes them return what was not copied; nothing
- * crashes. Each counts as one user copy for fault injection, and may sleep.
+ * uaccess.h - copies to and from user memory. A bad address makes them return what was not copied;
+ * nothing crashes. Each counts as one user copy for fault injection, and may sleep.
  */
 #ifndef IOF_SHIM_LINUX_UACCESS_H
 #define IOF_SHIM_LINUX_UACCESS_H
@@ -52,7 +52,9 @@ static inline size_t __must_check clear_user(void __user *dst, size_t n)
 #define get_user(x, ptr) \
 	({ \
 		typeof(*(ptr)) iof_val; \
-		int iof_err = copy_from_user((void *)&iof_val, (ptr), sizeof(iof_val)) ? -EFAULT : 0; \
+		int iof_err = 0; \
+		if (copy_from_user((void *)&iof_val, (ptr), sizeof(iof_val))) \
+			iof_err = -EFAULT; \
 		(x) = iof_err ? (typeof(x))0 : (typeof(x))iof_val; \
 		iof_err; \
 	})

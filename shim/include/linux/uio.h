@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uio.h - a position in a vector of user (or kernel) buffers. Copies stop at the first bad byte and return
- * how much was copied; what was copied has been consumed.
+ * uio.h - a position in a vector of user (or kernel) buffers. Copies stop at the first bad byte and
+ * return how much was copied; what was copied has been consumed.
  */
 #ifndef IOF_SHIM_LINUX_UIO_H
 #define IOF_SHIM_LINUX_UIO_H
@@ -64,8 +64,8 @@ static inline void iov_iter_ubuf(struct iov_iter *i, unsigned int direction, voi
 				.ubuf = buf, .nr_segs = 1 };
 }
 
-static inline void iov_iter_kvec(struct iov_iter *i, unsigned int direction, const struct kvec *kvec,
-				 unsigned long nr_segs, size_t count)
+static inline void iov_iter_kvec(struct iov_iter *i, unsigned int direction,
+				 const struct kvec *kvec, unsigned long nr_segs, size_t count)
 {
 	*i = (struct iov_iter){ .iter_type = ITER_KVEC, .data_source = direction, .count = count,
 				.kvec = kvec, .nr_segs = nr_segs };
@@ -103,7 +103,8 @@ static inline bool iter_is_iovec(const struct iov_iter *i)
 }
 
 /* All or nothing: a short copy is undone. */
-static inline bool __must_check copy_to_iter_full(const void *addr, size_t bytes, struct iov_iter *i)
+static inline bool __must_check copy_to_iter_full(const void *addr, size_t bytes,
+						  struct iov_iter *i)
 {
 	size_t copied = copy_to_iter(addr, bytes, i);
 

@@ -2,8 +2,9 @@
 /*
  * wait.h - wait queues: entries with a wake function, woken in order under the queue's lock.
  *
- * wq_has_sleeper() is a barrier and one load, so that a waker who finds nobody pays no more. Interruptible
- * waits end with -ERESTARTSYS when a signal handler that does not restart system calls ran meanwhile.
+ * wq_has_sleeper() is a barrier and one load, so that a waker who finds nobody pays no more.
+ * Interruptible waits end with -ERESTARTSYS when a signal handler that does not restart system
+ * calls ran meanwhile.
  */
 #ifndef IOF_SHIM_LINUX_WAIT_H
 #define IOF_SHIM_LINUX_WAIT_H
@@ -55,12 +56,14 @@ typedef struct wait_queue_head wait_queue_head_t;
 void iof_shim_init_waitqueue(struct wait_queue_head *wq, const char *name,
 			     struct lock_class_key *key);
 int iof_shim_default_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key);
-int iof_shim_autoremove_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key);
+int iof_shim_autoremove_wake(struct wait_queue_entry *entry, unsigned int mode, int flags,
+			     void *key);
 int iof_shim_woken_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key);
 void iof_shim_wake_up(struct wait_queue_head *wq, unsigned int mode, int exclusive, void *key);
 void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int exclusive,
 			     void *key);
-void iof_shim_add_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry, unsigned int flags);
+void iof_shim_add_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry,
+		       unsigned int flags);
 void iof_shim_remove_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry);
 void iof_shim_prepare_to_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry,
 			      unsigned int state, bool exclusive);
@@ -185,7 +188,8 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 	do { \
 		might_sleep(); \
 		if (!(cond)) \
-			(void)iof_shim_wait_event(wq, cond, TASK_UNINTERRUPTIBLE, 0, 0, schedule()); \
+			(void)iof_shim_wait_event(wq, cond, TASK_UNINTERRUPTIBLE, 0, 0, \
+						  schedule()); \
 	} while (0)
 #define wait_event_cmd(wq, cond, cmd1, cmd2) \
 	do { \
@@ -198,7 +202,8 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 		int iof_res = 0; \
 		might_sleep(); \
 		if (!(cond)) \
-			iof_res = (int)iof_shim_wait_event(wq, cond, state, exclusive, 0, schedule()); \
+			iof_res = (int)iof_shim_wait_event(wq, cond, state, exclusive, 0, \
+							   schedule()); \
 		iof_res; \
 	})
 #define wait_event_interruptible(wq, cond) \
@@ -212,7 +217,8 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 		long iof_ret = (timeout); \
 		might_sleep(); \
 		if (!iof_shim_wait_over(cond)) \
-			iof_ret = iof_shim_wait_event(wq, iof_shim_wait_over(cond), state, 0, timeout, \
+			iof_ret = iof_shim_wait_event(wq, iof_shim_wait_over(cond), state, 0, \
+						      timeout, \
 						      iof_ret = schedule_timeout(iof_ret)); \
 		iof_ret; \
 	})

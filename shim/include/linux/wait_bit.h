@@ -24,7 +24,8 @@ void iof_shim_wake_up_var(const void *var, long bit);
 		long iof_ret = 0; \
 		iof_shim_init_var_entry(&iof_entry, iof_var, bitnr); \
 		for (;;) { \
-			long iof_int = iof_shim_prepare_to_wait_event(iof_wq, &iof_entry.wait, state); \
+			long iof_int = iof_shim_prepare_to_wait_event(iof_wq, &iof_entry.wait, \
+								      state); \
 			if (cond) \
 				break; \
 			if ((state) != TASK_UNINTERRUPTIBLE && iof_int) { \
@@ -56,8 +57,8 @@ void iof_shim_wake_up_var(const void *var, long bit);
 		int iof_res = 0; \
 		might_sleep(); \
 		if (test_bit_acquire(bit, word)) \
-			iof_res = iof_shim_wait_var(word, bit, !test_bit_acquire(bit, word), mode) ? \
-				-EINTR : 0; \
+			iof_res = iof_shim_wait_var(word, bit, !test_bit_acquire(bit, word), \
+						    mode) ? -EINTR : 0; \
 		iof_res; \
 	})
 #define wake_up_bit(word, bit) iof_shim_wake_up_var(word, bit)

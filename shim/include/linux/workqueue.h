@@ -2,8 +2,8 @@
 /*
  * workqueue.h - work items on a pool of threads that grows while items wait.
  *
- * As in the kernel: an item is queued once however often it is queued before it starts; it never runs
- * twice at once; it may free itself; an ordered queue runs one item at a time, in order.
+ * As in the kernel: an item is queued once however often it is queued before it starts; it never
+ * runs twice at once; it may free itself; an ordered queue runs one item at a time, in order.
  */
 #ifndef IOF_SHIM_LINUX_WORKQUEUE_H
 #define IOF_SHIM_LINUX_WORKQUEUE_H

@@ -2,10 +2,11 @@
 /*
  * xarray.h - arrays of pointers by a long index, over JudyL.
  *
- * xa_lock excludes writers, as in the kernel; the plain forms take it, the __xa_ forms want it held.
- * Judy arrays have no lock-free readers, so an inner lock guards the array itself: xa_load() may be called
- * with or without xa_lock and inside RCU, and what it returns needs the same care as in the kernel.
- * A reserved entry reads as NULL, is skipped by iteration and by xa_alloc(), and is not empty.
+ * xa_lock excludes writers, as in the kernel; the plain forms take it, the __xa_ forms want it
+ * held. Judy arrays have no lock-free readers, so an inner lock guards the array itself: xa_load()
+ * may be called with or without xa_lock and inside RCU, and what it returns needs the same care as
+ * in the kernel. A reserved entry reads as NULL, is skipped by iteration and by xa_alloc(), and is
+ * not empty.
  */
 #ifndef IOF_SHIM_LINUX_XARRAY_H
 #define IOF_SHIM_LINUX_XARRAY_H
@@ -81,11 +82,12 @@ void *iof_shim_xa_load(struct xarray *xa, unsigned long index);
 /* The writers; xa_lock is held. */
 void *iof_shim_xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 void *iof_shim_xa_erase(struct xarray *xa, unsigned long index);
-void *iof_shim_xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry, gfp_t gfp);
+void *iof_shim_xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry,
+			  gfp_t gfp);
 int iof_shim_xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 int iof_shim_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp);
-int iof_shim_xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, u32 *next,
-			     gfp_t gfp);
+int iof_shim_xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit,
+			     u32 *next, gfp_t gfp);
 void *iof_shim_xa_find(struct xarray *xa, unsigned long *index, unsigned long max, bool after);
 bool iof_shim_xa_empty(const struct xarray *xa);
 void iof_shim_xa_destroy(struct xarray *xa);
