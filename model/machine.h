@@ -23,7 +23,7 @@ struct iof_machine_device {
 	unsigned int queue_depth;	/* descriptors taken before EAGAIN; 0: 128, at most 4096 */
 	unsigned int max_pasids;	/* 0: 2^20; 1: none */
 	unsigned int pages_per_group;	/* most pages asked for in one group; 0: 1; at most 32 */
-	int group_with;			/* an earlier device whose isolation group it joins, or -1 */
+	int group_with;			/* an earlier device, to join its isolation group, or -1 */
 };
 
 struct iof_machine_config {
