@@ -190,7 +190,8 @@ static void large_group_arrives_whole(void **state)
 
 static void e20_failed_copy_puts_groups_back_and_wakes(void **state)
 {
-	struct iommu_hwpt_pgfault *edge, rec[4];
+	struct iommu_hwpt_pgfault first, rec[4];
+	void *edge;
 	unsigned char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct way w;
 
@@ -202,14 +203,15 @@ static void e20_failed_copy_puts_groups_back_and_wakes(void **state)
 	assert_err(env_read(w.q, (void *)(mem + 4096), 3), EFAULT);
 	assert_true(readable(w.q));
 	/* Room for one and a half: one arrives, the others keep their order. */
-	edge = (void *)(mem + 4096 - sizeof(*edge) - 20);
-	assert_int_equal(iof_sys_read(w.q, edge, 3 * sizeof(*edge)), sizeof(*edge));
-	assert_int_equal(edge->addr, 0x1000);
+	edge = mem + 4096 - sizeof(first) - 20;
+	assert_int_equal(iof_sys_read(w.q, edge, 3 * sizeof(first)), sizeof(first));
+	memcpy(&first, edge, sizeof(first));
+	assert_int_equal(first.addr, 0x1000);
 	assert_true(readable(w.q));
 	assert_int_equal(env_read(w.q, rec, 4), 2);
 	assert_int_equal(rec[0].addr, 0x2000);
 	assert_int_equal(rec[1].addr, 0x3000);
-	assert_ok(env_answer(w.q, edge->cookie, 0));
+	assert_ok(env_answer(w.q, first.cookie, 0));
 	assert_ok(env_answer(w.q, rec[1].cookie, 0));
 	assert_ok(env_answer(w.q, rec[0].cookie, 0));
 	munmap(mem, 4096);
