@@ -245,6 +245,7 @@ static void bad_config(void **state)
 	struct iof_live live;
 	u32 i;
 
+	(void)state;
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(PTR_ERR(iof_dsa_create(&bad[i], NULL)), -EINVAL);
 	iof_sys_settle();
@@ -260,6 +261,7 @@ static void no_memory(void **state)
 	struct iof_dsa *dsa;
 	unsigned long n;
 
+	(void)state;
 	for (n = 1;; n++) {
 		iof_fail_nth_thread(IOF_FAIL_ALLOC, n, false);
 		dsa = iof_dsa_create(&config, NULL);

@@ -346,6 +346,7 @@ static void waits_for_stretch(void **state)
 {
 	int what, breathe;
 
+	(void)state;
 	for (what = 0; what < 4; what++) {
 		for (breathe = 0; breathe < 2; breathe++) {
 			struct waiter w = { .what = what };
