@@ -84,7 +84,7 @@ int iof_shim_mutex_trylock(struct mutex *m)
 
 void iof_shim_mutex_unlock(struct mutex *m)
 {
-	if (IOF_SHIM_CHECKS && m->owner != current) {
+	if (IOF_SHIM_CHECKS && __atomic_load_n(&m->owner, __ATOMIC_RELAXED) != current) {
 		iof_shim_complain("mutex %s unlocked by a thread that does not hold it",
 				  m->dep_map.name ? m->dep_map.name : "(uninitialised)");
 		return;

@@ -51,9 +51,7 @@ static void print_line(const char *head, const char *fmt, va_list args)
 void iof_shim_printk(int level, const char *fmt, ...)
 {
 	static const char *const heads[] = {
-		"iofault: emergency: ", "iofault: alert: ", "iofault: critical: ",
-		"iofault: error: ", "iofault: warning: ", "iofault: ", "iofault: ",
-		"iofault: debug: ",
+		"emergency: ", "alert: ", "critical: ", "error: ", "warning: ", "", "", "debug: ",
 	};
 	va_list args;
 
