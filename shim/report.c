@@ -42,7 +42,7 @@ static void print_line(const char *head, const char *fmt, va_list args)
 		len += n;
 	if ((size_t)len > sizeof(line) - 2)
 		len = (int)sizeof(line) - 2;
-	if (line[len - 1] != '\n')
+	if (!len || line[len - 1] != '\n')
 		line[len++] = '\n';
 	written = write(STDERR_FILENO, line, (size_t)len);
 	(void)written;
