@@ -2,16 +2,19 @@
 /*
  * fault_queue.c - the fault object: complete groups wait here for a reader, and for the answer.
  *
- * A group's way: deliver() puts it on the inbox (QUEUED); a reader takes it off, gives it a cookie and
- * copies its records out (READING, then DELIVERED); write() finds it by the cookie and takes it away to
- * be answered. Detach and replace (sweep) and the last close take away whatever is open, in any state.
+ * A group's way: deliver() puts it on the inbox (QUEUED); a reader takes it off, gives it a cookie
+ * and copies its records out (READING, then DELIVERED); write() finds it by the cookie and takes it
+ * away to be answered. Detach and replace (sweep) and the last close take away whatever is open, in
+ * any state.
  *
  * Rules:
  * - Whoever takes a group off attach->open, under queue->lock, is the one who answers it.
  * - A group can be taken away while a reader copies it; its record lives until both have finished.
- * - Between taking and the driver's page_response the group counts in attach->answering, and a sweep
- *   waits for that to reach zero: so the attachment, the HWPT and the device outlive the answer.
- * - queue->lock is held to link and unlink, in O(1); never across a copy, an allocation or an answer.
+ * - Between taking and the driver's page_response the group counts in attach->answering, and a
+ *   sweep waits for that to reach zero: so the attachment, the HWPT and the device outlive the
+ *   answer.
+ * - queue->lock is held to link and unlink, in O(1); never across a copy, an allocation or an
+ *   answer.
  * - Cookie slots for all credits of all attached devices exist before their faults do, so reading
  *   neither allocates nor runs out of cookies.
  */
@@ -29,7 +32,7 @@ enum iof_group_state {
 	IOF_GROUP_QUEUED = 1,	/* on the inbox */
 	IOF_GROUP_READING,	/* a reader copies it; its cookie can be answered already */
 	IOF_GROUP_DELIVERED,
-	/* Taken away while READING; whoever ends last, reader or answerer, recycles the record. */
+	/* Taken away while READING; whoever ends last, reader or answerer, frees the record. */
 	IOF_GROUP_TAKEN,	/* both are at work */
 	IOF_GROUP_READ,		/* the reader is done */
 	IOF_GROUP_ANSWERED,	/* the answerer is done */
@@ -43,7 +46,8 @@ struct iof_fault_queue {
 	u32 reserved;			/* credits of the attached devices, summed */
 
 	spinlock_t lock;		/* all below */
-	struct list_head inbox;		/* struct iof_fault_group.node, by arrival of the LAST page */
+	/* struct iof_fault_group.node, by arrival of the LAST page */
+	struct list_head inbox;
 	struct iof_cookies cookies;
 	bool closed;			/* the descriptor is gone: nobody can answer */
 	u64 nr_queued, nr_delivered;	/* now */
@@ -98,7 +102,7 @@ static struct iof_taken take_group(struct iof_fault_queue *queue, struct iof_fau
 /* Answers groups that take_group() gave. Without the lock. */
 static void answer_taken(struct iof_fault_queue *queue, struct iof_taken *taken, u32 nr)
 {
-	LIST_HEAD(recycle);
+	LIST_HEAD(finished);
 	struct iof_fault_group *g, *next;
 	bool idle = false;
 	u32 i;
@@ -116,15 +120,15 @@ static void answer_taken(struct iof_fault_queue *queue, struct iof_taken *taken,
 			continue;
 		g = taken[i].group;
 		if (g->state == IOF_GROUP_READ)
-			list_add(&g->node, &recycle);
+			list_add(&g->node, &finished);
 		else
 			g->state = IOF_GROUP_ANSWERED;
 	}
 	spin_unlock(&queue->lock);
 	if (idle && wq_has_sleeper(&queue->answers_done))
 		wake_up_all(&queue->answers_done);
-	list_for_each_entry_safe(g, next, &recycle, node)
-		iof_iopf_recycle(g);
+	list_for_each_entry_safe(g, next, &finished, node)
+		iof_iopf_free(g);
 }
 
 /* ---- as a sink of attachments ---- */
@@ -207,12 +211,12 @@ struct iof_reading {
 };
 
 /*
- * Ends the reader's part in the first @done groups of @reading, in order; puts the others back to the
- * head of the inbox. Under the lock. Records to be recycled go to @recycle. True if the inbox had been
- * empty and no longer is.
+ * Ends the reader's part in the first @done groups of @reading, in order; puts the others back to
+ * the head of the inbox. Under the lock. Records to be freed go to @finished. True if the inbox
+ * had been empty and no longer is.
  */
 static bool finish_reading(struct iof_fault_queue *queue, struct iof_reading *reading, u32 done,
-			   struct list_head *recycle)
+			   struct list_head *finished)
 {
 	struct iof_fault_group *g, *next;
 	LIST_HEAD(back);
@@ -221,7 +225,7 @@ static bool finish_reading(struct iof_fault_queue *queue, struct iof_reading *re
 	list_for_each_entry_safe(g, next, &reading->groups, node) {
 		list_del(&g->node);
 		if (g->state == IOF_GROUP_ANSWERED) {
-			list_add_tail(&g->node, recycle);
+			list_add_tail(&g->node, finished);
 		} else if (g->state == IOF_GROUP_TAKEN) {
 			g->state = IOF_GROUP_READ;
 		} else if (done) {
@@ -241,8 +245,8 @@ static bool finish_reading(struct iof_fault_queue *queue, struct iof_reading *re
 }
 
 /*
- * Pops the groups that fit into @room records: as many as one chunk holds, or one that is larger. Under
- * the lock. -EINVAL if the first group does not fit into @room.
+ * Pops the groups that fit into @room records: as many as one chunk holds, or one that is larger.
+ * Under the lock. -EINVAL if the first group does not fit into @room.
  */
 static int pop_groups(struct iof_fault_queue *queue, size_t room, struct iof_reading *reading)
 {
@@ -270,8 +274,9 @@ static int pop_groups(struct iof_fault_queue *queue, size_t room, struct iof_rea
 }
 
 /*
- * Copies the records of popped groups out, all at once but for a group larger than a chunk, which is
- * alone. Returns the records of the whole groups that arrived, and in *groups how many these are.
+ * Copies the records of popped groups out, all at once but for a group larger than a chunk, which
+ * is alone. Returns the records of the whole groups that arrived, and in *groups how many these
+ * are.
  */
 static u32 copy_groups(struct iof_reading *reading, struct iov_iter *to, u32 *groups)
 {
@@ -306,8 +311,8 @@ static u32 copy_groups(struct iof_reading *reading, struct iov_iter *to, u32 *gr
 }
 
 /*
- * What a read of an empty queue says. A plain read returns 0, as clients rely on. A read that may wait
- * for readiness by itself (no-wait, io_uring) hears that it should.
+ * What a read of an empty queue says. A plain read returns 0, as clients rely on. A read that may
+ * wait for readiness by itself (no-wait, io_uring) hears that it should.
  */
 static ssize_t nothing_queued(struct kiocb *iocb)
 {
@@ -322,7 +327,7 @@ static ssize_t fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct iof_reading reading;
 	bool fault = false, wake = false;
 	u32 groups, records, total = 0;
-	LIST_HEAD(recycle);
+	LIST_HEAD(finished);
 	int rc;
 
 	if (iov_iter_count(to) % sizeof(struct iommu_hwpt_pgfault) || iocb->ki_pos)
@@ -345,14 +350,14 @@ static ssize_t fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		fault = groups < reading.nr_groups;
 		total += records;
 		spin_lock(&queue->lock);
-		wake |= finish_reading(queue, &reading, groups, &recycle);
+		wake |= finish_reading(queue, &reading, groups, &finished);
 	} while (!fault && !rc);
 	spin_unlock(&queue->lock);
 
 	if (wake && wq_has_sleeper(&queue->readable))
 		wake_up_interruptible_poll(&queue->readable, EPOLLIN | EPOLLRDNORM);
-	list_for_each_entry_safe(g, next, &recycle, node)
-		iof_iopf_recycle(g);
+	list_for_each_entry_safe(g, next, &finished, node)
+		iof_iopf_free(g);
 	if (total)
 		return total * sizeof(struct iommu_hwpt_pgfault);
 	return fault ? -EFAULT : rc;
@@ -361,8 +366,8 @@ static ssize_t fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 /* ---- write ---- */
 
 /*
- * With many faults open, what an answer touches is far away and in no order: its slot, its record, the
- * record's neighbours on the open list. Fetches those of a chunk side by side.
+ * With many faults open, what an answer touches is far away and in no order: its slot, its record,
+ * the record's neighbours on the open list. Fetches those of a chunk side by side.
  */
 static void prefetch_answered(struct iof_fault_queue *queue,
 			      const struct iommu_hwpt_page_response *resp, u32 nr)
@@ -390,7 +395,9 @@ static void prefetch_answered(struct iof_fault_queue *queue,
 	}
 }
 
-/* Takes the groups that the first of @nr responses name, up to the first bad one. Under the lock. */
+/*
+ * Takes the groups that the first of @nr responses name, up to the first bad one. Under the lock.
+ */
 static u32 take_answered(struct iof_fault_queue *queue, const struct iommu_hwpt_page_response *resp,
 			 u32 nr, struct iof_taken *taken)
 {
@@ -452,7 +459,10 @@ static __poll_t fault_queue_poll(struct file *file, struct poll_table_struct *wa
 	__poll_t events = EPOLLOUT | EPOLLWRNORM;
 
 	poll_wait(file, &queue->readable, wait);
-	/* The entry in the wait queue, before this look; pairs with wq_has_sleeper() of those who wake. */
+	/*
+	 * The entry in the wait queue, before this look; pairs with wq_has_sleeper() of those who
+	 * wake.
+	 */
 	smp_mb();
 	if (READ_ONCE(queue->nr_queued))
 		events |= EPOLLIN | EPOLLRDNORM;

@@ -2,13 +2,14 @@
 /*
  * iof_driver.h - what an IOMMU driver gives to the core, and what the core gives back to it.
  *
- * An IOMMU driver registers each device behind its IOMMU as a struct iof_hwdev with an ops table. It
- * builds domains (page tables of some format) for such a device, switches a device (or one PASID of
- * it) to a domain, reports page requests and takes page responses. The core knows nothing of formats,
- * page sizes or address widths beyond what is stated here; model/ is one driver, hardware another.
+ * An IOMMU driver registers each device behind its IOMMU as a struct iof_hwdev with an ops table.
+ * It builds domains (page tables of some format) for such a device, switches a device (or one PASID
+ * of it) to a domain, reports page requests and takes page responses. The core knows nothing of
+ * formats, page sizes or address widths beyond what is stated here; model/ is one driver, hardware
+ * another.
  *
- * Contexts: all ops may sleep. The core serialises attach for one group; map/unmap of one domain are
- * serialised against each other by the core as far as ranges overlap, not otherwise.
+ * Contexts: all ops may sleep. The core serialises attach for one group; map/unmap of one domain
+ * are serialised against each other by the core as far as ranges overlap, not otherwise.
  */
 #ifndef IOF_CORE_DRIVER_H
 #define IOF_CORE_DRIVER_H
@@ -38,22 +39,23 @@ struct iof_page_req {
 enum iof_page_code {
 	IOF_PAGE_SUCCESS = 0,	/* translate again */
 	IOF_PAGE_INVALID = 1,	/* this access will never work */
-	IOF_PAGE_FAILURE = 2,	/* the IOMMU could not handle the request; not offered to user space */
+	/* the IOMMU could not handle the request; not offered to user space */
+	IOF_PAGE_FAILURE = 2,
 };
 
 /*
- * Reports one page request. Sleepable context, any thread, in the order in which the device sent them.
- * 0: taken; if the request was LAST, ops->page_response is called exactly once for its group, maybe
- * before this returns. For a page that is not LAST no response is owed, and an error
- * (-EINVAL nobody listens, -ENOSPC beyond the device's credits, -ENOMEM) only informs: the group is
- * remembered as broken and its LAST page is answered INVALID. A LAST page is always answered, also
- * when this returns an error.
+ * Reports one page request. Sleepable context, any thread, in the order in which the device sent
+ * them. 0: taken; if the request was LAST, ops->page_response is called exactly once for its group,
+ * maybe before this returns. For a page that is not LAST no response is owed, and an error (-EINVAL
+ * nobody listens, -ENOSPC beyond the device's credits, -ENOMEM) only informs: the group is
+ * remembered as broken, unless memory fails even for that, and its LAST page is answered INVALID. A
+ * LAST page is always answered, also when this returns an error.
  */
 int iof_report_page_req(struct iof_hwdev *dev, const struct iof_page_req *req);
 
 /*
- * The device was reset, or its request queue overflowed: it will not finish the groups that it has begun.
- * Their pages are forgotten. Complete groups are not affected.
+ * The device was reset, or its request queue overflowed: it will not finish the groups that it has
+ * begun. Their pages are forgotten. Complete groups are not affected.
  */
 void iof_report_reset(struct iof_hwdev *dev);
 
@@ -92,30 +94,34 @@ int iof_copy_user_array_entry(void *dst, const struct iof_user_array *src, u32 t
 
 enum iof_domain_type {
 	IOF_DOMAIN_PAGING,	/* the core maps and unmaps */
-	IOF_DOMAIN_NESTED,	/* the user owns the table; the driver walks it through the parent */
+	/* the user owns the table; the driver walks it through the parent */
+	IOF_DOMAIN_NESTED,
 	IOF_DOMAIN_SVA,		/* the page tables of a process */
 };
 
 struct iof_domain_ops {
 	/*
 	 * Enters [iova, iova+size) -> [pa, pa+size) with page sizes of the driver's choice from
-	 * pgsize_bitmap; both addresses and size are multiples of the smallest. On failure nothing of
-	 * this call stays. -ENOMEM, -EINVAL.
+	 * pgsize_bitmap; both addresses and size are multiples of the smallest. On failure nothing
+	 * of this call stays. -ENOMEM, -EINVAL.
 	 */
 	int (*map)(struct iof_domain *domain, unsigned long iova, phys_addr_t pa, size_t size,
 		   unsigned int prot);
 	/*
-	 * Removes [iova, iova+size), whose ends are ends of earlier map calls; holes are fine. Cannot
-	 * fail, does not allocate. Translations may stay cached until sync().
+	 * Removes [iova, iova+size), whose ends are ends of earlier map calls; holes are fine.
+	 * Cannot fail, does not allocate. Translations may stay cached until sync().
 	 */
 	void (*unmap)(struct iof_domain *domain, unsigned long iova, size_t size);
-	/* Returns when no cached translation of [iova, last] is left and no DMA through one runs. */
+	/*
+	 * Returns when no cached translation of [iova, last] is left and no DMA through one runs.
+	 */
 	void (*sync)(struct iof_domain *domain, unsigned long iova, unsigned long last);
 	/* The physical address behind iova, or (phys_addr_t)-1. */
 	phys_addr_t (*iova_to_phys)(struct iof_domain *domain, unsigned long iova);
 	/*
 	 * Nested domains: performs the invalidations of the array in order; *done counts those
-	 * completed, also on failure. entry_num 0 asks whether the type is supported (-EINVAL if not).
+	 * completed, also on failure. entry_num 0 asks whether the type is supported (-EINVAL if
+	 * not).
 	 */
 	int (*invalidate)(struct iof_domain *domain, const struct iof_user_array *array, u32 *done);
 	/* No device uses the domain any more. */
@@ -132,7 +138,8 @@ struct iof_domain {
 	unsigned long aperture_last;
 	/*
 	 * Set by the core right after allocation and never changed: page requests under this domain
-	 * have somebody to answer them. The driver turns page requests on in attach() because of it.
+	 * have somebody to answer them. The driver turns page requests on in attach() because of
+	 * it.
 	 */
 	bool fault_capable;
 };
@@ -156,14 +163,14 @@ struct iof_driver_ops {
 	bool (*capable)(struct iof_hwdev *dev, enum iof_cap cap);
 	/*
 	 * Hardware information. *type in: the IOMMU_HW_INFO_TYPE_* wanted, 0 for the default; out:
-	 * what it is. Returns memory of *len bytes that lives as long as the device, NULL with *len 0
-	 * for "nothing to tell" (may be a NULL op), or ERR_PTR(-EOPNOTSUPP) for an unknown type.
+	 * what it is. Returns memory of *len bytes that lives as long as the device, NULL with *len
+	 * 0 for "nothing to tell" (may be a NULL op), or ERR_PTR(-EOPNOTSUPP) for an unknown type.
 	 */
 	const void *(*hw_info)(struct iof_hwdev *dev, u32 *type, u32 *len);
 	/*
-	 * @flags: IOMMU_HWPT_ALLOC_* that the driver must support or refuse with -EOPNOTSUPP; the core
-	 * has removed FAULT_ID_VALID. @data is NULL when the user gave none; a driver that takes none
-	 * answers -EOPNOTSUPP.
+	 * @flags: IOMMU_HWPT_ALLOC_* that the driver must support or refuse with -EOPNOTSUPP; the
+	 * core has removed FAULT_ID_VALID. @data is NULL when the user gave none; a driver that
+	 * takes none answers -EOPNOTSUPP.
 	 */
 	struct iof_domain *(*alloc_paging)(struct iof_hwdev *dev, u32 flags,
 					   const struct iof_user_data *data);
@@ -172,20 +179,20 @@ struct iof_driver_ops {
 	/* A domain over the page tables of @mm; the driver holds its own mmgrab() reference. */
 	struct iof_domain *(*alloc_sva)(struct iof_hwdev *dev, struct mm_struct *mm);
 	/*
-	 * Switches (device, pasid) from @old to @new, NULL being the blocked state. When it returns 0,
-	 * DMA through @old has ended and nothing of it is cached. @new NULL cannot fail. On failure @old
-	 * is still in force. -EINVAL the domain does not fit this device (the core may try another),
-	 * -ENODEV domain->fault_capable and the device cannot make page requests, -EOPNOTSUPP no
-	 * PASIDs, -ENOMEM.
-	 * Must not wait for page requests to be answered: those of @old are answered after it, and those
-	 * that come meanwhile are held until it returns. When one device of a group fails, the others
-	 * are asked to go back, with @new and @old exchanged; one that fails at that too is blocked.
+	 * Switches (device, pasid) from @old to @new, NULL being the blocked state. When it returns
+	 * 0, DMA through @old has ended and nothing of it is cached. @new NULL cannot fail. On
+	 * failure @old is still in force. -EINVAL the domain does not fit this device (the core may
+	 * try another), -ENODEV domain->fault_capable and the device cannot make page requests,
+	 * -EOPNOTSUPP no PASIDs, -ENOMEM. Must not wait for page requests to be answered: those of
+	 * @old are answered after it, and those that come meanwhile are held until it returns. When
+	 * one device of a group fails, the others are asked to go back, with @new and @old
+	 * exchanged; one that fails at that too is blocked.
 	 */
 	int (*attach)(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 		      struct iof_domain *old);
 	/*
-	 * The one answer to a group; @req is its LAST page. Called in sleepable context without locks
-	 * of the core, from whichever thread answers; groups of one device may be answered
+	 * The one answer to a group; @req is its LAST page. Called in sleepable context without
+	 * locks of the core, from whichever thread answers; groups of one device may be answered
 	 * concurrently. Cannot fail.
 	 */
 	void (*page_response)(struct iof_hwdev *dev, const struct iof_page_req *req,
@@ -203,7 +210,10 @@ struct iof_hwdev {
 	 * attachment goes to the RID's domain, if that is nested.
 	 */
 	bool user_pasid_table;
-	/* A virtual function that shows a page-request capability of its own: cannot be fault-capable. */
+	/*
+	 * A virtual function that shows a page-request capability of its own: cannot be
+	 * fault-capable.
+	 */
 	bool vf_with_pri;
 	const struct iof_resv_region *resv;	/* IOVAs that must not be mapped for this device */
 	unsigned int nr_resv;
@@ -212,20 +222,23 @@ struct iof_hwdev {
 };
 
 /*
- * Makes a device known. @group_with: NULL for an isolation group of its own, or an earlier registered
- * device whose group it joins. -EBUSY that group is attached to something, -ENOMEM. The driver keeps the
- * memory until iof_hwdev_unregister(), which requires that nobody has the device bound, and no device of
- * its group attached.
+ * Makes a device known. @group_with: NULL for an isolation group of its own, or an earlier
+ * registered device whose group it joins. -EBUSY that group is attached to something, -ENOMEM. The
+ * driver keeps the memory until iof_hwdev_unregister(), which requires that nobody has the device
+ * bound, and no device of its group attached.
  */
 int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with);
 void iof_hwdev_unregister(struct iof_hwdev *dev);
 
-/* Counters of a device's page requests; read without locks, each exact when nothing is in flight. */
+/*
+ * Counters of a device's page requests; read without locks, each exact when nothing is in flight.
+ */
 struct iof_hwdev_stats {
 	u64 requests;		/* pages reported */
 	u64 groups;		/* LAST pages reported */
 	u64 answered[3];	/* groups answered, by enum iof_page_code */
-	u64 refused;		/* groups answered by the core because nobody listened or credits ran out */
+	/* groups answered by the core because nobody listened or credits ran out */
+	u64 refused;
 	u64 swept;		/* groups answered by the core at detach, replace or last close */
 };
 void iof_hwdev_get_stats(struct iof_hwdev *dev, struct iof_hwdev_stats *stats);

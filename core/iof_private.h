@@ -14,9 +14,9 @@
  *   iof_hwdev_core.pool_lock  spinlock  free fault records of one device
  *   iof_ctx.objects xa_lock   spinlock  the id table
  *
- * No lock is held across a copy from or to user memory. Under the spinlocks nothing copies, allocates
- * or sleeps, and nothing walks, with one exception: a switch of an attachment walks the unfinished groups
- * of that isolation group's devices under its own fault_lock.
+ * No lock is held across a copy from or to user memory. Under the spinlocks nothing copies,
+ * allocates or sleeps, and nothing walks, with one exception: a switch of an attachment walks the
+ * unfinished groups of that isolation group's devices under its own fault_lock.
  */
 #ifndef IOF_CORE_PRIVATE_H
 #define IOF_CORE_PRIVATE_H
@@ -28,10 +28,13 @@
 /* ---- contexts and objects (main.c, object.c) ---- */
 
 struct iof_ctx {
-	struct kref ref;	/* the open file, each device bound to keep it, each open queue descriptor */
+	/* the open file, each device bound to keep it, each open queue descriptor */
+	struct kref ref;
 	struct xarray objects;	/* id -> struct iof_object; reserved while unpublished */
-	struct iof_ctx_node *node;	/* may be NULL; const after open; its count falls as the last thing */
-	u32 account_mode;	/* IOF_ACCOUNT_*; written by OPTION while no object exists (xa_lock) */
+	/* may be NULL; const after open; its count falls as the last thing */
+	struct iof_ctx_node *node;
+	/* IOF_ACCOUNT_*; written by OPTION while no object exists (xa_lock) */
+	u32 account_mode;
 };
 
 enum iof_account_mode {
@@ -53,9 +56,10 @@ enum iof_object_type {
 
 /*
  * The head of everything that has an id. Two counts: @users are long-lived (other objects, open
- * descriptors, attachments; the table itself is one), @calls are calls in progress. DESTROY wants users
- * to be exactly the table's one, hides the object from look-ups, then waits for calls to end. Should
- * one of them have become a long-lived user meanwhile, the object reappears and the answer is -EBUSY.
+ * descriptors, attachments; the table itself is one), @calls are calls in progress. DESTROY wants
+ * users to be exactly the table's one, hides the object from look-ups, then waits for calls to end.
+ * Should one of them have become a long-lived user meanwhile, the object reappears and the answer
+ * is -EBUSY.
  */
 struct iof_object {
 	enum iof_object_type type;
@@ -85,8 +89,8 @@ static inline void iof_object_unhold(struct iof_object *obj)
 /* DESTROY: 0, -ENOENT, -EBUSY. On success the type's destroy function has freed the object. */
 int iof_object_destroy(struct iof_ctx *ctx, u32 id);
 /*
- * In-kernel removal by the object's owner, who holds one long-lived hold beside the table's: takes it
- * out of the table, waits for calls, frees it by the type's destroy function. Cannot fail.
+ * In-kernel removal by the object's owner, who holds one long-lived hold beside the table's: takes
+ * it out of the table, waits for calls, frees it by the type's destroy function. Cannot fail.
  */
 void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj);
 /* The last reference to the context went: destroys leaf objects until the table is empty. */
@@ -104,7 +108,9 @@ static inline void iof_ctx_get(struct iof_ctx *ctx)
 	kref_get(&ctx->ref);
 }
 
-/* One ioctl in progress. @cmd is the kernel's copy of the struct, zero-extended to its known size. */
+/*
+ * One ioctl in progress. @cmd is the kernel's copy of the struct, zero-extended to its known size.
+ */
 struct iof_ucmd {
 	struct iof_ctx *ctx;
 	void __user *uptr;
@@ -138,10 +144,10 @@ struct iof_pages_chunk {
 };
 
 /*
- * One piece of user memory as MAP named it, shared by the areas that map it and by their copies. Each
- * page is pinned while at least one user (domain, access) needs it, once however many there are, and
- * charged while it is pinned. The chunks appear as pinning reaches them, so that memory nobody pins
- * costs nothing, however long it claims to be.
+ * One piece of user memory as MAP named it, shared by the areas that map it and by their copies.
+ * Each page is pinned while at least one user (domain, access) needs it, once however many there
+ * are, and charged while it is pinned. The chunks appear as pinning reaches them, so that memory
+ * nobody pins costs nothing, however long it claims to be.
  */
 struct iof_pages {
 	struct kref ref;		/* one per area */
@@ -152,16 +158,22 @@ struct iof_pages {
 	struct user_struct *user;	/* who is charged in mode USER */
 	unsigned long uptr;		/* first byte, page aligned down */
 	unsigned long npages;
-	bool writable;			/* pinned with write intent: the first mapping asked for it */
+	/* pinned with write intent: the first mapping asked for it */
+	bool writable;
 	u8 account_mode;		/* enum iof_account_mode */
 };
 
-/* @uptr any alignment, @length > 0, uptr + length does not wrap. Nothing is pinned. ERR_PTR(-ENOMEM). */
+/*
+ * @uptr any alignment, @length > 0, uptr + length does not wrap. Nothing is pinned.
+ * ERR_PTR(-ENOMEM).
+ */
 struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsigned long length,
 				  bool writable);
 void iof_pages_get(struct iof_pages *pages);
 void iof_pages_put(struct iof_pages *pages);
-/* Pins [first, last] for one more user. -EFAULT, -ENOMEM (also over the limit); undone on failure. */
+/*
+ * Pins [first, last] for one more user. -EFAULT, -ENOMEM (also over the limit); undone on failure.
+ */
 int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long last);
 void iof_pages_unpin(struct iof_pages *pages, unsigned long first, unsigned long last);
 /* The page at @index, which the caller has pinned. */
@@ -173,21 +185,23 @@ unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first, unsign
 /* ---- I/O virtual address map (iova_map.c) ---- */
 
 /*
- * No automatic IOVA is aligned beyond this: what helps the page tables of today's hardware. A choice of
- * ours, not of any driver.
+ * No automatic IOVA is aligned beyond this: what helps the page tables of today's hardware. A
+ * choice of ours, not of any driver.
  */
 #define IOF_AUTO_ALIGN_MAX	0x200000ul
 
 /* One mapping: [iova, last] shows bytes of @pages from @offset on. */
 struct iof_area {
 	struct rb_node node;		/* map->areas; iova_rwsem */
-	struct list_head work;		/* areas being built or removed together; whoever does that */
+	/* areas being built or removed together; whoever does that */
+	struct list_head work;
 	unsigned long iova;
 	unsigned long last;		/* inclusive */
 	struct iof_pages *pages;	/* holds it */
 	unsigned long offset;		/* bytes from pages->uptr */
 	unsigned int prot;		/* IOF_PROT_* */
-	bool busy;			/* being built or removed: unmap answers -EBUSY; iova_rwsem */
+	/* being built or removed: unmap answers -EBUSY; iova_rwsem */
+	bool busy;
 };
 
 /* A range that must not be mapped, because @owner (a device, or NULL: for good) says so. */
@@ -211,8 +225,8 @@ struct iof_map_domain {
 };
 
 /*
- * The areas are changed with domains_rwsem held for reading and iova_rwsem for writing, so that either
- * one held the other way suffices to look at them.
+ * The areas are changed with domains_rwsem held for reading and iova_rwsem for writing, so that
+ * either one held the other way suffices to look at them.
  */
 struct iof_map {
 	struct rw_semaphore domains_rwsem;
@@ -244,8 +258,8 @@ int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned lo
 void iof_areas_free(struct list_head *list);
 /*
  * Enters the areas of @list, @length bytes in all, one after the other at *iova (@fixed) or at the
- * lowest place that fits (*iova out), and into every domain. On success the list is empty. Errors of
- * behaviour (b) 2-8 and 13; on failure nothing has happened.
+ * lowest place that fits (*iova out), and into every domain. On success the list is empty. Errors
+ * of behaviour (b) 2-8 and 13; on failure nothing has happened.
  */
 int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
 		   unsigned long *iova, bool fixed);
@@ -262,7 +276,9 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
 /* -EINVAL, -EADDRINUSE: behaviour (b) 27. */
 int iof_map_set_huge_pages(struct iof_map *map, bool on);
 bool iof_map_huge_pages(struct iof_map *map);
-/* Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure. */
+/*
+ * Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure.
+ */
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
 /* The lowest area that has something in [start, last]. iova_rwsem. */
@@ -294,8 +310,8 @@ int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh);
 /* Moves what @owner reserved out of the map, to @gone. iova_rwsem for writing. */
 void iof_map_leave_reserved(struct iof_map *map, void *owner, struct list_head *gone);
 /*
- * Reserves the device's regions for @owner, beside what @owner has already. -EADDRINUSE conflict with an
- * area or the allow-list, -ENOMEM; on failure nothing of this call stays.
+ * Reserves the device's regions for @owner, beside what @owner has already. -EADDRINUSE conflict
+ * with an area or the allow-list, -ENOMEM; on failure nothing of this call stays.
  */
 int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev, void *owner);
 /* Ends everything that is reserved for @owner. */
@@ -307,7 +323,8 @@ struct iof_ioas {
 	struct iof_object obj;
 	struct iof_map map;
 	struct mutex hwpts_lock;
-	struct list_head hwpts;		/* struct iof_hwpt.ioas_node in creation order; hwpts_lock */
+	/* struct iof_hwpt.ioas_node in creation order; hwpts_lock */
+	struct list_head hwpts;
 };
 
 static inline struct iof_ioas *iof_ioas_get(struct iof_ctx *ctx, u32 id)
@@ -328,27 +345,32 @@ struct iof_hwpt {
 	struct iof_ioas *ioas;		/* holds it */
 	struct list_head ioas_node;	/* ioas->hwpts_lock */
 	bool automatic;			/* made by an attach; goes with its last attachment */
-	unsigned int attachments;	/* automatic only: struct iof_attach of it; ioas->hwpts_lock */
+	/* automatic only: struct iof_attach of it; ioas->hwpts_lock */
+	unsigned int attachments;
 	/* nested: */
 	struct iof_hwpt *parent;	/* holds it */
 };
 
 /*
  * Makes a paging HWPT on @ioas for @idev's IOMMU and fills it; its id is reserved, it is not yet in
- * ioas->hwpts. The caller publishes it by iof_hwpt_publish(), or undoes by iof_hwpt_abort(). No lock
- * need be held; the driver may copy @data from the user.
+ * ioas->hwpts. The caller publishes it by iof_hwpt_publish(), or undoes by iof_hwpt_abort(). No
+ * lock need be held; the driver may copy @data from the user.
  */
 struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioas,
 				       struct iof_device *idev, u32 flags,
 				       const struct iof_user_data *data);
-/* Enters it in ioas->hwpts and makes it findable. The caller holds ioas->hwpts_lock if it is paging. */
+/*
+ * Enters it in ioas->hwpts and makes it findable. The caller holds ioas->hwpts_lock if it is
+ * paging.
+ */
 void iof_hwpt_publish(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
 void iof_hwpt_abort(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
 
 /*
- * An attachment's hold on its HWPT, beyond the call that makes it. -ENOENT: an automatic HWPT whose last
- * attachment has just gone. unuse removes an automatic HWPT with its last attachment; it may wait for
- * calls, so none of the caller's may be inside the HWPT, and ioas->hwpts_lock must be free.
+ * An attachment's hold on its HWPT, beyond the call that makes it. -ENOENT: an automatic HWPT whose
+ * last attachment has just gone. unuse removes an automatic HWPT with its last attachment; it may
+ * wait for calls, so none of the caller's may be inside the HWPT, and ioas->hwpts_lock must be
+ * free.
  */
 int iof_hwpt_use(struct iof_hwpt *hwpt);
 void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
@@ -368,15 +390,15 @@ struct iof_attach;
 
 struct iof_fault_sink_ops {
 	/*
-	 * A complete group for g->attach. Under iof_group.fault_lock: O(1), no sleep. True: the sink owns
-	 * the group now and sees to its one answer (iof_iopf_respond()). False: nobody can answer any
-	 * more; the caller does, with INVALID.
+	 * A complete group for g->attach. Under iof_group.fault_lock: O(1), no sleep. True: the
+	 * sink owns the group now and sees to its one answer (iof_iopf_respond()). False: nobody
+	 * can answer any more; the caller does, with INVALID.
 	 */
 	bool (*deliver)(struct iof_fault_sink *sink, struct iof_fault_group *g);
 	/*
 	 * The attachment is out of reach of new faults: answer INVALID whatever of it is open, and
-	 * return when answers that others are giving have reached the driver. May sleep, cannot fail,
-	 * costs what this attachment has open.
+	 * return when answers that others are giving have reached the driver. May sleep, cannot
+	 * fail, costs what this attachment has open.
 	 */
 	void (*sweep)(struct iof_fault_sink *sink, struct iof_attach *attach);
 };
@@ -393,17 +415,22 @@ struct iof_attach {
 	struct iof_hwpt *hwpt;		/* holds it; NULL for SVA */
 	struct iof_sva *sva;		/* SVA only; owned */
 	struct iof_fault_sink *sink;	/* NULL: page requests are answered INVALID */
-	struct iof_group_queue *credits; /* the group's share of the queue, NULL without; group->lock */
+	/* the group's share of the queue, NULL without; group->lock */
+	struct iof_group_queue *credits;
 	struct list_head members;	/* struct iof_attach_member, oldest first; group->lock */
-	u32 dev_id;			/* what faults report: the oldest member's; group->fault_lock */
+	/* what faults report: the oldest member's; group->fault_lock */
+	u32 dev_id;
 
 	/* The sink's, under the sink's lock. */
-	struct list_head open;		/* struct iof_fault_group.open_node: delivered to the sink */
-	u32 answering;			/* groups taken off @open whose answer is on its way to the driver */
+	/* struct iof_fault_group.open_node: delivered to the sink */
+	struct list_head open;
+	/* groups taken off @open whose answer is on its way to the driver */
+	u32 answering;
 
 	/*
-	 * By place in group->hwdevs, which does not change while the group is attached: the device's
-	 * driver failed to go back here after a failed switch, so it is blocked. group->lock
+	 * By place in group->hwdevs, which does not change while the group is attached: the
+	 * device's driver failed to go back here after a failed switch, so it is blocked.
+	 * group->lock
 	 */
 	bool lost[];
 };
@@ -415,8 +442,8 @@ struct iof_attach_member {
 };
 
 /*
- * A queue that attachments of the group use: its cookie slots are reserved once, however many PASIDs
- * share it, since the credits are the devices'.
+ * A queue that attachments of the group use: its cookie slots are reserved once, however many
+ * PASIDs share it, since the credits are the devices'.
  */
 struct iof_group_queue {
 	struct list_head node;		/* group->queues */
@@ -433,9 +460,11 @@ struct iof_group {
 	unsigned int bound;		/* devices bound */
 	struct list_head hwdevs;	/* struct iof_hwdev_core.group_node */
 	struct list_head queues;	/* struct iof_group_queue */
-	unsigned int pasid_hwpts;	/* PASIDs attached to HWPTs: the RID's HWPT must allow that */
+	/* PASIDs attached to HWPTs: the RID's HWPT must allow that */
+	unsigned int pasid_hwpts;
 
-	spinlock_t fault_lock;		/* attachments, parked, switching; partials of its devices */
+	/* attachments, parked, switching; partials of its devices */
+	spinlock_t fault_lock;
 	struct xarray attachments;	/* pasid -> struct iof_attach; written under both locks */
 	struct iof_attach *rid;		/* attachments[IOF_NO_PASID], for the fault path */
 	u32 switching_pasid;		/* a switch of this PASID is under way ... */
@@ -463,23 +492,27 @@ struct iof_fault_page {
 
 /*
  * A page-request group, from its first page to its answer. Owner: the device's partial hash while
- * collecting; then the sink. Whoever takes it off there answers it by iof_iopf_respond(), which gives
- * the record back to the device's pool.
+ * collecting; then the sink. Whoever takes it off there answers it by iof_iopf_respond(), which
+ * gives the record back to the device's pool.
  */
 struct iof_fault_group {
 	/* What taking, answering and sweeping touch comes first, and is one cache line. */
-	struct list_head node;		/* partial hash bucket, parked list, then the sink's inbox */
+	/* partial hash bucket, parked list, then the sink's inbox */
+	struct list_head node;
 	struct list_head open_node;	/* attach->open; the sink's lock */
 	struct iof_hwdev *dev;
 	struct iof_attach *attach;	/* NULL while collecting */
 	u32 cookie;			/* 0 while not delivered to a reader; the queue's lock */
-	u32 nr_pages;			/* credits held: pages counted, last included once it came */
+	/* credits held: pages counted, last included once it came */
+	u32 nr_pages;
 	u32 dev_id;			/* as readers get it: the attachment's at delivery */
 	u8 state;			/* the sink's, under its lock */
-	bool broken;			/* pages were lost or dropped: the last one is answered INVALID */
+	/* pages were lost or dropped: the last one is answered INVALID */
+	bool broken;
 
 	struct iof_page_req req;	/* the last page, as the driver sent it */
-	struct list_head pages;		/* struct iof_fault_page, all but the last, in arrival order */
+	/* struct iof_fault_page, all but the last, in arrival order */
+	struct list_head pages;
 	struct work_struct work;	/* SVA only */
 };
 
@@ -506,7 +539,8 @@ struct iof_hwdev_core {
 	u32 attached;			/* attachments this device is a member of; group->lock */
 
 	/* group->fault_lock: */
-	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];	/* groups still collecting, or broken */
+	/* groups still collecting, or broken */
+	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];
 	struct list_head broken;	/* the broken ones among them (open_node), oldest first */
 	u32 nr_broken;			/* at most dev->credits; they hold no credit */
 
@@ -526,9 +560,11 @@ void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is le
  * next request at once.
  */
 void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code);
-/* The same in two steps, for a record that somebody still reads: the answer, and later the memory. */
+/*
+ * The same in two steps, for a record that somebody still reads: the answer, and later the memory.
+ */
 void iof_iopf_answer(struct iof_fault_group *g, enum iof_page_code code);
-void iof_iopf_recycle(struct iof_fault_group *g);
+void iof_iopf_free(struct iof_fault_group *g);
 /* Counts a group that the core answers because its attachment or its queue goes away. */
 static inline void iof_iopf_count_swept(struct iof_fault_group *g)
 {
@@ -544,12 +580,16 @@ static inline void iof_iopf_count_swept(struct iof_fault_group *g)
  *                             the old one are dropped and their groups marked broken. The caller then
  *                             sweeps the old one's sink.
  *   iof_iopf_switch_cancel()  instead, when the driver refused: parked groups go to the old one.
- * switch_end stores into group->attachments, whose slot the caller reserved beforehand if it was empty.
+ * switch_end stores into group->attachments, whose slot the caller reserved beforehand if it was
+ * empty.
  */
 void iof_iopf_switch_begin(struct iof_group *group, u32 pasid);
 void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *new);
 void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid);
-/* Drops the partial pages that @dev sent to @attach, of which it ceases to be a member while others stay. */
+/*
+ * Drops the partial pages that @dev sent to @attach, of which it ceases to be a member while others
+ * stay.
+ */
 void iof_iopf_drop_partials(struct iof_hwdev *dev, const struct iof_attach *attach);
 
 /* ---- the fault queue (fault_queue.c, cookie.c) ---- */

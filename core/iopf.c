@@ -2,14 +2,14 @@
 /*
  * iopf.c - page requests become groups, and each group gets exactly one answer.
  *
- * Owns the records of open page requests: from the device's first page, through the partial hash while
- * a group collects, to the sink of the attachment when its LAST page came, and back to the device's pool
- * with the answer. Records are allocated as the device first needs them, at most as many as it has
- * credits, and then reused: once warm, a fault allocates nothing.
+ * Owns the records of open page requests: from the device's first page, through the partial hash
+ * while a group collects, to the sink of the attachment when its LAST page came, and back to the
+ * device's pool with the answer. Records are allocated as the device first needs them, at most as
+ * many as it has credits, and then reused: once warm, a fault allocates nothing.
  *
- * Rules: a group belongs to (device, PASID, group index). Pages are routed when they arrive; a group
- * whose pages did not all go to the same attachment is broken and its LAST page is answered INVALID.
- * group->fault_lock makes "find the attachment and deliver" one step against a switch.
+ * Rules: a group belongs to (device, PASID, group index). Pages are routed when they arrive; a
+ * group whose pages did not all go to the same attachment is broken and its LAST page is answered
+ * INVALID. group->fault_lock makes "find the attachment and deliver" one step against a switch.
  */
 #include "iof_private.h"
 
@@ -29,6 +29,19 @@ static struct iof_fault_group *alloc_group(struct iof_hwdev *dev)
 		g->dev = dev;
 	}
 	return g;
+}
+
+/* A record without a credit, or NULL. */
+static struct iof_fault_group *take_group(struct iof_hwdev_core *core)
+{
+	struct iof_fault_group *g;
+
+	spin_lock(&core->pool_lock);
+	g = list_first_entry_or_null(&core->free_groups, struct iof_fault_group, node);
+	if (g)
+		list_del(&g->node);
+	spin_unlock(&core->pool_lock);
+	return g ?: alloc_group(core->dev);
 }
 
 /*
@@ -113,7 +126,16 @@ void iof_iopf_answer(struct iof_fault_group *g, enum iof_page_code code)
 	dev->ops->page_response(dev, &req, code);
 }
 
-void iof_iopf_recycle(struct iof_fault_group *g)
+void iof_iopf_free(struct iof_fault_group *g)
+{
+	struct iof_fault_page *page, *next;
+
+	list_for_each_entry_safe(page, next, &g->pages, node)
+		kfree(page);
+	kfree(g);
+}
+
+static void recycle(struct iof_fault_group *g)
 {
 	u32 credits = reset_group(g);
 
@@ -125,7 +147,7 @@ void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code)
 	struct iof_hwdev *dev = g->dev;
 	struct iof_page_req req = g->req;
 
-	iof_iopf_recycle(g);
+	recycle(g);
 	atomic64_inc(&dev->core->answered[code]);
 	dev->ops->page_response(dev, &req, code);
 }
@@ -160,9 +182,9 @@ static void unhash_partial(struct iof_hwdev_core *core, struct iof_fault_group *
 }
 
 /*
- * Marks a collecting group as one whose LAST page will be answered INVALID. It holds no credit from then
- * on; so that a device cannot pile such groups up, the oldest is forgotten beyond @dev->credits. What is
- * to be recycled by the caller after unlocking is put on @drop.
+ * Marks a collecting group as one whose LAST page will be answered INVALID. It holds no credit from
+ * then on; so that a device cannot pile such groups up, the oldest is forgotten beyond
+ * @dev->credits. What is to be recycled by the caller after unlocking is put on @drop.
  */
 static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g,
 			struct list_head *drop)
@@ -193,7 +215,7 @@ static void recycle_list(struct list_head *drop)
 	struct iof_fault_group *g, *next;
 
 	list_for_each_entry_safe(g, next, drop, node)
-		iof_iopf_recycle(g);
+		recycle(g);
 }
 
 /* ---- routing ---- */
@@ -222,8 +244,8 @@ static bool is_switching(struct iof_group *group, u32 pasid, const struct iof_at
 }
 
 /*
- * Hands a complete group to the sink of its attachment. False: nobody will answer it, and the caller
- * must. Under fault_lock.
+ * Hands a complete group to the sink of its attachment. False: nobody will answer it, and the
+ * caller must. Under fault_lock.
  */
 static bool deliver(struct iof_fault_group *g, struct iof_attach *attach)
 {
@@ -254,7 +276,7 @@ static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *
 		unhash_partial(core, partial);
 	spin_unlock(&core->group->fault_lock);
 	if (partial)
-		iof_iopf_recycle(partial);
+		recycle(partial);
 	atomic64_inc(&core->refused);
 	atomic64_inc(&core->answered[IOF_PAGE_INVALID]);
 	dev->ops->page_response(dev, req, IOF_PAGE_INVALID);
@@ -315,6 +337,9 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	int rc;
 
 	rc = take_records(core, &g, &page);
+	/* The page is lost: its group must be known as broken when the last one comes. */
+	if (rc)
+		g = take_group(core);
 	spin_lock(&group->fault_lock);
 	attach = route(dev, req_pasid(req));
 	partial = find_partial(core, req);

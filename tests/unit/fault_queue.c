@@ -6,7 +6,11 @@
  */
 #include "env.h"
 
+#include <linux/userfaultfd.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define LAST	IOMMU_PGFAULT_FLAGS_LAST_PAGE
 #define PASID	IOMMU_PGFAULT_FLAGS_PASID_VALID
@@ -551,6 +555,25 @@ static void a_page_for_nobody_breaks_its_group(void **state)
 	way_close(&w);
 }
 
+/* A page that no credit was left for is missing: the last one must not pass for its whole group. */
+static void a_page_beyond_the_credits_breaks_its_group(void **state)
+{
+	struct way w;
+
+	way_open(&w, state, 2);
+	assert_ok(fake_fault(&w.dev, 0, 1, 0x1000));
+	assert_ok(partial(&w.dev, 0, 2, 0x2000));
+	assert_int_equal(partial(&w.dev, 0, 3, 0x3000), -ENOSPC);
+	/* Credits come back before the group ends. */
+	iof_device_detach(w.idev, 0);
+	assert_int_equal(env_attach(w.idev, 0, w.hwpt), w.hwpt);
+	assert_int_equal(fake_fault(&w.dev, 0, 3, 0x4000), -EINVAL);
+	assert_int_equal(fake_take_answer(&w.dev, 0x4000), IOF_PAGE_INVALID);
+	/* The index is free for a new group then. */
+	assert_ok(fake_fault(&w.dev, 0, 3, 0x5000));
+	way_close(&w);
+}
+
 static void a_hot_path_allocates_nothing_once_warm(void **state)
 {
 	struct iommu_hwpt_pgfault rec[16];
@@ -623,6 +646,72 @@ static void failing_user_copies_lose_nothing(void **state)
 	}
 	assert_true(n > 2);
 	way_close(&w);
+}
+
+/* A page whose first touch waits until somebody lets it go on. */
+static void *slow_page(int *uffd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(page != MAP_FAILED);
+	*uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (*uffd < 0)
+		return page;
+	assert_ok(ioctl(*uffd, UFFDIO_API, &api));
+	reg.range.start = (uintptr_t)page;
+	reg.range.len = 4096;
+	assert_ok(ioctl(*uffd, UFFDIO_REGISTER, &reg));
+	return page;
+}
+
+struct slow_read {
+	int q;
+	void *page;
+	ssize_t got;
+};
+
+static void *read_slowly(void *arg)
+{
+	struct slow_read *r = arg;
+
+	r->got = iof_sys_read(r->q, r->page, 2 * sizeof(struct iommu_hwpt_pgfault));
+	return NULL;
+}
+
+/* No lock is held across the copy, and a record being copied needs nothing of its device. */
+static void the_device_can_go_while_its_fault_is_being_read(void **state)
+{
+	struct uffdio_zeropage zero = { .range.len = 4096 };
+	struct slow_read r;
+	struct uffd_msg msg;
+	pthread_t reader;
+	struct way w;
+	int uffd;
+
+	r.page = slow_page(&uffd);
+	if (uffd < 0) {
+		munmap(r.page, 4096);
+		skip();
+	}
+	way_open(&w, state, 8);
+	assert_ok(partial(&w.dev, 0, 1, 0x1000));
+	assert_ok(fake_fault(&w.dev, 0, 1, 0x2000));
+	r.q = w.q;
+	assert_ok(pthread_create(&reader, NULL, read_slowly, &r));
+	assert_int_equal(read(uffd, &msg, sizeof(msg)), sizeof(msg));
+	w.q = -1;
+	way_close(&w);
+	zero.range.start = (uintptr_t)r.page;
+	assert_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	assert_ok(pthread_join(reader, NULL));
+	assert_int_equal(r.got, 2 * sizeof(struct iommu_hwpt_pgfault));
+	/* Whoever answers what he has read hears that it is too late. */
+	assert_err(env_answer(r.q, ((struct iommu_hwpt_pgfault *)r.page)->cookie, 0), EINVAL);
+	env_close(r.q);
+	munmap(r.page, 4096);
+	close(uffd);
 }
 
 static void e42_the_queue_outlives_the_iommu_descriptor(void **state)
@@ -718,6 +807,8 @@ int main(void)
 		T(a_flood_is_bounded_by_the_credits),
 		T(never_last_is_bounded_and_forgotten),
 		T(a_page_for_nobody_breaks_its_group),
+		T(a_page_beyond_the_credits_breaks_its_group),
+		T(the_device_can_go_while_its_fault_is_being_read),
 		T(a_hot_path_allocates_nothing_once_warm),
 		T(failing_user_copies_lose_nothing),
 		T(e42_the_queue_outlives_the_iommu_descriptor),
