@@ -499,7 +499,7 @@ static void descriptors_go_in_by_write(void **state)
 	free(w);
 }
 
-/* An engine that waits for a page: its queue fills, and has room again when the answer has come. */
+/* Descriptors that wait for pages fill the queue; there is room again when answers have come. */
 static void the_queue_is_bounded(void **state)
 {
 	struct fix *f = *state;
@@ -521,11 +521,13 @@ static void the_queue_is_bounded(void **state)
 
 	for (int i = 0; i < 6; i++)
 		desc[i] = noop(i);
-	desc[0].opcode = DSA_OPCODE_MEMMOVE;
-	desc[0].flags |= IDXD_OP_FLAG_BOF;
-	desc[0].src_addr = 0x7000000000;
-	desc[0].dst_addr = WORK(dst);
-	desc[0].xfer_size = 8;
+	for (int i = 0; i < 4; i++) {
+		desc[i].opcode = DSA_OPCODE_MEMMOVE;
+		desc[i].flags |= IDXD_OP_FLAG_BOF;
+		desc[i].src_addr = 0x7000000000 + i * PAGE;
+		desc[i].dst_addr = WORK(dst);
+		desc[i].xfer_size = 8;
+	}
 
 	assert_int_equal(iof_poll(&p, 1, 0), 1);
 	assert_int_equal(p.revents, POLLOUT);
@@ -534,16 +536,19 @@ static void the_queue_is_bounded(void **state)
 	assert_err((int)iof_write(f->dev, desc + 4, 64), EAGAIN);
 	assert_int_equal(iof_poll(&p, 1, 0), 0);
 
-	p = (struct pollfd){ .fd = ffd, .events = POLLIN };
-	assert_int_equal(iof_poll(&p, 1, -1), 1);
-	assert_int_equal(abi_read_one(ffd, &rec), sizeof(rec));
-	assert_int_equal(rec.addr, 0x7000000000);
-	assert_int_equal(rec.dev_id, id);
-	assert_ok(abi_answer(ffd, rec.cookie, IOMMUFD_PAGE_RESP_INVALID));
-	p = (struct pollfd){ .fd = f->dev, .events = POLLOUT };
-	assert_int_equal(iof_poll(&p, 1, -1), 1);
+	for (int i = 0; i < 4; i++) {
+		p = (struct pollfd){ .fd = ffd, .events = POLLIN };
+		assert_int_equal(iof_poll(&p, 1, -1), 1);
+		assert_int_equal(abi_read_one(ffd, &rec), sizeof(rec));
+		assert_true(rec.addr >= 0x7000000000 && rec.addr < 0x7000000000 + 4 * PAGE);
+		assert_int_equal(rec.dev_id, id);
+		assert_ok(abi_answer(ffd, rec.cookie, IOMMUFD_PAGE_RESP_INVALID));
+		p = (struct pollfd){ .fd = f->dev, .events = POLLOUT };
+		assert_int_equal(iof_poll(&p, 1, -1), 1);
+	}
 	wait_events(efd, 4);
-	assert_int_equal(status(w, 0) & DSA_COMP_STATUS_MASK, DSA_COMP_PAGE_FAULT_IR);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(status(w, i) & DSA_COMP_STATUS_MASK, DSA_COMP_PAGE_FAULT_IR);
 	assert_int_equal(iof_write(f->dev, desc + 4, 2 * 64), 2 * 64);
 	wait_events(efd, 2);
 
