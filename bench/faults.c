@@ -3,10 +3,11 @@
  * faults.c - how long a device's page fault takes, and how many are handled in a second, beside
  * userfaultfd.
  *
- * Both sides: as many pages, each faulted in once, filled with 4 KiB from a template by a handler on one
- * processor, then written wholly by the one who faulted, on another. Our side is a DMA engine (MEMFILL)
- * and <iofault/handler.h>; with k descriptors there are k faults outstanding. The peer has threads that
- * touch memory, and is also measured in its other configurations: the best one is its row.
+ * Both sides: as many pages, each faulted in once, filled with 4 KiB from a template by a handler
+ * on one processor, then written wholly by the one who faulted, on another. Our side is a DMA
+ * engine (MEMFILL) and <iofault/handler.h>; with k descriptors there are k faults outstanding. The
+ * peer has threads that touch memory, and is also measured in its other configurations: the best
+ * one is its row.
  */
 #include "common.h"
 #include "nested.h"
@@ -71,7 +72,8 @@ static double ours(uint32_t outstanding, uint32_t spin_us, bool pinned)
 	const struct nested_config config = { .pages = PAGES, .credits = 2 * BATCH, .engines = 1,
 					      .engine_cpu = pinned ? engine_cpu : -1 };
 	struct iof_handler_config hc = { .threads = 1, .batch = BATCH, .spin_us = spin_us,
-					 .flags = IOF_HANDLER_NO_LATENCY, .faults = fill_and_enter };
+					 .flags = IOF_HANDLER_NO_LATENCY,
+					 .faults = fill_and_enter };
 	double ns[BENCH_RUNS];
 	struct iof_handler *handler;
 	struct nested n;
@@ -104,8 +106,9 @@ static double peer(const struct uffd_config *config)
 	for (i = 0; i < BENCH_RUNS; i++) {
 		ns[i] = (double)uffd_run(config) / PAGES;
 		if (!ns[i])
-			bench_die("userfaultfd cannot be had (%s), and without the peer there is no figure: "
-				  "run as root, or set vm.unprivileged_userfaultfd=1", strerror(errno));
+			bench_die("userfaultfd cannot be had (%s), and without the peer there is "
+				  "no figure: run as root, or set vm.unprivileged_userfaultfd=1",
+				  strerror(errno));
 	}
 	return bench_median(ns, BENCH_RUNS);
 }
@@ -159,7 +162,8 @@ static void throughput(void)
 		{ "userfaultfd, 64 threads, on any processor", 64, true, false, true },
 		{ "userfaultfd, 4 threads", 4, true, false, false },
 		{ "userfaultfd, 1 thread", 1, true, false, false },
-		{ "userfaultfd, 64 threads, sleeping, one processor for all", 64, false, true, false },
+		{ "userfaultfd, 64 threads, sleeping, one processor for all", 64, false, true,
+		  false },
 	};
 	double our, best = 0, like = 0, rate;
 	size_t i;
@@ -194,7 +198,8 @@ static void throughput(void)
 int main(int argc, char **argv)
 {
 	if (argc > 1 && !strcmp(argv[1], "ours")) {
-		bench_row("iofault, 64 descriptors", 1e3 / ours(BATCH, IOF_HANDLER_BUSY, true), "M/s");
+		bench_row("iofault, 64 descriptors", 1e3 / ours(BATCH, IOF_HANDLER_BUSY, true),
+			  "M/s");
 		return 0;
 	}
 	if (bench_cpus() < 2)

@@ -44,7 +44,8 @@ static uint64_t *leaf_table(struct nested *n, uint64_t iova, uint64_t *leaf)
 		uint64_t *entry = &table[iova >> (12 + 9 * level) & 511];
 
 		if (!*entry)
-			*entry = nested_gpa(n, level == 1 && leaf ? leaf : table_page(n)) | ENTRY_TABLE;
+			*entry = ENTRY_TABLE |
+				 nested_gpa(n, level == 1 && leaf ? leaf : table_page(n));
 		table = from_gpa(n, *entry & ~0xfffull);
 	}
 	return table;
@@ -78,7 +79,8 @@ static void set_irq(struct nested *n)
 	unsigned char buf[sizeof(struct vfio_irq_set) + sizeof(int)] __attribute__((aligned(4)));
 	struct vfio_irq_set *set = (struct vfio_irq_set *)buf;
 
-	*set = (struct vfio_irq_set){ .argsz = sizeof(buf), .index = IOF_VFIO_IRQ_COMPLETION, .count = 1,
+	*set = (struct vfio_irq_set){ .argsz = sizeof(buf), .count = 1,
+				      .index = IOF_VFIO_IRQ_COMPLETION,
 				      .flags = VFIO_IRQ_SET_DATA_EVENTFD |
 					       VFIO_IRQ_SET_ACTION_TRIGGER };
 	n->irq_fd = eventfd(0, EFD_CLOEXEC);
@@ -98,8 +100,10 @@ void nested_open(struct nested *n, const struct nested_config *config)
 	struct iommu_hwpt_alloc parent = { .size = sizeof(parent),
 					   .flags = IOMMU_HWPT_ALLOC_NEST_PARENT };
 	struct iommu_hwpt_vtd_s1 s1 = { .addr_width = 48 };
-	struct iommu_hwpt_alloc nested = { .size = sizeof(nested), .flags = IOMMU_HWPT_FAULT_ID_VALID,
-					   .data_type = IOMMU_HWPT_DATA_VTD_S1, .data_len = sizeof(s1),
+	struct iommu_hwpt_alloc nested = { .size = sizeof(nested),
+					   .flags = IOMMU_HWPT_FAULT_ID_VALID,
+					   .data_type = IOMMU_HWPT_DATA_VTD_S1,
+					   .data_len = sizeof(s1),
 					   .data_uptr = (uintptr_t)&s1 };
 	struct iommu_ioas_map map = { .size = sizeof(map), .flags = IOMMU_IOAS_MAP_FIXED_IOVA |
 				      IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nested.h - a DMA engine of the embedded world under nested translation, set up by hand: one piece of
- * memory holds frames and tables, the parent IOAS maps it, and a window of the device's addresses has its
- * leaf tables ready, so that a fault is one entry to write.
+ * nested.h - a DMA engine of the embedded world under nested translation, set up by hand: one piece
+ * of memory holds frames and tables, the parent IOAS maps it, and a window of the device's
+ * addresses has its leaf tables ready, so that a fault is one entry to write.
  */
 #ifndef IOFAULT_BENCH_NESTED_H
 #define IOFAULT_BENCH_NESTED_H
@@ -31,7 +31,8 @@ struct nested {
 	unsigned char *mem;	/* frames, then completion records, then tables */
 	uint64_t mem_bytes;
 	unsigned char *frames;
-	struct dsa_completion_record *records;	/* NESTED_PAGE / 32 of them, as many pages as needed */
+	/* NESTED_PAGE / 32 of them, as many pages as needed */
+	struct dsa_completion_record *records;
 	uint64_t *tables;
 	uint64_t tables_used;	/* pages */
 	uint64_t *ptes;		/* the window's leaf entries, contiguous */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * queue.c - what a fault queue costs when much is open: detaching one device beside another's 100,000
- * queued faults, answering among 1,000,000 open faults against among 1,000, and memory per open fault.
- * The faults come from mock devices (IOMMU_TEST_CMD), so the time is the queue's own.
+ * queue.c - what a fault queue costs when much is open: detaching one device beside another's
+ * 100,000 queued faults, answering among 1,000,000 open faults against among 1,000, and memory per
+ * open fault. The faults come from mock devices (IOMMU_TEST_CMD), so the time is the queue's own.
  */
 #include "common.h"
 
@@ -37,7 +37,8 @@ struct mock {
 
 static struct mock mock_new(uint32_t pt)
 {
-	struct iommu_test_cmd cmd = { .size = sizeof(cmd), .op = IOMMU_TEST_OP_MOCK_DOMAIN, .id = pt };
+	struct iommu_test_cmd cmd = { .size = sizeof(cmd), .id = pt,
+				      .op = IOMMU_TEST_OP_MOCK_DOMAIN };
 
 	call(iof_ioctl(iommu, IOMMU_TEST_CMD, &cmd), "MOCK_DOMAIN");
 	return (struct mock){ cmd.mock_domain.out_stdev_id, cmd.mock_domain.out_idev_id };
@@ -66,10 +67,12 @@ static void trigger(struct mock mock, uint32_t nr)
 
 static void setup(void)
 {
-	struct iof_world_config config = { .kind = IOF_WORLD_EMBEDDED, .no_devices = 1, .test_ioctls = 1 };
+	struct iof_world_config config = { .kind = IOF_WORLD_EMBEDDED, .no_devices = 1,
+					   .test_ioctls = 1 };
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 	struct iommu_fault_alloc fault = { .size = sizeof(fault) };
-	struct iommu_hwpt_alloc paging = { .size = sizeof(paging), .flags = IOMMU_HWPT_FAULT_ID_VALID };
+	struct iommu_hwpt_alloc paging = { .size = sizeof(paging),
+					   .flags = IOMMU_HWPT_FAULT_ID_VALID };
 	struct mock first;
 
 	call(iof_world_open(&config, &world), "iof_world_open");

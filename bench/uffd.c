@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * uffd.c - the peer of uffd.h. Each toucher writes every byte of its pages, as the DMA engine does; the
- * handler fills a page from a template by UFFDIO_COPY.
+ * uffd.c - the peer of uffd.h. Each toucher writes every byte of its pages, as the DMA engine does;
+ * the handler fills a page from a template by UFFDIO_COPY.
  */
 #include "uffd.h"
 #include "common.h"

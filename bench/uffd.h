@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uffd.h - the peer: userfaultfd missing pages, with the same number of pages, threads and fillings.
+ * uffd.h - the peer: userfaultfd missing pages, with the same number of pages, threads and
+ * fillings.
  */
 #ifndef IOFAULT_BENCH_UFFD_H
 #define IOFAULT_BENCH_UFFD_H
@@ -18,7 +19,9 @@ struct uffd_config {
 	int handler_cpu;
 };
 
-/* Nanoseconds from the first touch to the last, or 0 if userfaultfd cannot be had (errno says why). */
+/*
+ * Nanoseconds from the first touch to the last, or 0 if userfaultfd cannot be had (errno says why).
+ */
 uint64_t uffd_run(const struct uffd_config *config);
 
 #endif

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * attach.c - which page table a group's devices use: attach, replace, detach, for the RID and PASIDs.
+ * attach.c - which page table a group's devices use: attach, replace, detach, for the RID and
+ * PASIDs.
  *
- * (group, PASID) is attached to one domain at a time, described by a struct iof_attach that is built
- * complete, put in force by one switch, and never changed into another. The bound devices that asked for
- * it are its members; the first member's attach switches all devices of the group, the last member's
- * detach blocks them again.
+ * (group, PASID) is attached to one domain at a time, described by a struct iof_attach that is
+ * built complete, put in force by one switch, and never changed into another. The bound devices
+ * that asked for it are its members; the first member's attach switches all devices of the group,
+ * the last member's detach blocks them again.
  *
  * Rules: all under group->lock. What the new attachment needs (slot in group->attachments, reserved
- * ranges, cookie slots, holds) is there before the driver is asked, so that nothing after the driver can
- * fail. The old attachment is swept, which answers what is open of it, and then freed, before the call
- * returns. A failed call leaves everything as it was.
+ * ranges, cookie slots, holds) is there before the driver is asked, so that nothing after the
+ * driver can fail. The old attachment is swept, which answers what is open of it, and then freed,
+ * before the call returns. A failed call leaves everything as it was.
  */
 #include "iof_private.h"
 
@@ -269,8 +270,8 @@ static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new, str
 }
 
 /*
- * Puts @new in force where @old was; either may be NULL. On success @old is out of reach of new faults
- * and the caller retires it; on failure @new never was in force, and the caller frees it.
+ * Puts @new in force where @old was; either may be NULL. On success @old is out of reach of new
+ * faults and the caller retires it; on failure @new never was in force, and the caller frees it.
  */
 static int switch_attach(struct iof_group *group, u32 pasid, struct iof_attach *new,
 			 struct iof_attach *old)
@@ -530,8 +531,8 @@ static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
 	int rc;
 
 	/*
-	 * The look-up comes after the lock: whoever waits for calls to end, under this lock or another
-	 * group's, must not wait for one that waits for the lock.
+	 * The look-up comes after the lock: whoever waits for calls to end, under this lock or
+	 * another group's, must not wait for one that waits for the lock.
 	 */
 	mutex_lock(&idev->group->lock);
 	pt = iof_object_get(idev->ctx, *pt_id, IOF_OBJ_ANY);

@@ -2,8 +2,9 @@
 /*
  * cookie.c - the table behind cookie.h.
  *
- * Segment 0 holds slots 0 to 2^MIN_BITS - 1, segment k the 2^(MIN_BITS+k-1) slots that double the table;
- * a slot's segment follows from its index alone. Nothing here locks or, but for growth, allocates.
+ * Segment 0 holds slots 0 to 2^MIN_BITS - 1, segment k the 2^(MIN_BITS+k-1) slots that double the
+ * table; a slot's segment follows from its index alone. Nothing here locks or, but for growth,
+ * allocates.
  */
 #include "cookie.h"
 
@@ -38,7 +39,8 @@ u32 iof_cookie_bits(u32 slots)
 	return slots <= 1u << IOF_COOKIE_MIN_BITS ? IOF_COOKIE_MIN_BITS : fls(slots - 1);
 }
 
-int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_cookies *now, u32 bits)
+int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_cookies *now,
+			    u32 bits)
 {
 	u32 k;
 
@@ -151,7 +153,9 @@ u32 iof_cookie_give(struct iof_cookies *cookies, void *owner)
 	if (!cookies->free_head)
 		cookies->free_tail = 0;
 
-	/* Only a cookie still out from a narrower table can stand in the way; the next one is free. */
+	/*
+	 * Only a cookie still out from a narrower table can stand in the way; the next one is free.
+	 */
 	do {
 		cookie = next_generation(cookies, slot) << cookies->bits | index;
 		slot->cookie = cookie;

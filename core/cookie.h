@@ -2,13 +2,15 @@
 /*
  * cookie.h - the cookies of one fault queue: who answers what.
  *
- * A cookie is a slot index in its low bits and a generation above; the generation counts how often the
- * slot has been used, so that a late or invented response misses. Slots are reused first in, first out.
- * Cookie 0 is never given. With N index bits a cookie comes back after 2^(32-N)-1 reuses of its slot.
+ * A cookie is a slot index in its low bits and a generation above; the generation counts how often
+ * the slot has been used, so that a late or invented response misses. Slots are reused first in,
+ * first out. Cookie 0 is never given. With N index bits a cookie comes back after 2^(32-N)-1 reuses
+ * of its slot.
  *
- * The table grows by whole segments that never move, before the faults that need them can arrive; so
- * giving and taking a cookie allocates nothing and costs the same however many are out. When it grows,
- * cookies already given keep their narrower index: look-ups try each width that was ever in use.
+ * The table grows by whole segments that never move, before the faults that need them can arrive;
+ * so giving and taking a cookie allocates nothing and costs the same however many are out. When it
+ * grows, cookies already given keep their narrower index: look-ups try each width that was ever in
+ * use.
  *
  * The caller's spinlock guards everything, except that growing allocates outside of it.
  */
@@ -42,14 +44,15 @@ struct iof_cookies {
 u32 iof_cookie_bits(u32 slots);
 
 /*
- * Growing in three steps: the memory is allocated without the lock, linked in under it, and what the
- * caller did not need (somebody else grew meanwhile) is freed afterwards.
+ * Growing in three steps: the memory is allocated without the lock, linked in under it, and what
+ * the caller did not need (somebody else grew meanwhile) is freed afterwards.
  */
 struct iof_cookie_growth {
 	u32 bits;
 	struct iof_cookie_slot *segment[IOF_COOKIE_SEGMENTS];
 };
-int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_cookies *now, u32 bits);
+int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_cookies *now,
+			    u32 bits);
 void iof_cookie_grow(struct iof_cookies *cookies, struct iof_cookie_growth *growth);
 void iof_cookie_growth_free(struct iof_cookie_growth *growth);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * device.c - devices: registered by a driver, grouped, bound into a context, and what is told of them.
+ * device.c - devices: registered by a driver, grouped, bound into a context, and what is told of
+ * them.
  *
- * A registered device belongs to one isolation group for as long as it is registered. Binding makes it
- * an object of a context and claims its group for that context, until the last device of the group is
- * unbound. What a bound device is attached to is in attach.c.
+ * A registered device belongs to one isolation group for as long as it is registered. Binding makes
+ * it an object of a context and claims its group for that context, until the last device of the
+ * group is unbound. What a bound device is attached to is in attach.c.
  *
  * Rules: group->lock guards who owns a group and which device is bound. A bound device's object is
  * removed from the table, and calls on it have ended, before the group is given up.

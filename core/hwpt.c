@@ -2,12 +2,14 @@
 /*
  * hwpt.c - hardware page tables: paging ones that mirror an IOAS, nested ones that the user owns.
  *
- * An HWPT wraps one domain of a driver. A paging HWPT is filled from its IOAS before anybody can attach
- * to it; a nested one hangs on a paging HWPT made for that. Either may name a fault queue, for good.
+ * An HWPT wraps one domain of a driver. A paging HWPT is filled from its IOAS before anybody can
+ * attach to it; a nested one hangs on a paging HWPT made for that. Either may name a fault queue,
+ * for good.
  *
  * Rules: an HWPT holds its IOAS or parent, and its queue, from allocation until it is freed; an
- * attachment holds the HWPT (iof_hwpt_use). Automatic HWPTs are made by an attach to an IOAS and go with
- * their last attachment: they carry one hold that DESTROY finds, and so cannot be destroyed by id.
+ * attachment holds the HWPT (iof_hwpt_use). Automatic HWPTs are made by an attach to an IOAS and go
+ * with their last attachment: they carry one hold that DESTROY finds, and so cannot be destroyed by
+ * id.
  */
 #include "iof_private.h"
 
@@ -123,7 +125,9 @@ void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 		iof_object_unhold(&hwpt->obj);
 		return;
 	}
-	/* Whoever comes after us frees the HWPT, and then nothing else holds the IOAS and its lock. */
+	/*
+	 * Whoever comes after us frees the HWPT, and then nothing else holds the IOAS and its lock.
+	 */
 	iof_object_hold(&ioas->obj);
 	mutex_lock(&ioas->hwpts_lock);
 	last = !--hwpt->attachments;
@@ -220,7 +224,8 @@ static struct iof_hwpt *alloc_on(struct iof_ctx *ctx, u32 pt_id, struct iof_devi
 		hwpt = iof_hwpt_alloc_paging(ctx, container_of(obj, struct iof_ioas, obj), idev,
 					     flags, data);
 	else if (obj->type == IOF_OBJ_HWPT_PAGING)
-		hwpt = alloc_nested(ctx, container_of(obj, struct iof_hwpt, obj), idev, flags, data);
+		hwpt = alloc_nested(ctx, container_of(obj, struct iof_hwpt, obj), idev, flags,
+				    data);
 	else
 		hwpt = ERR_PTR(-EINVAL);
 	iof_object_put(obj);

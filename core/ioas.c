@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * ioas.c - the commands of I/O address spaces: alloc, ranges, allow-list, map, copy, unmap, options.
+ * ioas.c - the commands of I/O address spaces: alloc, ranges, allow-list, map, copy, unmap,
+ * options.
  *
- * Owns struct iof_ioas. What is here checks what the caller gave, in the order that the ABI promises,
- * and hands over to the map (iova_map.c). Arrays of the caller are copied without any lock held and
- * with memory bounded by what exists, never by the length that the caller claims.
+ * Owns struct iof_ioas. What is here checks what the caller gave, in the order that the ABI
+ * promises, and hands over to the map (iova_map.c). Arrays of the caller are copied without any
+ * lock held and with memory bounded by what exists, never by the length that the caller claims.
  */
 #include "iof_private.h"
 
@@ -58,8 +59,8 @@ void iof_ioas_destroy(struct iof_object *obj)
 }
 
 /*
- * All usable ranges at one moment, at most @room of them: *count is how many the caller gets, *total how
- * many there are. Tries again when the list grew between counting and filling.
+ * All usable ranges at one moment, at most @room of them: *count is how many the caller gets,
+ * *total how many there are. Tries again when the list grew between counting and filling.
  */
 static struct iommu_iova_range *snapshot_ranges(struct iof_map *map, unsigned long room,
 						unsigned long *count, unsigned long *total,
@@ -114,7 +115,10 @@ out:
 	return rc;
 }
 
-/* Copies the caller's list into a tree, entry by entry: the first wrong one decides about the errno. */
+/*
+ * Copies the caller's list into a tree, entry by entry: the first wrong one decides about the
+ * errno.
+ */
 static int load_allowed(struct rb_root *root, const struct iommu_iova_range __user *uptr, u32 num)
 {
 	struct iommu_iova_range batch[COPY_BATCH];
@@ -215,7 +219,9 @@ int iof_ioas_map_ioctl(struct iof_ucmd *ucmd)
 	iof_object_put(&ioas->obj);
 	if (rc)
 		return rc;
-	/* A reply that cannot be copied does not undo the mapping: the caller knows what to unmap. */
+	/*
+	 * A reply that cannot be copied does not undo the mapping: the caller knows what to unmap.
+	 */
 	cmd->iova = iova;
 	return iof_ucmd_respond(ucmd, sizeof(*cmd));
 }
@@ -276,7 +282,8 @@ int iof_ioas_unmap_ioctl(struct iof_ucmd *ucmd)
 	if (!cmd->length)
 		goto out;
 	rc = -EOVERFLOW;
-	if (!all && check_add_overflow((unsigned long)cmd->iova, (unsigned long)cmd->length - 1, &last))
+	if (!all && check_add_overflow((unsigned long)cmd->iova,
+				       (unsigned long)cmd->length - 1, &last))
 		goto out;
 	rc = iof_map_remove(&ioas->map, cmd->iova, last, &bytes);
 	if (all && rc == -ENOENT)

@@ -575,10 +575,10 @@ static inline void iof_iopf_count_swept(struct iof_fault_group *g)
  * Switching (group, pasid) under group->lock:
  *   iof_iopf_switch_begin()   groups that become complete from now on are parked
  *   driver's attach for every device
- *   iof_iopf_switch_end()     @new (may be NULL) takes the place of the old attachment; parked groups
- *                             go to it, or are answered INVALID; partial pages that were meant for
- *                             the old one are dropped and their groups marked broken. The caller then
- *                             sweeps the old one's sink.
+ *   iof_iopf_switch_end()     @new (may be NULL) takes the place of the old attachment; parked
+ *                             groups go to it, or are answered INVALID; partial pages that were
+ *                             meant for the old one are dropped and their groups marked broken.
+ *                             The caller then sweeps the old one's sink.
  *   iof_iopf_switch_cancel()  instead, when the driver refused: parked groups go to the old one.
  * switch_end stores into group->attachments, whose slot the caller reserved beforehand if it was
  * empty.

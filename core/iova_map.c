@@ -2,11 +2,12 @@
 /*
  * iova_map.c - the map of an I/O address space: areas, allowed and reserved ranges, domains.
  *
- * Owns struct iof_map and iof_area. A mapping is entered busy under iova_rwsem, so that of two threads
- * that want one IOVA exactly one goes on; then it is pinned and entered into every domain with only
- * domains_rwsem held for reading; then it is published, or everything is undone in reverse. Removal is
- * the mirror image: marked busy, taken out of every domain, each domain synced once for all areas of
- * the call, and only then unpinned and erased. Taking out neither allocates nor fails.
+ * Owns struct iof_map and iof_area. A mapping is entered busy under iova_rwsem, so that of two
+ * threads that want one IOVA exactly one goes on; then it is pinned and entered into every domain
+ * with only domains_rwsem held for reading; then it is published, or everything is undone in
+ * reverse. Removal is the mirror image: marked busy, taken out of every domain, each domain synced
+ * once for all areas of the call, and only then unpinned and erased. Taking out neither allocates
+ * nor fails.
  *
  * Each domain that shows an area is one user of the area's pages.
  */
@@ -144,8 +145,8 @@ err_unmap:
 }
 
 /*
- * Takes the areas of @list, in ascending order and up to but not including @end (NULL: all of them),
- * out of @domain. They are unpinned when no DMA can reach them any more.
+ * Takes the areas of @list, in ascending order and up to but not including @end (NULL: all of
+ * them), out of @domain. They are unpinned when no DMA can reach them any more.
  */
 static void leave_areas(struct iof_domain *domain, struct list_head *list, struct iof_area *end)
 {
@@ -204,8 +205,8 @@ err_leave:
 }
 
 /*
- * Links all areas through their work list. With domains_rwsem held for writing nobody else uses it, and
- * none is busy.
+ * Links all areas through their work list. With domains_rwsem held for writing nobody else uses it,
+ * and none is busy.
  */
 static void all_areas(struct iof_map *map, struct list_head *list)
 {

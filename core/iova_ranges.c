@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iova_ranges.c - which I/O virtual addresses can be had: reserved ranges, the allow-list, the search.
+ * iova_ranges.c - which I/O virtual addresses can be had: reserved ranges, the allow-list, the
+ * search.
  *
  * Owns struct iof_reserved and iof_allowed of a map. Reserved ranges bind everybody; the allow-list
  * binds only the search for an automatic IOVA, and whoever wants to reserve: the two never overlap.
@@ -213,7 +214,9 @@ unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *range
 	list_for_each_entry(res, &map->reserved, node) {
 		if (res->start > free_from) {
 			if (count < room)
-				ranges[count] = (struct iommu_iova_range){ free_from, res->start - 1 };
+				ranges[count] = (struct iommu_iova_range){
+					.start = free_from, .last = res->start - 1
+				};
 			count++;
 		}
 		if (res->last == ULONG_MAX) {

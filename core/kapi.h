@@ -2,12 +2,13 @@
 /*
  * kapi.h - everything the shared rooms (core/, model/, vfio/) need from a kernel.
  *
- * This is the only file of the shared rooms that names a <linux/...> header. In the kernel these are
- * the kernel's own; in user space they are the stand-ins of shim/include/linux/, one by one listed in
- * shim/STANDINS.md. A new kernel call costs a line here, a row there, and a contract test.
+ * This is the only file of the shared rooms that names a <linux/...> header. In the kernel these
+ * are the kernel's own; in user space they are the stand-ins of shim/include/linux/, one by one
+ * listed in shim/STANDINS.md. A new kernel call costs a line here, a row there, and a contract
+ * test.
  *
- * The second half declares the platform hooks: the few services for which no single kernel call means
- * the same in both worlds. kernel/platform.c and shim/platform.c implement them.
+ * The second half declares the platform hooks: the few services for which no single kernel call
+ * means the same in both worlds. kernel/platform.c and shim/platform.c implement them.
  */
 #ifndef IOF_CORE_KAPI_H
 #define IOF_CORE_KAPI_H
@@ -72,9 +73,9 @@
 /*
  * Copies between two addresses that this context may touch: kernel memory, or user pages reached
  * through kmap_local_page(). Returns the number of bytes at the end that were NOT copied: 0 is
- * success. Something else happens only in user space, where "pinned" memory can still be unmapped by
- * the program that owns it; the caller turns it into an error of that one DMA. May be called with a
- * mutex held, not with a spinlock.
+ * success. Something else happens only in user space, where "pinned" memory can still be unmapped
+ * by the program that owns it; the caller turns it into an error of that one DMA. May be called
+ * with a mutex held, not with a spinlock.
  */
 size_t iof_plat_copy(void *dst, const void *src, size_t n);
 
@@ -88,29 +89,30 @@ int iof_plat_load64(const u64 *p, u64 *val);
 int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new);
 
 /*
- * Whether the page at user address @addr of @mm can be touched right now without a page fault of the
- * processor (present; for @write also writable as far as the world can tell). Never faults it in.
+ * Whether the page at user address @addr of @mm can be touched right now without a page fault of
+ * the processor (present; for @write also writable as far as the world can tell). Never faults it
+ * in.
  */
 bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write);
 
 /*
- * Copy to (@write) or from the address space @mm of a process, as a device that shares its page tables
- * does: only what is present is touched, nothing is faulted in, the range lies within one page.
- * 0, or -EFAULT when the page is absent, not permitted, or the process is gone.
+ * Copy to (@write) or from the address space @mm of a process, as a device that shares its page
+ * tables does: only what is present is touched, nothing is faulted in, the range lies within one
+ * page. 0, or -EFAULT when the page is absent, not permitted, or the process is gone.
  */
 int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write);
 
 /*
- * Make the page at @addr of @mm present (and writable, for @write), as the processor's own page fault
- * would. May sleep. 0, or -EFAULT when the process has no such memory, or is gone.
+ * Make the page at @addr of @mm present (and writable, for @write), as the processor's own page
+ * fault would. May sleep. 0, or -EFAULT when the process has no such memory, or is gone.
  */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
 
 /*
  * Device nodes. @space is where nodes of one machine live (in the kernel always NULL: there is one
- * /dev), @name the path below /dev ("iommu", "vfio/devices/vfio0"). An open file of the node reaches
- * @data through iof_plat_node_data(), also inside fops->open. iof_plat_remove_node() may be called
- * only when no file of the node is open.
+ * /dev), @name the path below /dev ("iommu", "vfio/devices/vfio0"). An open file of the node
+ * reaches @data through iof_plat_node_data(), also inside fops->open. iof_plat_remove_node() may be
+ * called only when no file of the node is open.
  */
 struct iof_plat_node;
 struct iof_plat_space;

@@ -3,10 +3,10 @@
  * main.c - /dev/iommu itself: contexts, and the one table behind its ioctls.
  *
  * A context is made by open and lives until the last of its holders is gone: the open file, devices
- * bound to keep it, open queue descriptors. The table says for each command how long its struct is and
- * who handles it; the extensible-struct rule is applied here, once, so that a handler sees a complete,
- * zero-extended kernel copy. A new command is one line in the table and one in the union; an absent
- * line answers -ENOTTY.
+ * bound to keep it, open queue descriptors. The table says for each command how long its struct is
+ * and who handles it; the extensible-struct rule is applied here, once, so that a handler sees a
+ * complete, zero-extended kernel copy. A new command is one line in the table and one in the union;
+ * an absent line answers -ENOTTY.
  */
 #include <iofault/iommufd_test.h>
 
@@ -125,8 +125,8 @@ union iof_ioctl_buf {
 #define IOF_IOCTL_INDEX(_cmd)	(_IOC_NR(_cmd) - IOF_IOCTL_FIRST)
 
 /*
- * @_last: the last field of the first ABI version of @_struct. @_min is that end in numbers, so that a
- * field which moves, or is inserted, stops the build.
+ * @_last: the last field of the first ABI version of @_struct. @_min is that end in numbers, so
+ * that a field which moves, or is inserted, stops the build.
  */
 #define IOF_IOCTL(_cmd, _handler, _struct, _last, _size, _min)                                     \
 	[IOF_IOCTL_INDEX(_cmd)] = {                                                                \

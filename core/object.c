@@ -2,13 +2,13 @@
 /*
  * object.c - ids and lifetimes of everything in a context.
  *
- * An object is reserved (it has an id, nobody finds it), published when its creator's reply has reached
- * the user, and then found by id until it is destroyed. A look-up counts in obj->calls until it is put;
- * whoever needs the object for longer counts in obj->users.
+ * An object is reserved (it has an id, nobody finds it), published when its creator's reply has
+ * reached the user, and then found by id until it is destroyed. A look-up counts in obj->calls
+ * until it is put; whoever needs the object for longer counts in obj->users.
  *
  * Rules: the table's xa_lock guards what is found by whom. Destroying first hides the object, then
- * waits for the calls inside it, and only then looks whether one of them has become a user: so a call
- * may hold the object for long at any point, and never meets one that is half gone.
+ * waits for the calls inside it, and only then looks whether one of them has become a user: so a
+ * call may hold the object for long at any point, and never meets one that is half gone.
  */
 #include "iof_private.h"
 
@@ -52,7 +52,9 @@ struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_t
 
 void iof_object_put(struct iof_object *obj)
 {
-	/* A waiter may free the object as soon as the count is zero: only its address is used then. */
+	/*
+	 * A waiter may free the object as soon as the count is zero: only its address is used then.
+	 */
 	if (atomic_dec_and_test(&obj->calls))
 		wake_up_var(&obj->calls);
 }

@@ -4,8 +4,8 @@
  *
  * Owns struct iof_pages. A page is pinned when its count of users leaves 0 and unpinned when it is
  * back at 0, so however many domains and copies show it, it is pinned and charged once. Counts are
- * kept in chunks that appear as pinning reaches them and stay until the last reference goes: nothing
- * here allocates on the way down, and nothing on the way down can fail.
+ * kept in chunks that appear as pinning reaches them and stay until the last reference goes:
+ * nothing here allocates on the way down, and nothing on the way down can fail.
  *
  * Locks: iof_pages.lock over counts and pinning; inside it the kernel takes the mmap lock of the
  * memory's owner. What a caller has pinned may be looked at without the lock: it cannot change.
@@ -36,7 +36,9 @@ struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsig
 	pages->uptr = uptr & PAGE_MASK;
 	pages->npages = ((uptr + length - 1 - pages->uptr) >> PAGE_SHIFT) + 1;
 	pages->writable = writable;
-	pages->account_mode = capable(CAP_IPC_LOCK) ? IOF_ACCOUNT_NONE : READ_ONCE(ctx->account_mode);
+	pages->account_mode = READ_ONCE(ctx->account_mode);
+	if (capable(CAP_IPC_LOCK))
+		pages->account_mode = IOF_ACCOUNT_NONE;
 	pages->mm = current->mm;
 	mmgrab(pages->mm);
 	pages->task = current->group_leader;
@@ -145,7 +147,10 @@ static void release_run(struct iof_pages *pages, struct page **page, unsigned lo
 	unpin_user_pages_dirty_lock(page, npages, pages->writable);
 }
 
-/* Pins and charges @npages from @index on, which nobody has pinned; @page is their place in the chunk. */
+/*
+ * Pins and charges @npages from @index on, which nobody has pinned; @page is their place in the
+ * chunk.
+ */
 static int acquire_run(struct iof_pages *pages, unsigned long index, unsigned long npages,
 		       struct page **page)
 {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * sva.c - a PASID that sees the address space of a process, and whose page faults the core resolves.
+ * sva.c - a PASID that sees the address space of a process, and whose page faults the core
+ * resolves.
  *
- * The domain is the driver's, over the process's own page tables; the sink is here: each complete group
- * becomes one work item, which faults its pages in as the processor would and answers. Several run at a
- * time. Nothing of this reaches a fault queue.
+ * The domain is the driver's, over the process's own page tables; the sink is here: each complete
+ * group becomes one work item, which faults its pages in as the processor would and answers.
+ * Several run at a time. Nothing of this reaches a fault queue.
  *
- * Rules: one struct iof_sva serves one attachment. A work item answers its own group, always: once the
- * attachment is being swept, with INVALID and without touching the process; so does it when the process
- * is gone. The attachment is freed only after a sweep, which waits for all of them.
+ * Rules: one struct iof_sva serves one attachment. A work item answers its own group, always: once
+ * the attachment is being swept, with INVALID and without touching the process; so does it when the
+ * process is gone. The attachment is freed only after a sweep, which waits for all of them.
  */
 #include "iof_private.h"
 

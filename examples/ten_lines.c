@@ -17,8 +17,10 @@ int main(int argc, char **argv)
 {
 	struct iof_pager_config config = { .resident = 1 << 20, .prefetch = 16 };
 	struct dsa_completion_record *record = memory_new(PAGE);
-	struct dsa_hw_desc crc = { .opcode = DSA_OPCODE_CRCGEN, .src_addr = START, .completion_addr = PAGE,
-				   .flags = IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR };
+	struct dsa_hw_desc crc = { .opcode = DSA_OPCODE_CRCGEN, .src_addr = START,
+				   .completion_addr = PAGE,
+				   .flags = IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV |
+					    IDXD_OP_FLAG_RCR };
 	struct iof_pager_stats stats;
 	struct iof_source *file;
 	struct iof_pager *pager = NULL;

@@ -2,9 +2,9 @@
 /*
  * module.c - where iofault.ko begins and ends.
  *
- * Today the module exists to prove, at each `make kcheck`, that core/, model/ and vfio/ compile against
- * a stock kernel and need only what it exports. It refuses to load, rather than to load and offer
- * nothing: making a machine and its device nodes at load time comes with the kernel world.
+ * Today the module exists to prove, at each `make kcheck`, that core/, model/ and vfio/ compile
+ * against a stock kernel and need only what it exports. It refuses to load, rather than to load and
+ * offer nothing: making a machine and its device nodes at load time comes with the kernel world.
  */
 #include <linux/init.h>
 #include <linux/module.h>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * platform.c - the platform hooks of core/kapi.h as a kernel does them; shim/platform.c is the other.
+ * platform.c - the platform hooks of core/kapi.h as a kernel does them; shim/platform.c is the
+ * other.
  *
  * Memory that the shared rooms copy to and from here is pinned and mapped, so those hooks are plain
- * accesses that cannot fail. The hooks on another process's address space take its mmap lock, and touch
- * a page only while they hold a pin on it. Device nodes are misc devices; a node's data is found by its
- * minor number, because the file's private_data belongs to the room that opened it.
+ * accesses that cannot fail. The hooks on another process's address space take its mmap lock, and
+ * touch a page only while they hold a pin on it. Device nodes are misc devices; a node's data is
+ * found by its minor number, because the file's private_data belongs to the room that opened it.
  */
 #include <linux/miscdevice.h>
 
