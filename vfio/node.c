@@ -13,13 +13,30 @@
 
 /* ---- binding ---- */
 
+static struct iof_device *bind_to(struct iof_vfio_device *vdev, int iommufd)
+{
+	struct iof_device *idev;
+	struct iof_ctx *ctx;
+
+	lockdep_assert_held(&vdev->lock);
+	if (vdev->idev)
+		return ERR_PTR(-EINVAL);
+	ctx = iof_ctx_from_fd(iommufd);
+	if (IS_ERR(ctx))
+		return ERR_CAST(ctx);
+	idev = iof_device_bind(ctx, vdev->hw, true);
+	iof_ctx_put(ctx);
+	if (!IS_ERR(idev))
+		vdev->idev = idev;
+	return idev;
+}
+
 static int vfio_bind(struct iof_vfio_file *vf, u32 __user *arg)
 {
 	const size_t min = offsetofend(struct vfio_device_bind_iommufd, out_devid);
 	struct vfio_device_bind_iommufd bind;
 	struct iof_vfio_device *vdev = vf->vdev;
 	struct iof_device *idev;
-	struct iof_ctx *ctx;
 	u32 argsz;
 	int rc;
 
@@ -35,33 +52,21 @@ static int vfio_bind(struct iof_vfio_file *vf, u32 __user *arg)
 		return -EINVAL;
 
 	mutex_lock(&vdev->lock);
-	if (vdev->idev) {
-		rc = -EINVAL;
-		goto unlock;
-	}
-	ctx = iof_ctx_from_fd(bind.iommufd);
-	if (IS_ERR(ctx)) {
-		rc = PTR_ERR(ctx);
-		goto unlock;
-	}
-	idev = iof_device_bind(ctx, vdev->hw, true);
-	if (IS_ERR(idev)) {
-		rc = PTR_ERR(idev);
-		goto put;
-	}
+	idev = bind_to(vdev, bind.iommufd);
+	mutex_unlock(&vdev->lock);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	/* Until the caller knows the id nobody owns the device, and nobody else can bind it. */
 	if (put_user(iof_device_id(idev),
 		     &((struct vfio_device_bind_iommufd __user *)arg)->out_devid)) {
+		mutex_lock(&vdev->lock);
 		iof_device_unbind(idev);
-		rc = -EFAULT;
-		goto put;
+		vdev->idev = NULL;
+		mutex_unlock(&vdev->lock);
+		return -EFAULT;
 	}
-	vdev->idev = idev;
 	smp_store_release(&vf->owner, true);
-put:
-	iof_ctx_put(ctx);
-unlock:
-	mutex_unlock(&vdev->lock);
-	return rc;
+	return 0;
 }
 
 /* ---- attaching ---- */
@@ -80,6 +85,14 @@ static int pasid_remember(struct iof_vfio_device *vdev, u32 pasid, enum pasid_us
 static bool pasid_is_process(struct iof_vfio_device *vdev, u32 pasid)
 {
 	return xa_load(&vdev->pasids, pasid) == xa_mk_value(PASID_PROCESS);
+}
+
+static void detach_pasid(struct iof_vfio_device *vdev, u32 pasid)
+{
+	mutex_lock(&vdev->lock);
+	iof_device_detach(vdev->idev, pasid);
+	xa_erase(&vdev->pasids, pasid);
+	mutex_unlock(&vdev->lock);
 }
 
 static int vfio_attach(struct iof_vfio_file *vf, struct vfio_device_attach_iommufd_pt __user *arg)
@@ -117,13 +130,11 @@ static int vfio_attach(struct iof_vfio_file *vf, struct vfio_device_attach_iommu
 		if (rc)
 			xa_erase(&vdev->pasids, pasid);
 	}
-	if (!rc && put_user(attach.pt_id, &arg->pt_id)) {
-		iof_device_detach(idev, pasid);
-		xa_erase(&vdev->pasids, pasid);
-		rc = -EFAULT;
-	}
 	mutex_unlock(&vdev->lock);
-	return rc;
+	if (rc || !put_user(attach.pt_id, &arg->pt_id))
+		return rc;
+	detach_pasid(vdev, pasid);
+	return -EFAULT;
 }
 
 static int vfio_detach(struct iof_vfio_file *vf, struct vfio_device_detach_iommufd_pt __user *arg)
@@ -147,10 +158,7 @@ static int vfio_detach(struct iof_vfio_file *vf, struct vfio_device_detach_iommu
 		pasid = detach.pasid;
 	}
 
-	mutex_lock(&vdev->lock);
-	iof_device_detach(vdev->idev, pasid);
-	xa_erase(&vdev->pasids, pasid);
-	mutex_unlock(&vdev->lock);
+	detach_pasid(vdev, pasid);
 	return 0;
 }
 

@@ -6,7 +6,10 @@
  */
 #include "env.h"
 
+#include <linux/userfaultfd.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vfio/vfio.h"
@@ -186,6 +189,81 @@ static void a_reply_that_cannot_be_written_undoes(void **state)
 	assert_ok(attach(0, ioas));
 }
 
+/* A page with @data that can be read at once; who writes to it waits for release_page(). -1: no such. */
+static int slow_page(void **page, const void *data, size_t len)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_writeprotect wp = { .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+
+	if (uffd < 0)
+		return -1;
+	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(*page != MAP_FAILED);
+	memcpy(*page, data, len);
+	reg.range.start = (uintptr_t)*page;
+	reg.range.len = 4096;
+	wp.range = reg.range;
+	if (!ioctl(uffd, UFFDIO_API, &api) && !ioctl(uffd, UFFDIO_REGISTER, &reg) &&
+	    !ioctl(uffd, UFFDIO_WRITEPROTECT, &wp))
+		return uffd;
+	munmap(*page, 4096);
+	close(uffd);
+	return -1;
+}
+
+static void release_page(int uffd, void *page)
+{
+	struct uffdio_writeprotect wp = { .range = { (uintptr_t)page, 4096 } };
+
+	assert_ok(ioctl(uffd, UFFDIO_WRITEPROTECT, &wp));
+}
+
+struct slow_call {
+	unsigned long cmd;
+	void *arg;
+	int rc;
+};
+
+static void *call_slowly(void *arg)
+{
+	struct slow_call *call = arg;
+
+	call->rc = env_ioctl(node.fd, call->cmd, call->arg);
+	return NULL;
+}
+
+/* No lock is held across a user copy: a page of the caller's that never comes stops only the caller. */
+static void a_reply_that_hangs_holds_nobody_up(void **state)
+{
+	struct vfio_device_bind_iommufd b = { .argsz = sizeof(b), .iommufd = node.env->fd };
+	int other = iof_sys_open(node.env->space, "/dev/vfio/devices/vfio0", O_RDWR);
+	struct slow_call call = { .cmd = VFIO_DEVICE_BIND_IOMMUFD };
+	struct uffd_msg msg;
+	pthread_t thread;
+	int uffd;
+
+	(void)state;
+	uffd = slow_page(&call.arg, &b, sizeof(b));
+	if (uffd < 0) {
+		iof_sys_close(other);
+		skip();
+	}
+	assert_ok(pthread_create(&thread, NULL, call_slowly, &call));
+	assert_int_equal(read(uffd, &msg, sizeof(msg)), sizeof(msg));
+	assert_err(env_ioctl(other, VFIO_DEVICE_BIND_IOMMUFD, &b), EINVAL);
+	/* Not bound before the caller has heard of it. */
+	assert_err(env_ioctl(node.fd, VFIO_DEVICE_RESET, NULL), EINVAL);
+	release_page(uffd, call.arg);
+	assert_ok(pthread_join(thread, NULL));
+	assert_ok(call.rc);
+	assert_ok(env_ioctl(node.fd, VFIO_DEVICE_RESET, NULL));
+	munmap(call.arg, 4096);
+	close(uffd);
+	assert_ok(iof_sys_close(other));
+}
+
 static void accesses_find_their_region(void **state)
 {
 	u64 second = IOF_VFIO_REGION_OFFSET(1);
@@ -274,6 +352,7 @@ int main(void)
 		T(closing_resets_then_detaches),
 		T(closing_a_stranger_does_nothing),
 		T(a_reply_that_cannot_be_written_undoes),
+		T(a_reply_that_hangs_holds_nobody_up),
 		T(accesses_find_their_region),
 		T(interrupts_race_with_set_irqs),
 	};
