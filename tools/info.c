@@ -116,7 +116,8 @@ static void tell_machine(void)
 			strcat(features, " enqcmd");
 	}
 	row("machine", "processors", "%ld", sysconf(_SC_NPROCESSORS_ONLN));
-	row("machine", "CPU features", "%s", features[0] ? features + 1 : "none that would be used");
+	row("machine", "CPU features", "%s",
+	    features[0] ? features + 1 : "none that would be used");
 	row("machine", "memory", "%s", iof_size_text(text, (uint64_t)sysconf(_SC_PHYS_PAGES) *
 							   (uint64_t)sysconf(_SC_PAGESIZE)));
 }
@@ -134,9 +135,11 @@ static void tell_memory(void)
 	}
 	if (meminfo)
 		fclose(meminfo);
-	row("machine", "huge pages", "%lu reserved, %lu of them free; transparent: %s", total, vacant,
-	    *line_of("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) ? text :
-										      "not offered");
+	row("machine", "huge pages", "%lu reserved, %lu of them free; transparent: %s", total,
+	    vacant,
+	    *line_of("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) ?
+		    text :
+		    "not offered");
 	if (getrlimit(RLIMIT_MEMLOCK, &limit))
 		return;
 	row("machine", "locked memory", "%s now, at most %s (the embedded world does not need it)",
@@ -194,8 +197,9 @@ static void tell_kernel_world(void)
 		close(fd);
 		row("worlds", "kernel", "/dev/iommu is there and may be opened");
 	} else if (errno == ENOENT) {
-		row("worlds", "kernel", "no: there is no /dev/iommu (a kernel without CONFIG_IOMMUFD, or "
-					"its module is not loaded)");
+		row("worlds", "kernel",
+		    "no: there is no /dev/iommu (a kernel without CONFIG_IOMMUFD, or "
+		    "its module is not loaded)");
 	} else {
 		row("worlds", "kernel", "no: /dev/iommu is there and cannot be opened: %s",
 		    iof_reason(errno));
@@ -281,7 +285,8 @@ static int tell_embedded_world(void)
 
 	rc = iof_world_open(&config, &world);
 	if (rc)
-		return iof_fail(IOF_EXIT_WRONG, "the embedded world cannot be made: %s", iof_reason(rc));
+		return iof_fail(IOF_EXIT_WRONG, "the embedded world cannot be made: %s",
+				iof_reason(rc));
 	row("worlds", "embedded", "yes, in any process: no root, no module, no hardware");
 	rc = iommufd = iof_open(world, "/dev/iommu", O_RDWR);
 	if (rc >= 0)
@@ -293,7 +298,8 @@ static int tell_embedded_world(void)
 	if (iommufd >= 0)
 		iof_close(iommufd);
 	iof_world_close(world);
-	return rc < 0 ? iof_fail(IOF_EXIT_WRONG, "the embedded world does not work: %s", iof_reason(rc)) :
+	return rc < 0 ? iof_fail(IOF_EXIT_WRONG, "the embedded world does not work: %s",
+				 iof_reason(rc)) :
 			IOF_EXIT_OK;
 }
 
@@ -360,15 +366,18 @@ int iof_cmd_info(int argc, char **argv)
 			fputs(usage, stdout);
 			return iof_flush_stdout(IOF_EXIT_OK);
 		case ':':
-			return iof_fail(IOF_EXIT_USAGE, "a value is missing after %s; see `iofault info --help`",
+			return iof_fail(IOF_EXIT_USAGE,
+					"a value is missing after %s; see `iofault info --help`",
 					argv[optind - 1]);
 		default:
-			return iof_fail(IOF_EXIT_USAGE, "unknown option %s; see `iofault info --help`",
+			return iof_fail(IOF_EXIT_USAGE,
+					"unknown option %s; see `iofault info --help`",
 					argv[optind - 1]);
 		}
 	}
 	if (optind < argc)
-		return iof_fail(IOF_EXIT_USAGE, "info takes no argument '%s'; see `iofault info --help`",
+		return iof_fail(IOF_EXIT_USAGE,
+				"info takes no argument '%s'; see `iofault info --help`",
 				argv[optind]);
 	tell_machine();
 	tell_memory();

@@ -53,8 +53,8 @@ static int help(int argc, char **argv)
 	}
 	command = find(argv[1]);
 	if (!command)
-		return iof_fail(IOF_EXIT_USAGE, "there is no command '%s'; `iofault help` lists them",
-				argv[1]);
+		return iof_fail(IOF_EXIT_USAGE,
+				"there is no command '%s'; `iofault help` lists them", argv[1]);
 	args[0] = argv[1];
 	return command->run(2, args);
 }

@@ -2,8 +2,8 @@
 /*
  * page.c - `iofault page`: the order of a run, and what is left when it ends.
  *
- * Whatever happens, the device is stopped and every fault of it answered before the files are let go, and
- * an output gets its name only after its content was found right.
+ * Whatever happens, the device is stopped and every fault of it answered before the files are let
+ * go, and an output gets its name only after its content was found right.
  */
 #include "page.h"
 
@@ -47,7 +47,8 @@ static int populate(struct iof_page_run *run)
 					if (run->signal)
 						return -1;
 					got = iof_pager_populate(run->pager, at->pasid,
-								 sides[side]->address + offset, length);
+								 sides[side]->address + offset,
+								 length);
 					if (got < 0)
 						return iof_fail(-1, "%s: cannot be loaded: %s",
 								sides[side]->name,

@@ -73,10 +73,12 @@ struct iof_page_file {
 	int fd;			/* -1: none */
 	struct stat stat;	/* when it was opened */
 	uint64_t size;		/* which counts for the whole run, whatever becomes of the file */
-	uint64_t address;	/* where the device finds it: an I/O address, or our own with --sva */
+	/* where the device finds it: an I/O address, or our own with --sva */
+	uint64_t address;
 	void *memory;		/* the same as a pointer with --sva, else NULL */
 	bool written;		/* it is the output */
-	char *temporary;	/* name of the unfinished output; NULL: it has none or is finished */
+	/* name of the unfinished output; NULL: it has none or is finished */
+	char *temporary;
 	char *final;		/* name that it gets */
 };
 

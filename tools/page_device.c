@@ -52,26 +52,24 @@ static uint64_t choose_chunk(const struct iof_page_run *run)
 
 /*
  * How many descriptors the device holds. An engine that waits for a page works on the next descriptor
- * meanwhile, so each of them moves through the files on its own and wants pages at the same time.
+ * meanwhile, so each of them moves through the files on its own and wants pages at the same time. Where
+ * that is not said, it is what leaves each of them twice the pages that it needs, for what is prefetched.
  */
 static uint32_t choose_depth(const struct iof_page_run *run)
 {
 	const struct iof_page_options *options = &run->options;
+	struct iof_pager_config one = { .engines = 1, .group_pages = options->group };
 	uint64_t depth = options->depth ? options->depth : 8ull * options->engines;
-	uint64_t each, fits, sides;
+	uint64_t fits = depth;
 
-	if (options->sva) {
-		each = run->chunk;
-	} else {
-		sides = options->op == IOF_PAGE_COPY || options->op == IOF_PAGE_COMPARE ? 2 : 1;
-		each = 2 * sides * (options->group + 1) * PAGE;
-		/* Who asks for more than is wise gets it. */
-		if (options->depth)
-			each = 0;
-	}
-	fits = each ? options->resident / each : depth;
-	if (fits < options->engines)
+	if (options->sva)
+		fits = options->resident / run->chunk;
+	else if (!options->depth)
+		fits = options->resident / (2 * iof_pager_least(&one));
+	if (fits < options->engines && !options->depth)
 		fits = options->engines;
+	if (!fits)
+		fits = 1;
 	return (uint32_t)(depth < fits ? depth : fits);
 }
 
@@ -270,7 +268,7 @@ static int open_pager(struct iof_page_run *run)
 		.threads = options->handlers,
 		.spin_us = options->spin_us,
 		.prefetch = options->prefetch,
-		.engines = options->engines,
+		.engines = run->nr_slots,
 		.group_pages = options->group,
 		.error = pager_error,
 		.arg = run,

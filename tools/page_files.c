@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * page_files.c - the files of a run: inputs as they are found, the output that must be complete or absent.
+ * page_files.c - the files of a run: inputs as they are found, the output that must be complete or
+ * absent.
  *
- * An input counts with the size that it had when it was opened. The output is written without a name
- * (O_TMPFILE) or, where the file system has none of that, under a name that begins with ".iofault-" in the
- * same folder; it gets its own name by rename(2), in one step, when it is complete and right.
+ * An input counts with the size that it had when it was opened. The output is written without a
+ * name (O_TMPFILE) or, where the file system has none of that, under a name that begins with
+ * ".iofault-" in the same folder; it gets its own name by rename(2), in one step, when it is
+ * complete and right.
  */
 #include "page.h"
 
@@ -31,8 +33,9 @@ static int open_input(struct iof_page_file *file)
 	if (S_ISDIR(file->stat.st_mode))
 		return iof_fail(-1, "%s: is a folder; name the files in it", file->name);
 	if (!S_ISREG(file->stat.st_mode) && !S_ISBLK(file->stat.st_mode))
-		return iof_fail(-1, "%s: has no size and cannot be read at an offset; copy it to a file",
-				file->name);
+		return iof_fail(
+			-1, "%s: has no size and cannot be read at an offset; copy it to a file",
+			file->name);
 	end = lseek(file->fd, 0, SEEK_END);
 	if (end < 0)
 		return iof_fail(-1, "%s: its size cannot be found out: %s", file->name,
@@ -61,7 +64,9 @@ static char *temporary_name(const char *final)
 	return name;
 }
 
-/* Who may read and write what we make: as the file that it replaces, or as the source, or as usual. */
+/*
+ * Who may read and write what we make: as the file that it replaces, or as the source, or as usual.
+ */
 static mode_t output_mode(const struct iof_page_run *run, bool replaces)
 {
 	mode_t mask = umask(0);
@@ -74,7 +79,9 @@ static mode_t output_mode(const struct iof_page_run *run, bool replaces)
 	return 0666 & ~mask;
 }
 
-/* Room for all of it now, rather than an error in the middle; where that is unknown, only the size. */
+/*
+ * Room for all of it now, rather than an error in the middle; where that is unknown, only the size.
+ */
 static int reserve(const struct iof_page_file *file)
 {
 	char size[IOF_TEXT];
@@ -89,12 +96,13 @@ static int reserve(const struct iof_page_file *file)
 	}
 	iof_size_text(size, file->size);
 	if (errno == ENOSPC || errno == EDQUOT)
-		return iof_fail(-1, "%s: there is no room for %s in its folder: %s", file->name, size,
-				iof_reason(errno));
+		return iof_fail(-1, "%s: there is no room for %s in its folder: %s", file->name,
+				size, iof_reason(errno));
 	if (errno == EFBIG)
-		return iof_fail(-1, "%s: %s is more than a file may have here: %s", file->name, size,
-				iof_reason(errno));
-	return iof_fail(-1, "%s: cannot get the size of %s: %s", file->name, size, iof_reason(errno));
+		return iof_fail(-1, "%s: %s is more than a file may have here: %s", file->name,
+				size, iof_reason(errno));
+	return iof_fail(-1, "%s: cannot get the size of %s: %s", file->name, size,
+			iof_reason(errno));
 }
 
 static int open_output(struct iof_page_run *run)
@@ -131,7 +139,8 @@ static int open_output(struct iof_page_run *run)
 			file->temporary = temporary_name(file->final);
 			if (!file->temporary)
 				break;
-			file->fd = open(file->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+			file->fd =
+				open(file->temporary, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 			if (file->fd < 0 && errno != EEXIST)
 				break;
 		}
@@ -147,7 +156,8 @@ static int open_output(struct iof_page_run *run)
 	free(copy);
 	file->written = true;
 	if (fchmod(file->fd, output_mode(run, replaces)))
-		return iof_fail(-1, "%s: its rights cannot be set: %s", file->name, iof_reason(errno));
+		return iof_fail(-1, "%s: its rights cannot be set: %s", file->name,
+				iof_reason(errno));
 	return reserve(file);
 }
 
@@ -263,7 +273,8 @@ bool iof_page_files_changed(struct iof_page_run *run, bool failed)
 			shorter = true;
 		} else if ((uint64_t)now.st_size > file->size) {
 			iof_say("%s: grew during the run; only the %" PRIu64
-				" bytes that it had at the beginning count", file->name, file->size);
+				" bytes that it had at the beginning count",
+				file->name, file->size);
 		} else if (failed && (now.st_mtim.tv_sec != file->stat.st_mtim.tv_sec ||
 				      now.st_mtim.tv_nsec != file->stat.st_mtim.tv_nsec)) {
 			iof_say("%s: was written to during the run; run it again when nobody writes it",

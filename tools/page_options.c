@@ -202,7 +202,11 @@ static int take_world(struct iof_page_options *options, const char *name)
 static int check(struct iof_page_options *options)
 {
 	bool writes = options->op == IOF_PAGE_COPY || options->op == IOF_PAGE_FILL;
-	struct iof_pager_config config = { .engines = options->engines, .group_pages = options->group };
+	/* An engine that waits for a page works on the next descriptor: all that are there count. */
+	struct iof_pager_config config = {
+		.engines = options->depth ? options->depth : options->engines,
+		.group_pages = options->group,
+	};
 	char least[IOF_TEXT];
 
 	if (!options->op_name)
@@ -226,12 +230,15 @@ static int check(struct iof_page_options *options)
 		return wrong_usage("--op compare takes two files", "");
 	if (options->op == IOF_PAGE_CRC32C && !options->nr_files)
 		return wrong_usage("which FILE?", "");
+	if (options->credits < options->group)
+		return iof_fail(IOF_EXIT_USAGE, "--credits %u is too small: a group of %u pages needs as many",
+				options->credits, options->group) + 1;
 	if (options->chunk % 4096)
 		return wrong_usage("--chunk must be a multiple of 4096", "");
 	if (!options->sva && options->resident < iof_pager_least(&config))
 		return iof_fail(IOF_EXIT_USAGE, "--resident is too small for the device to make progress: "
-				"with --engines %u and --group %u the least is %s", options->engines,
-				options->group, iof_size_option(least, iof_pager_least(&config))) + 1;
+				"with --%s %u and --group %u the least is %s",
+				options->depth ? "depth" : "engines", config.engines, options->group, iof_size_option(least, iof_pager_least(&config))) + 1;
 	if (options->sva && options->populate)
 		return wrong_usage("--populate fills the pager's memory, and with --sva there is none", "");
 	return 0;

@@ -2,10 +2,10 @@
 /*
  * page_queue.c - one pass over the work: descriptors into the portal, completions out of memory.
  *
- * All of it on the main thread, which sleeps whenever the device has enough to do: each descriptor asks for
- * an interrupt, which is an eventfd, and poll(2) waits for that one, for a signal and, if a progress bar is
- * there, for its next time to be drawn. The eventfd is emptied before the records are looked at, so that
- * no completion is missed.
+ * All of it on the main thread, which sleeps whenever the device has enough to do: each descriptor
+ * asks for an interrupt, which is an eventfd, and poll(2) waits for that one, for a signal and, if
+ * a progress bar is there, for its next time to be drawn. The eventfd is emptied before the records
+ * are looked at, so that no completion is missed.
  */
 #include "page.h"
 
@@ -31,7 +31,8 @@ static struct dsa_completion_record *record_of(const struct iof_page_run *run, u
 }
 
 /* The next chunk of @lane, or false if it is through. */
-static bool next_chunk(struct iof_page_run *run, struct iof_page_lane *lane, struct iof_page_slot *slot)
+static bool next_chunk(struct iof_page_run *run, struct iof_page_lane *lane,
+		       struct iof_page_slot *slot)
 {
 	while (lane->chunk == lane->end) {
 		if (lane->strand + 1 >= run->nr_strands)
@@ -48,7 +49,8 @@ static bool next_chunk(struct iof_page_run *run, struct iof_page_lane *lane, str
 	return true;
 }
 
-static void fill_descriptor(const struct iof_page_run *run, uint32_t index, struct dsa_hw_desc *desc)
+static void fill_descriptor(const struct iof_page_run *run, uint32_t index,
+			    struct dsa_hw_desc *desc)
 {
 	const struct iof_page_slot *slot = &run->slots[index];
 	uint64_t offset = slot->chunk * run->chunk;
@@ -90,7 +92,8 @@ static void prepare(struct iof_page_run *run, struct pending *pending, uint32_t 
 {
 	uint32_t idle = 0, slot;
 
-	while (pending->nr < AT_ONCE && run->in_flight < run->nr_slots && idle < run->options.pasids) {
+	while (pending->nr < AT_ONCE && run->in_flight < run->nr_slots &&
+	       idle < run->options.pasids) {
 		struct iof_page_lane *lane = &run->lanes[run->turn];
 
 		for (slot = *free_slot; run->slots[slot].strand; slot = (slot + 1) % run->nr_slots)
@@ -162,8 +165,9 @@ static int say_failure(struct iof_page_run *run, const struct iof_page_slot *slo
 	if (run->sentence[0])
 		iof_say("%s: %s", file->name, run->sentence);
 	else
-		iof_say("%s: the device gave up at byte %" PRIu64 ": %s (status 0x%02x, address 0x%" PRIx64
-			")", file->name, at, status_text(status), status, (uint64_t)record->fault_addr);
+		iof_say("%s: the device gave up at byte %" PRIu64
+			": %s (status 0x%02x, address 0x%" PRIx64 ")",
+			file->name, at, status_text(status), status, (uint64_t)record->fault_addr);
 	pthread_mutex_unlock(&run->lock);
 	return -1;
 }
@@ -190,11 +194,15 @@ static int retire(struct iof_page_run *run, struct iof_page_slot *slot,
 		break;
 	}
 	if (run->options.sva) {
-		/* What is done with need not stay resident; it is in the page cache all the same. */
+		/*
+		 * What is done with need not stay resident; it is in the page cache all the same.
+		 */
 		if (strand->source)
-			madvise((char *)strand->source->memory + offset, slot->length, MADV_DONTNEED);
+			madvise((char *)strand->source->memory + offset, slot->length,
+				MADV_DONTNEED);
 		if (strand->other)
-			madvise((char *)strand->other->memory + offset, slot->length, MADV_DONTNEED);
+			madvise((char *)strand->other->memory + offset, slot->length,
+				MADV_DONTNEED);
 	}
 	run->done += slot->length;
 	slot->strand = NULL;

@@ -2,8 +2,8 @@
 /*
  * page_report.c - what a run has to say at its end: the table, and the same as JSON.
  *
- * Results of crc32c go to standard output as "CRC  FILE", one line each, before the table. Latencies are
- * the device's: from sending a page request to its answer being there.
+ * Results of crc32c go to standard output as "CRC  FILE", one line each, before the table.
+ * Latencies are the device's: from sending a page request to its answer being there.
  */
 #include "page.h"
 
@@ -41,7 +41,9 @@ static void figure(const struct iof_page_run *run, struct figures *out)
 		.peak = iof_peak_memory(),
 		.seconds = run->seconds,
 	};
-	/* Only the longest time cannot be told from those before this run, if the device is older. */
+	/*
+	 * Only the longest time cannot be told from those before this run, if the device is older.
+	 */
 	latency.count -= run->latency_before.count;
 	for (i = 0; i < IOF_HISTOGRAM_BUCKETS; i++)
 		latency.buckets[i] -= run->latency_before.buckets[i];
@@ -70,7 +72,8 @@ static const char *outcome_word(enum iof_page_outcome outcome)
 
 /* ---- the table ---- */
 
-static void row(FILE *out, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void row(FILE *out, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static void row(FILE *out, const char *name, const char *format, ...)
 {
@@ -92,7 +95,8 @@ static void verdict(FILE *out, const struct iof_page_run *run)
 		if (run->options.op == IOF_PAGE_COMPARE)
 			row(out, "result", "ok: equal, and the CPU finds the same");
 		else if (run->output)
-			row(out, "result", "ok: %s is complete, and what the CPU expects", run->output->name);
+			row(out, "result", "ok: %s is complete, and what the CPU expects",
+			    run->output->name);
 		else
 			row(out, "result", "ok: the CPU comes to the same");
 		break;
@@ -129,7 +133,8 @@ static void print_pager(FILE *out, const struct iof_page_run *run, const struct 
 	    iof_count_text(text[1], pager->writebacks));
 	row(out, "memory", "budget %s, at most %s of it in use; process peak %s",
 	    iof_size_text(text[0], pager->frames * 4096),
-	    iof_size_text(text[1], pager->resident_peak * 4096), iof_size_text(text[2], figures->peak));
+	    iof_size_text(text[1], pager->resident_peak * 4096),
+	    iof_size_text(text[2], figures->peak));
 	row(out, "where time goes", "loading %s, writing back %s, invalidating %s",
 	    iof_time_text(text[3], pager->load_ns), iof_time_text(text[4], pager->store_ns),
 	    iof_time_text(text[5], pager->invalidate_ns));
@@ -148,9 +153,11 @@ void iof_page_print(struct iof_page_run *run)
 	figure(run, &figures);
 	if (run->options.op == IOF_PAGE_CRC32C && run->outcome == IOF_PAGE_OK)
 		for (i = 0; i < run->nr_strands; i++)
-			fprintf(out, "%08x  %s\n", run->strands[i].crc, run->strands[i].source->name);
+			fprintf(out, "%08x  %s\n", run->strands[i].crc,
+				run->strands[i].source->name);
 	fprintf(out, "%s by a DMA engine%s\n", run->options.op_name,
-		run->options.sva ? " in the address space of this process" : ", page by page on demand");
+		run->options.sva ? " in the address space of this process" :
+				   ", page by page on demand");
 	row(out, "files", "%u, %s%s%s", run->nr_strands, iof_size_text(text[0], run->bytes),
 	    run->passes_done > 1 ? ", passes " : "",
 	    run->passes_done > 1 ? iof_count_text(text[1], run->passes_done) : "");
@@ -161,7 +168,8 @@ void iof_page_print(struct iof_page_run *run)
 	if (run->pager_stats.frames)
 		row(out, "faults", "%s in %s groups: %s answered with success, %s refused",
 		    iof_count_text(text[0], run->handler_stats.faults),
-		    iof_count_text(text[1], figures.requests), iof_count_text(text[2], figures.answered),
+		    iof_count_text(text[1], figures.requests),
+		    iof_count_text(text[2], figures.answered),
 		    iof_count_text(text[3], figures.refused));
 	else
 		row(out, "faults", "%s groups: %s answered with success, %s refused",
@@ -174,8 +182,8 @@ void iof_page_print(struct iof_page_run *run)
 	row(out, "speed", "%.2f GB/s (%.3f s)%s", figures.rate, figures.seconds,
 	    run->populate_seconds > 0 ? ", after loading" : "");
 	if (run->verify_seconds > 0)
-		row(out, "CPU check", "%.2f GB/s (%.3f s), read afresh from the file", figures.cpu_rate,
-		    run->verify_seconds);
+		row(out, "CPU check", "%.2f GB/s (%.3f s), read afresh from the file",
+		    figures.cpu_rate, run->verify_seconds);
 	verdict(out, run);
 }
 
@@ -188,7 +196,8 @@ int iof_page_json_open(struct iof_page_json *json, const char *name)
 	/* Not truncated before there is something to write. */
 	json->out = json->shared ? stdout : fopen(name, "ae");
 	if (!json->out)
-		return iof_fail(-1, "%s: the JSON cannot be written there: %s", name, iof_reason(errno));
+		return iof_fail(-1, "%s: the JSON cannot be written there: %s", name,
+				iof_reason(errno));
 	return 0;
 }
 
@@ -338,5 +347,7 @@ int iof_page_json_write(struct iof_page_json *json, struct iof_page_run *run)
 		bad = fprintf(json->out, "%s\n", text) < 0;
 	bad |= json->shared ? fflush(json->out) : fclose(json->out);
 	json_object_put(top);
-	return bad ? iof_fail(-1, "%s: the JSON cannot be written: %s", json->name, iof_reason(errno)) : 0;
+	return bad ? iof_fail(-1, "%s: the JSON cannot be written: %s", json->name,
+			      iof_reason(errno)) :
+		     0;
 }

@@ -2,10 +2,10 @@
 /*
  * page_verify.c - the same work once more, by the CPU alone.
  *
- * Reads the files with pread(2) into two small buffers: neither the device nor the pager nor the device's
- * view of the files has a part in it, and memory does not grow with the files. CRC32C is ISA-L's, over the
- * whole file in one chain; the device's CRCs are of chunks, and combined here. Called when the device is
- * closed and everything is written back.
+ * Reads the files with pread(2) into two small buffers: neither the device nor the pager nor the
+ * device's view of the files has a part in it, and memory does not grow with the files. CRC32C is
+ * ISA-L's, over the whole file in one chain; the device's CRCs are of chunks, and combined here.
+ * Called when the device is closed and everything is written back.
  */
 #include "page.h"
 
@@ -20,9 +20,9 @@
 #define BUFFER (256u << 10)
 
 /*
- * Joining CRCs. The CRC of A followed by B is that of A, pushed through as many zero bytes as B is long,
- * xor that of B (inversions at both ends cancel out). Pushing is linear: one 32 x 32 matrix of bits for
- * each length, here made from that of one page.
+ * Joining CRCs. The CRC of A followed by B is that of A, pushed through as many zero bytes as B is
+ * long, xor that of B (inversions at both ends cancel out). Pushing is linear: one 32 x 32 matrix
+ * of bits for each length, here made from that of one page.
  */
 struct push {
 	uint32_t column[32];
@@ -64,7 +64,8 @@ static uint32_t push_by_bytes(uint32_t crc, uint64_t bytes)
 	struct push push;
 
 	push_by_pages(&push, bytes / sizeof(zeros));
-	return crc32_iscsi((unsigned char *)zeros, (int)(bytes % sizeof(zeros)), push_apply(&push, crc));
+	return crc32_iscsi((unsigned char *)zeros, (int)(bytes % sizeof(zeros)),
+			   push_apply(&push, crc));
 }
 
 static uint32_t join_chunks(const struct iof_page_run *run, const struct iof_page_strand *strand)
@@ -77,13 +78,14 @@ static uint32_t join_chunks(const struct iof_page_run *run, const struct iof_pag
 	for (i = 0; i < last; i++)
 		crc = push_apply(&push, crc) ^ strand->chunk_crcs[i];
 	if (strand->nr_chunks)
-		crc = push_by_bytes(crc, strand->size - last * run->chunk) ^ strand->chunk_crcs[last];
+		crc = push_by_bytes(crc, strand->size - last * run->chunk) ^
+		      strand->chunk_crcs[last];
 	return crc;
 }
 
 /* @length bytes of @file from @offset. */
-static int read_all(struct iof_page_run *run, const struct iof_page_file *file, unsigned char *buffer,
-		    uint64_t offset, size_t length)
+static int read_all(struct iof_page_run *run, const struct iof_page_file *file,
+		    unsigned char *buffer, uint64_t offset, size_t length)
 {
 	size_t have = 0;
 	ssize_t got;
@@ -93,13 +95,13 @@ static int read_all(struct iof_page_run *run, const struct iof_page_file *file, 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return iof_fail(-1, "%s: cannot be read at byte %" PRIu64 ": %s", file->name,
-					offset + have, iof_reason(errno));
+			return iof_fail(-1, "%s: cannot be read at byte %" PRIu64 ": %s",
+					file->name, offset + have, iof_reason(errno));
 		if (!got && iof_page_files_changed(run, true))
 			return -1;
 		if (!got)
-			return iof_fail(-1, "%s: ends at byte %" PRIu64 ", before it should", file->name,
-					offset + have);
+			return iof_fail(-1, "%s: ends at byte %" PRIu64 ", before it should",
+					file->name, offset + have);
 		have += (size_t)got;
 	}
 	return 0;
@@ -157,8 +159,8 @@ static enum iof_page_outcome judge(struct check *check, struct iof_page_strand *
 		if (check->differs_at == strand->differs_at)
 			return check->differs_at == UINT64_MAX ? IOF_PAGE_OK : IOF_PAGE_DIFFERENT;
 		iof_page_files_changed(run, true);
-		iof_say("%s: wrong: device and CPU do not agree where it differs from %s", file->name,
-			strand->other->name);
+		iof_say("%s: wrong: device and CPU do not agree where it differs from %s",
+			file->name, strand->other->name);
 		return IOF_PAGE_WRONG;
 	case IOF_PAGE_COPY:
 	case IOF_PAGE_FILL:
@@ -181,7 +183,8 @@ static int check_strand(struct check *check, struct iof_page_strand *strand)
 
 	check->crc = ~0u;
 	check->differs_at = UINT64_MAX;
-	for (offset = 0; offset < strand->size && check->differs_at == UINT64_MAX; offset += length) {
+	for (offset = 0; offset < strand->size && check->differs_at == UINT64_MAX;
+	     offset += length) {
 		length = strand->size - offset < BUFFER ? (size_t)(strand->size - offset) : BUFFER;
 		if (check_part(check, strand, offset, length))
 			return -1;

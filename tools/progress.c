@@ -2,8 +2,8 @@
 /*
  * progress.c - one line on the terminal that says how far a long work has come.
  *
- * Only the main thread draws. The line is as wide as the terminal is at that moment, and is left out as a
- * whole where nobody would see it move.
+ * Only the main thread draws. The line is as wide as the terminal is at that moment, and is left
+ * out as a whole where nobody would see it move.
  */
 #include "tool.h"
 
@@ -60,7 +60,8 @@ void iof_progress_show(struct iof_progress *progress, uint64_t done, const char 
 	/* The last column stays free: some terminals wrap as soon as it is written. */
 	columns = width() - 1;
 	room = columns > (unsigned int)length + strlen(progress->what) + 3 ?
-		       columns - (unsigned int)length - (unsigned int)strlen(progress->what) - 3 : 0;
+		       columns - (unsigned int)length - (unsigned int)strlen(progress->what) - 3 :
+		       0;
 	if (room > 40)
 		room = 40;
 	if (room < 5)

@@ -62,7 +62,8 @@ bool iof_number(const char *text, bool sizes, uint64_t least, uint64_t most, uin
 	if (text[0] < '0' || text[0] > '9')
 		return false;
 	errno = 0;
-	value = strtoull(text, &end, text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10);
+	value = strtoull(text, &end,
+			 text[0] == '0' && (text[1] == 'x' || text[1] == 'X') ? 16 : 10);
 	if (errno)
 		return false;
 	letter = *end ? strchr(letters, *end | 0x20) : NULL;
@@ -91,8 +92,8 @@ const char *iof_size_text(char text[IOF_TEXT], uint64_t bytes)
 		value /= 1024;
 		unit++;
 	}
-	snprintf(text, IOF_TEXT, value < 10 && value != (uint64_t)value ? "%.1f %s" : "%.0f %s", value,
-		 units[unit]);
+	snprintf(text, IOF_TEXT, value < 10 && value != (uint64_t)value ? "%.1f %s" : "%.0f %s",
+		 value, units[unit]);
 	return text;
 }
 

@@ -2,10 +2,10 @@
 /*
  * tool.h - what all parts of the `iofault` command share: how it speaks, reads sizes and ends.
  *
- * - A command is a function that gets its own argv and returns the exit status: 0 done and right, 1 not,
- *   2 wrong usage, 128 + n ended by signal n.
- * - Whatever goes wrong is said once, to standard error, in one sentence with "iofault: " before it; what
- *   was asked for goes to standard output.
+ * - A command is a function that gets its own argv and returns the exit status: 0 done and right, 1
+ *   not, 2 wrong usage, 128 + n ended by signal n.
+ * - Whatever goes wrong is said once, to standard error, in one sentence with "iofault: " before
+ *   it; what was asked for goes to standard output.
  * - Functions return 0 or a negative errno, unless they say otherwise.
  */
 #ifndef IOF_TOOL_H
@@ -34,8 +34,8 @@ int iof_fail(int status, const char *format, ...) __attribute__((format(printf, 
 const char *iof_reason(int err);
 
 /*
- * A number in decimal or 0x..., from @least to @most. With @sizes the suffixes K, M, G and T (times 1024)
- * are understood, "KiB" and "kB" alike. False: it is none, or out of range.
+ * A number in decimal or 0x..., from @least to @most. With @sizes the suffixes K, M, G and T (times
+ * 1024) are understood, "KiB" and "kB" alike. False: it is none, or out of range.
  */
 bool iof_number(const char *text, bool sizes, uint64_t least, uint64_t most, uint64_t *out);
 
@@ -72,7 +72,8 @@ struct iof_progress {
 #define IOF_PROGRESS_MS 100
 
 /* Nothing is drawn if @quiet, if standard error is no terminal, or if TERM says "dumb". */
-void iof_progress_begin(struct iof_progress *progress, const char *what, uint64_t total, bool quiet);
+void iof_progress_begin(struct iof_progress *progress, const char *what, uint64_t total,
+			bool quiet);
 /* @note: a few words behind the numbers. Draws at most ten times a second. */
 void iof_progress_show(struct iof_progress *progress, uint64_t done, const char *note);
 /* Wipes the line. */
@@ -81,15 +82,15 @@ void iof_progress_end(struct iof_progress *progress);
 void iof_progress_wipe(void);
 
 /*
- * Signals: INT, TERM and HUP are blocked from iof_signals_take() on, so that no thread made later is
- * disturbed, and read from a descriptor instead.
+ * Signals: INT, TERM and HUP are blocked from iof_signals_take() on, so that no thread made later
+ * is disturbed, and read from a descriptor instead.
  */
 int iof_signals_take(void);
 /* The descriptor, for poll(); -1 after the first signal. */
 int iof_signals_fd(void);
 /*
- * The signal that came, or 0. From the first one on the signals do again what they always did, so that
- * a second one ends the process on the spot.
+ * The signal that came, or 0. From the first one on the signals do again what they always did, so
+ * that a second one ends the process on the spot.
  */
 int iof_signals_came(void);
 

@@ -50,7 +50,8 @@ else
 fi
 
 # Budgets: what is said to work does, what is a page less does not.
-for how in '' '--engines 3' '--group 8' '--engines 2 --group 32'; do
+for how in '' '--engines 3' '--group 8' '--engines 2 --group 32' '--depth 9' \
+	'--engines 4 --depth 2 --credits 1'; do
 	# shellcheck disable=SC2086
 	expect 2 page --op crc32c --resident 4K $how file
 	says '--resident is too small' 'the least is'
@@ -134,6 +135,7 @@ usage 'from 1 to 64' page --op crc32c --handlers 65 file
 usage 'from 1 to 32' page --op crc32c --group 33 file
 usage 'from 0 to 1048576' page --op crc32c --prefetch 4294967296 file
 usage 'at most 64 bits' page --op fill --out x --size 1 --pattern 0x10000000000000000
+usage 'a group of 8 pages needs as many' page --op crc32c --group 8 --credits 7 file
 usage 'multiple of 4096' page --op crc32c --chunk 4097 file
 usage 'from 4K to 1G' page --op crc32c --chunk 2G file
 expect 2 "$IOFAULT"

@@ -14,7 +14,7 @@ run_and_change() {
 
 	shift
 	for _ in {1..40}; do
-		rm -f file
+		rm -f file copy
 		cp original file
 		"$IOFAULT" page --json j "$@" >out 2>err </dev/null &
 		pid=$!

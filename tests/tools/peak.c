@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * peak.c - peak FILE PROGRAM ARG...: runs a program and writes into FILE how many KiB it has had resident
- * at most, and how many pages it has missed. As small as it can be: what the parent had resident counts
- * for the child.
+ * peak.c - peak FILE PROGRAM ARG...: runs a program and writes into FILE how many KiB it has had
+ * resident at most, and how many pages it has missed. As small as it can be: what the parent had
+ * resident counts for the child.
  */
 #include <stdio.h>
 #include <sys/resource.h>

@@ -38,7 +38,7 @@ sum=$(crc $big)
 for how in '--resident 16K' '--resident 64K --prefetch 0' '--resident 1M --prefetch 256' \
 	'--engines 4 --pasids 4 --resident 256K' '--pasids 256 --chunk 4K' '--chunk 1G' \
 	'--group 32 --resident 1M' '--handlers 3 --engines 2' '--credits 1 --engines 2' \
-	'--depth 4096 --chunk 4K' '--depth 1' '--passes 3' '--populate' '--populate --resident 64K' \
+	'--depth 4096 --chunk 4K' '--depth 5 --resident 80K --prefetch 0' '--depth 1' '--passes 3' '--populate' '--populate --resident 64K' \
 	'--spin 100' '--sva' '--sva --pasids 5 --engines 3 --resident 64K' '--sva --passes 2'; do
 	# shellcheck disable=SC2086
 	expect 0 "$IOFAULT" page --op crc32c $how --json j $big

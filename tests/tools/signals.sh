@@ -34,7 +34,7 @@ mkdir outputs
 slow=(bytes_read $((size / 8)) $((size * 3 / 4)))
 when=("${slow[@]}")
 for how in '--resident 16K --prefetch 0 --chunk 64K' \
-	'--resident 128K --prefetch 0 --engines 3 --pasids 3 --depth 24 --handlers 2'; do
+	'--resident 384K --prefetch 0 --engines 3 --pasids 3 --depth 24 --handlers 2'; do
 	for signal in INT TERM HUP; do
 		number=$(kill -l $signal)
 		# shellcheck disable=SC2086
