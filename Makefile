@@ -40,8 +40,12 @@ test: all                       ## the tests in the ordinary build only: quick
 audit: deps                     ## the rules of the house, counted by machine
 	@scripts/audit $(ARGS)
 
-bench: all                      ## measure, beside the peers
-	@scripts/bench $(BUILD) $(ARGS)
+# With optimisation and without checks, whatever the other build folder has.
+bench: deps                     ## measure, beside the peers, in a build of its own (build/bench)
+	@[ -f build/bench/build.ninja ] || meson setup build/bench --buildtype=release -Dtests=false \
+		-Dexamples=false
+	@ninja -C build/bench -j $(JOBS)
+	@scripts/bench build/bench $(ARGS)
 
 kcheck: deps                    ## compile the shared rooms into a module against stock kernel headers
 	@scripts/kcheck $(ARGS)
