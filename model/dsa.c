@@ -439,9 +439,9 @@ static bool spin_for_work(struct iof_dsa_engine *e, u64 start, u64 ns)
 }
 
 /*
- * For a while, work is likely to come sooner than a wake-up would take, unless whoever makes it shares
- * the processor with us: then it comes as soon as we sleep. Where spinning was in vain for that
- * reason it is left out, ever longer until it helps again.
+ * For a while, work is likely to come sooner than a wake-up would take, unless whoever makes it
+ * shares the processor with us: then it comes as soon as we sleep. Where spinning was in vain for
+ * that reason it is left out, ever longer until it helps again.
  */
 static void doze(struct iof_dsa_engine *e)
 {

@@ -144,8 +144,8 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_pag
 }
 
 /*
- * 16 buckets for each power of two, the first 16 values by themselves, the last bucket for all that is
- * 2^40 and above: the buckets of <iofault/histogram.h>.
+ * 16 buckets for each power of two, the first 16 values by themselves, the last bucket for all that
+ * is 2^40 and above: the buckets of <iofault/histogram.h>.
  */
 static unsigned int latency_bucket(u64 ns)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ioas.h - what the tests of I/O address spaces share beyond abi.h: a fresh /dev/iommu with one IOAS
- * and some memory per test, and the commands with every argument in the test's hand.
+ * ioas.h - what the tests of I/O address spaces share beyond abi.h: a fresh /dev/iommu with one
+ * IOAS and some memory per test, and the commands with every argument in the test's hand.
  */
 #ifndef TESTS_ABI_IOAS_H
 #define TESTS_ABI_IOAS_H
@@ -160,7 +160,9 @@ static inline int teardown(void **state)
 	return 0;
 }
 
-/* A test with the rule it proves: section and number of the behaviour contract, then what it says. */
+/*
+ * A test with the rule it proves: section and number of the behaviour contract, then what it says.
+ */
 #define RULE(name, function)	{ name, function, setup, teardown, NULL }
 
 #endif

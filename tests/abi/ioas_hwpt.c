@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_hwpt.c - an I/O address space that hardware page tables mirror: what is pinned and entered when,
- * what stands in the way, and what is left when something fails. The hardware is a mock device: IO pages
- * of 2048 bytes, an aperture. Each test names the rule of the behaviour contract that it proves.
+ * ioas_hwpt.c - an I/O address space that hardware page tables mirror: what is pinned and entered
+ * when, what stands in the way, and what is left when something fails. The hardware is a mock
+ * device: IO pages of 2048 bytes, an aperture. Each test names the rule of the behaviour contract
+ * that it proves.
  */
 #include "ioas.h"
 
@@ -181,7 +182,8 @@ static void aperture(void **state)
 	assert_int_equal(range.last, MOCK_APERTURE_LAST);
 	assert_err(abi_map(f->fd, f->ioas, f->buf, PAGE, MOCK_APERTURE_START - PAGE), EINVAL);
 	assert_err(abi_map(f->fd, f->ioas, f->buf, PAGE, MOCK_APERTURE_LAST + 1ul), EINVAL);
-	assert_err(abi_map(f->fd, f->ioas, f->buf, 2 * PAGE, MOCK_APERTURE_LAST + 1ul - PAGE), EINVAL);
+	assert_err(abi_map(f->fd, f->ioas, f->buf, 2 * PAGE, MOCK_APERTURE_LAST + 1ul - PAGE),
+		   EINVAL);
 	assert_ok(map_auto(f->fd, f->ioas, f->buf, PAGE, &iova));
 	assert_int_equal(iova, MOCK_APERTURE_START);
 	assert_ok(unmap_all(f->fd, f->ioas));
@@ -278,9 +280,11 @@ static void close_unpins(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		RULE("b7 c6 mappings are in every HWPT before the call returns", entered_everywhere),
+		RULE("b7 c6 mappings are in every HWPT before the call returns",
+		     entered_everywhere),
 		RULE("b7 b8 bad address with an HWPT -> EFAULT, nothing left", bad_address),
-		RULE("b7 bad address without one fails at attach and HWPT_ALLOC", bad_address_later),
+		RULE("b7 bad address without one fails at attach and HWPT_ALLOC",
+		     bad_address_later),
 		RULE("b8 a failing copy leaves nothing behind", failing_copy_undone),
 		RULE("b14 b29 copies share what is pinned", copies),
 		RULE("b29 pins come with the first HWPT and go with the last", pins_follow_hwpts),

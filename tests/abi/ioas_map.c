@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_map.c - MAP, COPY and UNMAP of an I/O address space that no device uses: what is refused, with
- * which errno, and what is left afterwards. Each test names the rule of the behaviour contract that it
- * proves; where Linux 6.12 and 7.2 differ, 7.2 holds.
+ * ioas_map.c - MAP, COPY and UNMAP of an I/O address space that no device uses: what is refused,
+ * with which errno, and what is left afterwards. Each test names the rule of the behaviour contract
+ * that it proves; where Linux 6.12 and 7.2 differ, 7.2 holds.
  */
 #include "ioas.h"
 
@@ -441,14 +441,16 @@ int main(void)
 		RULE("IOAS_ALLOC with flags -> EOPNOTSUPP", alloc_flags),
 		RULE("b2 the order of what map checks", map_order),
 		RULE("b2 map with a reserved field -> EOPNOTSUPP", map_reserved_field),
-		RULE("b2 b3 b6 alignment of length, IOVA and address -> EINVAL", map_length_alignment),
+		RULE("b2 b3 b6 alignment of length, IOVA and address -> EINVAL",
+		     map_length_alignment),
 		RULE("b3 fixed IOVA: EOVERFLOW, EINVAL reserved, EEXIST", map_fixed),
 		RULE("b3 the allow-list does not bind fixed mappings", map_fixed_outside_allowed),
 		RULE("b4 automatic IOVA: EOVERFLOW, EINVAL, ENOSPC", map_auto_errors),
 		RULE("b4 an automatic IOVA is never 0 nor in the last page", map_auto_never_zero),
 		RULE("b5 alignment of automatic IOVAs", map_auto_alignment),
 		RULE("b5 first fit, lowest address, also in what was unmapped", map_auto_reuses),
-		RULE("b5 automatic IOVAs come from the allow-list in order", map_auto_allowed_order),
+		RULE("b5 automatic IOVAs come from the allow-list in order",
+		     map_auto_allowed_order),
 		RULE("b5 automatic IOVAs avoid what is reserved", map_auto_reserved),
 		RULE("b7 without an HWPT the memory is not looked at", map_nothing_looked_at),
 		RULE("b11 the order of what copy checks", copy_order),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_ranges.c - what of an I/O address space can be used: ranges, the allow-list, reserved ranges, and
- * the HUGE_PAGES option. Each test names the rule of the behaviour contract that it proves.
+ * ioas_ranges.c - what of an I/O address space can be used: ranges, the allow-list, reserved
+ * ranges, and the HUGE_PAGES option. Each test names the rule of the behaviour contract that it
+ * proves.
  */
 #include "ioas.h"
 
@@ -229,7 +230,8 @@ int main(void)
 		RULE("b24 ALLOW_IOVAS touches a reserved range -> EADDRINUSE", allow_conflict),
 		RULE("b24 ALLOW_IOVAS with a length that lies", allow_hostile),
 		RULE("b27 b34 HUGE_PAGES: values, operations, alignment", huge_pages_option),
-		RULE("b27 HUGE_PAGES 0 with a misaligned mapping -> EADDRINUSE", huge_pages_misaligned),
+		RULE("b27 HUGE_PAGES 0 with a misaligned mapping -> EADDRINUSE",
+		     huge_pages_misaligned),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,8 @@ int main(void)
 		const struct row *our = &our_table[i], *kernel = find(our->name);
 
 		if (!kernel) {
-			printf("differs: %s %s has no row in the kernel's table\n", our->kind, our->name);
+			printf("differs: %s %s has no row in the kernel's table\n", our->kind,
+			       our->name);
 			wrong++;
 		} else if (!kernel->present) {
 			printf("only ours (7.2): %s %s\n", our->kind, our->name);

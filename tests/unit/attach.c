@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * attach.c - proves the rules of devices, groups and attachments: section (d) of the behaviour contract,
- * by number, as Linux 7.2 has them; those of (e) on what detach and replace do to open faults; and that a
- * failed call leaves everything as it was.
+ * attach.c - proves the rules of devices, groups and attachments: section (d) of the behaviour
+ * contract, by number, as Linux 7.2 has them; those of (e) on what detach and replace do to open
+ * faults; and that a failed call leaves everything as it was.
  */
 #include "env.h"
 
@@ -643,7 +643,9 @@ static void cookie_slots_are_reserved_once_per_group(void **state)
 	struct fixture *f = *state;
 	int a = hwpt(f, FAULT | PASID), i;
 
-	/* What fits into a queue once, but not sixteen times, is shared by a device's attachments. */
+	/*
+	 * What fits into a queue once, but not sixteen times, is shared by a device's attachments.
+	 */
 	f->alone.hw.credits = 1u << 21;
 	assert_id(env_attach(f->i_alone, RID, a));
 	for (i = 1; i < 16; i++)

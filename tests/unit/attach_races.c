@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * attach_races.c - proves that bind, attach, replace, detach, allocation and destruction from several
- * threads, with faults coming in and being answered, lose no object, answer every group once and leave
- * nothing behind. What each thread does is drawn from its seed; the fake driver checks every call.
+ * attach_races.c - proves that bind, attach, replace, detach, allocation and destruction from
+ * several threads, with faults coming in and being answered, lose no object, answer every group
+ * once and leave nothing behind. What each thread does is drawn from its seed; the fake driver
+ * checks every call.
  */
 #include "env.h"
 
@@ -186,7 +187,8 @@ static void *handler(void *arg)
 			abort();
 		for (i = 0; i < n; i++) {
 			if (recs[i].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE)
-				MUST_BE(env_answer(w->fault_fd, recs[i].cookie, draw(a, 2)), EINVAL);
+				MUST_BE(env_answer(w->fault_fd, recs[i].cookie, draw(a, 2)),
+					EINVAL);
 		}
 		if (!n)
 			sched_yield();

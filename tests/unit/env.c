@@ -202,7 +202,8 @@ int env_answer(int fault_fd, u32 cookie, u32 code)
 
 void *env_read_only(const void *data, size_t len)
 {
-	void *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page =
+		mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_true(page != MAP_FAILED);
 	memcpy(page, data, len);

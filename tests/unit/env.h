@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * env.h - what the tests of the core's objects share: a space with a "iommu" node, an open file of it,
- * and each command as a function. Includes what cmocka wants, the shim's kernel headers and the fake
- * driver, in the one order that works.
+ * env.h - what the tests of the core's objects share: a space with a "iommu" node, an open file of
+ * it, and each command as a function. Includes what cmocka wants, the shim's kernel headers and the
+ * fake driver, in the one order that works.
  *
- * Wrappers return 0, an id or a descriptor, or a negative errno. env_setup() and env_teardown() are for
- * cmocka's tables: a fresh space and file in *state for each test, and at the end nothing may be alive.
+ * Wrappers return 0, an id or a descriptor, or a negative errno. env_setup() and env_teardown() are
+ * for cmocka's tables: a fresh space and file in *state for each test, and at the end nothing may
+ * be alive.
  */
 #ifndef TESTS_UNIT_ENV_H
 #define TESTS_UNIT_ENV_H

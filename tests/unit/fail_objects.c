@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * fail_objects.c - proves that the commands on objects, and bind, attach, replace and SVA bind, survive
- * the failure of every allocation and every user copy: for each n, the n-th fails, alone and with all
- * after it, until none is left to fail. A failed call says -ENOMEM or -EFAULT and leaves every id, domain
- * and attachment as it was. What undoes a call is run with every allocation failing: it needs none.
+ * fail_objects.c - proves that the commands on objects, and bind, attach, replace and SVA bind,
+ * survive the failure of every allocation and every user copy: for each n, the n-th fails, alone
+ * and with all after it, until none is left to fail. A failed call says -ENOMEM or -EFAULT and
+ * leaves every id, domain and attachment as it was. What undoes a call is run with every allocation
+ * failing: it needs none.
  */
 #include "env.h"
 
@@ -13,7 +14,8 @@
 struct fixture {
 	struct env *env;
 	int fd;
-	struct fake_dev one, two, loose;	/* the first two share a group; the third is not bound */
+	/* the first two share a group; the third is not bound */
+	struct fake_dev one, two, loose;
 	struct iof_device *i_one, *i_two;
 	u32 ioas, parent, plain, faulty, other_faulty, nested, queue;
 	int fault_fd;
@@ -43,8 +45,8 @@ static int setup(void **state)
 	f->i_two = env_bind(f->env, &f->two);
 	dev = iof_device_id(f->i_one);
 	f->ioas = env_ioas(f->fd);
-	f->memory = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			 0);
+	f->memory = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0);
 	assert_ok(env_map(f->fd, f->ioas, f->memory, 2 * PAGE_SIZE, 0x10000));
 	assert_ok(env_queue(f->fd, &f->queue, &f->fault_fd));
 	f->parent = env_hwpt(f->fd, dev, f->ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);

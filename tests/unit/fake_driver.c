@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * fake_driver.c - see fake_driver.h. What a device is told to refuse it refuses in attach(); everything
- * else it believes, and checks.
+ * fake_driver.c - see fake_driver.h. What a device is told to refuse it refuses in attach();
+ * everything else it believes, and checks.
  */
 #include <stdio.h>
 #include <stdlib.h>

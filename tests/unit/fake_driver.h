@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_driver.h - an IOMMU driver for tests: devices that do and refuse what a test tells them, record
- * what the core asks of them, and check what must hold of every driver call.
+ * fake_driver.h - an IOMMU driver for tests: devices that do and refuse what a test tells them,
+ * record what the core asks of them, and check what must hold of every driver call.
  *
- * Checked always, by stopping the program: attach names the domain really in force as @old; a domain is
- * freed only when no device is attached to it; each group reported through fake_report() gets exactly
- * one answer, with its own last page; calls come in sleepable context. fake_dev_fini() checks that
- * nothing is left unanswered or attached.
+ * Checked always, by stopping the program: attach names the domain really in force as @old; a
+ * domain is freed only when no device is attached to it; each group reported through fake_report()
+ * gets exactly one answer, with its own last page; calls come in sleepable context. fake_dev_fini()
+ * checks that nothing is left unanswered or attached.
  */
 #ifndef TESTS_UNIT_FAKE_DRIVER_H
 #define TESTS_UNIT_FAKE_DRIVER_H
@@ -14,7 +14,7 @@
 #include "core/iof_core.h"
 
 #define FAKE_PASIDS	16u	/* PASIDs that a device may have, the RID included */
-#define FAKE_CALLS	256u	/* attach calls that a device remembers; later ones are only counted */
+#define FAKE_CALLS 256u /* attach calls that a device remembers; later ones are only counted */
 
 struct fake_domain {
 	struct iof_domain d;
@@ -46,7 +46,10 @@ struct fake_dev {
 	bool no_nested_invalidate;
 	bool unchecked;			/* the test reports by iof_report_page_req() itself */
 
-	/* From now on the fail_nth-th attach with a domain fails; 0: none. fail_always: so do later ones. */
+	/*
+	 * From now on the fail_nth-th attach with a domain fails; 0: none. fail_always: so do later
+	 * ones.
+	 */
 	int fail_nth;
 	bool fail_always;
 	int fail_errno;
@@ -76,7 +79,7 @@ struct fake_request {
 };
 
 extern const struct iof_driver_ops fake_driver_ops;
-extern const struct iof_driver_ops fake_other_driver_ops;	/* the same functions, another driver */
+extern const struct iof_driver_ops fake_other_driver_ops; /* the same functions, another driver */
 
 /* @credits as in struct iof_hwdev. Fills dev->hw with fake_driver_ops and no PASIDs. */
 void fake_dev_init(struct fake_dev *dev, const char *name, u32 credits);
@@ -103,7 +106,10 @@ static inline int fake_fault(struct fake_dev *dev, u32 pasid, u32 grpid, u64 add
 unsigned long fake_open(struct fake_dev *dev);
 /* Groups answered with @code so far. */
 unsigned long fake_answered(struct fake_dev *dev, enum iof_page_code code);
-/* The code that the oldest answered group with last page @addr got, which is then forgotten; -1: none. */
+/*
+ * The code that the oldest answered group with last page @addr got, which is then forgotten; -1:
+ * none.
+ */
 int fake_take_answer(struct fake_dev *dev, u64 addr);
 /* Returns when no group is open. */
 void fake_wait_all_answered(struct fake_dev *dev);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves the rules of section (e) of the behaviour contract, by number, and the promises of the design
- * on the way of a fault, each by name, with a fake IOMMU driver as the device: it checks that every
- * group gets exactly one answer.
+ * Proves the rules of section (e) of the behaviour contract, by number, and the promises of the
+ * design on the way of a fault, each by name, with a fake IOMMU driver as the device: it checks
+ * that every group gets exactly one answer.
  */
 #include "env.h"
 
@@ -196,7 +196,8 @@ static void e20_failed_copy_puts_groups_back_and_wakes(void **state)
 {
 	struct iommu_hwpt_pgfault first, rec[4];
 	void *edge;
-	unsigned char *mem = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *mem =
+		mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct way w;
 
 	way_open(&w, state, 8);
@@ -351,7 +352,9 @@ static void f3_groups_are_by_device_pasid_and_index(void **state)
 	way_close(&w);
 }
 
-/* e35, e37 and the promises on detach: everything open is answered first, and only what is its own. */
+/*
+ * e35, e37 and the promises on detach: everything open is answered first, and only what is its own.
+ */
 static void e35_detach_answers_what_is_open(void **state)
 {
 	struct iommu_hwpt_pgfault rec[8];
@@ -415,7 +418,10 @@ static void e36_e38_replace(void **state)
 	way_close(&w);
 }
 
-/* Faults while the driver is being switched belong to the new page table, or if it refuses to the old. */
+/*
+ * Faults while the driver is being switched belong to the new page table, or if it refuses to the
+ * old.
+ */
 static void report_while_switching(struct fake_dev *dev, u32 pasid, struct iof_domain *new,
 				   struct iof_domain *old)
 {
@@ -522,7 +528,9 @@ static void never_last_is_bounded_and_forgotten(void **state)
 	for (i = 0; i < 16; i++)
 		assert_ok(partial(&w.dev, 0, i, 0));
 	assert_int_equal(partial(&w.dev, 0, 16, 0), -ENOSPC);
-	/* At the limit even a last page cannot be taken: its group is answered INVALID and let go. */
+	/*
+	 * At the limit even a last page cannot be taken: its group is answered INVALID and let go.
+	 */
 	assert_int_equal(fake_fault(&w.dev, 0, 3, 0x3000), -ENOSPC);
 	assert_int_equal(fake_take_answer(&w.dev, 0x3000), IOF_PAGE_INVALID);
 	assert_ok(partial(&w.dev, 0, 17, 0));

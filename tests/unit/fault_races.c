@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves that every page-request group gets exactly one answer while everything happens at once: devices
- * report whole and partial groups, readers read and answer (also twice, also invented cookies), and one
- * thread detaches, attaches, replaces, closes the queue and destroys it with its page tables. The fake
- * driver counts the answers; ThreadSanitizer watches the rest. IOFAULT_SEED replays a run's decisions.
+ * Proves that every page-request group gets exactly one answer while everything happens at once:
+ * devices report whole and partial groups, readers read and answer (also twice, also invented
+ * cookies), and one thread detaches, attaches, replaces, closes the queue and destroys it with its
+ * page tables. The fake driver counts the answers; ThreadSanitizer watches the rest. IOFAULT_SEED
+ * replays a run's decisions.
  */
 #include "env.h"
 
@@ -176,7 +177,8 @@ static void everything_at_once(void **state)
 {
 	pthread_t reporters[DEVICES], readers[READERS];
 	const char *seed_text = getenv("IOFAULT_SEED");
-	struct stage s = { .env = *state, .seed = seed_text ? (unsigned int)atoi(seed_text) : 20261122 };
+	struct stage s = { .env = *state,
+			   .seed = seed_text ? (unsigned int)atoi(seed_text) : 20261122 };
 	unsigned int seed = s.seed, i;
 
 	for (i = 0; i < DEVICES; i++) {
@@ -185,7 +187,8 @@ static void everything_at_once(void **state)
 		s.idev[i] = env_bind(s.env, &s.dev[i]);
 	}
 	s.ioas = env_ioas(s.env->fd);
-	s.plain = env_hwpt(s.env->fd, iof_device_id(s.idev[0]), (u32)s.ioas, IOMMU_HWPT_ALLOC_PASID);
+	s.plain =
+		env_hwpt(s.env->fd, iof_device_id(s.idev[0]), (u32)s.ioas, IOMMU_HWPT_ALLOC_PASID);
 	assert_id(s.plain);
 	make_queue(&s);
 	for (i = 0; i < DEVICES; i++)
@@ -210,7 +213,8 @@ static void everything_at_once(void **state)
 
 		assert_int_equal(fake_open(&s.dev[i]), 0);
 		iof_hwdev_get_stats(&s.dev[i].hw, &stats);
-		assert_int_equal(stats.groups, stats.answered[0] + stats.answered[1] + stats.answered[2]);
+		assert_int_equal(stats.groups,
+				 stats.answered[0] + stats.answered[1] + stats.answered[2]);
 		iof_device_unbind(s.idev[i]);
 		fake_dev_remove(&s.dev[i]);
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * hwpt.c - proves the rules of hardware page tables: section (c) of the behaviour contract, by number,
- * as Linux 7.2 has them, and those of section (e) on which HWPTs may carry a fault queue.
+ * hwpt.c - proves the rules of hardware page tables: section (c) of the behaviour contract, by
+ * number, as Linux 7.2 has them, and those of section (e) on which HWPTs may carry a fault queue.
  */
 #include "env.h"
 
@@ -155,7 +155,8 @@ static void c6_alloc_fills_and_does_not_attach(void **state)
 static void c6_errors_of_filling(void **state)
 {
 	struct fixture *f = *state;
-	void *page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page =
+		mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	static unsigned char memory[4096] __aligned(4096);
 	u32 other = env_ioas(f->fd);
 
@@ -271,7 +272,8 @@ static void c11_nested(void **state)
 
 	id = alloc(f, cmd);
 	assert_id(id);
-	assert_ptr_equal(to_fake_domain(env_domain(f->env, id))->parent, env_domain(f->env, parent));
+	assert_ptr_equal(to_fake_domain(env_domain(f->env, id))->parent,
+			 env_domain(f->env, parent));
 	/* Not on a plain paging HWPT, nor on a nested one. */
 	assert_err(env_nested(f->fd, f->dev_id, plain, 0, 0), EINVAL);
 	assert_err(env_nested(f->fd, f->dev_id, id, 0, 0), EINVAL);

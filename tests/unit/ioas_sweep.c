@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_sweep.c - each command of an IOAS with its n-th allocation, user copy or pin failing, until none
- * fails any more: the errno says which of them it was, nothing leaks, nothing is half done, and the same
- * command works afterwards.
+ * ioas_sweep.c - each command of an IOAS with its n-th allocation, user copy or pin failing, until
+ * none fails any more: the errno says which of them it was, nothing leaks, nothing is half done,
+ * and the same command works afterwards.
  */
 #include "env.h"
 
@@ -76,7 +76,9 @@ static unsigned long shown(struct fixture *f, unsigned long iova)
 	return pa == (phys_addr_t)-1 ? 0 : (unsigned long)pa;
 }
 
-/* ---- the commands: each may fail; then what it did is looked at and undone, without failures ---- */
+/*
+ * ---- the commands: each may fail; then what it did is looked at and undone, without failures ----
+ */
 
 struct command {
 	int (*run)(struct fixture *f);		/* 0 or an id, or a negative errno */
@@ -324,7 +326,8 @@ static void hwpt(void **state)
 	struct fixture *f = *state;
 
 	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf, 2 * PAGE_SIZE, 2 * IOVA));
-	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + 2 * PAGE_SIZE, 6 * PAGE_SIZE, 3 * IOVA));
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + 2 * PAGE_SIZE, 6 * PAGE_SIZE,
+			  3 * IOVA));
 	sweep_all(f, &(struct command){ run_hwpt, undo_hwpt, true });
 	assert_ok(unmap(f, f->other, 0, U64_MAX));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioctl.c - proves the extensible-struct rule and the dispatch of /dev/iommu (abi.md 1, 2), OPTION's
- * RLIMIT_MODE, and GET_HW_INFO (abi.md 5.3).
+ * ioctl.c - proves the extensible-struct rule and the dispatch of /dev/iommu (abi.md 1, 2),
+ * OPTION's RLIMIT_MODE, and GET_HW_INFO (abi.md 5.3).
  */
 #include "env.h"
 
@@ -25,7 +25,10 @@ static const struct known known[] = {
 	{ IOMMU_FAULT_QUEUE_ALLOC, 16, 16 },
 };
 
-/* Structs for every command, with room behind; what they ask for fails in its own way or is harmless. */
+/*
+ * Structs for every command, with room behind; what they ask for fails in its own way or is
+ * harmless.
+ */
 union buf {
 	u32 size;
 	unsigned char bytes[128];

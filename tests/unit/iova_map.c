@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * iova_map.c - the map of an IOAS and the pages behind it, against a domain that remembers every call.
+ * iova_map.c - the map of an IOAS and the pages behind it, against a domain that remembers every
+ * call.
  *
- * The domain checks what a driver may rely on: no range entered twice, only what was entered is removed,
- * and memory stays pinned until the sync that ends the last DMA to it. What comes through the commands is
- * tested in tests/abi; here are the things that a program cannot see or cannot bring about.
+ * The domain checks what a driver may rely on: no range entered twice, only what was entered is
+ * removed, and memory stays pinned until the sync that ends the last DMA to it. What comes through
+ * the commands is tested in tests/abi; here are the things that a program cannot see or cannot
+ * bring about.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -309,7 +311,10 @@ static void pieces_must_fit(void **state)
 {
 	struct fixture *f = *state;
 
-	/* Two mappings whose border is no multiple of the IO page: the copy as a whole would be one. */
+	/*
+	 * Two mappings whose border is no multiple of the IO page: the copy as a whole would be
+	 * one.
+	 */
 	assert_int_equal(map_at(f, f->buf, 1024, IOVA), 0);
 	assert_int_equal(map_at(f, f->buf + PAGE_SIZE + 1024, 3072, IOVA + 1024), 0);
 	assert_int_equal(iof_map_add_domain(&f->map, &f->b.domain), -EADDRINUSE);
@@ -396,7 +401,9 @@ static void devices_reserve(void **state)
 	assert_int_equal(iof_map_ranges(&f->map, ranges, 4, &alignment), 1);
 }
 
-/* The search may begin where it knows that nothing fits below: it must find what a whole one finds. */
+/*
+ * The search may begin where it knows that nothing fits below: it must find what a whole one finds.
+ */
 static void search_forgets_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -749,7 +756,8 @@ static void *race_map(void *arg)
 		switch (rand_r(&seed) % 6) {
 		case 0:
 		case 1:
-			map_at(f, f->buf + page * PAGE_SIZE, 2 * PAGE_SIZE, IOVA + page * PAGE_SIZE);
+			map_at(f, f->buf + page * PAGE_SIZE, 2 * PAGE_SIZE,
+			       IOVA + page * PAGE_SIZE);
 			break;
 		case 2:
 			copy_at(f, IOVA + page * PAGE_SIZE, PAGE_SIZE, 2 * IOVA + page * PAGE_SIZE);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * object.c - proves the rules of ids and lifetimes: section (a) of the behaviour contract, by number.
+ * object.c - proves the rules of ids and lifetimes: section (a) of the behaviour contract, by
+ * number.
  */
 #include "env.h"
 
