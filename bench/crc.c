@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * crc.c - the peer of `iofault page`: bench-crc FILE prints the GB/s of a plain pass of the CPU over a file,
- * by pread(2) and ISA-L's CRC32C in pieces of 1 MiB. The page cache is warmed by a pass before.
+ * crc.c - the peer of `iofault page`: bench-crc FILE prints the GB/s of a plain pass of the CPU
+ * over a file, by pread(2) and ISA-L's CRC32C in pieces of 1 MiB. The page cache is warmed by a
+ * pass before.
  */
 #include "common.h"
 

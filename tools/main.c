@@ -75,7 +75,7 @@ int main(int argc, char **argv)
 	}
 	command = find(argv[1]);
 	if (!command)
-		return iof_fail(IOF_EXIT_USAGE, "there is no command '%s'; `iofault help` lists them",
-				argv[1]);
+		return iof_fail(IOF_EXIT_USAGE,
+				"there is no command '%s'; `iofault help` lists them", argv[1]);
 	return command->run(argc - 1, argv + 1);
 }

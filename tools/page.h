@@ -2,8 +2,8 @@
 /*
  * page.h - `iofault page` and its parts.
  *
- * One run is one struct iof_page_run, on the main thread's stack, which no other thread touches but for
- * the error sentence under its lock. The parts in the order in which a run passes through them:
+ * One run is one struct iof_page_run, on the main thread's stack, which no other thread touches but
+ * for the error sentence under its lock. The parts in the order in which a run passes through them:
  *
  *	page_options.c	what was asked for
  *	page_files.c	inputs opened and judged, the output made under a name of no one's
@@ -13,9 +13,9 @@
  *	page_report.c	the table and the JSON
  *	page.c		calls them in that order, and cleans up after whatever happened
  *
- * The work is one or more *strands*: a piece of file (or two beside each other) that one operation goes
- * through. A strand is cut into chunks, one descriptor each. Each PASID is a *lane*: the chunks of a strand
- * are dealt out to the lanes as consecutive runs, so that each lane reads forward.
+ * The work is one or more *strands*: a piece of file (or two beside each other) that one operation
+ * goes through. A strand is cut into chunks, one descriptor each. Each PASID is a *lane*: the chunks
+ * of a strand are dealt out to the lanes as consecutive runs, so that each lane reads forward.
  */
 #ifndef IOF_TOOLS_PAGE_H
 #define IOF_TOOLS_PAGE_H

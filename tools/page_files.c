@@ -277,8 +277,8 @@ bool iof_page_files_changed(struct iof_page_run *run, bool failed)
 				file->name, file->size);
 		} else if (failed && (now.st_mtim.tv_sec != file->stat.st_mtim.tv_sec ||
 				      now.st_mtim.tv_nsec != file->stat.st_mtim.tv_nsec)) {
-			iof_say("%s: was written to during the run; run it again when nobody writes it",
-				file->name);
+			iof_say("%s: was written to during the run; run it again when nobody "
+				"writes it", file->name);
 		}
 	}
 	return shorter;

@@ -146,7 +146,8 @@ static int wrong_usage(const char *what, const char *which)
 	return iof_fail(IOF_EXIT_USAGE, "%s%s; see `iofault page --help`", what, which) + 1;
 }
 
-static int take_number(struct iof_page_options *options, const struct number *number, const char *text)
+static int take_number(struct iof_page_options *options, const struct number *number,
+		       const char *text)
 {
 	char least[IOF_TEXT], most[IOF_TEXT];
 	uint64_t value;
@@ -180,8 +181,10 @@ static int take_op(struct iof_page_options *options, const char *name)
 			return 0;
 		}
 	}
-	return iof_fail(IOF_EXIT_USAGE, "there is no operation '%s'; there are crc32c, copy, compare and fill",
-			name) + 1;
+	return iof_fail(IOF_EXIT_USAGE,
+			"there is no operation '%s'; there are crc32c, copy, compare and fill",
+			name) +
+	       1;
 }
 
 static int take_world(struct iof_page_options *options, const char *name)
@@ -194,7 +197,9 @@ static int take_world(struct iof_page_options *options, const char *name)
 		options->world = IOF_WORLD_ANY;
 	else
 		return iof_fail(IOF_EXIT_USAGE,
-				"there is no world '%s'; there are embedded, kernel and any", name) + 1;
+				"there is no world '%s'; there are embedded, kernel and any",
+				name) +
+		       1;
 	return 0;
 }
 
@@ -202,7 +207,9 @@ static int take_world(struct iof_page_options *options, const char *name)
 static int check(struct iof_page_options *options)
 {
 	bool writes = options->op == IOF_PAGE_COPY || options->op == IOF_PAGE_FILL;
-	/* An engine that waits for a page works on the next descriptor: all that are there count. */
+	/*
+	 * An engine that waits for a page works on the next descriptor: all that are there count.
+	 */
 	struct iof_pager_config config = {
 		.engines = options->depth ? options->depth : options->engines,
 		.group_pages = options->group,
@@ -212,7 +219,8 @@ static int check(struct iof_page_options *options)
 	if (!options->op_name)
 		return wrong_usage("--op is missing: crc32c, copy, compare or fill", "");
 	if (writes && !options->out)
-		return wrong_usage("--out is missing, the file to write by --op ", options->op_name);
+		return wrong_usage("--out is missing, the file to write by --op ",
+				   options->op_name);
 	if (options->op == IOF_PAGE_CRC32C && options->out)
 		return wrong_usage("--op crc32c writes nothing, so it takes no --out", "");
 	if (options->op == IOF_PAGE_FILL) {
@@ -231,16 +239,22 @@ static int check(struct iof_page_options *options)
 	if (options->op == IOF_PAGE_CRC32C && !options->nr_files)
 		return wrong_usage("which FILE?", "");
 	if (options->credits < options->group)
-		return iof_fail(IOF_EXIT_USAGE, "--credits %u is too small: a group of %u pages needs as many",
-				options->credits, options->group) + 1;
+		return iof_fail(IOF_EXIT_USAGE,
+				"--credits %u is too small: a group of %u pages needs as many",
+				options->credits, options->group) +
+		       1;
 	if (options->chunk % 4096)
 		return wrong_usage("--chunk must be a multiple of 4096", "");
 	if (!options->sva && options->resident < iof_pager_least(&config))
-		return iof_fail(IOF_EXIT_USAGE, "--resident is too small for the device to make progress: "
+		return iof_fail(IOF_EXIT_USAGE,
+				"--resident is too small for the device to make progress: "
 				"with --%s %u and --group %u the least is %s",
-				options->depth ? "depth" : "engines", config.engines, options->group, iof_size_option(least, iof_pager_least(&config))) + 1;
+				options->depth ? "depth" : "engines", config.engines,
+				options->group, iof_size_option(least, iof_pager_least(&config))) +
+		       1;
 	if (options->sva && options->populate)
-		return wrong_usage("--populate fills the pager's memory, and with --sva there is none", "");
+		return wrong_usage(
+			"--populate fills the pager's memory, and with --sva there is none", "");
 	return 0;
 }
 

@@ -173,7 +173,8 @@ void iof_page_print(struct iof_page_run *run)
 		    iof_count_text(text[3], figures.refused));
 	else
 		row(out, "faults", "%s groups: %s answered with success, %s refused",
-		    iof_count_text(text[1], figures.requests), iof_count_text(text[2], figures.answered),
+		    iof_count_text(text[1], figures.requests),
+		    iof_count_text(text[2], figures.answered),
 		    iof_count_text(text[3], figures.refused));
 	print_pager(out, run, &figures);
 	row(out, "latency", "from request to resume: p50 %s, p99 %s, max %s",

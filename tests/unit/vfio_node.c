@@ -189,7 +189,10 @@ static void a_reply_that_cannot_be_written_undoes(void **state)
 	assert_ok(attach(0, ioas));
 }
 
-/* A page with @data that can be read at once; who writes to it waits for release_page(). -1: no such. */
+/*
+ * A page with @data that can be read at once; who writes to it waits for release_page(). -1: no
+ * such.
+ */
 static int slow_page(void **page, const void *data, size_t len)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
@@ -234,7 +237,10 @@ static void *call_slowly(void *arg)
 	return NULL;
 }
 
-/* No lock is held across a user copy: a page of the caller's that never comes stops only the caller. */
+/*
+ * No lock is held across a user copy: a page of the caller's that never comes stops only the
+ * caller.
+ */
 static void a_reply_that_hangs_holds_nobody_up(void **state)
 {
 	struct vfio_device_bind_iommufd b = { .argsz = sizeof(b), .iommufd = node.env->fd };
