@@ -14,8 +14,9 @@
  *	page.c		calls them in that order, and cleans up after whatever happened
  *
  * The work is one or more *strands*: a piece of file (or two beside each other) that one operation
- * goes through. A strand is cut into chunks, one descriptor each. Each PASID is a *lane*: the chunks
- * of a strand are dealt out to the lanes as consecutive runs, so that each lane reads forward.
+ * goes through. A strand is cut into chunks, one descriptor each. Each PASID is a *lane*: the
+ * chunks of a strand are dealt out to the lanes as consecutive runs, so that each lane reads
+ * forward.
  */
 #ifndef IOF_TOOLS_PAGE_H
 #define IOF_TOOLS_PAGE_H
