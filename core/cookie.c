@@ -58,8 +58,11 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_c
 	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits); k++) {
 		u32 first = k ? segment_slots(k) : 0, i;
 
-		for (i = 0; i < segment_slots(k); i++)
+		for (i = 0; i < segment_slots(k); i++) {
 			growth->segment[k][i].next = first + i + 2;
+			if (i % 4096 == 0)
+				cond_resched();
+		}
 		growth->segment[k][i - 1].next = 0;
 	}
 	return 0;

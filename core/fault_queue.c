@@ -129,6 +129,7 @@ static void answer_taken(struct iof_fault_queue *queue, struct iof_taken *taken,
 		wake_up_all(&queue->answers_done);
 	list_for_each_entry_safe(g, next, &finished, node)
 		iof_iopf_free(g);
+	cond_resched();
 }
 
 /* ---- as a sink of attachments ---- */
@@ -349,6 +350,7 @@ static ssize_t fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		records = copy_groups(&reading, to, &groups);
 		fault = groups < reading.nr_groups;
 		total += records;
+		cond_resched();
 		spin_lock(&queue->lock);
 		wake |= finish_reading(queue, &reading, groups, &finished);
 	} while (!fault && !rc);
@@ -520,6 +522,8 @@ static void close_queue(struct iof_fault_queue *queue)
 		spin_unlock(&queue->lock);
 		if (nr)
 			answer_taken(queue, taken, nr);
+		else
+			cond_resched();
 		spin_lock(&queue->lock);
 		more = queue->nr_queued || queue->nr_delivered;
 	} while (more && index < 1u << queue->cookies.bits);

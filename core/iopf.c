@@ -513,10 +513,14 @@ void iof_iopf_exit(struct iof_hwdev_core *core)
 
 	iof_report_reset(core->dev);
 	WARN_ON(core->in_use);
-	list_for_each_entry_safe(page, next_page, &core->free_pages, node)
+	list_for_each_entry_safe(page, next_page, &core->free_pages, node) {
 		kfree(page);
-	list_for_each_entry_safe(g, next_group, &core->free_groups, node)
+		cond_resched();
+	}
+	list_for_each_entry_safe(g, next_group, &core->free_groups, node) {
 		kfree(g);
+		cond_resched();
+	}
 }
 
 void iof_hwdev_get_stats(struct iof_hwdev *dev, struct iof_hwdev_stats *stats)
