@@ -393,6 +393,11 @@ int iof_page_close_device(struct iof_page_run *run)
 		discard_output(run);
 	}
 	if (run->pager) {
+		/* A thread counts a batch after answering it, so the last one may not be counted yet. */
+		if (good) {
+			iof_handler_stop(iof_pager_handler(run->pager));
+			iof_handler_wait(iof_pager_handler(run->pager));
+		}
 		iof_handler_stats(iof_pager_handler(run->pager), &run->handler_stats);
 		iof_pager_stats(run->pager, &run->pager_stats);
 		err = iof_pager_close(run->pager);
