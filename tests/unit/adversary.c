@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * The device as an adversary: pages of many groups interleaved, the same index on PASIDs and
- * devices, duplicates, groups that never end, more pages than there are credits, resets in the midst
- * of groups, and switches between any two pages. A model knows what each call must say, what the
- * reader must get and which answer each group must have. One thread: fault_races.c has the others.
- * IOFAULT_SEED replays a run.
+ * devices, duplicates, groups that never end, more pages than there are credits, resets in the
+ * midst of groups, and switches between any two pages. A model knows what each call must say, what
+ * the reader must get and which answer each group must have. One thread: fault_races.c has the
+ * others. IOFAULT_SEED replays a run.
  */
 #include "env.h"
 
