@@ -39,10 +39,12 @@
 struct iof_shim_ready {
 	refcount_t refs;		/* the file, and each thread that owes a look */
 	spinlock_t look;		/* one look at a time; taken without other spinlocks held */
-	spinlock_t lock;		/* innermost: fd, readable */
 	struct file *file;		/* under look; NULL once the file is released */
 	int fd;				/* the eventfd; -1 once closed */
-	bool readable;			/* its counter is not zero */
+	atomic_t users;			/* threads that use fd: the number is closed after them */
+	atomic_t readable;		/* 0 or 1: what the counter is to be */
+	atomic_t writing;		/* writes that were decided and are not done */
+	atomic_t owed;			/* drains that wait for one of those */
 	bool hooked;			/* under look: the entries are on the queues */
 	unsigned int nqueues;
 	struct {
@@ -122,24 +124,99 @@ static void ready_put(struct iof_shim_ready *ready)
 		kfree(ready);
 }
 
-/* Makes the eventfd say @readable. Under ready->lock. */
-static void say(struct iof_shim_ready *ready, bool readable)
+/*
+ * No lock is held across the eventfd's system calls: the thread that a write wakes may take the
+ * writer's place on the processor. Each change of readable from 0 to 1 owes one write, each change
+ * back one read of one (the eventfd is a semaphore); a read that comes before its write is left to
+ * be done by whoever comes after. So when all is quiet the counter is what readable says.
+ */
+static int use_fd(struct iof_shim_ready *ready)
 {
+	int fd;
+
+	atomic_fetch_add(1, &ready->users);
+	fd = __atomic_load_n(&ready->fd, __ATOMIC_SEQ_CST);
+	if (fd < 0)
+		atomic_fetch_sub(1, &ready->users);
+	return fd;
+}
+
+static void unuse_fd(struct iof_shim_ready *ready)
+{
+	atomic_fetch_sub(1, &ready->users);
+}
+
+static void settle(struct iof_shim_ready *ready, int fd)
+{
+	ssize_t done;
+	u64 count;
+
+	while (atomic_add_unless(&ready->owed, -1, 0)) {
+		if (read(fd, &count, sizeof(count)) == sizeof(count))
+			continue;
+		if (atomic_read_acquire(&ready->writing)) {
+			atomic_fetch_add(1, &ready->owed);
+			break;
+		}
+		/* written in between; or the program took it, which it should not: forgiven */
+		done = read(fd, &count, sizeof(count));
+		(void)done;
+	}
+}
+
+/* The change has been made; the eventfd follows. */
+static void tell(struct iof_shim_ready *ready, bool readable)
+{
+	int fd = use_fd(ready);
 	u64 count = 1;
 	ssize_t done;
 
-	if (ready->readable == readable || ready->fd < 0)
-		return;
-	__atomic_store_n(&ready->readable, readable, __ATOMIC_RELAXED);
+	if (fd >= 0 && readable) {
+		/* fails if the program closed the number behind our back: nothing to be done */
+		done = write(fd, &count, sizeof(count));
+		(void)done;
+	}
 	if (readable)
-		done = write(ready->fd, &count, sizeof(count));
+		atomic_fetch_sub(1, &ready->writing);
 	else
-		done = read(ready->fd, &count, sizeof(count));
-	/*
-	 * the program closed the number behind our back, or took the count itself: nothing to be
-	 * done
-	 */
-	(void)done;
+		atomic_fetch_add(1, &ready->owed);
+	if (fd < 0)
+		return;
+	settle(ready, fd);
+	unuse_fd(ready);
+}
+
+/* True when it was not readable before; tell() is then owed. */
+static bool set_readable(struct iof_shim_ready *ready)
+{
+	if (atomic_read(&ready->readable))
+		return false;
+	atomic_fetch_add(1, &ready->writing);
+	if (!atomic_xchg(&ready->readable, 1))
+		return true;
+	atomic_fetch_sub(1, &ready->writing);
+	return false;
+}
+
+/* Whether something had to be changed. */
+static bool say(struct iof_shim_ready *ready, bool readable)
+{
+	if (readable ? !set_readable(ready) : !atomic_xchg(&ready->readable, 0))
+		return false;
+	tell(ready, readable);
+	return true;
+}
+
+/* For when the thread holds no lock. */
+static void owe_look(struct task_struct *task, struct iof_shim_ready *ready)
+{
+	for (unsigned int i = 0; i < task->iof_nrecheck; i++)
+		if (task->iof_recheck[i] == ready)
+			return;
+	if (task->iof_nrecheck < IOF_SHIM_MAX_RECHECK) {
+		refcount_inc(&ready->refs);
+		task->iof_recheck[task->iof_nrecheck++] = ready;
+	}
 }
 
 /* The caller may hold any lock of the file's, and wq->lock. */
@@ -147,52 +224,47 @@ static int ready_wake(struct wait_queue_entry *entry, unsigned int mode, int fla
 {
 	struct iof_shim_ready *ready = container_of(entry, typeof(ready->queue[0]), entry)->ready;
 	struct task_struct *task = current;
-	bool readable, owed;
 
 	(void)mode;
 	(void)flags;
-	/*
-	 * what is announced is visible before this look at the flag, as look()'s change is before
-	 * its poll
-	 */
+	/* what is announced is visible before this, as look()'s change is before its poll */
 	smp_mb();
-	readable = __atomic_load_n(&ready->readable, __ATOMIC_RELAXED);
 	if (key && !(key_to_poll(key) & READABLE)) {
 		/* whatever this is about, the file may have run empty without being read */
-		owed = readable;
-	} else if (readable) {
+		if (atomic_read(&ready->readable))
+			owe_look(task, ready);
 		return 0;
-	} else {
-		spin_lock(&ready->lock);
-		owed = !ready->readable && ready->fd >= 0;
-		say(ready, true);
-		spin_unlock(&ready->lock);
 	}
-	if (owed && task->iof_nrecheck < IOF_SHIM_MAX_RECHECK) {
-		for (unsigned int i = 0; i < task->iof_nrecheck; i++)
-			if (task->iof_recheck[i] == ready)
-				return 0;
+	if (!set_readable(ready))
+		return 0;
+	/* the write comes after the queue's lock is released, in iof_shim_send_signals() */
+	if (task->iof_hold_wakes && task->iof_nsignals < IOF_SHIM_MAX_WAKES) {
 		refcount_inc(&ready->refs);
-		task->iof_recheck[task->iof_nrecheck++] = ready;
+		task->iof_signals[task->iof_nsignals++] = ready;
+	} else {
+		tell(ready, true);
 	}
+	owe_look(task, ready);
 	return 0;
+}
+
+void iof_shim_send_signals(struct task_struct *task)
+{
+	while (task->iof_nsignals) {
+		struct iof_shim_ready *ready = task->iof_signals[--task->iof_nsignals];
+
+		tell(ready, true);
+		ready_put(ready);
+	}
 }
 
 /* Until what the file says and what the eventfd says agree. Under ready->look. */
 static void look(struct iof_shim_ready *ready)
 {
-	bool readable, agreed;
-
 	if (!ready->file || !ready->hooked)
 		return;
-	do {
-		readable = vfs_poll(ready->file, NULL) & READABLE;
-		spin_lock(&ready->lock);
-		agreed = ready->readable == readable || ready->fd < 0;
-		say(ready, readable);
-		spin_unlock(&ready->lock);
-		smp_mb();
-	} while (!agreed);
+	while (say(ready, vfs_poll(ready->file, NULL) & READABLE))
+		;
 }
 
 void iof_shim_ready_update(struct file *file)
@@ -260,9 +332,7 @@ static void unhook(struct iof_shim_ready *ready)
 		remove_wait_queue(ready->queue[i].wq, &ready->queue[i].entry);
 	ready->nqueues = 0;
 	__atomic_store_n(&ready->hooked, false, __ATOMIC_RELAXED);
-	spin_lock(&ready->lock);
 	say(ready, false);
-	spin_unlock(&ready->lock);
 }
 
 void iof_shim_ready_enable(struct file *file, bool on)
@@ -294,7 +364,7 @@ int iof_shim_get_unused_fd(unsigned int flags)
 	int fd;
 
 	/* O_CLOEXEC or not, and no blocking: the descriptor is for waiting, never for reading */
-	fd = eventfd(0, EFD_NONBLOCK | (flags & O_CLOEXEC ? EFD_CLOEXEC : 0));
+	fd = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK | (flags & O_CLOEXEC ? EFD_CLOEXEC : 0));
 	if (fd < 0)
 		return -errno;
 	slot = make_slot((unsigned int)fd);
@@ -306,7 +376,6 @@ int iof_shim_get_unused_fd(unsigned int flags)
 	}
 	refcount_set(&ready->refs, 1);
 	spin_lock_init(&ready->look);
-	spin_lock_init(&ready->lock);
 	ready->fd = fd;
 	if (unlikely(__atomic_load_n(&slot->file, __ATOMIC_RELAXED)))
 		drop_stale(slot);
@@ -335,13 +404,10 @@ void iof_shim_fd_install(unsigned int fd, struct file *file)
 	ready->file = file;
 	__atomic_store_n(&file->iof_ready, ready, __ATOMIC_RELEASE);
 	spin_lock(&ready->look);
-	if (file->f_op->poll) {
+	if (file->f_op->poll)
 		hook(ready);
-	} else {
-		spin_lock(&ready->lock);
+	else
 		say(ready, true);
-		spin_unlock(&ready->lock);
-	}
 	spin_unlock(&ready->look);
 	/* last: from here on the number can be used, and closed */
 	__atomic_store_n(&slot->file, file, __ATOMIC_RELEASE);
@@ -355,12 +421,10 @@ static struct file *take_out(struct slot *slot)
 /* The eventfd, to be closed; wake-ups leave it alone from now on. */
 static int take_fd(struct iof_shim_ready *ready)
 {
-	int fd;
+	int fd = __atomic_exchange_n(&ready->fd, -1, __ATOMIC_SEQ_CST);
 
-	spin_lock(&ready->lock);
-	fd = ready->fd;
-	ready->fd = -1;
-	spin_unlock(&ready->lock);
+	while (atomic_read_acquire(&ready->users))
+		yield();
 	return fd;
 }
 

@@ -67,6 +67,7 @@ struct file *iof_shim_file_alloc(const char *name, const struct file_operations 
 				 int flags);
 /* After a call that may have consumed: the descriptor follows. */
 void iof_shim_ready_update(struct file *file);
+void iof_shim_send_signals(struct task_struct *task);
 /* Where this thread holds no spinlock: descriptors that it made readable are looked at again. */
 void iof_shim_recheck(struct task_struct *task);
 

@@ -244,6 +244,8 @@ void iof_shim_send_wakes(void)
 
 	if (--self->iof_hold_wakes)
 		return;
+	if (self->iof_nsignals)
+		iof_shim_send_signals(self);
 	while (self->iof_nwakes) {
 		struct task_struct *task = self->iof_wakes[--self->iof_nwakes];
 

@@ -190,6 +190,29 @@ static void a_descriptor_is_readable_while_the_file_is(void **state)
 	assert_false(waitqueue_active(&q.wq));
 }
 
+static void a_program_that_takes_the_count_does_little_harm(void **state)
+{
+	struct queue q;
+	u64 buf[4];
+	int fd;
+
+	(void)state;
+	queue_init(&q);
+	fd = queue_fd(&q, O_NONBLOCK);
+	for (int i = 0; i < 3; i++) {
+		queue_put(&q);
+		assert_int_equal(read(fd, buf, 8), 8);
+		assert_false(readable(fd));
+		assert_int_equal(iof_sys_read(fd, buf, sizeof(buf)), 8);
+		assert_false(readable(fd));
+		queue_put(&q);
+		assert_true(readable(fd));
+		assert_int_equal(iof_sys_read(fd, buf, sizeof(buf)), 8);
+		assert_false(readable(fd));
+	}
+	iof_sys_close(fd);
+}
+
 struct race {
 	struct queue *q;
 	int fd;
@@ -605,6 +628,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_descriptor_is_readable_while_the_file_is),
+		cmocka_unit_test(a_program_that_takes_the_count_does_little_harm),
 		cmocka_unit_test(readiness_never_lies_when_all_is_quiet),
 		cmocka_unit_test(blocking_reads_sleep_and_wake),
 		cmocka_unit_test(polling_sleeps_on_the_files_own_queues),
