@@ -89,34 +89,6 @@ static void iof_forget(struct iof_pager *pager, struct iof_work *work)
 	work->stats.invalidate_ns += iof_pager_now() - start;
 }
 
-static uint64_t iof_frame_offset(const struct iof_frame *frame)
-{
-	return frame->map->offset + (frame->page << IOF_PAGE_SHIFT);
-}
-
-/* Writes @nr neighbours with one call. */
-static int iof_store_run(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
-			 uint32_t nr)
-{
-	struct iof_source *source = frames[0]->map->source;
-	uint32_t pieces = 0;
-	char *end = NULL;
-	uint32_t i;
-
-	for (i = 0; i < nr; i++) {
-		char *memory = iof_frame_memory(pager, frames[i]);
-
-		if (memory == end) {
-			work->iov[pieces - 1].iov_len += IOF_PAGER_PAGE;
-		} else {
-			work->iov[pieces].iov_base = memory;
-			work->iov[pieces++].iov_len = IOF_PAGER_PAGE;
-		}
-		end = memory + IOF_PAGER_PAGE;
-	}
-	return source->ops.store(source->arg, iof_frame_offset(frames[0]), work->iov, (int)pieces);
-}
-
 /* One by one, what could not be written together, so that each page gets its own result. */
 static void iof_store_singly(struct iof_pager *pager, struct iof_work *work,
 			     struct iof_frame **frames, uint32_t nr)
@@ -124,7 +96,7 @@ static void iof_store_singly(struct iof_pager *pager, struct iof_work *work,
 	uint32_t i;
 
 	for (i = 0; i < nr; i++) {
-		int err = iof_store_run(pager, work, &frames[i], 1);
+		int err = iof_frames_transfer(pager, work, &frames[i], 1, true);
 
 		if (err >= 0) {
 			work->stats.writebacks++;
@@ -162,7 +134,7 @@ static void iof_store_victims(struct iof_pager *pager, struct iof_work *work, bo
 			nr = 1;		/* clean, or still known to the hardware */
 			continue;
 		}
-		if (nr > 1 && iof_store_run(pager, work, frames, nr) >= 0)
+		if (nr > 1 && iof_frames_transfer(pager, work, frames, nr, true) >= 0)
 			work->stats.writebacks += nr;
 		else
 			iof_store_singly(pager, work, frames, nr);

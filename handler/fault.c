@@ -152,34 +152,6 @@ static enum iof_taken iof_group_take(struct iof_pager *pager, struct iof_work *w
  * Loading
  */
 
-static uint64_t iof_load_offset(const struct iof_frame *frame)
-{
-	return frame->map->offset + (frame->page << IOF_PAGE_SHIFT);
-}
-
-/* Loads @nr neighbours with one call. */
-static int iof_load_run(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
-			uint32_t nr)
-{
-	struct iof_source *source = frames[0]->map->source;
-	uint32_t pieces = 0;
-	char *end = NULL;
-	uint32_t i;
-
-	for (i = 0; i < nr; i++) {
-		char *memory = iof_frame_memory(pager, frames[i]);
-
-		if (memory == end) {
-			work->iov[pieces - 1].iov_len += IOF_PAGER_PAGE;
-		} else {
-			work->iov[pieces].iov_base = memory;
-			work->iov[pieces++].iov_len = IOF_PAGER_PAGE;
-		}
-		end = memory + IOF_PAGER_PAGE;
-	}
-	return source->ops.load(source->arg, iof_load_offset(frames[0]), work->iov, (int)pieces);
-}
-
 /* One by one, what could not be loaded together. A page that was only guessed fails in silence. */
 static void iof_load_singly(struct iof_pager *pager, struct iof_work *work,
 			    struct iof_frame **frames, uint32_t nr)
@@ -187,14 +159,14 @@ static void iof_load_singly(struct iof_pager *pager, struct iof_work *work,
 	uint32_t i;
 
 	for (i = 0; i < nr; i++) {
-		int err = iof_load_run(pager, work, &frames[i], 1);
+		int err = iof_frames_transfer(pager, work, &frames[i], 1, false);
 
 		if (err >= 0)
 			continue;
 		frames[i]->err = err;
 		if (!frames[i]->guess)
 			iof_pager_report(pager, err, "cannot load the page at offset %llu: %s",
-					 (unsigned long long)iof_load_offset(frames[i]),
+					 (unsigned long long)iof_frame_offset(frames[i]),
 					 strerror(-err));
 	}
 }
@@ -214,7 +186,7 @@ static void iof_load(struct iof_pager *pager, struct iof_work *work)
 		       frames[nr]->map == frames[0]->map &&
 		       frames[nr]->page == frames[0]->page + nr)
 			nr++;
-		if (nr == 1 || iof_load_run(pager, work, frames, nr) < 0)
+		if (nr == 1 || iof_frames_transfer(pager, work, frames, nr, false) < 0)
 			iof_load_singly(pager, work, frames, nr);
 	}
 	work->stats.load_ns += iof_pager_now() - start;

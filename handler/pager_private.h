@@ -262,6 +262,12 @@ static inline void *iof_frame_memory(const struct iof_pager *pager, const struct
 	return pager->pool + (iof_frame_index(pager, frame) << IOF_PAGE_SHIFT);
 }
 
+/* Where the frame's page is in its source. */
+static inline uint64_t iof_frame_offset(const struct iof_frame *frame)
+{
+	return frame->map->offset + (frame->page << IOF_PAGE_SHIFT);
+}
+
 static inline uint64_t iof_frame_iova(const struct iof_pager *pager, const struct iof_frame *frame)
 {
 	return pager->pool_iova + (iof_frame_index(pager, frame) << IOF_PAGE_SHIFT);
@@ -342,6 +348,12 @@ void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct io
 void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
 
 /* source.c */
+/*
+ * Loads, or stores, @nr frames whose pages are neighbours in one source, with one call of it; without locks.
+ * What the source says.
+ */
+int iof_frames_transfer(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
+			uint32_t nr, bool store);
 void iof_source_get(struct iof_source *source);
 
 #endif

@@ -345,3 +345,28 @@ void iof_source_free(struct iof_source *source)
 		source->ops.release(source->arg);
 	free(source);
 }
+
+int iof_frames_transfer(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
+			uint32_t nr, bool store)
+{
+	const struct iof_source *source = frames[0]->map->source;
+	uint64_t offset = iof_frame_offset(frames[0]);
+	uint32_t pieces = 0;
+	char *end = NULL;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		char *memory = iof_frame_memory(pager, frames[i]);
+
+		if (memory == end) {
+			work->iov[pieces - 1].iov_len += IOF_PAGER_PAGE;
+		} else {
+			work->iov[pieces].iov_base = memory;
+			work->iov[pieces++].iov_len = IOF_PAGER_PAGE;
+		}
+		end = memory + IOF_PAGER_PAGE;
+	}
+	if (store)
+		return source->ops.store(source->arg, offset, work->iov, (int)pieces);
+	return source->ops.load(source->arg, offset, work->iov, (int)pieces);
+}
