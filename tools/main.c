@@ -6,7 +6,10 @@
  */
 #include "tool.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
 	const char *name;
@@ -59,10 +62,26 @@ static int help(int argc, char **argv)
 	return command->run(2, args);
 }
 
+/* Descriptors 0 to 2 that the parent has closed must not become files of ours, for messages to go into. */
+static bool fill_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *command;
 
+	if (!fill_descriptors())
+		return iof_fail(IOF_EXIT_WRONG, "/dev/null cannot be opened: %s", iof_reason(errno));
 	if (argc < 2) {
 		usage(stderr);
 		return IOF_EXIT_USAGE;

@@ -260,6 +260,26 @@ static int map_file(struct iof_page_run *run, const struct iof_page_strand *stra
 	return rc;
 }
 
+/*
+ * The pager makes the page tables of all that is mapped beforehand, so that no fault allocates: about
+ * 1/384 of it. Where the system has not that much, Linux would kill some process rather than say no.
+ */
+static int room_for_tables(const struct iof_page_run *run)
+{
+	uint64_t bytes = 0, need, have = iof_available_memory();
+	char text[3][IOF_TEXT];
+	uint32_t i;
+
+	for (i = 0; i < run->nr_files; i++)
+		bytes += run->files[i].size;
+	need = bytes / 384;
+	if (!have || need <= have)
+		return 0;
+	return iof_fail(-1, "there is not enough memory: the page tables of %s take %s, and %s is free; "
+			"--sva needs none", iof_size_text(text[0], bytes), iof_size_text(text[1], need),
+			iof_size_text(text[2], have));
+}
+
 static int open_pager(struct iof_page_run *run)
 {
 	const struct iof_page_options *options = &run->options;
@@ -307,6 +327,8 @@ static int open_pager(struct iof_page_run *run)
 		run->files[i].address = address;
 		address += round_up(run->files[i].size, GAP) + GAP;
 	}
+	if (room_for_tables(run))
+		return -1;
 	for (i = 0; i < run->nr_strands; i++) {
 		struct iof_page_strand *strand = &run->strands[i];
 

@@ -261,6 +261,7 @@ static int check(struct iof_page_options *options)
 int iof_page_parse(int argc, char **argv, struct iof_page_options *options)
 {
 	struct option list[NR_NUMBERS + 16];
+	char letter[] = "-?";
 	int which, rc = 0;
 	size_t i;
 
@@ -307,7 +308,10 @@ int iof_page_parse(int argc, char **argv, struct iof_page_options *options)
 			rc = wrong_usage("a value is missing after ", argv[optind - 1]);
 			break;
 		case '?':
-			rc = wrong_usage("unknown or ambiguous option ", argv[optind - 1]);
+			/* In the middle of -abc, optind has not left it yet. */
+			letter[1] = (char)optopt;
+			rc = wrong_usage("unknown or ambiguous option ",
+					 optopt && optopt < OPT_OP ? letter : argv[optind - 1]);
 			break;
 		default:
 			rc = take_number(options, &numbers[which - OPT_NUMBERS], optarg);

@@ -16,10 +16,14 @@
 
 static void say(const char *format, va_list args)
 {
-	char line[1024];
+	char line[1024], *at;
 
 	/* One write, so that the line stays whole beside those of other processes. */
 	vsnprintf(line, sizeof(line), format, args);
+	/* Names of files may hold anything: no new line, and nothing that a terminal obeys. */
+	for (at = line; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
 	iof_progress_wipe();
 	fprintf(stderr, "iofault: %s\n", line);
 }
@@ -164,6 +168,20 @@ uint64_t iof_peak_memory(void)
 	}
 	if (!kib && !getrusage(RUSAGE_SELF, &usage))
 		kib = (uint64_t)usage.ru_maxrss;
+	return kib * 1024;
+}
+
+uint64_t iof_available_memory(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	uint64_t kib = 0;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %" SCNu64 " kB", &kib) == 1)
+			break;
+	if (file)
+		fclose(file);
 	return kib * 1024;
 }
 

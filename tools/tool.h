@@ -54,6 +54,8 @@ const char *iof_time_text(char text[IOF_TEXT], uint64_t ns);
 uint64_t iof_now(void);
 /* The most memory that this process had resident so far, in bytes. */
 uint64_t iof_peak_memory(void);
+/* What Linux says that it could give without swapping, in bytes; 0 if it does not say. */
+uint64_t iof_available_memory(void);
 /* The page on stdout; what cannot be written there is an error of the command. */
 int iof_flush_stdout(int status);
 

@@ -93,6 +93,13 @@ page -q --op crc32c --json - file >/dev/full 2>err || status=$?
 [ $status -eq 1 ] || die "a full standard output for the JSON: status $status"
 says 'No space left'
 
+# Without descriptors 0, 1 and 2 nothing that is said goes into a file that the command opens.
+status=0
+page --op copy --out closed file <&- >&- 2>&- || status=$?
+[ $status -eq 1 ] || die "status $status without a standard output"
+[ ! -e closed ] || cmp closed file || die 'the table went into the copy'
+rm -f closed
+
 # Command lines.
 usage() {
 	local text=$1
@@ -111,6 +118,7 @@ usage 'which FILE?' page --op crc32c
 usage 'unknown or ambiguous option --frobnicate' page --frobnicate
 usage 'unknown or ambiguous option --p' page --p 3
 usage 'unknown or ambiguous option -z' page -z
+usage 'unknown or ambiguous option -d' page --op crc32c -dash
 usage 'value is missing after --op' page --op
 usage 'takes no --out' page --op crc32c --out x file
 usage '--out is missing' page --op copy file
@@ -157,6 +165,18 @@ if [ -e s19 ]; then
 	expect 1 page --op crc32c s*
 	says "does not fit into the device's addresses"
 fi
+
+# Page tables that would take all memory: said, before Linux kills somebody. (meminfo counts KiB.)
+available=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+if truncate -s $((available * 3 / 2 * 384))K tables 2>/dev/null; then
+	expect 1 page --op crc32c tables
+	says 'the page tables of' '--sva needs none'
+	rm tables
+fi
+
+# A name may hold anything; an error stays one line, and tells the terminal nothing.
+expect 1 page --op crc32c $'no\nsuch\e[31m'
+says 'no?such?[31m'
 
 if [ ! -e /dev/iommu ]; then
 	expect 1 page --op crc32c --world kernel file
