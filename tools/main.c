@@ -62,7 +62,7 @@ static int help(int argc, char **argv)
 	return command->run(2, args);
 }
 
-/* Descriptors 0 to 2 that the parent has closed must not become files of ours, for messages to go into. */
+/* Descriptors 0 to 2 that the parent has closed must not become files that messages go into. */
 static bool fill_descriptors(void)
 {
 	int fd;
