@@ -24,9 +24,9 @@
 /* Records formatted on the stack before they are copied out together. */
 #define IOF_READ_CHUNK	32
 /* Responses copied in together, and looked up under one hold of the lock. */
-#define IOF_WRITE_CHUNK	16
+#define IOF_WRITE_CHUNK	IOF_TAKEN_MOST
 /* Groups taken away under one hold of the lock by a sweep or the last close. */
-#define IOF_SWEEP_CHUNK	16
+#define IOF_SWEEP_CHUNK	IOF_TAKEN_MOST
 
 enum iof_group_state {
 	IOF_GROUP_QUEUED = 1,	/* on the inbox */
@@ -45,15 +45,17 @@ struct iof_fault_queue {
 	struct mutex grow_lock;		/* reserved; growth of the cookie table */
 	u32 reserved;			/* credits of the attached devices, summed */
 
-	spinlock_t lock;		/* all below */
+	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below */
 	/* struct iof_fault_group.node, by arrival of the LAST page */
 	struct list_head inbox;
 	struct iof_cookies cookies;
 	bool closed;			/* the descriptor is gone: nobody can answer */
-	u64 nr_queued, nr_delivered;	/* now */
+	u64 nr_delivered;		/* now */
 	u64 answered, refused;		/* ever; refused: responses that fitted no open group */
+	/* Now. Away from the lock, since a handler may look at it busily. */
+	u64 nr_queued ____cacheline_aligned_in_smp;
 
-	wait_queue_head_t readable;
+	wait_queue_head_t readable ____cacheline_aligned_in_smp;
 	wait_queue_head_t answers_done;	/* sweepers wait for attach->answering */
 };
 
@@ -69,14 +71,6 @@ static void count_queued(struct iof_fault_queue *queue, int by)
 }
 
 /* ---- taking groups away and answering them ---- */
-
-/* A group that somebody took off the queue and has to answer. */
-struct iof_taken {
-	struct iof_fault_group *group;
-	struct iof_attach *attach;
-	enum iof_page_code code;
-	bool being_read;
-};
 
 /* Takes @g, which is on attach->open. Under the lock. */
 static struct iof_taken take_group(struct iof_fault_queue *queue, struct iof_fault_group *g,
@@ -107,12 +101,7 @@ static void answer_taken(struct iof_fault_queue *queue, struct iof_taken *taken,
 	bool idle = false;
 	u32 i;
 
-	for (i = 0; i < nr; i++) {
-		if (taken[i].being_read)
-			iof_iopf_answer(taken[i].group, taken[i].code);
-		else
-			iof_iopf_respond(taken[i].group, taken[i].code);
-	}
+	iof_iopf_respond_many(taken, nr);
 	spin_lock(&queue->lock);
 	for (i = 0; i < nr; i++) {
 		idle |= --taken[i].attach->answering == 0;

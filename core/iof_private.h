@@ -11,7 +11,7 @@
  *   iof_pages.lock            mutex     pin counts of one piece of user memory
  *   iof_group.fault_lock      spinlock  which attachment a fault goes to; partial groups
  *   iof_fault_queue.lock      spinlock  inbox, cookies, open lists of attachments with this queue
- *   iof_hwdev_core.pool_lock  spinlock  free fault records of one device
+ *   iof_hwdev_core.pool_lock  spinlock  taking free fault records of one device
  *   iof_ctx.objects xa_lock   spinlock  the id table
  *
  * No lock is held across a copy from or to user memory. Under the spinlocks nothing copies,
@@ -497,8 +497,11 @@ struct iof_fault_page {
  */
 struct iof_fault_group {
 	/* What taking, answering and sweeping touch comes first, and is one cache line. */
-	/* partial hash bucket, parked list, then the sink's inbox */
-	struct list_head node;
+	union {
+		/* partial hash bucket, parked list, then the sink's inbox */
+		struct list_head node;
+		struct llist_node free;	/* core->returned, core->spare */
+	};
 	struct list_head open_node;	/* attach->open; the sink's lock */
 	struct iof_hwdev *dev;
 	struct iof_attach *attach;	/* NULL while collecting */
@@ -514,7 +517,7 @@ struct iof_fault_group {
 	/* struct iof_fault_page, all but the last, in arrival order */
 	struct list_head pages;
 	struct work_struct work;	/* SVA only */
-};
+} ____cacheline_aligned_in_smp;
 
 /* A page request as a reader gets it; the cookie comes with the delivery. */
 static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec, const struct iof_page_req *req,
@@ -544,12 +547,15 @@ struct iof_hwdev_core {
 	struct list_head broken;	/* the broken ones among them (open_node), oldest first */
 	u32 nr_broken;			/* at most dev->credits; they hold no credit */
 
-	spinlock_t pool_lock;
-	struct list_head free_groups;	/* struct iof_fault_group.node */
-	struct list_head free_pages;	/* struct iof_fault_page.node */
-	u32 in_use;			/* pages open, at most dev->credits; pool_lock */
+	/* Who reports takes records here, who answers gives them back below: lines of their own. */
+	spinlock_t pool_lock ____cacheline_aligned_in_smp;
+	struct llist_node *spare;	/* pool_lock; free groups taken off @returned */
+	struct list_head free_pages;	/* pool_lock; struct iof_fault_page.node */
+	atomic64_t requests, groups;
 
-	atomic64_t requests, groups, refused, swept, answered[3];
+	struct llist_head returned ____cacheline_aligned_in_smp; /* struct iof_fault_group.free */
+	atomic_t in_use;		/* pages open, at most dev->credits */
+	atomic64_t refused, swept, answered[3];
 };
 
 void iof_iopf_init(struct iof_hwdev_core *core);
@@ -560,11 +566,18 @@ void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is le
  * next request at once.
  */
 void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code);
-/*
- * The same in two steps, for a record that somebody still reads: the answer, and later the memory.
- */
-void iof_iopf_answer(struct iof_fault_group *g, enum iof_page_code code);
+/* The memory of a record that somebody still read when its answer was given. */
 void iof_iopf_free(struct iof_fault_group *g);
+/* A group that somebody took off its sink and has to answer. */
+struct iof_taken {
+	struct iof_fault_group *group;
+	struct iof_attach *attach;
+	enum iof_page_code code;
+	bool being_read;		/* only the answer, for now: iof_iopf_free() comes later */
+};
+#define IOF_TAKEN_MOST	16
+/* iof_iopf_respond() for up to IOF_TAKEN_MOST groups; only the answer for those being read. */
+void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr);
 /* Counts a group that the core answers because its attachment or its queue goes away. */
 static inline void iof_iopf_count_swept(struct iof_fault_group *g)
 {

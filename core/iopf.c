@@ -31,15 +31,44 @@ static struct iof_fault_group *alloc_group(struct iof_hwdev *dev)
 	return g;
 }
 
+static bool take_credit(struct iof_hwdev_core *core)
+{
+	int used = atomic_read(&core->in_use);
+
+	do {
+		if (used >= (int)core->dev->credits)
+			return false;
+	} while (!atomic_try_cmpxchg(&core->in_use, &used, used + 1));
+	return true;
+}
+
+/* A free record, or NULL. Fetches the next one, which was another processor's a moment ago. */
+static struct iof_fault_group *take_spare(struct iof_hwdev_core *core)
+{
+	struct llist_node *node = core->spare;
+	struct iof_fault_group *g;
+
+	lockdep_assert_held(&core->pool_lock);
+	if (!node && !llist_empty(&core->returned))
+		node = llist_del_all(&core->returned);
+	if (!node)
+		return NULL;
+	core->spare = node->next;
+	if (core->spare) {
+		g = llist_entry(core->spare, struct iof_fault_group, free);
+		prefetchw(g);
+		prefetchw(&g->req);
+	}
+	return llist_entry(node, struct iof_fault_group, free);
+}
+
 /* A record without a credit, or NULL. */
 static struct iof_fault_group *take_group(struct iof_hwdev_core *core)
 {
 	struct iof_fault_group *g;
 
 	spin_lock(&core->pool_lock);
-	g = list_first_entry_or_null(&core->free_groups, struct iof_fault_group, node);
-	if (g)
-		list_del(&g->node);
+	g = take_spare(core);
 	spin_unlock(&core->pool_lock);
 	return g ?: alloc_group(core->dev);
 }
@@ -51,18 +80,13 @@ static struct iof_fault_group *take_group(struct iof_hwdev_core *core)
 static int take_records(struct iof_hwdev_core *core, struct iof_fault_group **group,
 			struct iof_fault_page **page)
 {
-	struct iof_fault_group *g;
 	struct iof_fault_page *p = NULL;
+	struct iof_fault_group *g;
 
-	spin_lock(&core->pool_lock);
-	if (core->in_use >= core->dev->credits) {
-		spin_unlock(&core->pool_lock);
+	if (!take_credit(core))
 		return -ENOSPC;
-	}
-	core->in_use++;
-	g = list_first_entry_or_null(&core->free_groups, struct iof_fault_group, node);
-	if (g)
-		list_del(&g->node);
+	spin_lock(&core->pool_lock);
+	g = take_spare(core);
 	if (page) {
 		p = list_first_entry_or_null(&core->free_pages, struct iof_fault_page, node);
 		if (p)
@@ -84,46 +108,92 @@ static int take_records(struct iof_hwdev_core *core, struct iof_fault_group **gr
 err_free:
 	kfree(p);
 	kfree(g);
-	spin_lock(&core->pool_lock);
-	core->in_use--;
-	spin_unlock(&core->pool_lock);
+	atomic_dec(&core->in_use);
 	return -ENOMEM;
 }
 
-static void give_back(struct iof_hwdev_core *core, struct iof_fault_group *g, u32 credits)
+/* What goes back to one device's pool, collected so that many groups cost its cache lines once. */
+struct iof_returning {
+	struct iof_hwdev_core *core;
+	struct llist_node *first, *last;	/* struct iof_fault_group.free */
+	struct list_head pages;			/* struct iof_fault_page.node */
+	u32 credits;
+};
+
+static void give_back(struct iof_returning *back)
 {
-	spin_lock(&core->pool_lock);
-	core->in_use -= credits;
-	if (g) {
-		list_splice_init(&g->pages, &core->free_pages);
-		list_add(&g->node, &core->free_groups);
+	struct iof_hwdev_core *core = back->core;
+
+	if (!list_empty(&back->pages)) {
+		spin_lock(&core->pool_lock);
+		list_splice_init(&back->pages, &core->free_pages);
+		spin_unlock(&core->pool_lock);
 	}
-	spin_unlock(&core->pool_lock);
+	/* The record first: whoever gets the credit needs to find it. */
+	if (back->first)
+		llist_add_batch(back->first, back->last, &core->returned);
+	if (back->credits)
+		atomic_sub_return(back->credits, &core->in_use);
 }
 
-/* Empties a record for its next group; its pages go to the pool with it, in give_back(). */
-static u32 reset_group(struct iof_fault_group *g)
+static void begin_returning(struct iof_returning *back, struct iof_hwdev_core *core)
 {
-	u32 credits = g->nr_pages;
+	back->core = core;
+	back->first = NULL;
+	back->last = NULL;
+	INIT_LIST_HEAD(&back->pages);
+	back->credits = 0;
+}
 
-	g->attach = NULL;
+/* The credits of @g, whose record is still read by somebody. */
+static void return_credits(struct iof_returning *back, struct iof_fault_group *g)
+{
+	back->credits += g->nr_pages;
 	g->nr_pages = 0;
+}
+
+/* All of @g: empties the record for its next group. */
+static void return_group(struct iof_returning *back, struct iof_fault_group *g)
+{
+	return_credits(back, g);
+	list_splice_init(&g->pages, &back->pages);
+	g->attach = NULL;
 	g->cookie = 0;
 	g->state = 0;
 	g->broken = false;
-	return credits;
+	g->free.next = back->first;
+	back->first = &g->free;
+	if (!back->last)
+		back->last = &g->free;
 }
 
-void iof_iopf_answer(struct iof_fault_group *g, enum iof_page_code code)
+void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 {
-	struct iof_hwdev *dev = g->dev;
-	struct iof_page_req req = g->req;
-	u32 credits = g->nr_pages;
+	struct iof_hwdev *dev[IOF_TAKEN_MOST];
+	struct iof_page_req req[IOF_TAKEN_MOST];
+	struct iof_returning back;
+	u32 i;
 
-	g->nr_pages = 0;
-	give_back(dev->core, NULL, credits);
-	atomic64_inc(&dev->core->answered[code]);
-	dev->ops->page_response(dev, &req, code);
+	begin_returning(&back, taken[0].group->dev->core);
+	for (i = 0; i < nr; i++) {
+		struct iof_fault_group *g = taken[i].group;
+
+		dev[i] = g->dev;
+		req[i] = g->req;
+		if (dev[i]->core != back.core) {
+			give_back(&back);
+			begin_returning(&back, dev[i]->core);
+		}
+		if (taken[i].being_read)
+			return_credits(&back, g);
+		else
+			return_group(&back, g);
+	}
+	give_back(&back);
+	for (i = 0; i < nr; i++) {
+		atomic64_inc(&dev[i]->core->answered[taken[i].code]);
+		dev[i]->ops->page_response(dev[i], &req[i], taken[i].code);
+	}
 }
 
 void iof_iopf_free(struct iof_fault_group *g)
@@ -137,19 +207,18 @@ void iof_iopf_free(struct iof_fault_group *g)
 
 static void recycle(struct iof_fault_group *g)
 {
-	u32 credits = reset_group(g);
+	struct iof_returning back;
 
-	give_back(g->dev->core, g, credits);
+	begin_returning(&back, g->dev->core);
+	return_group(&back, g);
+	give_back(&back);
 }
 
 void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code)
 {
-	struct iof_hwdev *dev = g->dev;
-	struct iof_page_req req = g->req;
+	const struct iof_taken taken = { .group = g, .code = code };
 
-	recycle(g);
-	atomic64_inc(&dev->core->answered[code]);
-	dev->ops->page_response(dev, &req, code);
+	iof_iopf_respond_many(&taken, 1);
 }
 
 /* ---- groups that are still collecting ---- */
@@ -190,6 +259,7 @@ static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g,
 			struct list_head *drop)
 {
 	struct iof_fault_group *oldest;
+	struct iof_returning back;
 
 	if (g->broken)
 		return;
@@ -202,12 +272,10 @@ static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g,
 	g->attach = NULL;
 	list_add_tail(&g->open_node, &core->broken);
 	core->nr_broken++;
-	/* Its page records and credits go back by way of an own empty-handed give_back(). */
-	spin_lock(&core->pool_lock);
-	core->in_use -= g->nr_pages;
-	list_splice_init(&g->pages, &core->free_pages);
-	spin_unlock(&core->pool_lock);
-	g->nr_pages = 0;
+	begin_returning(&back, core);
+	return_credits(&back, g);
+	list_splice_init(&g->pages, &back.pages);
+	give_back(&back);
 }
 
 static void recycle_list(struct list_head *drop)
@@ -318,8 +386,9 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *req)
 		taken = deliver(g, attach);
 	spin_unlock(&group->fault_lock);
 
+	/* The group has the credit, the record was not needed. */
 	if (spare)
-		give_back(core, spare, 0);
+		recycle(spare);
 	if (taken)
 		return 0;
 	refuse(g);
@@ -332,6 +401,7 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	struct iof_group *group = core->group;
 	struct iof_fault_group *g = NULL, *partial;
 	struct iof_fault_page *page = NULL;
+	struct iof_returning back;
 	struct iof_attach *attach;
 	LIST_HEAD(drop);
 	int rc;
@@ -362,13 +432,13 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 
 	recycle_list(&drop);
 	if (g)
-		give_back(core, g, 0);
+		recycle(g);
 	if (!page)
 		return rc;
-	spin_lock(&core->pool_lock);
-	core->in_use--;
-	list_add(&page->node, &core->free_pages);
-	spin_unlock(&core->pool_lock);
+	begin_returning(&back, core);
+	list_add(&page->node, &back.pages);
+	back.credits = 1;
+	give_back(&back);
 	return -EINVAL;
 }
 
@@ -502,25 +572,30 @@ void iof_iopf_init(struct iof_hwdev_core *core)
 		INIT_LIST_HEAD(&core->partial[i]);
 	INIT_LIST_HEAD(&core->broken);
 	spin_lock_init(&core->pool_lock);
-	INIT_LIST_HEAD(&core->free_groups);
+	init_llist_head(&core->returned);
+	atomic_set(&core->in_use, 0);
 	INIT_LIST_HEAD(&core->free_pages);
 }
 
 void iof_iopf_exit(struct iof_hwdev_core *core)
 {
-	struct iof_fault_group *g, *next_group;
 	struct iof_fault_page *page, *next_page;
+	struct iof_fault_group *g;
 
 	iof_report_reset(core->dev);
-	WARN_ON(core->in_use);
+	WARN_ON(atomic_read(&core->in_use));
 	list_for_each_entry_safe(page, next_page, &core->free_pages, node) {
 		kfree(page);
 		cond_resched();
 	}
-	list_for_each_entry_safe(g, next_group, &core->free_groups, node) {
+	spin_lock(&core->pool_lock);
+	while ((g = take_spare(core))) {
+		spin_unlock(&core->pool_lock);
 		kfree(g);
 		cond_resched();
+		spin_lock(&core->pool_lock);
 	}
+	spin_unlock(&core->pool_lock);
 }
 
 void iof_hwdev_get_stats(struct iof_hwdev *dev, struct iof_hwdev_stats *stats)

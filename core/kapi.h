@@ -20,6 +20,7 @@
 #include <linux/bits.h>
 #include <linux/bug.h>
 #include <linux/build_bug.h>
+#include <linux/cache.h>
 #include <linux/capability.h>
 #include <linux/completion.h>
 #include <linux/crc32c.h>

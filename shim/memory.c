@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/cache.h>
 #include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
@@ -63,10 +64,15 @@ static void release(void *p)
 	free(p);
 }
 
-/* The kernel promises natural alignment for powers of two; here only whole pages have it. */
+/*
+ * The kernel promises that the size's largest power of two divides the address, too. Here that holds up to
+ * a cache line, and for powers of two from a page on.
+ */
 static size_t natural_align(size_t size)
 {
-	return size >= PAGE_SIZE && !(size & (size - 1)) ? PAGE_SIZE : 1;
+	if (size >= PAGE_SIZE && !(size & (size - 1)))
+		return PAGE_SIZE;
+	return size % L1_CACHE_BYTES ? 1 : L1_CACHE_BYTES;
 }
 
 void *iof_shim_kmalloc(size_t size, gfp_t gfp)
