@@ -413,8 +413,12 @@ static int iof_worker_run(struct iof_worker *worker)
 {
 	struct iof_handler *handler = worker->handler;
 	const struct iof_handler *outside = iof_inside;
+	bool busy = handler->config.spin_us == IOF_HANDLER_BUSY;
 
 	iof_inside = handler;
+	/* On a descriptor of a kernel there is nothing to be spared, and this fails. */
+	if (busy)
+		iof_set_readiness(handler->config.fault_fd, 0);
 	while (!iof_handler_stopping(handler)) {
 		int ret = iof_worker_wait_round(worker, -1);
 
@@ -423,6 +427,8 @@ static int iof_worker_run(struct iof_worker *worker)
 			break;
 		}
 	}
+	if (busy)
+		iof_set_readiness(handler->config.fault_fd, 1);
 	iof_inside = outside;
 	return __atomic_load_n(&handler->fatal, __ATOMIC_ACQUIRE);
 }

@@ -80,6 +80,11 @@ ssize_t iof_pwrite(int fd, const void *buf, size_t len, off_t off)
 	return foreign(fd, rc) ? SYSTEM(pwrite(fd, buf, len, off)) : rc;
 }
 
+int iof_set_readiness(int fd, int on)
+{
+	return iof_sys_set_readiness(fd, on);
+}
+
 int iof_close(int fd)
 {
 	int rc = iof_sys_close(fd);

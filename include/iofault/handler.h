@@ -64,7 +64,8 @@ enum iof_handler_flags {
 	IOF_HANDLER_NO_LATENCY = 1 << 1,
 };
 
-#define IOF_HANDLER_BUSY UINT32_MAX	/* of spin_us: never sleep */
+/* Of spin_us: never sleep. While such a handler runs nobody else can wait on the descriptor. */
+#define IOF_HANDLER_BUSY UINT32_MAX
 
 /* Zero is the default of every member but the callbacks, one of which must be there. */
 struct iof_handler_config {

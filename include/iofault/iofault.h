@@ -93,6 +93,14 @@ ssize_t iof_pwrite(int fd, const void *buf, size_t len, off_t off);
 int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout);
 
 /*
+ * Whether the number of an embedded world's descriptor can be waited on with poll(2), epoll and
+ * io_uring; it can from the start. iof_poll() on such descriptors alone works either way. Who reads
+ * a descriptor busily and lets nobody else wait on it spares two system calls for each turn of
+ * readiness. -EBADF: not a descriptor of an embedded world.
+ */
+int iof_set_readiness(int fd, int on);
+
+/*
  * Ends a descriptor; what it means is in the ABI headers (the last close of a fault queue answers
  * what is open). -EBADF. close(2) must not be used on descriptors of an embedded world.
  */
