@@ -5,8 +5,10 @@
  * The portal takes a free job, copies the descriptor into it and appends it to the queue. An
  * engine takes several jobs at once onto its run list and works on one until it is done, waits
  * for something, or has had its turn. What a job waited for puts it onto its engine's stack of
- * resumed jobs, without a lock; those come first. An engine without work looks for some a little
- * while, then sleeps; the while follows how long the last waits took.
+ * resumed jobs, without a lock; those come first. Page requests of several jobs are sent together,
+ * while there is other work: so what the handler's processor and the engine's both write changes
+ * hands less often. An engine without work looks for some a little while, then sleeps; the while
+ * follows how long the last waits took.
  *
  * Reset starts a new epoch. Jobs of an older one are stale: whoever holds one ends it at the next
  * opportunity instead of working on it, and a round through all engines sees to it that none
@@ -17,6 +19,7 @@
 
 #define TAKE_AT_ONCE	16	/* jobs an engine takes from the queue */
 #define TURN		64	/* pieces of work before others get theirs */
+#define SEND_AFTER	4	/* pieces of one job for which collected page requests wait */
 #define MAX_SPIN_NS	50000
 #define MIN_SPIN_NS	1000
 #define MAX_LEFT_OUT	1023u	/* sleeps without spinning before them */
@@ -363,6 +366,10 @@ static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		case DSA_STEP_PARKED:
 			return;
 		case DSA_STEP_AGAIN:
+			if (turn == SEND_AFTER && e->nr_asking) {
+				iof_dsa_let_go(e);
+				iof_dsa_send_asked(e);
+			}
 			if (turn % 64 == 63) {
 				iof_dsa_let_go(e);
 				cond_resched();
@@ -374,6 +381,12 @@ static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 
 static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
+	struct iof_dsa_job *next = list_first_entry_or_null(&e->run, struct iof_dsa_job, link);
+
+	if (next && next->asked) {
+		iof_dsa_touch(e);
+		iof_dsa_warm(e, next);
+	}
 	work_on(e, job);
 	iof_dsa_let_go(e);
 }
@@ -480,8 +493,12 @@ static int engine_main(void *arg)
 	while (!kthread_should_stop()) {
 		struct iof_dsa_job *job;
 
-		if (must_sync(e))
+		if (must_sync(e)) {
+			iof_dsa_send_asked(e);
 			sync_engine(e);
+		}
+		if (e->nr_asking && !others_wait(e))
+			iof_dsa_send_asked(e);
 		job = next_job(e);
 		if (job)
 			run_job(e, job);

@@ -160,6 +160,24 @@ bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, v
 
 /* ---- page requests ---- */
 
+void iof_dsa_warm(struct iof_dsa_engine *e, const struct iof_dsa_job *job)
+{
+	struct iof_attachment *att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
+	u64 page = job->fault.addr & ~(u64)(DSA_PAGE - 1);
+	struct iof_xlate x;
+	u32 i;
+
+	if (!att || att->mdom->mm ||
+	    iof_translate(&e->tlb, att, page, access_of(job, job->fault.write), &x) != IOF_XLATE_OK)
+		return;
+	for (i = 0; i < DSA_PAGE; i += L1_CACHE_BYTES) {
+		if (job->fault.write)
+			prefetchw((u8 *)x.va + i);
+		else
+			prefetch((u8 *)x.va + i);
+	}
+}
+
 static bool page_missing(struct iof_dsa_engine *e, const struct iof_dsa_job *job, u64 addr,
 			 bool write)
 {
@@ -204,7 +222,27 @@ void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	iof_dsa_let_go(e);
 	iof_pri_give_back(&job->pri, nr);
 	job->asked = true;
-	iof_pri_send(&job->pri, job->desc.pasid, pages, nr);
+	if (nr > 1) {
+		iof_pri_send(&job->pri, job->desc.pasid, pages, nr);
+		return;
+	}
+	/* The usual case; see iof_dsa_send_asked(). */
+	e->asking[e->nr_asking].job = job;
+	e->asking[e->nr_asking++].page = pages[0];
+	if (e->nr_asking == DSA_ASK_TOGETHER)
+		iof_dsa_send_asked(e);
+}
+
+void iof_dsa_send_asked(struct iof_dsa_engine *e)
+{
+	u32 i;
+
+	for (i = 0; i < e->nr_asking; i++) {
+		struct iof_dsa_job *job = e->asking[i].job;
+
+		iof_pri_send(&job->pri, job->desc.pasid, &e->asking[i].page, 1);
+	}
+	e->nr_asking = 0;
 }
 
 /* ---- completion records ---- */

@@ -29,6 +29,8 @@
 /* Most that one piece of work copies, where pages follow each other in memory. */
 #define DSA_CHUNK	(16 * DSA_PAGE)
 
+#define DSA_ASK_TOGETHER 16
+
 struct iof_dsa_engine;
 
 enum iof_dsa_phase {
@@ -110,6 +112,12 @@ struct iof_dsa_engine {
 	u64 spin_ns;			/* how long to look for work before sleeping */
 	unsigned int spins_in_vain;	/* see doze() */
 	unsigned int spins_left_out;
+	/* Page requests of jobs in its hands, sent together while there is other work. */
+	struct {
+		struct iof_dsa_job *job;
+		struct iof_pri_page page;
+	} asking[DSA_ASK_TOGETHER];
+	u32 nr_asking;
 	u8 *buf[2];			/* DSA_PAGE bytes each */
 	u8 *fill;			/* DSA_PAGE + 8 bytes of fill_pattern, repeated */
 	u64 fill_pattern;
@@ -242,8 +250,18 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struc
 /* A piece of its own for a few bytes within one page. */
 bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n);
 
+/*
+ * In a stretch: looks up the page that @job asked for, now that there is an answer, and begins to fetch
+ * its memory: for a job that comes next, whose page the handler's processor has just written.
+ */
+void iof_dsa_warm(struct iof_dsa_engine *e, const struct iof_dsa_job *job);
 /* After DSA_STEP_FAULT: asks for the pages. The job is elsewhere afterwards. */
 void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+/*
+ * Sends the page requests that the engine has collected. At the latest when it has no other work, when
+ * a job turns out to be a long one, and before a reset is acknowledged. Not in a stretch.
+ */
+void iof_dsa_send_asked(struct iof_dsa_engine *e);
 /* Writes the completion record, if one is due. */
 enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status);
