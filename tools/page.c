@@ -169,8 +169,7 @@ int iof_cmd_page(int argc, char **argv)
 			run.output ? "nothing is left of the unfinished output" :
 				     "all faults were answered");
 
-	if (!run.options.quiet)
-		iof_page_print(&run);
+	iof_page_print(&run);
 	status = iof_flush_stdout(status_of(&run));
 	if (json.out && iof_page_json_write(&json, &run) && !status)
 		status = IOF_EXIT_WRONG;

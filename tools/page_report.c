@@ -150,11 +150,15 @@ void iof_page_print(struct iof_page_run *run)
 	/* A run that never came to a device has nothing to tell. */
 	if (!run->before.version)
 		return;
-	figure(run, &figures);
-	if (run->options.op == IOF_PAGE_CRC32C && run->outcome == IOF_PAGE_OK)
+	/* The one thing that is asked for; where nothing but JSON is wanted, it stands there. */
+	if (run->options.op == IOF_PAGE_CRC32C && run->outcome == IOF_PAGE_OK &&
+	    !(run->options.quiet && run->options.json))
 		for (i = 0; i < run->nr_strands; i++)
 			fprintf(out, "%08x  %s\n", run->strands[i].crc,
 				run->strands[i].source->name);
+	if (run->options.quiet)
+		return;
+	figure(run, &figures);
 	fprintf(out, "%s by a DMA engine%s\n", run->options.op_name,
 		run->options.sva ? " in the address space of this process" :
 				   ", page by page on demand");
