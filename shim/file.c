@@ -271,7 +271,12 @@ void iof_shim_ready_update(struct file *file)
 {
 	struct iof_shim_ready *ready = __atomic_load_n(&file->iof_ready, __ATOMIC_ACQUIRE);
 
-	if (!ready || !file->f_op->poll || !__atomic_load_n(&ready->hooked, __ATOMIC_RELAXED))
+	/*
+	 * Not readable: either the file is not, or somebody is about to say so; both whoever drains
+	 * and whoever wakes look again afterwards.
+	 */
+	if (!ready || !atomic_read(&ready->readable) ||
+	    !__atomic_load_n(&ready->hooked, __ATOMIC_RELAXED))
 		return;
 	spin_lock(&ready->look);
 	look(ready);

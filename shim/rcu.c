@@ -46,7 +46,8 @@ static char readers_left;
 
 void iof_shim_rcu_read_lock(void)
 {
-	iof_shim_rcu_depth(1);
+	if (IOF_SHIM_CHECKS)
+		iof_shim_rcu_depth(1);
 	urcu_bp_read_lock();
 }
 
@@ -54,7 +55,8 @@ void iof_shim_rcu_read_unlock(void)
 {
 	tsan_release(&readers_left);
 	urcu_bp_read_unlock();
-	iof_shim_rcu_depth(-1);
+	if (IOF_SHIM_CHECKS)
+		iof_shim_rcu_depth(-1);
 }
 
 bool iof_shim_rcu_read_held(void)
