@@ -65,8 +65,8 @@ static void release(void *p)
 }
 
 /*
- * The kernel promises that the size's largest power of two divides the address, too. Here that holds up to
- * a cache line, and for powers of two from a page on.
+ * The kernel promises that the size's largest power of two divides the address, too. Here that
+ * holds up to a cache line, and for powers of two from a page on.
  */
 static size_t natural_align(size_t size)
 {

@@ -5,7 +5,10 @@
 
 #define prefetch(p) __builtin_prefetch(p)
 #if defined(__x86_64__)
-/* The builtin would fetch the line for reading only, as processors without this instruction are gone. */
+/*
+ * The builtin would fetch the line for reading only, as processors without this instruction are
+ * gone.
+ */
 #define prefetchw(p) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(p)))
 #else
 #define prefetchw(p) __builtin_prefetch(p, 1)
