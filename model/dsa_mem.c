@@ -74,18 +74,23 @@ bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u
 	}
 }
 
-bool iof_dsa_extend(struct iof_dsa_engine *e, struct iof_dsa_job *job, struct iof_dsa_place *place)
+bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
+		       const struct iof_dsa_place *place, struct iof_dsa_place *next)
 {
 	struct iof_attachment *att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
 	struct iof_xlate x;
 
-	if (!place->va || !att || place->len >= DSA_CHUNK)
+	if (!place->va || !att)
 		return false;
-	/* If there is something wrong with the next page, its own turn will tell. */
-	if (iof_translate(&e->tlb, att, place->addr + place->len, access_of(job, place->write),
-			  &x) != IOF_XLATE_OK || x.va != place->va + place->len)
+	next->addr = place->addr + place->len;
+	/* If there is something wrong with it, its own turn will tell. */
+	if (iof_translate(&e->tlb, att, next->addr, access_of(job, place->write), &x) !=
+	    IOF_XLATE_OK)
 		return false;
-	place->len += min_t(size_t, x.len, DSA_CHUNK);
+	next->va = x.va;
+	next->len = min_t(size_t, x.len, DSA_CHUNK);
+	next->mm = NULL;
+	next->write = place->write;
 	return true;
 }
 

@@ -3,8 +3,8 @@
  * dsa_ops.c - the DMA engine's operations, and what a descriptor must look like.
  *
  * "DSA" is Intel's Data Streaming Accelerator architecture specification. An operation is done in
- * pieces of at most a page of each of its buffers (MEMMOVE: more, if memory is in one piece), each
- * of which may fault; job->done is what is complete, and the next attempt goes on from there.
+ * pieces of at most a page of each of its buffers (MEMMOVE: several), each of which may fault;
+ * job->done is what is complete, and the next attempt goes on from there.
  *
  * Completion records: bytes_completed is the transfer size on success, what was done before the
  * fault otherwise, the offset of the first difference for COMPARE with result 1. MEMMOVE copes
@@ -67,13 +67,83 @@ static enum iof_dsa_step advance(struct iof_dsa_engine *e, struct iof_dsa_job *j
 	return job->done == job->desc.xfer_size ? DSA_STEP_DONE : DSA_STEP_AGAIN;
 }
 
+/* Where a buffer's next bytes are, as far as one piece of work goes. */
+#define SPAN_PLACES	(DSA_CHUNK / DSA_PAGE)
+
+struct span {
+	struct iof_dsa_place place[SPAN_PLACES];
+	unsigned int nr;
+	u32 len;
+};
+
+/*
+ * Finds at least the first place, or sets job->fault. The others are looked up before anything is
+ * copied: a copy's stores take their time, and a walk between two copies would wait for them.
+ */
+static bool find_span(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left,
+		      bool write, struct span *span)
+{
+	struct iof_dsa_place *last = &span->place[0];
+
+	if (!iof_dsa_find(e, job, addr, left, write, last))
+		return false;
+	span->nr = 1;
+	span->len = last->len;
+	while (span->len < min(left, DSA_CHUNK) && span->nr < SPAN_PLACES) {
+		if (!iof_dsa_find_next(e, job, last, last + 1))
+			break;
+		span->len += last[1].len;
+		if (last->va + last->len == last[1].va) {
+			last->len += last[1].len;
+		} else {
+			last++;
+			span->nr++;
+		}
+	}
+	return true;
+}
+
+/* Moves on by @n bytes, at most what is left of the first place. */
+static void advance_place(struct iof_dsa_place **place, u32 n)
+{
+	struct iof_dsa_place *p = *place;
+
+	if (n == p->len) {
+		(*place)++;
+		return;
+	}
+	p->addr += n;
+	if (p->va)
+		p->va += n;
+	p->len -= n;
+}
+
+/*
+ * Copies @len bytes from span to span. What was copied, less if memory is gone: then job->fault is
+ * set.
+ */
+static u32 copy_span(struct iof_dsa_engine *e, struct iof_dsa_job *job, struct span *to,
+		     struct span *from, u32 len, u32 left)
+{
+	struct iof_dsa_place *dst = to->place, *src = from->place;
+	u32 done, n;
+
+	for (done = 0; done < len; done += n) {
+		n = min3(len - done, dst->len, src->len);
+		if (!iof_dsa_copy(e, job, dst, src, &n, left - done))
+			break;
+		advance_place(&dst, n);
+		advance_place(&src, n);
+	}
+	return done;
+}
+
 static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	u64 from = job->desc.src_addr, to = job->desc.dst_addr;
 	u32 left = job->desc.xfer_size - job->done;
-	struct iof_dsa_place src, dst;
-	u32 n = left;
-	bool ok;
+	struct span src, dst;
+	u32 n = left, done;
 
 	if (job->backward) {
 		/* The bytes before both ends that lie in one page each. */
@@ -88,18 +158,15 @@ static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e, struct iof_dsa_jo
 	}
 
 	iof_dsa_touch(e);
-	ok = iof_dsa_find(e, job, from, left, false, &src) &&
-	     iof_dsa_find(e, job, to, left, true, &dst);
-	if (ok) {
-		while (src.len < n && iof_dsa_extend(e, job, &src))
-			;
-		n = min(n, src.len);
-		while (dst.len < n && iof_dsa_extend(e, job, &dst))
-			;
-		n = min(n, dst.len);
-		ok = iof_dsa_copy(e, job, &dst, &src, &n, left);
-	}
-	return ok ? advance(e, job, n) : DSA_STEP_FAULT;
+	if (!find_span(e, job, from, left, false, &src) ||
+	    !find_span(e, job, to, left, true, &dst))
+		return DSA_STEP_FAULT;
+	n = min3(n, src.len, dst.len);
+	done = copy_span(e, job, &dst, &src, n, left);
+	/* Backwards nothing but the whole counts, which is at most a page of each. */
+	if (!done || (job->backward && done < n))
+		return DSA_STEP_FAULT;
+	return advance(e, job, done);
 }
 
 static const u8 *fill_from(struct iof_dsa_engine *e, u64 pattern, u32 phase)

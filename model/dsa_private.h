@@ -26,7 +26,7 @@
 #define DSA_FLAG_CRC_BYPASS_REFLECT	0x040000	/* bypass data reflection */
 
 #define DSA_PAGE	4096u
-/* Most that one piece of work copies, where pages follow each other in memory. */
+/* Most that one piece of work copies. */
 #define DSA_CHUNK	(16 * DSA_PAGE)
 
 #define DSA_ASK_TOGETHER 16
@@ -237,8 +237,9 @@ struct iof_dsa_place {
 /* After iof_dsa_touch(); @left: what is still wanted from @addr on. False: job->fault is set. */
 bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
 	      struct iof_dsa_place *place);
-/* In the same piece: makes the place longer if the next page follows it in memory too. */
-bool iof_dsa_extend(struct iof_dsa_engine *e, struct iof_dsa_job *job, struct iof_dsa_place *place);
+/* In the same piece: where the bytes behind a place are. False: not known, no harm. */
+bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
+		       const struct iof_dsa_place *place, struct iof_dsa_place *next);
 /* In the same piece. False: job->fault is set. */
 bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from, void *buf, u32 n,
 		 u32 left);

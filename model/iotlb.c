@@ -59,10 +59,15 @@ void iof_tlb_destroy(struct iof_tlb *tlb)
 	kvfree(tlb->dirs);
 }
 
-/* Neighbouring keys get neighbouring slots; tags spread what belongs to different attachments. */
+/*
+ * Neighbouring keys get neighbouring slots. The upper bits and the tag shift them, so that buffers
+ * at the same offset of different regions, and attachments, do not drive each other out.
+ */
 static struct iof_tlb_slot *slot_of(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64 key)
 {
-	return &slots[(key + (tag * 0x9e3779b97f4a7c15ULL >> 40)) & (nr - 1)];
+	u64 shift = ((key >> 12) ^ (tag << 32)) * 0x9e3779b97f4a7c15ULL >> 40;
+
+	return &slots[(key + shift) & (nr - 1)];
 }
 
 static struct iof_tlb_slot *find_slot(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64 key)
