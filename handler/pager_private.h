@@ -349,8 +349,8 @@ void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
 
 /* source.c */
 /*
- * Loads, or stores, @nr frames whose pages are neighbours in one source, with one call of it; without locks.
- * What the source says.
+ * Loads, or stores, @nr frames whose pages are neighbours in one source, with one call of it;
+ * without locks. What the source says.
  */
 int iof_frames_transfer(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
 			uint32_t nr, bool store);

@@ -81,7 +81,8 @@ int main(int argc, char **argv)
 	const struct command *command;
 
 	if (!fill_descriptors())
-		return iof_fail(IOF_EXIT_WRONG, "/dev/null cannot be opened: %s", iof_reason(errno));
+		return iof_fail(IOF_EXIT_WRONG, "/dev/null cannot be opened: %s",
+				iof_reason(errno));
 	if (argc < 2) {
 		usage(stderr);
 		return IOF_EXIT_USAGE;

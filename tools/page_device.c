@@ -2,9 +2,9 @@
 /*
  * page_device.c - from nothing to a device that could begin, and back.
  *
- * The command opens /dev/iommu and the device itself and lends both to the pager, so that it can still ask
- * the device what became of its faults when the pager is gone. With --sva there is no pager: the process
- * is bound to each PASID and files are mapped by mmap().
+ * The command opens /dev/iommu and the device itself and lends both to the pager, so that it can
+ * still ask the device what became of its faults when the pager is gone. With --sva there is no
+ * pager: the process is bound to each PASID and files are mapped by mmap().
  */
 #include "page.h"
 
@@ -22,8 +22,9 @@
 #include <iofault/iommufd.h>
 
 #define PAGE 4096ull
-#define FIRST_ADDRESS (1ull << 32)	/* nothing of ours is below: a stray small address finds nothing */
-#define GAP (2ull << 20)		/* between files: what runs off the end of one meets nobody */
+#define FIRST_ADDRESS                                                                              \
+	(1ull << 32) /* nothing of ours is below: a stray small address finds nothing */
+#define GAP (2ull << 20) /* between files: what runs off the end of one meets nobody */
 #define LAST_ADDRESS (1ull << 47)
 
 static uint64_t round_up(uint64_t value, uint64_t to)
@@ -31,7 +32,9 @@ static uint64_t round_up(uint64_t value, uint64_t to)
 	return (value + to - 1) / to * to;
 }
 
-/* How much one descriptor does: enough of them to keep all engines and lanes busy, none too small. */
+/*
+ * How much one descriptor does: enough of them to keep all engines and lanes busy, none too small.
+ */
 static uint64_t choose_chunk(const struct iof_page_run *run)
 {
 	const struct iof_page_options *options = &run->options;
@@ -51,9 +54,10 @@ static uint64_t choose_chunk(const struct iof_page_run *run)
 }
 
 /*
- * How many descriptors the device holds. An engine that waits for a page works on the next descriptor
- * meanwhile, so each of them moves through the files on its own and wants pages at the same time. Where
- * that is not said, it is what leaves each of them twice the pages that it needs, for what is prefetched.
+ * How many descriptors the device holds. An engine that waits for a page works on the next
+ * descriptor meanwhile, so each of them moves through the files on its own and wants pages at the
+ * same time. Where that is not said, it is what leaves each of them twice the pages that it needs,
+ * for what is prefetched.
  */
 static uint32_t choose_depth(const struct iof_page_run *run)
 {
@@ -115,7 +119,8 @@ int iof_page_read_state(struct iof_page_run *run, struct iof_vfio_dsa_state *sta
 	got = iof_pread(run->device, state, sizeof(*state),
 			(off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE));
 	if (got < 0 || !state->version)
-		return iof_fail(-1, "%s does not tell its state, so it is no engine of iofault's: %s",
+		return iof_fail(-1,
+				"%s does not tell its state, so it is no engine of iofault's: %s",
 				run->options.device, iof_reason(got < 0 ? (int)got : -ENODATA));
 	return 0;
 }
@@ -144,8 +149,9 @@ static int open_world(struct iof_page_run *run)
 	if (rc) {
 		run->world = NULL;
 		if (options->world == IOF_WORLD_KERNEL)
-			return iof_fail(-1, "/dev/iommu cannot be opened: %s; --world embedded needs none",
-					iof_reason(rc));
+			return iof_fail(
+				-1, "/dev/iommu cannot be opened: %s; --world embedded needs none",
+				iof_reason(rc));
 		return iof_fail(-1, "the world cannot be made: %s", iof_reason(rc));
 	}
 	run->iommufd = iof_open(run->world, "/dev/iommu", O_RDWR);
@@ -153,7 +159,8 @@ static int open_world(struct iof_page_run *run)
 		return iof_fail(-1, "/dev/iommu cannot be opened: %s", iof_reason(run->iommufd));
 	run->device = iof_open(run->world, options->device, O_RDWR);
 	if (run->device < 0)
-		return iof_fail(-1, "%s cannot be opened: %s", options->device, iof_reason(run->device));
+		return iof_fail(-1, "%s cannot be opened: %s", options->device,
+				iof_reason(run->device));
 	return 0;
 }
 
@@ -182,8 +189,8 @@ static int connect_interrupt(struct iof_page_run *run)
 }
 
 /* Which chunks of a strand are a lane's. */
-static void lane_run(const struct iof_page_run *run, const struct iof_page_strand *strand, uint32_t lane,
-		     uint64_t *first, uint64_t *end)
+static void lane_run(const struct iof_page_run *run, const struct iof_page_strand *strand,
+		     uint32_t lane, uint64_t *first, uint64_t *end)
 {
 	uint64_t lanes = run->options.pasids;
 	uint64_t each = strand->nr_chunks / lanes, rest = strand->nr_chunks % lanes;
@@ -219,12 +226,12 @@ static void pager_error(void *arg, int err, const char *sentence)
 static int map_run(struct iof_page_run *run, struct iof_page_lane *lane, struct iof_page_file *file,
 		   struct iof_source *source, uint64_t from, uint64_t to)
 {
-	int rc = iof_pager_map(run->pager, lane->pasid, file->address + from, to - from, source, from,
-			       file->written ? IOF_PAGER_WRITE : IOF_PAGER_READ);
+	int rc = iof_pager_map(run->pager, lane->pasid, file->address + from, to - from, source,
+			       from, file->written ? IOF_PAGER_WRITE : IOF_PAGER_READ);
 
 	if (rc)
-		return iof_fail(-1, "%s: cannot be put into the device's address space: %s", file->name,
-				iof_pager_error(run->pager));
+		return iof_fail(-1, "%s: cannot be put into the device's address space: %s",
+				file->name, iof_pager_error(run->pager));
 	return 0;
 }
 
@@ -261,8 +268,9 @@ static int map_file(struct iof_page_run *run, const struct iof_page_strand *stra
 }
 
 /*
- * The pager makes the page tables of all that is mapped beforehand, so that no fault allocates: about
- * 1/384 of it. Where the system has not that much, Linux would kill some process rather than say no.
+ * The pager makes the page tables of all that is mapped beforehand, so that no fault allocates:
+ * about 1/384 of it. Where the system has not that much, Linux would kill some process rather than
+ * say no.
  */
 static int room_for_tables(const struct iof_page_run *run)
 {
@@ -275,9 +283,12 @@ static int room_for_tables(const struct iof_page_run *run)
 	need = bytes / 384;
 	if (!have || need <= have)
 		return 0;
-	return iof_fail(-1, "there is not enough memory: the page tables of %s take %s, and %s is free; "
-			"--sva needs none", iof_size_text(text[0], bytes), iof_size_text(text[1], need),
-			iof_size_text(text[2], have));
+	return iof_fail(
+		-1,
+		"there is not enough memory: the page tables of %s take %s, and %s is free; "
+		"--sva needs none",
+		iof_size_text(text[0], bytes), iof_size_text(text[1], need),
+		iof_size_text(text[2], have));
 }
 
 static int open_pager(struct iof_page_run *run)
@@ -301,9 +312,11 @@ static int open_pager(struct iof_page_run *run)
 	rc = iof_pager_open_on(run->iommufd, run->device, 0, &config, &run->pager);
 	if (rc) {
 		run->pager = NULL;
-		return iof_fail(-1, "%s cannot be paged: %s", options->device, iof_pager_error(NULL));
+		return iof_fail(-1, "%s cannot be paged: %s", options->device,
+				iof_pager_error(NULL));
 	}
-	if (iof_page_read_state(run, &run->before) || iof_page_read_latency(run, &run->latency_before))
+	if (iof_page_read_state(run, &run->before) ||
+	    iof_page_read_latency(run, &run->latency_before))
 		return -1;
 	if (options->pasids >= run->before.max_pasids && options->pasids > 1)
 		return iof_fail(-1, "%s has %u PASIDs, fewer than --pasids wants", options->device,
@@ -313,11 +326,12 @@ static int open_pager(struct iof_page_run *run)
 
 	run->records_address = address;
 	for (i = 0; i < options->pasids; i++) {
-		rc = iof_pager_map_memory(run->pager, run->lanes[i].pasid, address, run->records, records,
-					  IOF_PAGER_WRITE);
+		rc = iof_pager_map_memory(run->pager, run->lanes[i].pasid, address, run->records,
+					  records, IOF_PAGER_WRITE);
 		if (rc)
-			return iof_fail(-1, "PASID %u of %s cannot be used: %s", run->lanes[i].pasid,
-					options->device, iof_pager_error(run->pager));
+			return iof_fail(-1, "PASID %u of %s cannot be used: %s",
+					run->lanes[i].pasid, options->device,
+					iof_pager_error(run->pager));
 	}
 	address += GAP;
 	for (i = 0; i < run->nr_files; i++) {
@@ -368,10 +382,11 @@ static int open_sva(struct iof_page_run *run)
 
 		if (!file->size)
 			continue;
-		memory = mmap(NULL, file->size, PROT_READ | (file->written ? PROT_WRITE : 0), MAP_SHARED,
-			      file->fd, 0);
+		memory = mmap(NULL, file->size, PROT_READ | (file->written ? PROT_WRITE : 0),
+			      MAP_SHARED, file->fd, 0);
 		if (memory == MAP_FAILED)
-			return iof_fail(-1, "%s: cannot be mapped: %s", file->name, iof_reason(errno));
+			return iof_fail(-1, "%s: cannot be mapped: %s", file->name,
+					iof_reason(errno));
 		file->memory = memory;
 		file->address = (uintptr_t)memory;
 	}
@@ -415,7 +430,10 @@ int iof_page_close_device(struct iof_page_run *run)
 		discard_output(run);
 	}
 	if (run->pager) {
-		/* A thread counts a batch after answering it, so the last one may not be counted yet. */
+		/*
+		 * A thread counts a batch after answering it, so the last one may not be counted
+		 * yet.
+		 */
 		if (good) {
 			iof_handler_stop(iof_pager_handler(run->pager));
 			iof_handler_wait(iof_pager_handler(run->pager));
@@ -428,7 +446,8 @@ int iof_page_close_device(struct iof_page_run *run)
 			rc = iof_fail(-1, "%s", run->sentence[0] ? run->sentence : iof_reason(err));
 	}
 	for (i = 0; i < run->options.pasids; i++) {
-		struct iof_vfio_device_sva sva = { .argsz = sizeof(sva), .pasid = run->lanes[i].pasid };
+		struct iof_vfio_device_sva sva = { .argsz = sizeof(sva),
+						   .pasid = run->lanes[i].pasid };
 
 		if (run->lanes[i].attached)
 			iof_ioctl(run->device, IOF_VFIO_DEVICE_SVA_UNBIND, &sva);
@@ -437,7 +456,8 @@ int iof_page_close_device(struct iof_page_run *run)
 	if (run->device >= 0 && known && !iof_page_read_state(run, &run->after) &&
 	    run->after.page_requests - run->before.page_requests !=
 	    run->after.resumed + run->after.refused - run->before.resumed - run->before.refused)
-		rc = iof_fail(-1, "%s asked for pages and was not answered: this is a fault of iofault",
+		rc = iof_fail(-1,
+			      "%s asked for pages and was not answered: this is a fault of iofault",
 			      run->options.device);
 	if (run->device >= 0 && known)
 		iof_page_read_latency(run, &run->latency_after);
