@@ -365,7 +365,8 @@ static int open_sva(struct iof_page_run *run)
 	rc = iof_ioctl(run->device, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 	if (rc)
 		return iof_fail(-1, "%s cannot be bound: %s", run->options.device, iof_reason(rc));
-	if (iof_page_read_state(run, &run->before) || iof_page_read_latency(run, &run->latency_before))
+	if (iof_page_read_state(run, &run->before) ||
+	    iof_page_read_latency(run, &run->latency_before))
 		return -1;
 	for (i = 0; i < run->options.pasids; i++) {
 		sva.pasid = run->lanes[i].pasid = i + 1;
