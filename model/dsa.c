@@ -383,7 +383,7 @@ static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	struct iof_dsa_job *next = list_first_entry_or_null(&e->run, struct iof_dsa_job, link);
 
-	if (next && next->asked) {
+	if (next && next->asked && next->pri.code == IOF_PAGE_SUCCESS && !iof_dsa_stale(next)) {
 		iof_dsa_touch(e);
 		iof_dsa_warm(e, next);
 	}

@@ -252,15 +252,15 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struc
 bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n);
 
 /*
- * In a stretch: looks up the page that @job asked for, now that there is an answer, and begins to fetch
- * its memory: for a job that comes next, whose page the handler's processor has just written.
+ * In a stretch: looks up the page that @job asked for, now that there is an answer, and begins to
+ * fetch its memory: for a job that comes next, whose page the handler's processor has just written.
  */
 void iof_dsa_warm(struct iof_dsa_engine *e, const struct iof_dsa_job *job);
 /* After DSA_STEP_FAULT: asks for the pages. The job is elsewhere afterwards. */
 void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 /*
- * Sends the page requests that the engine has collected. At the latest when it has no other work, when
- * a job turns out to be a long one, and before a reset is acknowledged. Not in a stretch.
+ * Sends the page requests that the engine has collected. At the latest when it has no other work,
+ * when a job turns out to be a long one, and before a reset is acknowledged. Not in a stretch.
  */
 void iof_dsa_send_asked(struct iof_dsa_engine *e);
 /* Writes the completion record, if one is due. */
