@@ -80,6 +80,9 @@
  */
 size_t iof_plat_copy(void *dst, const void *src, size_t n);
 
+/* The same for data that nobody is about to read: what is written need not stay in the caches. */
+size_t iof_plat_copy_stream(void *dst, const void *src, size_t n);
+
 /* An aligned 64-bit load of such memory: 0, or -EFAULT if the memory is gone. */
 int iof_plat_load64(const u64 *p, u64 *val);
 

@@ -29,6 +29,11 @@ size_t iof_plat_copy(void *dst, const void *src, size_t n)
 	return 0;
 }
 
+size_t iof_plat_copy_stream(void *dst, const void *src, size_t n)
+{
+	return iof_plat_copy(dst, src, n);
+}
+
 int iof_plat_load64(const u64 *p, u64 *val)
 {
 	*val = READ_ONCE(*p);

@@ -135,7 +135,10 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struc
 
 		/* Different addresses may lead to the same memory: then through the buffer. */
 		if (likely(apart >= *n)) {
-			size_t rest = iof_plat_copy(to->va, from->va, *n);
+			/* As the hardware does: into the cache only when asked to. */
+			size_t rest = job->desc.flags & IDXD_OP_FLAG_CC ?
+					      iof_plat_copy(to->va, from->va, *n) :
+					      iof_plat_copy_stream(to->va, from->va, *n);
 
 			if (likely(!rest))
 				return true;

@@ -128,6 +128,42 @@ __asm__(
 "	mov %rcx, %rax\n"
 "	ret\n"
 "	.size iof_shim_asm_copy, . - iof_shim_asm_copy\n"
+/*
+ * size_t iof_shim_asm_stream(dst, src, n): the same with stores that pass the caches by. A fault
+ * goes on in bytes from the beginning of its 64.
+ */
+"	.p2align 4\n"
+"	.type iof_shim_asm_stream, @function\n"
+"iof_shim_asm_stream:\n"
+"	test $15, %dil\n"
+"	jnz iof_shim_asm_copy\n"
+"	cmp $1024, %rdx\n"
+"	jb iof_shim_asm_copy\n"
+"	mov %rdx, %rcx\n"
+"	sub $64, %rcx\n"
+"	.p2align 4\n"
+"7:\n"
+"iof_shim_asm_lines:\n"
+"	movdqu (%rsi), %xmm0\n"
+"	movdqu 16(%rsi), %xmm1\n"
+"	movdqu 32(%rsi), %xmm2\n"
+"	movdqu 48(%rsi), %xmm3\n"
+"	movntdq %xmm0, (%rdi)\n"
+"	movntdq %xmm1, 16(%rdi)\n"
+"	movntdq %xmm2, 32(%rdi)\n"
+"	movntdq %xmm3, 48(%rdi)\n"
+"iof_shim_asm_lines_end:\n"
+"	add $64, %rsi\n"
+"	add $64, %rdi\n"
+"	sub $64, %rcx\n"
+"	jae 7b\n"
+"iof_shim_asm_lines_fix:\n"
+"	sfence\n"
+"	add $64, %rcx\n"
+"	jnz iof_shim_asm_bytes\n"
+"	xor %eax, %eax\n"
+"	ret\n"
+"	.size iof_shim_asm_stream, . - iof_shim_asm_stream\n"
 /* int iof_shim_asm_load64(p, val): 0 or -EFAULT */
 "	.p2align 4\n"
 "	.type iof_shim_asm_load64, @function\n"
@@ -161,11 +197,13 @@ __asm__(
 static_assert(EAGAIN == 11 && EFAULT == 14, "the numbers in the assembly");
 
 size_t iof_shim_asm_copy(void *dst, const void *src, size_t n);
+size_t iof_shim_asm_stream(void *dst, const void *src, size_t n);
 int iof_shim_asm_load64(const u64 *p, u64 *val);
 int iof_shim_asm_cmpxchg64(u64 *p, u64 *old, u64 new);
 extern const char iof_shim_asm_words[], iof_shim_asm_words_end[], iof_shim_asm_words_fix[];
 extern const char iof_shim_asm_bytes[], iof_shim_asm_bytes_end[], iof_shim_asm_done[];
 extern const char iof_shim_asm_rep[], iof_shim_asm_rep_end[];
+extern const char iof_shim_asm_lines[], iof_shim_asm_lines_end[], iof_shim_asm_lines_fix[];
 extern const char iof_shim_asm_load[], iof_shim_asm_load_end[];
 extern const char iof_shim_asm_cas[], iof_shim_asm_cas_end[], iof_shim_asm_fault[];
 
@@ -173,6 +211,7 @@ static const struct {
 	const char *begin, *end, *fix;
 } fixups[] = {
 	{ iof_shim_asm_rep, iof_shim_asm_rep_end, iof_shim_asm_done },
+	{ iof_shim_asm_lines, iof_shim_asm_lines_end, iof_shim_asm_lines_fix },
 	{ iof_shim_asm_words, iof_shim_asm_words_end, iof_shim_asm_words_fix },
 	{ iof_shim_asm_bytes, iof_shim_asm_bytes_end, iof_shim_asm_done },
 	{ iof_shim_asm_load, iof_shim_asm_load_end, iof_shim_asm_fault },
@@ -326,6 +365,14 @@ size_t iof_shim_raw_copy(void *dst, const void *src, size_t n)
 	return iof_shim_asm_copy(dst, src, n);
 }
 
+size_t iof_plat_copy_stream(void *dst, const void *src, size_t n)
+{
+	if (unlikely(__atomic_load_n(&force_remote, __ATOMIC_RELAXED)))
+		return bounce_copy(dst, src, n);
+	iof_shim_fixup_need();
+	return iof_shim_asm_stream(dst, src, n);
+}
+
 int iof_plat_load64(const u64 *p, u64 *val)
 {
 	if (unlikely(__atomic_load_n(&force_remote, __ATOMIC_RELAXED)))
@@ -349,6 +396,11 @@ int iof_shim_fixup_install(void)
 }
 
 size_t iof_shim_raw_copy(void *dst, const void *src, size_t n)
+{
+	return bounce_copy(dst, src, n);
+}
+
+size_t iof_plat_copy_stream(void *dst, const void *src, size_t n)
 {
 	return bounce_copy(dst, src, n);
 }

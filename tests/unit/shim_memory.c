@@ -64,6 +64,34 @@ static void copies_count_what_is_left(void **state)
 	not_there(user);
 }
 
+static void streaming_copies_count_what_is_left(void **state)
+{
+	static char from[2 * PAGE_SIZE];
+	char *user = half_there(), *end = user + PAGES * PAGE_SIZE;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(from); i++)
+		from[i] = (char)(i * 7 + i / 256);
+	for (size_t n = 1000; n < sizeof(from); n += 509) {
+		for (size_t room = 0; room <= n; room += room % 64 < 48 ? 16 : 61) {
+			char *to = end - room;
+
+			memset(to, 0, room);
+			assert_int_equal(iof_plat_copy_stream(to, from + 3, min(n, sizeof(from) - 3)),
+					 min(n, sizeof(from) - 3) - room);
+			assert_memory_equal(to, from + 3, room);
+			/* from the hole */
+			memcpy(to, from, room);
+			assert_int_equal(iof_plat_copy_stream(user, to, n), n - room);
+			assert_memory_equal(user, from, min(room, 1000ul));
+		}
+	}
+	assert_int_equal(iof_plat_copy_stream(user, from, PAGE_SIZE), 0);
+	assert_memory_equal(user, from, PAGE_SIZE);
+	assert_int_equal(iof_plat_copy_stream(BAD, from, PAGE_SIZE), PAGE_SIZE);
+	not_there(user);
+}
+
 static void bad_pointers_fail_and_do_no_harm(void **state)
 {
 	u64 kernel = 7, old;
@@ -510,6 +538,7 @@ static void allocations_that_may_not_sleep_can_be_made_to_fail(void **state)
 /* cmocka puts its own signal handlers up before each test, so ours go up again inside it. */
 #define ALL_TESTS(test) \
 	test(copies_count_what_is_left) \
+	test(streaming_copies_count_what_is_left) \
 	test(bad_pointers_fail_and_do_no_harm) \
 	test(read_only_memory_cannot_be_written) \
 	test(single_words) \

@@ -245,9 +245,17 @@ static inline size_t list_count_nodes(struct list_head *head)
 		struct list_head *iof_first = READ_ONCE(iof_head->next); \
 		iof_first != iof_head ? list_entry(iof_first, type, member) : NULL; \
 	})
-#define list_next_entry(pos, member) list_entry((pos)->member.next, typeof(*(pos)), member)
-#define list_prev_entry(pos, member) list_entry((pos)->member.prev, typeof(*(pos)), member)
-#define list_entry_is_head(pos, head, member) (&(pos)->member == (head))
+/*
+ * At the end of a walk pos is no object: the head, seen as if it were inside one. By arithmetic,
+ * since naming a member of what may not even be aligned as the type demands is undefined.
+ */
+#define iof_shim_list_node(pos, member) \
+	((struct list_head *)((uintptr_t)(pos) + offsetof(typeof(*(pos)), member)))
+#define list_next_entry(pos, member) \
+	list_entry(iof_shim_list_node(pos, member)->next, typeof(*(pos)), member)
+#define list_prev_entry(pos, member) \
+	list_entry(iof_shim_list_node(pos, member)->prev, typeof(*(pos)), member)
+#define list_entry_is_head(pos, head, member) (iof_shim_list_node(pos, member) == (head))
 #define list_for_each(pos, head) \
 	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 #define list_for_each_prev(pos, head) \
