@@ -74,11 +74,11 @@ static void streaming_copies_count_what_is_left(void **state)
 		from[i] = (char)(i * 7 + i / 256);
 	for (size_t n = 1000; n < sizeof(from); n += 509) {
 		for (size_t room = 0; room <= n; room += room % 64 < 48 ? 16 : 61) {
+			size_t odd = min(n, sizeof(from) - 3);
 			char *to = end - room;
 
 			memset(to, 0, room);
-			assert_int_equal(iof_plat_copy_stream(to, from + 3, min(n, sizeof(from) - 3)),
-					 min(n, sizeof(from) - 3) - room);
+			assert_int_equal(iof_plat_copy_stream(to, from + 3, odd), odd - room);
 			assert_memory_equal(to, from + 3, room);
 			/* from the hole */
 			memcpy(to, from, room);
