@@ -303,6 +303,12 @@ static int iof_worker_round(struct iof_worker *worker)
 		start = iof_now_ns();
 	for (i = 0; i < (uint32_t)nr; i++)
 		faults += worker->groups[i].nr_pages;
+	/* Counted before the answers travel, so that who sees their effect finds the faults counted. */
+	pthread_mutex_lock(&worker->stats_lock);
+	worker->stats.faults += faults;
+	worker->stats.groups += (uint32_t)nr;
+	worker->stats.batches++;
+	pthread_mutex_unlock(&worker->stats_lock);
 
 	__atomic_add_fetch(&handler->running, 1, __ATOMIC_ACQ_REL);
 	worker->failed = 0;
@@ -315,9 +321,6 @@ static int iof_worker_round(struct iof_worker *worker)
 
 	pthread_mutex_lock(&worker->stats_lock);
 	worker->stats.failed += worker->failed;
-	worker->stats.faults += faults;
-	worker->stats.groups += (uint32_t)nr;
-	worker->stats.batches++;
 	worker->stats.success += tally.success;
 	worker->stats.invalid += tally.invalid;
 	worker->stats.late += tally.late;
