@@ -303,7 +303,7 @@ static int iof_worker_round(struct iof_worker *worker)
 		start = iof_now_ns();
 	for (i = 0; i < (uint32_t)nr; i++)
 		faults += worker->groups[i].nr_pages;
-	/* Counted before the answers travel, so that who sees their effect finds the faults counted. */
+	/* Before the answers travel: who sees their effect finds the faults counted. */
 	pthread_mutex_lock(&worker->stats_lock);
 	worker->stats.faults += faults;
 	worker->stats.groups += (uint32_t)nr;
