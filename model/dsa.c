@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * dsa.c - the DMA engine: its queue, its engines, and the life of a job.
+ * dsa.c - the DMA engine as a device: its queue, where jobs begin and end, reset, making and
+ * unmaking.
  *
- * The portal takes a free job, copies the descriptor into it and appends it to the queue. An
- * engine takes several jobs at once onto its run list and works on one until it is done, waits
- * for something, or has had its turn. What a job waited for puts it onto its engine's stack of
- * resumed jobs, without a lock; those come first. Page requests of several jobs are sent together,
- * while there is other work: so what the handler's processor and the engine's both write changes
- * hands less often. An engine without work looks for some a little while, then sleeps; the while
- * follows how long the last waits took.
+ * The portal takes a free job, copies the descriptor into it and appends it to the queue; engines
+ * (dsa_engine.c) take it from there. Whoever ends a job makes room for others, tells drains and the
+ * batch that wait for it, and puts it back on a stack of free ones.
  *
  * Reset starts a new epoch. Jobs of an older one are stale: whoever holds one ends it at the next
  * opportunity instead of working on it, and a round through all engines sees to it that none
@@ -17,12 +14,6 @@
  */
 #include "dsa_private.h"
 
-#define TAKE_AT_ONCE	16	/* jobs an engine takes from the queue */
-#define TURN		64	/* pieces of work before others get theirs */
-#define SEND_AFTER	4	/* pieces of one job for which collected page requests wait */
-#define MAX_SPIN_NS	50000
-#define MIN_SPIN_NS	1000
-#define MAX_LEFT_OUT	1023u	/* sleeps without spinning before them */
 #define CHILD_SLOTS	128	/* jobs for children of batches */
 
 /* ---- waking ---- */
@@ -215,299 +206,6 @@ void iof_dsa_abandon(struct iof_dsa_job *job)
 	iof_dsa_end(job);
 }
 
-static void interrupt(struct iof_dsa *dsa)
-{
-	spin_lock(&dsa->irq_lock);
-	dsa->interrupts++;
-	if (dsa->irq_fn)
-		dsa->irq_fn(dsa->irq_data);
-	spin_unlock(&dsa->irq_lock);
-}
-
-/* The completion record is written, or cannot be, or is not wanted. */
-static void complete_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
-{
-	WRITE_ONCE(e->stats.descriptors, e->stats.descriptors + 1);
-	if (job->status != DSA_COMP_SUCCESS)
-		WRITE_ONCE(e->stats.errors, e->stats.errors + 1);
-	if (job->desc.flags & IDXD_OP_FLAG_RCI)
-		interrupt(job->dsa);
-	iof_dsa_end(job);
-}
-
-/* The operation is over with a bad status; of a batch, only the reading of its list. */
-static void fail(struct iof_dsa_job *job, u8 status)
-{
-	job->fault_addr = job->fault.addr;
-	if (job->biased) {
-		job->list_error = DSA_COMP_BATCH_PAGE_FAULT;
-		return;
-	}
-	job->status = status;
-	job->result = job->backward;
-	job->phase = DSA_PHASE_RECORD;
-}
-
-/* A page request was answered. False: it was about the completion record, which is then lost. */
-static bool take_answer(struct iof_dsa_job *job)
-{
-	u8 write = job->fault.write ? DSA_COMP_STATUS_WRITE : 0;
-
-	job->asked = false;
-	if (job->pri.code == IOF_PAGE_SUCCESS)
-		return true;
-	if (job->phase == DSA_PHASE_RECORD) {
-		iof_dsa_sw_error(job->dsa, DSA_COMP_CRA_XLAT);
-		return false;
-	}
-	fail(job, write | (job->pri.code == IOF_PAGE_INVALID ? DSA_COMP_PAGE_FAULT_IR
-							     : DSA_COMP_TRANSLATION_FAIL));
-	return true;
-}
-
-static void next_phase(struct iof_dsa_job *job)
-{
-	if (job->phase == DSA_PHASE_CHECK) {
-		job->status = iof_dsa_check(job);
-		job->phase = job->status == DSA_COMP_SUCCESS ? DSA_PHASE_RUN : DSA_PHASE_RECORD;
-	} else {
-		job->phase = DSA_PHASE_RECORD;
-	}
-}
-
-static void take_resumed(struct iof_dsa_engine *e)
-{
-	struct llist_node *node;
-	LIST_HEAD(resumed);
-
-	if (llist_empty(&e->resumed))
-		return;
-	/* The stack's last is the first: adding each at the head turns them round. */
-	for (node = llist_del_all(&e->resumed); node;) {
-		struct iof_dsa_job *job = llist_entry(node, struct iof_dsa_job, ready);
-
-		node = node->next;
-		list_add(&job->link, &resumed);
-	}
-	list_splice(&resumed, &e->run);
-}
-
-static void take_queued(struct iof_dsa_engine *e)
-{
-	struct iof_dsa *dsa = e->dsa;
-	unsigned int nr;
-
-	if (!READ_ONCE(dsa->nr_queued))
-		return;
-	spin_lock(&dsa->lock);
-	/* Some for the other engines too. */
-	nr = clamp_t(u32, dsa->nr_queued / dsa->nr_engines, 1, TAKE_AT_ONCE);
-	for (; nr && !list_empty(&dsa->queue); nr--) {
-		struct iof_dsa_job *job = list_first_entry(&dsa->queue, struct iof_dsa_job, link);
-
-		job->engine = e;
-		list_move_tail(&job->link, &e->run);
-		WRITE_ONCE(dsa->nr_queued, dsa->nr_queued - 1);
-	}
-	spin_unlock(&dsa->lock);
-}
-
-static bool others_wait(const struct iof_dsa_engine *e)
-{
-	return !list_empty(&e->run) || !llist_empty(&e->resumed) ||
-	       READ_ONCE(e->dsa->nr_queued);
-}
-
-/* Works on a job until it is not this engine's any more. */
-static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
-{
-	enum iof_dsa_step step;
-	int turn;
-
-	if (job->asked && !iof_dsa_stale(job) && !take_answer(job)) {
-		complete_job(e, job);
-		return;
-	}
-	for (turn = 0;; turn++) {
-		if (unlikely(iof_dsa_stale(job))) {
-			iof_dsa_abandon(job);
-			return;
-		}
-		if (turn >= TURN && others_wait(e)) {
-			take_queued(e);
-			list_add_tail(&job->link, &e->run);
-			return;
-		}
-		switch (job->phase) {
-		case DSA_PHASE_CHECK:
-			next_phase(job);
-			continue;
-		case DSA_PHASE_RUN:
-			step = iof_dsa_run(e, job);
-			break;
-		default:
-			step = iof_dsa_record(e, job);
-			if (step == DSA_STEP_DONE) {
-				complete_job(e, job);
-				return;
-			}
-		}
-		switch (step) {
-		case DSA_STEP_DONE:
-			next_phase(job);
-			break;
-		case DSA_STEP_FAULT:
-			if (job->fault.ask) {
-				iof_dsa_ask(e, job);
-				return;
-			}
-			fail(job, job->fault.status);
-			break;
-		case DSA_STEP_PARKED:
-			return;
-		case DSA_STEP_AGAIN:
-			if (turn == SEND_AFTER && e->nr_asking) {
-				iof_dsa_let_go(e);
-				iof_dsa_send_asked(e);
-			}
-			if (turn % 64 == 63) {
-				iof_dsa_let_go(e);
-				cond_resched();
-			}
-			break;
-		}
-	}
-}
-
-static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
-{
-	struct iof_dsa_job *next = list_first_entry_or_null(&e->run, struct iof_dsa_job, link);
-
-	if (next && next->asked && next->pri.code == IOF_PAGE_SUCCESS && !iof_dsa_stale(next)) {
-		iof_dsa_touch(e);
-		iof_dsa_warm(e, next);
-	}
-	work_on(e, job);
-	iof_dsa_let_go(e);
-}
-
-/* ---- engines ---- */
-
-static struct iof_dsa_job *next_job(struct iof_dsa_engine *e)
-{
-	struct iof_dsa_job *job;
-
-	take_resumed(e);
-	if (list_empty(&e->run))
-		take_queued(e);
-	job = list_first_entry_or_null(&e->run, struct iof_dsa_job, link);
-	if (job)
-		list_del(&job->link);
-	return job;
-}
-
-static bool must_sync(const struct iof_dsa_engine *e)
-{
-	return atomic_read(&e->sync_wanted) != atomic_read(&e->synced);
-}
-
-static bool has_work(const struct iof_dsa_engine *e)
-{
-	return !llist_empty(&e->resumed) || READ_ONCE(e->dsa->nr_queued) || must_sync(e) ||
-	       READ_ONCE(e->dsa->stopping);
-}
-
-/* Between jobs: whoever waits in iof_dsa_reset() learns that no old job is worked on here. */
-static void sync_engine(struct iof_dsa_engine *e)
-{
-	int wanted = atomic_read_acquire(&e->sync_wanted);
-	struct iof_dsa_job *job, *next;
-	LIST_HEAD(stale);
-
-	take_resumed(e);
-	list_for_each_entry_safe(job, next, &e->run, link)
-		if (iof_dsa_stale(job))
-			list_move_tail(&job->link, &stale);
-	list_for_each_entry_safe(job, next, &stale, link)
-		iof_dsa_abandon(job);
-	atomic_set_release(&e->synced, wanted);
-	wake_up_all(&e->dsa->reset_wq);
-}
-
-/* Looks for work for at most @ns. */
-static bool spin_for_work(struct iof_dsa_engine *e, u64 start, u64 ns)
-{
-	int i;
-
-	for (i = 1;; i++) {
-		if (has_work(e))
-			return true;
-		cpu_relax();
-		if (!(i % 32)) {
-			cond_resched();
-			if (ktime_get_ns() - start >= ns)
-				return false;
-		}
-	}
-}
-
-/*
- * For a while, work is likely to come sooner than a wake-up would take, unless whoever makes it
- * shares the processor with us: then it comes as soon as we sleep. Where spinning was in vain for
- * that reason it is left out, ever longer until it helps again.
- */
-static void doze(struct iof_dsa_engine *e)
-{
-	u64 start = ktime_get_ns(), asleep = start, now;
-	bool spun = !e->spins_left_out;
-
-	if (!spun) {
-		e->spins_left_out--;
-	} else if (spin_for_work(e, start, e->spin_ns)) {
-		e->spins_in_vain = 0;
-		now = ktime_get_ns() - start;
-		e->spin_ns = clamp_t(u64, 2 * now, MIN_SPIN_NS, MAX_SPIN_NS);
-		return;
-	} else {
-		asleep = ktime_get_ns();
-	}
-	set_bit(e->index, &e->dsa->sleeping);
-	smp_mb__after_atomic();		/* pairs with the barriers of those who wake */
-	wait_event_interruptible(e->wq, has_work(e) || !test_bit(e->index, &e->dsa->sleeping));
-	clear_bit(e->index, &e->dsa->sleeping);
-	if (!spun)
-		return;
-	now = ktime_get_ns();
-	if (now - asleep < e->spin_ns) {
-		e->spins_in_vain = min(2 * e->spins_in_vain + 1, MAX_LEFT_OUT);
-		e->spins_left_out = e->spins_in_vain;
-	}
-	e->spin_ns = now - start > MAX_SPIN_NS ? e->spin_ns / 2 : 2 * (now - start);
-	e->spin_ns = clamp_t(u64, e->spin_ns, MIN_SPIN_NS, MAX_SPIN_NS);
-}
-
-static int engine_main(void *arg)
-{
-	struct iof_dsa_engine *e = arg;
-
-	while (!kthread_should_stop()) {
-		struct iof_dsa_job *job;
-
-		if (must_sync(e)) {
-			iof_dsa_send_asked(e);
-			sync_engine(e);
-		}
-		if (e->nr_asking && !others_wait(e))
-			iof_dsa_send_asked(e);
-		job = next_job(e);
-		if (job)
-			run_job(e, job);
-		else
-			doze(e);
-	}
-	return 0;
-}
-
 /* ---- reset ---- */
 
 /* A new epoch: nothing queued is left, and nothing old fills the queue or holds up a drain. */
@@ -634,8 +332,7 @@ static struct iof_dsa_engine *new_engine(struct iof_dsa *dsa, unsigned int index
 		return NULL;
 	e->dsa = dsa;
 	e->index = index;
-	e->spin_ns = MIN_SPIN_NS;
-	init_llist_head(&e->resumed);
+		init_llist_head(&e->resumed);
 	init_waitqueue_head(&e->wq);
 	atomic_set(&e->sync_wanted, 0);
 	atomic_set(&e->synced, 0);
@@ -685,8 +382,9 @@ static int start_engines(struct iof_dsa *dsa)
 
 	for (i = 0; i < dsa->nr_engines; i++) {
 		struct iof_dsa_engine *e = dsa->engines[i];
-		struct task_struct *task = kthread_run(engine_main, e, "%s/%u", dsa->name, i);
+		struct task_struct *task;
 
+		task = kthread_run(iof_dsa_engine_main, e, "%s/%u", dsa->name, i);
 		if (IS_ERR(task))
 			return PTR_ERR(task);
 		e->task = task;

@@ -9,7 +9,8 @@
  * Engines never block on a fault: the job is put away, the engine goes on with another, so that
  * as many faults can be open as the queue is deep.
  *
- *   dsa.c        the queue, engines, life of a job, reset
+ *   dsa.c        the queue, where jobs begin and end, reset, making and unmaking
+ *   dsa_engine.c what an engine works on next, and for how long
  *   dsa_mem.c    access to memory by PASID and address; faults; completion records
  *   dsa_ops.c    what descriptors must look like and what the operations do
  *   dsa_batch.c  batches and drains
@@ -199,6 +200,10 @@ static inline void iof_dsa_leave_queue(struct iof_dsa_job *job)
 struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
 			    struct iof_dsa_job *parent);
 void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr);
+
+/* ---- dsa_engine.c ---- */
+
+int iof_dsa_engine_main(void *engine);
 
 /* ---- dsa_mem.c ---- */
 
