@@ -84,7 +84,7 @@ for how in '' '--resident 16K' '--engines 2 --pasids 3' '--sva'; do
 		cp $big other
 		printf '\377\376\375' | dd of=other bs=1 seek=$at conv=notrunc status=none
 		truncate -s 2000003 other
-		first=$(cmp $big other | sed 's/.*byte \([0-9]*\),.*/\1/' || true)
+		first=$(cmp $big other | sed -E 's/.*(byte|char) ([0-9]+),.*/\2/' || true)
 		# shellcheck disable=SC2086
 		expect 1 "$IOFAULT" page --op compare $how --json j $big other
 		is j "j['result'] == 'different' and j['files'][0]['differs_at'] == $((first - 1))"
