@@ -28,10 +28,22 @@ struct iof_machine {
 	struct iof_machine_slot devices[];
 };
 
+void iof_machine_device_defaults(struct iof_machine_device *device)
+{
+	device->credits = device->credits ?: 256;
+	device->engines = device->engines ?: 1;
+	device->queue_depth = device->queue_depth ?: 128;
+	device->max_pasids = device->max_pasids ?: 1u << 20;
+	device->pages_per_group = device->pages_per_group ?: 1;
+}
+
 /* What the device is made with: defaults filled in. -EINVAL: out of range. */
 static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int index,
 			      struct iof_dsa_config *config)
 {
+	struct iof_machine_device full = *dev;
+
+	iof_machine_device_defaults(&full);
 	if (dev->kind != IOF_MACHINE_DSA || dev->credits > IOF_DSA_MAX_CREDITS ||
 	    dev->engines > IOF_DSA_MAX_ENGINES || dev->queue_depth > IOF_DSA_MAX_QUEUE ||
 	    dev->max_pasids > IOF_DSA_MAX_PASIDS || dev->pages_per_group > IOF_DSA_MAX_GROUP)
@@ -39,17 +51,17 @@ static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int
 	if (dev->group_with < -1 || dev->group_with >= (int)index)
 		return -EINVAL;
 	*config = (struct iof_dsa_config){
-		.credits = dev->credits ?: 256,
-		.engines = dev->engines ?: 1,
-		.queue_depth = dev->queue_depth ?: 128,
-		.max_pasids = dev->max_pasids ?: 1u << 20,
-		.pages_per_group = dev->pages_per_group ?: 1,
+		.credits = full.credits,
+		.engines = full.engines,
+		.queue_depth = full.queue_depth,
+		.max_pasids = full.max_pasids,
+		.pages_per_group = full.pages_per_group,
 	};
 	/* A group is granted as a whole: one that needs more than there is would never be sent. */
 	return config->pages_per_group > config->credits ? -EINVAL : 0;
 }
 
-static int machine_check(const struct iof_machine_config *config)
+int iof_machine_check(const struct iof_machine_config *config)
 {
 	struct iof_dsa_config dsa;
 	unsigned int i;
@@ -111,7 +123,7 @@ int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_
 	unsigned int i;
 	int rc;
 
-	rc = machine_check(config);
+	rc = iof_machine_check(config);
 	if (rc)
 		return rc;
 	machine = kzalloc(struct_size(machine, devices, config->nr_devices), GFP_KERNEL);

@@ -33,6 +33,10 @@ struct iof_machine_config {
 	unsigned int mock_credits;	/* open page requests of a mock device; 0: 2^20 */
 };
 
+/* Replaces zeroes by what they stand for. */
+void iof_machine_device_defaults(struct iof_machine_device *device);
+/* 0, or -EINVAL: a value is outside its range. */
+int iof_machine_check(const struct iof_machine_config *config);
 /* 0, -EINVAL a value outside its range, -ENOMEM, -EEXIST the names are taken. */
 int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_space *space,
 		       struct iof_machine **out);

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * nodes.c - device nodes: /dev/iommu and /dev/vfio/devices/vfioN.
+ *
+ * /dev/iommu is a misc device, as Linux's own; the others are character devices of a class of ours
+ * below the devices of devices.c. (The class must not be called vfio-dev: that name is vfio.ko's,
+ * which would then refuse to load.) All are made 0660, so that the administrator's rule needs to
+ * name no more than a group.
+ *
+ * The list of nodes leads from an open file to what its publisher gave; a node is on it before
+ * anybody can open it. Everything here that outlives its removal because somebody holds a sysfs
+ * file is the kernel's own, so nothing has to be waited for.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/miscdevice.h>
+#include <linux/namei.h>
+
+#include "private.h"
+
+#define NODE_MODE	0660
+
+struct iof_plat_node {
+	struct list_head entry;		/* nodes; nodes_lock */
+	void *data;
+	struct miscdevice misc;		/* "iommu" only */
+	dev_t devt;			/* the rest: VFIO nodes only */
+	struct cdev *cdev;
+	struct device *parent;
+	struct device *device;
+};
+
+static LIST_HEAD(nodes);
+static DEFINE_SPINLOCK(nodes_lock);
+static dev_t first_devt;
+static struct class *node_class;
+
+static dev_t node_devt(const struct iof_plat_node *node)
+{
+	/* The number of a misc device is chosen while it is registered. */
+	return node->misc.name ? MKDEV(MISC_MAJOR, READ_ONCE(node->misc.minor)) : node->devt;
+}
+
+void *iof_plat_node_data(struct file *file)
+{
+	dev_t devt = file_inode(file)->i_rdev;
+	struct iof_plat_node *node;
+	void *data = NULL;
+
+	spin_lock(&nodes_lock);
+	list_for_each_entry(node, &nodes, entry) {
+		if (node_devt(node) == devt) {
+			data = node->data;
+			break;
+		}
+	}
+	spin_unlock(&nodes_lock);
+	return data;
+}
+
+static void enter_node(struct iof_plat_node *node)
+{
+	spin_lock(&nodes_lock);
+	/* /dev/iommu comes last and is opened most. */
+	list_add(&node->entry, &nodes);
+	spin_unlock(&nodes_lock);
+}
+
+static void leave_node(struct iof_plat_node *node)
+{
+	spin_lock(&nodes_lock);
+	list_del(&node->entry);
+	spin_unlock(&nodes_lock);
+}
+
+/* ---- /dev/iommu ---- */
+
+/* Asked before registering, which would fail too, but with a stack trace in the log. */
+static bool iommu_is_taken(void)
+{
+	struct path path;
+
+	if (kern_path("/sys/class/misc/iommu", 0, &path))
+		return false;
+	path_put(&path);
+	return true;
+}
+
+static int add_iommu(struct iof_plat_node *node, const struct file_operations *fops)
+{
+	int rc = -EEXIST;
+
+	node->misc.minor = MISC_DYNAMIC_MINOR;
+	node->misc.name = "iommu";
+	node->misc.nodename = "iommu";
+	node->misc.mode = NODE_MODE;
+	node->misc.fops = fops;
+	enter_node(node);
+	if (!iommu_is_taken())
+		rc = misc_register(&node->misc);
+	if (rc)
+		leave_node(node);
+	if (rc == -EEXIST)
+		pr_err("there is a /dev/iommu already: two cannot be had\n");
+	return rc;
+}
+
+/* ---- /dev/vfio/devices/vfioN ---- */
+
+static char *node_devnode(const struct device *dev, umode_t *mode)
+{
+	if (mode)
+		*mode = NODE_MODE;
+	return kasprintf(GFP_KERNEL, "vfio/devices/%s", dev_name(dev));
+}
+
+static int add_vfio(struct iof_plat_node *node, unsigned int index,
+		    const struct file_operations *fops)
+{
+	int rc;
+
+	node->parent = iof_device_in_sysfs(index);
+	if (WARN_ON(!node->parent))
+		return -EINVAL;
+	node->devt = first_devt + index;
+	node->cdev = cdev_alloc();
+	if (!node->cdev)
+		return -ENOMEM;
+	node->cdev->owner = THIS_MODULE;
+	node->cdev->ops = fops;
+	enter_node(node);
+	rc = cdev_add(node->cdev, node->devt, 1);
+	if (rc)
+		goto err_leave;
+	node->device = device_create(node_class, node->parent, node->devt, NULL, "vfio%u", index);
+	if (IS_ERR(node->device)) {
+		rc = PTR_ERR(node->device);
+		goto err_leave;
+	}
+	rc = iof_device_add_link(node->parent, node->device);
+	if (rc)
+		goto err_device;
+	return 0;
+
+err_device:
+	device_destroy(node_class, node->devt);
+err_leave:
+	leave_node(node);
+	/* Whether or not it was added: also drops the reference of cdev_alloc(). */
+	cdev_del(node->cdev);
+	return rc;
+}
+
+/* ---- both ---- */
+
+struct iof_plat_node *iof_plat_add_node(struct iof_plat_space *space, const char *name,
+					const struct file_operations *fops, void *data)
+{
+	struct iof_plat_node *node;
+	unsigned int index;
+	int rc = -EINVAL;
+
+	if (WARN_ON(space))
+		return ERR_PTR(-EINVAL);
+	node = kzalloc(sizeof(*node), GFP_KERNEL);
+	if (!node)
+		return ERR_PTR(-ENOMEM);
+	node->data = data;
+	if (!strcmp(name, "iommu"))
+		rc = add_iommu(node, fops);
+	else if (sscanf(name, "vfio/devices/vfio%u", &index) == 1)
+		rc = add_vfio(node, index, fops);
+	if (rc) {
+		kfree(node);
+		return ERR_PTR(rc);
+	}
+	return node;
+}
+
+void iof_plat_remove_node(struct iof_plat_node *node)
+{
+	if (node->misc.name) {
+		misc_deregister(&node->misc);
+	} else {
+		iof_device_remove_link(node->parent, node->device);
+		device_destroy(node_class, node->devt);
+		cdev_del(node->cdev);
+	}
+	leave_node(node);
+	kfree(node);
+}
+
+int iof_nodes_init(void)
+{
+	int rc = alloc_chrdev_region(&first_devt, 0, IOF_MAX_DEVICES, KBUILD_MODNAME);
+
+	if (rc)
+		return rc;
+	node_class = class_create("iofault-vfio");
+	if (IS_ERR(node_class)) {
+		unregister_chrdev_region(first_devt, IOF_MAX_DEVICES);
+		return PTR_ERR(node_class);
+	}
+	node_class->devnode = node_devnode;
+	return 0;
+}
+
+void iof_nodes_exit(void)
+{
+	class_destroy(node_class);
+	unregister_chrdev_region(first_devt, IOF_MAX_DEVICES);
+}
