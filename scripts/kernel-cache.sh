@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+#
+# scripts/kernel-cache.sh: what scripts/kernel-headers, kernel-image and kernel-source share; read with `.`
+# after $me (the name in messages) and $what (what is wanted, in words) are set. Debian's kernel packages are
+# downloaded with apt, which checks them, and unpacked in ${IOFAULT_CACHE:-~/.cache/iofault}, each set
+# in a folder laid out like /; nothing is installed. A set that is there costs no network. Runs may overlap.
+#
+# The caller defines
+#   look_up   sets $package, the name of the set's first package, from apt's lists; empty if they lack it
+#   others    prints the packages that belong to it, one per line (may print nothing); false: lists incomplete
+#   show DIR  prints the wanted path in a folder laid out like /; false if that is not there
+#   finish DIR  puts in order what was just unpacked (may do nothing)
+# and calls fetch, which ends the script if it succeeds; if it returns there was no download, and $reason
+# says why, so that the caller can look for something older. Exit 2: cannot be had here.
+LC_ALL=C
+export LC_ALL
+
+fail() {
+	echo "$me: $*" >&2
+	exit 2
+}
+
+for tool in apt-get apt-cache dpkg dpkg-deb flock; do
+	command -v "$tool" >/dev/null 2>&1 ||
+		fail "there is no $tool here: name a kernel tree in IOF_KERNEL instead"
+done
+arch=$(dpkg --print-architecture)
+series=6.12
+
+if [ -n "${IOFAULT_CACHE-}" ]; then
+	cache=$IOFAULT_CACHE
+elif [ -n "${XDG_CACHE_HOME-}" ]; then
+	cache=$XDG_CACHE_HOME/iofault
+elif [ -n "${HOME-}" ]; then
+	cache=$HOME/.cache/iofault
+else
+	fail "there is no home directory to keep $what in: name one in IOFAULT_CACHE"
+fi
+mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] ||
+	fail "cannot write to $cache: name another folder in IOFAULT_CACHE"
+cache=$(cd "$cache" && pwd)
+
+# The one package of a dependency list whose name has a given form.
+dependency() {
+	apt-cache depends "$1" 2>/dev/null |
+		sed -n "s/^[ |]*Depends: \($2\)\$/\1/p" | head -n 1
+}
+
+download() {
+	[ -n "$package" ] || return 1
+	more=$(others) || return 1
+	# shellcheck disable=SC2086 -- a list of names
+	(cd "$new" && rm -f ./*.deb &&
+		apt-get -q -o APT::Sandbox::User=root download "$package" $more >log 2>&1)
+}
+
+# The lists of a fresh machine may be absent or old: fetch them once if the first try fails.
+update() {
+	if [ "$(id -u)" -eq 0 ]; then
+		apt-get update -q
+	elif command -v sudo >/dev/null 2>&1; then
+		sudo -n apt-get update -q
+	else
+		return 1
+	fi >"$new/log" 2>&1 </dev/null
+}
+
+here() {
+	[ -n "$package" ] && show "$cache/$package"
+}
+
+fetch() {
+	look_up
+	here && exit 0
+	# One at a time from here on; whoever waited may find the work done. What a killed run left is rubbish.
+	exec 9>"$cache/lock"
+	flock 9
+	here && exit 0
+	rm -rf "$cache"/unpack.*
+	new=$(mktemp -d "$cache/unpack.XXXXXX")
+	trap 'rm -rf "$new"' EXIT
+	trap 'exit 129' HUP
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+
+	if ! download; then
+		update || true
+		look_up
+		here && exit 0
+		if ! download; then
+			reason=$(sed -n 's/^E: //p' "$new/log" 2>/dev/null | tail -n 1)
+			return 0
+		fi
+	fi
+	for deb in "$new"/*.deb; do
+		dpkg-deb -x "$deb" "$new/root" || fail "cannot unpack $deb"
+		rm "$deb"
+	done
+	finish "$new/root"
+	# Complete, and only now under its name: one step, nobody sees half of it.
+	rm -rf "$cache/$package.old"
+	[ ! -e "$cache/$package" ] || mv -T "$cache/$package" "$cache/$package.old"
+	mv -T "$new/root" "$cache/$package"
+	rm -rf "$cache/$package.old"
+	show "$cache/$package" || fail "the package $package is not laid out as expected"
+	exit 0
+}
