@@ -27,6 +27,7 @@ ENDINGS = {
     'tap-crashes': ('tap', 'echo 1..2; echo ok 1 - a; kill -SEGV $$', (1, 1, 0)),
     'tap-stops-early': ('tap', 'echo 1..2; echo ok 1 - a', (1, 1, 0)),
     'tap-bad-at-exit': ('tap', 'echo 1..1; echo ok 1 - a; exit 66', (1, 1, 0)),
+    'tap-has-nothing': ('tap', 'echo 1..0 \\# SKIP no such device here', (0, 0, 1)),
     'tap-says-nothing': ('tap', 'exit 0', (0, 1, 0)),
 }
 
