@@ -17,7 +17,7 @@ ARGS       ?=
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all deps demo check test audit bench kcheck install clean distclean help
+.PHONY: all deps demo check test audit bench kmod kcheck install clean distclean help
 
 all: deps $(BUILD)/build.ninja  ## build the library, the command, examples and tests (the default)
 	@ninja -C $(BUILD) -j $(JOBS)
@@ -31,7 +31,7 @@ deps:                           ## install the Debian packages that are missing 
 demo: all                       ## a software DMA engine works through a file; each page is a fault
 	@scripts/demo $(BUILD) $(ARGS)
 
-check: deps                     ## all tests: gcc, clang, ASan+UBSan, TSan; then kcheck and audit
+check: deps                     ## all tests: gcc, clang, ASan+UBSan, TSan; then kmod and audit
 	@scripts/check --jobs $(JOBS) $(ARGS)
 
 test: all                       ## the tests in the ordinary build only: quick
@@ -47,8 +47,11 @@ bench: deps                     ## measure, beside the peers, in a build of its 
 	@ninja -C build/bench -j $(JOBS)
 	@scripts/bench build/bench $(ARGS)
 
-kcheck: deps                    ## compile the shared rooms into a module against stock kernel headers
-	@scripts/kcheck $(ARGS)
+kmod: deps                      ## build iofault.ko against stock kernel headers (build/kmod)
+	@scripts/kmod $(ARGS)
+
+kcheck: deps                    ## the same, after a look whether its checks find what they should
+	@scripts/kmod --selftest
 
 install: all                    ## install library, headers, command, man page (PREFIX, DESTDIR)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
