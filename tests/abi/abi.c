@@ -4,17 +4,85 @@
  */
 #include "abi.h"
 
-bool abi_ours(void)
+#include <stdio.h>
+#include <unistd.h>
+
+bool abi_embedded(void)
 {
 	const char *kind = getenv("IOFAULT_WORLD");
 
 	return !kind || strcmp(kind, "kernel");
 }
 
+bool abi_ours(void)
+{
+	return abi_embedded() || !access("/sys/module/iofault", F_OK);
+}
+
+/* ---- the devices of the kernel's world, which are there already ---- */
+
+/* Where the devices that a test asked for begin. */
+static unsigned int first_device;
+
+static unsigned int attribute(unsigned int device, const char *name)
+{
+	unsigned int value = 0;
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/sys/bus/iofault/devices/dsa%u/%s", device, name);
+	file = fopen(path, "r");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%u", &value) != 1)
+		value = 0;
+	fclose(file);
+	return value;
+}
+
+/* A group has the number of its first member. */
+static bool in_group(unsigned int device, unsigned int group)
+{
+	char path[96], target[128], number[16];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/bus/iofault/devices/dsa%u/iommu_group", device);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = 0;
+	snprintf(number, sizeof(number), "/%u", group);
+	return !strcmp(strrchr(target, '/'), number);
+}
+
+static bool device_fits(unsigned int device, const struct iof_dsa_config *dsa)
+{
+	return attribute(device, "credits") == (dsa->credits ? dsa->credits : 256) &&
+	       attribute(device, "engines") == (dsa->engines ? dsa->engines : 1) &&
+	       attribute(device, "queue_depth") == (dsa->queue_depth ? dsa->queue_depth : 128) &&
+	       attribute(device, "max_pasids") == (dsa->max_pasids ? dsa->max_pasids : 1 << 20) &&
+	       attribute(device, "pages_per_group") ==
+		       (dsa->pages_per_group ? dsa->pages_per_group : 1) &&
+	       in_group(device, dsa->share_group ? device - 1 : device);
+}
+
+static bool find_devices(const struct iof_dsa_config *dsa, unsigned int nr_dsa)
+{
+	unsigned int i;
+
+	for (first_device = 0; attribute(first_device, "credits"); first_device++) {
+		for (i = 0; i < nr_dsa && device_fits(first_device + i, &dsa[i]); i++)
+			;
+		if (i == nr_dsa)
+			return true;
+	}
+	return false;
+}
+
 struct iof_world *abi_world(const struct iof_dsa_config *dsa, unsigned int nr_dsa)
 {
 	struct iof_world_config config = {
-		.kind = abi_ours() ? IOF_WORLD_EMBEDDED : IOF_WORLD_KERNEL,
+		.kind = abi_embedded() ? IOF_WORLD_EMBEDDED : IOF_WORLD_KERNEL,
 		.dsa = dsa,
 		.nr_dsa = nr_dsa,
 		.no_devices = !nr_dsa,
@@ -23,8 +91,10 @@ struct iof_world *abi_world(const struct iof_dsa_config *dsa, unsigned int nr_ds
 	struct iof_world *world;
 	int rc;
 
-	if (nr_dsa && !abi_ours())
+	if (nr_dsa && !abi_embedded() && !find_devices(dsa, nr_dsa)) {
+		print_message("no such devices here\n");
 		skip();
+	}
 	rc = iof_world_open(&config, &world);
 	if (rc == -ENOENT || rc == -EACCES)
 		skip();
@@ -298,12 +368,17 @@ int abi_answer(int fault_fd, uint32_t cookie, uint32_t code)
 
 /* ---- VFIO nodes ---- */
 
+const char *abi_vfio_path(unsigned int index)
+{
+	static char path[48];
+
+	snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u", first_device + index);
+	return path;
+}
+
 int abi_vfio(struct iof_world *world, unsigned int index)
 {
-	char path[] = "/dev/vfio/devices/vfio0";
-
-	path[sizeof(path) - 2] += index;
-	return iof_open(world, path, O_RDWR);
+	return iof_open(world, abi_vfio_path(index), O_RDWR);
 }
 
 int abi_bind(int dev_fd, int iommufd)

@@ -37,12 +37,17 @@
 #define assert_err(call, err)	assert_int_equal(call, -(err))
 #define assert_id(call)		assert_true((call) > 0)
 
-/* A world with mock devices and @dsa DMA engines; skips the test where it cannot be had. */
+/*
+ * A world with mock devices and @dsa DMA engines; skips the test where it cannot be had. Of the
+ * kernel's world, whose devices are what they are, neighbours are taken that fit.
+ */
 struct iof_world *abi_world(const struct iof_dsa_config *dsa, unsigned int nr_dsa);
 /* Everything of it is closed: asserts it. */
 void abi_world_close(struct iof_world *world);
 /* Whether the world is one of ours, where our own promises and test ops hold. */
 bool abi_ours(void);
+/* Whether it is the embedded one, which can be had many times and with any devices. */
+bool abi_embedded(void);
 
 int abi_iommu(struct iof_world *world);	/* a descriptor of /dev/iommu */
 
@@ -83,7 +88,9 @@ ssize_t abi_read_one(int fault_fd, struct iommu_hwpt_pgfault *rec);
 int abi_answer(int fault_fd, uint32_t cookie, uint32_t code);
 
 /* VFIO nodes. */
+/* In the order in which the test asked for them. The path lies in static memory. */
 int abi_vfio(struct iof_world *world, unsigned int index);
+const char *abi_vfio_path(unsigned int index);
 int abi_bind(int dev_fd, int iommufd);				/* the device id */
 int abi_attach(int dev_fd, uint32_t pt);			/* the HWPT in force */
 int abi_detach(int dev_fd);

@@ -4,6 +4,8 @@
  */
 #include "abi.h"
 
+#include <sys/mman.h>
+
 struct fix {
 	struct iof_world *world;
 	int fd, ioas;
@@ -205,22 +207,28 @@ static int check_refs(struct fix *f, void *memory, uint32_t refs)
 static void check_refs_counts_pins(void **state)
 {
 	struct fix *f = *state;
+	/* Pins of huge pages are not looked at. */
+	char *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0);
 	struct abi_mock mock, second;
 
-	assert_ok(check_refs(f, f->memory, 0));
-	assert_ok(abi_map(f->fd, f->ioas, f->memory, MEMORY, IOVA));
-	assert_ok(check_refs(f, f->memory, 0));
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	madvise(memory, MEMORY, MADV_NOHUGEPAGE);
+	assert_ok(check_refs(f, memory, 0));
+	assert_ok(abi_map(f->fd, f->ioas, memory, MEMORY, IOVA));
+	assert_ok(check_refs(f, memory, 0));
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
-	assert_ok(check_refs(f, f->memory, 1));
-	assert_err(check_refs(f, f->memory, 0), EIO);
+	assert_ok(check_refs(f, memory, 1));
+	assert_err(check_refs(f, memory, 0), EIO);
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &second));
-	assert_ok(check_refs(f, f->memory, 1));
+	assert_ok(check_refs(f, memory, 1));
 	assert_ok(abi_destroy(f->fd, mock.stdev));
-	assert_ok(check_refs(f, f->memory, 1));
+	assert_ok(check_refs(f, memory, 1));
 	assert_ok(abi_destroy(f->fd, second.stdev));
-	assert_ok(check_refs(f, f->memory, 0));
-	assert_err(check_refs(f, (char *)f->memory + 1, 0), EINVAL);
+	assert_ok(check_refs(f, memory, 0));
+	assert_err(check_refs(f, memory + 1, 0), EINVAL);
 	assert_err(check_refs(f, NULL, 0), EFAULT);
+	munmap(memory, MEMORY);
 }
 
 /* Outside the aperture nothing can be mapped. */
@@ -301,8 +309,10 @@ static void nested_data_and_its_cache(void **state)
 		int want = len >= 4 && len <= 8 ? 0 : -EINVAL;
 
 		cmd.data_len = len;
-		if (len == 4 || abi_ours() || want)
-			assert_int_equal(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), want);
+		/* What Linux 6.12 refuses and later ones take. */
+		if (!want && len != 4 && !abi_ours())
+			continue;
+		assert_int_equal(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), want);
 		if (!want)
 			assert_ok(abi_destroy(f->fd, cmd.out_hwpt_id));
 	}

@@ -85,7 +85,7 @@ void engine_open(struct engine *e, const struct iof_dsa_config *dsa,
 	e->world = abi_world(dsa ? dsa : &plain, 1);
 	config->error = engine_error;
 	config->arg = e;
-	ret = iof_pager_open(e->world, NULL, config, &e->pager);
+	ret = iof_pager_open(e->world, abi_vfio_path(0), config, &e->pager);
 	if (ret)
 		print_error("%s\n", iof_pager_error(NULL));
 	assert_ok(ret);
