@@ -17,7 +17,7 @@ ARGS       ?=
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all deps demo check test audit bench kmod kcheck install clean distclean help
+.PHONY: all deps demo check test audit bench kmod kcheck vm-check vm-shell vm-debug install clean distclean help
 
 all: deps $(BUILD)/build.ninja  ## build the library, the command, examples and tests (the default)
 	@ninja -C $(BUILD) -j $(JOBS)
@@ -53,6 +53,15 @@ kmod: deps                      ## build iofault.ko against stock kernel headers
 kcheck: deps                    ## the same, after a look whether its checks find what they should
 	@scripts/kmod --selftest
 
+vm-check: all                   ## run module, programs and tests on a stock kernel, in QEMU
+	@scripts/vm check --build $(BUILD) $(ARGS)
+
+vm-shell: all                   ## a prompt in that machine, with the module loaded
+	@scripts/vm shell --build $(BUILD) $(ARGS)
+
+vm-debug: all                   ## the same as vm-check on two debug kernels; building them takes hours
+	@scripts/vm debug --build $(BUILD) $(ARGS)
+
 install: all                    ## install library, headers, command, man page (PREFIX, DESTDIR)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
@@ -65,6 +74,6 @@ distclean:                      ## remove build/ as a whole
 	@rm -rf build
 
 help:                           ## print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 	@echo
 	@sed -n 's/^#   make/  make/p' Makefile

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""scripts/guest.py: a machine of a few seconds, for scripts/vm.
+
+Initramfs collects what goes into the guest and packs it with cpio; Machine is a running QEMU. The guest
+has two serial ports: the first is the kernel's console, the second carries what tests/vm/guest/runner
+tells. Both end in files of the run's folder, of which the second is followed. No disk, no network, no
+graphics; nothing of the host is visible inside but what was packed.
+"""
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import time
+
+QEMU = 'qemu-system-x86_64'
+# One emulator for everybody: results do not depend on who has /dev/kvm.
+EMULATED = ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2']
+# One instruction is one nanosecond of virtual time: for figures, not for races.
+COUNTED = ['-accel', 'tcg', '-icount', 'shift=0,sleep=off', '-cpu', 'max,erms=off,fsrm=off', '-smp', '1']
+MEMORY = '2G'
+# A kernel's oops ends the guest at once (-no-reboot). Caches are not merged, so that ours can be told from
+# others; an emulated processor that had to wait for the host is not locked up.
+KERNEL_WORDS = ('console=ttyS0 rdinit=/init panic=-1 oops=panic slab_nomerge nokaslr mitigations=off '
+                'printk.devkmsg=on watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60 '
+                'random.trust_cpu=on tsc=reliable')
+
+
+class Problem(Exception):
+    """Something that keeps the guest from being started, in words for the user."""
+
+
+def module_information(data):
+    """The key=value strings of a module."""
+    return dict(text.split('=', 1) for text in
+                re.findall(r'(?:^|\0)((?:vermagic|depends|name)=[^\0]*)', data.decode('latin-1')))
+
+
+class Initramfs:
+    def __init__(self, folder):
+        self.folder = folder
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in ('bin', 'dev', 'proc', 'sys', 'tmp', 'run', 'etc', 'usr/bin', 'vm/modules'):
+            os.makedirs(os.path.join(folder, name))
+        self.write('etc/passwd', 'root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n')
+        self.write('etc/group', 'root:x:0:\nnogroup:x:65534:\n')
+        self.busybox()
+
+    def path(self, name):
+        return os.path.join(self.folder, name.lstrip('/'))
+
+    def write(self, name, data, mode=0o644):
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'wb') as out:
+            out.write(data if isinstance(data, bytes) else data.encode())
+        os.chmod(path, mode)
+
+    def copy(self, source, name):
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.copyfile(source, path)
+        os.chmod(path, 0o755 if os.access(source, os.X_OK) else 0o644)
+
+    def busybox(self):
+        # busybox-static's may bear either name's package; what counts is that it needs no library.
+        program = shutil.which('busybox', path='/bin:/usr/bin')
+        if not program:
+            raise Problem('there is no busybox: scripts/deps installs busybox-static')
+        self.copy(program, 'bin/busybox')
+        names = subprocess.run([program, '--list'], stdout=subprocess.PIPE, text=True, check=True)
+        for name in names.stdout.split():
+            if name != 'busybox':
+                os.symlink('busybox', self.path('bin/' + name))
+
+    def program(self, source):
+        """A program goes to /usr/bin, the libraries that it has go where its loader looks."""
+        name = 'usr/bin/' + os.path.basename(source)
+        if os.path.exists(self.path(name)):
+            return
+        self.copy(source, name)
+        listed = subprocess.run(['ldd', source], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                text=True)
+        found = re.findall(r'(?:=> )?(/\S+) \(0x', listed.stdout)
+        if re.search(r'=> not found', listed.stdout):
+            raise Problem(f'{source} misses a library')
+        libc = [path for path in found if os.path.basename(path).startswith('libc.so')]
+        place = os.path.dirname(libc[0]) if libc else '/lib'
+        for path in found:
+            # The loader is asked for by its path; the others are looked for in the system's place.
+            is_loader = os.path.basename(path).startswith('ld-linux')
+            target = path if is_loader else os.path.join(place, os.path.basename(path))
+            if not os.path.exists(self.path(target)):
+                self.copy(os.path.realpath(path), target)
+                os.chmod(self.path(target), 0o755)
+
+    def module(self, source, name, release):
+        """A module, without debugging information, if it is one for this kernel: returns what it needs."""
+        with open(source, 'rb') as packed:
+            data = packed.read()
+        if source.endswith('.xz'):
+            data = lzma.decompress(data)
+        said = module_information(data)
+        if said.get('vermagic', '').split(' ')[0] != release:
+            raise Problem(f'{source} was built for {said.get("vermagic", "no kernel")}, not for {release}')
+        self.write(name, data)
+        subprocess.run(['strip', '--strip-debug', self.path(name)], check=True)
+        return [word for word in said.get('depends', '').split(',') if word]
+
+    def stock(self, wanted, modules, release):
+        """A module of the kernel itself and what it needs: their paths in the guest, in loading order."""
+        where = {}
+        for folder, _, names in os.walk(modules):
+            for name in names:
+                told = re.match(r'(.*)\.ko(\.xz)?$', name)
+                if told:
+                    where[told.group(1).replace('-', '_')] = os.path.join(folder, name)
+        order = []
+
+        def add(name):
+            if name not in where:
+                return      # built in, or not there: whoever loads it will see
+            target = f'/vm/modules/{name}.ko'
+            for needed in self.module(where[name], target, release):
+                if f'/vm/modules/{needed}.ko' not in order:
+                    add(needed.replace('-', '_'))
+            order.append(target)
+
+        add(wanted.replace('-', '_'))
+        return order
+
+    def pack(self, archive):
+        names = []
+        for folder, folders, files in os.walk(self.folder):
+            for name in folders + files:
+                names.append(os.path.relpath(os.path.join(folder, name), self.folder))
+        with open(archive, 'wb') as out:
+            done = subprocess.run(['cpio', '--quiet', '-o', '-H', 'newc', '-R', '0:0'],
+                                  cwd=self.folder, input='\n'.join(sorted(names)).encode(), stdout=out)
+        if done.returncode:
+            raise Problem('cpio failed')
+
+
+class Machine:
+    """QEMU with the guest. `lines` yields what the guest tells on its second port."""
+
+    def __init__(self, kernel, archive, words, folder, counted=False, terminal=False):
+        self.console = os.path.join(folder, 'console.log')
+        self.told = os.path.join(folder, 'told.log')
+        for name in (self.console, self.told):
+            open(name, 'wb').close()
+        command = [QEMU, *(COUNTED if counted else EMULATED), '-m', MEMORY, '-nodefaults', '-no-reboot',
+                   '-display', 'none', '-kernel', kernel, '-initrd', archive,
+                   '-append', KERNEL_WORDS + ' ' + words]
+        if terminal:
+            # Ctrl-C is the guest's; ctrl-a x ends the machine.
+            command += ['-chardev', 'stdio,id=terminal,mux=on,signal=off', '-serial', 'chardev:terminal',
+                        '-mon', 'chardev=terminal']
+        else:
+            command += ['-serial', 'file:' + self.console]
+        command += ['-serial', 'file:' + self.told]
+        try:
+            self.process = subprocess.Popen(command, stdin=None if terminal else subprocess.DEVNULL)
+        except FileNotFoundError:
+            raise Problem(f'there is no {QEMU}: scripts/deps installs qemu-system-x86') from None
+        self.position = 0
+        self.pending = b''
+
+    def lines(self):
+        """The whole lines that are new."""
+        with open(self.told, 'rb') as told:
+            told.seek(self.position)
+            data = told.read()
+        self.position += len(data)
+        *whole, self.pending = (self.pending + data).split(b'\n')
+        return [line.decode('ascii', 'replace').strip('\r') for line in whole]
+
+    def running(self):
+        return self.process.poll() is None
+
+    def wait(self, seconds):
+        """Waits until the machine is off; False if it is not in time."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def pause(self):
+        time.sleep(0.05)
+
+    def stop(self):
+        if self.running():
+            self.process.kill()
+        self.process.wait()
