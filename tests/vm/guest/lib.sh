@@ -51,9 +51,11 @@ snapshot() {
 }
 
 # left_since FILE: compares with an earlier snapshot, gives what is on its way some time, prints what is
-# there now and was not; true if that is nothing.
+# there now and was not; true if that is nothing. $patience: so many looks.
 left_since() {
-	for attempt in 1 2 3 4 5 6; do
+	attempt=0
+	while [ $attempt -lt ${patience:-6} ]; do
+		attempt=$((attempt + 1))
 		snapshot >/run/snapshot.now
 		comm_new "$1" /run/snapshot.now >/run/snapshot.new
 		[ -s /run/snapshot.new ] || return 0
