@@ -10,7 +10,7 @@
  * Rules:
  * - Whoever takes a group off attach->open, under queue->lock, is the one who answers it.
  * - A group can be taken away while a reader copies it; its record lives until both have finished.
- * - Between taking and the driver's page_response the group counts in attach->answering, and a
+ * - Between taking and the driver's page_responses the group counts in attach->answering, and a
  *   sweep waits for that to reach zero: so the attachment, the HWPT and the device outlive the
  *   answer.
  * - queue->lock is held to link and unlink, in O(1); never across a copy, an allocation or an
@@ -123,21 +123,27 @@ static void answer_taken(struct iof_fault_queue *queue, struct iof_taken *taken,
 
 /* ---- as a sink of attachments ---- */
 
-static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_fault_group *g)
+static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_attach *attach,
+				struct list_head *groups)
 {
 	struct iof_fault_queue *queue = from_sink(sink);
+	struct iof_fault_group *g;
 	bool was_empty;
+	int nr = 0;
 
 	spin_lock(&queue->lock);
 	if (queue->closed) {
 		spin_unlock(&queue->lock);
 		return false;
 	}
-	g->state = IOF_GROUP_QUEUED;
-	list_add_tail(&g->node, &queue->inbox);
-	list_add_tail(&g->open_node, &g->attach->open);
+	list_for_each_entry(g, groups, node) {
+		g->state = IOF_GROUP_QUEUED;
+		list_add_tail(&g->open_node, &attach->open);
+		nr++;
+	}
+	list_splice_tail_init(groups, &queue->inbox);
 	was_empty = !queue->nr_queued;
-	count_queued(queue, 1);
+	count_queued(queue, nr);
 	spin_unlock(&queue->lock);
 
 	if (was_empty && wq_has_sleeper(&queue->readable))

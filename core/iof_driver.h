@@ -43,15 +43,28 @@ enum iof_page_code {
 	IOF_PAGE_FAILURE = 2,
 };
 
+struct iof_page_answer {
+	struct iof_page_req req;	/* the group's LAST page */
+	enum iof_page_code code;
+};
+
 /*
  * Reports one page request. Sleepable context, any thread, in the order in which the device sent
- * them. 0: taken; if the request was LAST, ops->page_response is called exactly once for its group,
+ * them. 0: taken; if the request was LAST, ops->page_responses answers its group exactly once,
  * maybe before this returns. For a page that is not LAST no response is owed, and an error (-EINVAL
  * nobody listens, -ENOSPC beyond the device's credits, -ENOMEM) only informs: the group is
  * remembered as broken, unless memory fails even for that, and its LAST page is answered INVALID. A
  * LAST page is always answered, also when this returns an error.
  */
 int iof_report_page_req(struct iof_hwdev *dev, const struct iof_page_req *req);
+
+/*
+ * Reports @nr page requests, in order, as so many calls of iof_report_page_req() would, but for
+ * less: what is common to them is done once. LAST pages that follow each other may need their
+ * credits at the same time, including those that will be refused. What the calls would have
+ * returned is only counted (iof_hwdev_get_stats()).
+ */
+void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr);
 
 /*
  * The device was reset, or its request queue overflowed: it will not finish the groups that it has
@@ -191,12 +204,12 @@ struct iof_driver_ops {
 	int (*attach)(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 		      struct iof_domain *old);
 	/*
-	 * The one answer to a group; @req is its LAST page. Called in sleepable context without
-	 * locks of the core, from whichever thread answers; groups of one device may be answered
-	 * concurrently. Cannot fail.
+	 * The one answer to each of @nr groups of the device, at least one, in the order in which
+	 * they were given. Called in sleepable context without locks of the core, from whichever
+	 * thread answers; other groups of the device may be answered concurrently. Cannot fail.
 	 */
-	void (*page_response)(struct iof_hwdev *dev, const struct iof_page_req *req,
-			      enum iof_page_code code);
+	void (*page_responses)(struct iof_hwdev *dev, const struct iof_page_answer *answers,
+			       u32 nr);
 };
 
 /* Embedded in the driver's own device struct; the upper part is filled in before registration. */

@@ -390,11 +390,13 @@ struct iof_attach;
 
 struct iof_fault_sink_ops {
 	/*
-	 * A complete group for g->attach. Under iof_group.fault_lock: O(1), no sleep. True: the
-	 * sink owns the group now and sees to its one answer (iof_iopf_respond()). False: nobody
-	 * can answer any more; the caller does, with INVALID.
+	 * Complete groups for @attach, at most IOF_TAKEN_MOST, by struct iof_fault_group.node in
+	 * the order of their LAST pages. Under iof_group.fault_lock: no sleep. True: the sink owns
+	 * them now, has emptied the list and sees to their one answer each (iof_iopf_respond()).
+	 * False: nobody can answer any more; the caller does, with INVALID.
 	 */
-	bool (*deliver)(struct iof_fault_sink *sink, struct iof_fault_group *g);
+	bool (*deliver)(struct iof_fault_sink *sink, struct iof_attach *attach,
+			struct list_head *groups);
 	/*
 	 * The attachment is out of reach of new faults: answer INVALID whatever of it is open, and
 	 * return when answers that others are giving have reached the driver. May sleep, cannot

@@ -31,15 +31,18 @@ static struct iof_fault_group *alloc_group(struct iof_hwdev *dev)
 	return g;
 }
 
-static bool take_credit(struct iof_hwdev_core *core)
+/* Takes up to @want credits, as many as there are. */
+static u32 take_credits(struct iof_hwdev_core *core, u32 want)
 {
 	int used = atomic_read(&core->in_use);
+	int take;
 
 	do {
-		if (used >= (int)core->dev->credits)
-			return false;
-	} while (!atomic_try_cmpxchg(&core->in_use, &used, used + 1));
-	return true;
+		take = min_t(int, core->dev->credits - used, want);
+		if (take <= 0)
+			return 0;
+	} while (!atomic_try_cmpxchg(&core->in_use, &used, used + take));
+	return take;
 }
 
 /* A free record, or NULL. Fetches the next one, which was another processor's a moment ago. */
@@ -74,40 +77,52 @@ static struct iof_fault_group *take_group(struct iof_hwdev_core *core)
 }
 
 /*
- * Takes one credit and the records that one more page may need: a group, and for a page that is not
- * LAST (@page not NULL) a page record. -ENOSPC no credit left, -ENOMEM.
+ * Takes a credit and a record for each of @nr LAST pages, at most IOF_TAKEN_MOST. Returns how many
+ * got theirs; for the first that did not, *rc says why: -ENOSPC no credit left, -ENOMEM.
  */
-static int take_records(struct iof_hwdev_core *core, struct iof_fault_group **group,
-			struct iof_fault_page **page)
+static u32 take_groups(struct iof_hwdev_core *core, struct iof_fault_group **groups, u32 nr,
+		       int *rc)
 {
-	struct iof_fault_page *p = NULL;
-	struct iof_fault_group *g;
+	u32 have = take_credits(core, nr), i;
 
-	if (!take_credit(core))
-		return -ENOSPC;
+	*rc = have < nr ? -ENOSPC : 0;
+	if (!have)
+		return 0;
 	spin_lock(&core->pool_lock);
-	g = take_spare(core);
-	if (page) {
-		p = list_first_entry_or_null(&core->free_pages, struct iof_fault_page, node);
-		if (p)
-			list_del(&p->node);
-	}
+	/* After the first that is missing none is taken, so that there is nothing to put back. */
+	for (i = 0; i < have; i++)
+		groups[i] = i && !groups[i - 1] ? NULL : take_spare(core);
 	spin_unlock(&core->pool_lock);
+	for (i = 0; i < have; i++) {
+		groups[i] = groups[i] ?: alloc_group(core->dev);
+		if (groups[i])
+			continue;
+		*rc = -ENOMEM;
+		atomic_sub(have - i, &core->in_use);
+		break;
+	}
+	return i;
+}
 
-	if (!g)
-		g = alloc_group(core->dev);
-	if (page && !p)
-		p = kmalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
-	if (!g || (page && !p))
-		goto err_free;
-	*group = g;
-	if (page)
-		*page = p;
-	return 0;
+/* The same for one page that is not LAST: the group it may be the first of, and a page record. */
+static int take_page(struct iof_hwdev_core *core, struct iof_fault_group **group,
+		     struct iof_fault_page **page)
+{
+	int rc;
 
-err_free:
-	kfree(p);
-	kfree(g);
+	if (!take_groups(core, group, 1, &rc))
+		return rc;
+	spin_lock(&core->pool_lock);
+	*page = list_first_entry_or_null(&core->free_pages, struct iof_fault_page, node);
+	if (*page)
+		list_del(&(*page)->node);
+	spin_unlock(&core->pool_lock);
+	if (!*page)
+		*page = kmalloc(sizeof(**page), GFP_KERNEL_ACCOUNT);
+	if (*page)
+		return 0;
+	kfree(*group);
+	*group = NULL;
 	atomic_dec(&core->in_use);
 	return -ENOMEM;
 }
@@ -167,19 +182,35 @@ static void return_group(struct iof_returning *back, struct iof_fault_group *g)
 		back->last = &g->free;
 }
 
+/* The driver hears of answers that the core has counted. */
+static void answer_device(struct iof_hwdev *dev, const struct iof_page_answer *answers, u32 nr)
+{
+	u32 count[ARRAY_SIZE(dev->core->answered)] = {};
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		count[answers[i].code]++;
+	for (i = 0; i < ARRAY_SIZE(count); i++) {
+		if (count[i])
+			atomic64_add(count[i], &dev->core->answered[i]);
+	}
+	dev->ops->page_responses(dev, answers, nr);
+}
+
 void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 {
+	struct iof_page_answer answers[IOF_TAKEN_MOST];
 	struct iof_hwdev *dev[IOF_TAKEN_MOST];
-	struct iof_page_req req[IOF_TAKEN_MOST];
 	struct iof_returning back;
-	u32 i;
+	u32 i, end;
 
 	begin_returning(&back, taken[0].group->dev->core);
 	for (i = 0; i < nr; i++) {
 		struct iof_fault_group *g = taken[i].group;
 
 		dev[i] = g->dev;
-		req[i] = g->req;
+		answers[i].req = g->req;
+		answers[i].code = taken[i].code;
 		if (dev[i]->core != back.core) {
 			give_back(&back);
 			begin_returning(&back, dev[i]->core);
@@ -190,9 +221,10 @@ void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 			return_group(&back, g);
 	}
 	give_back(&back);
-	for (i = 0; i < nr; i++) {
-		atomic64_inc(&dev[i]->core->answered[taken[i].code]);
-		dev[i]->ops->page_response(dev[i], &req[i], taken[i].code);
+	for (i = 0; i < nr; i = end) {
+		for (end = i + 1; end < nr && dev[end] == dev[i]; end++)
+			;
+		answer_device(dev[i], &answers[i], end - i);
 	}
 }
 
@@ -312,22 +344,60 @@ static bool is_switching(struct iof_group *group, u32 pasid, const struct iof_at
 }
 
 /*
- * Hands a complete group to the sink of its attachment. False: nobody will answer it, and the
- * caller must. Under fault_lock.
+ * Complete groups on their way to sinks: those that follow each other for one attachment go
+ * together. Under fault_lock, until what is @refused is answered by the caller.
  */
-static bool deliver(struct iof_fault_group *g, struct iof_attach *attach)
+struct iof_delivery {
+	struct iof_attach *attach;
+	struct list_head groups, refused;	/* struct iof_fault_group.node */
+	u32 nr_groups;
+};
+
+static void begin_delivery(struct iof_delivery *to)
 {
-	if (!attach || !attach->sink)
-		return false;
-	g->attach = attach;
-	g->dev_id = attach->dev_id;
-	return attach->sink->ops->deliver(attach->sink, g);
+	to->attach = NULL;
+	INIT_LIST_HEAD(&to->groups);
+	INIT_LIST_HEAD(&to->refused);
+	to->nr_groups = 0;
 }
 
-static void refuse(struct iof_fault_group *g)
+static void deliver_collected(struct iof_delivery *to)
 {
-	atomic64_inc(&g->dev->core->refused);
-	iof_iopf_respond(g, IOF_PAGE_INVALID);
+	struct iof_fault_sink *sink;
+
+	if (!to->nr_groups)
+		return;
+	sink = to->attach->sink;
+	if (!sink->ops->deliver(sink, to->attach, &to->groups))
+		list_splice_tail_init(&to->groups, &to->refused);
+	to->nr_groups = 0;
+}
+
+static void deliver(struct iof_delivery *to, struct iof_fault_group *g, struct iof_attach *attach)
+{
+	if (!attach || !attach->sink) {
+		list_add_tail(&g->node, &to->refused);
+		return;
+	}
+	if (attach != to->attach || to->nr_groups == IOF_TAKEN_MOST) {
+		deliver_collected(to);
+		to->attach = attach;
+	}
+	g->attach = attach;
+	g->dev_id = attach->dev_id;
+	list_add_tail(&g->node, &to->groups);
+	to->nr_groups++;
+}
+
+/* Answers what nobody else will. */
+static void refuse_list(struct list_head *refused)
+{
+	struct iof_fault_group *g, *next;
+
+	list_for_each_entry_safe(g, next, refused, node) {
+		atomic64_inc(&g->dev->core->refused);
+		iof_iopf_respond(g, IOF_PAGE_INVALID);
+	}
 }
 
 /* ---- reporting ---- */
@@ -335,6 +405,7 @@ static void refuse(struct iof_fault_group *g)
 /* The device sent a LAST page that no record can be had for: answer it all the same. */
 static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
+	const struct iof_page_answer answer = { .req = *req, .code = IOF_PAGE_INVALID };
 	struct iof_hwdev_core *core = dev->core;
 	struct iof_fault_group *partial;
 
@@ -346,53 +417,63 @@ static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *
 	if (partial)
 		recycle(partial);
 	atomic64_inc(&core->refused);
-	atomic64_inc(&core->answered[IOF_PAGE_INVALID]);
-	dev->ops->page_response(dev, req, IOF_PAGE_INVALID);
+	answer_device(dev, &answer, 1);
 }
 
-static int report_last(struct iof_hwdev *dev, const struct iof_page_req *req)
+/* The device sent the LAST page @req: @spare is a record with a credit for it. Under fault_lock. */
+static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req,
+			   struct iof_fault_group *spare, struct iof_delivery *to,
+			   struct list_head *unused)
 {
-	struct iof_hwdev_core *core = dev->core;
-	struct iof_group *group = core->group;
-	struct iof_fault_group *g, *partial, *spare = NULL;
-	struct iof_attach *attach;
-	bool taken = true;
-	int rc;
+	struct iof_group *group = dev->core->group;
+	struct iof_attach *attach = route(dev, req_pasid(req));
+	struct iof_fault_group *g = find_partial(dev->core, req);
 
-	atomic64_inc(&core->groups);
-	rc = take_records(core, &g, NULL);
-	if (rc) {
-		refuse_unrecorded(dev, req);
-		return rc;
-	}
-
-	spin_lock(&group->fault_lock);
-	attach = route(dev, req_pasid(req));
-	partial = find_partial(core, req);
-	if (partial) {
-		unhash_partial(core, partial);
-		spare = g;
-		g = partial;
+	if (g) {
+		unhash_partial(dev->core, g);
+		/* The group has the credit, the record was not needed. */
+		list_add_tail(&spare->node, unused);
 		if (g->attach != attach)
 			g->broken = true;
+	} else {
+		g = spare;
 	}
 	g->req = *req;
 	g->nr_pages++;
 	if (g->broken)
-		taken = false;
+		list_add_tail(&g->node, &to->refused);
 	else if (is_switching(group, req_pasid(req), attach))
 		list_add_tail(&g->node, &group->parked);
 	else
-		taken = deliver(g, attach);
-	spin_unlock(&group->fault_lock);
+		deliver(to, g, attach);
+}
 
-	/* The group has the credit, the record was not needed. */
-	if (spare)
-		recycle(spare);
-	if (taken)
-		return 0;
-	refuse(g);
-	return -EINVAL;
+/* @nr LAST pages, at most IOF_TAKEN_MOST. What became of the last of them. */
+static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr)
+{
+	struct iof_fault_group *spare[IOF_TAKEN_MOST];
+	struct iof_hwdev_core *core = dev->core;
+	struct iof_delivery to;
+	LIST_HEAD(unused);
+	u32 have, i;
+	int rc;
+
+	atomic64_add(nr, &core->groups);
+	have = take_groups(core, spare, nr, &rc);
+	begin_delivery(&to);
+	spin_lock(&core->group->fault_lock);
+	for (i = 0; i < have; i++)
+		complete_group(dev, &reqs[i], spare[i], &to, &unused);
+	deliver_collected(&to);
+	spin_unlock(&core->group->fault_lock);
+
+	recycle_list(&unused);
+	if (!rc && !list_empty(&to.refused))
+		rc = -EINVAL;
+	refuse_list(&to.refused);
+	for (i = have; i < nr; i++)
+		refuse_unrecorded(dev, &reqs[i]);
+	return rc;
 }
 
 static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
@@ -406,7 +487,7 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	LIST_HEAD(drop);
 	int rc;
 
-	rc = take_records(core, &g, &page);
+	rc = take_page(core, &g, &page);
 	/* The page is lost: its group must be known as broken when the last one comes. */
 	if (rc)
 		g = take_group(core);
@@ -442,12 +523,32 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	return -EINVAL;
 }
 
+static bool is_last(const struct iof_page_req *req)
+{
+	return req->flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE;
+}
+
 int iof_report_page_req(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
 	atomic64_inc(&dev->core->requests);
-	if (req->flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE)
-		return report_last(dev, req);
-	return report_partial(dev, req);
+	return is_last(req) ? report_last(dev, req, 1) : report_partial(dev, req);
+}
+
+void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr)
+{
+	u32 i, end;
+
+	atomic64_add(nr, &dev->core->requests);
+	for (i = 0; i < nr; i = end) {
+		end = i + 1;
+		if (!is_last(&reqs[i])) {
+			(void)report_partial(dev, &reqs[i]);
+			continue;
+		}
+		while (end < nr && end - i < IOF_TAKEN_MOST && is_last(&reqs[end]))
+			end++;
+		(void)report_last(dev, &reqs[i], end - i);
+	}
 }
 
 void iof_report_reset(struct iof_hwdev *dev)
@@ -504,32 +605,25 @@ void iof_iopf_switch_begin(struct iof_group *group, u32 pasid)
 	spin_unlock(&group->fault_lock);
 }
 
-/* Sends the parked groups where they belong now, those that nobody takes to @refused. */
-static void unpark(struct iof_group *group, struct list_head *refused)
+/* Sends the parked groups where they belong now. Under fault_lock. */
+static void unpark(struct iof_group *group, struct iof_delivery *to)
 {
 	struct iof_fault_group *g, *next;
 
 	group->switching = false;
+	begin_delivery(to);
 	list_for_each_entry_safe(g, next, &group->parked, node) {
 		list_del(&g->node);
-		if (!deliver(g, route(g->dev, req_pasid(&g->req))))
-			list_add_tail(&g->node, refused);
+		deliver(to, g, route(g->dev, req_pasid(&g->req)));
 	}
-}
-
-static void refuse_list(struct list_head *refused)
-{
-	struct iof_fault_group *g, *next;
-
-	list_for_each_entry_safe(g, next, refused, node)
-		refuse(g);
+	deliver_collected(to);
 }
 
 void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *new)
 {
 	struct iof_hwdev_core *core;
+	struct iof_delivery to;
 	struct iof_attach *old;
-	LIST_HEAD(refused);
 	LIST_HEAD(drop);
 
 	lockdep_assert_held(&group->lock);
@@ -544,22 +638,22 @@ void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *
 		list_for_each_entry(core, &group->hwdevs, group_node)
 			break_partials(core, old, &drop);
 	}
-	unpark(group, &refused);
+	unpark(group, &to);
 	spin_unlock(&group->fault_lock);
 	recycle_list(&drop);
-	refuse_list(&refused);
+	refuse_list(&to.refused);
 }
 
 void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid)
 {
-	LIST_HEAD(refused);
+	struct iof_delivery to;
 
 	lockdep_assert_held(&group->lock);
 	spin_lock(&group->fault_lock);
 	WARN_ON(group->switching_pasid != pasid);
-	unpark(group, &refused);
+	unpark(group, &to);
 	spin_unlock(&group->fault_lock);
-	refuse_list(&refused);
+	refuse_list(&to.refused);
 }
 
 /* ---- a device comes and goes ---- */

@@ -55,12 +55,17 @@ static void resolve_work(struct work_struct *work)
 	iof_iopf_respond(g, fault_in(sva, g) ? IOF_PAGE_SUCCESS : IOF_PAGE_INVALID);
 }
 
-static bool sva_deliver(struct iof_fault_sink *sink, struct iof_fault_group *g)
+static bool sva_deliver(struct iof_fault_sink *sink, struct iof_attach *attach,
+			struct list_head *groups)
 {
 	struct iof_sva *sva = container_of(sink, struct iof_sva, sink);
+	struct iof_fault_group *g, *next;
 
-	INIT_WORK(&g->work, resolve_work);
-	queue_work(sva->wq, &g->work);
+	list_for_each_entry_safe(g, next, groups, node) {
+		list_del(&g->node);
+		INIT_WORK(&g->work, resolve_work);
+		queue_work(sva->wq, &g->work);
+	}
 	return true;
 }
 

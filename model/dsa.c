@@ -49,9 +49,25 @@ void iof_dsa_resume(struct iof_dsa_job *job)
 	wake_engine(e);
 }
 
-static void pri_resume(struct iof_pri_slot *slot)
+/* Those of one engine together, so that it is disturbed once. */
+static void pri_resume(struct iof_pri_slot *const *slots, u32 nr)
 {
-	iof_dsa_resume(iof_dsa_job_of(slot));
+	u32 i = 0;
+
+	while (i < nr) {
+		struct iof_dsa_job *last = iof_dsa_job_of(slots[i]), *job = last;
+		struct iof_dsa_engine *e = last->engine;
+
+		/* Its engine takes the stack from the top: what was first is last in the chain. */
+		while (++i < nr && iof_dsa_job_of(slots[i])->engine == e) {
+			struct iof_dsa_job *next = iof_dsa_job_of(slots[i]);
+
+			next->ready.next = &job->ready;
+			job = next;
+		}
+		llist_add_batch(&job->ready, &last->ready, &e->resumed);
+		wake_engine(e);
+	}
 }
 
 /* ---- the life of a job ---- */

@@ -235,22 +235,19 @@ void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		return;
 	}
 	/* The usual case; see iof_dsa_send_asked(). */
-	e->asking[e->nr_asking].job = job;
-	e->asking[e->nr_asking++].page = pages[0];
+	e->asking[e->nr_asking++] = (struct iof_pri_single){ &job->pri, job->desc.pasid, pages[0] };
 	if (e->nr_asking == DSA_ASK_TOGETHER)
 		iof_dsa_send_asked(e);
 }
 
 void iof_dsa_send_asked(struct iof_dsa_engine *e)
 {
-	u32 i;
+	u32 nr = e->nr_asking;
 
-	for (i = 0; i < e->nr_asking; i++) {
-		struct iof_dsa_job *job = e->asking[i].job;
-
-		iof_pri_send(&job->pri, job->desc.pasid, &e->asking[i].page, 1);
-	}
+	if (!nr)
+		return;
 	e->nr_asking = 0;
+	iof_pri_send_singles(&e->dsa->mdev.pri, e->asking, nr);
 }
 
 /* ---- completion records ---- */

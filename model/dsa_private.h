@@ -30,7 +30,7 @@
 /* Most that one piece of work copies. */
 #define DSA_CHUNK	(16 * DSA_PAGE)
 
-#define DSA_ASK_TOGETHER 16
+#define DSA_ASK_TOGETHER 32	/* at most IOF_PRI_TOGETHER */
 
 struct iof_dsa_engine;
 
@@ -59,7 +59,8 @@ struct iof_dsa_fault {
 
 struct iof_dsa_job {
 	struct dsa_hw_desc desc;
-	struct iof_pri_slot pri;
+	/* What whoever answers touches is one cache line. */
+	struct iof_pri_slot pri ____cacheline_aligned_in_smp;
 	struct llist_node ready;	/* engine->resumed, or dsa->free[] */
 	struct list_head link;		/* dsa->queue, engine->run, dsa->drains, dsa->batches */
 	struct iof_dsa *dsa;
@@ -103,21 +104,19 @@ struct iof_dsa_engine {
 	unsigned int index;
 	struct task_struct *task;
 	struct iof_tlb tlb;
-	struct llist_head resumed;	/* pushed by anybody, emptied by the engine */
 	wait_queue_head_t wq;
 	atomic_t sync_wanted, synced;	/* see iof_dsa_reset() */
+	/* Pushed by anybody, emptied by the engine; alone, since both sides write it. */
+	struct llist_head resumed ____cacheline_aligned_in_smp;
 
 	/* The engine's own: */
-	struct list_head run;		/* struct dsa_job.link, in order */
+	struct list_head run ____cacheline_aligned_in_smp;	/* struct iof_dsa_job.link */
 	bool inside;			/* in a stretch: see iof_dsa_touch() */
 	u64 spin_ns;			/* how long to look for work before sleeping */
 	unsigned int spins_in_vain;	/* see doze() */
 	unsigned int spins_left_out;
 	/* Page requests of jobs in its hands, sent together while there is other work. */
-	struct {
-		struct iof_dsa_job *job;
-		struct iof_pri_page page;
-	} asking[DSA_ASK_TOGETHER];
+	struct iof_pri_single asking[DSA_ASK_TOGETHER];
 	u32 nr_asking;
 	u8 *buf[2];			/* DSA_PAGE bytes each */
 	u8 *fill;			/* DSA_PAGE + 8 bytes of fill_pattern, repeated */

@@ -362,10 +362,10 @@ static int model_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new
 	return 0;
 }
 
-static void model_page_response(struct iof_hwdev *dev, const struct iof_page_req *req,
-				enum iof_page_code code)
+static void model_page_responses(struct iof_hwdev *dev, const struct iof_page_answer *answers,
+				 u32 nr)
 {
-	iof_pri_response(&iof_mdev_of(dev)->pri, req, code);
+	iof_pri_responses(&iof_mdev_of(dev)->pri, answers, nr);
 }
 
 const struct iof_driver_ops iof_model_driver_ops = {
@@ -375,7 +375,7 @@ const struct iof_driver_ops iof_model_driver_ops = {
 	.alloc_nested = model_alloc_nested,
 	.alloc_sva = model_alloc_sva,
 	.attach = model_attach,
-	.page_response = model_page_response,
+	.page_responses = model_page_responses,
 };
 
 void iof_mdev_init(struct iof_mdev *mdev)

@@ -316,8 +316,8 @@ static int mock_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 }
 
 /* Nothing waits for the answer here; the core has counted it. */
-static void mock_page_response(struct iof_hwdev *dev, const struct iof_page_req *req,
-			       enum iof_page_code code)
+static void mock_page_responses(struct iof_hwdev *dev, const struct iof_page_answer *answers,
+				u32 nr)
 {
 }
 
@@ -327,7 +327,7 @@ static const struct iof_driver_ops mock_driver_ops = {
 	.alloc_paging = mock_alloc_paging,
 	.alloc_nested = mock_alloc_nested,
 	.attach = mock_attach,
-	.page_response = mock_page_response,
+	.page_responses = mock_page_responses,
 };
 
 struct iof_mock_device *iof_mock_of(struct iof_hwdev *dev)

@@ -260,25 +260,39 @@ struct iof_pri_page {
 	u32 perm;			/* IOMMU_PGFAULT_PERM_* */
 };
 
+/* A group of one page, to be sent. */
+struct iof_pri_single {
+	struct iof_pri_slot *slot;
+	u32 pasid;
+	struct iof_pri_page page;
+};
+
+#define IOF_PRI_TOGETHER	32	/* groups sent together, slots whose waits end together */
+
 /* The page-request interface of a device: VT-d 7.4, PCIe 10.4. */
 struct iof_pri {
 	struct iof_hwdev *hwdev;
 	struct iof_pri_slot **slots;	/* by index; fixed after init */
 	u32 nr_slots;
-	/* A slot's wait is over; its owner is free to act. Any thread, must not sleep. */
-	void (*resume)(struct iof_pri_slot *slot);
-	atomic_t credits;		/* free ones */
+	/* The waits of @nr slots are over: their owners may act. Any thread, must not sleep. */
+	void (*resume)(struct iof_pri_slot *const *slots, u32 nr);
 	atomic_t nr_starved;
 	spinlock_t lock;		/* starved */
 	struct list_head starved;	/* first come, first served */
-	atomic64_t groups, stalls;
-	/* How long groups were open, in ns: as struct iof_vfio_dsa_latency has it. */
-	atomic64_t latency_sum, latency_max;
+	atomic64_t groups, stalls;	/* with those who send */
+	/* What both sides write stays away from what one of them does. */
+	atomic_t credits ____cacheline_aligned_in_smp;	/* free ones */
+	/*
+	 * With those who answer: how long groups were open, in ns, as struct iof_vfio_dsa_latency
+	 * has it.
+	 */
+	atomic64_t latency_sum ____cacheline_aligned_in_smp;
+	atomic64_t latency_max;
 	atomic64_t latency[IOF_DSA_LATENCY_BUCKETS];
 };
 
 int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
-		 void (*resume)(struct iof_pri_slot *slot));
+		 void (*resume)(struct iof_pri_slot *const *slots, u32 nr));
 void iof_pri_destroy(struct iof_pri *pri);
 void iof_pri_add_slot(struct iof_pri *pri, u32 index, struct iof_pri_slot *slot);
 /*
@@ -293,7 +307,10 @@ void iof_pri_give_back(struct iof_pri_slot *slot, u32 keep);
  * answer, maybe before this returns: the slot's owner must not touch it after this.
  */
 void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr);
-void iof_pri_response(struct iof_pri *pri, const struct iof_page_req *req, enum iof_page_code code);
+/* The same for @nr groups of one page each, at most IOF_PRI_TOGETHER, which cost less together. */
+void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *singles, u32 nr);
+/* Takes the answers to @nr groups of the device. */
+void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answers, u32 nr);
 /* Each number by itself is right; together they are when no group is open. */
 void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency);
 /* Takes a starved slot out of the line: true if it was still there; no resume() then. */

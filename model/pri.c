@@ -14,7 +14,7 @@
 #include "model.h"
 
 int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
-		 void (*resume)(struct iof_pri_slot *slot))
+		 void (*resume)(struct iof_pri_slot *const *slots, u32 nr))
 {
 	memset(pri, 0, sizeof(*pri));
 	pri->slots = kvcalloc(nr_slots, sizeof(*pri->slots), GFP_KERNEL_ACCOUNT);
@@ -79,7 +79,7 @@ static void feed(struct iof_pri *pri)
 		slot->code = IOF_PAGE_SUCCESS;
 		WRITE_ONCE(slot->state, IOF_PRI_IDLE);
 		spin_unlock(&pri->lock);
-		pri->resume(slot);
+		pri->resume(&slot, 1);
 	}
 }
 
@@ -117,21 +117,31 @@ void iof_pri_give_back(struct iof_pri_slot *slot, u32 keep)
 	release(slot->pri, surplus);
 }
 
+static u32 request_flags(u32 pasid)
+{
+	return pasid == IOF_NO_PASID ? 0 : IOMMU_PGFAULT_FLAGS_PASID_VALID;
+}
+
+static void open_slot(struct iof_pri_slot *slot, u32 pasid, u32 nr, u64 now)
+{
+	WARN_ON_ONCE(slot->held != nr || slot->state != IOF_PRI_IDLE);
+	slot->pasid = pasid;
+	slot->sent = now;
+	/* The answer may come at any moment from the last report on; see take_answer(). */
+	smp_store_release(&slot->state, IOF_PRI_OPEN);
+}
+
 void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr)
 {
 	struct iof_pri *pri = slot->pri;
 	struct iof_page_req req = {
-		.flags = pasid == IOF_NO_PASID ? 0 : IOMMU_PGFAULT_FLAGS_PASID_VALID,
+		.flags = request_flags(pasid),
 		.pasid = pasid,
 		.grpid = slot->index,
 	};
 	u32 i;
 
-	WARN_ON_ONCE(slot->held != nr || slot->state != IOF_PRI_IDLE);
-	slot->pasid = pasid;
-	slot->sent = ktime_get_ns();
-	/* The answer may come at any moment from the last report on; see iof_pri_response(). */
-	smp_store_release(&slot->state, IOF_PRI_OPEN);
+	open_slot(slot, pasid, nr, ktime_get_ns());
 	atomic64_inc(&pri->groups);
 	for (i = 0; i < nr; i++) {
 		req.addr = pages[i].addr;
@@ -141,6 +151,28 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_pag
 		/* Whatever this returns, the last page is answered. */
 		(void)iof_report_page_req(pri->hwdev, &req);
 	}
+}
+
+void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *singles, u32 nr)
+{
+	struct iof_page_req reqs[IOF_PRI_TOGETHER];
+	u64 now = ktime_get_ns();
+	u32 i;
+
+	if (WARN_ON_ONCE(nr > ARRAY_SIZE(reqs)))
+		return;
+	for (i = 0; i < nr; i++) {
+		reqs[i] = (struct iof_page_req){
+			.flags = request_flags(singles[i].pasid) | IOMMU_PGFAULT_FLAGS_LAST_PAGE,
+			.pasid = singles[i].pasid,
+			.grpid = singles[i].slot->index,
+			.perm = singles[i].page.perm,
+			.addr = singles[i].page.addr,
+		};
+		open_slot(singles[i].slot, singles[i].pasid, 1, now);
+	}
+	atomic64_add(nr, &pri->groups);
+	iof_report_page_reqs(pri->hwdev, reqs, nr);
 }
 
 /*
@@ -182,22 +214,48 @@ void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency)
 	}
 }
 
-void iof_pri_response(struct iof_pri *pri, const struct iof_page_req *req, enum iof_page_code code)
+/* The slot whose group @req ends, and which was open: nobody else has it then. Or NULL. */
+static struct iof_pri_slot *take_answer(struct iof_pri *pri, const struct iof_page_req *req)
 {
 	struct iof_pri_slot *slot;
-	u32 held;
 
 	if (WARN_ON_ONCE(req->grpid >= pri->nr_slots || !pri->slots[req->grpid]))
-		return;
+		return NULL;
 	slot = pri->slots[req->grpid];
 	/* Exactly one answer is taken for each group sent: whoever gets the state from OPEN. */
 	if (WARN_ON_ONCE(cmpxchg(&slot->state, IOF_PRI_OPEN, IOF_PRI_IDLE) != IOF_PRI_OPEN))
-		return;
-	note_latency(pri, ktime_get_ns() - slot->sent);
-	held = slot->held;
-	slot->held = 0;
-	slot->code = code;
-	pri->resume(slot);
+		return NULL;
+	return slot;
+}
+
+void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answers, u32 nr)
+{
+	struct iof_pri_slot *slots[IOF_PRI_TOGETHER];
+	u64 now = ktime_get_ns();
+	u32 held = 0, n = 0, i;
+
+	/* Those who sent have the slots: fetch them side by side. */
+	for (i = 0; i < nr; i++) {
+		if (answers[i].req.grpid < pri->nr_slots && pri->slots[answers[i].req.grpid])
+			prefetchw(&pri->slots[answers[i].req.grpid]->state);
+	}
+	for (i = 0; i < nr; i++) {
+		struct iof_pri_slot *slot = take_answer(pri, &answers[i].req);
+
+		if (!slot)
+			continue;
+		note_latency(pri, now - slot->sent);
+		held += slot->held;
+		slot->held = 0;
+		slot->code = answers[i].code;
+		slots[n++] = slot;
+		if (n == ARRAY_SIZE(slots)) {
+			pri->resume(slots, n);
+			n = 0;
+		}
+	}
+	if (n)
+		pri->resume(slots, n);
 	release(pri, held);
 }
 

@@ -64,50 +64,102 @@ static void expect_answer(int dev, u64 addr, enum iof_page_code code)
 	assert_int_equal(fake_take_answer(&m.dev[dev], addr), code);
 }
 
-static void send_page(void)
+/* What the device sends next; its group in the model. */
+static struct group *draw(int dev, u64 *addr)
 {
-	int dev = pick(DEVICES);
-	u32 pasid = pick(PASIDS), index = pick(INDEXES), attached = m.attached[dev][pasid];
+	u32 pasid = pick(PASIDS), index = pick(INDEXES);
 	struct group *g = &m.collecting[dev][pasid][index];
-	bool credit = m.in_use[dev] < CREDITS;
-	u64 addr = (u64)++m.seq << 12;
-	int rc = fake_report(&m.dev[dev], 0, pasid, index, 1, addr);
 
+	*addr = (u64)++m.seq << 12;
 	if (!g->begun)
-		*g = (struct group){ dev, pasid, index, .begun = true, .attached = attached };
-	if (credit && attached && !g->broken && g->attached == attached) {
-		assert_ok(rc);
-		g->addr[g->pages++] = addr;
-		m.in_use[dev]++;
-		return;
-	}
-	assert_int_equal(rc, credit ? -EINVAL : -ENOSPC);
-	break_group(g);
+		*g = (struct group){ dev, pasid, index, .attached = m.attached[dev][pasid] };
+	return g;
 }
 
-static void send_last(void)
+static bool has_listener(const struct group *g)
 {
-	int dev = pick(DEVICES);
-	u32 pasid = pick(PASIDS), index = pick(INDEXES), attached = m.attached[dev][pasid];
-	struct group *g = &m.collecting[dev][pasid][index];
-	bool credit = m.in_use[dev] < CREDITS;
-	u64 addr = (u64)++m.seq << 12;
-	int rc = fake_report(&m.dev[dev], LAST, pasid, index, 1, addr);
+	u32 attached = m.attached[g->dev][g->pasid];
 
-	if (!g->begun)
-		*g = (struct group){ dev, pasid, index, .attached = attached };
-	if (credit && attached && !g->broken && g->attached == attached) {
-		assert_ok(rc);
+	return attached && !g->broken && g->attached == attached;
+}
+
+/* A page of @g was sent; @credit: there was one left for it. What the report has to say. */
+static int page_sent(struct group *g, u64 addr, bool credit)
+{
+	g->begun = true;
+	if (credit && has_listener(g)) {
+		g->addr[g->pages++] = addr;
+		m.in_use[g->dev]++;
+		return 0;
+	}
+	break_group(g);
+	return credit ? -EINVAL : -ENOSPC;
+}
+
+/* The same for a LAST page. */
+static int last_sent(struct group *g, u64 addr, bool credit)
+{
+	if (credit && has_listener(g)) {
 		g->addr[g->pages] = addr;
 		m.open[m.nr_open++] = *g;
-		m.in_use[dev]++;
+		m.in_use[g->dev]++;
 		g->begun = false;
 		g->pages = 0;
-		return;
+		return 0;
 	}
-	assert_int_equal(rc, credit ? -EINVAL : -ENOSPC);
-	expect_answer(dev, addr, IOF_PAGE_INVALID);
+	expect_answer(g->dev, addr, IOF_PAGE_INVALID);
 	forget(g);
+	return credit ? -EINVAL : -ENOSPC;
+}
+
+static void send_one(bool last)
+{
+	int dev = pick(DEVICES), rc;
+	bool credit = m.in_use[dev] < CREDITS;
+	struct group *g;
+	u64 addr;
+
+	g = draw(dev, &addr);
+	rc = fake_report(&m.dev[dev], last ? LAST : 0, g->pasid, g->index, 1, addr);
+	assert_int_equal(rc, last ? last_sent(g, addr, credit) : page_sent(g, addr, credit));
+}
+
+/* LAST pages that follow each other take their credits together, so many at a time. */
+static void send_burst(void)
+{
+	struct fake_burst burst = { .dev = &m.dev[pick(DEVICES)] };
+	int dev = (int)(burst.dev - m.dev);
+	struct {
+		u32 pasid, index;
+		u64 addr;
+		bool last;
+	} sent[ARRAY_SIZE(burst.reqs)];
+	u32 n = 1 + pick(ARRAY_SIZE(sent)), run = 0, i;
+	int left = 0;
+
+	for (i = 0; i < n; i++) {
+		sent[i].pasid = pick(PASIDS);
+		sent[i].index = pick(INDEXES);
+		sent[i].addr = (u64)++m.seq << 12;
+		sent[i].last = pick(4);
+		fake_burst_add(&burst, sent[i].last ? LAST : 0, sent[i].pasid, sent[i].index, 1,
+			       sent[i].addr);
+	}
+	fake_burst_send(&burst);
+	for (i = 0; i < n; i++) {
+		struct group *g = &m.collecting[dev][sent[i].pasid][sent[i].index];
+
+		run = i && sent[i].last && sent[i - 1].last ? run + 1 : 0;
+		if (!g->begun)
+			*g = (struct group){ dev, sent[i].pasid, sent[i].index,
+					     .attached = m.attached[dev][sent[i].pasid] };
+		if (run % IOF_TAKEN_MOST == 0)
+			left = CREDITS - m.in_use[dev];
+		if (sent[i].last)
+			last_sent(g, sent[i].addr, left-- > 0);
+		else
+			page_sent(g, sent[i].addr, left > 0);
+	}
 }
 
 static void remove_open(int i)
@@ -235,9 +287,11 @@ static void every_group_gets_its_one_right_answer(void **state)
 		unsigned int what = pick(200);
 
 		if (what < 90)
-			send_page();
-		else if (what < 150)
-			send_last();
+			send_one(false);
+		else if (what < 140)
+			send_one(true);
+		else if (what < 142)
+			send_burst();
 		else if (what < 165)
 			read_some();
 		else if (what < 195)

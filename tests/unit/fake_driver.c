@@ -333,14 +333,12 @@ static bool same_req(const struct iof_page_req *a, const struct iof_page_req *b)
 	       a->perm == b->perm && a->addr == b->addr;
 }
 
-static void fake_page_response(struct iof_hwdev *hw, const struct iof_page_req *req,
-			       enum iof_page_code code)
+static void fake_answer(struct fake_dev *dev, const struct iof_page_req *req,
+			enum iof_page_code code)
 {
-	struct fake_dev *dev = to_fake(hw);
 	struct iof_page_req copy = *req;
 	struct fake_request *r, *found = NULL;
 
-	might_sleep();
 	CHECK(code == IOF_PAGE_SUCCESS || code == IOF_PAGE_INVALID || code == IOF_PAGE_FAILURE);
 	if (dev->on_response)
 		dev->on_response(dev, &copy, code);
@@ -365,7 +363,20 @@ static void fake_page_response(struct iof_hwdev *hw, const struct iof_page_req *
 	mutex_unlock(&dev->lock);
 }
 
-int fake_report(struct fake_dev *dev, u32 flags, u32 pasid, u32 grpid, u32 perm, u64 addr)
+static void fake_page_responses(struct iof_hwdev *hw, const struct iof_page_answer *answers, u32 nr)
+{
+	struct fake_dev *dev = to_fake(hw);
+	u32 i;
+
+	might_sleep();
+	CHECK(nr);
+	for (i = 0; i < nr; i++)
+		fake_answer(dev, &answers[i].req, answers[i].code);
+}
+
+/* Enters what is about to be reported, so that its answer is expected. */
+static struct iof_page_req fake_request(struct fake_dev *dev, u32 flags, u32 pasid, u32 grpid,
+					u32 perm, u64 addr)
 {
 	struct iof_page_req req = {
 		.flags = flags,
@@ -388,7 +399,26 @@ int fake_report(struct fake_dev *dev, u32 flags, u32 pasid, u32 grpid, u32 perm,
 		dev->nr_open++;
 		mutex_unlock(&dev->lock);
 	}
+	return req;
+}
+
+int fake_report(struct fake_dev *dev, u32 flags, u32 pasid, u32 grpid, u32 perm, u64 addr)
+{
+	struct iof_page_req req = fake_request(dev, flags, pasid, grpid, perm, addr);
+
 	return iof_report_page_req(&dev->hw, &req);
+}
+
+void fake_burst_add(struct fake_burst *burst, u32 flags, u32 pasid, u32 grpid, u32 perm, u64 addr)
+{
+	CHECK(burst->nr < ARRAY_SIZE(burst->reqs));
+	burst->reqs[burst->nr++] = fake_request(burst->dev, flags, pasid, grpid, perm, addr);
+}
+
+void fake_burst_send(struct fake_burst *burst)
+{
+	iof_report_page_reqs(&burst->dev->hw, burst->reqs, burst->nr);
+	burst->nr = 0;
 }
 
 unsigned long fake_open(struct fake_dev *dev)
@@ -446,7 +476,7 @@ void fake_wait_all_answered(struct fake_dev *dev)
 	.alloc_nested = fake_alloc_nested,                                                         \
 	.alloc_sva = fake_alloc_sva,                                                               \
 	.attach = fake_attach,                                                                     \
-	.page_response = fake_page_response,                                                       \
+	.page_responses = fake_page_responses,                                                     \
 }
 
 const struct iof_driver_ops fake_driver_ops = FAKE_OPS;

@@ -95,6 +95,15 @@ void fake_dev_remove(struct fake_dev *dev);
  * PASID_VALID, which is added for @pasid other than 0. Returns what iof_report_page_req() said.
  */
 int fake_report(struct fake_dev *dev, u32 flags, u32 pasid, u32 grpid, u32 perm, u64 addr);
+
+/* Requests that are reported together. */
+struct fake_burst {
+	struct fake_dev *dev;
+	struct iof_page_req reqs[64];
+	u32 nr;
+};
+void fake_burst_add(struct fake_burst *burst, u32 flags, u32 pasid, u32 grpid, u32 perm, u64 addr);
+void fake_burst_send(struct fake_burst *burst);
 /* A complete group of one page. */
 static inline int fake_fault(struct fake_dev *dev, u32 pasid, u32 grpid, u64 addr)
 {

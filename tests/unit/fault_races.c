@@ -43,6 +43,15 @@ static void *report(void *arg)
 
 		while (pages--)
 			fake_report(dev, 0, pasid, grpid, 1, addr | (u64)(pages + 1) << 12);
+		if (!(rand_r(&seed) % 8)) {
+			struct fake_burst burst = { .dev = dev };
+			u32 nr = rand_r(&seed) % 24;
+
+			while (nr--)
+				fake_burst_add(&burst, LAST, pasid, grpid + nr, 1,
+					       addr | (u64)(nr + 1) << 4);
+			fake_burst_send(&burst);
+		}
 		/* Now and then a group is never finished, until the device is reset. */
 		if (rand_r(&seed) % 64)
 			fake_report(dev, LAST, pasid, grpid, 1, addr);
