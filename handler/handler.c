@@ -5,8 +5,9 @@
  * One round of a worker: read a batch, rebuild its groups, call back, write the answers, remember
  * what is answered LATER. Between rounds it looks at the queue again at once; only when that is
  * empty does it spin for the time given and then sleep in poll(2), together with an eventfd that
- * stopping makes readable for ever. In a round nothing is allocated, unless a group does not fit
- * the buffer.
+ * stopping makes readable for ever. Threads of our own on an embedded world sleep on the queue
+ * alone instead, which saves two system calls a fault, and are interrupted to stop. In a round
+ * nothing is allocated, unless a group does not fit the buffer.
  */
 #include <errno.h>
 #include <limits.h>
@@ -47,7 +48,7 @@ static void iof_pause(void)
 
 static bool iof_handler_stopping(const struct iof_handler *handler)
 {
-	return __atomic_load_n(&handler->stopping, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&handler->stopping, __ATOMIC_SEQ_CST);
 }
 
 static void iof_error_once(int *where, int err)
@@ -105,6 +106,8 @@ static int iof_worker_room(struct iof_worker *worker, uint32_t room)
 
 static void iof_worker_free(struct iof_worker *worker)
 {
+	if (worker->sleeper)
+		iof_thread_release(worker->sleeper);
 	pthread_mutex_destroy(&worker->stats_lock);
 	free(worker->records);
 	free(worker->groups);
@@ -127,7 +130,7 @@ static struct iof_worker *iof_worker_new(struct iof_handler *handler)
 	}
 	pthread_mutex_lock(&handler->lock);
 	worker->next = handler->workers;
-	handler->workers = worker;
+	__atomic_store_n(&handler->workers, worker, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&handler->lock);
 	return worker;
 }
@@ -372,7 +375,15 @@ static int iof_worker_sleep(struct iof_worker *worker, int timeout_ms)
 	pthread_mutex_lock(&worker->stats_lock);
 	worker->stats.sleeps++;
 	pthread_mutex_unlock(&worker->stats_lock);
-	ready = iof_poll(fds, 2, timeout_ms);
+	if (worker->sleeper) {
+		ready = iof_poll(fds, 1, timeout_ms);
+		if (ready == -EINTR)
+			return 1;
+	} else {
+		/* Beside sleepers, who may have turned it off. */
+		iof_set_readiness(fds[0].fd, 1);
+		ready = iof_poll(fds, 2, timeout_ms);
+	}
 	if (ready < 0)
 		return ready;
 	if (!ready || fds[1].revents)
@@ -412,16 +423,18 @@ static int iof_worker_wait_round(struct iof_worker *worker, int timeout_ms)
 	return 0;
 }
 
-static int iof_worker_run(struct iof_worker *worker)
+static int iof_worker_run(struct iof_worker *worker, bool own_thread)
 {
 	struct iof_handler *handler = worker->handler;
 	const struct iof_handler *outside = iof_inside;
-	bool busy = handler->config.spin_us == IOF_HANDLER_BUSY;
+	bool busy = handler->config.spin_us == IOF_HANDLER_BUSY, spared = false;
 
 	iof_inside = handler;
 	/* On a descriptor of a kernel there is nothing to be spared, and this fails. */
-	if (busy)
-		iof_set_readiness(handler->config.fault_fd, 0);
+	if (busy || own_thread)
+		spared = !iof_set_readiness(handler->config.fault_fd, 0);
+	if (spared && own_thread)
+		__atomic_store_n(&worker->sleeper, iof_thread_hold(), __ATOMIC_SEQ_CST);
 	while (!iof_handler_stopping(handler)) {
 		int ret = iof_worker_wait_round(worker, -1);
 
@@ -430,7 +443,7 @@ static int iof_worker_run(struct iof_worker *worker)
 			break;
 		}
 	}
-	if (busy)
+	if (spared)
 		iof_set_readiness(handler->config.fault_fd, 1);
 	iof_inside = outside;
 	return __atomic_load_n(&handler->fatal, __ATOMIC_ACQUIRE);
@@ -439,7 +452,7 @@ static int iof_worker_run(struct iof_worker *worker)
 static void *iof_worker_thread(void *arg)
 {
 	pthread_setname_np(pthread_self(), "iof-handler");
-	iof_worker_run(arg);
+	iof_worker_run(arg, true);
 	return NULL;
 }
 
@@ -547,11 +560,19 @@ int iof_handler_open(const struct iof_handler_config *config, struct iof_handler
 
 void iof_handler_stop(struct iof_handler *handler)
 {
+	struct iof_worker *worker = __atomic_load_n(&handler->workers, __ATOMIC_ACQUIRE);
 	uint64_t one = 1;
 	int kept = errno;
 	ssize_t wrote;
 
-	__atomic_store_n(&handler->stopping, 1, __ATOMIC_RELEASE);
+	/* Pairs with a thread that says who it is, and then looks whether to stop. */
+	__atomic_store_n(&handler->stopping, 1, __ATOMIC_SEQ_CST);
+	for (; worker; worker = worker->next) {
+		struct iof_thread *sleeper = __atomic_load_n(&worker->sleeper, __ATOMIC_SEQ_CST);
+
+		if (sleeper)
+			iof_thread_interrupt(sleeper);
+	}
 	/* Fails only when the counter is at its end, and then it is readable. */
 	wrote = write(handler->stop_fd, &one, sizeof(one));
 	(void)wrote;
@@ -617,7 +638,7 @@ int iof_handler_run(struct iof_handler *handler)
 
 	if (!worker)
 		return -ENOMEM;
-	ret = iof_worker_run(worker);
+	ret = iof_worker_run(worker, false);
 	iof_worker_give(worker);
 	return ret;
 }

@@ -50,6 +50,11 @@ struct iof_worker {
 	struct iof_worker *next_idle;	/* in handler.idle; handler.lock */
 	struct iof_handler *handler;
 	pthread_t thread;		/* of a worker that has one */
+	/*
+	 * Atomic. A thread of the handler's own on an embedded world, which sleeps on the fault
+	 * descriptor alone and is interrupted to stop; otherwise NULL.
+	 */
+	struct iof_thread *sleeper;
 
 	struct iommu_hwpt_pgfault *records;
 	struct iof_fault_group *groups;
@@ -71,7 +76,7 @@ struct iof_handler {
 	int first_error;		/* atomic: first error of any kind */
 
 	pthread_mutex_t lock;
-	struct iof_worker *workers;	/* all of them; lock to add */
+	struct iof_worker *workers;	/* atomic: all of them; lock to add */
 	struct iof_worker *idle;	/* lock: those of run_once() that nobody uses */
 	uint32_t started;		/* threads, first in @threads; set while opening */
 	uint32_t joined;		/* lock */

@@ -60,6 +60,9 @@ void iof_shim_futex_wake(unsigned int *word, int n);
 void iof_shim_hold_wakes(void);
 void iof_shim_send_wakes(void);
 
+/* Ends an interruptible sleep of @task. Takes no lock: also in a signal handler. */
+void iof_shim_interrupt(struct task_struct *task);
+
 extern struct mm_struct iof_shim_mm;
 
 /* file.c */

@@ -591,6 +591,31 @@ static void poll_end(struct poller *poller)
 	}
 }
 
+/* Whether somebody interrupted the thread since it was last told so. */
+static bool interrupted(struct task_struct *self)
+{
+	return __atomic_load_n(&self->iof_interrupted, __ATOMIC_RELAXED) &&
+	       __atomic_exchange_n(&self->iof_interrupted, false, __ATOMIC_ACQ_REL);
+}
+
+struct iof_sys_thread *iof_sys_thread_hold(void)
+{
+	return (struct iof_sys_thread *)get_task_struct(current);
+}
+
+void iof_sys_thread_release(struct iof_sys_thread *thread)
+{
+	put_task_struct((struct task_struct *)thread);
+}
+
+void iof_sys_thread_interrupt(struct iof_sys_thread *thread)
+{
+	struct task_struct *task = (struct task_struct *)thread;
+
+	__atomic_store_n(&task->iof_interrupted, true, __ATOMIC_SEQ_CST);
+	iof_shim_interrupt(task);
+}
+
 /* One round over all descriptors; hooks are made until something is found ready. */
 static int poll_round(struct poller *poller, struct pollfd *fds, unsigned int n)
 {
@@ -637,13 +662,14 @@ int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms)
 		if (rc)
 			break;
 		rc = poller.error;
-		if (!rc && signal_pending(current))
+		if (!rc && (signal_pending(current) || interrupted(current)))
 			rc = -EINTR;
 		if (rc || !left)
 			break;
 		/* any wake-up from here on is seen: the state first, then the flag */
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (!smp_load_acquire(&poller.triggered))
+		if (!smp_load_acquire(&poller.triggered) &&
+		    !__atomic_load_n(&current->iof_interrupted, __ATOMIC_SEQ_CST))
 			left = schedule_timeout(left);
 		__set_current_state(TASK_RUNNING);
 		smp_store_mb(poller.triggered, false);

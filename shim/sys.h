@@ -58,7 +58,7 @@ int iof_sys_poll(int fd, short events);
 /*
  * poll(2) on descriptors of ours: sleeps in the files' own wait queues, which costs no eventfd
  * traffic. A number that is none of ours: -EBADF for the call, before anything else. Negative
- * numbers are skipped. @timeout_ms < 0: for ever. -EINTR as poll(2).
+ * numbers are skipped. @timeout_ms < 0: for ever. -EINTR as poll(2), and when interrupted.
  */
 int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms);
 
@@ -68,6 +68,19 @@ int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms);
  * readiness.
  */
 int iof_sys_set_readiness(int fd, bool on);
+
+/*
+ * The calling thread, for iof_sys_thread_interrupt(), until iof_sys_thread_release(), which the
+ * thread may have ended before. NULL: no memory.
+ */
+struct iof_sys_thread;
+struct iof_sys_thread *iof_sys_thread_hold(void);
+void iof_sys_thread_release(struct iof_sys_thread *thread);
+/*
+ * The iof_sys_pollv() that the thread sleeps in, or its next one, returns -EINTR, once for any
+ * number of calls. Takes no lock: it may be called in a signal handler.
+ */
+void iof_sys_thread_interrupt(struct iof_sys_thread *thread);
 
 /* What /proc/PID/fdinfo would show beyond the common lines; length, as snprintf(3) cut to @size. */
 ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);

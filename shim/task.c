@@ -233,6 +233,19 @@ int iof_shim_wake_up_process(struct task_struct *task, unsigned int mode)
 	return 1;
 }
 
+void iof_shim_interrupt(struct task_struct *task)
+{
+	unsigned int state = __atomic_load_n(&task->__state, __ATOMIC_SEQ_CST);
+
+	do {
+		if (!(state & TASK_INTERRUPTIBLE))
+			return;
+	} while (!__atomic_compare_exchange_n(&task->__state, &state, TASK_RUNNING, false,
+					      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	if (state & IOF_SHIM_TASK_PARKED)
+		iof_shim_futex_wake(&task->__state, 1);
+}
+
 void iof_shim_hold_wakes(void)
 {
 	current->iof_hold_wakes++;

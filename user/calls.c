@@ -85,6 +85,21 @@ int iof_set_readiness(int fd, int on)
 	return iof_sys_set_readiness(fd, on);
 }
 
+struct iof_thread *iof_thread_hold(void)
+{
+	return (struct iof_thread *)iof_sys_thread_hold();
+}
+
+void iof_thread_release(struct iof_thread *thread)
+{
+	iof_sys_thread_release((struct iof_sys_thread *)thread);
+}
+
+void iof_thread_interrupt(struct iof_thread *thread)
+{
+	iof_sys_thread_interrupt((struct iof_sys_thread *)thread);
+}
+
 int iof_close(int fd)
 {
 	int rc = iof_sys_close(fd);

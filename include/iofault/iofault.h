@@ -95,10 +95,25 @@ int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout);
 /*
  * Whether the number of an embedded world's descriptor can be waited on with poll(2), epoll and
  * io_uring; it can from the start. iof_poll() on such descriptors alone works either way. Who reads
- * a descriptor busily and lets nobody else wait on it spares two system calls for each turn of
- * readiness. -EBADF: not a descriptor of an embedded world.
+ * a descriptor busily, or sleeps in iof_poll(), and lets nobody else wait on it spares two system
+ * calls for each turn of readiness. -EBADF: not a descriptor of an embedded world.
  */
 int iof_set_readiness(int fd, int on);
+
+/*
+ * The calling thread, for others to interrupt, until iof_thread_release(); it may have ended by
+ * then. NULL: no memory.
+ */
+struct iof_thread;
+struct iof_thread *iof_thread_hold(void);
+void iof_thread_release(struct iof_thread *thread);
+
+/*
+ * The iof_poll() on descriptors of embedded worlds alone that @thread sleeps in, or its next one,
+ * returns -EINTR, once for any number of calls. Any thread; from a signal handler too. Calls that
+ * wait in the kernel take no notice.
+ */
+void iof_thread_interrupt(struct iof_thread *thread);
 
 /*
  * Ends a descriptor; what it means is in the ABI headers (the last close of a fault queue answers

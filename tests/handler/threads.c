@@ -6,6 +6,7 @@
  */
 #include "setup.h"
 
+#include <signal.h>
 #include <sys/epoll.h>
 
 #define FAULTS 4000u
@@ -150,6 +151,48 @@ static void a_callback_may_stop_but_not_close(void **state)
 	free(count);
 }
 
+static struct iof_handler *signal_stops;
+
+static void stop_from_a_signal(int sig)
+{
+	(void)sig;
+	iof_handler_stop(signal_stops);
+}
+
+static void threads_asleep_stop_at_once(void **state)
+{
+	struct count *count = calloc(1, sizeof(*count));
+	struct iof_handler_config config = { .threads = 3, .fault = count_it, .arg = count };
+	struct sigaction action = { .sa_handler = stop_from_a_signal }, before;
+	struct iof_handler *handler;
+	struct queue q;
+	int i;
+
+	(void)state;
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	assert_ok(sigaction(SIGUSR1, &action, &before));
+	for (i = 0; i < 200; i++) {
+		assert_ok(iof_handler_open(&config, &handler));
+		/* Some have begun to sleep, some have not even started. */
+		if (i % 2) {
+			queue_fault(&q, (uint32_t)i, IOVA);
+			queue_answered(&q, (uint64_t)i / 2 + 1);
+		}
+		if (i % 4 < 2) {
+			signal_stops = handler;
+			raise(SIGUSR1);
+		} else {
+			iof_handler_stop(handler);
+		}
+		assert_ok(iof_handler_wait(handler));
+		assert_ok(iof_handler_close(handler));
+	}
+	assert_ok(sigaction(SIGUSR1, &before, NULL));
+	queue_close(&q);
+	free(count);
+}
+
 static void *run_here(void *arg)
 {
 	return (void *)(intptr_t)iof_handler_run(arg);
@@ -277,6 +320,7 @@ int main(void)
 		cmocka_unit_test(two_threads_that_spin_a_little),
 		cmocka_unit_test(a_thread_that_never_sleeps),
 		cmocka_unit_test(a_callback_may_stop_but_not_close),
+		cmocka_unit_test(threads_asleep_stop_at_once),
 		cmocka_unit_test(a_thread_of_the_caller_becomes_the_handlers),
 		cmocka_unit_test(an_event_loop_waits_for_the_descriptor),
 		cmocka_unit_test(a_broken_descriptor_ends_the_handler),

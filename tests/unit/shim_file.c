@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -341,6 +342,84 @@ static void *poll_many(void *arg)
 	return NULL;
 }
 
+struct sleeper {
+	struct iof_sys_thread *thread;	/* atomic; NULL while it must not be interrupted */
+	int fd, interruptions;
+};
+
+static void *sleep_until_interrupted(void *arg)
+{
+	struct sleeper *sleeper = arg;
+	struct iof_sys_thread *self = iof_sys_thread_hold();
+	struct pollfd p = { .fd = sleeper->fd, .events = POLLIN };
+
+	for (int i = 0; i < sleeper->interruptions; i++) {
+		__atomic_store_n(&sleeper->thread, self, __ATOMIC_RELEASE);
+		assert_int_equal(iof_sys_pollv(&p, 1, -1), -EINTR);
+		/* Told once. */
+		assert_int_equal(iof_sys_pollv(&p, 1, 0), 0);
+	}
+	return self;
+}
+
+static struct iof_sys_thread *signal_interrupts;
+
+static void interrupt_from_a_signal(int sig)
+{
+	(void)sig;
+	iof_sys_thread_interrupt(signal_interrupts);
+}
+
+static void a_sleeping_poll_can_be_interrupted(void **state)
+{
+	struct sleeper sleeper = { .interruptions = 2000 };
+	struct sigaction action = { .sa_handler = interrupt_from_a_signal }, before;
+	struct pollfd ready;
+	struct queue q;
+	pthread_t thread;
+	void *held;
+
+	(void)state;
+	queue_init(&q);
+	sleeper.fd = queue_fd(&q, 0);
+	assert_int_equal(iof_sys_set_readiness(sleeper.fd, false), 0);
+	assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
+	pthread_create(&thread, NULL, sleep_until_interrupted, &sleeper);
+	/* Asleep already or just before: it is seen either way. */
+	for (int i = 0; i < sleeper.interruptions; i++) {
+		struct iof_sys_thread *it;
+
+		while (!(it = __atomic_exchange_n(&sleeper.thread, NULL, __ATOMIC_ACQ_REL)))
+			yield();
+		if (i % 3 == 0)
+			while (!waitqueue_active(&q.wq))
+				yield();
+		if (i % 2) {
+			iof_sys_thread_interrupt(it);
+		} else {
+			signal_interrupts = it;
+			raise(SIGUSR1);
+		}
+	}
+	pthread_join(thread, &held);
+	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
+	/* The thread is gone; its name is still good. */
+	iof_sys_thread_interrupt(held);
+	iof_sys_thread_release(held);
+	/* What is ready comes first. */
+	queue_put(&q);
+	ready = (struct pollfd){ .fd = sleeper.fd, .events = POLLIN };
+	held = iof_sys_thread_hold();
+	iof_sys_thread_interrupt(held);
+	iof_sys_thread_interrupt(held);
+	assert_int_equal(iof_sys_pollv(&ready, 1, -1), 1);
+	ready.events = 0;
+	assert_int_equal(iof_sys_pollv(&ready, 1, -1), -EINTR);
+	assert_int_equal(iof_sys_pollv(&ready, 1, 0), 0);
+	iof_sys_thread_release(held);
+	iof_sys_close(sleeper.fd);
+}
+
 static void polling_sleeps_on_the_files_own_queues(void **state)
 {
 	struct queue q[2];
@@ -632,6 +711,7 @@ int main(void)
 		cmocka_unit_test(readiness_never_lies_when_all_is_quiet),
 		cmocka_unit_test(blocking_reads_sleep_and_wake),
 		cmocka_unit_test(polling_sleeps_on_the_files_own_queues),
+		cmocka_unit_test(a_sleeping_poll_can_be_interrupted),
 		cmocka_unit_test(calls_are_checked_as_the_kernel_checks_them),
 		cmocka_unit_test(the_last_holder_releases),
 		cmocka_unit_test(look_ups_race_with_close),

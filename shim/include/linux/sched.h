@@ -54,6 +54,7 @@ struct task_struct {
 	pid_t tgid;
 	char comm[TASK_COMM_LEN];
 	refcount_t usage;
+	bool iof_interrupted;		/* atomic: iof_sys_thread_interrupt(), not yet told */
 	/* private to the thread itself */
 	bool iof_signalled;		/* a signal handler ran while it slept interruptibly */
 	int iof_preempt;		/* > 0: must not sleep */
