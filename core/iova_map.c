@@ -167,6 +167,7 @@ static void leave_areas(struct iof_domain *domain, struct list_head *list, struc
 		if (area == end)
 			break;
 		iof_pages_unpin(area->pages, first_page(area), last_page(area));
+		cond_resched();
 	}
 }
 
@@ -213,8 +214,10 @@ static void all_areas(struct iof_map *map, struct list_head *list)
 	struct rb_node *node;
 
 	lockdep_assert_held(&map->domains_rwsem);
-	for (node = rb_first(&map->areas); node; node = rb_next(node))
+	for (node = rb_first(&map->areas); node; node = rb_next(node)) {
 		list_add_tail(&to_area(node)->work, list);
+		cond_resched();
+	}
 }
 
 /* ---- making and removing mappings ---- */

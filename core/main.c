@@ -169,7 +169,10 @@ static const struct iof_ioctl *find_ioctl(struct iof_ctx *ctx, unsigned int cmd)
 
 	if (ctx->node && ctx->node->test_ops)
 		last = _IOC_NR(IOMMU_TEST_CMD);
-	return nr >= IOF_IOCTL_FIRST && nr <= last ? &iof_ioctls[nr - IOF_IOCTL_FIRST] : NULL;
+	if (nr < IOF_IOCTL_FIRST || nr > last)
+		return NULL;
+	/* The number is the caller's: not even by running ahead may the table be left. */
+	return &iof_ioctls[array_index_nospec(nr - IOF_IOCTL_FIRST, ARRAY_SIZE(iof_ioctls))];
 }
 
 static long iof_ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

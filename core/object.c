@@ -143,6 +143,7 @@ void iof_objects_destroy_all(struct iof_ctx *ctx)
 		xa_for_each(&ctx->objects, id, obj) {
 			if (!iof_object_destroy(ctx, id))
 				progress = true;
+			cond_resched();
 		}
 	} while (progress);
 	WARN_ON(!xa_empty(&ctx->objects));

@@ -53,8 +53,10 @@ static void pages_free(struct kref *ref)
 	struct iof_pages_chunk *chunk;
 	unsigned long nr;
 
-	xa_for_each(&pages->chunks, nr, chunk)
+	xa_for_each(&pages->chunks, nr, chunk) {
 		kvfree(chunk);
+		cond_resched();
+	}
 	xa_destroy(&pages->chunks);
 	free_uid(pages->user);
 	put_task_struct(pages->task);
@@ -281,6 +283,11 @@ int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long la
 
 		if (IS_ERR(chunk)) {
 			rc = PTR_ERR(chunk);
+			goto err_unpin;
+		}
+		/* Terabytes take their time. */
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
 			goto err_unpin;
 		}
 		rc = pin_in_chunk(pages, chunk, index - index % IOF_PAGES_CHUNK,

@@ -21,14 +21,15 @@ struct iof_sva {
 	bool swept;			/* set once; a late look costs one more page fault */
 };
 
-/* Whether every page of the group could be made present. */
+/*
+ * Whether every page of the group could be made present. The process may go at any moment; each
+ * page finds that out by itself, so that nothing here holds its memory.
+ */
 static bool fault_in(struct iof_sva *sva, struct iof_fault_group *g)
 {
 	struct iof_fault_page *page;
 	bool ok = true;
 
-	if (!mmget_not_zero(sva->mm))
-		return false;
 	list_for_each_entry(page, &g->pages, node) {
 		ok = !iof_plat_mm_fault_in(sva->mm, page->rec.addr,
 					   page->rec.perm & IOMMU_PGFAULT_PERM_WRITE);
@@ -38,7 +39,6 @@ static bool fault_in(struct iof_sva *sva, struct iof_fault_group *g)
 	if (ok)
 		ok = !iof_plat_mm_fault_in(sva->mm, g->req.addr,
 					   g->req.perm & IOMMU_PGFAULT_PERM_WRITE);
-	mmput(sva->mm);
 	return ok;
 }
 

@@ -133,6 +133,7 @@ static int __init iof_module_init(void)
 	if (rc)
 		goto err_devices;
 	rc = iof_machine_create(&config, NULL, &machine);
+	iof_nodes_open(!rc);
 	if (rc)
 		goto err_nodes;
 	kfree(list);

@@ -7,13 +7,17 @@
  * which would then refuse to load.) All are made 0660, so that the administrator's rule needs to
  * name no more than a group.
  *
- * The list of nodes leads from an open file to what its publisher gave; a node is on it before
- * anybody can open it. Everything here that outlives its removal because somebody holds a sysfs
- * file is the kernel's own, so nothing has to be waited for.
+ * The list of nodes leads from an open file to what its publisher gave. Everything here that
+ * outlives its removal because somebody holds a sysfs file is the kernel's own, so nothing has to be
+ * waited for.
+ *
+ * While a machine is made, who opens a node early waits behind the gate until all of it is there:
+ * a machine that fails half-way can then be taken apart, since nobody has got in.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/cdev.h>
+#include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/miscdevice.h>
 #include <linux/namei.h>
@@ -24,6 +28,7 @@
 
 struct iof_plat_node {
 	struct list_head entry;		/* nodes; nodes_lock */
+	const struct file_operations *fops;
 	void *data;
 	struct miscdevice misc;		/* "iommu" only */
 	dev_t devt;			/* the rest: VFIO nodes only */
@@ -32,8 +37,16 @@ struct iof_plat_node {
 	struct device *device;
 };
 
+enum node_gate {
+	GATE_SHUT,	/* wait */
+	GATE_OPEN,
+	GATE_GONE,	/* there will be no machine */
+};
+
 static LIST_HEAD(nodes);
 static DEFINE_SPINLOCK(nodes_lock);
+static enum node_gate gate;
+static DECLARE_WAIT_QUEUE_HEAD(gate_wq);
 static dev_t first_devt;
 static struct class *node_class;
 
@@ -43,21 +56,61 @@ static dev_t node_devt(const struct iof_plat_node *node)
 	return node->misc.name ? MKDEV(MISC_MAJOR, READ_ONCE(node->misc.minor)) : node->devt;
 }
 
-void *iof_plat_node_data(struct file *file)
+/* The node behind @file. It stays: who has a file of it open, or half open, holds the module. */
+static struct iof_plat_node *find_node(struct file *file)
 {
 	dev_t devt = file_inode(file)->i_rdev;
-	struct iof_plat_node *node;
-	void *data = NULL;
+	struct iof_plat_node *node, *found = NULL;
 
 	spin_lock(&nodes_lock);
 	list_for_each_entry(node, &nodes, entry) {
 		if (node_devt(node) == devt) {
-			data = node->data;
+			found = node;
 			break;
 		}
 	}
 	spin_unlock(&nodes_lock);
-	return data;
+	return found;
+}
+
+void *iof_plat_node_data(struct file *file)
+{
+	struct iof_plat_node *node = find_node(file);
+
+	return node ? node->data : NULL;
+}
+
+/* Behind the gate the file becomes that of whoever added the node. */
+static int node_open(struct inode *inode, struct file *file)
+{
+	const struct file_operations *fops;
+	struct iof_plat_node *node;
+
+	if (wait_event_killable(gate_wq, smp_load_acquire(&gate) != GATE_SHUT))
+		return -EINTR;
+	if (gate != GATE_OPEN)
+		return -ENODEV;
+	node = find_node(file);
+	fops = node ? fops_get(node->fops) : NULL;
+	if (!fops)
+		return -ENODEV;
+	replace_fops(file, fops);
+	file->private_data = NULL;
+	return fops->open(inode, file);
+}
+
+static const struct file_operations node_fops = {
+	.owner = THIS_MODULE,
+	.open = node_open,
+};
+
+void iof_nodes_open(bool success)
+{
+	smp_store_release(&gate, success ? GATE_OPEN : GATE_GONE);
+	wake_up_all(&gate_wq);
+	/* Loading is one user of the module. Nodes are gone, so that no others come. */
+	while (!success && module_refcount(THIS_MODULE) > 1)
+		msleep(1);
 }
 
 static void enter_node(struct iof_plat_node *node)
@@ -88,7 +141,7 @@ static bool iommu_is_taken(void)
 	return true;
 }
 
-static int add_iommu(struct iof_plat_node *node, const struct file_operations *fops)
+static int add_iommu(struct iof_plat_node *node)
 {
 	int rc = -EEXIST;
 
@@ -96,7 +149,7 @@ static int add_iommu(struct iof_plat_node *node, const struct file_operations *f
 	node->misc.name = "iommu";
 	node->misc.nodename = "iommu";
 	node->misc.mode = NODE_MODE;
-	node->misc.fops = fops;
+	node->misc.fops = &node_fops;
 	enter_node(node);
 	if (!iommu_is_taken())
 		rc = misc_register(&node->misc);
@@ -116,8 +169,7 @@ static char *node_devnode(const struct device *dev, umode_t *mode)
 	return kasprintf(GFP_KERNEL, "vfio/devices/%s", dev_name(dev));
 }
 
-static int add_vfio(struct iof_plat_node *node, unsigned int index,
-		    const struct file_operations *fops)
+static int add_vfio(struct iof_plat_node *node, unsigned int index)
 {
 	int rc;
 
@@ -129,7 +181,7 @@ static int add_vfio(struct iof_plat_node *node, unsigned int index,
 	if (!node->cdev)
 		return -ENOMEM;
 	node->cdev->owner = THIS_MODULE;
-	node->cdev->ops = fops;
+	node->cdev->ops = &node_fops;
 	enter_node(node);
 	rc = cdev_add(node->cdev, node->devt, 1);
 	if (rc)
@@ -167,11 +219,12 @@ struct iof_plat_node *iof_plat_add_node(struct iof_plat_space *space, const char
 	node = kzalloc(sizeof(*node), GFP_KERNEL);
 	if (!node)
 		return ERR_PTR(-ENOMEM);
+	node->fops = fops;
 	node->data = data;
 	if (!strcmp(name, "iommu"))
-		rc = add_iommu(node, fops);
+		rc = add_iommu(node);
 	else if (sscanf(name, "vfio/devices/vfio%u", &index) == 1)
-		rc = add_vfio(node, index, fops);
+		rc = add_vfio(node, index);
 	if (rc) {
 		kfree(node);
 		return ERR_PTR(rc);

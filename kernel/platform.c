@@ -3,9 +3,19 @@
  * platform.c - the platform hooks of core/kapi.h as a kernel does them; shim/platform.c is the
  * other.
  *
- * Memory that the shared rooms copy to and from here is pinned and mapped, so those hooks are plain
- * accesses that cannot fail. The hooks on another process's address space take its mmap lock, and
- * touch a page only while they hold a pin on it. Device nodes are in nodes.c.
+ * Memory that the shared rooms copy to and from here is pinned, and mapped for good where the kernel
+ * maps all memory, so those hooks are plain accesses that cannot fail.
+ *
+ * A device that shares the page tables of a process (SVA) goes through the hooks below for each
+ * page of each access. Nothing is kept from one to the next, neither a translation nor a pin, so
+ * there is nothing that an munmap, a fork or a page moved elsewhere would have to take back, and no
+ * mmu_notifier: an unmap that has returned is seen by the next access, one under way ends within a
+ * page on memory that its pin keeps. Between accesses the address space is only held as a struct
+ * (mmgrab), so that a process can exit or exec as if nobody shared its memory; from then on there
+ * is nothing to touch. Its last user may be a hook, which leaves taking it apart to a work queue:
+ * whoever waits for the device need not wait for that.
+ *
+ * Device nodes are in nodes.c.
  */
 #include "core/kapi.h"
 
@@ -44,7 +54,7 @@ static int iof_plat_pin(struct mm_struct *mm, unsigned long addr, unsigned int g
 	mmap_read_lock(mm);
 	got = pin_user_pages_remote(mm, addr & PAGE_MASK, 1, gup_flags, page, NULL);
 	mmap_read_unlock(mm);
-	mmput(mm);
+	mmput_async(mm);
 	return got == 1 ? 0 : -EFAULT;
 }
 

@@ -18,6 +18,8 @@ struct device;
 
 int iof_nodes_init(void);
 void iof_nodes_exit(void);
+/* The machine is complete and its nodes may be used; or it is not to be, and they are gone. */
+void iof_nodes_open(bool success);
 
 /* ---- devices.c: the devices in sysfs ---- */
 

@@ -301,12 +301,15 @@ int iof_dsa_engine_main(void *arg)
 			sync_engine(e);
 		}
 		job = next_job(e);
-		if (job)
+		if (job) {
 			run_job(e, job);
-		else if (e->nr_asking)
+			/* Jobs without end would keep everybody else off the processor. */
+			cond_resched();
+		} else if (e->nr_asking) {
 			iof_dsa_send_asked(e);
-		else
+		} else {
 			doze(e);
+		}
 	}
 	return 0;
 }

@@ -416,10 +416,11 @@ u8 iof_dsa_check(struct iof_dsa_job *job)
 	struct dsa_hw_desc *desc = &job->desc;
 	const struct dsa_op *op;
 
-	if (desc->opcode >= ARRAY_SIZE(ops) || !ops[desc->opcode].known ||
-	    (job->parent && !ops[desc->opcode].in_batch))
+	if (desc->opcode >= ARRAY_SIZE(ops))
 		return DSA_COMP_BAD_OPCODE;
-	op = &ops[desc->opcode];
+	op = &ops[array_index_nospec((size_t)desc->opcode, ARRAY_SIZE(ops))];
+	if (!op->known || (job->parent && !op->in_batch))
+		return DSA_COMP_BAD_OPCODE;
 	job->invalid_flags = bad_flags(job, op);
 	if (job->invalid_flags)
 		return DSA_COMP_INVALID_FLAGS;

@@ -254,6 +254,11 @@ static int nested_invalidate(struct iof_domain *domain, const struct iof_user_ar
 		drop_invalidated(mdom, &inv);
 		mutex_unlock(&mdom->lock);
 		(*done)++;
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+		cond_resched();
 	}
 	if (*done) {
 		mutex_lock(&mdom->lock);

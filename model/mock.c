@@ -70,7 +70,7 @@ static int mock_map(struct iof_domain *domain, unsigned long iova, phys_addr_t p
 			     !((iova + done) % MOCK_HUGE_PAGE_SIZE) &&
 			     !((pa + done) % MOCK_HUGE_PAGE_SIZE);
 		int rc = xa_err(xa_store(&md->entries, (iova + done) / MOCK_PAGE_SIZE,
-					 mock_entry(pa + done, large), GFP_KERNEL));
+					 mock_entry(pa + done, large), GFP_KERNEL_ACCOUNT));
 
 		if (rc) {
 			mock_unmap(domain, iova, done);
@@ -219,6 +219,7 @@ static int mock_invalidate(struct iof_domain *domain, const struct iof_user_arra
 		if (rc)
 			return rc;
 		*done = i + 1;
+		cond_resched();
 	}
 	return 0;
 }
@@ -312,7 +313,7 @@ static int mock_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 	}
 	if (new->driver != &mock_driver_ops)
 		return -EINVAL;
-	return xa_err(xa_store(&mock->attached, pasid, new, GFP_KERNEL));
+	return xa_err(xa_store(&mock->attached, pasid, new, GFP_KERNEL_ACCOUNT));
 }
 
 /* Nothing waits for the answer here; the core has counted it. */

@@ -300,13 +300,16 @@ static int op_check_iotlb(struct iof_ucmd *ucmd)
 	struct iof_domain *domain;
 	void *hold;
 	int rc = -EINVAL;
+	u32 id;
 
 	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id, IOF_DOMAIN_NESTED, &hold);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	mn = iof_mock_nested_of(domain);
-	if (mn && cmd->check_iotlb.id <= MOCK_NESTED_DOMAIN_IOTLB_ID_MAX &&
-	    READ_ONCE(mn->iotlb[cmd->check_iotlb.id]) == cmd->check_iotlb.iotlb)
+	id = cmd->check_iotlb.id;
+	if (mn && id < ARRAY_SIZE(mn->iotlb) &&
+	    READ_ONCE(mn->iotlb[array_index_nospec(id, ARRAY_SIZE(mn->iotlb))]) ==
+		    cmd->check_iotlb.iotlb)
 		rc = 0;
 	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
 	return rc;
@@ -421,14 +424,16 @@ static const mock_op_fn mock_ops[] = {
 static int mock_ioctl(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	mock_op_fn op;
 
 	if (cmd->op == IOF_TEST_OP_PAGE_REQ)
 		return op_page_req(ucmd);
 	if (cmd->op == IOF_TEST_OP_STATS)
 		return op_stats(ucmd);
-	if (cmd->op >= ARRAY_SIZE(mock_ops) || !mock_ops[cmd->op])
+	if (cmd->op >= ARRAY_SIZE(mock_ops))
 		return -EOPNOTSUPP;
-	return mock_ops[cmd->op](ucmd);
+	op = mock_ops[array_index_nospec(cmd->op, ARRAY_SIZE(mock_ops))];
+	return op ? op(ucmd) : -EOPNOTSUPP;
 }
 
 const struct iof_test_ops iof_mock_test_ops = {

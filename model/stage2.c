@@ -68,6 +68,7 @@ static void s2_free_tree(u64 *table, int level)
 		if (s2_present(table[i]) && !s2_is_leaf(table[i], level))
 			s2_free_tree(s2_table(table[i]), level - 1);
 	free_page((unsigned long)table);
+	cond_resched();
 }
 
 void iof_stage2_destroy(struct iof_stage2 *s2)
@@ -95,6 +96,7 @@ void iof_stage2_free_dead(u64 *dead)
 
 		free_page((unsigned long)dead);
 		dead = (u64 *)(unsigned long)next;
+		cond_resched();
 	}
 }
 
@@ -120,6 +122,7 @@ static void s2_bury_tree(struct iof_stage2 *s2, u64 *table, int level)
 			s2_bury_tree(s2, s2_table(entry), level - 1);
 	}
 	s2_bury(s2, table);
+	cond_resched();
 }
 
 static bool s2_empty(const u64 *table)
@@ -153,6 +156,7 @@ static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova, u64
 				s2_bury_tree(s2, s2_table(entry), level - 1);
 			} else {
 				s2_clear(s2, s2_table(entry), level - 1, iova, min(end, last));
+				cond_resched();
 				if (s2_empty(s2_table(entry))) {
 					WRITE_ONCE(*slot, 0);
 					s2_bury(s2, s2_table(entry));
@@ -243,6 +247,7 @@ int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size, unsigned i
 		if (rc)
 			break;
 		done += 1ULL << s2_shift(level);
+		cond_resched();
 	}
 	if (rc) {
 		s2_prune(s2, s2->root, S2_LEVELS, iova + done);

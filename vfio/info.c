@@ -25,15 +25,17 @@ int iof_vfio_get_info(struct iof_vfio_device *vdev, struct vfio_device_info __us
 int iof_vfio_get_region_info(struct iof_vfio_device *vdev, struct vfio_region_info __user *arg)
 {
 	const size_t min = offsetofend(struct vfio_region_info, offset);
+	const struct iof_vfio_region *region;
 	struct vfio_region_info info;
 
 	if (copy_from_user(&info, arg, min))
 		return -EFAULT;
 	if (info.argsz < min || info.index >= vdev->ops->nr_regions)
 		return -EINVAL;
-	info.flags = vdev->ops->regions[info.index].flags;
+	region = &vdev->ops->regions[array_index_nospec(info.index, vdev->ops->nr_regions)];
+	info.flags = region->flags;
 	info.cap_offset = 0;
-	info.size = vdev->ops->regions[info.index].size;
+	info.size = region->size;
 	info.offset = IOF_VFIO_REGION_OFFSET(info.index);
 	return copy_to_user(arg, &info, min) ? -EFAULT : 0;
 }
@@ -123,6 +125,7 @@ int iof_vfio_set_irqs(struct iof_vfio_device *vdev, struct vfio_irq_set __user *
 	if (set.argsz < min || set.index >= vdev->ops->nr_irqs ||
 	    set.flags & ~(VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK))
 		return -EINVAL;
+	set.index = array_index_nospec(set.index, vdev->ops->nr_irqs);
 	/* One interrupt, number 0. */
 	if (set.start || set.count > 1)
 		return -EINVAL;

@@ -79,7 +79,7 @@ enum pasid_use {
 /* The PASIDs attached through this node, for the close. vdev->lock held. */
 static int pasid_remember(struct iof_vfio_device *vdev, u32 pasid, enum pasid_use use)
 {
-	return xa_err(xa_store(&vdev->pasids, pasid, xa_mk_value(use), GFP_KERNEL));
+	return xa_err(xa_store(&vdev->pasids, pasid, xa_mk_value(use), GFP_KERNEL_ACCOUNT));
 }
 
 static bool pasid_is_process(struct iof_vfio_device *vdev, u32 pasid)
@@ -285,7 +285,10 @@ static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter, u32 dir
 
 	if (!smp_load_acquire(&vf->owner))
 		return -EINVAL;
-	if (index >= ops->nr_regions || !(ops->regions[index].flags & direction))
+	if (index >= ops->nr_regions)
+		return -EINVAL;
+	index = array_index_nospec(index, (u64)ops->nr_regions);
+	if (!(ops->regions[index].flags & direction))
 		return -EINVAL;
 	*region = index;
 	*off = iocb->ki_pos - IOF_VFIO_REGION_OFFSET(index);

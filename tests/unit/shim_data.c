@@ -429,6 +429,19 @@ static void sizes_saturate_instead_of_wrapping(void **state)
 	assert_null(kmalloc(KMALLOC_MAX_SIZE + 1, GFP_KERNEL));
 }
 
+static void an_index_stays_below_its_bound(void **state)
+{
+	u32 bound = 7, i;
+
+	(void)state;
+	for (i = 0; i < bound; i++)
+		assert_int_equal(array_index_nospec(i, bound), i);
+	assert_int_equal(array_index_nospec(bound, bound), 0);
+	assert_int_equal(array_index_nospec(bound + 1, bound), 0);
+	assert_int_equal(array_index_nospec((u64)1 << 40, (u64)bound), 0);
+	assert_int_equal(array_index_nospec(0u, bound), 0);
+}
+
 /* One bit at a time, as the polynomial is defined. */
 static u32 slow_crc32c(u32 crc, const u8 *p, size_t n)
 {
@@ -510,6 +523,7 @@ int main(void)
 		cmocka_unit_test(xarray_reports_failed_allocations),
 		cmocka_unit_test(bits_are_found_across_words),
 		cmocka_unit_test(sizes_saturate_instead_of_wrapping),
+		cmocka_unit_test(an_index_stays_below_its_bound),
 		cmocka_unit_test(checksums_have_the_kernels_polarity),
 		cmocka_unit_test(strings_and_fills),
 		cmocka_unit_test(error_pointers),
