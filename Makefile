@@ -17,7 +17,7 @@ ARGS       ?=
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all deps demo check test audit bench kmod kcheck vm-check vm-shell vm-debug install clean distclean help
+.PHONY: all deps demo check test audit bench kmod kmod-install kcheck vm-check vm-shell vm-debug install clean distclean help
 
 all: deps $(BUILD)/build.ninja  ## build the library, the command, examples and tests (the default)
 	@ninja -C $(BUILD) -j $(JOBS)
@@ -31,7 +31,7 @@ deps:                           ## install the Debian packages that are missing 
 demo: all                       ## a software DMA engine works through a file; each page is a fault
 	@scripts/demo $(BUILD) $(ARGS)
 
-check: deps                     ## all tests: gcc, clang, ASan+UBSan, TSan; then kmod and audit
+check: deps                     ## all tests: gcc, clang, ASan+UBSan, TSan; then kmod, vm and audit
 	@scripts/check --jobs $(JOBS) $(ARGS)
 
 test: all                       ## the tests in the ordinary build only: quick
@@ -49,6 +49,9 @@ bench: deps                     ## measure, beside the peers, in a build of its 
 
 kmod: deps                      ## build iofault.ko against stock kernel headers (build/kmod)
 	@scripts/kmod $(ARGS)
+
+kmod-install: deps              ## build it, and put it where modprobe finds it (DESTDIR)
+	@DESTDIR=$(DESTDIR) scripts/kmod --install
 
 kcheck: deps                    ## the same, after a look whether its checks find what they should
 	@scripts/kmod --selftest

@@ -28,6 +28,10 @@ done
 [ -n "$(find "$dest/root" -path '*/bin/iofault' -perm -100)" ] ||
 	{ echo "no command was installed"; exit 1; }
 
+rules=$(find "$dest/root" -path '*/lib/udev/rules.d/60-iofault.rules')
+[ -n "$rules" ] || { echo "no udev rule was installed"; exit 1; }
+[ "$(grep -c 'GROUP="[a-z]' "$rules")" = 2 ] || { echo "the udev rule names no group"; exit 1; }
+
 cat >"$dest/program.c" <<'END'
 #include <iofault/handler.h>
 #include <iofault/iofault.h>
