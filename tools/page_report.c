@@ -77,13 +77,13 @@ static void row(FILE *out, const char *name, const char *format, ...)
 
 static void row(FILE *out, const char *name, const char *format, ...)
 {
+	char line[1024];
 	va_list args;
 
-	fprintf(out, "  %-15s ", name);
 	va_start(args, format);
-	vfprintf(out, format, args);
+	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	fputc('\n', out);
+	fprintf(out, "  %-15s %s\n", name, iof_tame(line));
 }
 
 static void verdict(FILE *out, const struct iof_page_run *run)
@@ -144,6 +144,9 @@ void iof_page_print(struct iof_page_run *run)
 {
 	FILE *out = run->options.json && !strcmp(run->options.json, "-") ? stderr : stdout;
 	char text[4][IOF_TEXT];
+	/* Two files that are compared are one strand; what is filled may be no input. */
+	uint32_t files = run->options.nr_files > run->nr_strands ? run->options.nr_files :
+								   run->nr_strands;
 	struct figures figures;
 	uint32_t i;
 
@@ -162,7 +165,7 @@ void iof_page_print(struct iof_page_run *run)
 	fprintf(out, "%s by a DMA engine%s\n", run->options.op_name,
 		run->options.sva ? " in the address space of this process" :
 				   ", page by page on demand");
-	row(out, "files", "%u, %s%s%s", run->nr_strands, iof_size_text(text[0], run->bytes),
+	row(out, "files", "%u, %s%s%s", files, iof_size_text(text[0], run->bytes),
 	    run->passes_done > 1 ? ", passes " : "",
 	    run->passes_done > 1 ? iof_count_text(text[1], run->passes_done) : "");
 	row(out, "device", "%u engine%s, %u PASID%s, %s descriptors of %s", run->options.engines,
@@ -184,8 +187,9 @@ void iof_page_print(struct iof_page_run *run)
 	row(out, "latency", "from request to resume: p50 %s, p99 %s, max %s",
 	    iof_time_text(text[0], figures.p50), iof_time_text(text[1], figures.p99),
 	    iof_time_text(text[2], figures.max));
-	row(out, "speed", "%.2f GB/s (%.3f s)%s", figures.rate, figures.seconds,
-	    run->populate_seconds > 0 ? ", after loading" : "");
+	if (figures.seconds > 0)
+		row(out, "speed", "%.2f GB/s (%.3f s)%s", figures.rate, figures.seconds,
+		    run->populate_seconds > 0 ? ", after loading" : "");
 	if (run->verify_seconds > 0)
 		row(out, "CPU check", "%.2f GB/s (%.3f s), read afresh from the file",
 		    figures.cpu_rate, run->verify_seconds);

@@ -14,18 +14,24 @@
 #include <time.h>
 #include <unistd.h>
 
-static void say(const char *format, va_list args)
+char *iof_tame(char *line)
 {
-	char line[1024], *at;
+	char *at;
 
-	/* One write, so that the line stays whole beside those of other processes. */
-	vsnprintf(line, sizeof(line), format, args);
-	/* Names of files may hold anything: no new line, and nothing that a terminal obeys. */
 	for (at = line; *at; at++)
 		if ((unsigned char)*at < 0x20 || *at == 0x7f)
 			*at = '?';
+	return line;
+}
+
+static void say(const char *format, va_list args)
+{
+	char line[1024];
+
+	/* One write, so that the line stays whole beside those of other processes. */
+	vsnprintf(line, sizeof(line), format, args);
 	iof_progress_wipe();
-	fprintf(stderr, "iofault: %s\n", line);
+	fprintf(stderr, "iofault: %s\n", iof_tame(line));
 }
 
 void iof_say(const char *format, ...)

@@ -30,6 +30,11 @@ int iof_cmd_info(int argc, char **argv);
 void iof_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, for the return statement of a failed function: says it and returns @status. */
 int iof_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/*
+ * Names of files may hold anything: leaves no line feed in @line, and nothing that a terminal
+ * obeys. Returns it.
+ */
+char *iof_tame(char *line);
 /* The system's words for an errno, negative or not. */
 const char *iof_reason(int err);
 

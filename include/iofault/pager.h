@@ -45,7 +45,9 @@ struct iof_source_ops {
 	/*
 	 * Fills the memory of @iov with what begins at @offset bytes; both are whole pages. What
 	 * lies beyond the end of the source must be filled too. 0 or a negative errno, after which
-	 * the content does not matter. Called from several threads at once, without locks.
+	 * the content does not matter. Called from several threads at once, without locks; while it
+	 * runs a page is on its way, so none of the three may call iof_pager_ functions of the
+	 * pager that uses the source, other than iof_pager_stats().
 	 */
 	int (*load)(void *arg, uint64_t offset, const struct iovec *iov, int nr);
 	/* The opposite direction. NULL: the source cannot be mapped with IOF_PAGER_WRITE. */
