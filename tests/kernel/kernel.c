@@ -118,7 +118,14 @@ long number_in(const char *path, const char *key)
 void holdings_now(struct holdings *now)
 {
 	long refs = number_in("/sys/module/iofault/refcnt", "");
+	int refresh = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
+	char nothing;
 
+	/* Each processor counts by itself, and tells the others about once in a second or now. */
+	if (refresh >= 0) {
+		(void)!read(refresh, &nothing, 1);
+		close(refresh);
+	}
 	now->refs = refs < 0 ? 0 : refs;
 	now->pins = number_in("/proc/vmstat", "nr_foll_pin_acquired ") -
 		    number_in("/proc/vmstat", "nr_foll_pin_released ");
