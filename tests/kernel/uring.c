@@ -540,7 +540,8 @@ static void a_polled_submission_queue_waits_too(void **state)
 
 	for (uint32_t round = 0; round < 10; round++) {
 		queue_read(bed->ffd, &rec, round);
-		submit(1);
+		/* What the kernel's thread has not picked up yet is counted again. */
+		assert_true(io_uring_submit(&ring) >= 1);
 		bed_trigger(bed, round);
 		reap_expecting(round, sizeof(rec.fault));
 		assert_int_equal(rec.fault.grpid, round);
