@@ -535,5 +535,6 @@ void iof_pager_stats(struct iof_pager *pager, struct iof_pager_stats *out)
 	out->frames = pager->nr_frames;
 	out->resident = pager->nr_frames - pager->nr_free;
 	out->table_pages = __atomic_load_n(&pager->table_pages, __ATOMIC_RELAXED);
+	out->prefetch_used += iof_prefetch_used_now(pager);
 	pthread_mutex_unlock(&pager->lock);
 }

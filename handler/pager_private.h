@@ -342,6 +342,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 		unsigned int flags);
 
 /* prefetch.c */
+uint64_t iof_prefetch_used_now(const struct iof_pager *pager);
 void iof_prefetch_fate(struct iof_pager *pager, struct iof_frame *frame, bool used);
 void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		       uint64_t page);

@@ -23,7 +23,9 @@ void iof_prefetch_fate(struct iof_pager *pager, struct iof_frame *frame, bool us
 
 	frame->ahead = 0;
 	if (used) {
-		pager->stats.prefetch_used++;
+		/* One that is still on its way counts as asked for when it arrives. */
+		if (frame->state != IOF_FRAME_LOADING)
+			pager->stats.prefetch_used++;
 		map->ahead_used++;
 	} else {
 		map->ahead_wasted++;
@@ -32,6 +34,20 @@ void iof_prefetch_fate(struct iof_pager *pager, struct iof_frame *frame, bool us
 		map->ahead_used /= 2;
 		map->ahead_wasted /= 2;
 	}
+}
+
+/* Pages loaded ahead that were touched, and that nobody has come by since to see it. */
+uint64_t iof_prefetch_used_now(const struct iof_pager *pager)
+{
+	uint64_t used = 0, i;
+
+	for (i = 0; pager->stats.prefetched && i < pager->nr_frames; i++) {
+		const struct iof_frame *frame = &pager->frames[i];
+
+		if (frame->state == IOF_FRAME_RESIDENT && frame->ahead)
+			used += !!(iof_pte_load(frame->pte) & IOF_PTE_ACCESSED);
+	}
+	return used;
 }
 
 /* Pages that are there, or coming, just before @page; counts to @most. */

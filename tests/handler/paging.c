@@ -307,6 +307,7 @@ static void prefetch_saves_faults(uint32_t policy)
 	assert_true(stats.faults < FILE_PAGES / 2);
 	assert_true(stats.loaded + stats.prefetched >= 2 * FILE_PAGES);
 	assert_true(stats.prefetch_used >= FILE_PAGES);
+	assert_true(stats.prefetch_used <= stats.prefetched);
 	engine_close(&e);
 	assert_same(pair.from_fd, pair.to_fd, FILE_PAGES * PAGE);
 	pair_close(&pair);

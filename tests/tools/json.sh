@@ -19,6 +19,7 @@ is j '0 < j["request_to_resume_ns"]["p50"] <= j["request_to_resume_ns"]["p99"]'
 is j 'j["request_to_resume_ns"]["p99"] <= j["request_to_resume_ns"]["max"]'
 is j 'j["pager"]["budget_bytes"] == 262144 and j["pager"]["resident_peak_bytes"] <= 262144'
 is j 'j["pager"]["loaded"] + j["pager"]["prefetched"] >= 2 * 733'
+is j '0 < j["pager"]["prefetch_used"] <= j["pager"]["prefetched"]'
 is j 'j["pager"]["evictions"] >= 2 * 733 - 64 and j["pager"]["writebacks"] == 0'
 is j 'j["gb_per_s"] > 0 and j["cpu_gb_per_s"] > 0 and j["peak_memory_bytes"] > 262144'
 
