@@ -147,8 +147,10 @@ static struct iof_map *attach_map(const struct iof_attach *attach)
 static void free_attach(struct iof_ctx *ctx, struct iof_attach *attach)
 {
 	drop_members(attach, attach_map(attach));
-	if (attach->credits)
+	if (attach->credits) {
+		iof_fault_queue_leave(attach->credits->queue, attach);
 		put_credits(attach->credits);
+	}
 	if (attach->hwpt)
 		iof_hwpt_unuse(ctx, attach->hwpt);
 	if (attach->sva)
@@ -360,6 +362,7 @@ static int change_to_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
 		}
 		attach->credits = credits;
 		attach->sink = iof_fault_queue_sink(hwpt->queue);
+		iof_fault_queue_join(hwpt->queue, attach);
 	}
 	rc = switch_attach(group, c->pasid, attach, c->old);
 	if (rc)

@@ -20,6 +20,7 @@
  */
 #include "cookie.h"
 #include "iof_private.h"
+#include "trace.h"
 
 /* Records formatted on the stack before they are copied out together. */
 #define IOF_READ_CHUNK	32
@@ -42,8 +43,9 @@ struct iof_fault_queue {
 	struct iof_object obj;
 	struct iof_ctx *ctx;		/* a reference, from the descriptor */
 	struct iof_fault_sink sink;
-	struct mutex grow_lock;		/* reserved; growth of the cookie table */
+	struct mutex grow_lock;		/* reserved, attachments; growth of the cookie table */
 	u32 reserved;			/* credits of the attached devices, summed */
+	struct list_head attachments;	/* struct iof_attach.queue_node */
 
 	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below */
 	/* struct iof_fault_group.node, by arrival of the LAST page */
@@ -51,7 +53,8 @@ struct iof_fault_queue {
 	struct iof_cookies cookies;
 	bool closed;			/* the descriptor is gone: nobody can answer */
 	u64 nr_delivered;		/* now */
-	u64 answered, refused;		/* ever; refused: responses that fitted no open group */
+	/* Ever. Refused: responses that fitted no open group; swept: taken away instead. */
+	u64 answered, refused, swept;
 	/* Now. Away from the lock, since a handler may look at it busily. */
 	u64 nr_queued ____cacheline_aligned_in_smp;
 
@@ -74,9 +77,9 @@ static void count_queued(struct iof_fault_queue *queue, int by)
 
 /* Takes @g, which is on attach->open. Under the lock. */
 static struct iof_taken take_group(struct iof_fault_queue *queue, struct iof_fault_group *g,
-				   enum iof_page_code code)
+				   enum iof_page_code code, enum iof_why why)
 {
-	struct iof_taken taken = { g, g->attach, code, g->state == IOF_GROUP_READING };
+	struct iof_taken taken = { g, g->attach, code, g->state == IOF_GROUP_READING, why };
 
 	lockdep_assert_held(&queue->lock);
 	list_del(&g->open_node);
@@ -172,6 +175,7 @@ static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *at
 {
 	struct iof_fault_queue *queue = from_sink(sink);
 	struct iof_taken taken[IOF_SWEEP_CHUNK];
+	enum iof_why why = iof_iopf_why_swept(attach);
 	struct iof_fault_group *g;
 	u32 nr;
 
@@ -181,8 +185,9 @@ static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *at
 		while (nr < ARRAY_SIZE(taken) && !list_empty(&attach->open)) {
 			g = list_first_entry(&attach->open, struct iof_fault_group, open_node);
 			iof_iopf_count_swept(g);
-			taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID);
+			taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID, why);
 		}
+		queue->swept += nr;
 		spin_unlock(&queue->lock);
 		if (nr)
 			answer_taken(queue, taken, nr);
@@ -274,17 +279,20 @@ static int pop_groups(struct iof_fault_queue *queue, size_t room, struct iof_rea
  * is alone. Returns the records of the whole groups that arrived, and in *groups how many these
  * are.
  */
-static u32 copy_groups(struct iof_reading *reading, struct iov_iter *to, u32 *groups)
+static u32 copy_groups(struct iof_fault_queue *queue, struct iof_reading *reading,
+		       struct iov_iter *to, u32 *groups)
 {
 	struct iommu_hwpt_pgfault chunk[IOF_READ_CHUNK];
 	u32 ends[IOF_READ_CHUNK];	/* records up to the end of each group */
 	struct iof_fault_group *g;
 	struct iof_fault_page *page;
-	u32 n = 0, earlier = 0, i = 0, copied;
+	u32 n = 0, earlier = 0, i = 0, copied, pages;
 
 	*groups = 0;
 	list_for_each_entry(g, &reading->groups, node) {
+		pages = 1;
 		list_for_each_entry(page, &g->pages, node) {
+			pages++;
 			chunk[n] = page->rec;
 			chunk[n++].cookie = g->cookie;
 			if (n < ARRAY_SIZE(chunk))
@@ -297,6 +305,9 @@ static u32 copy_groups(struct iof_reading *reading, struct iov_iter *to, u32 *gr
 		iof_fault_record(&chunk[n], &g->req, g->dev_id);
 		chunk[n++].cookie = g->cookie;
 		ends[i++] = n;
+		/* Before the copy: from then on the answer, and its event, can come. */
+		trace_deliver(g->dev->name, iof_req_pasid(&g->req), g->req.grpid, g->cookie,
+			      pages, g->req.sent, queue->obj.id, g->dev_id);
 	}
 	if (!n)
 		return 0;
@@ -342,7 +353,7 @@ static ssize_t fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		if (!reading.nr_groups)
 			break;
 		spin_unlock(&queue->lock);
-		records = copy_groups(&reading, to, &groups);
+		records = copy_groups(queue, &reading, to, &groups);
 		fault = groups < reading.nr_groups;
 		total += records;
 		cond_resched();
@@ -411,7 +422,7 @@ static u32 take_answered(struct iof_fault_queue *queue, const struct iommu_hwpt_
 			queue->refused++;
 			break;
 		}
-		taken[i] = take_group(queue, g, resp[i].code);
+		taken[i] = take_group(queue, g, resp[i].code, IOF_WHY_RESPONSE);
 	}
 	queue->answered += i;
 	return i;
@@ -466,19 +477,43 @@ static __poll_t fault_queue_poll(struct file *file, struct poll_table_struct *wa
 	return events;
 }
 
+/* For how many nanoseconds the oldest group has been open that is queued or delivered; 0: none. */
+static u64 oldest_age(struct iof_fault_queue *queue)
+{
+	u64 now = ktime_get_ns(), oldest = now;
+	struct iof_fault_group *g;
+	struct iof_attach *attach;
+
+	mutex_lock(&queue->grow_lock);
+	list_for_each_entry(attach, &queue->attachments, queue_node) {
+		spin_lock(&queue->lock);
+		/* By arrival, so the first is the oldest of its attachment. */
+		g = list_first_entry_or_null(&attach->open, struct iof_fault_group, open_node);
+		if (g)
+			oldest = min(oldest, g->req.sent);
+		spin_unlock(&queue->lock);
+		cond_resched();
+	}
+	mutex_unlock(&queue->grow_lock);
+	return now - oldest;
+}
+
 static void fault_queue_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct iof_fault_queue *queue = file->private_data;
-	u64 queued, delivered, answered, refused;
+	u64 queued, delivered, answered, refused, swept, age;
 
 	spin_lock(&queue->lock);
 	queued = queue->nr_queued;
 	delivered = queue->nr_delivered;
 	answered = queue->answered;
 	refused = queue->refused;
+	swept = queue->swept;
 	spin_unlock(&queue->lock);
+	age = oldest_age(queue);
 	seq_printf(m, "queued:\t%llu\ndelivered:\t%llu\nanswered:\t%llu\nrefused:\t%llu\n", queued,
 		   delivered, answered, refused);
+	seq_printf(m, "swept:\t%llu\noldest_ms:\t%llu\n", swept, age / NSEC_PER_MSEC);
 }
 
 /* Takes up to @max open groups: first what is queued, then from slot *@index on what is out. */
@@ -489,15 +524,16 @@ static u32 take_any(struct iof_fault_queue *queue, struct iof_taken *taken, u32 
 
 	while (nr < max && !list_empty(&queue->inbox)) {
 		g = list_first_entry(&queue->inbox, struct iof_fault_group, node);
-		taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID);
+		taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID, IOF_WHY_CLOSE);
 	}
 	while (nr < max && looked < max && queue->cookies.bits &&
 	       *index < 1u << queue->cookies.bits) {
 		g = iof_cookie_owner_at(&queue->cookies, (*index)++);
 		looked++;
 		if (g)
-			taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID);
+			taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID, IOF_WHY_CLOSE);
 	}
+	queue->swept += nr;
 	return nr;
 }
 
@@ -603,6 +639,20 @@ void iof_fault_queue_release_credits(struct iof_fault_queue *queue, u32 credits)
 	mutex_unlock(&queue->grow_lock);
 }
 
+void iof_fault_queue_join(struct iof_fault_queue *queue, struct iof_attach *attach)
+{
+	mutex_lock(&queue->grow_lock);
+	list_add_tail(&attach->queue_node, &queue->attachments);
+	mutex_unlock(&queue->grow_lock);
+}
+
+void iof_fault_queue_leave(struct iof_fault_queue *queue, struct iof_attach *attach)
+{
+	mutex_lock(&queue->grow_lock);
+	list_del(&attach->queue_node);
+	mutex_unlock(&queue->grow_lock);
+}
+
 void iof_fault_queue_destroy(struct iof_object *obj)
 {
 	struct iof_fault_queue *queue = container_of(obj, struct iof_fault_queue, obj);
@@ -629,6 +679,7 @@ int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd)
 	mutex_init(&queue->grow_lock);
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->inbox);
+	INIT_LIST_HEAD(&queue->attachments);
 	init_waitqueue_head(&queue->readable);
 	init_waitqueue_head(&queue->answers_done);
 	queue->sink.ops = &fault_queue_sink_ops;

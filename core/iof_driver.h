@@ -34,6 +34,8 @@ struct iof_page_req {
 	u32 grpid;	/* page request group index */
 	u32 perm;	/* IOMMU_PGFAULT_PERM_* */
 	u64 addr;	/* the I/O virtual address, as the device gave it */
+	/* when it was sent, in ktime_get_ns(); 0: the driver cannot tell, the core looks itself */
+	u64 sent;
 };
 
 enum iof_page_code {

@@ -9,6 +9,7 @@
  *   iof_map.domains_rwsem     rwsem     read: map/unmap/copy; write: domains come and go, options
  *   iof_map.iova_rwsem        rwsem     the trees of areas, allowed and reserved ranges
  *   iof_pages.lock            mutex     pin counts of one piece of user memory
+ *   iof_fault_queue.grow_lock mutex     credits and attachments of one fault queue
  *   iof_group.fault_lock      spinlock  which attachment a fault goes to; partial groups
  *   iof_fault_queue.lock      spinlock  inbox, cookies, open lists of attachments with this queue
  *   iof_hwdev_core.pool_lock  spinlock  taking free fault records of one device
@@ -428,6 +429,7 @@ struct iof_attach {
 	struct list_head open;
 	/* groups taken off @open whose answer is on its way to the driver */
 	u32 answering;
+	struct list_head queue_node;	/* iof_fault_queue.attachments, with @credits; grow_lock */
 
 	/*
 	 * By place in group->hwdevs, which does not change while the group is attached: the
@@ -486,6 +488,20 @@ struct iof_device {
 
 #define IOF_PARTIAL_HASH_BITS	6
 
+/* Why a group gets its answer, as the tracepoints say it (IOF_TRACE_WHYS). */
+enum iof_why {
+	IOF_WHY_RESPONSE = 0,	/* whoever was to handle it did: no sweep */
+	/* It was delivered or queued, and then what it hung on went away: */
+	IOF_WHY_DETACH = 1,
+	IOF_WHY_REPLACE = 2,
+	IOF_WHY_CLOSE = 3,	/* the last holder of the descriptor */
+	/* It was refused when it came: */
+	IOF_WHY_NOBODY = 4,	/* no attachment, or nobody holds its queue, or it has none */
+	IOF_WHY_BROKEN = 5,	/* pages of it were lost, or meant for an earlier attachment */
+	IOF_WHY_CREDITS = 6,	/* the device has none left */
+	IOF_WHY_MEMORY = 7,
+};
+
 /* A page of a group before its last. */
 struct iof_fault_page {
 	struct list_head node;
@@ -520,6 +536,12 @@ struct iof_fault_group {
 	struct list_head pages;
 	struct work_struct work;	/* SVA only */
 } ____cacheline_aligned_in_smp;
+
+/* The PASID whose attachment a request goes to. */
+static inline u32 iof_req_pasid(const struct iof_page_req *req)
+{
+	return req->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? req->pasid : IOF_NO_PASID;
+}
 
 /* A page request as a reader gets it; the cookie comes with the delivery. */
 static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec, const struct iof_page_req *req,
@@ -567,7 +589,7 @@ void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is le
  * sleep. The device's credits are back before the driver hears of the answer, since it may send the
  * next request at once.
  */
-void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code);
+void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code, enum iof_why why);
 /* The memory of a record that somebody still read when its answer was given. */
 void iof_iopf_free(struct iof_fault_group *g);
 /* A group that somebody took off its sink and has to answer. */
@@ -576,10 +598,17 @@ struct iof_taken {
 	struct iof_attach *attach;
 	enum iof_page_code code;
 	bool being_read;		/* only the answer, for now: iof_iopf_free() comes later */
+	u8 why;				/* enum iof_why */
 };
 #define IOF_TAKEN_MOST	16
 /* iof_iopf_respond() for up to IOF_TAKEN_MOST groups; only the answer for those being read. */
 void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr);
+/* Why the groups of an attachment that is out of force are swept; in detach or replace. */
+static inline enum iof_why iof_iopf_why_swept(const struct iof_attach *attach)
+{
+	return xa_load(&attach->group->attachments, attach->pasid) ? IOF_WHY_REPLACE :
+								     IOF_WHY_DETACH;
+}
 /* Counts a group that the core answers because its attachment or its queue goes away. */
 static inline void iof_iopf_count_swept(struct iof_fault_group *g)
 {
@@ -620,6 +649,9 @@ struct iof_fault_sink *iof_fault_queue_sink(struct iof_fault_queue *queue);
  */
 int iof_fault_queue_reserve_credits(struct iof_fault_queue *queue, u32 credits);
 void iof_fault_queue_release_credits(struct iof_fault_queue *queue, u32 credits);
+/* From before @attach is in force until after it was swept: where fdinfo looks for open groups. */
+void iof_fault_queue_join(struct iof_fault_queue *queue, struct iof_attach *attach);
+void iof_fault_queue_leave(struct iof_fault_queue *queue, struct iof_attach *attach);
 
 /* ---- SVA (sva.c) ---- */
 

@@ -12,11 +12,7 @@
  * INVALID. group->fault_lock makes "find the attachment and deliver" one step against a switch.
  */
 #include "iof_private.h"
-
-static u32 req_pasid(const struct iof_page_req *req)
-{
-	return req->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? req->pasid : IOF_NO_PASID;
-}
+#include "trace.h"
 
 /* ---- the pool ---- */
 
@@ -197,6 +193,18 @@ static void answer_device(struct iof_hwdev *dev, const struct iof_page_answer *a
 	dev->ops->page_responses(dev, answers, nr);
 }
 
+static __always_inline void trace_response(const struct iof_fault_group *g,
+					   const struct iof_hwdev *dev, enum iof_page_code code,
+					   enum iof_why why)
+{
+	u32 pasid = iof_req_pasid(&g->req);
+
+	if (why)
+		trace_sweep(dev->name, pasid, g->req.grpid, g->cookie, why, g->req.sent);
+	else
+		trace_answer(dev->name, pasid, g->req.grpid, g->cookie, code, g->req.sent);
+}
+
 void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 {
 	struct iof_page_answer answers[IOF_TAKEN_MOST];
@@ -211,6 +219,7 @@ void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 		dev[i] = g->dev;
 		answers[i].req = g->req;
 		answers[i].code = taken[i].code;
+		trace_response(g, dev[i], taken[i].code, taken[i].why);
 		if (dev[i]->core != back.core) {
 			give_back(&back);
 			begin_returning(&back, dev[i]->core);
@@ -246,9 +255,9 @@ static void recycle(struct iof_fault_group *g)
 	give_back(&back);
 }
 
-void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code)
+void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code, enum iof_why why)
 {
-	const struct iof_taken taken = { .group = g, .code = code };
+	const struct iof_taken taken = { .group = g, .code = code, .why = why };
 
 	iof_iopf_respond_many(&taken, 1);
 }
@@ -263,11 +272,11 @@ static struct list_head *partial_bucket(struct iof_hwdev_core *core, u32 pasid, 
 static struct iof_fault_group *find_partial(struct iof_hwdev_core *core,
 					    const struct iof_page_req *req)
 {
-	struct list_head *bucket = partial_bucket(core, req_pasid(req), req->grpid);
+	struct list_head *bucket = partial_bucket(core, iof_req_pasid(req), req->grpid);
 	struct iof_fault_group *g;
 
 	list_for_each_entry(g, bucket, node) {
-		if (g->req.grpid == req->grpid && req_pasid(&g->req) == req_pasid(req))
+		if (g->req.grpid == req->grpid && iof_req_pasid(&g->req) == iof_req_pasid(req))
 			return g;
 	}
 	return NULL;
@@ -396,14 +405,16 @@ static void refuse_list(struct list_head *refused)
 
 	list_for_each_entry_safe(g, next, refused, node) {
 		atomic64_inc(&g->dev->core->refused);
-		iof_iopf_respond(g, IOF_PAGE_INVALID);
+		iof_iopf_respond(g, IOF_PAGE_INVALID,
+				 g->broken ? IOF_WHY_BROKEN : IOF_WHY_NOBODY);
 	}
 }
 
 /* ---- reporting ---- */
 
 /* The device sent a LAST page that no record can be had for: answer it all the same. */
-static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *req)
+static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *req, u64 sent,
+			      enum iof_why why)
 {
 	const struct iof_page_answer answer = { .req = *req, .code = IOF_PAGE_INVALID };
 	struct iof_hwdev_core *core = dev->core;
@@ -417,16 +428,20 @@ static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *
 	if (partial)
 		recycle(partial);
 	atomic64_inc(&core->refused);
+	trace_sweep(dev->name, iof_req_pasid(req), req->grpid, 0, why, sent);
 	answer_device(dev, &answer, 1);
 }
 
-/* The device sent the LAST page @req: @spare is a record with a credit for it. Under fault_lock. */
-static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req,
+/*
+ * The device sent the LAST page @req, by @now: @spare is a record with a credit for it. Under
+ * fault_lock.
+ */
+static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req, u64 now,
 			   struct iof_fault_group *spare, struct iof_delivery *to,
 			   struct list_head *unused)
 {
 	struct iof_group *group = dev->core->group;
-	struct iof_attach *attach = route(dev, req_pasid(req));
+	struct iof_attach *attach = route(dev, iof_req_pasid(req));
 	struct iof_fault_group *g = find_partial(dev->core, req);
 
 	if (g) {
@@ -439,10 +454,11 @@ static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req
 		g = spare;
 	}
 	g->req = *req;
+	g->req.sent = req->sent ?: now;
 	g->nr_pages++;
 	if (g->broken)
 		list_add_tail(&g->node, &to->refused);
-	else if (is_switching(group, req_pasid(req), attach))
+	else if (is_switching(group, iof_req_pasid(req), attach))
 		list_add_tail(&g->node, &group->parked);
 	else
 		deliver(to, g, attach);
@@ -456,14 +472,17 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u
 	struct iof_delivery to;
 	LIST_HEAD(unused);
 	u32 have, i;
+	u64 now;
 	int rc;
 
 	atomic64_add(nr, &core->groups);
 	have = take_groups(core, spare, nr, &rc);
+	/* To be told how old a fault is needs no precise clock, if the device has none. */
+	now = reqs[0].sent ?: ktime_get_coarse_ns();
 	begin_delivery(&to);
 	spin_lock(&core->group->fault_lock);
 	for (i = 0; i < have; i++)
-		complete_group(dev, &reqs[i], spare[i], &to, &unused);
+		complete_group(dev, &reqs[i], now, spare[i], &to, &unused);
 	deliver_collected(&to);
 	spin_unlock(&core->group->fault_lock);
 
@@ -472,7 +491,8 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u
 		rc = -EINVAL;
 	refuse_list(&to.refused);
 	for (i = have; i < nr; i++)
-		refuse_unrecorded(dev, &reqs[i]);
+		refuse_unrecorded(dev, &reqs[i], reqs[i].sent ?: now,
+				  rc == -ENOMEM ? IOF_WHY_MEMORY : IOF_WHY_CREDITS);
 	return rc;
 }
 
@@ -492,14 +512,14 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	if (rc)
 		g = take_group(core);
 	spin_lock(&group->fault_lock);
-	attach = route(dev, req_pasid(req));
+	attach = route(dev, iof_req_pasid(req));
 	partial = find_partial(core, req);
 	if (!partial && g) {
 		partial = g;
 		g = NULL;
 		partial->req = *req;
 		partial->attach = attach;
-		list_add_tail(&partial->node, partial_bucket(core, req_pasid(req), req->grpid));
+		list_add_tail(&partial->node, partial_bucket(core, iof_req_pasid(req), req->grpid));
 	}
 	if (!rc && !partial->broken && partial->attach == attach && attach && attach->sink) {
 		iof_fault_record(&page->rec, req, attach->dev_id);
@@ -528,9 +548,16 @@ static bool is_last(const struct iof_page_req *req)
 	return req->flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE;
 }
 
+static __always_inline void trace_request(const struct iof_hwdev *dev,
+					  const struct iof_page_req *req)
+{
+	trace_report(dev->name, iof_req_pasid(req), req->grpid, req->addr, req->perm, is_last(req));
+}
+
 int iof_report_page_req(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
 	atomic64_inc(&dev->core->requests);
+	trace_request(dev, req);
 	return is_last(req) ? report_last(dev, req, 1) : report_partial(dev, req);
 }
 
@@ -541,12 +568,13 @@ void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs
 	atomic64_add(nr, &dev->core->requests);
 	for (i = 0; i < nr; i = end) {
 		end = i + 1;
+		trace_request(dev, &reqs[i]);
 		if (!is_last(&reqs[i])) {
 			(void)report_partial(dev, &reqs[i]);
 			continue;
 		}
 		while (end < nr && end - i < IOF_TAKEN_MOST && is_last(&reqs[end]))
-			end++;
+			trace_request(dev, &reqs[end++]);
 		(void)report_last(dev, &reqs[i], end - i);
 	}
 }
@@ -614,7 +642,7 @@ static void unpark(struct iof_group *group, struct iof_delivery *to)
 	begin_delivery(to);
 	list_for_each_entry_safe(g, next, &group->parked, node) {
 		list_del(&g->node);
-		deliver(to, g, route(g->dev, req_pasid(&g->req)));
+		deliver(to, g, route(g->dev, iof_req_pasid(&g->req)));
 	}
 	deliver_collected(to);
 }

@@ -18,7 +18,8 @@ struct iof_sva {
 	struct iof_domain *domain;
 	struct mm_struct *mm;		/* mmgrab */
 	struct workqueue_struct *wq;
-	bool swept;			/* set once; a late look costs one more page fault */
+	/* enum iof_why; 0 until swept, then set once; a late look costs one more page fault */
+	u8 swept;
 };
 
 /*
@@ -46,13 +47,15 @@ static void resolve_work(struct work_struct *work)
 {
 	struct iof_fault_group *g = container_of(work, struct iof_fault_group, work);
 	struct iof_sva *sva = g->attach->sva;
+	enum iof_why why = READ_ONCE(sva->swept);
 
-	if (READ_ONCE(sva->swept)) {
+	if (why) {
 		iof_iopf_count_swept(g);
-		iof_iopf_respond(g, IOF_PAGE_INVALID);
+		iof_iopf_respond(g, IOF_PAGE_INVALID, why);
 		return;
 	}
-	iof_iopf_respond(g, fault_in(sva, g) ? IOF_PAGE_SUCCESS : IOF_PAGE_INVALID);
+	iof_iopf_respond(g, fault_in(sva, g) ? IOF_PAGE_SUCCESS : IOF_PAGE_INVALID,
+			 IOF_WHY_RESPONSE);
 }
 
 static bool sva_deliver(struct iof_fault_sink *sink, struct iof_attach *attach,
@@ -73,7 +76,7 @@ static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 {
 	struct iof_sva *sva = container_of(sink, struct iof_sva, sink);
 
-	WRITE_ONCE(sva->swept, true);
+	WRITE_ONCE(sva->swept, iof_iopf_why_swept(attach));
 	flush_workqueue(sva->wq);
 }
 

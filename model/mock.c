@@ -339,13 +339,15 @@ struct iof_mock_device *iof_mock_of(struct iof_hwdev *dev)
 struct iof_mock_device *iof_mock_device_create(u32 flags, u32 credits)
 {
 	struct iof_mock_device *mock = kzalloc(sizeof(*mock), GFP_KERNEL_ACCOUNT);
+	static atomic_t made;
 
 	if (!mock)
 		return NULL;
 	xa_init(&mock->attached);
 	mock->flags = flags;
 	mock->hw.ops = &mock_driver_ops;
-	mock->hw.name = "mock";
+	snprintf(mock->name, sizeof(mock->name), "mock%u", atomic_inc_return(&made) - 1);
+	mock->hw.name = mock->name;
 	mock->hw.credits = credits;
 	mock->hw.user_pasid_table = true;
 	if (flags & MOCK_FLAGS_DEVICE_PASID)

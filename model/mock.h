@@ -25,6 +25,7 @@ struct iof_mock_device {
 	struct iof_device *idev;
 	struct iof_test_object *tobj;
 	u32 flags;			/* MOCK_FLAGS_DEVICE_* */
+	char name[16];			/* mockN, the N-th ever made */
 	/*
 	 * PASID (0: the RID) -> struct iof_domain in force. Written by attach(), which the core
 	 * serialises for a device; read at any time.

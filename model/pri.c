@@ -138,10 +138,11 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_pag
 		.flags = request_flags(pasid),
 		.pasid = pasid,
 		.grpid = slot->index,
+		.sent = ktime_get_ns(),
 	};
 	u32 i;
 
-	open_slot(slot, pasid, nr, ktime_get_ns());
+	open_slot(slot, pasid, nr, req.sent);
 	atomic64_inc(&pri->groups);
 	for (i = 0; i < nr; i++) {
 		req.addr = pages[i].addr;
@@ -168,6 +169,7 @@ void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *sing
 			.grpid = singles[i].slot->index,
 			.perm = singles[i].page.perm,
 			.addr = singles[i].page.addr,
+			.sent = now,
 		};
 		open_slot(singles[i].slot, singles[i].pasid, 1, now);
 	}

@@ -45,6 +45,14 @@ u64 iof_shim_ktime_ns(void)
 	return (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
 }
 
+u64 iof_shim_ktime_coarse_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
+}
+
 u64 iof_shim_ktime_real_ns(void)
 {
 	struct timespec now;

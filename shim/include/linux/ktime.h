@@ -7,6 +7,7 @@
 #include <linux/jiffies.h>
 
 u64 iof_shim_ktime_ns(void);
+u64 iof_shim_ktime_coarse_ns(void);
 u64 iof_shim_ktime_real_ns(void);
 
 #define KTIME_MAX ((s64)~((u64)1 << 63))
@@ -19,6 +20,7 @@ u64 iof_shim_ktime_real_ns(void);
 #define ktime_get_ns() iof_shim_ktime_ns()
 #define ktime_get_raw_ns() iof_shim_ktime_ns()
 #define ktime_get_boottime_ns() iof_shim_ktime_ns()
+#define ktime_get_coarse_ns() iof_shim_ktime_coarse_ns()
 #define ktime_get_real_ns() iof_shim_ktime_real_ns()
 #define local_clock() iof_shim_ktime_ns()
 #define ktime_to_ns(t) ((s64)(t))
