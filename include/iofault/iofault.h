@@ -116,6 +116,22 @@ void iof_thread_release(struct iof_thread *thread);
 void iof_thread_interrupt(struct iof_thread *thread);
 
 /*
+ * What /proc/PID/fdinfo shows of a descriptor beyond what it shows of every one: lines "NAME:",
+ * a tab, a value. Of a fault queue's:
+ *
+ *   queued		groups that wait to be read
+ *   delivered		groups that were read and wait for their response
+ *   answered		groups ever answered by a response
+ *   refused		responses ever refused, since no open group fitted them
+ *   swept		groups ever answered without a response, by detach, replace or last close
+ *   oldest_ms		for how many milliseconds the oldest of queued and delivered has been open
+ *
+ * A Linux with its own /dev/iommu has no such lines. Writes at most @size bytes, the last one 0,
+ * cutting off what does not fit; returns the length of what was written without that 0. -EBADF.
+ */
+ssize_t iof_fdinfo(int fd, char *buf, size_t size);
+
+/*
  * Ends a descriptor; what it means is in the ABI headers (the last close of a fault queue answers
  * what is open). -EBADF. close(2) must not be used on descriptors of an embedded world.
  */
