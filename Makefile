@@ -17,7 +17,7 @@ ARGS       ?=
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all deps demo check test audit bench kmod kmod-install kcheck vm-check vm-shell vm-debug install clean distclean help
+.PHONY: all deps demo check test audit bench kmod kmod-install kcheck vm-check vm-shell vm-debug vm-bench install clean distclean help
 
 all: deps $(BUILD)/build.ninja  ## build the library, the command, examples and tests (the default)
 	@ninja -C $(BUILD) -j $(JOBS)
@@ -64,6 +64,12 @@ vm-shell: all                   ## a prompt in that machine, with the module loa
 
 vm-debug: all                   ## the same as vm-check on two debug kernels; building them takes hours
 	@scripts/vm debug --build $(BUILD) $(ARGS)
+
+vm-bench: deps                  ## what a fault costs in the kernel, counted in instructions, in that machine
+	@[ -f build/bench/build.ninja ] || meson setup build/bench --buildtype=release -Dtests=false \
+		-Dexamples=false
+	@ninja -C build/bench -j $(JOBS)
+	@scripts/vm bench --build build/bench $(ARGS)
 
 install: all                    ## install library, headers, command, man page (PREFIX, DESTDIR)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null

@@ -149,9 +149,10 @@ class Machine:
         self.told = os.path.join(folder, 'told.log')
         for name in (self.console, self.told):
             open(name, 'wb').close()
-        command = [QEMU, *(COUNTED if counted else EMULATED), '-m', MEMORY, '-nodefaults', '-no-reboot',
-                   '-display', 'none', '-kernel', kernel, '-initrd', archive,
-                   '-append', KERNEL_WORDS + ' ' + words]
+        # It ends with whoever started it, however that ends.
+        command = ['setpriv', '--pdeathsig', 'KILL', QEMU, *(COUNTED if counted else EMULATED),
+                   '-m', MEMORY, '-nodefaults', '-no-reboot', '-display', 'none', '-kernel', kernel,
+                   '-initrd', archive, '-append', KERNEL_WORDS + ' ' + words]
         if terminal:
             # Ctrl-C is the guest's; ctrl-a x ends the machine.
             command += ['-chardev', 'stdio,id=terminal,mux=on,signal=off', '-serial', 'chardev:terminal',
@@ -159,10 +160,9 @@ class Machine:
         else:
             command += ['-serial', 'file:' + self.console]
         command += ['-serial', 'file:' + self.told]
-        try:
-            self.process = subprocess.Popen(command, stdin=None if terminal else subprocess.DEVNULL)
-        except FileNotFoundError:
-            raise Problem(f'there is no {QEMU}: scripts/deps installs qemu-system-x86') from None
+        if not shutil.which(QEMU):
+            raise Problem(f'there is no {QEMU}: scripts/deps installs qemu-system-x86')
+        self.process = subprocess.Popen(command, stdin=None if terminal else subprocess.DEVNULL)
         self.position = 0
         self.pending = b''
 

@@ -36,6 +36,25 @@ PLANTS = {
     # From here on the module cannot be taken out.
     'leaves-a-user': (20, 'exit', 'insmod /vm/vm_plant.ko fault=user', 'users of the module: 1'),
 }
+# What only a debug kernel can see. These go first: after the
+# other plants' reports it may have switched its checkers off.
+MORE_PLANTS = {
+    'kasan': {
+        'uses-freed-memory': (20, 'exit', 'insmod /vm/vm_plant.ko fault=freed && rmmod vm_plant',
+                              'the kernel said: BUG: KASAN'),
+        'sleeps-when-it-must-not': (20, 'exit', 'insmod /vm/vm_plant.ko fault=atomic && rmmod vm_plant',
+                                    'the kernel said: BUG: sleeping'),
+        'leaks': (60, 'exit', '. /vm/lib.sh; leaks_forget; insmod /vm/vm_plant.ko fault=leak; '
+                  'no_leaks; result=$?; rmmod vm_plant; exit $result', 'status 1'),
+        'fails-at-the-nth': (20, 'exit', '[ -w /proc/self/fail-nth ]', None),
+        'locks-in-two-orders': (20, 'exit', 'insmod /vm/vm_plant.ko fault=order && rmmod vm_plant',
+                                'the kernel said: WARNING: possible circular'),
+    },
+    'kcsan': {
+        'races': (60, 'exit', 'insmod /vm/vm_plant.ko fault=race && rmmod vm_plant',
+                  'the kernel said: BUG: KCSAN'),
+    },
+}
 ENDS = {
     'oops': 'its status was lost: the guest died',
     'hang': 'its status was lost: the guest went silent',
@@ -72,10 +91,11 @@ def guest(vm, kernel, given, name, lines, words=''):
 def run(vm, given):
     count = vm.Count()
     kernel = vm.Kernel(given.kernel)
+    plants = dict(MORE_PLANTS.get(given.kernel, {}), **PLANTS)
     lines = [f'test {name} {seconds} {protocol} {command}'
-             for name, (seconds, protocol, command, _) in PLANTS.items()]
+             for name, (seconds, protocol, command, _) in plants.items()]
     found, printed = guest(vm, kernel, given, 'many', lines)
-    for name, (_, _, _, wanted) in PLANTS.items():
+    for name, (_, _, _, wanted) in plants.items():
         judge(count, vm, name, wanted, found.failures, printed)
     for fault, wanted in ENDS.items():
         lines = [f'test {fault} 2 exit insmod /vm/vm_plant.ko fault={fault}', 'test after 2 exit true']
@@ -83,7 +103,7 @@ def run(vm, given):
         judge(count, vm, fault, wanted, found.failures, printed)
         judge(count, vm, '1 tests never began, from after on', '', found.failures, printed)
     # A guest that cannot even begin is started again, and then given up.
-    found, printed = guest(vm, kernel, given, 'boot', ['test never 2 exit true'], 'rdinit=/nowhere')
+    found, printed = guest(vm, kernel, given, 'boot', ['test never 2 exit true'], 'rdinit=/bin/false')
     judge(count, vm, '1 tests never began, from never on', 'the guest died', found.failures, printed)
     if printed.count('the guest ended before its first test') != vm.BOOTS - 1:
         count.fail('vm selftest: a guest that died at boot was not started again')

@@ -69,3 +69,20 @@ left_since() {
 comm_new() {
 	awk 'NR == FNR { old[$0] = 1; next } !($0 in old)' "$1" "$2"
 }
+
+# leaks_forget: memory leaked so far is of no interest; no_leaks: prints what was leaked since, and is true
+# if that is nothing. Where the kernel does not look for leaks (all but the debug kernel) there are none.
+leaks_forget() {
+	[ ! -w /sys/kernel/debug/kmemleak ] || echo clear >/sys/kernel/debug/kmemleak
+}
+
+no_leaks() {
+	[ -w /sys/kernel/debug/kmemleak ] || return 0
+	# Twice, since an address may stand in a register; and nothing younger than 5 s counts.
+	sleep 6
+	echo scan >/sys/kernel/debug/kmemleak
+	echo scan >/sys/kernel/debug/kmemleak
+	cat /sys/kernel/debug/kmemleak >/run/leaks
+	cat /run/leaks
+	[ ! -s /run/leaks ]
+}

@@ -10,6 +10,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -35,6 +36,45 @@ static void vm_plant_spin(void *unused)
 {
 	for (;;)
 		cpu_relax();
+}
+
+static int vm_plant_shared;
+
+static void vm_plant_race(void *unused)
+{
+	int i;
+
+	for (i = 0; i < 1000000; i++) {
+		vm_plant_shared++;
+		barrier();
+	}
+}
+
+static DEFINE_MUTEX(vm_plant_first);
+static DEFINE_MUTEX(vm_plant_second);
+
+static void vm_plant_order(void)
+{
+	mutex_lock(&vm_plant_first);
+	mutex_lock(&vm_plant_second);
+	mutex_unlock(&vm_plant_second);
+	mutex_unlock(&vm_plant_first);
+	mutex_lock(&vm_plant_second);
+	mutex_lock(&vm_plant_first);
+	mutex_unlock(&vm_plant_first);
+	mutex_unlock(&vm_plant_second);
+}
+
+static int vm_plant_freed(void)
+{
+	char *memory = kmalloc(64, GFP_KERNEL);
+	char *volatile gone = memory;
+
+	if (!memory)
+		return -ENOMEM;
+	kfree(memory);
+	(void)READ_ONCE(*gone);
+	return 0;
 }
 
 static int vm_plant_pin(void)
@@ -74,6 +114,12 @@ static int __init vm_plant_init(void)
 		preempt_disable();
 		might_sleep();
 		preempt_enable();
+	} else if (!strcmp(fault, "freed")) {
+		rc = vm_plant_freed();
+	} else if (!strcmp(fault, "order")) {
+		vm_plant_order();
+	} else if (!strcmp(fault, "race")) {
+		on_each_cpu(vm_plant_race, NULL, 1);
 	} else if (!strcmp(fault, "leak")) {
 		if (!kmalloc(4096, GFP_KERNEL))
 			rc = -ENOMEM;
