@@ -135,14 +135,19 @@ static bool take(const char **text, const char *word)
 static bool take_register(const char **text, const greg_t *regs, u64 *value)
 {
 	static const struct {
-		const char *names[4];
+		const char *names[4];	/* longer ones first */
 		int index;
 	} table[] = {
-		{ { "rax", "eax", "ax", "al" }, REG_RAX },  { { "rbx", "ebx", "bx", "bl" }, REG_RBX },
-		{ { "rcx", "ecx", "cx", "cl" }, REG_RCX },  { { "rdx", "edx", "dx", "dl" }, REG_RDX },
-		{ { "rsi", "esi", "sil", "si" }, REG_RSI }, { { "rdi", "edi", "dil", "di" }, REG_RDI },
-		{ { "rbp", "ebp", "bpl", "bp" }, REG_RBP }, { { "rsp", "esp", "spl", "sp" }, REG_RSP },
-		{ { "r8d", "r8w", "r8b", "r8" }, REG_R8 },  { { "r9d", "r9w", "r9b", "r9" }, REG_R9 },
+		{ { "rax", "eax", "ax", "al" }, REG_RAX },
+		{ { "rbx", "ebx", "bx", "bl" }, REG_RBX },
+		{ { "rcx", "ecx", "cx", "cl" }, REG_RCX },
+		{ { "rdx", "edx", "dx", "dl" }, REG_RDX },
+		{ { "rsi", "esi", "sil", "si" }, REG_RSI },
+		{ { "rdi", "edi", "dil", "di" }, REG_RDI },
+		{ { "rbp", "ebp", "bpl", "bp" }, REG_RBP },
+		{ { "rsp", "esp", "spl", "sp" }, REG_RSP },
+		{ { "r8d", "r8w", "r8b", "r8" }, REG_R8 },
+		{ { "r9d", "r9w", "r9b", "r9" }, REG_R9 },
 		{ { "r10d", "r10w", "r10b", "r10" }, REG_R10 },
 		{ { "r11d", "r11w", "r11b", "r11" }, REG_R11 },
 		{ { "r12d", "r12w", "r12b", "r12" }, REG_R12 },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tracepoint.h - tracepoints as USDT probes: a nop, and a note in the file that tells perf, bpftrace
- * and gdb where it is and where its arguments are.
+ * tracepoint.h - tracepoints as USDT probes: a nop, and a note in the file that tells perf,
+ * bpftrace and gdb where it is and where its arguments are.
  *
  * TRACE_SYSTEM is the provider, as it is the kernel's name for the set. How events are recorded and
  * printed is the tool's matter here, so that part is dropped.
