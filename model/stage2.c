@@ -11,11 +11,14 @@
  */
 #include "model.h"
 
-/* VT-d 9.8: the bits of a second-stage entry that are used here. */
+/*
+ * VT-d 9.8: the bits of a second-stage entry that are used here. The address has the bits above 51
+ * too, which hardware ignores: physical addresses of user space (shim/) are wider than real ones.
+ */
 #define S2_READ		BIT_ULL(0)
 #define S2_WRITE	BIT_ULL(1)
 #define S2_LARGE	BIT_ULL(7)
-#define S2_ADDR		GENMASK_ULL(51, 12)
+#define S2_ADDR		GENMASK_ULL(61, 12)
 
 #define S2_LEVELS	4
 #define S2_ENTRIES	512

@@ -23,6 +23,7 @@
 #include <linux/uaccess.h>
 #include "core/kapi.h"
 #include "internal.h"
+#include "remote.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -46,7 +47,11 @@ struct leaf {
 	struct section *sections[LEAF_SIZE];
 };
 
-static struct leaf *root[ROOT_SIZE];
+struct root {
+	struct leaf *leaves[ROOT_SIZE];
+};
+
+static struct root own;		/* other processes' are remote.c's to keep */
 
 struct mm_struct iof_shim_mm = {
 	.mm_users = ATOMIC_INIT(1),
@@ -69,23 +74,44 @@ static void *publish(void **slot, void *fresh)
 	return seen;
 }
 
+static struct root *find_root(unsigned long index, bool create)
+{
+	void **slot = iof_shim_remote_sections(index);
+	struct root *root;
+
+	if (!slot)
+		return NULL;
+	root = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+	if (!root && create) {
+		root = calloc(1, sizeof(*root));
+		if (root)
+			root = publish(slot, root);
+	}
+	return root;
+}
+
 static struct section *find_section(unsigned long pfn, bool create)
 {
 	unsigned long number = pfn >> SECTION_SHIFT;
 	unsigned long top = number >> LEAF_SHIFT;
 	struct section *section;
+	struct root *root = &own;
 	struct leaf *leaf;
 
-	if (unlikely(top >= ROOT_SIZE))
-		return NULL;
-	leaf = __atomic_load_n(&root[top], __ATOMIC_ACQUIRE);
+	if (unlikely(top >= ROOT_SIZE)) {
+		top &= (1ul << (IOF_SHIM_PFN_MM_SHIFT - SECTION_SHIFT - LEAF_SHIFT)) - 1;
+		root = find_root(pfn >> IOF_SHIM_PFN_MM_SHIFT, create);
+		if (!root || top >= ROOT_SIZE)
+			return NULL;
+	}
+	leaf = __atomic_load_n(&root->leaves[top], __ATOMIC_ACQUIRE);
 	if (!leaf) {
 		if (!create)
 			return NULL;
 		leaf = calloc(1, sizeof(*leaf));
 		if (!leaf)
 			return NULL;
-		leaf = publish((void **)&root[top], leaf);
+		leaf = publish((void **)&root->leaves[top], leaf);
 	}
 	section = __atomic_load_n(&leaf->sections[number & (LEAF_SIZE - 1)], __ATOMIC_ACQUIRE);
 	if (!section && create) {
@@ -97,6 +123,18 @@ static struct section *find_section(unsigned long pfn, bool create)
 		section = publish((void **)&leaf->sections[number & (LEAF_SIZE - 1)], section);
 	}
 	return section;
+}
+
+void iof_shim_sections_free(void *sections)
+{
+	struct root *root = sections;
+
+	for (unsigned long i = 0; root && i < ROOT_SIZE; i++) {
+		for (unsigned long j = 0; root->leaves[i] && j < LEAF_SIZE; j++)
+			free(root->leaves[i]->sections[j]);
+		free(root->leaves[i]);
+	}
+	free(root);
 }
 
 struct page *iof_shim_pfn_to_page(unsigned long pfn)
@@ -205,10 +243,8 @@ int iof_shim_fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned
 		*unlocked = false;
 	if (!access_ok(addr & PAGE_MASK, PAGE_SIZE))
 		return -EFAULT;
-	if (mm->pid) {
-		/* reading or writing a byte makes the kernel fault it in over there */
-		return -EFAULT;
-	}
+	if (mm->pid)
+		return iof_shim_remote_populate(mm, addr & PAGE_MASK, 1, write) ? 0 : -EFAULT;
 	return populate(addr & PAGE_MASK, 1, write);
 }
 
@@ -227,17 +263,20 @@ long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long
 		return 0;
 	if (iof_shim_should_fail(IOF_FAIL_PIN))
 		return -EFAULT;
-	if (n > IOF_SHIM_TASK_SIZE >> PAGE_SHIFT || !access_ok(start, n * PAGE_SIZE) || mm->pid)
+	if (n > IOF_SHIM_TASK_SIZE >> PAGE_SHIFT || !access_ok(start, n * PAGE_SIZE))
 		return -EFAULT;
 	if (flags & FOLL_NOFAULT) {
 		for (got = 0; got < n; got++)
-			if (!iof_shim_page_present(0, start + got * PAGE_SIZE))
+			if (!iof_plat_user_page_present(mm, start + got * PAGE_SIZE, write))
 				break;
+	} else if (mm->pid) {
+		got = iof_shim_remote_populate(mm, start, n, write);
 	} else {
 		got = populate_range(start, n, write);
 	}
 	for (i = 0; i < got; i++) {
-		unsigned long pfn = (start >> PAGE_SHIFT) + i;
+		unsigned long pfn = (start >> PAGE_SHIFT) + i +
+				    ((unsigned long)mm->index << IOF_SHIM_PFN_MM_SHIFT);
 		struct page *page;
 
 		if (!section || !(pfn & (SECTION_PAGES - 1)))
@@ -290,7 +329,7 @@ void iof_shim_put_page(struct page *page)
 void iof_shim_mm_free(struct mm_struct *mm)
 {
 	BUG_ON(mm == &iof_shim_mm);
-	free(mm);
+	iof_shim_remote_free(mm);
 }
 
 void iof_shim_mm_exit(struct mm_struct *mm)

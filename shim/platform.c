@@ -21,6 +21,7 @@
 
 #include "core/kapi.h"
 #include "internal.h"
+#include "remote.h"
 
 static bool force_remote;
 bool iof_shim_fixup_ready;
@@ -367,6 +368,8 @@ size_t iof_shim_raw_copy(void *dst, const void *src, size_t n)
 
 size_t iof_plat_copy_stream(void *dst, const void *src, size_t n)
 {
+	if (unlikely(iof_shim_is_remote(dst) || iof_shim_is_remote(src)))
+		return iof_shim_remote_copy(dst, src, n);
 	if (unlikely(__atomic_load_n(&force_remote, __ATOMIC_RELAXED)))
 		return bounce_copy(dst, src, n);
 	iof_shim_fixup_need();
@@ -375,6 +378,8 @@ size_t iof_plat_copy_stream(void *dst, const void *src, size_t n)
 
 int iof_plat_load64(const u64 *p, u64 *val)
 {
+	if (unlikely(iof_shim_is_remote(p)))
+		return iof_shim_remote_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
 	if (unlikely(__atomic_load_n(&force_remote, __ATOMIC_RELAXED)))
 		return bounce_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
 	iof_shim_fixup_need();
@@ -384,6 +389,8 @@ int iof_plat_load64(const u64 *p, u64 *val)
 int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 {
 	iof_sched_point(IOF_SCHED_ATOMIC, p);
+	if (unlikely(iof_shim_is_remote(p)))
+		return iof_shim_remote_cmpxchg64(p, old, new);
 	iof_shim_fixup_need();
 	return iof_shim_asm_cmpxchg64(p, old, new);
 }
@@ -402,11 +409,15 @@ size_t iof_shim_raw_copy(void *dst, const void *src, size_t n)
 
 size_t iof_plat_copy_stream(void *dst, const void *src, size_t n)
 {
+	if (iof_shim_is_remote(dst) || iof_shim_is_remote(src))
+		return iof_shim_remote_copy(dst, src, n);
 	return bounce_copy(dst, src, n);
 }
 
 int iof_plat_load64(const u64 *p, u64 *val)
 {
+	if (iof_shim_is_remote(p))
+		return iof_shim_remote_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
 	return bounce_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
 }
 
@@ -415,6 +426,8 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 {
 	u64 seen;
 
+	if (iof_shim_is_remote(p))
+		return iof_shim_remote_cmpxchg64(p, old, new);
 	if (bounce_copy(&seen, p, sizeof(seen)) || bounce_copy(p, p, 0))
 		return -EFAULT;
 	return __atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ?
@@ -424,6 +437,8 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 
 size_t iof_plat_copy(void *dst, const void *src, size_t n)
 {
+	if (unlikely(iof_shim_is_remote(dst) || iof_shim_is_remote(src)))
+		return iof_shim_remote_copy(dst, src, n);
 	return iof_shim_raw_copy(dst, src, n);
 }
 
@@ -494,18 +509,17 @@ bool iof_shim_page_present(pid_t pid, unsigned long addr)
 bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	(void)write;
-	return iof_shim_page_present(mm->pid, addr);
+	return mm->pid ? iof_shim_remote_present(mm, addr) : iof_shim_page_present(0, addr);
 }
 
 int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write)
 {
 	void *user = (void *)addr;
 
-	if (!atomic_read(&mm->mm_users) || !iof_shim_page_present(mm->pid, addr))
-		return -EFAULT;
 	if (mm->pid)
-		return (write ? remote_copy(mm->pid, user, buf, n, true) :
-				remote_copy(mm->pid, buf, user, n, false)) ? -EFAULT : 0;
+		return iof_shim_remote_mm_copy(mm, addr, buf, n, write);
+	if (!atomic_read(&mm->mm_users) || !iof_shim_page_present(0, addr))
+		return -EFAULT;
 	return (write ? iof_shim_raw_copy(user, buf, n) : iof_shim_raw_copy(buf, user, n)) ?
 		-EFAULT : 0;
 }

@@ -82,6 +82,20 @@ void iof_sys_thread_release(struct iof_sys_thread *thread);
  */
 void iof_sys_thread_interrupt(struct iof_sys_thread *thread);
 
+/*
+ * From now on the thread's ioctls are those of thread @tid of another process, until that is
+ * changed: pointers lead into its memory, and what is mapped is its. 0: of the own process again,
+ * as at the beginning. The process must be one that this may trace, and the thread must wait until
+ * the call is done. -ESRCH, -EPERM, -EMFILE.
+ */
+int iof_sys_act_for(pid_t tid);
+/* While it does, the @len bytes at @addr over there are those at @buf instead. */
+void iof_sys_act_with(void *addr, void *buf, size_t len);
+/* Copies from there: 0 or -EFAULT. */
+int iof_sys_peek(void *dst, const void *addr, size_t len);
+/* Lets go of what is known of processes and not in use. */
+void iof_sys_forget_processes(void);
+
 /* What /proc/PID/fdinfo would show beyond the common lines; length, as snprintf(3) cut to @size. */
 ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
 

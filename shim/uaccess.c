@@ -13,6 +13,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include "internal.h"
+#include "remote.h"
 
 #if IOF_SHIM_ASAN
 void *__asan_region_is_poisoned(void *begin, size_t size);
@@ -52,12 +53,27 @@ static __always_inline void watch_write(void *p, size_t n)
 	(void)n;
 }
 
+/* User memory is that of the process acted for. */
+static __always_inline size_t user_to(void *dst, const void *user, size_t n)
+{
+	if (unlikely(iof_shim_acting_for))
+		return iof_shim_remote_user_copy(dst, user, n, false);
+	return iof_shim_raw_copy(dst, user, n);
+}
+
+static __always_inline size_t to_user(void *user, const void *src, size_t n)
+{
+	if (unlikely(iof_shim_acting_for))
+		return iof_shim_remote_user_copy(user, src, n, true);
+	return iof_shim_raw_copy(user, src, n);
+}
+
 static size_t from_user(void *dst, const void *src, size_t n)
 {
 	watch_write(dst, n);
 	if (unlikely(!access_ok(src, n) || iof_shim_should_fail(IOF_FAIL_COPY)))
 		return n;
-	return iof_shim_raw_copy(dst, src, n);
+	return user_to(dst, src, n);
 }
 
 size_t iof_shim_copy_from_user(void *dst, const void *src, size_t n)
@@ -74,7 +90,7 @@ size_t iof_shim_copy_to_user(void *dst, const void *src, size_t n)
 	watch_read(src, n);
 	if (unlikely(!access_ok(dst, n) || iof_shim_should_fail(IOF_FAIL_COPY)))
 		return n;
-	return iof_shim_raw_copy(dst, src, n);
+	return to_user(dst, src, n);
 }
 
 static const char zeroes[4096];
@@ -84,7 +100,7 @@ static size_t clear(char *dst, size_t n)
 {
 	while (n) {
 		size_t part = min_t(size_t, n, sizeof(zeroes));
-		size_t left = iof_shim_raw_copy(dst, zeroes, part);
+		size_t left = to_user(dst, zeroes, part);
 
 		dst += part - left;
 		n -= part - left;
@@ -114,7 +130,7 @@ int iof_shim_check_zeroed_user(const void *src, size_t n)
 	while (n) {
 		size_t part = min_t(size_t, n, sizeof(buf));
 
-		if (iof_shim_raw_copy(buf, p, part))
+		if (user_to(buf, p, part))
 			return -EFAULT;
 		if (memchr_inv(buf, 0, part))
 			return 0;
@@ -188,11 +204,11 @@ static size_t step(enum iter_op op, bool user, char *seg, char *addr, size_t n)
 		return n;
 	if (op == ITER_COPY_TO) {
 		watch_read(addr, n);
-		return iof_shim_raw_copy(seg, addr, n);
+		return to_user(seg, addr, n);
 	}
 	if (op == ITER_COPY_FROM) {
 		watch_write(addr, n);
-		return iof_shim_raw_copy(addr, seg, n);
+		return user_to(addr, seg, n);
 	}
 	return clear(seg, n);
 }

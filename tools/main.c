@@ -17,6 +17,7 @@ static const struct command {
 	const char *what;
 } commands[] = {
 	{ "page", iof_cmd_page, "let a DMA engine work through files that are not in memory" },
+	{ "run", iof_cmd_run, "run a program, unchanged, on a machine with /dev/iommu" },
 	{ "info", iof_cmd_info, "say what this machine and this build offer" },
 };
 

@@ -24,6 +24,7 @@ enum iof_exit {
 };
 
 int iof_cmd_page(int argc, char **argv);
+int iof_cmd_run(int argc, char **argv);
 int iof_cmd_info(int argc, char **argv);
 
 /* "iofault: ", the sentence, a line feed; a progress bar that stands there is wiped first. */

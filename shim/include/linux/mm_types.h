@@ -29,8 +29,9 @@ struct mm_struct {
 	unsigned long locked_vm;	/* under mmap_lock */
 	unsigned long total_vm;
 	struct task_struct *owner;
-	pid_t pid;			/* whose memory; 0 is this process */
+	pid_t pid;			/* whose memory, a thread of it; 0 is this process */
 	unsigned int index;		/* in frame numbers */
+	struct iof_shim_remote *remote;	/* of another process */
 };
 
 struct vm_area_struct;

@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: MIT
+/*
+ * broker.c - the calls that make or take descriptors, which FUSE cannot carry.
+ *
+ * A seccomp filter stops just these commands. The broker looks at which file it is (a copy of the
+ * caller's descriptor), lets the server do the work on a copy of the caller's structure, and puts
+ * what is a descriptor in it into the number that is right on the other side: a new one is planted
+ * in the caller, one that the caller names is replaced by the server's number or handed over.
+ * Whatever is not one of our files continues as if nobody had looked.
+ *
+ * Several threads do this side by side, since the caller's memory may itself need somebody else to
+ * answer. None of them holds the FUSE connection.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <iofault/iommufd.h>
+#include <iofault/iommufd_test.h>
+#include <iofault/vfio.h>
+
+#include "private.h"
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1UL
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#endif
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
+
+#define THREADS 4
+
+#if defined(__x86_64__)
+#define NATIVE_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#elif defined(__riscv)
+#define NATIVE_ARCH AUDIT_ARCH_RISCV64
+#else
+#error "the audit number of this architecture is not known here"
+#endif
+
+/* ---- the filter ---- */
+
+static const unsigned int trapped[] = {
+	IOMMU_FAULT_QUEUE_ALLOC,
+	IOMMU_IOAS_MAP_FILE,
+	IOMMU_TEST_CMD,
+	VFIO_DEVICE_BIND_IOMMUFD,
+	VFIO_DEVICE_SET_IRQS,
+};
+
+#define NR_TRAPPED (sizeof(trapped) / sizeof(trapped[0]))
+/* The low half of the second argument, the command. */
+#define COMMAND (offsetof(struct seccomp_data, args[1]) + \
+		 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
+int iof_run_trap(void)
+{
+	struct sock_filter code[8 + NR_TRAPPED];
+	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	struct sock_fprog program;
+	unsigned short n = 0;
+	size_t i;
+	int fd;
+
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						 offsetof(struct seccomp_data, arch));
+	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0,
+						 NR_TRAPPED + 3);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						 offsetof(struct seccomp_data, nr));
+	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0,
+						 NR_TRAPPED + 1);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, COMMAND);
+	for (i = 0; i < NR_TRAPPED; i++)
+		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, trapped[i],
+							 (unsigned char)(NR_TRAPPED - i), 0);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+	program = (struct sock_fprog){ .len = n, .filter = code };
+	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+			  flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
+	if (fd < 0 && errno == EINVAL)	/* before Linux 5.19 */
+		fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+	return fd;
+}
+
+/* ---- one trapped call ---- */
+
+struct broker {
+	struct iof_run *run;
+	int listener;
+	dev_t dev;			/* of our file system */
+};
+
+struct caller {
+	struct broker *broker;
+	uint64_t id;			/* of the notification */
+	pid_t tid;
+	int pidfd;
+	int file;			/* a copy of the descriptor that the call is about */
+	void *arg;
+	struct iof_run_call call;
+	int borrowed[16];		/* copies of descriptors named in the structure */
+	unsigned int nr_borrowed;
+};
+
+#define CONTINUE 1			/* the call goes on as if nobody had looked */
+
+static bool is_ours(const struct broker *broker, int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && st.st_dev == broker->dev;
+}
+
+/* The thread group of a thread, where the kernel knows no descriptors for threads. */
+static pid_t group_of(pid_t tid)
+{
+	char path[40], line[128];
+	int tgid = tid;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return tgid;
+}
+
+static int open_caller(struct caller *caller)
+{
+	int fd = (int)syscall(SYS_pidfd_open, caller->tid, PIDFD_THREAD);
+
+	if (fd < 0)
+		fd = (int)syscall(SYS_pidfd_open, group_of(caller->tid), 0);
+	/* still the one that waits for us? */
+	if (fd >= 0 && ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &caller->id)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int borrow(struct caller *caller, int fd)
+{
+	int copy;
+
+	if (caller->nr_borrowed == sizeof(caller->borrowed) / sizeof(caller->borrowed[0]))
+		return -EINVAL;
+	copy = (int)syscall(SYS_pidfd_getfd, caller->pidfd, fd, 0);
+	if (copy < 0)
+		return -errno;
+	caller->borrowed[caller->nr_borrowed++] = copy;
+	return copy;
+}
+
+static int move(struct caller *caller, bool write)
+{
+	struct iovec local = { caller->call.data, caller->call.size };
+	struct iovec remote = { caller->arg, caller->call.size };
+	ssize_t done = write ? process_vm_writev(caller->tid, &local, 1, &remote, 1, 0) :
+			       process_vm_readv(caller->tid, &local, 1, &remote, 1, 0);
+
+	return done == (ssize_t)caller->call.size ? 0 : -EFAULT;
+}
+
+/* The structure: its first word is its size. */
+static int fetch(struct caller *caller)
+{
+	uint32_t size;
+	int rc;
+
+	caller->call.size = sizeof(size);
+	rc = move(caller, false);
+	if (rc)
+		return rc;
+	memcpy(&size, caller->call.data, sizeof(size));
+	if (size > sizeof(caller->call.data))
+		size = sizeof(caller->call.data);
+	caller->call.size = size < sizeof(size) ? sizeof(size) : size;
+	return move(caller, false);
+}
+
+/* The structure has the field at @at of 4 bytes. */
+static bool has(const struct caller *caller, size_t at)
+{
+	return caller->call.size >= at + sizeof(uint32_t);
+}
+
+static int get(const struct caller *caller, size_t at)
+{
+	int value;
+
+	memcpy(&value, caller->call.data + at, sizeof(value));
+	return value;
+}
+
+static void set(struct caller *caller, size_t at, int value)
+{
+	memcpy(caller->call.data + at, &value, sizeof(value));
+}
+
+/* The server does it. Its result, or a negative errno. */
+static int serve(struct caller *caller, int file)
+{
+	struct iof_run_call *call = &caller->call;
+
+	call->token = caller->broker->run->token;
+	call->tid = caller->tid;
+	call->arg = (uint64_t)(uintptr_t)caller->arg;
+	if (ioctl(file, IOF_RUN_CALL, call))
+		return -errno;
+	return call->result;
+}
+
+/* The server's own number of the file that the caller's descriptor @fd is. */
+static int number_of(struct caller *caller, int fd)
+{
+	struct iof_run_call *ask;
+	int copy = borrow(caller, fd), rc;
+
+	if (copy < 0)
+		return copy;
+	if (!is_ours(caller->broker, copy))
+		return -EBADFD;
+	ask = calloc(1, sizeof(*ask));
+	if (!ask)
+		return -ENOMEM;
+	ask->token = caller->broker->run->token;
+	rc = ioctl(copy, IOF_RUN_CALL, ask) ? -errno : (int)ask->file;
+	free(ask);
+	return rc;
+}
+
+/* Nothing came of it: what was made is to be gone again. */
+static void undo(struct caller *caller, int planted)
+{
+	struct iommu_destroy destroy = { .size = sizeof(destroy) };
+
+	(void)planted;
+	if (caller->call.cmd != IOMMU_FAULT_QUEUE_ALLOC)
+		return;
+	destroy.id = (uint32_t)get(caller, offsetof(struct iommu_fault_alloc, out_fault_id));
+	caller->call.cmd = IOMMU_DESTROY;
+	caller->call.made_at = 0;
+	caller->call.size = sizeof(destroy);
+	memcpy(caller->call.data, &destroy, sizeof(destroy));
+	serve(caller, caller->file);
+}
+
+/* A command whose field at @at becomes a new descriptor of the caller. */
+static int making(struct caller *caller, size_t at)
+{
+	struct seccomp_notif_addfd add = { .id = caller->id, .newfd_flags = O_CLOEXEC };
+	char name[24];
+	int fd, rc;
+
+	if (!has(caller, at))
+		return serve(caller, caller->file);	/* fails for its size */
+	/* a reply that cannot be written is found out before there is anything to undo */
+	rc = move(caller, true);
+	if (rc)
+		return rc;
+	caller->call.made_at = (uint32_t)at;
+	rc = serve(caller, caller->file);
+	if (rc < 0)
+		return rc;
+	snprintf(name, sizeof(name), "q%u", caller->call.made);
+	fd = openat(caller->broker->run->tree, name, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	add.srcfd = (uint32_t)fd;
+	rc = ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	if (rc < 0)
+		rc = -errno;
+	close(fd);
+	if (rc < 0) {
+		undo(caller, rc);
+		return rc;
+	}
+	set(caller, at, rc);
+	return move(caller, true);
+}
+
+static int bind_device(struct caller *caller)
+{
+	const size_t at = offsetof(struct vfio_device_bind_iommufd, iommufd);
+	int given, number, rc;
+
+	if (!has(caller, at) || get(caller, at) < 0)
+		return serve(caller, caller->file);
+	given = get(caller, at);
+	number = number_of(caller, given);
+	if (number < 0)
+		return number;
+	set(caller, at, number);
+	rc = serve(caller, caller->file);
+	set(caller, at, given);
+	return rc < 0 ? rc : move(caller, true);
+}
+
+/* Eventfds go to the server, which makes copies of its own. */
+static int set_irqs(struct caller *caller)
+{
+	const size_t at = offsetof(struct vfio_irq_set, data);
+	unsigned int count, i;
+
+	if (!has(caller, offsetof(struct vfio_irq_set, count)))
+		return serve(caller, caller->file);
+	if (!(get(caller, offsetof(struct vfio_irq_set, flags)) & VFIO_IRQ_SET_DATA_EVENTFD))
+		return CONTINUE;
+	count = (unsigned int)get(caller, offsetof(struct vfio_irq_set, count));
+	for (i = 0; i < count && i < 16 && has(caller, at + 4 * i); i++) {
+		int fd = get(caller, at + 4 * i);
+
+		if (fd < 0)
+			continue;
+		fd = borrow(caller, fd);
+		if (fd < 0)
+			return fd;
+		set(caller, at + 4 * i, fd);
+	}
+	caller->call.fds_at = (uint32_t)at;
+	caller->call.nr_fds = i;
+	return serve(caller, caller->file);
+}
+
+static int map_file(struct caller *caller)
+{
+	const size_t at = offsetof(struct iommu_ioas_map_file, fd);
+	int given, fd, rc;
+
+	if (!has(caller, at))
+		return serve(caller, caller->file);
+	given = get(caller, at);
+	fd = borrow(caller, given);
+	if (fd < 0)
+		return fd;
+	set(caller, at, fd);
+	caller->call.fds_at = (uint32_t)at;
+	caller->call.nr_fds = 1;
+	rc = serve(caller, caller->file);
+	set(caller, at, given);
+	return rc < 0 ? rc : move(caller, true);
+}
+
+/* The test commands on an access name it by its descriptor. */
+static int test(struct caller *caller)
+{
+	const size_t at = offsetof(struct iommu_test_cmd, id);
+	int given, number, rc;
+
+	if (!has(caller, at))
+		return CONTINUE;
+	switch (get(caller, offsetof(struct iommu_test_cmd, op))) {
+	case IOMMU_TEST_OP_CREATE_ACCESS:
+		return making(caller, offsetof(struct iommu_test_cmd, create_access.out_access_fd));
+	case IOMMU_TEST_OP_DESTROY_ACCESS_PAGES:
+	case IOMMU_TEST_OP_ACCESS_PAGES:
+	case IOMMU_TEST_OP_ACCESS_RW:
+	case IOMMU_TEST_OP_ACCESS_REPLACE_IOAS:
+		break;
+	default:
+		return CONTINUE;
+	}
+	given = get(caller, at);
+	number = number_of(caller, given);
+	if (number < 0)
+		return number;
+	set(caller, at, number);
+	rc = serve(caller, caller->file);
+	set(caller, at, given);
+	return rc < 0 ? rc : move(caller, true);
+}
+
+static int handle(struct caller *caller, const struct seccomp_notif *notif)
+{
+	int rc;
+
+	caller->pidfd = open_caller(caller);
+	if (caller->pidfd < 0)
+		return CONTINUE;
+	rc = borrow(caller, (int)notif->data.args[0]);
+	caller->file = rc;
+	if (rc < 0 || !is_ours(caller->broker, caller->file))
+		return CONTINUE;	/* the kernel has its own word for that */
+	rc = fetch(caller);
+	if (rc)
+		return rc;
+	switch (caller->call.cmd) {
+	case IOMMU_FAULT_QUEUE_ALLOC:
+		return making(caller, offsetof(struct iommu_fault_alloc, out_fault_fd));
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		return bind_device(caller);
+	case VFIO_DEVICE_SET_IRQS:
+		return set_irqs(caller);
+	case IOMMU_IOAS_MAP_FILE:
+		return map_file(caller);
+	case IOMMU_TEST_CMD:
+		return test(caller);
+	}
+	return CONTINUE;
+}
+
+static void *work(void *arg)
+{
+	struct broker *broker = arg;
+	struct caller *caller = malloc(sizeof(*caller));
+	struct seccomp_notif_resp answer;
+	struct seccomp_notif notif;
+	int rc;
+
+	if (!caller)
+		iof_run_die(broker->run, "out of memory");
+	for (;;) {
+		memset(&notif, 0, sizeof(notif));
+		if (ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_RECV, &notif)) {
+			struct pollfd gone = { .fd = broker->listener };
+
+			/* ENOENT: that one is gone already */
+			if (errno == EINTR || (errno == ENOENT && poll(&gone, 1, 0) >= 0 &&
+					       !(gone.revents & POLLHUP)))
+				continue;
+			break;
+		}
+		memset(caller, 0, offsetof(struct caller, call));
+		memset(&caller->call, 0, offsetof(struct iof_run_call, data));
+		caller->nr_borrowed = 0;
+		caller->broker = broker;
+		caller->id = notif.id;
+		caller->tid = (pid_t)notif.pid;
+		caller->arg = (void *)(uintptr_t)notif.data.args[2];
+		caller->call.cmd = (uint32_t)notif.data.args[1];
+		rc = handle(caller, &notif);
+		while (caller->nr_borrowed)
+			close(caller->borrowed[--caller->nr_borrowed]);
+		if (caller->pidfd >= 0)
+			close(caller->pidfd);
+		answer = (struct seccomp_notif_resp){ .id = notif.id };
+		if (rc == CONTINUE)
+			answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		else
+			answer.error = rc < 0 ? rc : 0;
+		ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	}
+	free(caller);
+	return NULL;
+}
+
+/* ---- starting ---- */
+
+static int receive_fd(int socket)
+{
+	union {
+		char buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = control.buf, .msg_controllen = sizeof(control.buf),
+	};
+	struct cmsghdr *head;
+	int fd = -1;
+
+	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
+		return -1;
+	head = CMSG_FIRSTHDR(&msg);
+	if (head && head->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	return fd;
+}
+
+static pid_t start_keeper(struct iof_run *run, int sockets[2])
+{
+	pid_t keeper = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, NULL, NULL,
+				      NULL, NULL);
+
+	if (!keeper) {
+		close(sockets[0]);
+		close(run->tree);
+		iof_run_keeper(run, sockets[1]);
+	}
+	return keeper;
+}
+
+void iof_run_broker(struct iof_run *run)
+{
+	uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
+	struct broker broker = { .run = run };
+	pthread_t threads[THREADS];
+	struct stat st;
+	int sockets[2];
+	pid_t keeper;
+
+	if (fstat(run->tree, &st))
+		iof_run_die(run, "the file system does not answer: %s", strerror(errno));
+	broker.dev = st.st_dev;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
+		iof_run_die(run, "no socket could be had: %s", strerror(errno));
+	keeper = start_keeper(run, sockets);
+	if (keeper < 0)
+		iof_run_die(run, "no PID namespace could be had: %s", strerror(errno));
+	close(sockets[1]);
+	setsid();
+	broker.listener = receive_fd(sockets[0]);
+	if (broker.listener < 0)
+		_exit(IOF_RUN_EXIT_OURS);	/* the program's process has said why */
+	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
+	for (int i = 0; i < THREADS; i++)
+		if (pthread_create(&threads[i], NULL, work, &broker))
+			iof_run_die(run, "no thread could be had");
+	if (write(sockets[0], "", 1) != 1)
+		_exit(IOF_RUN_EXIT_OURS);
+	close(sockets[0]);
+	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT
+/*
+ * files.c - what the requests do: each open file of the program's is one of the embedded system's.
+ *
+ * An ioctl runs as the caller: its pointers lead into the caller's memory. Reading and writing go
+ * through buffers of our own, since FUSE has carried the data. Commands with descriptors in them
+ * come from the broker only, with the structure beside them; elsewhere they are unknown.
+ *
+ * Locks: names_lock over the list of files that a call has made and nobody has opened yet.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <iofault/iommufd.h>
+#include <iofault/iommufd_test.h>
+#include <iofault/vfio.h>
+
+#include "server.h"
+#include "shim/sys.h"
+
+enum kind {
+	KIND_IOMMU,
+	KIND_VFIO,
+	KIND_QUEUE,		/* faults and answers */
+	KIND_OTHER,		/* an access of the test commands */
+};
+
+struct iof_run_file {
+	int fd;			/* the embedded system's */
+	enum kind kind;
+	char name[24];		/* for --trace */
+};
+
+struct made {
+	struct made *next;
+	unsigned int name;
+	int fd;
+	enum kind kind;
+};
+
+static struct {
+	struct iof_run *run;
+	struct iof_plat_space *space;
+	pthread_mutex_t names_lock;
+	struct made *made;
+	unsigned int last_name;
+	int broker;			/* its pidfd */
+} files = { .names_lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1 };
+
+void iof_run_files_init(struct iof_run *run, struct iof_plat_space *space, pid_t broker)
+{
+	files.run = run;
+	files.space = space;
+	files.broker = (int)syscall(SYS_pidfd_open, broker, 0);
+	if (files.broker < 0)
+		iof_run_die(run, "pidfd_open is missing (%s); it needs Linux 5.10 or later",
+			    strerror(errno));
+}
+
+/* ---- names ---- */
+
+static unsigned int remember_made(int fd, enum kind kind)
+{
+	struct made *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return 0;
+	pthread_mutex_lock(&files.names_lock);
+	made->name = ++files.last_name;
+	made->fd = fd;
+	made->kind = kind;
+	made->next = files.made;
+	files.made = made;
+	pthread_mutex_unlock(&files.names_lock);
+	return made->name;
+}
+
+/* The first open takes it. */
+static struct made *take_made(unsigned int name)
+{
+	struct made **at, *made;
+
+	pthread_mutex_lock(&files.names_lock);
+	for (at = &files.made; *at && (*at)->name != name; at = &(*at)->next)
+		;
+	made = *at;
+	if (made)
+		*at = made->next;
+	pthread_mutex_unlock(&files.names_lock);
+	return made;
+}
+
+int iof_run_file_find(const char *name, uint64_t *node)
+{
+	unsigned int number;
+	char end;
+
+	if (!strcmp(name, "iommu")) {
+		*node = IOF_RUN_NODE_IOMMU;
+		return 0;
+	}
+	if (sscanf(name, "vfio%u%c", &number, &end) == 1 &&
+	    number < files.run->config->nr_devices) {
+		*node = IOF_RUN_NODE_VFIO + number;
+		return 0;
+	}
+	if (sscanf(name, "q%u%c", &number, &end) == 1) {
+		*node = IOF_RUN_NODE_MADE + (uint64_t)number;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* ---- open and release ---- */
+
+static int open_made(struct iof_run_file *file, uint64_t node)
+{
+	struct made *made = take_made((unsigned int)(node - IOF_RUN_NODE_MADE));
+
+	if (!made)
+		return -ENOENT;
+	file->fd = made->fd;
+	file->kind = made->kind;
+	snprintf(file->name, sizeof(file->name), "queue %u", made->name);
+	free(made);
+	return 0;
+}
+
+static int open_node(struct iof_run_file *file, uint64_t node, int flags)
+{
+	char path[48];
+
+	if (node == IOF_RUN_NODE_IOMMU) {
+		file->kind = KIND_IOMMU;
+		snprintf(file->name, sizeof(file->name), "iommu");
+		snprintf(path, sizeof(path), "iommu");
+	} else {
+		unsigned int number = (unsigned int)(node - IOF_RUN_NODE_VFIO);
+
+		file->kind = KIND_VFIO;
+		snprintf(file->name, sizeof(file->name), "vfio%u", number);
+		snprintf(path, sizeof(path), "vfio/devices/vfio%u", number);
+	}
+	file->fd = iof_sys_open(files.space, path, flags & (O_ACCMODE | O_NONBLOCK));
+	return file->fd < 0 ? file->fd : 0;
+}
+
+int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_file **out,
+		      uint32_t *open_flags)
+{
+	struct iof_run_file *file = calloc(1, sizeof(*file));
+	int rc;
+
+	if (!file)
+		return -ENOMEM;
+	rc = node >= IOF_RUN_NODE_MADE ? open_made(file, node) : open_node(file, node, flags);
+	iof_run_count(IOF_RUN_COUNT_OPEN, 1);
+	if (rc) {
+		iof_run_trace(pid, file->name, "open = %d", rc);
+		free(file);
+		return rc;
+	}
+	iof_run_trace(pid, file->name, "open = 0");
+	*open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES;
+	/* no position, no lock on it; the two device nodes take one, as character devices do */
+	if (file->kind == KIND_QUEUE || file->kind == KIND_OTHER)
+		*open_flags |= FOPEN_NONSEEKABLE | FOPEN_STREAM;
+	*out = file;
+	return 0;
+}
+
+void iof_run_file_release(struct iof_run_file *file)
+{
+	iof_run_trace(0, file->name, "close");
+	iof_run_wake_forget(file->fd);
+	iof_sys_close(file->fd);
+	free(file);
+}
+
+/* ---- ioctls ---- */
+
+/* Descriptors in the structure have been dealt with, or there are none. */
+static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
+{
+	switch (cmd) {
+	case IOMMU_FAULT_QUEUE_ALLOC:
+	case IOMMU_IOAS_MAP_FILE:
+		return file->kind == KIND_IOMMU;
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		return file->kind == KIND_VFIO;
+	}
+	return false;
+}
+
+/* These come here directly when no descriptor is in them; then there is none to be misread. */
+static bool names_descriptors(uint32_t cmd, uint64_t arg)
+{
+	uint32_t words[4] = { 0 };
+	bool bad = false;
+
+	if (cmd == IOMMU_TEST_CMD) {
+		bad = iof_sys_peek(words, (void *)(uintptr_t)arg, sizeof(words)) == 0 &&
+		      (words[1] == IOMMU_TEST_OP_CREATE_ACCESS ||
+		       words[1] == IOMMU_TEST_OP_DESTROY_ACCESS_PAGES ||
+		       words[1] == IOMMU_TEST_OP_ACCESS_PAGES ||
+		       words[1] == IOMMU_TEST_OP_ACCESS_RW ||
+		       words[1] == IOMMU_TEST_OP_ACCESS_REPLACE_IOAS);
+	} else if (cmd == VFIO_DEVICE_SET_IRQS) {
+		bad = iof_sys_peek(words, (void *)(uintptr_t)arg, sizeof(words)) == 0 &&
+		      words[1] & VFIO_IRQ_SET_DATA_EVENTFD;
+	}
+	return bad;
+}
+
+long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, uint32_t pid)
+{
+	char text[32];
+	long rc;
+
+	iof_run_count(IOF_RUN_COUNT_IOCTL, 1);
+	if (brokered_only(cmd, file) || !pid) {
+		rc = -ENOTTY;
+	} else {
+		rc = iof_sys_act_for((pid_t)pid);
+		if (!rc && names_descriptors(cmd, arg))
+			rc = -ENOTTY;
+		if (!rc)
+			rc = iof_sys_ioctl(file->fd, cmd, (void *)(uintptr_t)arg);
+		iof_sys_act_for(0);
+	}
+	if (iof_run_tracing)
+		iof_run_trace(pid, file->name, "%s = %ld", iof_run_command(text, cmd), rc);
+	return rc;
+}
+
+/* The broker's descriptors named in the structure become ours; the first @*nr were. */
+static int adopt(struct iof_run_call *call, uint32_t *nr)
+{
+	int fd, rc;
+
+	for (*nr = 0; *nr < call->nr_fds; ++*nr) {
+		uint8_t *at = call->data + call->fds_at + 4 * *nr;
+
+		memcpy(&fd, at, sizeof(fd));
+		if (fd < 0)
+			continue;
+		rc = (int)syscall(SYS_pidfd_getfd, files.broker, fd, 0);
+		if (rc < 0)
+			return -errno;
+		memcpy(at, &rc, sizeof(rc));
+	}
+	return 0;
+}
+
+static void disown(struct iof_run_call *call, uint32_t nr)
+{
+	int fd;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		memcpy(&fd, call->data + call->fds_at + 4 * i, sizeof(fd));
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static int run_call(struct iof_run_file *file, struct iof_run_call *call)
+{
+	uint32_t adopted = 0;
+	long rc;
+	int fd;
+
+	if (call->size > sizeof(call->data) || call->made_at > sizeof(call->data) - 4 ||
+	    (call->nr_fds && (call->nr_fds > 16 || call->fds_at > sizeof(call->data) - 64)))
+		return -EINVAL;
+	rc = adopt(call, &adopted);
+	if (!rc)
+		rc = iof_sys_act_for(call->tid);
+	if (!rc) {
+		void *arg = (void *)(uintptr_t)call->arg;
+
+		iof_sys_act_with(arg, call->data, call->size);
+		rc = iof_sys_ioctl(file->fd, call->cmd, arg);
+	}
+	iof_sys_act_for(0);
+	disown(call, adopted);
+	if (rc || !call->made_at)
+		return (int)rc;
+	memcpy(&fd, call->data + call->made_at, sizeof(fd));
+	call->made = remember_made(fd, call->cmd == IOMMU_FAULT_QUEUE_ALLOC ? KIND_QUEUE :
+									      KIND_OTHER);
+	if (!call->made) {
+		iof_sys_close(fd);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
+{
+	char text[32];
+
+	call->file = (uint32_t)file->fd;
+	call->made = 0;
+	call->result = 0;
+	if (!call->cmd)
+		return;
+	iof_run_count(IOF_RUN_COUNT_TRAPPED, 1);
+	call->result = run_call(file, call);
+	if (iof_run_tracing)
+		iof_run_trace((uint32_t)call->tid, file->name, "%s = %d",
+			      iof_run_command(text, call->cmd), call->result);
+}
+
+/* ---- reading, writing, polling ---- */
+
+ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uint64_t pos,
+			  uint32_t pid)
+{
+	ssize_t got;
+
+	iof_run_count(IOF_RUN_COUNT_READ, 1);
+	if (file->kind == KIND_VFIO) {
+		got = iof_sys_pread(file->fd, buf, size, (off_t)pos);
+	} else {
+		/* FUSE has cut a longer read here, not the caller */
+		if (size == IOF_RUN_MAX_IO && file->kind == KIND_QUEUE)
+			size -= size % sizeof(struct iommu_hwpt_pgfault);
+		got = iof_sys_read(file->fd, buf, size);
+	}
+	if (got > 0 && file->kind == KIND_QUEUE)
+		iof_run_count(IOF_RUN_COUNT_FAULTS,
+			      (uint64_t)got / sizeof(struct iommu_hwpt_pgfault));
+	if (iof_run_tracing)
+		iof_run_trace(pid, file->name, "read %zu at %#llx = %zd", size,
+			      (unsigned long long)pos, got);
+	return got;
+}
+
+ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t size, uint64_t pos,
+			   uint32_t pid)
+{
+	ssize_t done;
+
+	iof_run_count(IOF_RUN_COUNT_WRITE, 1);
+	if (file->kind == KIND_VFIO)
+		done = iof_sys_pwrite(file->fd, buf, size, (off_t)pos);
+	else
+		done = iof_sys_write(file->fd, buf, size);
+	if (done > 0 && file->kind == KIND_QUEUE)
+		iof_run_count(IOF_RUN_COUNT_ANSWERS,
+			      (uint64_t)done / sizeof(struct iommu_hwpt_page_response));
+	if (done > 0 && file->kind == KIND_VFIO)
+		iof_run_count(IOF_RUN_COUNT_DESCRIPTORS, (uint64_t)done / 64);
+	if (iof_run_tracing)
+		iof_run_trace(pid, file->name, "write %zu at %#llx = %zd", size,
+			      (unsigned long long)pos, done);
+	return done;
+}
+
+uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify)
+{
+	int ready;
+
+	iof_run_count(IOF_RUN_COUNT_POLL, 1);
+	/* first the promise to wake, then the look */
+	if (notify)
+		iof_run_wake_on_readable(file->fd, kh);
+	ready = iof_sys_poll(file->fd, (short)(events & 0x7fff));
+	if (ready < 0)
+		return POLLERR;
+	if (notify && events & POLLOUT && !(ready & POLLOUT))
+		iof_run_wake_on_writable(file->fd, kh);
+	return (uint32_t)ready;
+}

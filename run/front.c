@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+/*
+ * front.c - the process that the user started: starts the others, waits, and behaves as the program
+ * does.
+ *
+ * All signals are blocked and read from a descriptor. What a terminal sends reaches the program by
+ * itself, being in the same process group; what a process sends is passed on. When the program
+ * stops, this process stops, so that the shell notices.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "private.h"
+
+/* ---- reports ---- */
+
+static void send_report(struct iof_run *run, int kind, int status, const char *format, va_list args)
+{
+	struct iof_run_report report = { .kind = kind, .status = status };
+	ssize_t sent;
+
+	if (format)
+		vsnprintf(report.text, sizeof(report.text), format, args);
+	do {
+		sent = send(run->report, &report, sizeof(report), MSG_NOSIGNAL);
+	} while (sent < 0 && errno == EINTR);
+}
+
+void iof_run_report(struct iof_run *run, int kind, int status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	send_report(run, kind, status, format, args);
+	va_end(args);
+}
+
+void iof_run_die(struct iof_run *run, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	send_report(run, IOF_RUN_FAILED, IOF_RUN_EXIT_OURS, format, args);
+	va_end(args);
+	_exit(IOF_RUN_EXIT_OURS);
+}
+
+void iof_run_tie(struct iof_run *run, pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		iof_run_die(run, "this process cannot be tied to its parent: %s", strerror(errno));
+	/* a parent in another PID namespace is 0 here */
+	if (parent && getppid() != parent)
+		_exit(IOF_RUN_EXIT_OURS);
+}
+
+/* ---- waiting ---- */
+
+struct front {
+	int signals;
+	int reports;
+	int orders;
+	pid_t server;
+	bool ended;
+	int status;			/* of the command */
+	int stop;			/* the signal to stop with, 0 */
+};
+
+static void pass_on(struct front *front, int sig)
+{
+	ssize_t sent = send(front->orders, &sig, sizeof(sig), MSG_NOSIGNAL);
+
+	(void)sent;
+}
+
+static void take_signal(struct front *front)
+{
+	struct signalfd_siginfo info;
+
+	if (read(front->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGCHLD:
+		return;
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGINT:
+	case SIGQUIT:
+	case SIGWINCH:
+	case SIGHUP:
+		/* from the terminal: the program has it too */
+		if (info.ssi_code == SI_KERNEL)
+			return;
+	}
+	pass_on(front, (int)info.ssi_signo);
+}
+
+/* False: nobody is left who could report. */
+static bool take_report(struct front *front)
+{
+	struct iof_run_report report;
+	ssize_t got = recv(front->reports, &report, sizeof(report), 0);
+
+	if (got < 0 && errno == EINTR)
+		return true;
+	if (got != sizeof(report))
+		return false;
+	switch (report.kind) {
+	case IOF_RUN_FAILED:
+		report.text[sizeof(report.text) - 1] = 0;
+		if (!front->ended)
+			fprintf(stderr, "iofault: run: %s\n", report.text);
+		front->ended = true;
+		front->status = report.status;
+		return true;
+	case IOF_RUN_STOPPED:
+		front->stop = report.status;
+		return true;
+	case IOF_RUN_ENDED:
+		if (front->ended)
+			return true;
+		front->ended = true;
+		front->status = WIFSIGNALED(report.status) ? 128 + WTERMSIG(report.status) :
+							     WEXITSTATUS(report.status);
+		return true;
+	}
+	return true;
+}
+
+static void stop_too(struct front *front)
+{
+	front->stop = 0;
+	raise(SIGSTOP);
+	/* whoever continued us may have meant us only */
+	pass_on(front, SIGCONT);
+}
+
+static int wait_for_all(struct front *front)
+{
+	struct pollfd fds[] = {
+		{ .fd = front->reports, .events = POLLIN },
+		{ .fd = front->signals, .events = POLLIN },
+	};
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[0].revents && !take_report(front))
+			break;
+		if (fds[1].revents & POLLIN)
+			take_signal(front);
+		if (front->stop)
+			stop_too(front);
+	}
+	while (waitpid(front->server, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (!front->ended) {
+		fputs("iofault: run: a process of the machine was killed; so was the program\n",
+		      stderr);
+		return IOF_RUN_EXIT_OURS;
+	}
+	return front->status;
+}
+
+/* ---- starting ---- */
+
+static int say(const char *what)
+{
+	fprintf(stderr, "iofault: run: %s: %s\n", what, strerror(errno));
+	return IOF_RUN_EXIT_OURS;
+}
+
+static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2])
+{
+	int reports[2], orders[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders))
+		return say("no socket could be had");
+	front->reports = reports[0];
+	run->report = reports[1];
+	front->orders = orders[0];
+	run->orders = orders[1];
+	keeper_orders[0] = orders[0];
+	keeper_orders[1] = reports[0];
+	if (getrandom(&run->token, sizeof(run->token), 0) != sizeof(run->token))
+		return say("no random number could be had");
+	if (getrlimit(RLIMIT_NOFILE, &run->files))
+		return say("the limit of open files is unknown");
+	if (!getcwd(run->cwd, sizeof(run->cwd)))
+		return say("the working folder is unknown");
+	run->uid = getuid();
+	run->gid = getgid();
+	return 0;
+}
+
+int iof_run(const struct iof_run_config *config)
+{
+	struct iof_run run = { .config = config, .fuse = -1, .old_dev = -1, .tree = -1 };
+	struct front front = { .status = IOF_RUN_EXIT_OURS };
+	pid_t self = getpid();
+	int theirs[2], rc;
+	sigset_t all;
+
+	rc = prepare(&run, &front, theirs);
+	if (rc)
+		return rc;
+	sigfillset(&all);
+	sigdelset(&all, SIGSEGV);
+	sigdelset(&all, SIGBUS);
+	sigdelset(&all, SIGFPE);
+	sigdelset(&all, SIGILL);
+	sigdelset(&all, SIGABRT);
+	sigprocmask(SIG_BLOCK, &all, &run.mask);
+	front.signals = signalfd(-1, &all, SFD_CLOEXEC);
+	if (front.signals < 0)
+		return say("no descriptor for signals could be had");
+	fflush(NULL);
+	front.server = fork();
+	if (front.server < 0)
+		return say("no process could be started");
+	if (!front.server) {
+		close(front.signals);
+		close(theirs[0]);
+		close(theirs[1]);
+		iof_run_tie(&run, self);
+		iof_run_serve(&run);
+	}
+	close(run.report);
+	close(run.orders);
+	rc = wait_for_all(&front);
+	sigprocmask(SIG_SETMASK, &run.mask, NULL);
+	close(front.signals);
+	close(front.reports);
+	close(front.orders);
+	return rc;
+}

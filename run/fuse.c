@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/*
+ * fuse.c - the protocol of /dev/fuse: takes requests, answers each once.
+ *
+ * The raw protocol, since libfuse 3.14 does not know all that is needed of an open (a file without
+ * position, no flush). Threads: each takes a request and works on it to its end; whoever takes the
+ * last idle place starts another thread, so that somebody always listens. No state of a request
+ * outlives its turn.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "server.h"
+
+#define MAX_THREADS 128
+#define REQUEST_ROOM (IOF_RUN_MAX_IO + 65536)
+#define FOREVER 3600
+
+static struct {
+	struct iof_run *run;
+	int fd;
+	int idle;			/* atomic: threads that wait for a request */
+	int threads;			/* atomic */
+} fuse;
+
+struct request {
+	struct fuse_in_header *head;
+	void *body;
+	char *room;			/* for a long answer */
+	bool answered;
+};
+
+/* ---- answers ---- */
+
+static void answer(struct request *req, int error, const void *data, size_t len)
+{
+	struct fuse_out_header head = {
+		.len = (uint32_t)(sizeof(head) + len), .error = error, .unique = req->head->unique,
+	};
+	struct iovec iov[] = { { &head, sizeof(head) }, { (void *)data, len } };
+	ssize_t done;
+
+	req->answered = true;
+	/* ENOENT: the caller has been killed and waits no more */
+	done = writev(fuse.fd, iov, len ? 2 : 1);
+	(void)done;
+}
+
+static void fail(struct request *req, int error)
+{
+	answer(req, error, NULL, 0);
+}
+
+void iof_run_fuse_wake(uint64_t kh)
+{
+	struct fuse_notify_poll_wakeup_out out = { .kh = kh };
+	struct fuse_out_header head = {
+		.len = sizeof(head) + sizeof(out), .error = FUSE_NOTIFY_POLL,
+	};
+	struct iovec iov[] = { { &head, sizeof(head) }, { &out, sizeof(out) } };
+	ssize_t done = writev(fuse.fd, iov, 2);
+
+	(void)done;
+}
+
+/* ---- requests ---- */
+
+static void do_init(struct request *req)
+{
+	const struct fuse_init_in *in = req->body;
+	const uint32_t wanted = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_PARALLEL_DIROPS |
+				FUSE_MAX_PAGES | FUSE_ATOMIC_O_TRUNC;
+	struct fuse_init_out out = {
+		.major = FUSE_KERNEL_VERSION,
+		.minor = FUSE_KERNEL_MINOR_VERSION,
+		.max_readahead = 0,
+		.flags = in->flags & wanted,
+		.max_background = 256,
+		.congestion_threshold = 192,
+		.max_write = IOF_RUN_MAX_IO,
+		.time_gran = 1,
+		.max_pages = IOF_RUN_MAX_IO / 4096,
+	};
+
+	if (in->major < FUSE_KERNEL_VERSION ||
+	    (in->major == FUSE_KERNEL_VERSION && in->minor < 31))
+		iof_run_die(fuse.run, "FUSE speaks %u.%u, and 7.31 is needed (Linux 5.4)", in->major,
+			    in->minor);
+	answer(req, 0, &out, sizeof(out));
+}
+
+static void fill_attr(uint64_t node, struct fuse_attr *attr)
+{
+	*attr = (struct fuse_attr){
+		.ino = node,
+		.mode = node == IOF_RUN_NODE_ROOT ? S_IFDIR | 0755 : S_IFREG | 0666,
+		.nlink = 1,
+		.uid = fuse.run->uid,
+		.gid = fuse.run->gid,
+		.blksize = 4096,
+		/* io_uring asks nobody about a file that ends where it reads */
+		.size = node == IOF_RUN_NODE_ROOT ? 0 : 1ull << 62,
+	};
+}
+
+static void do_lookup(struct request *req)
+{
+	struct fuse_entry_out out = { .attr_valid = FOREVER };
+	int rc = req->head->nodeid == IOF_RUN_NODE_ROOT ?
+			 iof_run_file_find(req->body, &out.nodeid) : -ENOTDIR;
+
+	if (rc) {
+		fail(req, rc);
+		return;
+	}
+	if (out.nodeid < IOF_RUN_NODE_MADE)
+		out.entry_valid = FOREVER;
+	fill_attr(out.nodeid, &out.attr);
+	answer(req, 0, &out, sizeof(out));
+}
+
+static void do_getattr(struct request *req)
+{
+	struct fuse_attr_out out = { .attr_valid = FOREVER };
+
+	fill_attr(req->head->nodeid, &out.attr);
+	answer(req, 0, &out, sizeof(out));
+}
+
+static void do_open(struct request *req)
+{
+	const struct fuse_open_in *in = req->body;
+	struct fuse_open_out out = { 0 };
+	struct iof_run_file *file;
+	int rc = iof_run_file_open(req->head->nodeid, (int)in->flags, req->head->pid, &file,
+				   &out.open_flags);
+
+	if (rc) {
+		fail(req, rc);
+		return;
+	}
+	out.fh = (uint64_t)(uintptr_t)file;
+	answer(req, 0, &out, sizeof(out));
+}
+
+static struct iof_run_file *file_of(uint64_t fh)
+{
+	return (struct iof_run_file *)(uintptr_t)fh;
+}
+
+static void do_read(struct request *req)
+{
+	const struct fuse_read_in *in = req->body;
+	size_t size = in->size < IOF_RUN_MAX_IO ? in->size : IOF_RUN_MAX_IO;
+	ssize_t got = iof_run_file_read(file_of(in->fh), req->room, size, in->offset,
+					req->head->pid);
+
+	if (got < 0)
+		fail(req, (int)got);
+	else
+		answer(req, 0, req->room, (size_t)got);
+}
+
+static void do_write(struct request *req)
+{
+	const struct fuse_write_in *in = req->body;
+	struct fuse_write_out out = { 0 };
+	ssize_t done = iof_run_file_write(file_of(in->fh), in + 1, in->size, in->offset,
+					  req->head->pid);
+
+	if (done < 0) {
+		fail(req, (int)done);
+		return;
+	}
+	out.size = (uint32_t)done;
+	answer(req, 0, &out, sizeof(out));
+}
+
+static void do_ioctl(struct request *req)
+{
+	const struct fuse_ioctl_in *in = req->body;
+	struct iof_run_call *call = (struct iof_run_call *)(in + 1);
+	struct fuse_ioctl_out out = { 0 };
+	struct iovec iov[3];
+	struct fuse_out_header head = { .unique = req->head->unique };
+	ssize_t done;
+
+	if (in->cmd != IOF_RUN_CALL) {
+		out.result = (int32_t)iof_run_file_ioctl(file_of(in->fh), in->cmd, in->arg,
+							 req->head->pid);
+		answer(req, 0, &out, sizeof(out));
+		return;
+	}
+	if (in->in_size != sizeof(*call) || call->token != fuse.run->token) {
+		out.result = -ENOTTY;
+		answer(req, 0, &out, sizeof(out));
+		return;
+	}
+	iof_run_file_call(file_of(in->fh), call);
+	head.len = sizeof(head) + sizeof(out) + sizeof(*call);
+	iov[0] = (struct iovec){ &head, sizeof(head) };
+	iov[1] = (struct iovec){ &out, sizeof(out) };
+	iov[2] = (struct iovec){ call, sizeof(*call) };
+	req->answered = true;
+	done = writev(fuse.fd, iov, 3);
+	(void)done;
+}
+
+static void do_poll(struct request *req)
+{
+	const struct fuse_poll_in *in = req->body;
+	struct fuse_poll_out out = {
+		.revents = iof_run_file_poll(file_of(in->fh), in->events, in->kh,
+					     in->flags & FUSE_POLL_SCHEDULE_NOTIFY),
+	};
+
+	answer(req, 0, &out, sizeof(out));
+}
+
+static void do_release(struct request *req)
+{
+	const struct fuse_release_in *in = req->body;
+
+	iof_run_file_release(file_of(in->fh));
+	fail(req, 0);
+}
+
+static void do_statfs(struct request *req)
+{
+	struct fuse_statfs_out out = { .st = { .bsize = 4096, .namelen = 255 } };
+
+	answer(req, 0, &out, sizeof(out));
+}
+
+static void serve_one(struct request *req)
+{
+	switch (req->head->opcode) {
+	case FUSE_FORGET:
+	case FUSE_BATCH_FORGET:
+	case FUSE_INTERRUPT:		/* nothing here waits */
+		return;
+	case FUSE_INIT:
+		do_init(req);
+		return;
+	case FUSE_LOOKUP:
+		do_lookup(req);
+		return;
+	case FUSE_GETATTR:
+	case FUSE_SETATTR:
+		do_getattr(req);
+		return;
+	case FUSE_OPEN:
+		do_open(req);
+		return;
+	case FUSE_READ:
+		do_read(req);
+		return;
+	case FUSE_WRITE:
+		do_write(req);
+		return;
+	case FUSE_IOCTL:
+		do_ioctl(req);
+		return;
+	case FUSE_POLL:
+		do_poll(req);
+		return;
+	case FUSE_RELEASE:
+		do_release(req);
+		return;
+	case FUSE_STATFS:
+		do_statfs(req);
+		return;
+	case FUSE_FSYNC:
+		fail(req, 0);
+		return;
+	default:
+		fail(req, -ENOSYS);
+	}
+}
+
+/* ---- threads ---- */
+
+static void *room(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void *listen(void *arg);
+
+static void another(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (__atomic_fetch_add(&fuse.threads, 1, __ATOMIC_RELAXED) >= MAX_THREADS) {
+		__atomic_fetch_sub(&fuse.threads, 1, __ATOMIC_RELAXED);
+		return;
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	__atomic_fetch_add(&fuse.idle, 1, __ATOMIC_RELAXED);
+	if (pthread_create(&thread, &attr, listen, NULL)) {
+		__atomic_fetch_sub(&fuse.idle, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_sub(&fuse.threads, 1, __ATOMIC_RELAXED);
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static void *listen(void *arg)
+{
+	char *in = room(REQUEST_ROOM);
+	struct request req = { .room = room(IOF_RUN_MAX_IO) };
+	ssize_t got;
+
+	(void)arg;
+	if (!in || !req.room)
+		iof_run_die(fuse.run, "out of memory");
+	for (;;) {
+		got = read(fuse.fd, in, REQUEST_ROOM);
+		if (got < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN))
+			continue;
+		if (got < (ssize_t)sizeof(*req.head))
+			break;		/* ENODEV: unmounted */
+		if (__atomic_sub_fetch(&fuse.idle, 1, __ATOMIC_ACQ_REL) == 0)
+			another();
+		req.head = (struct fuse_in_header *)in;
+		req.body = req.head + 1;
+		serve_one(&req);
+		__atomic_add_fetch(&fuse.idle, 1, __ATOMIC_ACQ_REL);
+	}
+	munmap(in, REQUEST_ROOM);
+	munmap(req.room, IOF_RUN_MAX_IO);
+	return NULL;
+}
+
+void iof_run_fuse_loop(struct iof_run *run)
+{
+	fuse.run = run;
+	fuse.fd = run->fuse;
+	fuse.threads = 1;
+	fuse.idle = 1;
+	another();
+	listen(NULL);
+}

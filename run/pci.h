@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pci.h - the devices as PCI functions: what sysfs and configuration space say of them.
+ */
+#ifndef IOF_RUN_PCI_H
+#define IOF_RUN_PCI_H
+
+#include "run.h"
+
+#define IOF_RUN_PCI_CONFIG 4096
+
+struct iof_run_pci {
+	unsigned int vendor, device, class;
+	unsigned int bar0_size;		/* 0: none */
+};
+
+extern const struct iof_run_pci iof_run_pci[];	/* by kind */
+
+void iof_run_pci_config(enum iof_run_kind kind, unsigned char config[IOF_RUN_PCI_CONFIG]);
+
+#endif

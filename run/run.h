@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * run.h - what run/ offers to the command line: a machine with /dev/iommu around one program.
+ */
+#ifndef IOF_RUN_H
+#define IOF_RUN_H
+
+#include <stdbool.h>
+
+enum iof_run_kind {
+	IOF_RUN_DSA,		/* a DMA engine with Intel DSA's descriptors */
+	IOF_RUN_ATS_TEST,	/* the PCI function 1234:11e9 */
+};
+
+struct iof_run_device {
+	enum iof_run_kind kind;
+	unsigned int credits;		/* zeroes stand for the defaults of model/machine.h */
+	unsigned int engines;
+	unsigned int queue_depth;
+	unsigned int max_pasids;
+	unsigned int pages_per_group;
+	unsigned int delay_us;		/* from an answer to the next attempt */
+	bool share_group;		/* with the device before it */
+};
+
+#define IOF_RUN_MAX_DEVICES 64
+
+struct iof_run_config {
+	char **argv;			/* the program, NULL at the end */
+	struct iof_run_device devices[IOF_RUN_MAX_DEVICES];
+	unsigned int nr_devices;
+	bool mock;			/* test ioctls, with mock devices */
+	const char *trace;		/* a file for a line of each call, or NULL */
+	bool stats;			/* counts on standard error at the end */
+};
+
+enum {
+	IOF_RUN_EXIT_OURS = 125,	/* the machine could not be made, or did not last */
+	IOF_RUN_EXIT_NOT_RUN = 126,	/* the program is there and cannot be executed */
+	IOF_RUN_EXIT_NOT_FOUND = 127,
+};
+
+/*
+ * Runs the program to its end. Returns the exit status of the command: the program's, 128 + n if
+ * signal n ended it, or one of the above, after having said why on standard error.
+ */
+int iof_run(const struct iof_run_config *config);
+
+/* One sentence for each thing that the machine forbids, on @print; how many there are. */
+int iof_run_missing(void (*print)(const char *sentence));
+
+#endif

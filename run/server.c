@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+/*
+ * server.c - the process that holds the machine: makes it, starts the one that builds the program's
+ * view, serves, and says the figures at the end.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "model/machine.h"
+#include "server.h"
+#include "shim/sys.h"
+
+static void make_machine(struct iof_run *run, struct iof_plat_space *space)
+{
+	struct iof_machine_device devices[IOF_RUN_MAX_DEVICES];
+	struct iof_machine_config config = {
+		.devices = devices,
+		.nr_devices = run->config->nr_devices,
+		.test_ioctls = run->config->mock,
+	};
+	struct iof_machine *machine;
+	int rc;
+
+	for (unsigned int i = 0; i < config.nr_devices; i++) {
+		const struct iof_run_device *dev = &run->config->devices[i];
+
+		devices[i] = (struct iof_machine_device){
+			.kind = IOF_MACHINE_DSA,
+			.credits = dev->credits,
+			.engines = dev->engines,
+			.queue_depth = dev->queue_depth,
+			.max_pasids = dev->max_pasids,
+			.pages_per_group = dev->pages_per_group,
+			.group_with = dev->share_group && i ? (int)i - 1 : -1,
+		};
+	}
+	rc = iof_machine_create(&config, space, &machine);
+	if (rc)
+		iof_run_die(run, "the machine cannot be made: %s", strerror(-rc));
+}
+
+/* As many descriptors as we may have: each file of the program's is one of ours. */
+static void raise_limits(struct iof_run *run)
+{
+	struct rlimit limit = run->files;
+
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void *serve(void *arg)
+{
+	iof_run_fuse_loop(arg);
+	return NULL;
+}
+
+int iof_run_serve(struct iof_run *run)
+{
+	struct iof_plat_space *space;
+	pid_t self, child;
+	pthread_t thread;
+	int status = 0;
+
+	raise_limits(run);
+	iof_run_enter(run);
+	self = getpid();
+	child = fork();
+	if (child < 0)
+		iof_run_die(run, "no process could be started: %s", strerror(errno));
+	if (!child) {
+		close(run->fuse);
+		iof_run_tie(run, self);
+		iof_run_build_dev(run);
+		iof_run_build_sys(run);
+		iof_run_broker(run);
+	}
+	/* what a terminal does is about the program */
+	setsid();
+	close(run->orders);
+	iof_run_trace_init(run);
+	space = iof_sys_space_create();
+	if (!space)
+		iof_run_die(run, "out of memory");
+	/* the process's limit is about memory that cannot be swapped; pins here can */
+	iof_sys_set_memlock(UINT64_MAX - 1);
+	make_machine(run, space);
+	iof_run_files_init(run, space, child);
+	iof_run_wake_init(run);
+	if (pthread_create(&thread, NULL, serve, run))
+		iof_run_die(run, "no thread could be had");
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	iof_run_stats(run);
+	_exit(0);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.h - what the server's files share: server.c (start and end), fuse.c (the protocol),
+ * files.c (what the requests do), wake.c (readiness), trace.c (what --trace and --stats say).
+ */
+#ifndef IOF_RUN_SERVER_H
+#define IOF_RUN_SERVER_H
+
+#include <linux/fuse.h>
+#include <pthread.h>
+#include <stdint.h>
+
+#include "private.h"
+
+#define IOF_RUN_MAX_IO (1u << 20)	/* bytes of one read or write */
+
+/* Nodes of the file system: NodeIDs. */
+enum {
+	IOF_RUN_NODE_ROOT = FUSE_ROOT_ID,
+	IOF_RUN_NODE_IOMMU = 2,
+	IOF_RUN_NODE_VFIO = 16,			/* plus the device's number */
+	IOF_RUN_NODE_MADE = 1 << 20,		/* plus the name's number: files that calls made */
+};
+
+struct iof_plat_space;
+
+/* ---- fuse.c ---- */
+
+/* Serves until the connection ends. Threads come as they are needed. */
+void iof_run_fuse_loop(struct iof_run *run);
+/* Whoever polls the file of this kernel handle looks again. */
+void iof_run_fuse_wake(uint64_t kh);
+
+/* ---- files.c ---- */
+
+struct iof_run_file;
+
+void iof_run_files_init(struct iof_run *run, struct iof_plat_space *space, pid_t broker);
+/* 0 and the node, or a negative errno. */
+int iof_run_file_find(const char *name, uint64_t *node);
+int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_file **out,
+		      uint32_t *open_flags);
+void iof_run_file_release(struct iof_run_file *file);
+long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, uint32_t pid);
+void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call);
+ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uint64_t pos,
+			  uint32_t pid);
+ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t size, uint64_t pos,
+			   uint32_t pid);
+uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify);
+
+/* ---- wake.c ---- */
+
+void iof_run_wake_init(struct iof_run *run);
+/* From now on each turn of @fd to readable wakes @kh; until the descriptor is closed. */
+void iof_run_wake_on_readable(int fd, uint64_t kh);
+/* Once, when it is writable. */
+void iof_run_wake_on_writable(int fd, uint64_t kh);
+void iof_run_wake_forget(int fd);
+
+/* ---- trace.c ---- */
+
+enum iof_run_count {
+	IOF_RUN_COUNT_OPEN,
+	IOF_RUN_COUNT_IOCTL,
+	IOF_RUN_COUNT_READ,
+	IOF_RUN_COUNT_WRITE,
+	IOF_RUN_COUNT_POLL,
+	IOF_RUN_COUNT_TRAPPED,
+	IOF_RUN_COUNT_FAULTS,
+	IOF_RUN_COUNT_ANSWERS,
+	IOF_RUN_COUNT_DESCRIPTORS,
+	IOF_RUN_NR_COUNTS,
+};
+
+void iof_run_trace_init(struct iof_run *run);
+void iof_run_count(enum iof_run_count what, uint64_t n);
+extern bool iof_run_tracing;
+/* One line: time, caller, file, what. */
+void iof_run_trace(uint32_t pid, const char *file, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The name of a command, or its number. */
+const char *iof_run_command(char text[32], uint32_t cmd);
+void iof_run_stats(struct iof_run *run);
+
+#endif

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/*
+ * sysfs.c - what programs look at in /sys to find a device: /sys/bus/pci/devices, iommu_groups,
+ * class/vfio-dev. Plain files, written once: nothing in them changes while the program runs.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pci.h"
+#include "view.h"
+
+#define HOME "/sys/devices/pcif000:00"
+
+struct place {
+	struct iof_run *run;
+	unsigned int index;		/* of the device */
+	unsigned int group;
+	char bdf[16];
+	char home[64];
+};
+
+static void format(char *text, size_t size, const char *what, va_list args)
+{
+	vsnprintf(text, size, what, args);
+}
+
+static void put(const struct place *place, const char *name, const char *what, ...)
+	__attribute__((format(printf, 3, 4)));
+static void put_link(const char *path, const char *what, ...) __attribute__((format(printf, 2, 3)));
+
+static void put_bytes(const char *path, const void *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	ssize_t done = fd < 0 ? -1 : write(fd, bytes, len);
+
+	(void)done;
+	if (fd >= 0)
+		close(fd);
+}
+
+static void put(const struct place *place, const char *name, const char *what, ...)
+{
+	char path[PATH_MAX], text[512];
+	va_list args;
+
+	va_start(args, what);
+	format(text, sizeof(text), what, args);
+	va_end(args);
+	snprintf(path, sizeof(path), "%s/%s", place->home, name);
+	put_bytes(path, text, strlen(text));
+}
+
+static void put_link(const char *path, const char *what, ...)
+{
+	char target[PATH_MAX];
+	va_list args;
+	int rc;
+
+	va_start(args, what);
+	format(target, sizeof(target), what, args);
+	va_end(args);
+	rc = symlink(target, path);
+	(void)rc;
+}
+
+/* The folder of the device itself. */
+static void describe(const struct place *place)
+{
+	enum iof_run_kind kind = place->run->config->devices[place->index].kind;
+	const struct iof_run_pci *pci = &iof_run_pci[kind];
+	unsigned char config[IOF_RUN_PCI_CONFIG];
+	char path[PATH_MAX];
+
+	mkdir(HOME, 0755);
+	mkdir(place->home, 0755);
+	put(place, "vendor", "0x%04x\n", pci->vendor);
+	put(place, "device", "0x%04x\n", pci->device);
+	put(place, "subsystem_vendor", "0x%04x\n", pci->vendor);
+	put(place, "subsystem_device", "0x%04x\n", pci->device);
+	put(place, "class", "0x%06x\n", pci->class);
+	put(place, "revision", "0x%02x\n", 0);
+	put(place, "irq", "0\n");
+	put(place, "enable", "1\n");
+	put(place, "numa_node", "-1\n");
+	put(place, "local_cpulist", "0\n");
+	put(place, "driver_override", "vfio-pci\n");
+	put(place, "dma_mask_bits", "64\n");
+	put(place, "modalias", "vfio_pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n", pci->vendor,
+	    pci->device, pci->vendor, pci->device, pci->class >> 16, pci->class >> 8 & 0xff,
+	    pci->class & 0xff);
+	put(place, "uevent", "DRIVER=vfio-pci\nPCI_CLASS=%X\nPCI_ID=%04X:%04X\n"
+	    "PCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\n", pci->class, pci->vendor, pci->device,
+	    pci->vendor, pci->device, place->bdf);
+	put(place, "resource", "0x%016x 0x%016x 0x%016x\n", pci->bar0_size ? 0xfe000000 : 0,
+	    pci->bar0_size ? 0xfe000000 + pci->bar0_size - 1 : 0, pci->bar0_size ? 0x40200 : 0);
+	iof_run_pci_config(kind, config);
+	snprintf(path, sizeof(path), "%s/config", place->home);
+	put_bytes(path, config, sizeof(config));
+	snprintf(path, sizeof(path), "%s/subsystem", place->home);
+	put_link(path, "../../../bus/pci");
+	snprintf(path, sizeof(path), "%s/driver", place->home);
+	put_link(path, "../../../bus/pci/drivers/vfio-pci");
+	snprintf(path, sizeof(path), "%s/iommu_group", place->home);
+	put_link(path, "../../../kernel/iommu_groups/%u", place->group);
+	snprintf(path, sizeof(path), "%s/vfio-dev", place->home);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/vfio-dev/vfio%u", place->home, place->index);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "vfio-dev/vfio%u/dev", place->index);
+	put(place, path, "%u:%u\n", IOF_RUN_DEV_MAJOR, place->index);
+	snprintf(path, sizeof(path), "vfio-dev/vfio%u/uevent", place->index);
+	put(place, path, "MAJOR=%u\nMINOR=%u\nDEVNAME=vfio/devices/vfio%u\n", IOF_RUN_DEV_MAJOR,
+	    place->index, place->index);
+	snprintf(path, sizeof(path), "%s/vfio-dev/vfio%u/device", place->home, place->index);
+	put_link(path, "../../../%s", place->bdf);
+}
+
+static void join_group(const struct place *place)
+{
+	struct place group = *place;
+	char path[PATH_MAX];
+
+	snprintf(group.home, sizeof(group.home), "/sys/kernel/iommu_groups/%u", place->group);
+	mkdir(group.home, 0755);
+	snprintf(path, sizeof(path), "%s/devices", group.home);
+	mkdir(path, 0755);
+	put(&group, "type", "DMA\n");
+	put(&group, "reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n");
+	snprintf(path, sizeof(path), "%s/devices/%s", group.home, place->bdf);
+	put_link(path, "../../../../devices/pcif000:00/%s", place->bdf);
+}
+
+/* The lowest number above those of the groups that are there. */
+static unsigned int first_group(void)
+{
+	DIR *dir = opendir("/sys/kernel/iommu_groups");
+	struct dirent *entry;
+	unsigned long first = 0;
+
+	while (dir && (entry = readdir(dir)))
+		if (strtoul(entry->d_name, NULL, 10) >= first && entry->d_name[0] != '.')
+			first = strtoul(entry->d_name, NULL, 10) + 1;
+	if (dir)
+		closedir(dir);
+	return (unsigned int)first;
+}
+
+/* @parent/@name is a folder that we may add to. */
+static void need(struct iof_run *run, const char *parent, const char *name, char *opened)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", parent, name);
+	if (iof_run_open_folder(run, path)) {
+		snprintf(opened, PATH_MAX, "%s", path);
+		return;
+	}
+	if (!iof_run_open_folder(run, parent))
+		iof_run_die(run, "%s cannot be had: mount sysfs on /sys", parent);
+	snprintf(opened, PATH_MAX, "%s", parent);
+	mkdir(path, 0755);
+}
+
+void iof_run_build_sys(struct iof_run *run)
+{
+	static char opened[5][PATH_MAX];
+	struct place place = { .run = run };
+	char path[PATH_MAX];
+	int rc;
+
+	if (!run->config->nr_devices)
+		return;
+	if (access("/sys/bus/pci/devices", F_OK)) {
+		/* a machine without PCI */
+		need(run, "/sys", "bus", opened[0]);
+		mkdir("/sys/bus/pci", 0755);
+		mkdir("/sys/bus/pci/devices", 0755);
+		mkdir("/sys/bus/pci/drivers", 0755);
+	} else {
+		need(run, "/sys/bus/pci", "devices", opened[0]);
+		need(run, "/sys/bus/pci", "drivers", opened[4]);
+	}
+	rc = mkdir("/sys/bus/pci/drivers/vfio-pci", 0755);
+	need(run, "/sys", "devices", opened[1]);
+	need(run, "/sys", "class", opened[2]);
+	need(run, "/sys/kernel", "iommu_groups", opened[3]);
+	rc = mkdir("/sys/class/vfio-dev", 0755);
+	(void)rc;
+	for (place.index = 0; place.index < run->config->nr_devices; place.index++) {
+		if (!place.index)
+			place.group = first_group();
+		else if (!run->config->devices[place.index].share_group)
+			place.group++;
+		snprintf(place.bdf, sizeof(place.bdf), IOF_RUN_BDF, place.index + 1);
+		snprintf(place.home, sizeof(place.home), HOME "/%s", place.bdf);
+		describe(&place);
+		join_group(&place);
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", place.bdf);
+		put_link(path, "../../../devices/pcif000:00/%s", place.bdf);
+		snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", place.bdf);
+		put_link(path, "../../../../devices/pcif000:00/%s", place.bdf);
+		snprintf(path, sizeof(path), "/sys/class/vfio-dev/vfio%u", place.index);
+		put_link(path, "../../devices/pcif000:00/%s/vfio-dev/vfio%u", place.bdf,
+			 place.index);
+	}
+	for (unsigned int i = 0; i < 5; i++)
+		if (opened[i][0])
+			iof_run_seal_folder(opened[i]);
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+/*
+ * view.c - the namespaces, and /dev as the program sees it: what is there, plus our nodes.
+ *
+ * A folder to which something is to be added is covered by a small tmpfs in which everything that
+ * was there is bound again, one by one; the old one stays reachable by a descriptor. All this
+ * happens in a mount namespace of our own, so nothing is left behind when the last process in it
+ * ends, however it ends.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "view.h"
+
+#define TREE "/dev/.iofault"
+
+/* ---- what may be missing ---- */
+
+static long setting(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	return got > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+/* How to allow what was refused, as far as one can tell. */
+static const char *why_no_namespace(void)
+{
+	if (!setting("/proc/sys/kernel/unprivileged_userns_clone"))
+		return "allow it with `sysctl kernel.unprivileged_userns_clone=1`, or run as root";
+	if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") > 0)
+		return "allow it with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or "
+		       "run as root";
+	if (!setting("/proc/sys/user/max_user_namespaces"))
+		return "allow it with `sysctl user.max_user_namespaces=10000`, or run as root";
+	return "in a container, allow it there (docker: --security-opt seccomp=unconfined, or "
+	       "--privileged)";
+}
+
+static const char *why_no_fuse(int err)
+{
+	if (err == ENOENT || err == ENODEV || err == ENXIO)
+		return "load it with `modprobe fuse`, or give the container the device "
+		       "(docker: --device /dev/fuse)";
+	if (err == EACCES)
+		return "allow it with `chmod 666 /dev/fuse`";
+	return "in a container, give it the device (docker: --device /dev/fuse)";
+}
+
+int iof_run_missing(void (*print)(const char *sentence))
+{
+	char line[400];
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC), missing = 0;
+
+	if (fd < 0) {
+		snprintf(line, sizeof(line), "no FUSE (/dev/fuse: %s): %s", strerror(errno),
+			 why_no_fuse(errno));
+		print(line);
+		missing++;
+	} else {
+		close(fd);
+	}
+	if (geteuid() && (!setting("/proc/sys/kernel/unprivileged_userns_clone") ||
+			  !setting("/proc/sys/user/max_user_namespaces") ||
+			  setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") > 0)) {
+		snprintf(line, sizeof(line), "no user namespaces: %s", why_no_namespace());
+		print(line);
+		missing++;
+	}
+	if (access("/proc/sys/kernel/seccomp/actions_avail", R_OK)) {
+		print("no seccomp: it needs a kernel with CONFIG_SECCOMP_FILTER");
+		missing++;
+	}
+	return missing;
+}
+
+/* ---- namespaces ---- */
+
+static bool put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t len = (ssize_t)strlen(text);
+	bool ok = fd >= 0 && write(fd, text, (size_t)len) == len;
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* One user and one group, which are who they are outside. */
+static void user_namespace(struct iof_run *run)
+{
+	char map[64];
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		iof_run_die(run, "no user namespace could be had (%s): %s", strerror(errno),
+			    why_no_namespace());
+	snprintf(map, sizeof(map), "%u %u 1\n", run->uid, run->uid);
+	if (!put_text("/proc/self/uid_map", map))
+		iof_run_die(run, "the user could not be mapped (%s): %s", strerror(errno),
+			    why_no_namespace());
+	put_text("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "%u %u 1\n", run->gid, run->gid);
+	if (!put_text("/proc/self/gid_map", map))
+		iof_run_die(run, "the group could not be mapped: %s", strerror(errno));
+}
+
+void iof_run_enter(struct iof_run *run)
+{
+	char options[160];
+	pid_t parent = getppid();
+
+	run->privileged = !unshare(CLONE_NEWNS);
+	if (!run->privileged)
+		user_namespace(run);
+	/* a change of credentials has taken it off */
+	iof_run_tie(run, parent);
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		iof_run_die(run, "mounts could not be made private (%s): %s", strerror(errno),
+			    why_no_namespace());
+	run->fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	if (run->fuse < 0)
+		iof_run_die(run, "no FUSE (/dev/fuse: %s): %s", strerror(errno),
+			    why_no_fuse(errno));
+	run->old_dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (run->old_dev < 0 || mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755,size=1m"))
+		iof_run_die(run, "/dev cannot be covered (%s): %s", strerror(errno),
+			    why_no_namespace());
+	snprintf(options, sizeof(options),
+		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,max_read=%u", run->fuse,
+		 geteuid(), getegid(), 1u << 20);
+	if (mkdir(TREE, 0755) ||
+	    mount("iofault", TREE, "fuse", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
+		iof_run_die(run, "FUSE cannot be mounted (%s); it needs Linux 5.10 or later%s%s",
+			    strerror(errno), run->privileged ? "" : ", or root: ",
+			    run->privileged ? "" : why_no_namespace());
+}
+
+/* ---- adding to a folder ---- */
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+	for (; names && *names; names++)
+		if (!strcmp(name, *names))
+			return true;
+	return false;
+}
+
+static int bind_one(const char *from, const char *to, bool folder)
+{
+	int fd;
+
+	if (folder) {
+		if (mkdir(to, 0755))
+			return -1;
+	} else {
+		fd = open(to, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
+		if (fd < 0)
+			return -1;
+		close(fd);
+	}
+	return mount(from, to, NULL, MS_BIND | (folder ? MS_REC : 0), NULL);
+}
+
+/* Everything of @old but @except appears in @target; what cannot is left out. */
+static void bind_all(int old, const char *target, const char *const *except)
+{
+	char from[PATH_MAX], to[PATH_MAX], link[PATH_MAX];
+	int fd = openat(old, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		const char *name = entry->d_name;
+
+		if (!strcmp(name, ".") || !strcmp(name, "..") || is_one_of(name, except) ||
+		    fstatat(old, name, &st, AT_SYMLINK_NOFOLLOW))
+			continue;
+		snprintf(from, sizeof(from), "/proc/self/fd/%d/%s", old, name);
+		snprintf(to, sizeof(to), "%s/%s", target, name);
+		if (S_ISLNK(st.st_mode)) {
+			ssize_t len = readlinkat(old, name, link, sizeof(link) - 1);
+
+			if (len < 0)
+				continue;
+			link[len] = 0;
+			if (symlink(link, to))
+				continue;
+		} else {
+			bind_one(from, to, S_ISDIR(st.st_mode));
+		}
+	}
+	if (dir)
+		closedir(dir);
+	else if (fd >= 0)
+		close(fd);
+}
+
+bool iof_run_open_folder(struct iof_run *run, const char *path)
+{
+	int old = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (old < 0)
+		return false;
+	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=4m"))
+		iof_run_die(run, "%s cannot be covered: %s", path, strerror(errno));
+	bind_all(old, path, NULL);
+	close(old);
+	return true;
+}
+
+void iof_run_seal_folder(const char *path)
+{
+	mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	      NULL);
+}
+
+/* ---- /dev ---- */
+
+static void bind_node(struct iof_run *run, const char *name, const char *path)
+{
+	char from[64];
+
+	snprintf(from, sizeof(from), TREE "/%s", name);
+	if (bind_one(from, path, false))
+		iof_run_die(run, "%s cannot be made: %s", path, strerror(errno));
+}
+
+void iof_run_build_dev(struct iof_run *run)
+{
+	static const char *const ours[] = { "iommu", "vfio", ".iofault", NULL };
+	char name[16], path[64];
+
+	bind_all(run->old_dev, "/dev", ours);
+	close(run->old_dev);
+	run->tree = open(TREE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (run->tree < 0)
+		iof_run_die(run, "the file system does not answer: %s", strerror(errno));
+	bind_node(run, "iommu", "/dev/iommu");
+	mkdir("/dev/vfio", 0755);
+	mkdir("/dev/vfio/devices", 0755);
+	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
+		snprintf(name, sizeof(name), "vfio%u", i);
+		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
+		bind_node(run, name, path);
+	}
+	umount2(TREE, MNT_DETACH);
+	rmdir(TREE);
+}

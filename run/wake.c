@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+/*
+ * wake.c - tells the kernel when a file that somebody polls has become ready.
+ *
+ * Readable: the eventfd behind each of our descriptors is written once at each turn from empty to
+ * ready; one thread waits for all of them, by edge, and passes each turn on. So an edge-triggered
+ * epoll of the program's sees each turn too. Writable: an eventfd cannot tell; a second thread
+ * sleeps in the system's own poll, for those who asked.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "server.h"
+#include "shim/sys.h"
+
+#define MAX_WRITABLE 256
+
+static struct {
+	struct iof_run *run;
+	int epoll;
+	pthread_mutex_t lock;
+	pthread_cond_t some;
+	struct iof_sys_thread *sleeper;		/* under lock */
+	unsigned int nr;			/* under lock */
+	struct {
+		int fd;
+		uint64_t kh;
+	} writable[MAX_WRITABLE];		/* under lock */
+} wake = { .lock = PTHREAD_MUTEX_INITIALIZER, .some = PTHREAD_COND_INITIALIZER };
+
+static void *watch_readable(void *arg)
+{
+	struct epoll_event events[64];
+
+	(void)arg;
+	for (;;) {
+		int n = epoll_wait(wake.epoll, events, 64, -1);
+
+		for (int i = 0; i < n; i++)
+			iof_run_fuse_wake(events[i].data.u64);
+	}
+	return NULL;
+}
+
+/* Takes out those that are ready, or gone, and wakes who waits for them. Under the lock. */
+static void tell_writable(const struct pollfd *fds, unsigned int nr)
+{
+	for (unsigned int i = 0; i < nr; i++) {
+		if (!fds[i].revents)
+			continue;
+		for (unsigned int j = 0; j < wake.nr; j++) {
+			if (wake.writable[j].fd != fds[i].fd)
+				continue;
+			iof_run_fuse_wake(wake.writable[j].kh);
+			wake.writable[j--] = wake.writable[--wake.nr];
+		}
+	}
+}
+
+static void *watch_writable(void *arg)
+{
+	struct pollfd fds[MAX_WRITABLE];
+	unsigned int nr;
+	int rc;
+
+	(void)arg;
+	pthread_mutex_lock(&wake.lock);
+	wake.sleeper = iof_sys_thread_hold();
+	for (;;) {
+		while (!wake.nr)
+			pthread_cond_wait(&wake.some, &wake.lock);
+		nr = wake.nr;
+		for (unsigned int i = 0; i < nr; i++)
+			fds[i] = (struct pollfd){ .fd = wake.writable[i].fd, .events = POLLOUT };
+		pthread_mutex_unlock(&wake.lock);
+		rc = iof_sys_pollv(fds, nr, -1);
+		pthread_mutex_lock(&wake.lock);
+		if (rc > 0)
+			tell_writable(fds, nr);
+		else if (rc == -EBADF)
+			for (unsigned int i = 0; i < wake.nr; i++)
+				if (!iof_sys_owns(wake.writable[i].fd))
+					wake.writable[i--] = wake.writable[--wake.nr];
+	}
+	return NULL;
+}
+
+void iof_run_wake_init(struct iof_run *run)
+{
+	pthread_t thread;
+
+	wake.run = run;
+	wake.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (wake.epoll < 0 || pthread_create(&thread, NULL, watch_readable, NULL) ||
+	    pthread_create(&thread, NULL, watch_writable, NULL))
+		iof_run_die(run, "no thread could be had");
+}
+
+void iof_run_wake_on_readable(int fd, uint64_t kh)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = kh };
+
+	/* EEXIST: since an earlier poll of the same file */
+	epoll_ctl(wake.epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+void iof_run_wake_on_writable(int fd, uint64_t kh)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&wake.lock);
+	for (i = 0; i < wake.nr && wake.writable[i].fd != fd; i++)
+		;
+	if (i == wake.nr && i < MAX_WRITABLE) {
+		wake.writable[i].fd = fd;
+		wake.writable[i].kh = kh;
+		wake.nr++;
+		pthread_cond_signal(&wake.some);
+		if (wake.sleeper)
+			iof_sys_thread_interrupt(wake.sleeper);
+	}
+	pthread_mutex_unlock(&wake.lock);
+}
+
+void iof_run_wake_forget(int fd)
+{
+	epoll_ctl(wake.epoll, EPOLL_CTL_DEL, fd, NULL);
+	pthread_mutex_lock(&wake.lock);
+	for (unsigned int i = 0; i < wake.nr; i++) {
+		if (wake.writable[i].fd != fd)
+			continue;
+		wake.writable[i--] = wake.writable[--wake.nr];
+		if (wake.sleeper)
+			iof_sys_thread_interrupt(wake.sleeper);
+	}
+	pthread_mutex_unlock(&wake.lock);
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * remote.c - the memory of other processes.
+ *
+ * While a thread acts for a thread of another process (iof_sys_act_for()), user pointers are
+ * addresses over there, and current->mm is an address space of its own. Copies to and from the user
+ * go by thread id, which lives as long as the call that it waits for. Everything later (pins, DMA)
+ * goes through /proc/TID/mem, which stays with the address space it was opened on: once that is
+ * gone (exit, exec) every access fails, whoever has the number by then.
+ *
+ * A frame number carries the index of its address space above IOF_SHIM_PFN_MM_SHIFT, and so does
+ * the address at which a page can be "touched"; the platform's copies send it here. Rules: an index
+ * belongs to its address space until the last reference to that is dropped. There is no atomic
+ * access to another process's memory: compare-and-exchange here excludes other threads of ours, not
+ * the owner. A page asked for writing needs a writable mapping; it is copied on write by the first
+ * store, not before.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/uaccess.h>
+#include "core/kapi.h"
+#include "internal.h"
+#include "remote.h"
+#include "sys.h"
+
+#define MAX_REMOTE (1u << 14)	/* what fits above a user address in what tables hold */
+#define CACHED 64
+
+struct iof_shim_remote {
+	int dir;			/* /proc/TID: gone when the thread is */
+	int mem;			/* its memory; reads nothing once that is gone */
+	int pagemap;
+	void *sections;			/* of struct page, mm.c's */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct mm_struct *by_index[MAX_REMOTE];	/* written under lock */
+static unsigned int next_index = 1;		/* under lock */
+static struct {
+	struct mm_struct *mm;		/* a reference */
+	unsigned long used;
+} cached[CACHED];				/* under lock */
+static unsigned long cache_clock;
+static pthread_mutex_t exchange_lock = PTHREAD_MUTEX_INITIALIZER;
+
+__thread pid_t iof_shim_acting_for __attribute__((tls_model("initial-exec")));
+
+/* ---- address spaces ---- */
+
+static struct mm_struct *mm_of(unsigned long index)
+{
+	return index < MAX_REMOTE ? __atomic_load_n(&by_index[index], __ATOMIC_ACQUIRE) : NULL;
+}
+
+void **iof_shim_remote_sections(unsigned long index)
+{
+	struct mm_struct *mm = mm_of(index);
+
+	return mm ? &mm->remote->sections : NULL;
+}
+
+static int open_files(struct iof_shim_remote *remote, pid_t tid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)tid);
+	remote->dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (remote->dir < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	remote->mem = openat(remote->dir, "mem", O_RDWR | O_CLOEXEC);
+	remote->pagemap = openat(remote->dir, "pagemap", O_RDONLY | O_CLOEXEC);
+	return remote->mem < 0 || remote->pagemap < 0 ? -errno : 0;
+}
+
+static void close_files(struct iof_shim_remote *remote)
+{
+	if (remote->pagemap >= 0)
+		close(remote->pagemap);
+	if (remote->mem >= 0)
+		close(remote->mem);
+	if (remote->dir >= 0)
+		close(remote->dir);
+}
+
+/* Under the lock. */
+static unsigned int free_index(void)
+{
+	for (unsigned int i = 0; i < MAX_REMOTE - 1; i++) {
+		unsigned int index = next_index;
+
+		next_index = next_index + 1 < MAX_REMOTE ? next_index + 1 : 1;
+		if (!by_index[index])
+			return index;
+	}
+	return 0;
+}
+
+/* Under the lock. */
+static struct mm_struct *new_mm(pid_t tid, int *rc)
+{
+	struct mm_struct *mm = calloc(1, sizeof(*mm));
+
+	*rc = -ENOMEM;
+	if (!mm)
+		return NULL;
+	mm->remote = calloc(1, sizeof(*mm->remote));
+	if (!mm->remote)
+		goto err_free;
+	mm->remote->mem = mm->remote->pagemap = -1;
+	*rc = open_files(mm->remote, tid);
+	if (*rc)
+		goto err_close;
+	mm->index = free_index();
+	*rc = -EMFILE;
+	if (!mm->index)
+		goto err_close;
+	mm->pid = tid;
+	atomic_set(&mm->mm_users, 1);
+	atomic_set(&mm->mm_count, 1);
+	init_rwsem(&mm->mmap_lock);
+	__atomic_store_n(&by_index[mm->index], mm, __ATOMIC_RELEASE);
+	*rc = 0;
+	return mm;
+
+err_close:
+	close_files(mm->remote);
+	free(mm->remote);
+err_free:
+	free(mm);
+	return NULL;
+}
+
+void iof_shim_remote_free(struct mm_struct *mm)
+{
+	pthread_mutex_lock(&lock);
+	__atomic_store_n(&by_index[mm->index], NULL, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+	iof_shim_sections_free(mm->remote->sections);
+	close_files(mm->remote);
+	free(mm->remote);
+	free(mm);
+}
+
+/* Whether thread and address space are both still the ones it was made for. */
+static bool is_current(struct mm_struct *mm)
+{
+	struct stat st;
+	char byte;
+
+	return !fstatat(mm->remote->dir, "mem", &st, 0) &&
+	       pread(mm->remote->mem, &byte, 1, 0) != 0;
+}
+
+/* Under the lock: the address space of @tid, with a reference for the caller. */
+static struct mm_struct *get_mm(pid_t tid, int *rc)
+{
+	unsigned int slot = 0;
+	struct mm_struct *mm;
+
+	*rc = 0;
+	for (unsigned int i = 0; i < CACHED; i++) {
+		if (cached[i].mm && cached[i].mm->pid == tid) {
+			slot = i;
+			if (!is_current(cached[i].mm))
+				break;
+			cached[i].used = ++cache_clock;
+			mmgrab(cached[i].mm);
+			return cached[i].mm;
+		}
+		if (cached[i].used < cached[slot].used)
+			slot = i;
+	}
+	mm = new_mm(tid, rc);
+	if (!mm)
+		return NULL;
+	mmgrab(mm);
+	swap(mm, cached[slot].mm);
+	cached[slot].used = ++cache_clock;
+	if (mm) {
+		struct mm_struct *fresh = cached[slot].mm;
+
+		pthread_mutex_unlock(&lock);
+		mmdrop(mm);
+		pthread_mutex_lock(&lock);
+		return fresh;
+	}
+	return cached[slot].mm;
+}
+
+int iof_sys_act_for(pid_t tid)
+{
+	struct task_struct *self = current;
+	struct mm_struct *mm;
+	int rc;
+
+	iof_sys_act_with(NULL, NULL, 0);
+	if (iof_shim_acting_for) {
+		mm = self->mm;
+		self->mm = &iof_shim_mm;
+		iof_shim_acting_for = 0;
+		mmdrop(mm);
+	}
+	if (!tid)
+		return 0;
+	pthread_mutex_lock(&lock);
+	mm = get_mm(tid, &rc);
+	pthread_mutex_unlock(&lock);
+	if (!mm)
+		return rc;
+	self->mm = mm;
+	iof_shim_acting_for = tid;
+	return 0;
+}
+
+int iof_sys_peek(void *dst, const void *addr, size_t len)
+{
+	return copy_from_user(dst, addr, len) ? -EFAULT : 0;
+}
+
+void iof_sys_forget_processes(void)
+{
+	for (unsigned int i = 0; i < CACHED; i++) {
+		struct mm_struct *mm;
+
+		pthread_mutex_lock(&lock);
+		mm = cached[i].mm;
+		cached[i].mm = NULL;
+		cached[i].used = 0;
+		pthread_mutex_unlock(&lock);
+		if (mm)
+			mmdrop(mm);
+	}
+}
+
+/* ---- copies for system calls: by thread id, with the permissions of the mappings ---- */
+
+static __thread struct {
+	unsigned long addr;
+	char *buf;
+	size_t len;
+} window __attribute__((tls_model("initial-exec")));
+
+void iof_sys_act_with(void *addr, void *buf, size_t len)
+{
+	window.addr = (unsigned long)addr;
+	window.buf = buf;
+	window.len = len;
+}
+
+/* At most @n bytes from @user on, which all lie inside the window or outside; 0: it failed. */
+static size_t copy_part(unsigned long user, char *near, size_t n, bool write)
+{
+	struct iovec local, remote;
+	ssize_t got;
+
+	if (user - window.addr < window.len) {
+		char *here = window.buf + (user - window.addr);
+
+		n = min(n, window.len - (size_t)(user - window.addr));
+		memcpy(write ? here : near, write ? near : here, n);
+		return n;
+	}
+	if (window.len && user < window.addr)
+		n = min(n, (size_t)(window.addr - user));
+	local = (struct iovec){ near, n };
+	remote = (struct iovec){ (void *)user, n };
+	got = write ? process_vm_writev(iof_shim_acting_for, &local, 1, &remote, 1, 0) :
+		      process_vm_readv(iof_shim_acting_for, &local, 1, &remote, 1, 0);
+	return got > 0 ? (size_t)got : 0;
+}
+
+size_t iof_shim_remote_user_copy(void *dst, const void *src, size_t n, bool write)
+{
+	unsigned long user = (unsigned long)(write ? dst : src);
+	char *near = write ? (char *)src : dst;
+	size_t done = 0, part;
+
+	while (done < n) {
+		part = copy_part(user + done, near + done, n - done, write);
+		if (!part)
+			break;
+		done += part;
+	}
+	return n - done;
+}
+
+/* ---- DMA: through the file of the address space ---- */
+
+static struct mm_struct *split(const void *p, unsigned long *addr)
+{
+	*addr = (unsigned long)p & ((1ul << IOF_SHIM_REMOTE_SHIFT) - 1);
+	return mm_of((unsigned long)p >> IOF_SHIM_REMOTE_SHIFT);
+}
+
+/* Bytes not moved. */
+static size_t move(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t got = write ? pwrite(mm->remote->mem, (char *)buf + done, n - done,
+					     (off_t)(addr + done)) :
+				      pread(mm->remote->mem, (char *)buf + done, n - done,
+					    (off_t)(addr + done));
+
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	return n - done;
+}
+
+static size_t one_side(const void *far, void *near, size_t n, bool write)
+{
+	unsigned long addr;
+	struct mm_struct *mm = split(far, &addr);
+
+	return mm ? move(mm, addr, near, n, write) : n;
+}
+
+size_t iof_shim_remote_copy(void *dst, const void *src, size_t n)
+{
+	char buf[16384];
+
+	if (!iof_shim_is_remote(src))
+		return one_side(dst, (void *)src, n, true);
+	if (!iof_shim_is_remote(dst))
+		return one_side(src, dst, n, false);
+	while (n) {
+		size_t part = min_t(size_t, n, sizeof(buf));
+		size_t bad = one_side(src, buf, part, false);
+		size_t unwritten = part > bad ? one_side(dst, buf, part - bad, true) : 0;
+
+		if (bad || unwritten)
+			return n - (part - bad - unwritten);
+		n -= part;
+		src = (const char *)src + part;
+		dst = (char *)dst + part;
+	}
+	return 0;
+}
+
+int iof_shim_remote_cmpxchg64(u64 *p, u64 *old, u64 new)
+{
+	int rc = -EFAULT;
+	u64 seen;
+
+	pthread_mutex_lock(&exchange_lock);
+	if (!one_side(p, &seen, sizeof(seen), false)) {
+		if (seen != *old) {
+			*old = seen;
+			rc = -EAGAIN;
+		} else {
+			rc = one_side(p, &new, sizeof(new), true) ? -EFAULT : 0;
+		}
+	}
+	pthread_mutex_unlock(&exchange_lock);
+	return rc;
+}
+
+/* ---- pages ---- */
+
+bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr)
+{
+	u64 entry;
+
+	return pread(mm->remote->pagemap, &entry, sizeof(entry),
+		     (off_t)(addr / PAGE_SIZE * sizeof(entry))) == sizeof(entry) && entry >> 63;
+}
+
+/* How many of @n pages from @start on lie in mappings that may be written. */
+static unsigned long writable_pages(struct mm_struct *mm, unsigned long start, unsigned long n)
+{
+	unsigned long at = start, end = start + n * PAGE_SIZE, from, to;
+	int fd = openat(mm->remote->dir, "maps", O_RDONLY | O_CLOEXEC);
+	FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[4400], perms[8];
+
+	if (!maps) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while (at < end && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) != 3 || to <= at)
+			continue;
+		if (from > at || perms[1] != 'w')
+			break;
+		at = to;
+	}
+	fclose(maps);
+	return (min(at, end) - start) / PAGE_SIZE;
+}
+
+/* Reads a byte of each, which makes them present: how many could be had. */
+static unsigned long touch_pages(struct mm_struct *mm, unsigned long start, unsigned long n)
+{
+	struct iovec remote[256], local;
+	unsigned long good = 0;
+	char bytes[256];
+
+	while (good < n) {
+		unsigned long part = min(n - good, (unsigned long)ARRAY_SIZE(remote));
+		ssize_t got;
+
+		for (unsigned long i = 0; i < part; i++)
+			remote[i] = (struct iovec){ (void *)(start + (good + i) * PAGE_SIZE), 1 };
+		local = (struct iovec){ bytes, part };
+		got = process_vm_readv(mm->pid, &local, 1, remote, part, 0);
+		/* the thread may be gone and its process not */
+		if (got < 0 && errno == ESRCH)
+			got = pread(mm->remote->mem, bytes, 1, (off_t)(start + good * PAGE_SIZE));
+		if (got <= 0)
+			break;
+		good += (unsigned long)got;
+	}
+	return good;
+}
+
+unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start, unsigned long n,
+				       bool write)
+{
+	if (write)
+		n = writable_pages(mm, start, n);
+	return n ? touch_pages(mm, start, n) : 0;
+}
+
+int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n,
+			    bool write)
+{
+	/* what is absent stays absent; the file of an address space that is gone says "absent" */
+	if (!iof_shim_remote_present(mm, addr) ||
+	    (write && !writable_pages(mm, addr & PAGE_MASK, 1)))
+		return -EFAULT;
+	return move(mm, addr, buf, n, write) ? -EFAULT : 0;
+}

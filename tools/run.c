@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/*
+ * run.c - `iofault run`: the command line of a machine around one program. What it does is run/'s.
+ */
+#include "tool.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/run.h"
+
+static const char usage[] =
+"Usage: iofault run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+"Runs PROGRAM, unchanged, on a machine with /dev/iommu, /dev/vfio/devices/vfioN and what\n"
+"/sys says of them, all made of software. Neither root nor a kernel module is needed.\n"
+"\n"
+"  --device KIND[,NAME=NUMBER]...\n"
+"                     a device; again for one more. Kinds: dsa (the default: one of\n"
+"                     them), ats-test (the PCI function 1234:11e9)\n"
+"    credits=N        page requests that it may have open (256)\n"
+"    group=N          most pages asked for at a time (1)\n"
+"    delay=USEC       from an answer to its next attempt (0)\n"
+"    share            is in the IOMMU group of the device before it\n"
+"    engines=N, depth=N, pasids=N\n"
+"                     of dsa: worker threads (1), descriptors taken (128), PASIDs (2^20)\n"
+"  --no-device        /dev/iommu only\n"
+"  --mock             the test commands of /dev/iommu, with mock devices\n"
+"  --trace FILE       a line for each call on these files\n"
+"  --stats            how many of them, on standard error at the end\n"
+"  --check            say what this machine lacks for it, and run nothing\n"
+"  -h, --help         print this\n"
+"\n"
+"The exit status is PROGRAM's, 128 + n if signal n ended it; 125 if the machine cannot be\n"
+"made, 126 if PROGRAM cannot be executed, 127 if there is no such program. What PROGRAM\n"
+"leaves running is ended with it.\n";
+
+enum {
+	OPT_DEVICE = 256,
+	OPT_NO_DEVICE,
+	OPT_MOCK,
+	OPT_TRACE,
+	OPT_STATS,
+	OPT_CHECK,
+};
+
+static const struct option options[] = {
+	{ "device", required_argument, NULL, OPT_DEVICE },
+	{ "no-device", no_argument, NULL, OPT_NO_DEVICE },
+	{ "mock", no_argument, NULL, OPT_MOCK },
+	{ "trace", required_argument, NULL, OPT_TRACE },
+	{ "stats", no_argument, NULL, OPT_STATS },
+	{ "check", no_argument, NULL, OPT_CHECK },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const struct field {
+	const char *name;
+	size_t offset;
+	uint64_t least, most;
+	bool dsa_only;
+} fields[] = {
+	{ "credits", offsetof(struct iof_run_device, credits), 1, 1 << 20, false },
+	{ "group", offsetof(struct iof_run_device, pages_per_group), 1, 32, false },
+	{ "delay", offsetof(struct iof_run_device, delay_us), 0, 10000000, false },
+	{ "engines", offsetof(struct iof_run_device, engines), 1, 16, true },
+	{ "depth", offsetof(struct iof_run_device, queue_depth), 1, 4096, true },
+	{ "pasids", offsetof(struct iof_run_device, max_pasids), 1, 1 << 20, true },
+};
+
+#define NR_FIELDS (sizeof(fields) / sizeof(fields[0]))
+
+/* Ours is not the program's: 125. */
+#define USAGE IOF_RUN_EXIT_OURS
+
+static int set_field(struct iof_run_device *device, const char *name, char *value)
+{
+	uint64_t number;
+	size_t i;
+
+	if (!strcmp(name, "share") && !value) {
+		device->share_group = true;
+		return 0;
+	}
+	for (i = 0; i < NR_FIELDS; i++)
+		if (!strcmp(fields[i].name, name))
+			break;
+	if (i == NR_FIELDS)
+		return iof_fail(USAGE, "run: --device: a device has no '%s'; "
+				"`iofault run --help` lists what it has", name);
+	if (fields[i].dsa_only && device->kind != IOF_RUN_DSA)
+		return iof_fail(USAGE, "run: --device: '%s' is for dsa only", name);
+	if (!value || !iof_number(value, false, fields[i].least, fields[i].most, &number))
+		return iof_fail(USAGE, "run: --device: %s must be a number from %llu to %llu", name,
+				(unsigned long long)fields[i].least,
+				(unsigned long long)fields[i].most);
+	*(unsigned int *)((char *)device + fields[i].offset) = (unsigned int)number;
+	return 0;
+}
+
+static int add_device(struct iof_run_config *config, char *text)
+{
+	struct iof_run_device *device = &config->devices[config->nr_devices];
+	char *name, *value, *rest = text;
+	int rc;
+
+	if (config->nr_devices == IOF_RUN_MAX_DEVICES)
+		return iof_fail(USAGE, "run: --device: at most %d devices", IOF_RUN_MAX_DEVICES);
+	name = strsep(&rest, ",");
+	if (!strcmp(name, "dsa"))
+		device->kind = IOF_RUN_DSA;
+	else if (!strcmp(name, "ats-test"))
+		device->kind = IOF_RUN_ATS_TEST;
+	else
+		return iof_fail(USAGE, "run: --device: there is no kind '%s', but dsa and ats-test",
+				name);
+	while ((name = strsep(&rest, ","))) {
+		value = strchr(name, '=');
+		if (value)
+			*value++ = 0;
+		rc = set_field(device, name, value);
+		if (rc)
+			return rc;
+	}
+	if (device->share_group && !config->nr_devices)
+		return iof_fail(USAGE, "run: --device: the first one has nobody to share with");
+	config->nr_devices++;
+	return 0;
+}
+
+static void print_missing(const char *sentence)
+{
+	printf("%s\n", sentence);
+}
+
+static int check(void)
+{
+	int missing = iof_run_missing(print_missing);
+
+	if (!missing)
+		puts("nothing is missing");
+	return iof_flush_stdout(missing ? IOF_RUN_EXIT_OURS : IOF_EXIT_OK);
+}
+
+int iof_cmd_run(int argc, char **argv)
+{
+	static struct iof_run_config config;
+	bool no_device = false;
+	int c, rc = 0;
+
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:h", options, NULL)) >= 0) {
+		switch (c) {
+		case OPT_DEVICE:
+			rc = add_device(&config, optarg);
+			break;
+		case OPT_NO_DEVICE:
+			no_device = true;
+			break;
+		case OPT_MOCK:
+			config.mock = true;
+			break;
+		case OPT_TRACE:
+			config.trace = optarg;
+			break;
+		case OPT_STATS:
+			config.stats = true;
+			break;
+		case OPT_CHECK:
+			return check();
+		case 'h':
+			fputs(usage, stdout);
+			return iof_flush_stdout(IOF_EXIT_OK);
+		case ':':
+			return iof_fail(USAGE, "run: %s needs a value", argv[optind - 1]);
+		default:
+			return iof_fail(USAGE, "run: there is no option %s; `iofault run --help` "
+					"lists them", argv[optind - 1]);
+		}
+		if (rc)
+			return rc;
+	}
+	if (optind >= argc)
+		return iof_fail(USAGE, "run: which program? `iofault run --help` says how");
+	if (no_device && config.nr_devices)
+		return iof_fail(USAGE, "run: --device and --no-device exclude each other");
+	if (!no_device && !config.nr_devices)
+		config.nr_devices = 1;
+	config.argv = argv + optind;
+	return iof_run(&config);
+}
