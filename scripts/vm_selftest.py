@@ -36,10 +36,12 @@ PLANTS = {
     # From here on the module cannot be taken out.
     'leaves-a-user': (20, 'exit', 'insmod /vm/vm_plant.ko fault=user', 'users of the module: 1'),
 }
-# What only a debug kernel can see. These go first: after the
-# other plants' reports it may have switched its checkers off.
+# What only a debug kernel can see. These go first, the one
+# of locks before all: after another report lockdep switches itself off.
 MORE_PLANTS = {
     'kasan': {
+        'locks-in-two-orders': (20, 'exit', 'insmod /vm/vm_plant.ko fault=order && rmmod vm_plant',
+                                'the kernel said: WARNING: possible circular'),
         'uses-freed-memory': (20, 'exit', 'insmod /vm/vm_plant.ko fault=freed && rmmod vm_plant',
                               'the kernel said: BUG: KASAN'),
         'sleeps-when-it-must-not': (20, 'exit', 'insmod /vm/vm_plant.ko fault=atomic && rmmod vm_plant',
@@ -47,8 +49,6 @@ MORE_PLANTS = {
         'leaks': (60, 'exit', '. /vm/lib.sh; leaks_forget; insmod /vm/vm_plant.ko fault=leak; '
                   'no_leaks; result=$?; rmmod vm_plant; exit $result', 'status 1'),
         'fails-at-the-nth': (20, 'exit', '[ -w /proc/self/fail-nth ]', None),
-        'locks-in-two-orders': (20, 'exit', 'insmod /vm/vm_plant.ko fault=order && rmmod vm_plant',
-                                'the kernel said: WARNING: possible circular'),
     },
     'kcsan': {
         'races': (60, 'exit', 'insmod /vm/vm_plant.ko fault=race && rmmod vm_plant',
