@@ -14,6 +14,13 @@
 struct iof_ctx;		/* an open /dev/iommu */
 struct iof_device;	/* a device bound into a context */
 
+/*
+ * Before a device is registered or a context opened, and after all are gone: the core's memory
+ * pools. Counted. -ENOMEM.
+ */
+int iof_core_get(void);
+void iof_core_put(void);
+
 /* The file operations of /dev/iommu itself. */
 extern const struct file_operations iof_ctx_fops;
 

@@ -26,6 +26,13 @@
 #include "iof_driver.h"
 #include "kapi.h"
 
+/* ---- records of which there can be very many (records.c) ---- */
+
+extern struct kmem_cache *iof_area_cache;
+extern struct kmem_cache *iof_pages_cache;
+extern struct kmem_cache *iof_fault_group_cache;
+extern struct kmem_cache *iof_fault_page_cache;
+
 /* ---- contexts and objects (main.c, object.c) ---- */
 
 struct iof_ctx {

@@ -18,7 +18,7 @@
 
 static struct iof_fault_group *alloc_group(struct iof_hwdev *dev)
 {
-	struct iof_fault_group *g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
+	struct iof_fault_group *g = kmem_cache_zalloc(iof_fault_group_cache, GFP_KERNEL);
 
 	if (g) {
 		INIT_LIST_HEAD(&g->pages);
@@ -114,10 +114,10 @@ static int take_page(struct iof_hwdev_core *core, struct iof_fault_group **group
 		list_del(&(*page)->node);
 	spin_unlock(&core->pool_lock);
 	if (!*page)
-		*page = kmalloc(sizeof(**page), GFP_KERNEL_ACCOUNT);
+		*page = kmem_cache_alloc(iof_fault_page_cache, GFP_KERNEL);
 	if (*page)
 		return 0;
-	kfree(*group);
+	kmem_cache_free(iof_fault_group_cache, *group);
 	*group = NULL;
 	atomic_dec(&core->in_use);
 	return -ENOMEM;
@@ -242,8 +242,8 @@ void iof_iopf_free(struct iof_fault_group *g)
 	struct iof_fault_page *page, *next;
 
 	list_for_each_entry_safe(page, next, &g->pages, node)
-		kfree(page);
-	kfree(g);
+		kmem_cache_free(iof_fault_page_cache, page);
+	kmem_cache_free(iof_fault_group_cache, g);
 }
 
 static void recycle(struct iof_fault_group *g)
@@ -707,13 +707,13 @@ void iof_iopf_exit(struct iof_hwdev_core *core)
 	iof_report_reset(core->dev);
 	WARN_ON(atomic_read(&core->in_use));
 	list_for_each_entry_safe(page, next_page, &core->free_pages, node) {
-		kfree(page);
+		kmem_cache_free(iof_fault_page_cache, page);
 		cond_resched();
 	}
 	spin_lock(&core->pool_lock);
 	while ((g = take_spare(core))) {
 		spin_unlock(&core->pool_lock);
-		kfree(g);
+		kmem_cache_free(iof_fault_group_cache, g);
 		cond_resched();
 		spin_lock(&core->pool_lock);
 	}

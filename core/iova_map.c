@@ -70,7 +70,7 @@ static void erase_area(struct iof_map *map, struct iof_area *area)
 int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned long offset,
 		    unsigned long length, unsigned int prot)
 {
-	struct iof_area *area = kzalloc(sizeof(*area), GFP_KERNEL_ACCOUNT);
+	struct iof_area *area = kmem_cache_zalloc(iof_area_cache, GFP_KERNEL);
 
 	if (!area)
 		return -ENOMEM;
@@ -90,7 +90,7 @@ void iof_areas_free(struct list_head *list)
 
 	list_for_each_entry_safe(area, next, list, work) {
 		iof_pages_put(area->pages);
-		kfree(area);
+		kmem_cache_free(iof_area_cache, area);
 		cond_resched();
 	}
 	INIT_LIST_HEAD(list);

@@ -26,7 +26,7 @@ static unsigned long chunk_end(unsigned long index, unsigned long last)
 struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsigned long length,
 				  bool writable)
 {
-	struct iof_pages *pages = kzalloc(sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	struct iof_pages *pages = kmem_cache_zalloc(iof_pages_cache, GFP_KERNEL);
 
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
@@ -62,7 +62,7 @@ static void pages_free(struct kref *ref)
 	put_task_struct(pages->task);
 	mmdrop(pages->mm);
 	mutex_destroy(&pages->lock);
-	kfree(pages);
+	kmem_cache_free(iof_pages_cache, pages);
 }
 
 void iof_pages_get(struct iof_pages *pages)

@@ -126,9 +126,14 @@ int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_
 	rc = iof_machine_check(config);
 	if (rc)
 		return rc;
+	rc = iof_core_get();
+	if (rc)
+		return rc;
 	machine = kzalloc(struct_size(machine, devices, config->nr_devices), GFP_KERNEL);
-	if (!machine)
+	if (!machine) {
+		iof_core_put();
 		return -ENOMEM;
+	}
 	atomic_set(&machine->mock.node.contexts, 0);
 	if (config->test_ioctls)
 		machine->mock.node.test_ops = &iof_mock_test_ops;
@@ -150,6 +155,7 @@ int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_
 undo:
 	machine_remove_devices(machine);
 	kfree(machine);
+	iof_core_put();
 	return rc;
 }
 
@@ -172,5 +178,6 @@ int iof_machine_destroy(struct iof_machine *machine)
 	iof_plat_remove_node(machine->iommu);
 	machine_remove_devices(machine);
 	kfree(machine);
+	iof_core_put();
 	return 0;
 }

@@ -27,7 +27,7 @@ int env_setup(void **state)
 {
 	struct env *env = calloc(1, sizeof(*env));
 
-	if (!env)
+	if (!env || iof_core_get())
 		return -1;
 	env->space = iof_sys_space_create();
 	env->node = iof_plat_add_node(env->space, "iommu", &iof_ctx_fops, NULL);
@@ -62,6 +62,7 @@ int env_teardown(void **state)
 	if (iof_shim_warnings() != warnings || iof_sys_space_destroy(env->space))
 		return -1;
 	iof_sys_settle();
+	iof_core_put();
 	free(env);
 	iof_shim_live(&live);
 	if (fake_live_domains() || live.objects || live.pins) {

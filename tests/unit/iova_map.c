@@ -170,6 +170,7 @@ static int setup(void **state)
 	f->buf = aligned_alloc(BUF_PAGES * PAGE_SIZE, BUF_PAGES * PAGE_SIZE);
 	assert_non_null(f->buf);
 	memset(f->buf, 1, BUF_PAGES * PAGE_SIZE);
+	assert_int_equal(iof_core_get(), 0);
 	iof_shim_live(&f->before);
 	iof_map_init(&f->map);
 	fake_init(&f->a, PAGE_SIZE);
@@ -196,6 +197,7 @@ static int teardown(void **state)
 	iof_map_destroy(&f->map);
 	iof_shim_live(&now);
 	assert_int_equal(now.objects, f->before.objects);
+	iof_core_put();
 	assert_int_equal(pins(f), 0);
 	assert_int_equal(f->a.wrong, 0);
 	assert_int_equal(f->b.wrong, 0);

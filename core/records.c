@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * records.c - where the records come from of which there can be very many: mappings, the memory
+ * behind them, page requests and their groups.
+ *
+ * Each kind has a cache of its own, which is never merged with another: when the last user of the
+ * core goes, the caches go, and a record that nobody gave back is told of by name. The caches are
+ * there from the first iof_core_get() to the last iof_core_put(), which whoever makes devices calls.
+ */
+#include "iof_private.h"
+
+#define RECORD_FLAGS	(SLAB_ACCOUNT | SLAB_NO_MERGE)
+
+struct kmem_cache *iof_area_cache;
+struct kmem_cache *iof_pages_cache;
+struct kmem_cache *iof_fault_group_cache;
+struct kmem_cache *iof_fault_page_cache;
+
+static DEFINE_MUTEX(users_lock);
+static unsigned int users;
+
+static void destroy_caches(void)
+{
+	kmem_cache_destroy(iof_fault_page_cache);
+	kmem_cache_destroy(iof_fault_group_cache);
+	kmem_cache_destroy(iof_pages_cache);
+	kmem_cache_destroy(iof_area_cache);
+}
+
+int iof_core_get(void)
+{
+	int rc = 0;
+
+	mutex_lock(&users_lock);
+	if (!users) {
+		iof_area_cache = KMEM_CACHE(iof_area, RECORD_FLAGS);
+		iof_pages_cache = KMEM_CACHE(iof_pages, RECORD_FLAGS);
+		iof_fault_group_cache = KMEM_CACHE(iof_fault_group, RECORD_FLAGS);
+		iof_fault_page_cache = KMEM_CACHE(iof_fault_page, RECORD_FLAGS);
+		if (!iof_area_cache || !iof_pages_cache || !iof_fault_group_cache ||
+		    !iof_fault_page_cache) {
+			destroy_caches();
+			rc = -ENOMEM;
+		}
+	}
+	if (!rc)
+		users++;
+	mutex_unlock(&users_lock);
+	return rc;
+}
+
+void iof_core_put(void)
+{
+	mutex_lock(&users_lock);
+	if (!--users)
+		destroy_caches();
+	mutex_unlock(&users_lock);
+}
