@@ -40,6 +40,12 @@ int iof_copy_user_array_entry(void *dst, const struct iof_user_array *src, u32 t
 
 /* ---- life ---- */
 
+static void release_hwpt(struct iof_hwpt *hwpt)
+{
+	mutex_destroy(&hwpt->dirty_lock);
+	kfree(hwpt);
+}
+
 static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, enum iof_object_type type, u32 flags)
 {
 	struct iof_hwpt *hwpt = kzalloc(sizeof(*hwpt), GFP_KERNEL_ACCOUNT);
@@ -48,10 +54,11 @@ static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, enum iof_object_type typ
 	if (!hwpt)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&hwpt->ioas_node);
+	mutex_init(&hwpt->dirty_lock);
 	hwpt->flags = flags;
 	rc = iof_object_reserve(ctx, &hwpt->obj, type);
 	if (rc) {
-		kfree(hwpt);
+		release_hwpt(hwpt);
 		return ERR_PTR(rc);
 	}
 	return hwpt;
@@ -69,7 +76,7 @@ static void free_hwpt(struct iof_hwpt *hwpt)
 		iof_object_unhold(&hwpt->parent->obj);
 	if (hwpt->ioas)
 		iof_object_unhold(&hwpt->ioas->obj);
-	kfree(hwpt);
+	release_hwpt(hwpt);
 }
 
 void iof_hwpt_destroy(struct iof_object *obj)
@@ -175,7 +182,7 @@ err_domain:
 	hwpt->domain->ops->free(hwpt->domain);
 err_free:
 	iof_object_abort(ctx, &hwpt->obj);
-	kfree(hwpt);
+	release_hwpt(hwpt);
 	return ERR_PTR(rc);
 }
 
@@ -202,7 +209,7 @@ static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx, struct iof_hwpt *paren
 	if (IS_ERR(hwpt->domain)) {
 		rc = PTR_ERR(hwpt->domain);
 		iof_object_abort(ctx, &hwpt->obj);
-		kfree(hwpt);
+		release_hwpt(hwpt);
 		return ERR_PTR(rc);
 	}
 	hwpt->domain->fault_capable = flags & IOMMU_HWPT_FAULT_ID_VALID;

@@ -58,14 +58,12 @@ void iof_ioas_destroy(struct iof_object *obj)
 	kfree(ioas);
 }
 
-/*
- * All usable ranges at one moment, at most @room of them: *count is how many the caller gets,
- * *total how many there are. Tries again when the list grew between counting and filling.
- */
-static struct iommu_iova_range *snapshot_ranges(struct iof_map *map, unsigned long room,
+/* Tries again when the list grew between counting and filling. */
+struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned long room,
 						unsigned long *count, unsigned long *total,
 						u64 *alignment)
 {
+	struct iof_map *map = &ioas->map;
 	unsigned long n;
 
 	*total = iof_map_ranges(map, NULL, 0, alignment);
@@ -98,7 +96,7 @@ int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd)
 	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	ranges = snapshot_ranges(&ioas->map, room, &count, &total, &alignment);
+	ranges = iof_ioas_usable_ranges(ioas, room, &count, &total, &alignment);
 	iof_object_put(&ioas->obj);
 	if (!ranges)
 		return -ENOMEM;
@@ -173,13 +171,11 @@ static unsigned int prot_of(u32 flags)
 	       (flags & IOMMU_IOAS_MAP_WRITEABLE ? IOF_PROT_WRITE : 0u);
 }
 
-/* Everything of MAP after the look-up: *iova in and out. */
-static int map_user_memory(struct iof_ctx *ctx, struct iof_map *map,
-			   const struct iommu_ioas_map *cmd, unsigned long *iova)
+int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas, unsigned long uptr,
+		      unsigned long length, unsigned int prot, unsigned long *iova, bool fixed)
 {
-	unsigned long uptr = cmd->user_va, length = cmd->length, end;
-	unsigned int prot = prot_of(cmd->flags);
 	struct iof_pages *pages;
+	unsigned long end;
 	LIST_HEAD(list);
 	int rc;
 
@@ -192,8 +188,7 @@ static int map_user_memory(struct iof_ctx *ctx, struct iof_map *map,
 		return PTR_ERR(pages);
 	rc = iof_area_create(&list, pages, uptr & ~PAGE_MASK, length, prot);
 	if (!rc)
-		rc = iof_map_insert(map, &list, length, iova,
-				    cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA);
+		rc = iof_map_insert(&ioas->map, &list, length, iova, fixed);
 	iof_areas_free(&list);
 	iof_pages_put(pages);
 	return rc;
@@ -215,7 +210,8 @@ int iof_ioas_map_ioctl(struct iof_ucmd *ucmd)
 	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = map_user_memory(ucmd->ctx, &ioas->map, cmd, &iova);
+	rc = iof_ioas_map_user(ucmd->ctx, ioas, cmd->user_va, cmd->length, prot_of(cmd->flags),
+			       &iova, cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA);
 	iof_object_put(&ioas->obj);
 	if (rc)
 		return rc;
@@ -285,9 +281,7 @@ int iof_ioas_unmap_ioctl(struct iof_ucmd *ucmd)
 	if (!all && check_add_overflow((unsigned long)cmd->iova,
 				       (unsigned long)cmd->length - 1, &last))
 		goto out;
-	rc = iof_map_remove(&ioas->map, cmd->iova, last, &bytes);
-	if (all && rc == -ENOENT)
-		rc = 0;		/* nothing can be cut, so nothing was there */
+	rc = iof_map_remove(&ioas->map, cmd->iova, last, all, &bytes);
 out:
 	iof_object_put(&ioas->obj);
 	if (rc)

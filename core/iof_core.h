@@ -63,6 +63,48 @@ bool iof_device_attached(struct iof_device *idev, u32 pasid);
 int iof_device_sva_bind(struct iof_device *idev, u32 pasid);
 int iof_device_sva_unbind(struct iof_device *idev, u32 pasid);
 
+/* ---- in-kernel access to an IOAS, for emulated devices (access.c) ---- */
+
+struct iof_access;
+struct iof_access_ops {
+	/*
+	 * [iova, last] is about to be unmapped: unpin at once whatever was pinned that touches it.
+	 * Called in the thread that unmaps, or that moves the access, at any time until
+	 * iof_access_destroy() returns; so no lock that it takes may be held across
+	 * iof_access_attach() and iof_access_destroy(), nor across unmapping. May be NULL for one
+	 * that never pins.
+	 */
+	void (*unmap)(void *priv, unsigned long iova, unsigned long last);
+	/* It will pin pages, so mappings must be aligned to them. */
+	bool pins_pages;
+};
+
+/* Keeps @ctx alive, and takes an id in it that nobody is told. ERR_PTR(-ENOMEM). */
+struct iof_access *iof_access_create(struct iof_ctx *ctx, const struct iof_access_ops *ops,
+				     void *priv);
+/* Its pins go by unmap(), its IOAS is let go. Cannot fail. */
+void iof_access_destroy(struct iof_access *access);
+/*
+ * From now on it uses @ioas_id; what it has pinned elsewhere goes by unmap() first. -ENOENT,
+ * -EADDRINUSE a mapping there is not aligned to pages, -ENOMEM. On failure it stays where it was.
+ */
+int iof_access_attach(struct iof_access *access, u32 ioas_id);
+/*
+ * Pins the pages of [iova, last], as one item, and fills in @pages for each of them. -ENOENT a
+ * hole, or no IOAS, -EPERM @write where mapped read-only, -EINVAL being unmapped or not aligned to
+ * pages, -EFAULT, -ENOMEM. Nothing is pinned on failure.
+ */
+int iof_access_pin(struct iof_access *access, unsigned long iova, unsigned long last, bool write,
+		   struct page **pages);
+/* Of exactly what one iof_access_pin() pinned. */
+void iof_access_unpin(struct iof_access *access, unsigned long iova, unsigned long last);
+/*
+ * Copies @len bytes, at least one, from @buf to @iova (@write) or back, whoever mapped the memory.
+ * -ENOENT a hole, or no IOAS, -EPERM, -EFAULT, -EOVERFLOW, -EINVAL length 0, -ENOMEM; some may have
+ * been copied.
+ */
+int iof_access_rw(struct iof_access *access, unsigned long iova, void *buf, size_t len, bool write);
+
 /* ---- test ioctls (mock.c) ---- */
 
 /*

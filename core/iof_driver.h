@@ -114,6 +114,14 @@ enum iof_domain_type {
 	IOF_DOMAIN_SVA,		/* the page tables of a process */
 };
 
+/* Where read_dirty() tells what it found (dirty.c). */
+struct iof_dirty;
+/*
+ * The leaf that shows [iova, last] is dirty. True: it shall be clean from now on. A leaf that the
+ * user asked only a part of stays dirty, since the rest would be forgotten.
+ */
+bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova, unsigned long last);
+
 struct iof_domain_ops {
 	/*
 	 * Enters [iova, iova+size) -> [pa, pa+size) with page sizes of the driver's choice from
@@ -133,6 +141,16 @@ struct iof_domain_ops {
 	void (*sync)(struct iof_domain *domain, unsigned long iova, unsigned long last);
 	/* The physical address behind iova, or (phys_addr_t)-1. */
 	phys_addr_t (*iova_to_phys)(struct iof_domain *domain, unsigned long iova);
+	/*
+	 * Both for domains made with DIRTY_TRACKING. set_dirty_tracking() makes all clean when it
+	 * turns tracking on; turning it off cannot fail. read_dirty() calls iof_dirty_found() for
+	 * each dirty leaf of which something is in [iova, last], in ascending order, and returns
+	 * when every later write to a leaf it made clean is seen by the next call. Off: it finds
+	 * nothing. Serialised for a domain.
+	 */
+	int (*set_dirty_tracking)(struct iof_domain *domain, bool on);
+	void (*read_dirty)(struct iof_domain *domain, unsigned long iova, unsigned long last,
+			   struct iof_dirty *dirty);
 	/*
 	 * Nested domains: performs the invalidations of the array in order; *done counts those
 	 * completed, also on failure. entry_num 0 asks whether the type is supported (-EINVAL if

@@ -5,7 +5,11 @@
  * Lock order, outermost first; a lock may be taken while holding only locks above it:
  *
  *   iof_group.lock            mutex     bind, attach, replace, detach of one isolation group
+ *   iof_access.lock           mutex     attach, replace, detach of an in-kernel user
+ *   iof_map.access_lock       mutex     who has access to an IOAS; held while they let pages go
+ *   iof_access.ioas_rwsem     rwsem     read: pin, unpin, copy; write: another IOAS takes its place
  *   iof_ioas.hwpts_lock       mutex     the list of an IOAS's HWPTs; automatic HWPT search
+ *   iof_hwpt.dirty_lock       mutex     dirty tracking: set, and read out
  *   iof_map.domains_rwsem     rwsem     read: map/unmap/copy; write: domains come and go, options
  *   iof_map.iova_rwsem        rwsem     the trees of areas, allowed and reserved ranges
  *   iof_pages.lock            mutex     pin counts of one piece of user memory
@@ -41,6 +45,7 @@ struct iof_ctx {
 	struct xarray objects;	/* id -> struct iof_object; reserved while unpublished */
 	/* may be NULL; const after open; its count falls as the last thing */
 	struct iof_ctx_node *node;
+	u32 vfio_ioas;		/* id of the IOAS behind VFIO's type-1 commands, or 0; xa_lock */
 	/* IOF_ACCOUNT_*; written by OPTION while no object exists (xa_lock) */
 	u32 account_mode;
 };
@@ -58,6 +63,7 @@ enum iof_object_type {
 	IOF_OBJ_HWPT_NESTED,
 	IOF_OBJ_DEVICE,
 	IOF_OBJ_FAULT,
+	IOF_OBJ_ACCESS,
 	IOF_OBJ_TEST,
 	IOF_OBJ_TYPES,
 };
@@ -84,6 +90,9 @@ void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj);
 void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj);
 /* Short-lived hold on a published object; ERR_PTR(-ENOENT) for id 0, unknown, other type. */
 struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_type type);
+/* The same for an id that changes under the table's xa_lock. */
+struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
+					  enum iof_object_type type);
 void iof_object_put(struct iof_object *obj);
 /* Long-lived hold, by somebody who has a hold of either kind already. */
 static inline void iof_object_hold(struct iof_object *obj)
@@ -109,6 +118,7 @@ void iof_ioas_destroy(struct iof_object *obj);
 void iof_hwpt_destroy(struct iof_object *obj);		/* both HWPT types */
 void iof_device_destroy(struct iof_object *obj);
 void iof_fault_queue_destroy(struct iof_object *obj);
+void iof_access_free(struct iof_object *obj);
 void iof_test_object_destroy(struct iof_object *obj);
 
 static inline void iof_ctx_get(struct iof_ctx *ctx)
@@ -138,6 +148,11 @@ int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd);
 int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd);
 int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd);
 int iof_hw_info_ioctl(struct iof_ucmd *ucmd);		/* device.c */
+int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd);	/* dirty.c */
+int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd);
+int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd);		/* vfio_compat.c */
+/* VFIO's type-1 commands, whose numbers lie below ours. -ENOTTY. */
+int iof_vfio_compat_ioctl(struct iof_ctx *ctx, unsigned int cmd, unsigned long arg);
 int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd);
 
 /* ---- user memory (pages.c) ---- */
@@ -210,6 +225,10 @@ struct iof_area {
 	unsigned int prot;		/* IOF_PROT_* */
 	/* being built or removed: unmap answers -EBUSY; iova_rwsem */
 	bool busy;
+	/* an unmap waits for its pins to go: no new ones; iova_rwsem */
+	bool leaving;
+	/* ranges that accesses have pinned in it; grows under iova_rwsem, read or write */
+	atomic_t accesses;
 };
 
 /* A range that must not be mapped, because @owner (a device, or NULL: for good) says so. */
@@ -224,6 +243,12 @@ struct iof_allowed {
 	struct rb_node node;
 	unsigned long start;
 	unsigned long last;
+};
+
+/* Who has access through the map. */
+struct iof_map_access {
+	struct list_head node;
+	struct iof_access *access;
 };
 
 /* A domain filled from the map. */
@@ -246,6 +271,10 @@ struct iof_map {
 	struct list_head reserved;	/* struct iof_reserved by start, may overlap */
 	unsigned long alignment;	/* every area's iova, length and offset are multiples */
 	bool huge_pages;
+
+	struct mutex access_lock;
+	/* struct iof_map_access; changed under access_lock and iova_rwsem */
+	struct list_head accesses;
 	/*
 	 * Where the search for an automatic IOVA may begin: nothing of at least @length that is
 	 * @residue modulo @modulus fits below @start.
@@ -277,18 +306,34 @@ int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long le
  */
 int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length, unsigned int prot,
 		  struct list_head *list);
-/* Removes the areas within [start, last]. *bytes is what went, also on failure. -ENOENT, -EBUSY. */
-int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
+/*
+ * Removes the areas within [start, last]. *bytes is what went, also on failure. -ENOENT an area is
+ * cut, or, unless @may_be_empty, there is none; -EBUSY; -EDEADLK an access does not let its pages
+ * go. Calls the unmap() of accesses.
+ */
+int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last, bool may_be_empty,
 		   unsigned long *bytes);
+
+/*
+ * Cuts the area that has both @iova - 1 and @iova in two, if there is one. -EINVAL large pages are
+ * on, or not aligned; -EBUSY, -EDEADLK, -ENOMEM.
+ */
+int iof_map_cut(struct iof_map *map, unsigned long iova);
+/* The I/O page sizes that all domains have; all ones without a domain. */
+u64 iof_map_page_sizes(struct iof_map *map);
 
 /* -EINVAL, -EADDRINUSE: behaviour (b) 27. */
 int iof_map_set_huge_pages(struct iof_map *map, bool on);
 bool iof_map_huge_pages(struct iof_map *map);
+unsigned long iof_map_alignment(struct iof_map *map);
 /*
  * Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure.
  */
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
+/* An access begins, with its demand for alignment: -EADDRINUSE, -ENOMEM. */
+int iof_map_add_access(struct iof_map *map, struct iof_access *access);
+void iof_map_remove_access(struct iof_map *map, struct iof_access *access);
 /* The lowest area that has something in [start, last]. iova_rwsem. */
 struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last);
 struct iof_area *iof_map_next_area(struct iof_area *area);
@@ -335,12 +380,38 @@ struct iof_ioas {
 	struct list_head hwpts;
 };
 
+/* MAP of user memory at *iova, or anywhere. IOF_PROT_* @prot. */
+int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas, unsigned long uptr,
+		      unsigned long length, unsigned int prot, unsigned long *iova, bool fixed);
+/*
+ * All usable ranges at one moment, at most @room of them, to be freed by kvfree(): *count is how
+ * many the caller gets, *total how many there are. NULL: no memory.
+ */
+struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned long room,
+						unsigned long *count, unsigned long *total,
+						u64 *alignment);
+
 static inline struct iof_ioas *iof_ioas_get(struct iof_ctx *ctx, u32 id)
 {
 	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_IOAS);
 
 	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_ioas, obj);
 }
+
+/* ---- in-kernel users of an IOAS (access.c) ---- */
+
+struct iof_access {
+	struct iof_object obj;
+	struct iof_ctx *ctx;		/* a reference */
+	const struct iof_access_ops *ops;
+	void *priv;
+	struct mutex lock;
+	struct rw_semaphore ioas_rwsem;
+	/* where it pins and copies; NULL: nowhere, or it is about to move; ioas_rwsem */
+	struct iof_ioas *ioas;
+	/* where its pins are; holds it; ioas_rwsem */
+	struct iof_ioas *pinned_in;
+};
 
 /* ---- hardware page tables (hwpt.c) ---- */
 
@@ -352,6 +423,7 @@ struct iof_hwpt {
 	/* paging: */
 	struct iof_ioas *ioas;		/* holds it */
 	struct list_head ioas_node;	/* ioas->hwpts_lock */
+	struct mutex dirty_lock;	/* the driver's dirty tracking */
 	bool automatic;			/* made by an attach; goes with its last attachment */
 	/* automatic only: struct iof_attach of it; ioas->hwpts_lock */
 	unsigned int attachments;

@@ -13,6 +13,9 @@
  */
 #include "iof_private.h"
 
+/* How often an unmap asks for pages that an access has pinned, before it gives up. */
+#define ASK_TIMES	100
+
 /* ---- areas in the tree ---- */
 
 static struct iof_area *to_area(struct rb_node *node)
@@ -80,6 +83,7 @@ int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned lo
 	area->last = length - 1;	/* relative until it has a place */
 	area->prot = prot;
 	area->busy = true;
+	atomic_set(&area->accesses, 0);
 	list_add_tail(&area->work, list);
 	return 0;
 }
@@ -335,38 +339,55 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 	return rc;
 }
 
-/* Marks the areas within [start, last] busy and puts them on @list, up to one that cannot go. */
+/*
+ * Marks the areas within [start, last] busy and puts them on @list, up to one that cannot go. One
+ * that only accesses keep is *pinned, and takes no more pins.
+ */
 static int claim_areas(struct iof_map *map, unsigned long start, unsigned long last,
-		       struct list_head *list)
+		       bool may_be_empty, struct list_head *list, struct iof_area **pinned)
 {
 	struct iof_area *area = iof_map_first_area(map, start, last);
 
 	lockdep_assert_held(&map->iova_rwsem);
+	*pinned = NULL;
 	if (!area)
-		return -ENOENT;
+		return may_be_empty ? 0 : -ENOENT;
 	for (; area && area->iova <= last; area = iof_map_next_area(area)) {
 		if (area->busy)
 			return -EBUSY;
 		if (area->iova < start || area->last > last)
 			return -ENOENT;
+		if (atomic_read(&area->accesses)) {
+			area->leaving = true;
+			*pinned = area;
+			return -EAGAIN;
+		}
 		area->busy = true;
 		list_add_tail(&area->work, list);
 	}
 	return 0;
 }
 
-int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
-		   unsigned long *bytes)
+/*
+ * Removes what can go of [start, last], adding it to *bytes. -EAGAIN: an access holds pages of
+ * *iova to *iova_last.
+ */
+static int remove_some(struct iof_map *map, unsigned long start, unsigned long last,
+		       bool may_be_empty, unsigned long *bytes, unsigned long *iova,
+		       unsigned long *iova_last)
 {
+	struct iof_area *area, *pinned;
 	struct iof_map_domain *md;
-	struct iof_area *area;
 	LIST_HEAD(list);
 	int rc;
 
-	*bytes = 0;
 	down_read(&map->domains_rwsem);
 	down_write(&map->iova_rwsem);
-	rc = claim_areas(map, start, last, &list);
+	rc = claim_areas(map, start, last, may_be_empty, &list, &pinned);
+	if (pinned) {
+		*iova = pinned->iova;
+		*iova_last = pinned->last;
+	}
 	up_write(&map->iova_rwsem);
 	if (list_empty(&list))
 		goto out;
@@ -384,6 +405,136 @@ out:
 	return rc;
 }
 
+/* Asks whoever has access to let [iova, last] go. */
+static void notify_accesses(struct iof_map *map, unsigned long iova, unsigned long last)
+{
+	struct iof_map_access *ma;
+
+	mutex_lock(&map->access_lock);
+	list_for_each_entry(ma, &map->accesses, node) {
+		if (ma->access->ops->unmap)
+			ma->access->ops->unmap(ma->access->priv, iova, last);
+	}
+	mutex_unlock(&map->access_lock);
+}
+
+/* An unmap of [start, last] has given up: accesses may pin there again. */
+static void stay(struct iof_map *map, unsigned long start, unsigned long last)
+{
+	struct iof_area *area;
+
+	down_write(&map->iova_rwsem);
+	for (area = iof_map_first_area(map, start, last); area && area->iova <= last;
+	     area = iof_map_next_area(area))
+		area->leaving = false;
+	up_write(&map->iova_rwsem);
+}
+
+int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last, bool may_be_empty,
+		   unsigned long *bytes)
+{
+	unsigned long iova = 0, iova_last = 0, before;
+	unsigned int asked = 0;
+	int rc;
+
+	*bytes = 0;
+	for (;;) {
+		before = *bytes;
+		rc = remove_some(map, start, last, may_be_empty || before, bytes, &iova,
+				 &iova_last);
+		if (rc != -EAGAIN)
+			break;
+		asked = *bytes == before ? asked + 1 : 0;
+		if (asked > ASK_TIMES) {
+			rc = -EDEADLK;
+			break;
+		}
+		/* All below has gone: what is mapped there since then is none of this call's. */
+		start = iova;
+		notify_accesses(map, iova, iova_last);
+	}
+	if (rc == -EDEADLK)
+		stay(map, start, last);
+	return rc;
+}
+
+/* Makes the area on @fresh the part of @area from @iova on. */
+static int cut_area(struct iof_map *map, struct iof_area *area, unsigned long iova,
+		    struct list_head *fresh)
+{
+	struct iof_area *upper = list_first_entry(fresh, struct iof_area, work);
+
+	lockdep_assert_held(&map->iova_rwsem);
+	if (area->busy)
+		return -EBUSY;
+	if (iova & (map->alignment - 1))
+		return -EINVAL;
+	iof_pages_get(area->pages);
+	upper->pages = area->pages;
+	upper->iova = iova;
+	upper->last = area->last;
+	upper->offset = area->offset + (iova - area->iova);
+	upper->prot = area->prot;
+	area->last = iova - 1;
+	list_del(&upper->work);
+	link_area(map, upper);
+	return 0;
+}
+
+/*
+ * With large pages off each domain has each page of an area by itself, so that nothing but the area
+ * need be cut.
+ */
+static int try_cut(struct iof_map *map, unsigned long iova, struct list_head *fresh,
+		   unsigned long *first, unsigned long *last)
+{
+	struct iof_area *area;
+	int rc = 0;
+
+	down_read(&map->domains_rwsem);
+	down_write(&map->iova_rwsem);
+	area = iof_map_first_area(map, iova, iova);
+	if (!area || area->iova == iova)
+		goto out;
+	if (map->huge_pages) {
+		rc = -EINVAL;
+	} else if (atomic_read(&area->accesses)) {
+		*first = area->iova;
+		*last = area->last;
+		rc = -EAGAIN;
+	} else {
+		rc = cut_area(map, area, iova, fresh);
+	}
+out:
+	up_write(&map->iova_rwsem);
+	up_read(&map->domains_rwsem);
+	return rc;
+}
+
+int iof_map_cut(struct iof_map *map, unsigned long iova)
+{
+	struct iof_area *upper = kmem_cache_zalloc(iof_area_cache, GFP_KERNEL);
+	unsigned long first = 0, last = 0;
+	unsigned int asked = 0;
+	LIST_HEAD(fresh);
+	int rc;
+
+	if (!upper)
+		return -ENOMEM;
+	atomic_set(&upper->accesses, 0);
+	list_add(&upper->work, &fresh);
+	while ((rc = try_cut(map, iova, &fresh, &first, &last)) == -EAGAIN) {
+		if (asked++ == ASK_TIMES) {
+			rc = -EDEADLK;
+			break;
+		}
+		notify_accesses(map, first, last);
+	}
+	if (!list_empty(&fresh))
+		kmem_cache_free(iof_area_cache, upper);
+	return rc;
+}
+
 /* ---- alignment, domains, options ---- */
 
 static unsigned long io_page_size(struct iof_domain *domain)
@@ -391,14 +542,22 @@ static unsigned long io_page_size(struct iof_domain *domain)
 	return (unsigned long)(domain->pgsize_bitmap & -domain->pgsize_bitmap);
 }
 
-/* What the options and domains demand now. */
+static unsigned long access_alignment(struct iof_access *access)
+{
+	return access->ops->pins_pages ? PAGE_SIZE : 1;
+}
+
+/* What the options, domains and accesses demand now. */
 static unsigned long demanded_alignment(struct iof_map *map)
 {
 	unsigned long alignment = map->huge_pages ? 1 : PAGE_SIZE;
 	struct iof_map_domain *md;
+	struct iof_map_access *ma;
 
 	list_for_each_entry(md, &map->domains, node)
 		alignment = max(alignment, io_page_size(md->domain));
+	list_for_each_entry(ma, &map->accesses, node)
+		alignment = max(alignment, access_alignment(ma->access));
 	return alignment;
 }
 
@@ -499,6 +658,46 @@ void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain)
 	kfree(found);
 }
 
+int iof_map_add_access(struct iof_map *map, struct iof_access *access)
+{
+	struct iof_map_access *ma = kzalloc(sizeof(*ma), GFP_KERNEL_ACCOUNT);
+	int rc;
+
+	if (!ma)
+		return -ENOMEM;
+	ma->access = access;
+	mutex_lock(&map->access_lock);
+	down_write(&map->iova_rwsem);
+	rc = raise_alignment(map, access_alignment(access));
+	if (!rc)
+		list_add_tail(&ma->node, &map->accesses);
+	up_write(&map->iova_rwsem);
+	mutex_unlock(&map->access_lock);
+	if (rc)
+		kfree(ma);
+	return rc;
+}
+
+void iof_map_remove_access(struct iof_map *map, struct iof_access *access)
+{
+	struct iof_map_access *ma, *found = NULL;
+
+	mutex_lock(&map->access_lock);
+	down_read(&map->domains_rwsem);
+	down_write(&map->iova_rwsem);
+	list_for_each_entry(ma, &map->accesses, node) {
+		if (ma->access == access)
+			found = ma;
+	}
+	if (!WARN_ON(!found))
+		list_del(&found->node);
+	map->alignment = demanded_alignment(map);
+	up_write(&map->iova_rwsem);
+	up_read(&map->domains_rwsem);
+	mutex_unlock(&map->access_lock);
+	kfree(found);
+}
+
 int iof_map_set_huge_pages(struct iof_map *map, bool on)
 {
 	int rc = 0;
@@ -533,6 +732,28 @@ bool iof_map_huge_pages(struct iof_map *map)
 	return on;
 }
 
+u64 iof_map_page_sizes(struct iof_map *map)
+{
+	struct iof_map_domain *md;
+	u64 sizes = U64_MAX;
+
+	down_read(&map->domains_rwsem);
+	list_for_each_entry(md, &map->domains, node)
+		sizes &= md->domain->pgsize_bitmap;
+	up_read(&map->domains_rwsem);
+	return sizes;
+}
+
+unsigned long iof_map_alignment(struct iof_map *map)
+{
+	unsigned long alignment;
+
+	down_read(&map->iova_rwsem);
+	alignment = map->alignment;
+	up_read(&map->iova_rwsem);
+	return alignment;
+}
+
 /* ---- life ---- */
 
 void iof_map_init(struct iof_map *map)
@@ -546,6 +767,8 @@ void iof_map_init(struct iof_map *map)
 	INIT_LIST_HEAD(&map->reserved);
 	map->alignment = 1;
 	map->huge_pages = true;
+	mutex_init(&map->access_lock);
+	INIT_LIST_HEAD(&map->accesses);
 	map->hint.modulus = 1;
 }
 
@@ -554,7 +777,8 @@ void iof_map_destroy(struct iof_map *map)
 	struct rb_node *node;
 	LIST_HEAD(areas);
 
-	WARN_ON(!list_empty(&map->domains));
+	WARN_ON(!list_empty(&map->domains) || !list_empty(&map->accesses));
+	mutex_destroy(&map->access_lock);
 	while ((node = rb_first(&map->areas)) != NULL) {
 		rb_erase(node, &map->areas);
 		list_add_tail(&to_area(node)->work, &areas);

@@ -114,8 +114,11 @@ union iof_ioctl_buf {
 	struct iommu_ioas_map ioas_map;
 	struct iommu_ioas_unmap ioas_unmap;
 	struct iommu_option option;
+	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_hwpt_alloc hwpt_alloc;
 	struct iommu_hw_info hw_info;
+	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
+	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
 	struct iommu_hwpt_invalidate hwpt_invalidate;
 	struct iommu_fault_alloc fault_alloc;
 	struct iommu_test_cmd test;
@@ -151,8 +154,13 @@ static const struct iof_ioctl iof_ioctls[] = {
 	IOF_IOCTL(IOMMU_IOAS_MAP, iof_ioas_map_ioctl, iommu_ioas_map, iova, 40, 40),
 	IOF_IOCTL(IOMMU_IOAS_UNMAP, iof_ioas_unmap_ioctl, iommu_ioas_unmap, length, 24, 24),
 	IOF_IOCTL(IOMMU_OPTION, iof_option_ioctl, iommu_option, val64, 24, 24),
+	IOF_IOCTL(IOMMU_VFIO_IOAS, iof_vfio_ioas_ioctl, iommu_vfio_ioas, __reserved, 12, 12),
 	IOF_IOCTL(IOMMU_HWPT_ALLOC, iof_hwpt_alloc_ioctl, iommu_hwpt_alloc, __reserved, 48, 24),
 	IOF_IOCTL(IOMMU_GET_HW_INFO, iof_hw_info_ioctl, iommu_hw_info, __reserved, 40, 32),
+	IOF_IOCTL(IOMMU_HWPT_SET_DIRTY_TRACKING, iof_hwpt_set_dirty_tracking_ioctl,
+		  iommu_hwpt_set_dirty_tracking, __reserved, 16, 16),
+	IOF_IOCTL(IOMMU_HWPT_GET_DIRTY_BITMAP, iof_hwpt_get_dirty_bitmap_ioctl,
+		  iommu_hwpt_get_dirty_bitmap, data, 48, 48),
 	IOF_IOCTL(IOMMU_HWPT_INVALIDATE, iof_hwpt_invalidate_ioctl, iommu_hwpt_invalidate,
 		  __reserved, 32, 32),
 	IOF_IOCTL(IOMMU_FAULT_QUEUE_ALLOC, iof_fault_queue_alloc_ioctl, iommu_fault_alloc,
@@ -186,7 +194,7 @@ static long iof_ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	int rc;
 
 	if (!op)
-		return -ENOTTY;
+		return iof_vfio_compat_ioctl(ucmd.ctx, cmd, arg);
 	/* The order of these checks is part of the ABI. */
 	if (get_user(ucmd.user_size, (u32 __user *)ucmd.uptr))
 		return -EFAULT;

@@ -36,18 +36,24 @@ void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj)
 	xa_erase(&ctx->objects, obj->id);
 }
 
-struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_type type)
+struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
+					  enum iof_object_type type)
 {
 	struct iof_object *obj;
 
 	xa_lock(&ctx->objects);
-	obj = xa_load(&ctx->objects, id);
+	obj = xa_load(&ctx->objects, *id);
 	if (!obj || obj->dying || (type != IOF_OBJ_ANY && obj->type != type))
 		obj = ERR_PTR(-ENOENT);
 	else
 		atomic_inc(&obj->calls);
 	xa_unlock(&ctx->objects);
 	return obj;
+}
+
+struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_type type)
+{
+	return iof_object_get_current(ctx, &id, type);
 }
 
 void iof_object_put(struct iof_object *obj)
@@ -80,10 +86,15 @@ static void finish(struct iof_ctx *ctx, struct iof_object *obj)
 		[IOF_OBJ_HWPT_NESTED] = iof_hwpt_destroy,
 		[IOF_OBJ_DEVICE] = iof_device_destroy,
 		[IOF_OBJ_FAULT] = iof_fault_queue_destroy,
+		[IOF_OBJ_ACCESS] = iof_access_free,
 		[IOF_OBJ_TEST] = iof_test_object_destroy,
 	};
 
-	xa_erase(&ctx->objects, obj->id);
+	xa_lock(&ctx->objects);
+	if (ctx->vfio_ioas == obj->id)
+		ctx->vfio_ioas = 0;
+	__xa_erase(&ctx->objects, obj->id);
+	xa_unlock(&ctx->objects);
 	destroy[obj->type](obj);
 }
 

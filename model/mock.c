@@ -17,22 +17,36 @@ static const struct iof_driver_ops mock_driver_ops;
 /* ---- paging domains ---- */
 
 /*
- * An entry holds the physical address in units of I/O pages. Large pages are entered at their first
- * I/O page with the low bit of the value set.
+ * An entry holds the physical address in units of I/O pages, above these bits. Large pages are
+ * entered at their first I/O page only.
  */
+#define ENTRY_LARGE	BIT(0)
+#define ENTRY_DIRTY	BIT(1)
+#define ENTRY_SHIFT	2
+
 static void *mock_entry(phys_addr_t pa, bool large)
 {
-	return xa_mk_value((pa / MOCK_PAGE_SIZE) << 1 | large);
+	return xa_mk_value((pa / MOCK_PAGE_SIZE) << ENTRY_SHIFT | (large ? ENTRY_LARGE : 0));
 }
 
 static phys_addr_t mock_entry_pa(void *entry)
 {
-	return (phys_addr_t)(xa_to_value(entry) >> 1) * MOCK_PAGE_SIZE;
+	return (phys_addr_t)(xa_to_value(entry) >> ENTRY_SHIFT) * MOCK_PAGE_SIZE;
 }
 
 static bool mock_entry_large(void *entry)
 {
-	return xa_to_value(entry) & 1;
+	return xa_to_value(entry) & ENTRY_LARGE;
+}
+
+static bool mock_entry_dirty(void *entry)
+{
+	return xa_to_value(entry) & ENTRY_DIRTY;
+}
+
+static unsigned long mock_entry_size(void *entry)
+{
+	return mock_entry_large(entry) ? MOCK_HUGE_PAGE_SIZE : MOCK_PAGE_SIZE;
 }
 
 static struct iof_mock_domain *to_paging(struct iof_domain *domain)
@@ -93,14 +107,79 @@ static phys_addr_t mock_iova_to_phys(struct iof_domain *domain, unsigned long io
 	void *entry = xa_load(&md->entries, iova / MOCK_PAGE_SIZE);
 
 	if (entry)
-		return mock_entry_pa(entry) +
-		       iova % (mock_entry_large(entry) ? MOCK_HUGE_PAGE_SIZE : MOCK_PAGE_SIZE);
+		return mock_entry_pa(entry) + iova % mock_entry_size(entry);
 	if (!md->huge)
 		return (phys_addr_t)-1;
 	entry = xa_load(&md->entries, ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE);
 	if (!entry || !mock_entry_large(entry))
 		return (phys_addr_t)-1;
 	return mock_entry_pa(entry) + iova % MOCK_HUGE_PAGE_SIZE;
+}
+
+/* Where the leaf that shows @iova is entered, if there is one. */
+static unsigned long mock_leaf_index(struct iof_mock_domain *md, unsigned long iova)
+{
+	unsigned long head = ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE;
+	void *entry = md->huge ? xa_load(&md->entries, head) : NULL;
+
+	return entry && mock_entry_large(entry) ? head : iova / MOCK_PAGE_SIZE;
+}
+
+/* An entry that was unmapped meanwhile stays so; one that is there needs no memory. */
+static void mock_set_dirty(struct iof_mock_domain *md, unsigned long index, void *entry, bool dirty)
+{
+	unsigned long value = xa_to_value(entry) & ~ENTRY_DIRTY;
+
+	xa_cmpxchg(&md->entries, index, entry, xa_mk_value(value | (dirty ? ENTRY_DIRTY : 0)),
+		   GFP_KERNEL_ACCOUNT);
+}
+
+void iof_mock_write(struct iof_mock_domain *md, unsigned long iova, unsigned long last)
+{
+	unsigned long index;
+	void *entry;
+
+	xa_for_each_range(&md->entries, index, entry, mock_leaf_index(md, iova),
+			  last / MOCK_PAGE_SIZE) {
+		mock_set_dirty(md, index, entry, true);
+		cond_resched();
+	}
+}
+
+static int mock_set_dirty_tracking(struct iof_domain *domain, bool on)
+{
+	struct iof_mock_domain *md = to_paging(domain);
+	unsigned long index;
+	void *entry;
+
+	if (on) {
+		xa_for_each(&md->entries, index, entry) {
+			mock_set_dirty(md, index, entry, false);
+			cond_resched();
+		}
+	}
+	WRITE_ONCE(md->tracking, on);
+	return 0;
+}
+
+static void mock_read_dirty(struct iof_domain *domain, unsigned long iova, unsigned long last,
+			    struct iof_dirty *dirty)
+{
+	struct iof_mock_domain *md = to_paging(domain);
+	unsigned long index;
+	void *entry;
+
+	if (!READ_ONCE(md->tracking))
+		return;
+	xa_for_each_range(&md->entries, index, entry, mock_leaf_index(md, iova),
+			  last / MOCK_PAGE_SIZE) {
+		unsigned long start = index * MOCK_PAGE_SIZE;
+
+		if (mock_entry_dirty(entry) &&
+		    iof_dirty_found(dirty, start, start + mock_entry_size(entry) - 1))
+			mock_set_dirty(md, index, entry, false);
+		cond_resched();
+	}
 }
 
 static void mock_free(struct iof_domain *domain)
@@ -116,6 +195,8 @@ static const struct iof_domain_ops mock_paging_ops = {
 	.unmap = mock_unmap,
 	.sync = mock_sync,
 	.iova_to_phys = mock_iova_to_phys,
+	.set_dirty_tracking = mock_set_dirty_tracking,
+	.read_dirty = mock_read_dirty,
 	.free = mock_free,
 };
 
@@ -143,8 +224,8 @@ static struct iof_domain *mock_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	struct iof_mock_domain *md;
 	int format;
 
-	/* The core has no dirty tracking yet: better refused here than found out later. */
-	if (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID))
+	if (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
+		      IOMMU_HWPT_ALLOC_PASID))
 		return ERR_PTR(-EOPNOTSUPP);
 	format = mock_format(data);
 	if (format < 0)
@@ -153,6 +234,7 @@ static struct iof_domain *mock_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	if (!md)
 		return ERR_PTR(-ENOMEM);
 	xa_init(&md->entries);
+	md->can_track = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	md->domain.ops = &mock_paging_ops;
 	md->domain.driver = &mock_driver_ops;
 	md->domain.type = IOF_DOMAIN_PAGING;
@@ -269,6 +351,10 @@ struct iof_mock_nested *iof_mock_nested_of(struct iof_domain *domain)
 
 static bool mock_capable(struct iof_hwdev *dev, enum iof_cap cap)
 {
+	struct iof_mock_device *mock = container_of(dev, struct iof_mock_device, hw);
+
+	if (cap == IOF_CAP_DIRTY_TRACKING)
+		return !(mock->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
 	return cap == IOF_CAP_CACHE_COHERENCY;
 }
 
@@ -304,6 +390,7 @@ static int mock_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 		       struct iof_domain *old)
 {
 	struct iof_mock_device *mock = container_of(dev, struct iof_mock_device, hw);
+	struct iof_mock_domain *md;
 
 	if (mock_trapped(mock, pasid, new))
 		return -ENOMEM;
@@ -312,6 +399,9 @@ static int mock_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 		return 0;
 	}
 	if (new->driver != &mock_driver_ops)
+		return -EINVAL;
+	md = iof_mock_paging_of(new);
+	if (md && md->can_track && mock->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
 		return -EINVAL;
 	return xa_err(xa_store(&mock->attached, pasid, new, GFP_KERNEL_ACCOUNT));
 }

@@ -3,7 +3,8 @@
  * mock.h - the mock device: the smallest device that can fault.
  *
  * mock.c is its driver (domains of half pages, nested domains that are four words, no DMA at all);
- * mock_ioctl.c is IOMMU_TEST_CMD, through which programs make such devices and let them fault. A
+ * mock_ioctl.c is IOMMU_TEST_CMD, through which programs make such devices and let them fault;
+ * mock_access.c are those of its ops that stand for an emulated device with access to an IOAS. A
  * device belongs to the context it was made in, and is gone with its test object.
  */
 #ifndef IOF_MODEL_MOCK_H
@@ -38,6 +39,8 @@ struct iof_mock_domain {
 	struct iof_domain domain;
 	struct xarray entries;		/* iova >> shift -> physical address, as mock_entry() */
 	bool huge;			/* has 1 MiB pages */
+	bool can_track;			/* made with DIRTY_TRACKING */
+	bool tracking;			/* READ_ONCE, WRITE_ONCE */
 };
 
 struct iof_mock_nested {
@@ -53,5 +56,15 @@ void iof_mock_device_destroy(struct iof_mock_device *mock);
 struct iof_mock_device *iof_mock_of(struct iof_hwdev *dev);
 struct iof_mock_domain *iof_mock_paging_of(struct iof_domain *domain);
 struct iof_mock_nested *iof_mock_nested_of(struct iof_domain *domain);
+
+/* A device of the domain writes to [iova, last]: what is mapped there becomes dirty. */
+void iof_mock_write(struct iof_mock_domain *md, unsigned long iova, unsigned long last);
+
+/* Ops of mock_access.c, as all in mock_ioctl.c. */
+int iof_mock_create_access(struct iof_ucmd *ucmd);
+int iof_mock_access_replace_ioas(struct iof_ucmd *ucmd);
+int iof_mock_access_pages(struct iof_ucmd *ucmd);
+int iof_mock_destroy_access_pages(struct iof_ucmd *ucmd);
+int iof_mock_access_rw(struct iof_ucmd *ucmd);
 
 #endif

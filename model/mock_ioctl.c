@@ -350,6 +350,56 @@ static int op_stats(struct iof_ucmd *ucmd)
 	return 0;
 }
 
+/* ---- writing, as seen by dirty tracking ---- */
+
+#define DIRTY_BITS_MAX	(1ul << 27)
+
+/* For each bit of the user's bitmap one page is written to; how many were set. */
+static int write_pages(struct iof_mock_domain *md, unsigned long iova, unsigned long page_size,
+		       unsigned long nr, const u8 __user *uptr, u64 *set)
+{
+	u8 byte = 0;
+	unsigned long i;
+
+	*set = 0;
+	for (i = 0; i < nr; i++, byte >>= 1) {
+		if (!(i % BITS_PER_BYTE) && get_user(byte, uptr + i / BITS_PER_BYTE))
+			return -EFAULT;
+		if (byte & 1) {
+			iof_mock_write(md, iova + i * page_size, iova + (i + 1) * page_size - 1);
+			(*set)++;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static int op_dirty(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	unsigned long iova = cmd->dirty.iova, length = cmd->dirty.length, end;
+	unsigned long page_size = cmd->dirty.page_size;
+	struct iof_mock_domain *md;
+	struct iof_domain *domain;
+	void *hold;
+	int rc = -EINVAL;
+
+	if (!page_size || !length || !cmd->dirty.uptr || iova % page_size || length % page_size ||
+	    check_add_overflow(iova, length - 1, &end))
+		return -EINVAL;
+	if (length / page_size > DIRTY_BITS_MAX)
+		return -EOVERFLOW;
+	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id, IOF_DOMAIN_PAGING, &hold);
+	if (IS_ERR(domain))
+		return PTR_ERR(domain);
+	md = iof_mock_paging_of(domain);
+	if (md && READ_ONCE(md->tracking))
+		rc = write_pages(md, iova, page_size, length / page_size,
+				 u64_to_user_ptr(cmd->dirty.uptr), &cmd->dirty.out_nr_dirty);
+	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
+	return rc ?: iof_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
 /* ---- faulting ---- */
 
 /* 0, -ENOENT, -EINVAL not a mock; *result is what the report came to. */
@@ -410,6 +460,12 @@ static const mock_op_fn mock_ops[] = {
 	[IOMMU_TEST_OP_MOCK_DOMAIN] = op_mock_domain,
 	[IOMMU_TEST_OP_MD_CHECK_MAP] = op_check_map,
 	[IOMMU_TEST_OP_MD_CHECK_REFS] = op_check_refs,
+	[IOMMU_TEST_OP_CREATE_ACCESS] = iof_mock_create_access,
+	[IOMMU_TEST_OP_DESTROY_ACCESS_PAGES] = iof_mock_destroy_access_pages,
+	[IOMMU_TEST_OP_ACCESS_PAGES] = iof_mock_access_pages,
+	[IOMMU_TEST_OP_ACCESS_RW] = iof_mock_access_rw,
+	[IOMMU_TEST_OP_ACCESS_REPLACE_IOAS] = iof_mock_access_replace_ioas,
+	[IOMMU_TEST_OP_DIRTY] = op_dirty,
 	[IOMMU_TEST_OP_SET_TEMP_MEMORY_LIMIT] = op_memory_limit,
 	[IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE] = op_mock_domain_replace,
 	[IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS] = op_mock_domain_flags,

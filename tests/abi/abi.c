@@ -342,6 +342,139 @@ int abi_check_iotlb(int fd, uint32_t hwpt, uint32_t id, uint32_t iotlb)
 	return test_cmd(fd, IOMMU_TEST_OP_MD_CHECK_IOTLB, &cmd);
 }
 
+int abi_check_refs(int fd, const void *memory, size_t length, uint32_t refs)
+{
+	struct iommu_test_cmd cmd = {
+		.check_refs = { .length = length, .uptr = (uintptr_t)memory, .refs = refs },
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_MD_CHECK_REFS, &cmd);
+}
+
+/* ---- access ---- */
+
+int abi_access(int fd, uint32_t ioas, bool pages)
+{
+	struct iommu_test_cmd cmd = {
+		.id = ioas,
+		.create_access = {
+			.flags = pages ? MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES : 0,
+		},
+	};
+	int rc = test_cmd(fd, IOMMU_TEST_OP_CREATE_ACCESS, &cmd);
+
+	return rc ? rc : (int)cmd.create_access.out_access_fd;
+}
+
+int abi_access_replace(int fd, int access, uint32_t ioas)
+{
+	struct iommu_test_cmd cmd = {
+		.id = (uint32_t)access,
+		.access_replace_ioas = { .ioas_id = ioas },
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_ACCESS_REPLACE_IOAS, &cmd);
+}
+
+int abi_access_pin(int fd, int access, uint64_t iova, uint64_t length, const void *memory,
+		   uint32_t flags)
+{
+	struct iommu_test_cmd cmd = {
+		.id = (uint32_t)access,
+		.access_pages = {
+			.flags = flags,
+			.iova = iova,
+			.length = length,
+			.uptr = (uintptr_t)memory,
+		},
+	};
+	int rc = test_cmd(fd, IOMMU_TEST_OP_ACCESS_PAGES, &cmd);
+
+	return rc ? rc : (int)cmd.access_pages.out_access_pages_id;
+}
+
+int abi_access_unpin(int fd, int access, uint32_t item)
+{
+	struct iommu_test_cmd cmd = {
+		.id = (uint32_t)access,
+		.destroy_access_pages = { .access_pages_id = item },
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_DESTROY_ACCESS_PAGES, &cmd);
+}
+
+static int access_rw(int fd, int access, uint64_t iova, const void *memory, size_t length,
+		     uint32_t flags)
+{
+	struct iommu_test_cmd cmd = {
+		.id = (uint32_t)access,
+		.access_rw = {
+			.iova = iova,
+			.length = length,
+			.uptr = (uintptr_t)memory,
+			.flags = flags,
+		},
+	};
+
+	return test_cmd(fd, IOMMU_TEST_OP_ACCESS_RW, &cmd);
+}
+
+int abi_access_read(int fd, int access, uint64_t iova, void *to, size_t length)
+{
+	return access_rw(fd, access, iova, to, length, 0);
+}
+
+int abi_access_write(int fd, int access, uint64_t iova, const void *from, size_t length)
+{
+	return access_rw(fd, access, iova, from, length, MOCK_ACCESS_RW_WRITE);
+}
+
+/* ---- dirty tracking ---- */
+
+int abi_dirty_tracking(int fd, uint32_t hwpt, bool on)
+{
+	struct iommu_hwpt_set_dirty_tracking cmd = {
+		.size = sizeof(cmd),
+		.flags = on ? IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0,
+		.hwpt_id = hwpt,
+	};
+
+	return iof_ioctl(fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd);
+}
+
+int abi_make_dirty(int fd, uint32_t hwpt, uint64_t iova, uint64_t length, uint64_t page_size,
+		   const void *bits)
+{
+	struct iommu_test_cmd cmd = {
+		.id = hwpt,
+		.dirty = {
+			.iova = iova,
+			.length = length,
+			.page_size = page_size,
+			.uptr = (uintptr_t)bits,
+		},
+	};
+	int rc = test_cmd(fd, IOMMU_TEST_OP_DIRTY, &cmd);
+
+	return rc ? rc : (int)cmd.dirty.out_nr_dirty;
+}
+
+int abi_get_dirty(int fd, uint32_t hwpt, uint32_t flags, uint64_t iova, uint64_t length,
+		  uint64_t page_size, void *bits)
+{
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.flags = flags,
+		.iova = iova,
+		.length = length,
+		.page_size = page_size,
+		.data = (uintptr_t)bits,
+	};
+
+	return iof_ioctl(fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
+}
+
 /* ---- the fault queue ---- */
 
 int abi_readable(int fault_fd)

@@ -81,6 +81,26 @@ int abi_pasid_detach(int fd, const struct abi_mock *mock, uint32_t pasid);
 int abi_pasid_check(int fd, const struct abi_mock *mock, uint32_t pasid, uint32_t hwpt);
 int abi_check_map(int fd, uint32_t hwpt, uint64_t iova, uint64_t length, void *memory);
 int abi_check_iotlb(int fd, uint32_t hwpt, uint32_t id, uint32_t iotlb);
+/* How often each page at @memory is pinned: 0, or -EIO if another number than @refs. */
+int abi_check_refs(int fd, const void *memory, size_t length, uint32_t refs);
+
+/* Access of an emulated device. @pages: it will pin. The descriptor, or a negative errno. */
+int abi_access(int fd, uint32_t ioas, bool pages);
+int abi_access_replace(int fd, int access, uint32_t ioas);
+/* The item; @memory NULL: whatever is there. */
+int abi_access_pin(int fd, int access, uint64_t iova, uint64_t length, const void *memory,
+		   uint32_t flags);
+int abi_access_unpin(int fd, int access, uint32_t item);
+int abi_access_read(int fd, int access, uint64_t iova, void *to, size_t length);
+int abi_access_write(int fd, int access, uint64_t iova, const void *from, size_t length);
+
+/* Dirty tracking: bit i of @bits is page i of @page_size bytes. */
+int abi_dirty_tracking(int fd, uint32_t hwpt, bool on);
+/* The device writes where a bit is set; returns how many it says. */
+int abi_make_dirty(int fd, uint32_t hwpt, uint64_t iova, uint64_t length, uint64_t page_size,
+		   const void *bits);
+int abi_get_dirty(int fd, uint32_t hwpt, uint32_t flags, uint64_t iova, uint64_t length,
+		  uint64_t page_size, void *bits);
 
 /* The fault queue. */
 int abi_readable(int fault_fd);		/* 1, 0, by poll without waiting */

@@ -249,7 +249,7 @@ static int unmap_at(struct fixture *f, unsigned long iova, unsigned long len)
 {
 	unsigned long bytes;
 
-	return iof_map_remove(&f->map, iova, iova + len - 1, &bytes);
+	return iof_map_remove(&f->map, iova, iova + len - 1, false, &bytes);
 }
 
 /* ---- how domains are filled ---- */
@@ -420,7 +420,7 @@ static void search_forgets_nothing(void **state)
 
 		if (rand_r(&seed) % 3 == 0) {
 			at = (unsigned long)rand_r(&seed) % 256 * PAGE_SIZE;
-			iof_map_remove(&f->map, at, at + 8 * PAGE_SIZE, &bytes);
+			iof_map_remove(&f->map, at, at + 8 * PAGE_SIZE, false, &bytes);
 			continue;
 		}
 		if (rand_r(&seed) % 50 == 0) {
@@ -493,7 +493,7 @@ static int whole_life(struct fixture *f)
 out_remove:
 	iof_map_remove_domain(&f->map, &f->a.domain);
 out_unmap:
-	iof_map_remove(&f->map, 0, ULONG_MAX, &bytes);
+	iof_map_remove(&f->map, 0, ULONG_MAX, true, &bytes);
 	iof_map_unreserve(&f->map, f);
 	iof_allowed_free(&f->map.allowed);
 	iof_allowed_free(&allowed);

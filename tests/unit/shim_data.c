@@ -370,6 +370,7 @@ static void xarray_reports_failed_allocations(void **state)
 static void bits_are_found_across_words(void **state)
 {
 	unsigned long *map = bitmap_zalloc(200, GFP_KERNEL);
+	unsigned long *other = bitmap_zalloc(200, GFP_KERNEL);
 	unsigned int bit, n = 0;
 
 	(void)state;
@@ -390,6 +391,14 @@ static void bits_are_found_across_words(void **state)
 	assert_true(test_and_clear_bit(199, map));
 	bitmap_clear(map, 0, 130);
 	assert_true(bitmap_empty(map, 200));
+	set_bit(70, map);
+	bitmap_set(other, 130, 2);
+	bitmap_or(map, map, other, 200);
+	assert_int_equal(bitmap_weight(map, 200), 3);
+	assert_true(test_bit(70, map) && test_bit(131, map));
+	bitmap_free(other);
+	assert_int_equal(BITS_TO_BYTES(200), 25);
+	assert_int_equal(BITS_TO_BYTES(201), 26);
 	bitmap_fill(map, 200);
 	assert_true(bitmap_full(map, 200));
 	bitmap_free(map);

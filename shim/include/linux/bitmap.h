@@ -29,6 +29,15 @@ static inline void bitmap_copy(unsigned long *dst, const unsigned long *src, uns
 	memcpy(dst, src, iof_shim_bitmap_bytes(nbits));
 }
 
+static inline void bitmap_or(unsigned long *dst, const unsigned long *a, const unsigned long *b,
+			     unsigned int nbits)
+{
+	unsigned int i;
+
+	for (i = 0; i < BITS_TO_LONGS(nbits); i++)
+		dst[i] = a[i] | b[i];
+}
+
 static inline void bitmap_set(unsigned long *map, unsigned int start, unsigned int len)
 {
 	iof_shim_bitmap_assign(map, start, len, true);

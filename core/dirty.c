@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * dirty.c - which pages devices have written to: tracking on and off, and the bitmap for the user.
+ *
+ * The driver keeps the bits, per leaf of its page table; here they become bits of the user's
+ * bitmap, a window of a kernel buffer at a time: what the driver found goes into the buffer, and
+ * then, with no lock of the map held, into the user's memory, which nobody else may change
+ * meanwhile. Bits are only ever set there.
+ *
+ * Rules: hwpt->dirty_lock lets one call at a time read a domain's bits, so each dirty page is told
+ * to one of them. A leaf that reaches beyond a window is told with the next one too.
+ */
+#include "iof_private.h"
+
+/* Bits of a window; the buffer is a page. */
+#define WINDOW_BITS	(PAGE_SIZE * BITS_PER_BYTE)
+
+struct iof_dirty {
+	unsigned long first, last;	/* all that the user asks for */
+	unsigned long from, to;		/* the window */
+	unsigned long page_size;
+	unsigned long *bits;		/* bit 0: the page at @from */
+	unsigned long reach;		/* of the last leaf found, in the window or beyond */
+	bool any, found_reach;
+	bool clear;
+};
+
+static void mark(struct iof_dirty *dirty, unsigned long iova, unsigned long last)
+{
+	unsigned long start = (max(iova, dirty->from) - dirty->from) / dirty->page_size;
+	unsigned long end = (min(last, dirty->to) - dirty->from) / dirty->page_size;
+
+	bitmap_set(dirty->bits, (unsigned int)start, (unsigned int)(end - start + 1));
+	dirty->any = true;
+}
+
+bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova, unsigned long last)
+{
+	if (WARN_ON(last < dirty->from || iova > dirty->to))
+		return false;
+	mark(dirty, iova, last);
+	if (!dirty->found_reach || last > dirty->reach)
+		dirty->reach = last;
+	dirty->found_reach = true;
+	return dirty->clear && iova >= dirty->first && last <= dirty->last;
+}
+
+/* Adds what the window holds to the user's bitmap; @old is room for as much. */
+static int deliver(struct iof_dirty *dirty, unsigned long *old, u8 __user *uptr)
+{
+	unsigned long n = (dirty->to - dirty->from) / dirty->page_size + 1;
+	unsigned long bytes = BITS_TO_BYTES(n);
+
+	if (!dirty->any)
+		return 0;
+	bitmap_or(old, old, dirty->bits, WINDOW_BITS);
+	return copy_to_user(uptr, old, bytes) ? -EFAULT : 0;
+}
+
+/*
+ * Window by window. A bitmap that cannot be read ends it before anything in its window is made
+ * clean; one that can only be read loses the bits of one window.
+ */
+static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned long *old,
+			u8 __user *uptr)
+{
+	const struct iof_domain_ops *ops = hwpt->domain->ops;
+	unsigned long step;
+	int rc;
+
+	if (check_mul_overflow(dirty->page_size, WINDOW_BITS, &step))
+		step = ULONG_MAX;
+	for (;;) {
+		unsigned long rest = dirty->last - dirty->from, bits;
+
+		dirty->to = dirty->from + min(rest, step - 1);
+		dirty->any = false;
+		bits = (dirty->to - dirty->from) / dirty->page_size + 1;
+		memset(dirty->bits, 0, PAGE_SIZE);
+		if (copy_from_user(old, uptr, BITS_TO_BYTES(bits)))
+			return -EFAULT;
+		if (dirty->found_reach && dirty->reach >= dirty->from)
+			mark(dirty, dirty->from, dirty->reach);
+		ops->read_dirty(hwpt->domain, dirty->from, dirty->to, dirty);
+		rc = deliver(dirty, old, uptr);
+		if (rc || dirty->to == dirty->last)
+			return rc;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		dirty->from = dirty->to + 1;
+		uptr += WINDOW_BITS / BITS_PER_BYTE;
+		cond_resched();
+	}
+}
+
+static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_bitmap *cmd)
+{
+	struct iof_dirty dirty = {
+		.first = cmd->iova,
+		.last = cmd->iova + cmd->length - 1,
+		.from = cmd->iova,
+		.page_size = cmd->page_size,
+		.clear = !(cmd->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR),
+	};
+	unsigned long *old;
+	int rc = -ENOMEM;
+
+	dirty.bits = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	old = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (dirty.bits && old) {
+		mutex_lock(&hwpt->dirty_lock);
+		rc = read_windows(hwpt, &dirty, old, u64_to_user_ptr(cmd->data));
+		mutex_unlock(&hwpt->dirty_lock);
+		/* What cannot be written is the caller's loss, and no error: behaviour (c) 19. */
+		if (rc == -EFAULT)
+			rc = 0;
+	}
+	if (dirty.bits)
+		free_page((unsigned long)dirty.bits);
+	if (old)
+		free_page((unsigned long)old);
+	return rc;
+}
+
+/* The range and the size of a bit: behaviour (c) 17. */
+static int check_range(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_bitmap *cmd)
+{
+	unsigned long alignment = iof_map_alignment(&hwpt->ioas->map), end;
+
+	if (check_add_overflow((unsigned long)cmd->iova, (unsigned long)cmd->length, &end))
+		return -EOVERFLOW;
+	if (!cmd->length || !cmd->page_size)
+		return -EINVAL;
+	if ((cmd->iova | end) & ((alignment - 1) | (cmd->page_size - 1)))
+		return -EINVAL;
+	return 0;
+}
+
+/* A paging HWPT that was made with DIRTY_TRACKING, held by a call. */
+static struct iof_hwpt *tracking_hwpt(struct iof_ctx *ctx, u32 id)
+{
+	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_HWPT_PAGING);
+	struct iof_hwpt *hwpt;
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	hwpt = container_of(obj, struct iof_hwpt, obj);
+	if (hwpt->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING && hwpt->domain->ops->read_dirty)
+		return hwpt;
+	iof_object_put(obj);
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_hwpt_get_dirty_bitmap *cmd = ucmd->cmd;
+	struct iof_hwpt *hwpt;
+	int rc;
+
+	if (cmd->flags & ~(u32)IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR || cmd->__reserved)
+		return -EOPNOTSUPP;
+	hwpt = tracking_hwpt(ucmd->ctx, cmd->hwpt_id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	rc = check_range(hwpt, cmd);
+	if (!rc)
+		rc = read_dirty(hwpt, cmd);
+	iof_object_put(&hwpt->obj);
+	return rc;
+}
+
+int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_hwpt_set_dirty_tracking *cmd = ucmd->cmd;
+	struct iof_hwpt *hwpt;
+	int rc;
+
+	if (cmd->flags & ~(u32)IOMMU_HWPT_DIRTY_TRACKING_ENABLE)
+		return -EOPNOTSUPP;
+	hwpt = tracking_hwpt(ucmd->ctx, cmd->hwpt_id);
+	if (IS_ERR(hwpt))
+		return PTR_ERR(hwpt);
+	mutex_lock(&hwpt->dirty_lock);
+	rc = hwpt->domain->ops->set_dirty_tracking(hwpt->domain, cmd->flags);
+	mutex_unlock(&hwpt->dirty_lock);
+	iof_object_put(&hwpt->obj);
+	return rc;
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+/*
+ * dirty.c - proves the rules of dirty tracking, (c) 16 to 21, on the mock device, which writes
+ * where it is told to.
+ */
+#include "ioas.h"
+
+#define AT	IOVA
+#define BIT_OF(bits, n) ((bits)[(n) / 8] >> (n) % 8 & 1)
+
+enum {
+	DIRTY = IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
+	KEEP = IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR,
+	STEP = MOCK_PAGE_SIZE,
+	BITS = BUF_LEN / STEP,
+};
+
+/* An HWPT that tracks, with all of the buffer mapped at AT. */
+static uint32_t tracking(struct fixture *f, struct abi_mock *mock)
+{
+	int hwpt;
+
+	assert_ok(abi_mock(f->fd, f->ioas, 0, mock));
+	hwpt = abi_hwpt(f->fd, mock->idev, f->ioas, DIRTY);
+	assert_id(hwpt);
+	assert_ok(abi_mock_replace(f->fd, mock, (uint32_t)hwpt));
+	assert_ok(abi_map(f->fd, f->ioas, f->buf, BUF_LEN, AT));
+	assert_ok(abi_dirty_tracking(f->fd, (uint32_t)hwpt, true));
+	return (uint32_t)hwpt;
+}
+
+static void c3_not_every_device_tracks(void **state)
+{
+	struct fixture *f = *state;
+	struct abi_mock mock, without;
+	int hwpt;
+
+	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
+	assert_ok(abi_mock(f->fd, f->ioas, MOCK_FLAGS_DEVICE_NO_DIRTY, &without));
+	assert_err(abi_hwpt(f->fd, without.idev, f->ioas, DIRTY), EOPNOTSUPP);
+	hwpt = abi_hwpt(f->fd, mock.idev, f->ioas, DIRTY);
+	assert_id(hwpt);
+	assert_err(abi_mock_replace(f->fd, &without, (uint32_t)hwpt), EINVAL);
+	assert_ok(abi_mock_replace(f->fd, &mock, (uint32_t)hwpt));
+}
+
+static void the_capability_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct iommu_hw_info info = { .size = sizeof(info) };
+	struct abi_mock mock;
+
+	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
+	info.dev_id = mock.idev;
+	assert_ok(iof_ioctl(f->fd, IOMMU_GET_HW_INFO, &info));
+	assert_true(info.out_capabilities & IOMMU_HW_CAP_DIRTY_TRACKING);
+	assert_ok(abi_mock(f->fd, f->ioas, MOCK_FLAGS_DEVICE_NO_DIRTY, &mock));
+	info.dev_id = mock.idev;
+	info.data_len = 0;
+	assert_ok(iof_ioctl(f->fd, IOMMU_GET_HW_INFO, &info));
+	assert_false(info.out_capabilities & IOMMU_HW_CAP_DIRTY_TRACKING);
+}
+
+static void c16_who_can_be_tracked(void **state)
+{
+	struct fixture *f = *state;
+	struct iommu_hwpt_set_dirty_tracking cmd = { .size = sizeof(cmd), .flags = 2 };
+	struct abi_mock mock;
+	unsigned char bits[8] = "";
+	uint32_t hwpt = tracking(f, &mock);
+	int plain = abi_hwpt(f->fd, mock.idev, f->ioas, 0);
+
+	assert_id(plain);
+	assert_err(abi_dirty_tracking(f->fd, (uint32_t)plain, true), EOPNOTSUPP);
+	assert_err(abi_get_dirty(f->fd, (uint32_t)plain, 0, AT, PAGE, STEP, bits), EOPNOTSUPP);
+	assert_err(abi_dirty_tracking(f->fd, f->ioas, true), ENOENT);
+	assert_err(abi_get_dirty(f->fd, mock.idev, 0, AT, PAGE, STEP, bits), ENOENT);
+	cmd.hwpt_id = hwpt;
+	assert_err(iof_ioctl(f->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd), EOPNOTSUPP);
+	assert_err(abi_get_dirty(f->fd, hwpt, 2, AT, PAGE, STEP, bits), EOPNOTSUPP);
+	/* The reserved word of SET is not looked at. */
+	cmd.flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE;
+	cmd.__reserved = 1;
+	assert_ok(iof_ioctl(f->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd));
+}
+
+/* Enabling starts with everything clean, also when it is repeated. */
+static void c16_enabling_makes_clean(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char all[BITS / 8], bits[BITS / 8];
+	struct abi_mock mock;
+	uint32_t hwpt = tracking(f, &mock);
+
+	memset(all, 0xff, sizeof(all));
+	assert_int_equal(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, all), BITS);
+	assert_ok(abi_dirty_tracking(f->fd, hwpt, true));
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, hwpt, KEEP, AT, BUF_LEN, STEP, bits));
+	assert_int_equal(bits[0] | bits[7], 0);
+	assert_int_equal(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, all), BITS);
+	assert_ok(abi_dirty_tracking(f->fd, hwpt, false));
+	assert_err(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, all), EINVAL);
+	/* c19: off, nothing is told. */
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, bits));
+	assert_int_equal(bits[0] | bits[7], 0);
+	assert_ok(abi_dirty_tracking(f->fd, hwpt, true));
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, bits));
+	assert_int_equal(bits[0] | bits[7], 0);
+}
+
+static void c17_ranges_that_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char bits[64] = "";
+	struct abi_mock mock;
+	uint32_t hwpt = tracking(f, &mock);
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd), .hwpt_id = hwpt, .__reserved = 1, .iova = AT,
+		.length = PAGE, .page_size = STEP, .data = (uintptr_t)bits,
+	};
+
+	assert_err(iof_ioctl(f->fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd), EOPNOTSUPP);
+	assert_err(abi_get_dirty(f->fd, hwpt, 0, UINT64_MAX - PAGE + 1, 2 * PAGE, STEP, bits),
+		   EOVERFLOW);
+	assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, 0, STEP, bits), EINVAL);
+	assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE, 0, bits), EINVAL);
+	assert_err(abi_get_dirty(f->fd, hwpt, 0, AT + 1024, PAGE, 1024, bits), EINVAL);
+	assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE + 1024, 1024, bits), EINVAL);
+	assert_err(abi_get_dirty(f->fd, hwpt, 0, AT + STEP, PAGE, PAGE, bits), EINVAL);
+	assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE + STEP, PAGE, bits), EINVAL);
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE, 1024, bits));
+}
+
+/* c18, c21: each dirty page has its bit, others' bits stay, NO_CLEAR only looks. */
+static void c18_bits_are_set_and_cleared_once(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char some[BITS / 8] = "", bits[BITS / 8];
+	struct abi_mock mock;
+	uint32_t hwpt = tracking(f, &mock);
+	unsigned int i;
+
+	some[0] = 0x09;
+	some[3] = 0x80;
+	assert_int_equal(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, some), 3);
+	for (i = 0; i < 2; i++) {
+		memset(bits, 0, sizeof(bits));
+		bits[1] = 0x40;
+		assert_ok(abi_get_dirty(f->fd, hwpt, KEEP, AT, BUF_LEN, STEP, bits));
+		assert_int_equal(bits[0], 0x09);
+		assert_int_equal(bits[1], 0x40);
+		assert_int_equal(bits[3], 0x80);
+	}
+	/* Of a part: relative to its start, and the rest stays dirty. */
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT + 2 * STEP, 4 * STEP, STEP, bits));
+	assert_int_equal(bits[0], 0x02);
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, bits));
+	assert_int_equal(bits[0], 0x01);
+	assert_int_equal(bits[3], 0x80);
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, bits));
+	for (i = 0; i < sizeof(bits); i++)
+		assert_int_equal(bits[i], 0);
+}
+
+/* A bit may stand for more than the hardware's page, or for less. */
+static void c17_any_page_size(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char some[BITS / 8] = "", bits[BITS / 4];
+	struct abi_mock mock;
+	uint32_t hwpt = tracking(f, &mock);
+
+	some[0] = 0x12;		/* I/O pages 1 and 4 */
+	assert_int_equal(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, some), 2);
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, hwpt, KEEP, AT, BUF_LEN, PAGE, bits));
+	assert_int_equal(bits[0], 0x05);
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, hwpt, KEEP, AT, BUF_LEN, BUF_LEN, bits));
+	assert_int_equal(bits[0], 0x01);
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, hwpt, KEEP, AT, BUF_LEN, 1024, bits));
+	assert_int_equal(bits[0], 0x0c);
+	assert_int_equal(bits[1], 0x03);
+}
+
+/* c19: neither what is not mapped nor a bitmap that cannot be written is an error. */
+static void c19_errors_are_swallowed(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char some[BITS / 8] = "\x01", bits[BITS / 4] = "";
+	struct abi_mock mock;
+	uint32_t hwpt = tracking(f, &mock);
+
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT + (1 << 20), BUF_LEN, STEP, bits));
+	assert_int_equal(bits[0], 0);
+	assert_int_equal(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, some), 1);
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, NULL));
+	if (!abi_ours())
+		return;
+	/* Ours looks at the bitmap before it makes anything clean. */
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, bits));
+	assert_int_equal(bits[0], 0x01);
+}
+
+/* c20: unmapping forgets; what is mapped there next is clean. */
+static void c20_unmapping_forgets(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char some[BITS / 8] = "\x01", bits[BITS / 8] = "";
+	struct abi_mock mock;
+	uint32_t hwpt = tracking(f, &mock);
+
+	assert_int_equal(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, some), 1);
+	assert_ok(abi_unmap(f->fd, f->ioas, AT, BUF_LEN));
+	assert_ok(abi_map(f->fd, f->ioas, f->buf, BUF_LEN, AT));
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, bits));
+	assert_int_equal(bits[0], 0);
+}
+
+/* A range of so many bits that the kernel goes through it piece by piece. */
+static void long_bitmaps(void **state)
+{
+	struct fixture *f = *state;
+	const uint64_t start = MOCK_APERTURE_START, length = 256 << 20;
+	/* Across the ends of the pieces, wherever pages of bits end. */
+	const uint64_t at = start + (64 << 20) - 8 * PAGE;
+	const size_t bytes = length / STEP / 8, first = (at - start) / STEP;
+	unsigned char *bits = calloc(1, bytes), some[BITS / 8];
+	struct abi_mock mock;
+	uint32_t hwpt;
+	size_t i;
+
+	assert_non_null(bits);
+	hwpt = tracking(f, &mock);
+	assert_ok(abi_unmap(f->fd, f->ioas, AT, BUF_LEN));
+	assert_ok(abi_map(f->fd, f->ioas, f->buf, BUF_LEN, at));
+	memset(some, 0xa5, sizeof(some));
+	assert_int_equal(abi_make_dirty(f->fd, hwpt, at, BUF_LEN, STEP, some), BITS / 2);
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, start, length, STEP, bits));
+	for (i = 0; i < bytes * 8; i++) {
+		int want = i >= first && i < first + BITS ? BIT_OF(some, i - first) : 0;
+
+		if (BIT_OF(bits, i) != want)
+			fail_msg("bit %zu", i);
+	}
+	memset(bits, 0, bytes);
+	assert_ok(abi_get_dirty(f->fd, hwpt, 0, start, length, STEP, bits));
+	for (i = 0; i < bytes; i++)
+		assert_int_equal(bits[i], 0);
+	free(bits);
+}
+
+/* Ours: a large leaf that is asked for in part stays dirty, for the rest of it. */
+static void large_leaves(void **state)
+{
+	struct fixture *f = *state;
+	const size_t large = MOCK_HUGE_PAGE_SIZE;
+	unsigned char *memory = aligned_alloc(2 << 20, 2 << 20), one = 1, bits[large / STEP / 8];
+	struct abi_mock mock;
+	int hwpt;
+	size_t i;
+
+	if (!abi_embedded())	/* where the processor's page frames are what they are */
+		skip();
+	assert_non_null(memory);
+	memset(memory, 0, 2 << 20);
+	assert_ok(abi_mock(f->fd, f->ioas, MOCK_FLAGS_DEVICE_HUGE_IOVA, &mock));
+	hwpt = abi_hwpt(f->fd, mock.idev, f->ioas, DIRTY);
+	assert_id(hwpt);
+	assert_ok(abi_map(f->fd, f->ioas, memory, 2 << 20, AT));
+	assert_ok(abi_dirty_tracking(f->fd, (uint32_t)hwpt, true));
+	assert_int_equal(abi_make_dirty(f->fd, (uint32_t)hwpt, AT + 5 * PAGE, STEP, STEP, &one), 1);
+	for (i = 0; i < 2; i++) {
+		memset(bits, 0, sizeof(bits));
+		assert_ok(abi_get_dirty(f->fd, (uint32_t)hwpt, 0, AT + PAGE, 8 * STEP, STEP, bits));
+		assert_int_equal(bits[0], 0xff);
+		assert_int_equal(bits[1], 0);
+	}
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, (uint32_t)hwpt, 0, AT, large, STEP, bits));
+	for (i = 0; i < sizeof(bits); i++)
+		assert_int_equal(bits[i], 0xff);
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(f->fd, (uint32_t)hwpt, 0, AT, large, STEP, bits));
+	assert_int_equal(bits[0], 0);
+	assert_ok(abi_unmap(f->fd, f->ioas, AT, 2 << 20));
+	free(memory);
+}
+
+static void the_devices_writes_are_checked(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char some[BITS / 8] = "";
+	struct abi_mock mock;
+	uint32_t hwpt = tracking(f, &mock);
+
+	assert_err(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, 0, some), EINVAL);
+	assert_err(abi_make_dirty(f->fd, hwpt, AT, 0, STEP, some), EINVAL);
+	assert_err(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, NULL), EINVAL);
+	assert_err(abi_make_dirty(f->fd, hwpt, AT + 1, BUF_LEN, STEP, some), EINVAL);
+	assert_err(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN + 1, STEP, some), EINVAL);
+	assert_err(abi_make_dirty(f->fd, hwpt, 0, 1ull << 40, STEP, some), EOVERFLOW);
+	assert_err(abi_make_dirty(f->fd, f->ioas, AT, BUF_LEN, STEP, some), ENOENT);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(c3_not_every_device_tracks),
+		T(the_capability_is_told),
+		T(c16_who_can_be_tracked),
+		T(c16_enabling_makes_clean),
+		T(c17_ranges_that_are_refused),
+		T(c17_any_page_size),
+		T(c18_bits_are_set_and_cleared_once),
+		T(c19_errors_are_swallowed),
+		T(c20_unmapping_forgets),
+		T(long_bitmaps),
+		T(large_leaves),
+		T(the_devices_writes_are_checked),
+	};
+
+	return cmocka_run_group_tests_name("dirty", tests, NULL, NULL);
+}

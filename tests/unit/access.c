@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/*
+ * access.c - proves what the mock device never does: an access that does not let go, pins while
+ * somebody unmaps and maps, failures at each step.
+ */
+#include "env.h"
+
+#define IOVA	0x10000000ul
+#define PAGES	8ul
+
+struct user {
+	struct iof_access *access;
+	bool deaf;		/* unmap() does nothing */
+	unsigned int asked;
+	pthread_mutex_t lock;
+	bool pinned;		/* [IOVA, IOVA + PAGES pages) */
+};
+
+static void user_unmap(void *priv, unsigned long iova, unsigned long last)
+{
+	struct user *user = priv;
+
+	pthread_mutex_lock(&user->lock);
+	user->asked++;
+	if (user->pinned && !user->deaf && iova < IOVA + PAGES * PAGE_SIZE && last >= IOVA) {
+		iof_access_unpin(user->access, IOVA, IOVA + PAGES * PAGE_SIZE - 1);
+		user->pinned = false;
+	}
+	pthread_mutex_unlock(&user->lock);
+}
+
+static const struct iof_access_ops ops = { .unmap = user_unmap, .pins_pages = true };
+
+static int pin(struct user *user)
+{
+	struct page *pages[PAGES];
+	int rc = 0;
+
+	pthread_mutex_lock(&user->lock);
+	if (!user->pinned)
+		rc = iof_access_pin(user->access, IOVA, IOVA + PAGES * PAGE_SIZE - 1, true, pages);
+	if (!rc)
+		user->pinned = true;
+	pthread_mutex_unlock(&user->lock);
+	return rc;
+}
+
+static void unpin(struct user *user)
+{
+	pthread_mutex_lock(&user->lock);
+	if (user->pinned)
+		iof_access_unpin(user->access, IOVA, IOVA + PAGES * PAGE_SIZE - 1);
+	user->pinned = false;
+	pthread_mutex_unlock(&user->lock);
+}
+
+static void begin(struct env *env, struct user *user, u32 ioas)
+{
+	*user = (struct user){ .lock = PTHREAD_MUTEX_INITIALIZER };
+	user->access = iof_access_create(env->ctx, &ops, user);
+	assert_false(IS_ERR(user->access));
+	assert_ok(iof_access_attach(user->access, ioas));
+}
+
+static int unmap(struct env *env, u32 ioas, unsigned long iova, unsigned long length)
+{
+	struct iommu_ioas_unmap cmd = {
+		.size = sizeof(cmd), .ioas_id = ioas, .iova = iova, .length = length,
+	};
+
+	return env_ioctl(env->fd, IOMMU_IOAS_UNMAP, &cmd);
+}
+
+/* b20: asked a hundred times, then the unmap gives up and all is as it was. */
+static void b20_who_does_not_let_go(void **state)
+{
+	struct env *env = *state;
+	void *memory = aligned_alloc(PAGE_SIZE, PAGES * PAGE_SIZE);
+	u32 ioas = (u32)env_ioas(env->fd);
+	struct user user;
+
+	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA));
+	begin(env, &user, ioas);
+	assert_ok(pin(&user));
+	user.deaf = true;
+	assert_err(unmap(env, ioas, IOVA, PAGES * PAGE_SIZE), EDEADLK);
+	assert_int_equal(user.asked, 100);
+	assert_int_equal(iof_shim_pin_count(memory), 1);
+	/* It may pin again, and go when it likes. */
+	unpin(&user);
+	assert_ok(pin(&user));
+	user.deaf = false;
+	assert_ok(unmap(env, ioas, 0, ULONG_MAX));
+	assert_false(user.pinned);
+	assert_int_equal(iof_shim_pin_count(memory), 0);
+	iof_access_destroy(user.access);
+	free(memory);
+}
+
+/* What can go goes before the one that is kept, and only that is asked for. */
+static void b18_what_lies_below_is_gone(void **state)
+{
+	struct env *env = *state;
+	void *memory = aligned_alloc(PAGE_SIZE, PAGES * PAGE_SIZE);
+	u32 ioas = (u32)env_ioas(env->fd);
+	struct user user;
+
+	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA - PAGES * PAGE_SIZE));
+	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA));
+	begin(env, &user, ioas);
+	assert_ok(pin(&user));
+	assert_ok(unmap(env, ioas, IOVA - PAGES * PAGE_SIZE, PAGES * PAGE_SIZE));
+	assert_int_equal(user.asked, 0);
+	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA - PAGES * PAGE_SIZE));
+	user.deaf = true;
+	assert_err(unmap(env, ioas, 0, ULONG_MAX), EDEADLK);
+	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA - PAGES * PAGE_SIZE));
+	user.deaf = false;
+	iof_access_destroy(user.access);
+	assert_ok(unmap(env, ioas, 0, ULONG_MAX));
+	free(memory);
+}
+
+/* ---- at the same time ---- */
+
+struct race {
+	struct env *env;
+	struct user *user;
+	u32 ioas[2];
+	void *memory;
+	atomic_t stop;
+};
+
+static void *pinner(void *arg)
+{
+	struct race *race = arg;
+
+	while (!atomic_read(&race->stop)) {
+		int rc = pin(race->user);
+
+		if (rc != 0 && rc != -ENOENT && rc != -EINVAL)
+			BUG();
+		unpin(race->user);
+	}
+	return NULL;
+}
+
+static void *mover(void *arg)
+{
+	struct race *race = arg;
+	unsigned int i;
+
+	for (i = 0; !atomic_read(&race->stop); i++)
+		if (iof_access_attach(race->user->access, race->ioas[i & 1]))
+			BUG();
+	return NULL;
+}
+
+static void pins_against_unmaps_and_moves(void **state)
+{
+	struct env *env = *state;
+	struct user user;
+	struct race race = {
+		.env = env,
+		.user = &user,
+		.ioas = { (u32)env_ioas(env->fd), (u32)env_ioas(env->fd) },
+		.memory = aligned_alloc(PAGE_SIZE, PAGES * PAGE_SIZE),
+		.stop = ATOMIC_INIT(0),
+	};
+	pthread_t threads[2];
+	int i;
+
+	begin(env, &user, race.ioas[0]);
+	assert_int_equal(pthread_create(&threads[0], NULL, pinner, &race), 0);
+	assert_int_equal(pthread_create(&threads[1], NULL, mover, &race), 0);
+	for (i = 0; i < 2000; i++) {
+		u32 ioas = race.ioas[i / 3 & 1];
+
+		assert_ok(env_map(env->fd, ioas, race.memory, PAGES * PAGE_SIZE, IOVA));
+		if (i % 5 == 0)
+			sched_yield();
+		assert_ok(unmap(env, ioas, IOVA, PAGES * PAGE_SIZE));
+	}
+	atomic_set(&race.stop, 1);
+	assert_int_equal(pthread_join(threads[0], NULL), 0);
+	assert_int_equal(pthread_join(threads[1], NULL), 0);
+	unpin(&user);
+	assert_int_equal(iof_shim_pin_count(race.memory), 0);
+	iof_access_destroy(user.access);
+	free(race.memory);
+}
+
+/* ---- failures ---- */
+
+/* Create, attach, pin, copy, with the @n-th of @kind failing; 0 or the first error. */
+static int session(struct env *env, u32 ioas, const unsigned char *memory)
+{
+	struct user user = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	unsigned char byte = 0;
+	int rc;
+
+	user.access = iof_access_create(env->ctx, &ops, &user);
+	if (IS_ERR(user.access))
+		return PTR_ERR(user.access);
+	rc = iof_access_attach(user.access, ioas);
+	if (!rc)
+		rc = pin(&user);
+	if (!rc)
+		rc = iof_access_rw(user.access, IOVA + PAGE_SIZE, &byte, 1, false);
+	if (!rc && byte != memory[PAGE_SIZE])
+		rc = -EIO;
+	iof_access_destroy(user.access);
+	return rc;
+}
+
+static void every_failure_leaves_nothing(void **state)
+{
+	struct env *env = *state;
+	unsigned char *memory = aligned_alloc(PAGE_SIZE, PAGES * PAGE_SIZE);
+	u32 ioas = (u32)env_ioas(env->fd);
+	enum iof_fail_kind kind;
+	unsigned long n;
+	int rc;
+
+	memset(memory, 7, PAGES * PAGE_SIZE);
+	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA));
+	for (kind = 0; kind < IOF_FAIL_KINDS; kind++) {
+		for (n = 1;; n++) {
+			unsigned long fired;
+
+			iof_fail_nth_thread(kind, n, true);
+			rc = session(env, ioas, memory);
+			fired = iof_fail_fired(kind);
+			iof_fail_nth_thread(kind, 0, false);
+			if (!fired)
+				break;
+			assert_true(rc == -ENOMEM || rc == -EFAULT);
+			assert_int_equal(iof_shim_pin_count(memory), 0);
+		}
+		assert_ok(rc);
+	}
+	free(memory);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, env_setup, env_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(b20_who_does_not_let_go),
+		T(b18_what_lies_below_is_gone),
+		T(pins_against_unmaps_and_moves),
+		T(every_failure_leaves_nothing),
+	};
+
+	return cmocka_run_group_tests_name("access", tests, NULL, NULL);
+}
