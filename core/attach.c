@@ -263,7 +263,7 @@ static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new, str
 		if (!takes_part(core, pasid) ||
 		    !drive_one(core->dev, pasid, domain_at(old, i), domain))
 			continue;
-		pr_warn_ratelimited("iofault: %s: PASID %u is blocked, its driver did not take it back\n",
+		pr_warn_ratelimited("iofault: %s: PASID %u is blocked: its driver failed twice\n",
 				    core->dev->name, pasid);
 		old->lost[i] = true;
 		drive_one(core->dev, pasid, NULL, domain);

@@ -5,7 +5,7 @@
  *
  * Each kind has a cache of its own, which is never merged with another: when the last user of the
  * core goes, the caches go, and a record that nobody gave back is told of by name. The caches are
- * there from the first iof_core_get() to the last iof_core_put(), which whoever makes devices calls.
+ * there from the first iof_core_get() to the last iof_core_put(): whoever makes devices calls them.
  */
 #include "iof_private.h"
 

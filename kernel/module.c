@@ -35,15 +35,15 @@ MODULE_PARM_DESC(kind, "list: what each device is; dsa: a DMA engine with Intel 
 
 IOF_LIST(credits, "page requests that may be open, 1 to 2^20 (0, default: 256)");
 IOF_LIST(engines, "worker threads, 1 to 16 (0, default: 1)");
-IOF_LIST(queue_depth, "descriptors taken before the portal says EAGAIN, 1 to 4096 (0, default: 128)");
+IOF_LIST(queue_depth, "descriptors taken before EAGAIN, 1 to 4096 (0, default: 128)");
 IOF_LIST(max_pasids, "PASIDs below this exist, up to 2^20; 1: none (0, default: 2^20)");
-IOF_LIST(pages_per_group, "most pages asked for in one page-request group, 1 to 32 (0, default: 1)");
+IOF_LIST(pages_per_group, "most pages asked for in one group, 1 to 32 (0, default: 1)");
 
 static int group_with[IOF_MAX_DEVICES];
 static unsigned int nr_group_with;
 module_param_array(group_with, int, &nr_group_with, 0444);
-MODULE_PARM_DESC(group_with, "list: number of an earlier device whose isolation group to join, or -1 "
-			     "for a group of its own (default, also for devices beyond the list)");
+MODULE_PARM_DESC(group_with, "list: number of an earlier device whose isolation group to join, "
+			     "or -1 for one of its own (default, and beyond the list)");
 
 static bool mock;
 module_param(mock, bool, 0444);
@@ -154,7 +154,7 @@ static void __exit iof_module_exit(void)
 	WARN_ON(iof_machine_destroy(machine));
 	iof_nodes_exit();
 	iof_devices_exit();
-	/* What was freed after a grace period is freed by code of the kernel's, but for callbacks. */
+	/* Of ours nothing runs after a grace period today; whoever adds a callback need not know. */
 	rcu_barrier();
 }
 

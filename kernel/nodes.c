@@ -8,8 +8,8 @@
  * name no more than a group.
  *
  * The list of nodes leads from an open file to what its publisher gave. Everything here that
- * outlives its removal because somebody holds a sysfs file is the kernel's own, so nothing has to be
- * waited for.
+ * outlives its removal because somebody holds a sysfs file is the kernel's own, so that nothing has
+ * to be waited for.
  *
  * While a machine is made, who opens a node early waits behind the gate until all of it is there:
  * a machine that fails half-way can then be taken apart, since nobody has got in.

@@ -3,8 +3,8 @@
  * platform.c - the platform hooks of core/kapi.h as a kernel does them; shim/platform.c is the
  * other.
  *
- * Memory that the shared rooms copy to and from here is pinned, and mapped for good where the kernel
- * maps all memory, so those hooks are plain accesses that cannot fail.
+ * Memory that the shared rooms copy to and from here is pinned, and mapped for good where the
+ * kernel maps all memory, so those hooks are plain accesses that cannot fail.
  *
  * A device that shares the page tables of a process (SVA) goes through the hooks below for each
  * page of each access. Nothing is kept from one to the next, neither a translation nor a pin, so
