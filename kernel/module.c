@@ -154,7 +154,7 @@ static void __exit iof_module_exit(void)
 	WARN_ON(iof_machine_destroy(machine));
 	iof_nodes_exit();
 	iof_devices_exit();
-	/* Nothing of ours runs after a grace period today; whoever adds a callback need not know. */
+	/* Nothing of ours runs after a grace period today; who adds a callback need not know. */
 	rcu_barrier();
 }
 
