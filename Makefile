@@ -17,7 +17,7 @@ ARGS       ?=
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all deps demo check test audit bench kmod kmod-install kcheck vm-check vm-shell vm-debug vm-bench install clean distclean help
+.PHONY: all deps demo check test audit bench kmod kmod-install kcheck vm-check vm-shell vm-debug conformance vm-bench install clean distclean help
 
 all: deps $(BUILD)/build.ninja  ## build the library, the command, examples and tests (the default)
 	@ninja -C $(BUILD) -j $(JOBS)
@@ -31,7 +31,7 @@ deps:                           ## install the Debian packages that are missing 
 demo: all                       ## a software DMA engine works through a file; each page is a fault
 	@scripts/demo $(BUILD) $(ARGS)
 
-check: deps                     ## all tests: gcc, clang, ASan+UBSan, TSan; then kmod, vm and audit
+check: deps                     ## all tests: gcc, clang, ASan+UBSan, TSan; kmod, vm, conformance, audit
 	@scripts/check --jobs $(JOBS) $(ARGS)
 
 test: all                       ## the tests in the ordinary build only: quick
@@ -71,6 +71,9 @@ vm-bench: deps                  ## what a fault costs in the kernel, counted in 
 	@ninja -C build/bench -j $(JOBS)
 	@scripts/vm bench --build build/bench $(ARGS)
 
+conformance: all                ## Linux's own tests of iommufd, unmodified, on the module in a guest
+	@scripts/conformance --build $(BUILD) $(ARGS)
+
 install: all                    ## install library, headers, command, man page (PREFIX, DESTDIR)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
@@ -83,6 +86,6 @@ distclean:                      ## remove build/ as a whole
 	@rm -rf build
 
 help:                           ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
 	@sed -n 's/^#   make/  make/p' Makefile
