@@ -369,6 +369,8 @@ static int write_pages(struct iof_mock_domain *md, unsigned long iova, unsigned 
 			iof_mock_write(md, iova + i * page_size, iova + (i + 1) * page_size - 1);
 			(*set)++;
 		}
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;
