@@ -50,12 +50,19 @@
 
 #define THREADS 4
 
+/* And its programs of 32 bits: architecture and number of ioctl. */
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
+#define SMALL_ARCH AUDIT_ARCH_I386
+#define SMALL_IOCTL 54
 #elif defined(__aarch64__)
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
+#define SMALL_ARCH AUDIT_ARCH_ARM
+#define SMALL_IOCTL 54
 #elif defined(__riscv)
 #define NATIVE_ARCH AUDIT_ARCH_RISCV64
+#define SMALL_ARCH AUDIT_ARCH_RISCV32
+#define SMALL_IOCTL SYS_ioctl
 #else
 #error "the audit number of this architecture is not known here"
 #endif
@@ -77,28 +84,33 @@ static const unsigned int trapped[] = {
 
 int iof_run_trap(void)
 {
-	struct sock_filter code[8 + NR_TRAPPED];
+	/*
+	 * 0 arch; 1 native? 2 its nr; 3 ioctl? 4 on; 5 32 bits? 6 its nr; 7 ioctl? 8 command; the
+	 * commands; allow; trap
+	 */
+	enum { ALLOW = 9 + NR_TRAPPED, TRAP };
+	struct sock_filter code[TRAP + 1] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 8 - 4, ALLOW - 4),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SMALL_ARCH, 0, ALLOW - 6),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SMALL_IOCTL, 0, ALLOW - 8),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, COMMAND),
+		[ALLOW] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		[TRAP] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+	};
 	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
 	struct sock_fprog program;
-	unsigned short n = 0;
-	size_t i;
+	unsigned int i;
 	int fd;
 
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						 offsetof(struct seccomp_data, arch));
-	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0,
-						 NR_TRAPPED + 3);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						 offsetof(struct seccomp_data, nr));
-	code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 0,
-						 NR_TRAPPED + 1);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, COMMAND);
 	for (i = 0; i < NR_TRAPPED; i++)
-		code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, trapped[i],
-							 (unsigned char)(NR_TRAPPED - i), 0);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
-	program = (struct sock_fprog){ .len = n, .filter = code };
+		code[9 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, trapped[i],
+							   (unsigned char)(TRAP - 10 - i), 0);
+	program = (struct sock_fprog){ .len = TRAP + 1, .filter = code };
 	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			  flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
 	if (fd < 0 && errno == EINVAL)	/* before Linux 5.19 */
@@ -514,7 +526,7 @@ void iof_run_broker(struct iof_run *run)
 {
 	uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
 	struct broker broker = { .run = run };
-	pthread_t threads[THREADS];
+	pthread_t thread;
 	struct stat st;
 	int sockets[2];
 	pid_t keeper;
@@ -534,7 +546,7 @@ void iof_run_broker(struct iof_run *run)
 		_exit(IOF_RUN_EXIT_OURS);	/* the program's process has said why */
 	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
 	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&threads[i], NULL, work, &broker))
+		if (pthread_create(&thread, NULL, work, &broker) || pthread_detach(thread))
 			iof_run_die(run, "no thread could be had");
 	if (write(sockets[0], "", 1) != 1)
 		_exit(IOF_RUN_EXIT_OURS);

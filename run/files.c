@@ -31,9 +31,26 @@ enum kind {
 	KIND_OTHER,		/* an access of the test commands */
 };
 
+/*
+ * To io_uring a FUSE file is a regular one: a read that got less than its buffer holds is continued,
+ * after a wait for readiness, until one gets nothing. It looks with a mask of its own before it
+ * reads, and waits with another; nobody else leaves POLLHUP out. A wait after a short read is told
+ * that there is something, and then the read that there is nothing.
+ */
+#define URING_LOOKS POLLIN
+#define URING_WAITS (POLLIN | POLLRDNORM | POLLPRI | POLLERR)
+
+enum uring {
+	URING_NO,
+	URING_ARMED,		/* the next read may be its */
+	URING_SHORT,		/* it was, and got less than it could hold */
+	URING_END,		/* its next read ends it */
+};
+
 struct iof_run_file {
 	int fd;			/* the embedded system's */
 	enum kind kind;
+	enum uring uring;	/* atomic */
 	char name[24];		/* for --trace */
 };
 
@@ -328,10 +345,16 @@ ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uin
 	if (file->kind == KIND_VFIO) {
 		got = iof_sys_pread(file->fd, buf, size, (off_t)pos);
 	} else {
+		enum uring uring = __atomic_exchange_n(&file->uring, URING_NO, __ATOMIC_RELAXED);
+
+		if (uring == URING_END)
+			return 0;
 		/* FUSE has cut a longer read here, not the caller */
 		if (size == IOF_RUN_MAX_IO && file->kind == KIND_QUEUE)
 			size -= size % sizeof(struct iommu_hwpt_pgfault);
 		got = iof_sys_read(file->fd, buf, size);
+		if (uring == URING_ARMED && got > 0 && (size_t)got < size)
+			__atomic_store_n(&file->uring, URING_SHORT, __ATOMIC_RELAXED);
 	}
 	if (got > 0 && file->kind == KIND_QUEUE)
 		iof_run_count(IOF_RUN_COUNT_FAULTS,
@@ -363,11 +386,20 @@ ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t si
 	return done;
 }
 
-uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify)
+static uint32_t look(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify)
 {
+	enum uring uring = __atomic_load_n(&file->uring, __ATOMIC_RELAXED);
 	int ready;
 
-	iof_run_count(IOF_RUN_COUNT_POLL, 1);
+	if (events == URING_WAITS || events == URING_LOOKS) {
+		if (uring == URING_SHORT && events == URING_WAITS)
+			uring = URING_END;
+		else if (uring != URING_END)
+			uring = URING_ARMED;
+		__atomic_store_n(&file->uring, uring, __ATOMIC_RELAXED);
+		if (uring == URING_END)
+			return POLLIN | POLLRDNORM;
+	}
 	/* first the promise to wake, then the look */
 	if (notify)
 		iof_run_wake_on_readable(file->fd, kh);
@@ -377,4 +409,14 @@ uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t 
 	if (notify && events & POLLOUT && !(ready & POLLOUT))
 		iof_run_wake_on_writable(file->fd, kh);
 	return (uint32_t)ready;
+}
+
+uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify)
+{
+	uint32_t ready = look(file, events, kh, notify);
+
+	iof_run_count(IOF_RUN_COUNT_POLL, 1);
+	if (iof_run_tracing)
+		iof_run_trace(0, file->name, "poll %#x = %#x", events, ready);
+	return ready;
 }

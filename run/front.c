@@ -73,6 +73,7 @@ struct front {
 	int orders;
 	pid_t server;
 	bool ended;
+	bool by_itself;			/* as programs end, not because we failed */
 	int status;			/* of the command */
 	int stop;			/* the signal to stop with, 0 */
 };
@@ -132,6 +133,7 @@ static bool take_report(struct front *front)
 		if (front->ended)
 			return true;
 		front->ended = true;
+		front->by_itself = true;
 		front->status = WIFSIGNALED(report.status) ? 128 + WTERMSIG(report.status) :
 							     WEXITSTATUS(report.status);
 		return true;
@@ -149,6 +151,7 @@ static void stop_too(struct front *front)
 
 static int wait_for_all(struct front *front)
 {
+	int status = 0;
 	struct pollfd fds[] = {
 		{ .fd = front->reports, .events = POLLIN },
 		{ .fd = front->signals, .events = POLLIN },
@@ -164,9 +167,9 @@ static int wait_for_all(struct front *front)
 		if (front->stop)
 			stop_too(front);
 	}
-	while (waitpid(front->server, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(front->server, &status, 0) < 0 && errno == EINTR)
 		;
-	if (!front->ended) {
+	if (!front->ended || (front->by_itself && status)) {
 		fputs("iofault: run: a process of the machine was killed; so was the program\n",
 		      stderr);
 		return IOF_RUN_EXIT_OURS;

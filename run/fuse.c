@@ -3,9 +3,13 @@
  * fuse.c - the protocol of /dev/fuse: takes requests, answers each once.
  *
  * The raw protocol, since libfuse 3.14 does not know all that is needed of an open (a file without
- * position, no flush). Threads: each takes a request and works on it to its end; whoever takes the
- * last idle place starts another thread, so that somebody always listens. No state of a request
- * outlives its turn.
+ * position, no flush). Threads: one at a time listens; it hands that on before it works on what it
+ * got, and starts another thread if nobody is free to take it. No state of a request outlives its
+ * turn.
+ *
+ * The kernel waits for no answer when a file's last holder is gone, but it has queued that before
+ * whatever the same thread asks next. So a release is done before anybody listens again: to a
+ * program it has happened when close() returns.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +30,10 @@
 static struct {
 	struct iof_run *run;
 	int fd;
-	int idle;			/* atomic: threads that wait for a request */
+	pthread_mutex_t listen;
+	int idle;			/* atomic: threads that listen or are about to */
 	int threads;			/* atomic */
-} fuse;
+} fuse = { .listen = PTHREAD_MUTEX_INITIALIZER };
 
 struct request {
 	struct fuse_in_header *head;
@@ -105,8 +110,11 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 		.uid = fuse.run->uid,
 		.gid = fuse.run->gid,
 		.blksize = 4096,
-		/* io_uring asks nobody about a file that ends where it reads */
-		.size = node == IOF_RUN_NODE_ROOT ? 0 : 1ull << 62,
+		/*
+		 * io_uring asks nobody about a file that ends where it reads; a program of 32 bits
+		 * opens none that is longer
+		 */
+		.size = node == IOF_RUN_NODE_ROOT ? 0 : INT32_MAX,
 	};
 }
 
@@ -324,16 +332,21 @@ static void *listen(void *arg)
 	(void)arg;
 	if (!in || !req.room)
 		iof_run_die(fuse.run, "out of memory");
+	req.head = (struct fuse_in_header *)in;
+	req.body = req.head + 1;
 	for (;;) {
-		got = read(fuse.fd, in, REQUEST_ROOM);
-		if (got < 0 && (errno == EINTR || errno == ENOENT || errno == EAGAIN))
-			continue;
+		pthread_mutex_lock(&fuse.listen);
+		do {
+			got = read(fuse.fd, in, REQUEST_ROOM);
+			if (got > 0 && req.head->opcode == FUSE_RELEASE)
+				serve_one(&req);
+		} while (got < 0 ? errno == EINTR || errno == ENOENT || errno == EAGAIN :
+				   req.head->opcode == FUSE_RELEASE);
+		pthread_mutex_unlock(&fuse.listen);
 		if (got < (ssize_t)sizeof(*req.head))
 			break;		/* ENODEV: unmounted */
 		if (__atomic_sub_fetch(&fuse.idle, 1, __ATOMIC_ACQ_REL) == 0)
 			another();
-		req.head = (struct fuse_in_header *)in;
-		req.body = req.head + 1;
 		serve_one(&req);
 		__atomic_add_fetch(&fuse.idle, 1, __ATOMIC_ACQ_REL);
 	}

@@ -97,5 +97,5 @@ int iof_run_serve(struct iof_run *run)
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	iof_run_stats(run);
-	_exit(0);
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : IOF_RUN_EXIT_OURS);
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "model/machine.h"
 #include "pci.h"
 #include "view.h"
 
@@ -137,6 +138,37 @@ static void join_group(const struct place *place)
 	put_link(path, "../../../../devices/pcif000:00/%s", place->bdf);
 }
 
+/* Where iofault.ko shows its devices: the same folders, for programs that look for those. */
+static void show_as_module(const struct place *place, unsigned int first_member)
+{
+	const struct iof_run_device *dev = &place->run->config->devices[place->index];
+	struct iof_machine_device full = {
+		.credits = dev->credits,
+		.engines = dev->engines,
+		.queue_depth = dev->queue_depth,
+		.max_pasids = dev->max_pasids,
+		.pages_per_group = dev->pages_per_group,
+	};
+	struct place shown = *place;
+	char path[PATH_MAX];
+
+	iof_machine_device_defaults(&full);
+	snprintf(shown.home, sizeof(shown.home), "/sys/bus/iofault/devices/dsa%u", place->index);
+	mkdir(shown.home, 0755);
+	put(&shown, "kind", "dsa\n");
+	put(&shown, "credits", "%u\n", full.credits);
+	put(&shown, "engines", "%u\n", full.engines);
+	put(&shown, "queue_depth", "%u\n", full.queue_depth);
+	put(&shown, "max_pasids", "%u\n", full.max_pasids);
+	put(&shown, "pages_per_group", "%u\n", full.pages_per_group);
+	snprintf(path, sizeof(path), "%s/iommu_group", shown.home);
+	put_link(path, "../groups/%u", first_member);
+	snprintf(path, sizeof(path), "/sys/bus/iofault/devices/groups/%u", first_member);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/vfio-dev", shown.home);
+	put_link(path, "../../../../devices/pcif000:00/%s/vfio-dev", place->bdf);
+}
+
 /* The lowest number above those of the groups that are there. */
 static unsigned int first_group(void)
 {
@@ -170,21 +202,24 @@ static void need(struct iof_run *run, const char *parent, const char *name, char
 
 void iof_run_build_sys(struct iof_run *run)
 {
-	static char opened[5][PATH_MAX];
+	static char opened[6][PATH_MAX];
 	struct place place = { .run = run };
+	unsigned int first_member = 0;
 	char path[PATH_MAX];
 	int rc;
 
 	if (!run->config->nr_devices)
 		return;
+	need(run, "/sys", "bus", opened[0]);
+	rc = mkdir("/sys/bus/iofault", 0755) || mkdir("/sys/bus/iofault/devices", 0755) ||
+	     mkdir("/sys/bus/iofault/devices/groups", 0755);
 	if (access("/sys/bus/pci/devices", F_OK)) {
 		/* a machine without PCI */
-		need(run, "/sys", "bus", opened[0]);
 		mkdir("/sys/bus/pci", 0755);
 		mkdir("/sys/bus/pci/devices", 0755);
 		mkdir("/sys/bus/pci/drivers", 0755);
 	} else {
-		need(run, "/sys/bus/pci", "devices", opened[0]);
+		need(run, "/sys/bus/pci", "devices", opened[5]);
 		need(run, "/sys/bus/pci", "drivers", opened[4]);
 	}
 	rc = mkdir("/sys/bus/pci/drivers/vfio-pci", 0755);
@@ -198,10 +233,14 @@ void iof_run_build_sys(struct iof_run *run)
 			place.group = first_group();
 		else if (!run->config->devices[place.index].share_group)
 			place.group++;
+		if (!run->config->devices[place.index].share_group)
+			first_member = place.index;
 		snprintf(place.bdf, sizeof(place.bdf), IOF_RUN_BDF, place.index + 1);
 		snprintf(place.home, sizeof(place.home), HOME "/%s", place.bdf);
 		describe(&place);
 		join_group(&place);
+		if (run->config->devices[place.index].kind == IOF_RUN_DSA)
+			show_as_module(&place, first_member);
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", place.bdf);
 		put_link(path, "../../../devices/pcif000:00/%s", place.bdf);
 		snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", place.bdf);
@@ -210,7 +249,7 @@ void iof_run_build_sys(struct iof_run *run)
 		put_link(path, "../../devices/pcif000:00/%s/vfio-dev/vfio%u", place.bdf,
 			 place.index);
 	}
-	for (unsigned int i = 0; i < 5; i++)
+	for (unsigned int i = 0; i < 6; i++)
 		if (opened[i][0])
 			iof_run_seal_folder(opened[i]);
 }

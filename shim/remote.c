@@ -379,27 +379,73 @@ bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr)
 		     (off_t)(addr / PAGE_SIZE * sizeof(entry))) == sizeof(entry) && entry >> 63;
 }
 
-/* How many of @n pages from @start on lie in mappings that may be written. */
-static unsigned long writable_pages(struct mm_struct *mm, unsigned long start, unsigned long n)
-{
-	unsigned long at = start, end = start + n * PAGE_SIZE, from, to;
-	int fd = openat(mm->remote->dir, "maps", O_RDONLY | O_CLOEXEC);
-	FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
-	char line[4400], perms[8];
+/* Linux 6.11: one mapping, without the text of all others. */
+struct mapping_query {
+	u64 size, query_flags, query_addr;
+	u64 vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+	u32 dev_major, dev_minor, vma_name_size, build_id_size;
+	u64 vma_name_addr, build_id_addr;
+};
+#define MAPPING_QUERY _IOWR('f', 17, struct mapping_query)
+#define MAPPING_READABLE 0x1u
+#define MAPPING_WRITABLE 0x2u
 
-	if (!maps) {
-		if (fd >= 0)
-			close(fd);
+/* The end of the mapping at @addr if it allows @want; 0: it does not, or there is none. */
+static unsigned long ask_mapping(int maps, unsigned long addr, u64 want, bool *known)
+{
+	struct mapping_query query = { .size = sizeof(query), .query_addr = addr };
+
+	if (ioctl(maps, MAPPING_QUERY, &query)) {
+		*known = errno != ENOTTY && errno != EINVAL;
 		return 0;
 	}
-	while (at < end && fgets(line, sizeof(line), maps)) {
+	*known = true;
+	return query.vma_flags & want ? query.vma_end : 0;
+}
+
+/* The same from the text, up to @end. */
+static unsigned long read_mappings(int maps, unsigned long at, unsigned long end, u64 want)
+{
+	FILE *text = fdopen(dup(maps), "r");
+	unsigned long from, to;
+	char *line = NULL;
+	size_t room = 0;
+	char perms[8];
+
+	if (!text)
+		return at;
+	while (at < end && getline(&line, &room, text) > 0) {
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) != 3 || to <= at)
 			continue;
-		if (from > at || perms[1] != 'w')
+		if (from > at || perms[want == MAPPING_WRITABLE] == '-')
 			break;
 		at = to;
 	}
-	fclose(maps);
+	free(line);
+	fclose(text);
+	return at;
+}
+
+/* How many of @n pages from @start on lie in mappings that allow @want. */
+static unsigned long allowed_pages(struct mm_struct *mm, unsigned long start, unsigned long n,
+				   u64 want)
+{
+	unsigned long at = start, end = start + n * PAGE_SIZE, next;
+	int maps = openat(mm->remote->dir, "maps", O_RDONLY | O_CLOEXEC);
+	bool known = true;
+
+	/* the thread may be gone and its process not: then by what the pages themselves say */
+	if (maps < 0)
+		return iof_shim_remote_present(mm, start) ? n : 0;
+	while (at < end) {
+		next = ask_mapping(maps, at, want, &known);
+		if (!known)
+			at = read_mappings(maps, at, end, want);
+		if (next <= at)
+			break;
+		at = next;
+	}
+	close(maps);
 	return (min(at, end) - start) / PAGE_SIZE;
 }
 
@@ -432,7 +478,7 @@ unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start
 				       bool write)
 {
 	if (write)
-		n = writable_pages(mm, start, n);
+		n = allowed_pages(mm, start, n, MAPPING_WRITABLE);
 	return n ? touch_pages(mm, start, n) : 0;
 }
 
@@ -441,7 +487,7 @@ int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
 {
 	/* what is absent stays absent; the file of an address space that is gone says "absent" */
 	if (!iof_shim_remote_present(mm, addr) ||
-	    (write && !writable_pages(mm, addr & PAGE_MASK, 1)))
+	    !allowed_pages(mm, addr & PAGE_MASK, 1, write ? MAPPING_WRITABLE : MAPPING_READABLE))
 		return -EFAULT;
 	return move(mm, addr, buf, n, write) ? -EFAULT : 0;
 }

@@ -1,0 +1,36 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Where the machine forbids a piece: 125, one sentence that names it and the way out, and the program is
+# never started.
+set -euo pipefail
+# shellcheck source=tests/run/lib.sh
+. "$SOURCE/tests/run/lib.sh"
+
+[ "$(id -u)" -eq 0 ] || { echo 'skipped: only root can forbid things'; exit 77; }
+
+# forbidden WORDS COMMAND...
+forbidden() {
+	local words=$1
+
+	shift
+	rm -f started
+	expect 125 "$@" run sh -c ': >started'
+	[ ! -e started ] || die 'it was started all the same'
+	says "$words"
+	[ "$(wc -l <err)" -eq 1 ] || die 'not one line'
+}
+
+# shellcheck disable=SC2016
+forbidden 'modprobe fuse' unshare --mount sh -c '
+	mount -t tmpfs tmpfs /dev && mkdir /dev/shm && : >/dev/null && exec "$@"' sh "$IOFAULT"
+# shellcheck disable=SC2016
+forbidden 'chmod 666 /dev/fuse' unshare --mount sh -c '
+	mount -t tmpfs -o mode=755 tmpfs /mnt && mknod -m 600 /mnt/fuse c 10 229 &&
+	mount --bind /mnt/fuse /dev/fuse && exec setpriv --reuid 65534 --clear-groups "$@"' sh "$IOFAULT"
+if user_can; then
+	# shellcheck disable=SC2016
+	forbidden 'user.max_user_namespaces' unshare --mount --user --map-root-user sh -c '
+		echo 0 >/proc/sys/user/max_user_namespaces &&
+		exec setpriv --bounding-set -all --inh-caps -all "$@"' sh "$IOFAULT"
+fi

@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The exit status is the program's; what cannot be run or made has its own; arguments, environment,
+# working folder and descriptors arrive as they were.
+set -euo pipefail
+# shellcheck source=tests/run/lib.sh
+. "$SOURCE/tests/run/lib.sh"
+
+run() { "$IOFAULT" run "$@"; }
+
+expect 0 run true
+expect 7 run -- sh -c 'exit 7'
+expect 137 run sh -c 'kill -KILL $$'
+expect 143 run sh -c 'kill -TERM $$'
+expect 127 run ./nothing-of-that-name
+says 'nothing-of-that-name'
+: >plain
+expect 126 run ./plain
+for wrong in '--nonsense true' '--device nothing true' '--device dsa,credits=0 true' \
+	'--device dsa,credits true' '--device dsa,share true' '--device ats-test,engines=2 true' \
+	'--device dsa --no-device true' '--trace' ''; do
+	# shellcheck disable=SC2086
+	expect 125 run $wrong
+	[ "$(wc -l <err)" -eq 1 ] || die "not one line: $wrong"
+done
+expect 125 run --trace /nowhere/at/all true
+says '/nowhere/at/all'
+
+expect 0 env WORD='two words' "$IOFAULT" run sh -c 'echo "$WORD|$PWD|$*"' name a 'b c'
+[ "$(cat out)" = "two words|$work|a b c" ] || die 'not what was given'
+expect 0 run sh -c 'cat <&5' 5<<<'a descriptor'
+has 'a descriptor'
+expect 0 ls /proc/self/fd
+mv out without
+expect 0 "$IOFAULT" run ls /proc/self/fd
+cmp out without || die 'descriptors of ours are left open'
+
+expect 0 run --device dsa --device ats-test --device dsa,share sh -c '
+	for i in 0 1 2; do test -r /dev/vfio/devices/vfio$i || exit 1; done
+	test -e /dev/iommu -a -c /dev/null -a -d /dev/shm &&
+	for i in 1 2 3; do
+		device=/sys/bus/pci/devices/f000:00:0$i.0
+		cat $device/vendor $device/device && test -d $(readlink -f $device/iommu_group)/devices &&
+		ls $device/vfio-dev && od -An -tx2 -N4 $device/config || exit 1
+	done
+	test $(readlink -f /sys/bus/pci/devices/f000:00:02.0/iommu_group) = \
+	     $(readlink -f /sys/bus/pci/devices/f000:00:03.0/iommu_group)'
+has 0x8086 0x0b25 0x1234 0x11e9 vfio0 vfio1 vfio2 '1234 11e9'
+expect 0 run --no-device sh -c 'test -e /dev/iommu && ! test -e /dev/vfio/devices/vfio0'
