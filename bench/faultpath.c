@@ -4,10 +4,10 @@
  * any case.
  *
  * The floors are calls into a module that do nothing (tests/vm/modules/floor), the peer of io_uring
- * is a read of an eventfd. Faults come from a mock device's trigger. The figures count instructions:
- * they hold in a machine where an instruction is a nanosecond (`make vm-bench`), which --instructions
- * says; elsewhere the rows are nanoseconds, and only the ratio is held to a limit. Nothing is printed
- * before everything is measured.
+ * is a read of an eventfd. Faults come from a mock device's trigger. The figures count
+ * instructions: they hold in a machine where an instruction is a nanosecond (`make vm-bench`),
+ * which --instructions says; elsewhere the rows are nanoseconds, and only the ratio is held to a
+ * limit. Nothing is printed before everything is measured.
  */
 #include "common.h"
 

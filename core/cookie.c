@@ -18,17 +18,6 @@ static u32 segments_for(u32 bits)
 	return bits ? bits - IOF_COOKIE_MIN_BITS + 1 : 0;
 }
 
-static struct iof_cookie_slot *slot_at(const struct iof_cookies *cookies, u32 index)
-{
-	u32 k = 0, first = 0;
-
-	if (index >> IOF_COOKIE_MIN_BITS) {
-		k = fls(index) - IOF_COOKIE_MIN_BITS;
-		first = 1u << (fls(index) - 1);
-	}
-	return &cookies->segment[k][index - first];
-}
-
 static u32 index_mask(u32 bits)
 {
 	return (1u << bits) - 1;
@@ -56,14 +45,17 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_c
 	}
 	/* The free list through all new slots is made here, so that linking it in is one step. */
 	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits); k++) {
+		struct iof_cookie_slot *slot = growth->segment[k];
 		u32 first = k ? segment_slots(k) : 0, i;
 
 		for (i = 0; i < segment_slots(k); i++) {
-			growth->segment[k][i].next = first + i + 2;
+			slot[i].cookie = first + i;
+			slot[i].bits = bits;
+			slot[i].next = &slot[i + 1];
 			if (i % 4096 == 0)
 				cond_resched();
 		}
-		growth->segment[k][i - 1].next = 0;
+		slot[i - 1].next = NULL;
 	}
 	return 0;
 }
@@ -73,20 +65,23 @@ void iof_cookie_grow(struct iof_cookies *cookies, struct iof_cookie_growth *grow
 	u32 k;
 
 	for (k = segments_for(cookies->bits); k < segments_for(growth->bits); k++) {
-		u32 first = k ? segment_slots(k) : 0;
+		struct iof_cookie_slot *slot = growth->segment[k];
 
-		cookies->segment[k] = growth->segment[k];
+		cookies->segment[k] = slot;
 		growth->segment[k] = NULL;
-		if (cookies->free_tail)
-			slot_at(cookies, cookies->free_tail - 1)->next = first + 1;
+		if (cookies->free_head)
+			cookies->free_tail->next = slot;
 		else
-			cookies->free_head = first + 1;
-		cookies->free_tail = first + segment_slots(k);
+			cookies->free_head = slot;
+		cookies->free_tail = &slot[segment_slots(k) - 1];
 	}
 	if (growth->bits <= cookies->bits)
 		return;
 	/* New cookies start above all that were given at other widths, as long as there is room. */
+	if (cookies->highest)
+		cookies->narrower |= BIT(cookies->bits);
 	cookies->bits = growth->bits;
+	cookies->step = 1u << cookies->bits;
 	cookies->base = (cookies->highest >> cookies->bits) + 1;
 	if (cookies->base > U32_MAX >> cookies->bits)
 		cookies->base = 1;
@@ -102,90 +97,48 @@ void iof_cookie_growth_free(struct iof_cookie_growth *growth)
 
 void *iof_cookie_owner_at(const struct iof_cookies *cookies, u32 index)
 {
-	return slot_at(cookies, index)->owner;
+	struct iof_cookie_slot *slot = iof_cookie_slot_at(cookies, index);
+
+	return slot->out ? slot->owner : NULL;
 }
 
-static struct iof_cookie_slot *find_slot(const struct iof_cookies *cookies, u32 cookie)
+struct iof_cookie_slot *iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie)
 {
-	u32 widths = cookies->widths;
+	u32 widths = cookies->narrower;
 
-	/* One width, unless a device joined a queue that was already in use. */
 	while (widths) {
 		u32 bits = fls(widths) - 1;
-		struct iof_cookie_slot *slot = slot_at(cookies, cookie & index_mask(bits));
+		struct iof_cookie_slot *slot;
 
-		if (slot->owner && slot->cookie == cookie)
+		slot = iof_cookie_slot_at(cookies, cookie & index_mask(bits));
+		if (slot->out && slot->cookie == cookie)
 			return slot;
 		widths &= ~BIT(bits);
 	}
 	return NULL;
 }
 
-void *iof_cookie_owner(const struct iof_cookies *cookies, u32 cookie)
+u32 iof_cookie_next_slow(const struct iof_cookies *cookies, struct iof_cookie_slot *slot)
 {
-	struct iof_cookie_slot *slot = find_slot(cookies, cookie);
+	u32 cookie = slot->cookie;
 
-	return slot ? slot->owner : NULL;
-}
-
-void iof_cookie_prefetch(const struct iof_cookies *cookies, u32 cookie)
-{
-	if (cookies->bits)
-		prefetchw(slot_at(cookies, cookie & index_mask(cookies->bits)));
-}
-
-static u32 next_generation(const struct iof_cookies *cookies, const struct iof_cookie_slot *slot)
-{
-	if (slot->bits != cookies->bits)
-		return cookies->base;
-	if (slot->cookie >> cookies->bits == U32_MAX >> cookies->bits)
-		return 1;
-	return (slot->cookie >> cookies->bits) + 1;
-}
-
-u32 iof_cookie_give(struct iof_cookies *cookies, void *owner)
-{
-	struct iof_cookie_slot *slot;
-	u32 index, cookie;
-
-	if (!cookies->free_head)
-		return 0;
-	index = cookies->free_head - 1;
-	slot = slot_at(cookies, index);
-	cookies->free_head = slot->next;
-	if (!cookies->free_head)
-		cookies->free_tail = 0;
-
+	if (slot->bits == cookies->bits && cookie >= cookies->step) {
+		cookie += cookies->step;
+		if (cookie < cookies->step)
+			cookie += cookies->step;
+	} else {
+		cookie &= index_mask(slot->bits);
+		cookie |= cookies->base << cookies->bits;
+	}
 	/*
 	 * Only a cookie still out from a narrower table can stand in the way; the next one is free.
 	 */
-	do {
-		cookie = next_generation(cookies, slot) << cookies->bits | index;
-		slot->cookie = cookie;
-		slot->bits = cookies->bits;
-	} while (find_slot(cookies, cookie));
-
-	slot->owner = owner;
-	cookies->widths |= BIT(cookies->bits);
-	cookies->highest = max(cookies->highest, cookie);
+	while (iof_cookie_find_narrower(cookies, cookie)) {
+		cookie += cookies->step;
+		if (cookie < cookies->step)
+			cookie += cookies->step;
+	}
 	return cookie;
-}
-
-void iof_cookie_take(struct iof_cookies *cookies, u32 cookie)
-{
-	struct iof_cookie_slot *slot = find_slot(cookies, cookie);
-	u32 index;
-
-	if (WARN_ON_ONCE(!slot))
-		return;
-	index = cookie & index_mask(slot->bits);
-	slot->owner = NULL;
-	slot->next = 0;
-	if (cookies->free_tail)
-		slot_at(cookies, cookies->free_tail - 1)->next = index + 1;
-	else
-		cookies->free_head = index + 1;
-	cookies->free_tail = index + 1;
 }
 
 void iof_cookies_free(struct iof_cookies *cookies)

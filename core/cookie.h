@@ -24,20 +24,24 @@
 #define IOF_COOKIE_SEGMENTS	(IOF_COOKIE_MAX_BITS - IOF_COOKIE_MIN_BITS + 1)
 
 struct iof_cookie_slot {
-	void *owner;		/* NULL: free */
-	u32 cookie;		/* given now, or last */
-	u32 next : 26;		/* free list: index + 1 of the next, 0 ends it */
-	u32 bits : 6;		/* index bits of @cookie; 0: never given */
+	union {
+		void *owner;			/* out */
+		struct iof_cookie_slot *next;	/* free */
+	};
+	u32 cookie;		/* given now, or last; generation 0 if never */
+	u8 bits;		/* index bits of @cookie */
+	bool out;
 };
 
 struct iof_cookies {
 	struct iof_cookie_slot *segment[IOF_COOKIE_SEGMENTS];
 	u32 bits;		/* slots are 2^bits; 0: none yet */
-	u32 widths;		/* bit w: cookies with w index bits were given */
+	u32 step;		/* 2^bits: from one generation of a slot to the next */
+	u32 narrower;		/* bit w: cookies with w index bits, fewer than now, were given */
 	u32 base;		/* first generation at the present width */
 	u32 highest;		/* highest cookie given since the table last grew */
-	u32 free_head;		/* index + 1 */
-	u32 free_tail;
+	struct iof_cookie_slot *free_head;
+	struct iof_cookie_slot *free_tail;	/* means something while there is a head */
 };
 
 /* How many bits are needed for @slots slots; above IOF_COOKIE_MAX_BITS: too many. */
@@ -56,14 +60,94 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_c
 void iof_cookie_grow(struct iof_cookies *cookies, struct iof_cookie_growth *growth);
 void iof_cookie_growth_free(struct iof_cookie_growth *growth);
 
+static inline struct iof_cookie_slot *iof_cookie_slot_at(const struct iof_cookies *cookies,
+							 u32 index)
+{
+	u32 k = fls(index >> IOF_COOKIE_MIN_BITS);
+	/* 2^(MIN_BITS+k-1), but 0 for the first segment, where that is not even its size */
+	u32 first = 1u << (IOF_COOKIE_MIN_BITS + k - 1) & ~((1u << IOF_COOKIE_MIN_BITS) - 1);
+
+	return &cookies->segment[k][index - first];
+}
+
+/* The slot's next cookie when its last, or those of others, were given at another width. */
+u32 iof_cookie_next_slow(const struct iof_cookies *cookies, struct iof_cookie_slot *slot);
+/* The slot of a cookie given while the table was narrower, or NULL. */
+struct iof_cookie_slot *iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie);
+
 /* Gives a cookie to @owner, or 0 if every slot is taken. */
-u32 iof_cookie_give(struct iof_cookies *cookies, void *owner);
+static inline u32 iof_cookie_give(struct iof_cookies *cookies, void *owner)
+{
+	struct iof_cookie_slot *slot = cookies->free_head;
+	u32 cookie;
+
+	if (unlikely(!slot))
+		return 0;
+	cookies->free_head = slot->next;
+	if (likely(slot->bits == cookies->bits && !cookies->narrower)) {
+		cookie = slot->cookie + cookies->step;
+		/* Generation 0 is left out, so that no cookie is 0. */
+		if (unlikely(cookie < cookies->step))
+			cookie += cookies->step;
+	} else {
+		cookie = iof_cookie_next_slow(cookies, slot);
+		slot->bits = cookies->bits;
+	}
+	slot->cookie = cookie;
+	slot->owner = owner;
+	slot->out = true;
+	if (cookie > cookies->highest)
+		cookies->highest = cookie;
+	return cookie;
+}
+
+static inline struct iof_cookie_slot *iof_cookie_find(const struct iof_cookies *cookies, u32 cookie)
+{
+	struct iof_cookie_slot *slot;
+
+	if (unlikely(!cookies->bits))
+		return NULL;
+	slot = iof_cookie_slot_at(cookies, cookie & (cookies->step - 1));
+	if (likely(slot->cookie == cookie && slot->out))
+		return slot;
+	/* One width, unless a device joined a queue that was already in use. */
+	return cookies->narrower ? iof_cookie_find_narrower(cookies, cookie) : NULL;
+}
+
 /* The owner of a cookie that is out, or NULL. */
-void *iof_cookie_owner(const struct iof_cookies *cookies, u32 cookie);
+static inline void *iof_cookie_owner(const struct iof_cookies *cookies, u32 cookie)
+{
+	struct iof_cookie_slot *slot = iof_cookie_find(cookies, cookie);
+
+	return slot ? slot->owner : NULL;
+}
+
+/* Takes back a cookie: whose it was, or NULL if it is not out. */
+static inline void *iof_cookie_take(struct iof_cookies *cookies, u32 cookie)
+{
+	struct iof_cookie_slot *slot = iof_cookie_find(cookies, cookie);
+	void *owner;
+
+	if (unlikely(!slot))
+		return NULL;
+	owner = slot->owner;
+	slot->out = false;
+	slot->next = NULL;
+	if (likely(cookies->free_head))
+		cookies->free_tail->next = slot;
+	else
+		cookies->free_head = slot;
+	cookies->free_tail = slot;
+	return owner;
+}
+
 /* Fetches the slot of a cookie into the cache, whether or not it is out. */
-void iof_cookie_prefetch(const struct iof_cookies *cookies, u32 cookie);
-/* Takes back a cookie that is out. */
-void iof_cookie_take(struct iof_cookies *cookies, u32 cookie);
+static inline void iof_cookie_prefetch(const struct iof_cookies *cookies, u32 cookie)
+{
+	if (cookies->bits)
+		prefetchw(iof_cookie_slot_at(cookies, cookie & (cookies->step - 1)));
+}
+
 /* The owner in slot @index, or NULL; for a walk over all that are out. */
 void *iof_cookie_owner_at(const struct iof_cookies *cookies, u32 index);
 /* Requires that no cookie is out. */

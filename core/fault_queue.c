@@ -2,19 +2,19 @@
 /*
  * fault_queue.c - the fault object: complete groups wait here for a reader, and for the answer.
  *
- * A group's way: deliver() puts it on the inbox (QUEUED); a reader takes it off, gives it a cookie
- * and copies its records out (READING, then DELIVERED); write() finds it by the cookie and takes it
- * away to be answered. Detach and replace (sweep) and the last close take away whatever is open, in
- * any state.
+ * A group's way: deliver() puts it on the inbox; a reader takes it off and gives it a cookie, which
+ * makes it delivered; write() finds it by the cookie and takes it away to be answered. Detach and
+ * replace (sweep) and the last close take away whatever is open, queued or delivered.
  *
  * Rules:
  * - Whoever takes a group off attach->open, under queue->lock, is the one who answers it.
- * - A group can be taken away while a reader copies it; its record lives until both have finished.
+ * - A reader keeps no hold on the groups it delivers: it has their records in a chunk of its own,
+ *   and finds again by the cookie what it has to put back because the copy to the user failed.
  * - Between taking and the driver's page_responses the group counts in attach->answering, and a
  *   sweep waits for that to reach zero: so the attachment, the HWPT and the device outlive the
  *   answer.
- * - queue->lock is held to link and unlink, in O(1); never across a copy, an allocation or an
- *   answer.
+ * - queue->lock is held to link and unlink, each group in O(1), and to note the records of at most
+ *   one chunk; never across a copy to or from the user, an allocation or an answer.
  * - Cookie slots for all credits of all attached devices exist before their faults do, so reading
  *   neither allocates nor runs out of cookies.
  */
@@ -22,22 +22,14 @@
 #include "iof_private.h"
 #include "trace.h"
 
-/* Records formatted on the stack before they are copied out together. */
+/* Records noted under one hold of the lock, and copied out together. */
 #define IOF_READ_CHUNK	32
 /* Responses copied in together, and looked up under one hold of the lock. */
 #define IOF_WRITE_CHUNK	IOF_TAKEN_MOST
 /* Groups taken away under one hold of the lock by a sweep or the last close. */
 #define IOF_SWEEP_CHUNK	IOF_TAKEN_MOST
-
-enum iof_group_state {
-	IOF_GROUP_QUEUED = 1,	/* on the inbox */
-	IOF_GROUP_READING,	/* a reader copies it; its cookie can be answered already */
-	IOF_GROUP_DELIVERED,
-	/* Taken away while READING; whoever ends last, reader or answerer, frees the record. */
-	IOF_GROUP_TAKEN,	/* both are at work */
-	IOF_GROUP_READ,		/* the reader is done */
-	IOF_GROUP_ANSWERED,	/* the answerer is done */
-};
+/* With fewer delivered groups, all that an answer touches is in the nearest cache anyway. */
+#define IOF_PREFETCH_FROM	256
 
 struct iof_fault_queue {
 	struct iof_object obj;
@@ -75,53 +67,72 @@ static void count_queued(struct iof_fault_queue *queue, int by)
 
 /* ---- taking groups away and answering them ---- */
 
-/* Takes @g, which is on attach->open. Under the lock. */
-static struct iof_taken take_group(struct iof_fault_queue *queue, struct iof_fault_group *g,
-				   enum iof_page_code code, enum iof_why why)
+/*
+ * attach->open changes twice with every fault. These are list_add_tail() and list_del() without the
+ * call that kernels hardened against list corruption make for each.
+ */
+static void add_open(struct iof_fault_group *g, struct iof_attach *attach)
 {
-	struct iof_taken taken = { g, g->attach, code, g->state == IOF_GROUP_READING, why };
+	struct list_head *last = attach->open.prev;
 
-	lockdep_assert_held(&queue->lock);
-	list_del(&g->open_node);
-	g->attach->answering++;
-	if (g->state == IOF_GROUP_QUEUED) {
-		list_del(&g->node);
-		count_queued(queue, -1);
-	} else {
-		iof_cookie_take(&queue->cookies, g->cookie);
-		queue->nr_delivered--;
-	}
-	if (taken.being_read)
-		g->state = IOF_GROUP_TAKEN;
-	return taken;
+	g->open_node.next = &attach->open;
+	g->open_node.prev = last;
+	attach->open.prev = &g->open_node;
+	last->next = &g->open_node;
 }
 
-/* Answers groups that take_group() gave. Without the lock. */
-static void answer_taken(struct iof_fault_queue *queue, struct iof_taken *taken, u32 nr)
+/* Takes @g, which is on attach->open and neither on the inbox nor has a cookie. Under the lock. */
+static void take_open(struct iof_taken *taken, struct iof_fault_group *g, enum iof_page_code code,
+		      enum iof_why why)
 {
-	LIST_HEAD(finished);
-	struct iof_fault_group *g, *next;
+	__list_del(g->open_node.prev, g->open_node.next);
+	atomic_inc(&g->attach->answering);
+	taken->group = g;
+	taken->attach = g->attach;
+	taken->code = code;
+	taken->why = why;
+}
+
+/* Takes @g, which is on attach->open, to be answered by the core. Under the lock. */
+static void take_swept(struct iof_fault_queue *queue, struct iof_taken *taken,
+		       struct iof_fault_group *g, enum iof_why why)
+{
+	lockdep_assert_held(&queue->lock);
+	if (g->cookie) {
+		WARN_ON_ONCE(iof_cookie_take(&queue->cookies, g->cookie) != g);
+		queue->nr_delivered--;
+	} else {
+		list_del(&g->node);
+		count_queued(queue, -1);
+	}
+	iof_iopf_count_swept(g);
+	take_open(taken, g, IOF_PAGE_INVALID, why);
+}
+
+/* The last answer of an attachment is given. */
+static void wake_sweepers(struct iof_fault_queue *queue)
+{
+	if (wq_has_sleeper(&queue->answers_done))
+		wake_up_all(&queue->answers_done);
+}
+
+/*
+ * Answers groups that were taken. Without the lock. The attachments may be gone as soon as the last
+ * of their answers is counted.
+ */
+static void answer_taken(struct iof_fault_queue *queue, const struct iof_taken *taken, u32 nr)
+{
 	bool idle = false;
-	u32 i;
+	u32 i, next;
 
 	iof_iopf_respond_many(taken, nr);
-	spin_lock(&queue->lock);
-	for (i = 0; i < nr; i++) {
-		idle |= --taken[i].attach->answering == 0;
-		if (!taken[i].being_read)
-			continue;
-		g = taken[i].group;
-		if (g->state == IOF_GROUP_READ)
-			list_add(&g->node, &finished);
-		else
-			g->state = IOF_GROUP_ANSWERED;
+	for (i = 0; i < nr; i = next) {
+		for (next = i + 1; next < nr && taken[next].attach == taken[i].attach;)
+			next++;
+		idle |= atomic_sub_and_test(next - i, &taken[i].attach->answering);
 	}
-	spin_unlock(&queue->lock);
-	if (idle && wq_has_sleeper(&queue->answers_done))
-		wake_up_all(&queue->answers_done);
-	list_for_each_entry_safe(g, next, &finished, node)
-		iof_iopf_free(g);
-	cond_resched();
+	if (idle)
+		wake_sweepers(queue);
 }
 
 /* ---- as a sink of attachments ---- */
@@ -135,13 +146,12 @@ static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_attach *
 	int nr = 0;
 
 	spin_lock(&queue->lock);
-	if (queue->closed) {
+	if (unlikely(queue->closed)) {
 		spin_unlock(&queue->lock);
 		return false;
 	}
 	list_for_each_entry(g, groups, node) {
-		g->state = IOF_GROUP_QUEUED;
-		list_add_tail(&g->open_node, &attach->open);
+		add_open(g, attach);
 		nr++;
 	}
 	list_splice_tail_init(groups, &queue->inbox);
@@ -161,20 +171,10 @@ static void wake_after_removal(struct iof_fault_queue *queue)
 		wake_up_interruptible_poll(&queue->readable, EPOLLOUT | EPOLLWRNORM);
 }
 
-static bool attach_is_idle(struct iof_fault_queue *queue, struct iof_attach *attach)
-{
-	bool idle;
-
-	spin_lock(&queue->lock);
-	idle = !attach->answering;
-	spin_unlock(&queue->lock);
-	return idle;
-}
-
 static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 {
 	struct iof_fault_queue *queue = from_sink(sink);
-	struct iof_taken taken[IOF_SWEEP_CHUNK];
+	struct iof_taken taken[IOF_SWEEP_CHUNK] __uninitialized;
 	enum iof_why why = iof_iopf_why_swept(attach);
 	struct iof_fault_group *g;
 	u32 nr;
@@ -184,17 +184,17 @@ static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *at
 		spin_lock(&queue->lock);
 		while (nr < ARRAY_SIZE(taken) && !list_empty(&attach->open)) {
 			g = list_first_entry(&attach->open, struct iof_fault_group, open_node);
-			iof_iopf_count_swept(g);
-			taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID, why);
+			take_swept(queue, &taken[nr++], g, why);
 		}
 		queue->swept += nr;
 		spin_unlock(&queue->lock);
 		if (nr)
 			answer_taken(queue, taken, nr);
+		cond_resched();
 	} while (nr == ARRAY_SIZE(taken));
 
 	wake_after_removal(queue);
-	wait_event(queue->answers_done, attach_is_idle(queue, attach));
+	wait_event(queue->answers_done, !atomic_read_acquire(&attach->answering));
 }
 
 static const struct iof_fault_sink_ops fault_queue_sink_ops = {
@@ -204,117 +204,170 @@ static const struct iof_fault_sink_ops fault_queue_sink_ops = {
 
 /* ---- read ---- */
 
-/* Groups that one reader has popped and not finished. */
-struct iof_reading {
-	struct list_head groups;	/* struct iof_fault_group.node, in order */
-	u32 nr_groups;
-	u32 records;
+/* The records of groups that one reader delivers together: the first @nr are noted. */
+struct iof_chunk {
+	struct iommu_hwpt_pgfault rec[IOF_READ_CHUNK];
 };
 
-/*
- * Ends the reader's part in the first @done groups of @reading, in order; puts the others back to
- * the head of the inbox. Under the lock. Records to be freed go to @finished. True if the inbox
- * had been empty and no longer is.
- */
-static bool finish_reading(struct iof_fault_queue *queue, struct iof_reading *reading, u32 done,
-			   struct list_head *finished)
+static __always_inline u32 note_last(struct iof_chunk *chunk, u32 nr,
+				     const struct iof_fault_group *g)
 {
-	struct iof_fault_group *g, *next;
-	LIST_HEAD(back);
-	bool was_empty = !queue->nr_queued;
+	iof_fault_record(&chunk->rec[nr], &g->req, g->dev_id);
+	chunk->rec[nr].cookie = g->cookie;
+	return nr + 1;
+}
 
-	list_for_each_entry_safe(g, next, &reading->groups, node) {
-		list_del(&g->node);
-		if (g->state == IOF_GROUP_ANSWERED) {
-			list_add_tail(&g->node, finished);
-		} else if (g->state == IOF_GROUP_TAKEN) {
-			g->state = IOF_GROUP_READ;
-		} else if (done) {
-			g->state = IOF_GROUP_DELIVERED;
-		} else {
-			iof_cookie_take(&queue->cookies, g->cookie);
-			g->state = IOF_GROUP_QUEUED;
-			queue->nr_delivered--;
-			count_queued(queue, 1);
-			list_add_tail(&g->node, &back);
-		}
-		if (done)
-			done--;
-	}
-	list_splice(&back, &queue->inbox);
-	return was_empty && queue->nr_queued;
+static u32 note_page(struct iof_chunk *chunk, u32 nr, const struct iof_fault_group *g,
+		     const struct iof_fault_page *page)
+{
+	chunk->rec[nr] = page->rec;
+	chunk->rec[nr].cookie = g->cookie;
+	return nr + 1;
+}
+
+/* Under the lock: from then on the answer, and its event, can come. */
+static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
+					   const struct iof_fault_group *g)
+{
+	trace_deliver(g->dev->name, iof_req_pasid(&g->req), g->req.grpid, g->cookie, g->nr_pages,
+		      g->req.sent, queue->obj.id, g->dev_id);
 }
 
 /*
- * Pops the groups that fit into @room records: as many as one chunk holds, or one that is larger.
- * Under the lock. -EINVAL if the first group does not fit into @room.
+ * Delivers groups from the inbox, as many as fit into @room records and into a chunk, and notes
+ * their records. Under the lock. The number of records; 0 if the first group does not fit.
  */
-static int pop_groups(struct iof_fault_queue *queue, size_t room, struct iof_reading *reading)
+static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room,
+				      struct iof_chunk *chunk)
 {
-	struct iof_fault_group *g;
-
-	INIT_LIST_HEAD(&reading->groups);
-	reading->nr_groups = 0;
-	reading->records = 0;
-	while ((g = list_first_entry_or_null(&queue->inbox, struct iof_fault_group, node))) {
-		if (g->nr_pages > room - reading->records)
-			return reading->records ? 0 : -EINVAL;
-		if (reading->records && reading->records + g->nr_pages > IOF_READ_CHUNK)
-			return 0;
-		g->cookie = iof_cookie_give(&queue->cookies, g);
-		if (WARN_ON_ONCE(!g->cookie))
-			return reading->records ? 0 : -ENOMEM;
-		g->state = IOF_GROUP_READING;
-		list_move_tail(&g->node, &reading->groups);
-		count_queued(queue, -1);
-		queue->nr_delivered++;
-		reading->nr_groups++;
-		reading->records += g->nr_pages;
-	}
-	return 0;
-}
-
-/*
- * Copies the records of popped groups out, all at once but for a group larger than a chunk, which
- * is alone. Returns the records of the whole groups that arrived, and in *groups how many these
- * are.
- */
-static u32 copy_groups(struct iof_fault_queue *queue, struct iof_reading *reading,
-		       struct iov_iter *to, u32 *groups)
-{
-	struct iommu_hwpt_pgfault chunk[IOF_READ_CHUNK];
-	u32 ends[IOF_READ_CHUNK];	/* records up to the end of each group */
+	const u32 most = min_t(size_t, room, ARRAY_SIZE(chunk->rec));
 	struct iof_fault_group *g;
 	struct iof_fault_page *page;
-	u32 n = 0, earlier = 0, i = 0, copied, pages;
+	struct list_head *node;
+	u32 nr = 0, groups = 0;
 
-	*groups = 0;
-	list_for_each_entry(g, &reading->groups, node) {
-		pages = 1;
-		list_for_each_entry(page, &g->pages, node) {
-			pages++;
-			chunk[n] = page->rec;
-			chunk[n++].cookie = g->cookie;
-			if (n < ARRAY_SIZE(chunk))
-				continue;
-			if (copy_to_iter(chunk, sizeof(chunk), to) != sizeof(chunk))
-				return 0;
-			earlier += n;
-			n = 0;
+	list_for_each(node, &queue->inbox) {
+		g = list_entry(node, struct iof_fault_group, node);
+		if (g->nr_pages > most - nr)
+			break;
+		g->cookie = iof_cookie_give(&queue->cookies, g);
+		if (WARN_ON_ONCE(!g->cookie))
+			break;
+		if (unlikely(g->nr_pages > 1)) {
+			list_for_each_entry(page, &g->pages, node)
+				nr = note_page(chunk, nr, g, page);
 		}
-		iof_fault_record(&chunk[n], &g->req, g->dev_id);
-		chunk[n++].cookie = g->cookie;
-		ends[i++] = n;
-		/* Before the copy: from then on the answer, and its event, can come. */
-		trace_deliver(g->dev->name, iof_req_pasid(&g->req), g->req.grpid, g->cookie,
-			      pages, g->req.sent, queue->obj.id, g->dev_id);
+		nr = note_last(chunk, nr, g);
+		trace_delivery(queue, g);
+		groups++;
 	}
-	if (!n)
-		return 0;
-	copied = copy_to_iter(chunk, n * sizeof(chunk[0]), to) / sizeof(chunk[0]);
-	while (*groups < i && ends[*groups] <= copied)
-		(*groups)++;
-	return *groups ? earlier + ends[*groups - 1] : 0;
+	/* All before @node leave the inbox together. */
+	__list_del(&queue->inbox, node);
+	count_queued(queue, -groups);
+	queue->nr_delivered += groups;
+	return nr;
+}
+
+/* Puts the group of @cookie back to the head of the inbox, unless it is gone. Under the lock. */
+static void put_back(struct iof_fault_queue *queue, u32 cookie)
+{
+	struct iof_fault_group *g = iof_cookie_take(&queue->cookies, cookie);
+
+	if (!g)
+		return;
+	g->cookie = 0;
+	list_add(&g->node, &queue->inbox);
+	count_queued(queue, 1);
+	queue->nr_delivered--;
+}
+
+/* What was put back is news to those who saw the queue empty meanwhile. Unlocks. */
+static void unlock_and_wake(struct iof_fault_queue *queue, bool was_empty)
+{
+	was_empty = was_empty && queue->nr_queued;
+	spin_unlock(&queue->lock);
+	if (was_empty && wq_has_sleeper(&queue->readable))
+		wake_up_interruptible_poll(&queue->readable, EPOLLIN | EPOLLRDNORM);
+}
+
+/*
+ * Only the first @copied bytes of the @nr records in @chunk reached the user: puts back the groups
+ * that are not whole there. Returns the records of those that are.
+ */
+static noinline u32 take_back(struct iof_fault_queue *queue, const struct iof_chunk *chunk, u32 nr,
+			      size_t copied)
+{
+	u32 arrived = copied / sizeof(chunk->rec[0]), i;
+	bool was_empty;
+
+	while (arrived && !(chunk->rec[arrived - 1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE))
+		arrived--;
+	spin_lock(&queue->lock);
+	was_empty = !queue->nr_queued;
+	for (i = nr; i-- > arrived;) {
+		if (chunk->rec[i].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE)
+			put_back(queue, chunk->rec[i].cookie);
+	}
+	unlock_and_wake(queue, was_empty);
+	return arrived;
+}
+
+/*
+ * The first group did not fit into a chunk: reads it in parts, if it fits into @room. The lock is
+ * dropped for each copy; then the group is looked up again. Called under the lock, returns without.
+ * The number of its records; 0 if somebody took it away half-way; -EINVAL, -EFAULT, -ENOMEM.
+ */
+static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_iter *to, size_t room,
+				   struct iof_chunk *chunk)
+{
+	struct iof_fault_group *g = list_first_entry(&queue->inbox, struct iof_fault_group, node);
+	struct iof_fault_page *page;
+	u32 total = g->nr_pages, left = total, cookie, nr;
+	size_t bytes, copied = 0;
+	bool was_empty = false;
+	ssize_t rc;
+
+	rc = total > room ? -EINVAL : -ENOMEM;
+	if (total <= ARRAY_SIZE(chunk->rec) || total > room)
+		goto out_unlock;
+	cookie = iof_cookie_give(&queue->cookies, g);
+	if (WARN_ON_ONCE(!cookie))
+		goto out_unlock;
+	g->cookie = cookie;
+	list_del(&g->node);
+	count_queued(queue, -1);
+	queue->nr_delivered++;
+	trace_delivery(queue, g);
+
+	page = list_first_entry(&g->pages, struct iof_fault_page, node);
+	while (iof_cookie_owner(&queue->cookies, cookie) == g) {
+		for (nr = 0; left > 1 && nr < ARRAY_SIZE(chunk->rec); left--) {
+			nr = note_page(chunk, nr, g, page);
+			page = list_next_entry(page, node);
+		}
+		if (left == 1 && nr < ARRAY_SIZE(chunk->rec)) {
+			nr = note_last(chunk, nr, g);
+			left--;
+		}
+		spin_unlock(&queue->lock);
+		bytes = copy_to_iter(chunk->rec, nr * sizeof(chunk->rec[0]), to);
+		if (!left && bytes == nr * sizeof(chunk->rec[0]))
+			return total;
+		copied += bytes;
+		cond_resched();
+		spin_lock(&queue->lock);
+		if (bytes < nr * sizeof(chunk->rec[0])) {
+			was_empty = !queue->nr_queued;
+			put_back(queue, cookie);
+			rc = -EFAULT;
+			goto out_unlock;
+		}
+	}
+	iov_iter_revert(to, copied);
+	rc = 0;
+out_unlock:
+	unlock_and_wake(queue, was_empty);
+	return rc;
 }
 
 /*
@@ -329,46 +382,46 @@ static ssize_t nothing_queued(struct kiocb *iocb)
 static ssize_t fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct iof_fault_queue *queue = iocb->ki_filp->private_data;
-	size_t room = iov_iter_count(to) / sizeof(struct iommu_hwpt_pgfault);
-	struct iof_fault_group *g, *next;
-	struct iof_reading reading;
-	bool fault = false, wake = false;
-	u32 groups, records, total = 0;
-	LIST_HEAD(finished);
-	int rc;
+	const size_t size = sizeof(struct iommu_hwpt_pgfault);
+	size_t room = iov_iter_count(to) / size, total = 0, copied;
+	struct iof_chunk chunk __uninitialized;
+	ssize_t rc = 0;
+	u32 nr;
 
-	if (iov_iter_count(to) % sizeof(struct iommu_hwpt_pgfault) || iocb->ki_pos)
+	if (iov_iter_count(to) != room * size || iocb->ki_pos)
 		return -ESPIPE;
-
 	/* Whoever reads an empty queue busily does not hold up those who fill it. */
-	if (!READ_ONCE(queue->nr_queued))
-		return nothing_queued(iocb);
-	spin_lock(&queue->lock);
-	if (!queue->nr_queued) {
-		spin_unlock(&queue->lock);
-		return nothing_queued(iocb);
-	}
-	do {
-		rc = pop_groups(queue, room - total, &reading);
-		if (!reading.nr_groups)
-			break;
-		spin_unlock(&queue->lock);
-		records = copy_groups(queue, &reading, to, &groups);
-		fault = groups < reading.nr_groups;
-		total += records;
-		cond_resched();
+	while (READ_ONCE(queue->nr_queued)) {
 		spin_lock(&queue->lock);
-		wake |= finish_reading(queue, &reading, groups, &finished);
-	} while (!fault && !rc);
-	spin_unlock(&queue->lock);
-
-	if (wake && wq_has_sleeper(&queue->readable))
-		wake_up_interruptible_poll(&queue->readable, EPOLLIN | EPOLLRDNORM);
-	list_for_each_entry_safe(g, next, &finished, node)
-		iof_iopf_free(g);
+		if (unlikely(!queue->nr_queued)) {
+			spin_unlock(&queue->lock);
+			break;
+		}
+		nr = pop_groups(queue, room - total, &chunk);
+		if (unlikely(!nr)) {
+			rc = read_large(queue, to, room - total, &chunk);
+			if (rc < 0)
+				break;
+			total += rc;
+			continue;
+		}
+		spin_unlock(&queue->lock);
+		/* A size that the compiler knows spares the kernel's check of it. */
+		copied = nr == 1 ? copy_to_iter(chunk.rec, sizeof(chunk.rec[0]), to) :
+				   copy_to_iter(chunk.rec, nr * size, to);
+		if (unlikely(copied < nr * size)) {
+			total += take_back(queue, &chunk, nr, copied);
+			rc = -EFAULT;
+			break;
+		}
+		total += nr;
+		if (total == room)
+			break;
+		cond_resched();
+	}
 	if (total)
-		return total * sizeof(struct iommu_hwpt_pgfault);
-	return fault ? -EFAULT : rc;
+		return total * size;
+	return rc ?: nothing_queued(iocb);
 }
 
 /* ---- write ---- */
@@ -383,7 +436,7 @@ static void prefetch_answered(struct iof_fault_queue *queue,
 	struct iof_fault_group *g;
 	u32 i;
 
-	if (nr < 2)
+	if (nr < 2 || queue->nr_delivered < IOF_PREFETCH_FROM)
 		return;
 	for (i = 0; i < nr; i++)
 		iof_cookie_prefetch(&queue->cookies, resp[i].cookie);
@@ -406,8 +459,9 @@ static void prefetch_answered(struct iof_fault_queue *queue,
 /*
  * Takes the groups that the first of @nr responses name, up to the first bad one. Under the lock.
  */
-static u32 take_answered(struct iof_fault_queue *queue, const struct iommu_hwpt_page_response *resp,
-			 u32 nr, struct iof_taken *taken)
+static __always_inline u32 take_answered(struct iof_fault_queue *queue,
+					 const struct iommu_hwpt_page_response *resp, u32 nr,
+					 struct iof_taken *taken)
 {
 	struct iof_fault_group *g;
 	u32 i;
@@ -417,46 +471,76 @@ static u32 take_answered(struct iof_fault_queue *queue, const struct iommu_hwpt_
 		g = NULL;
 		if (resp[i].code == IOMMUFD_PAGE_RESP_SUCCESS ||
 		    resp[i].code == IOMMUFD_PAGE_RESP_INVALID)
-			g = iof_cookie_owner(&queue->cookies, resp[i].cookie);
-		if (!g) {
+			g = iof_cookie_take(&queue->cookies, resp[i].cookie);
+		if (unlikely(!g)) {
 			queue->refused++;
 			break;
 		}
-		taken[i] = take_group(queue, g, resp[i].code, IOF_WHY_RESPONSE);
+		take_open(&taken[i], g, resp[i].code, IOF_WHY_RESPONSE);
 	}
+	queue->nr_delivered -= i;
 	queue->answered += i;
 	return i;
 }
 
-static ssize_t fault_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
+/* A single answer: what write() does for many, without what many need. */
+static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
 {
-	struct iof_fault_queue *queue = iocb->ki_filp->private_data;
-	struct iommu_hwpt_page_response resp[IOF_WRITE_CHUNK];
-	struct iof_taken taken[IOF_WRITE_CHUNK];
-	size_t left = iov_iter_count(from) / sizeof(resp[0]);
+	struct iommu_hwpt_page_response resp;
+	struct iof_taken taken = {};
+
+	/* A size that the compiler knows spares the kernel's check of it. */
+	if (copy_from_iter(&resp, sizeof(resp), from) != sizeof(resp))
+		return -EFAULT;
+	spin_lock(&queue->lock);
+	if (!take_answered(queue, &resp, 1, &taken)) {
+		spin_unlock(&queue->lock);
+		return -EINVAL;
+	}
+	spin_unlock(&queue->lock);
+	iof_iopf_respond(taken.group, taken.code, taken.why);
+	if (atomic_dec_and_test(&taken.attach->answering))
+		wake_sweepers(queue);
+	return sizeof(resp);
+}
+
+static ssize_t write_many(struct iof_fault_queue *queue, struct iov_iter *from, size_t left)
+{
+	struct iommu_hwpt_page_response resp[IOF_WRITE_CHUNK] __uninitialized;
+	struct iof_taken taken[IOF_WRITE_CHUNK] __uninitialized;
 	size_t done = 0;
 	u32 want, copied, good;
 	int rc = 0;
 
-	if (iov_iter_count(from) % sizeof(resp[0]) || iocb->ki_pos)
-		return -ESPIPE;
-
 	while (left && !rc) {
 		want = min_t(size_t, left, ARRAY_SIZE(resp));
 		copied = copy_from_iter(resp, want * sizeof(resp[0]), from) / sizeof(resp[0]);
-		if (copied < want)
+		if (unlikely(copied < want))
 			rc = -EFAULT;
 		spin_lock(&queue->lock);
 		good = take_answered(queue, resp, copied, taken);
 		spin_unlock(&queue->lock);
-		if (good < copied)
+		if (unlikely(good < copied))
 			rc = -EINVAL;
 		if (good)
 			answer_taken(queue, taken, good);
 		done += good;
 		left -= want;
+		cond_resched();
 	}
 	return done ? (ssize_t)(done * sizeof(resp[0])) : rc;
+}
+
+static ssize_t fault_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct iof_fault_queue *queue = iocb->ki_filp->private_data;
+	const size_t size = sizeof(struct iommu_hwpt_page_response);
+
+	if (iov_iter_count(from) % size || iocb->ki_pos)
+		return -ESPIPE;
+	if (iov_iter_count(from) == size)
+		return write_one(queue, from);
+	return write_many(queue, from, iov_iter_count(from) / size);
 }
 
 /* ---- poll, fdinfo, release ---- */
@@ -524,14 +608,14 @@ static u32 take_any(struct iof_fault_queue *queue, struct iof_taken *taken, u32 
 
 	while (nr < max && !list_empty(&queue->inbox)) {
 		g = list_first_entry(&queue->inbox, struct iof_fault_group, node);
-		taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID, IOF_WHY_CLOSE);
+		take_swept(queue, &taken[nr++], g, IOF_WHY_CLOSE);
 	}
 	while (nr < max && looked < max && queue->cookies.bits &&
 	       *index < 1u << queue->cookies.bits) {
 		g = iof_cookie_owner_at(&queue->cookies, (*index)++);
 		looked++;
 		if (g)
-			taken[nr++] = take_group(queue, g, IOF_PAGE_INVALID, IOF_WHY_CLOSE);
+			take_swept(queue, &taken[nr++], g, IOF_WHY_CLOSE);
 	}
 	queue->swept += nr;
 	return nr;
@@ -540,21 +624,18 @@ static u32 take_any(struct iof_fault_queue *queue, struct iof_taken *taken, u32 
 /* The last holder of the descriptor is gone: nobody can answer, so everything open is INVALID. */
 static void close_queue(struct iof_fault_queue *queue)
 {
-	struct iof_taken taken[IOF_SWEEP_CHUNK];
-	u32 nr, i, index = 0;
+	struct iof_taken taken[IOF_SWEEP_CHUNK] __uninitialized;
+	u32 nr, index = 0;
 	bool more;
 
 	spin_lock(&queue->lock);
 	queue->closed = true;
 	do {
 		nr = take_any(queue, taken, ARRAY_SIZE(taken), &index);
-		for (i = 0; i < nr; i++)
-			iof_iopf_count_swept(taken[i].group);
 		spin_unlock(&queue->lock);
 		if (nr)
 			answer_taken(queue, taken, nr);
-		else
-			cond_resched();
+		cond_resched();
 		spin_lock(&queue->lock);
 		more = queue->nr_queued || queue->nr_delivered;
 	} while (more && index < 1u << queue->cookies.bits);

@@ -14,14 +14,15 @@
  *   iof_map.iova_rwsem        rwsem     the trees of areas, allowed and reserved ranges
  *   iof_pages.lock            mutex     pin counts of one piece of user memory
  *   iof_fault_queue.grow_lock mutex     credits and attachments of one fault queue
- *   iof_group.fault_lock      spinlock  which attachment a fault goes to; partial groups
+ *   iof_group.fault_lock      spinlock  which attachment a fault goes to; partial groups; the free
+ *                                       fault records of its devices
  *   iof_fault_queue.lock      spinlock  inbox, cookies, open lists of attachments with this queue
- *   iof_hwdev_core.pool_lock  spinlock  taking free fault records of one device
+ *   iof_hwdev_core.pool_lock  spinlock  free page records of one device
  *   iof_ctx.objects xa_lock   spinlock  the id table
  *
- * No lock is held across a copy from or to user memory. Under the spinlocks nothing copies,
- * allocates or sleeps, and nothing walks, with one exception: a switch of an attachment walks the
- * unfinished groups of that isolation group's devices under its own fault_lock.
+ * No lock is held across a copy from or to user memory. Under the spinlocks nothing allocates or
+ * sleeps, and nothing walks what has no small bound, with one exception: a switch of an attachment
+ * walks the unfinished groups of that isolation group's devices under its own fault_lock.
  */
 #ifndef IOF_CORE_PRIVATE_H
 #define IOF_CORE_PRIVATE_H
@@ -506,8 +507,11 @@ struct iof_attach {
 	/* The sink's, under the sink's lock. */
 	/* struct iof_fault_group.open_node: delivered to the sink */
 	struct list_head open;
-	/* groups taken off @open whose answer is on its way to the driver */
-	u32 answering;
+	/*
+	 * Groups taken off @open whose answer is on its way to the driver: grows under the sink's
+	 * lock, shrinks without.
+	 */
+	atomic_t answering;
 	struct list_head queue_node;	/* iof_fault_queue.attachments, with @credits; grow_lock */
 
 	/*
@@ -606,7 +610,6 @@ struct iof_fault_group {
 	/* credits held: pages counted, last included once it came */
 	u32 nr_pages;
 	u32 dev_id;			/* as readers get it: the attachment's at delivery */
-	u8 state;			/* the sink's, under its lock */
 	/* pages were lost or dropped: the last one is answered INVALID */
 	bool broken;
 
@@ -626,14 +629,16 @@ static inline u32 iof_req_pasid(const struct iof_page_req *req)
 static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec, const struct iof_page_req *req,
 				    u32 dev_id)
 {
-	*rec = (struct iommu_hwpt_pgfault) {
-		.flags = req->flags,
-		.dev_id = dev_id,
-		.pasid = req->pasid,
-		.grpid = req->grpid,
-		.perm = req->perm,
-		.addr = req->addr,
-	};
+	/* Field by field: the record may lie on a stack that nobody cleared. */
+	rec->flags = req->flags;
+	rec->dev_id = dev_id;
+	rec->pasid = req->pasid;
+	rec->grpid = req->grpid;
+	rec->perm = req->perm;
+	rec->__reserved = 0;
+	rec->addr = req->addr;
+	rec->length = 0;
+	rec->cookie = 0;
 }
 
 /* The core's part of a registered device. */
@@ -647,12 +652,16 @@ struct iof_hwdev_core {
 	/* group->fault_lock: */
 	/* groups still collecting, or broken */
 	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];
-	struct list_head broken;	/* the broken ones among them (open_node), oldest first */
+	u32 nr_partial;			/* all of them */
+	struct list_head broken;	/* the broken ones (open_node), oldest first */
 	u32 nr_broken;			/* at most dev->credits; they hold no credit */
 
 	/* Who reports takes records here, who answers gives them back below: lines of their own. */
-	spinlock_t pool_lock ____cacheline_aligned_in_smp;
-	struct llist_node *spare;	/* pool_lock; free groups taken off @returned */
+	/* free groups taken off @returned; group->fault_lock */
+	struct llist_node *spare ____cacheline_aligned_in_smp;
+	unsigned long tick;		/* the tick at which it was @tick_ns; group->fault_lock */
+	u64 tick_ns;
+	spinlock_t pool_lock;
 	struct list_head free_pages;	/* pool_lock; struct iof_fault_page.node */
 	atomic64_t requests, groups;
 
@@ -669,18 +678,15 @@ void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is le
  * next request at once.
  */
 void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code, enum iof_why why);
-/* The memory of a record that somebody still read when its answer was given. */
-void iof_iopf_free(struct iof_fault_group *g);
 /* A group that somebody took off its sink and has to answer. */
 struct iof_taken {
 	struct iof_fault_group *group;
 	struct iof_attach *attach;
 	enum iof_page_code code;
-	bool being_read;		/* only the answer, for now: iof_iopf_free() comes later */
-	u8 why;				/* enum iof_why */
+	enum iof_why why;
 };
-#define IOF_TAKEN_MOST	16
-/* iof_iopf_respond() for up to IOF_TAKEN_MOST groups; only the answer for those being read. */
+#define IOF_TAKEN_MOST	32
+/* iof_iopf_respond() for up to IOF_TAKEN_MOST groups. */
 void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr);
 /* Why the groups of an attachment that is out of force are swept; in detach or replace. */
 static inline enum iof_why iof_iopf_why_swept(const struct iof_attach *attach)

@@ -47,7 +47,7 @@ static struct iof_fault_group *take_spare(struct iof_hwdev_core *core)
 	struct llist_node *node = core->spare;
 	struct iof_fault_group *g;
 
-	lockdep_assert_held(&core->pool_lock);
+	lockdep_assert_held(&core->group->fault_lock);
 	if (!node && !llist_empty(&core->returned))
 		node = llist_del_all(&core->returned);
 	if (!node)
@@ -66,9 +66,9 @@ static struct iof_fault_group *take_group(struct iof_hwdev_core *core)
 {
 	struct iof_fault_group *g;
 
-	spin_lock(&core->pool_lock);
+	spin_lock(&core->group->fault_lock);
 	g = take_spare(core);
-	spin_unlock(&core->pool_lock);
+	spin_unlock(&core->group->fault_lock);
 	return g ?: alloc_group(core->dev);
 }
 
@@ -84,11 +84,11 @@ static u32 take_groups(struct iof_hwdev_core *core, struct iof_fault_group **gro
 	*rc = have < nr ? -ENOSPC : 0;
 	if (!have)
 		return 0;
-	spin_lock(&core->pool_lock);
+	spin_lock(&core->group->fault_lock);
 	/* After the first that is missing none is taken, so that there is nothing to put back. */
 	for (i = 0; i < have; i++)
 		groups[i] = i && !groups[i - 1] ? NULL : take_spare(core);
-	spin_unlock(&core->pool_lock);
+	spin_unlock(&core->group->fault_lock);
 	for (i = 0; i < have; i++) {
 		groups[i] = groups[i] ?: alloc_group(core->dev);
 		if (groups[i])
@@ -156,26 +156,43 @@ static void begin_returning(struct iof_returning *back, struct iof_hwdev_core *c
 	back->credits = 0;
 }
 
-/* The credits of @g, whose record is still read by somebody. */
-static void return_credits(struct iof_returning *back, struct iof_fault_group *g)
+/* Makes the record ready for its next group. */
+static void empty_group(struct iof_fault_group *g)
 {
-	back->credits += g->nr_pages;
 	g->nr_pages = 0;
-}
-
-/* All of @g: empties the record for its next group. */
-static void return_group(struct iof_returning *back, struct iof_fault_group *g)
-{
-	return_credits(back, g);
-	list_splice_init(&g->pages, &back->pages);
 	g->attach = NULL;
 	g->cookie = 0;
-	g->state = 0;
 	g->broken = false;
+}
+
+static void return_group(struct iof_returning *back, struct iof_fault_group *g)
+{
+	back->credits += g->nr_pages;
+	if (!list_empty(&g->pages))
+		list_splice_init(&g->pages, &back->pages);
+	empty_group(g);
 	g->free.next = back->first;
 	back->first = &g->free;
 	if (!back->last)
 		back->last = &g->free;
+}
+
+/* One record by itself. */
+static void recycle(struct iof_fault_group *g)
+{
+	struct iof_hwdev_core *core = g->dev->core;
+	u32 credits = g->nr_pages;
+
+	if (unlikely(!list_empty(&g->pages))) {
+		spin_lock(&core->pool_lock);
+		list_splice_init(&g->pages, &core->free_pages);
+		spin_unlock(&core->pool_lock);
+	}
+	empty_group(g);
+	/* The record first: whoever gets the credit needs to find it. */
+	llist_add(&g->free, &core->returned);
+	if (credits)
+		atomic_sub_return(credits, &core->in_use);
 }
 
 /* The driver hears of answers that the core has counted. */
@@ -207,8 +224,8 @@ static __always_inline void trace_response(const struct iof_fault_group *g,
 
 void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 {
-	struct iof_page_answer answers[IOF_TAKEN_MOST];
-	struct iof_hwdev *dev[IOF_TAKEN_MOST];
+	struct iof_page_answer answers[IOF_TAKEN_MOST] __uninitialized;
+	struct iof_hwdev *dev[IOF_TAKEN_MOST] __uninitialized;
 	struct iof_returning back;
 	u32 i, end;
 
@@ -220,14 +237,11 @@ void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 		answers[i].req = g->req;
 		answers[i].code = taken[i].code;
 		trace_response(g, dev[i], taken[i].code, taken[i].why);
-		if (dev[i]->core != back.core) {
+		if (unlikely(dev[i]->core != back.core)) {
 			give_back(&back);
 			begin_returning(&back, dev[i]->core);
 		}
-		if (taken[i].being_read)
-			return_credits(&back, g);
-		else
-			return_group(&back, g);
+		return_group(&back, g);
 	}
 	give_back(&back);
 	for (i = 0; i < nr; i = end) {
@@ -237,29 +251,16 @@ void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 	}
 }
 
-void iof_iopf_free(struct iof_fault_group *g)
-{
-	struct iof_fault_page *page, *next;
-
-	list_for_each_entry_safe(page, next, &g->pages, node)
-		kmem_cache_free(iof_fault_page_cache, page);
-	kmem_cache_free(iof_fault_group_cache, g);
-}
-
-static void recycle(struct iof_fault_group *g)
-{
-	struct iof_returning back;
-
-	begin_returning(&back, g->dev->core);
-	return_group(&back, g);
-	give_back(&back);
-}
-
 void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code, enum iof_why why)
 {
-	const struct iof_taken taken = { .group = g, .code = code, .why = why };
+	const struct iof_page_answer answer = { .req = g->req, .code = code };
+	struct iof_hwdev *dev = g->dev;
 
-	iof_iopf_respond_many(&taken, 1);
+	trace_response(g, dev, code, why);
+
+	recycle(g);
+	atomic64_inc(&dev->core->answered[code]);
+	dev->ops->page_responses(dev, &answer, 1);
 }
 
 /* ---- groups that are still collecting ---- */
@@ -272,10 +273,12 @@ static struct list_head *partial_bucket(struct iof_hwdev_core *core, u32 pasid, 
 static struct iof_fault_group *find_partial(struct iof_hwdev_core *core,
 					    const struct iof_page_req *req)
 {
-	struct list_head *bucket = partial_bucket(core, iof_req_pasid(req), req->grpid);
 	struct iof_fault_group *g;
 
-	list_for_each_entry(g, bucket, node) {
+	/* Most devices ask for one page at a time. */
+	if (!core->nr_partial)
+		return NULL;
+	list_for_each_entry(g, partial_bucket(core, iof_req_pasid(req), req->grpid), node) {
 		if (g->req.grpid == req->grpid && iof_req_pasid(&g->req) == iof_req_pasid(req))
 			return g;
 	}
@@ -289,6 +292,7 @@ static void unhash_partial(struct iof_hwdev_core *core, struct iof_fault_group *
 		list_del(&g->open_node);
 		core->nr_broken--;
 	}
+	core->nr_partial--;
 }
 
 /*
@@ -314,7 +318,8 @@ static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g,
 	list_add_tail(&g->open_node, &core->broken);
 	core->nr_broken++;
 	begin_returning(&back, core);
-	return_credits(&back, g);
+	back.credits = g->nr_pages;
+	g->nr_pages = 0;
 	list_splice_init(&g->pages, &back.pages);
 	give_back(&back);
 }
@@ -467,7 +472,7 @@ static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req
 /* @nr LAST pages, at most IOF_TAKEN_MOST. What became of the last of them. */
 static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr)
 {
-	struct iof_fault_group *spare[IOF_TAKEN_MOST];
+	struct iof_fault_group *spare[IOF_TAKEN_MOST] __uninitialized;
 	struct iof_hwdev_core *core = dev->core;
 	struct iof_delivery to;
 	LIST_HEAD(unused);
@@ -520,6 +525,7 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 		partial->req = *req;
 		partial->attach = attach;
 		list_add_tail(&partial->node, partial_bucket(core, iof_req_pasid(req), req->grpid));
+		core->nr_partial++;
 	}
 	if (!rc && !partial->broken && partial->attach == attach && attach && attach->sink) {
 		iof_fault_record(&page->rec, req, attach->dev_id);
@@ -543,6 +549,62 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	return -EINVAL;
 }
 
+/* ktime_get_coarse_ns(), which changes with the tick, for a look at that. Under fault_lock. */
+static u64 coarse_now(struct iof_hwdev_core *core)
+{
+	unsigned long tick = jiffies;
+
+	if (unlikely(tick != core->tick || !core->tick_ns)) {
+		core->tick = tick;
+		core->tick_ns = ktime_get_coarse_ns();
+	}
+	return core->tick_ns;
+}
+
+/*
+ * A LAST page by itself that is a whole group, and nothing stands in its way: what report_last()
+ * does for many, without what many need. False: nothing has happened, it is a case for that one.
+ */
+static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
+{
+	struct iof_hwdev_core *core = dev->core;
+	struct iof_group *group = core->group;
+	struct iof_fault_group *g = NULL;
+	struct iof_attach *attach;
+	bool taken = false;
+
+	if (!take_credits(core, 1))
+		return false;
+	spin_lock(&group->fault_lock);
+	attach = route(dev, iof_req_pasid(req));
+	if (likely(attach && attach->sink && !core->nr_partial && !group->switching))
+		g = take_spare(core);
+	if (likely(g)) {
+		struct list_head groups = LIST_HEAD_INIT(g->node);
+
+		g->node = (struct list_head)LIST_HEAD_INIT(groups);
+		g->req = *req;
+		if (!req->sent)
+			g->req.sent = coarse_now(core);
+		g->nr_pages = 1;
+		g->attach = attach;
+		g->dev_id = attach->dev_id;
+		/* Counted before anybody can answer it. */
+		atomic64_inc(&core->groups);
+		taken = attach->sink->ops->deliver(attach->sink, attach, &groups);
+	}
+	spin_unlock(&group->fault_lock);
+	if (likely(taken))
+		return true;
+	if (g) {
+		atomic64_dec(&core->groups);
+		recycle(g);
+	} else {
+		atomic_sub_return(1, &core->in_use);
+	}
+	return false;
+}
+
 static bool is_last(const struct iof_page_req *req)
 {
 	return req->flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE;
@@ -558,7 +620,9 @@ int iof_report_page_req(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
 	atomic64_inc(&dev->core->requests);
 	trace_request(dev, req);
-	return is_last(req) ? report_last(dev, req, 1) : report_partial(dev, req);
+	if (!is_last(req))
+		return report_partial(dev, req);
+	return likely(report_whole(dev, req)) ? 0 : report_last(dev, req, 1);
 }
 
 void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr)
@@ -710,14 +774,14 @@ void iof_iopf_exit(struct iof_hwdev_core *core)
 		kmem_cache_free(iof_fault_page_cache, page);
 		cond_resched();
 	}
-	spin_lock(&core->pool_lock);
+	spin_lock(&core->group->fault_lock);
 	while ((g = take_spare(core))) {
-		spin_unlock(&core->pool_lock);
+		spin_unlock(&core->group->fault_lock);
 		kmem_cache_free(iof_fault_group_cache, g);
 		cond_resched();
-		spin_lock(&core->pool_lock);
+		spin_lock(&core->group->fault_lock);
 	}
-	spin_unlock(&core->pool_lock);
+	spin_unlock(&core->group->fault_lock);
 }
 
 void iof_hwdev_get_stats(struct iof_hwdev *dev, struct iof_hwdev_stats *stats)

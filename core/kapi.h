@@ -34,6 +34,7 @@
 #include <linux/hashtable.h>
 #include <linux/highmem.h>
 #include <linux/idxd.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>

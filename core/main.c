@@ -190,7 +190,8 @@ static long iof_ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		.uptr = (void __user *)arg,
 	};
 	const struct iof_ioctl *op = find_ioctl(ucmd.ctx, cmd);
-	union iof_ioctl_buf buf;
+	/* What a command sees of it is copied in. */
+	union iof_ioctl_buf buf __uninitialized;
 	int rc;
 
 	if (!op)

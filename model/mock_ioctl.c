@@ -404,24 +404,25 @@ static int op_dirty(struct iof_ucmd *ucmd)
 
 /* ---- faulting ---- */
 
-/* 0, -ENOENT, -EINVAL not a mock; *result is what the report came to. */
-static int report(struct iof_ucmd *ucmd, u32 dev_id, const struct iof_page_req *req, int *result)
+/* The mock device of a bound device's id, until iof_device_put(mock->idev). -ENOENT, -EINVAL. */
+static struct iof_mock_device *mock_get(struct iof_ucmd *ucmd, u32 dev_id)
 {
 	struct iof_device *idev = iof_device_get_by_id(iof_ucmd_ctx(ucmd), dev_id);
 	struct iof_mock_device *mock;
 
 	if (IS_ERR(idev))
-		return PTR_ERR(idev);
+		return ERR_CAST(idev);
 	mock = iof_mock_of(iof_device_hwdev(idev));
-	if (mock)
-		*result = iof_report_page_req(&mock->hw, req);
+	if (likely(mock))
+		return mock;
 	iof_device_put(idev);
-	return mock ? 0 : -EINVAL;
+	return ERR_PTR(-EINVAL);
 }
 
 static int op_trigger_iopf(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_mock_device *mock = mock_get(ucmd, cmd->trigger_iopf.dev_id);
 	struct iof_page_req req = {
 		.flags = IOMMU_PGFAULT_FLAGS_LAST_PAGE |
 			 (cmd->trigger_iopf.pasid ? IOMMU_PGFAULT_FLAGS_PASID_VALID : 0),
@@ -430,9 +431,13 @@ static int op_trigger_iopf(struct iof_ucmd *ucmd)
 		.perm = cmd->trigger_iopf.perm,
 		.addr = cmd->trigger_iopf.addr,
 	};
-	int ignored;
 
-	return report(ucmd, cmd->trigger_iopf.dev_id, &req, &ignored);
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	/* Whatever becomes of it. */
+	(void)iof_report_page_req(&mock->hw, &req);
+	iof_device_put(mock->idev);
+	return 0;
 }
 
 static int op_page_req(struct iof_ucmd *ucmd)
@@ -445,12 +450,17 @@ static int op_page_req(struct iof_ucmd *ucmd)
 		.perm = cmd->iof_page_req.perm,
 		.addr = cmd->iof_page_req.addr,
 	};
-	int rc, result = 0;
+	struct iof_mock_device *mock;
+	int rc;
 
 	if (cmd->iof_page_req.__reserved)
 		return -EOPNOTSUPP;
-	rc = report(ucmd, cmd->iof_page_req.dev_id, &req, &result);
-	return rc ?: result;
+	mock = mock_get(ucmd, cmd->iof_page_req.dev_id);
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	rc = iof_report_page_req(&mock->hw, &req);
+	iof_device_put(mock->idev);
+	return rc;
 }
 
 /* ---- the ioctl ---- */

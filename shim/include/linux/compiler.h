@@ -77,6 +77,9 @@
 #endif
 #define noinline __attribute__((__noinline__))
 #define noinline_for_stack noinline
+/* Where every variable starts as zeroes (a kernel hardened that way does it), this one does not. */
+#define __uninitialized
+
 #ifndef fallthrough
 #define fallthrough __attribute__((__fallthrough__))
 #endif

@@ -68,6 +68,12 @@ static inline void list_add_tail(struct list_head *entry, struct list_head *head
 	iof_shim_list_link(entry, head->prev, head);
 }
 
+/* Whatever was between the two is on the list no more. */
+static inline void __list_del(struct list_head *before, struct list_head *after)
+{
+	iof_shim_list_join(before, after);
+}
+
 static inline void __list_del_entry(struct list_head *entry)
 {
 	iof_shim_list_unlink(entry);
