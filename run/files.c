@@ -32,8 +32,8 @@ enum kind {
 };
 
 /*
- * To io_uring a FUSE file is a regular one: a read that got less than its buffer holds is continued,
- * after a wait for readiness, until one gets nothing. It looks with a mask of its own before it
+ * To io_uring a FUSE file is a regular one: a read that got less than its buffer holds goes on,
+ * after a wait for readiness, until it gets nothing. It looks with a mask of its own before it
  * reads, and waits with another; nobody else leaves POLLHUP out. A wait after a short read is told
  * that there is something, and then the read that there is nothing.
  */

@@ -96,8 +96,8 @@ static void do_init(struct request *req)
 
 	if (in->major < FUSE_KERNEL_VERSION ||
 	    (in->major == FUSE_KERNEL_VERSION && in->minor < 31))
-		iof_run_die(fuse.run, "FUSE speaks %u.%u, and 7.31 is needed (Linux 5.4)", in->major,
-			    in->minor);
+		iof_run_die(fuse.run, "FUSE speaks %u.%u, and 7.31 is needed (Linux 5.4)",
+			    in->major, in->minor);
 	answer(req, 0, &out, sizeof(out));
 }
 

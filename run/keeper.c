@@ -50,9 +50,9 @@ static void __attribute__((noreturn)) become_program(struct iof_run *run, int li
 		iof_run_die(run, "%s cannot be entered: %s", run->cwd, strerror(errno));
 	fd = iof_run_trap();
 	if (fd < 0)
-		iof_run_die(run, "seccomp does not let calls be trapped (%s); it needs Linux 5.9 or "
-			    "later with CONFIG_SECCOMP_FILTER, and a container that allows the "
-			    "system call seccomp", strerror(errno));
+		iof_run_die(run, "seccomp does not let calls be trapped (%s); it needs Linux "
+			    "5.9 or later with CONFIG_SECCOMP_FILTER, and a container that allows "
+			    "the system call seccomp", strerror(errno));
 	send_fd(listener_out, fd);
 	close(fd);
 	/* the broker listens before the first call that it answers */
