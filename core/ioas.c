@@ -117,14 +117,15 @@ out:
  * Copies the caller's list into a tree, entry by entry: the first wrong one decides about the
  * errno.
  */
-static int load_allowed(struct rb_root *root, const struct iommu_iova_range __user *uptr, u32 num)
+static int load_allowed(struct rb_root *root, u64 uptr, u32 num)
 {
 	struct iommu_iova_range batch[COPY_BATCH];
 	int rc = 0;
 
 	while (num && !rc) {
 		u32 want = min(num, COPY_BATCH), have, i;
-		size_t left = copy_from_user(batch, uptr, want * sizeof(*batch));
+		/* A number until here: an address that wraps is the caller's mistake. */
+		size_t left = copy_from_user(batch, u64_to_user_ptr(uptr), want * sizeof(*batch));
 
 		have = (u32)((want * sizeof(*batch) - left) / sizeof(*batch));
 		for (i = 0; i < have && !rc; i++) {
@@ -137,7 +138,7 @@ static int load_allowed(struct rb_root *root, const struct iommu_iova_range __us
 			rc = -EFAULT;
 		if (!rc && fatal_signal_pending(current))
 			rc = -EINTR;
-		uptr += want;
+		uptr += want * sizeof(*batch);
 		num -= want;
 		cond_resched();
 	}
@@ -156,7 +157,7 @@ int iof_ioas_allow_iovas_ioctl(struct iof_ucmd *ucmd)
 	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = load_allowed(&root, u64_to_user_ptr(cmd->allowed_iovas), cmd->num_iovas);
+	rc = load_allowed(&root, cmd->allowed_iovas, cmd->num_iovas);
 	if (!rc)
 		rc = iof_map_swap_allowed(&ioas->map, &root);
 	iof_object_put(&ioas->obj);

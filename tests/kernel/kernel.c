@@ -2,7 +2,7 @@
 /*
  * kernel.c - what the tests of the kernel's world share. See kernel.h.
  *
- * Counting what is left relies on three numbers of the system: the module's own reference count, the
+ * Counting what is left relies on three numbers of the system: the module's reference count, the
  * counters of long-term pins in /proc/vmstat, and the process's VmPin and VmLck. Nothing else in
  * the machine may use the module or pin pages meanwhile.
  */
