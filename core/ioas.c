@@ -7,6 +7,8 @@
  * promises, and hands over to the map (iova_map.c). Arrays of the caller are copied without any
  * lock held and with memory bounded by what exists, never by the length that the caller claims.
  */
+#include <iofault/iommufd_test.h>
+
 #include "iof_private.h"
 
 /* Entries of a caller's array that are copied at a time. */
@@ -172,27 +174,65 @@ static unsigned int prot_of(u32 flags)
 	       (flags & IOMMU_IOAS_MAP_WRITEABLE ? IOF_PROT_WRITE : 0u);
 }
 
-int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas, unsigned long uptr,
-		      unsigned long length, unsigned int prot, unsigned long *iova, bool fixed)
+/* Maps @length bytes of @pages from @offset on; the caller's reference goes. */
+static int map_pages(struct iof_ioas *ioas, struct iof_pages *pages, unsigned long offset,
+		     unsigned long length, unsigned int prot, unsigned long *iova, bool fixed)
 {
-	struct iof_pages *pages;
-	unsigned long end;
 	LIST_HEAD(list);
 	int rc;
 
-	if (check_add_overflow(uptr, length, &end))
-		return -EOVERFLOW;
-	if (!length || length > ULONG_MAX - PAGE_SIZE)
-		return -EINVAL;
-	pages = iof_pages_alloc(ctx, uptr, length, prot & IOF_PROT_WRITE);
-	if (IS_ERR(pages))
-		return PTR_ERR(pages);
-	rc = iof_area_create(&list, pages, uptr & ~PAGE_MASK, length, prot);
+	rc = iof_area_create(&list, pages, offset, length, prot);
 	if (!rc)
 		rc = iof_map_insert(&ioas->map, &list, length, iova, fixed);
 	iof_areas_free(&list);
 	iof_pages_put(pages);
 	return rc;
+}
+
+static int check_memory(unsigned long start, unsigned long length)
+{
+	unsigned long end;
+
+	if (check_add_overflow(start, length, &end))
+		return -EOVERFLOW;
+	return !length || length > ULONG_MAX - PAGE_SIZE ? -EINVAL : 0;
+}
+
+int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas, unsigned long uptr,
+		      unsigned long length, unsigned int prot, unsigned long *iova, bool fixed)
+{
+	struct iof_pages *pages;
+	int rc = check_memory(uptr, length);
+
+	if (rc)
+		return rc;
+	pages = iof_pages_alloc(ctx, NULL, uptr, length, prot & IOF_PROT_WRITE);
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	return map_pages(ioas, pages, uptr & ~PAGE_MASK, length, prot, iova, fixed);
+}
+
+static int map_file(struct iof_ctx *ctx, struct iof_ioas *ioas,
+		    const struct iommu_ioas_map_file *cmd, unsigned long *iova)
+{
+	unsigned long start = cmd->start, length = cmd->length;
+	unsigned int prot = prot_of(cmd->flags);
+	struct iof_plat_memfile *file;
+	struct iof_pages *pages;
+	int rc = check_memory(start, length);
+
+	if (rc)
+		return rc;
+	file = iof_plat_memfile_get(cmd->fd, start, length, prot & IOF_PROT_WRITE);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	pages = iof_pages_alloc(ctx, file, start, length, prot & IOF_PROT_WRITE);
+	if (IS_ERR(pages)) {
+		iof_plat_memfile_put(file);
+		return PTR_ERR(pages);
+	}
+	return map_pages(ioas, pages, start & ~PAGE_MASK, length, prot, iova,
+			 cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA);
 }
 
 int iof_ioas_map_ioctl(struct iof_ucmd *ucmd)
@@ -223,6 +263,37 @@ int iof_ioas_map_ioctl(struct iof_ucmd *ucmd)
 	return iof_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
+int iof_ioas_map_file_ioctl(struct iof_ucmd *ucmd)
+{
+	struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	unsigned long iova = cmd->iova;
+	struct iof_ioas *ioas;
+	int rc;
+
+	if (cmd->flags & ~MAP_FLAGS)
+		return -EOPNOTSUPP;
+	if (cmd->iova >= ULONG_MAX || cmd->length >= ULONG_MAX)
+		return -EOVERFLOW;
+	if (!prot_of(cmd->flags))
+		return -EINVAL;
+	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = map_file(ucmd->ctx, ioas, cmd, &iova);
+	iof_object_put(&ioas->obj);
+	if (rc)
+		return rc;
+	/* As for MAP. */
+	cmd->iova = iova;
+	return iof_ucmd_respond(ucmd, sizeof(*cmd));
+}
+
+/* Linux's fuzzers set one more, which says nothing here. */
+static u32 copy_flags(struct iof_ctx *ctx)
+{
+	return ctx->node && ctx->node->test_ops ? MAP_FLAGS | MOCK_FLAGS_ACCESS_SYZ : MAP_FLAGS;
+}
+
 int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd)
 {
 	struct iommu_ioas_copy *cmd = ucmd->cmd;
@@ -231,7 +302,7 @@ int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd)
 	LIST_HEAD(list);
 	int rc;
 
-	if (cmd->flags & ~MAP_FLAGS)
+	if (cmd->flags & ~copy_flags(ucmd->ctx))
 		return -EOPNOTSUPP;
 	if (cmd->length >= ULONG_MAX || cmd->src_iova >= ULONG_MAX || cmd->dst_iova >= ULONG_MAX)
 		return -EOVERFLOW;

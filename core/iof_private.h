@@ -142,6 +142,7 @@ int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_allow_iovas_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_map_ioctl(struct iof_ucmd *ucmd);
+int iof_ioas_map_file_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_unmap_ioctl(struct iof_ucmd *ucmd);
 int iof_option_ioctl(struct iof_ucmd *ucmd);		/* main.c; HUGE_PAGES calls into ioas.c */
@@ -177,7 +178,9 @@ struct iof_pages {
 	struct kref ref;		/* one per area */
 	struct mutex lock;		/* what the chunks hold */
 	struct xarray chunks;		/* page index / IOF_PAGES_CHUNK -> chunk; only grows */
-	struct mm_struct *mm;		/* mmgrab; whose memory */
+	/* whose memory if it is that of a file, then uptr is an offset in it; NULL: the mm's */
+	struct iof_plat_memfile *file;
+	struct mm_struct *mm;		/* mmgrab; whose memory, and who is charged in mode MM */
 	struct task_struct *task;	/* whose RLIMIT_MEMLOCK */
 	struct user_struct *user;	/* who is charged in mode USER */
 	unsigned long uptr;		/* first byte, page aligned down */
@@ -188,11 +191,11 @@ struct iof_pages {
 };
 
 /*
- * @uptr any alignment, @length > 0, uptr + length does not wrap. Nothing is pinned.
- * ERR_PTR(-ENOMEM).
+ * @uptr any alignment, @length > 0, uptr + length does not wrap. Nothing is pinned. A @file, if it
+ * is not NULL, belongs to the pages from then on. ERR_PTR(-ENOMEM).
  */
-struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsigned long length,
-				  bool writable);
+struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, struct iof_plat_memfile *file,
+				  unsigned long uptr, unsigned long length, bool writable);
 void iof_pages_get(struct iof_pages *pages);
 void iof_pages_put(struct iof_pages *pages);
 /*

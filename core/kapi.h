@@ -116,6 +116,22 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
 
 /*
+ * Memory of a file: [start, start + length) of the memfd (or file of tmpfs, hugetlbfs) behind a
+ * descriptor of the caller, for @write if pins with that intent will come. ERR_PTR: -EBADF, -EINVAL
+ * another kind of file, or a range past its end, -EPERM not open for writing, or sealed, -ENOMEM.
+ * Whoever gets it puts it when nothing of it is pinned any more.
+ */
+struct iof_plat_memfile;
+struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, bool write);
+void iof_plat_memfile_put(struct iof_plat_memfile *file);
+/*
+ * Pins up to @n pages from @pos on, as pin_user_pages() does; they are unpinned like its pages. How
+ * many, or -EFAULT, -EINVAL the file has become shorter, -ENOMEM.
+ */
+long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long n, bool write,
+			  struct page **pages);
+
+/*
  * Device nodes. @space is where nodes of one machine live (in the kernel always NULL: there is one
  * /dev), @name the path below /dev ("iommu", "vfio/devices/vfio0"). An open file of the node
  * reaches @data through iof_plat_node_data(), also inside fops->open. iof_plat_remove_node() may be

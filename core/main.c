@@ -112,6 +112,7 @@ union iof_ioctl_buf {
 	struct iommu_ioas_copy ioas_copy;
 	struct iommu_ioas_iova_ranges ioas_iova_ranges;
 	struct iommu_ioas_map ioas_map;
+	struct iommu_ioas_map_file ioas_map_file;
 	struct iommu_ioas_unmap ioas_unmap;
 	struct iommu_option option;
 	struct iommu_vfio_ioas vfio_ioas;
@@ -165,6 +166,7 @@ static const struct iof_ioctl iof_ioctls[] = {
 		  __reserved, 32, 32),
 	IOF_IOCTL(IOMMU_FAULT_QUEUE_ALLOC, iof_fault_queue_alloc_ioctl, iommu_fault_alloc,
 		  out_fault_fd, 16, 16),
+	IOF_IOCTL(IOMMU_IOAS_MAP_FILE, iof_ioas_map_file_ioctl, iommu_ioas_map_file, iova, 40, 40),
 	/* Known numbers end here, unless the node has test ioctls. */
 	[IOF_IOCTL_INDEX(IOMMU_HW_QUEUE_ALLOC)] = { 0 },
 	IOF_IOCTL(IOMMU_TEST_CMD, test_ioctl, iommu_test_cmd, last, 72, 68),

@@ -23,8 +23,8 @@ static unsigned long chunk_end(unsigned long index, unsigned long last)
 	return min(last, index | (IOF_PAGES_CHUNK - 1));
 }
 
-struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsigned long length,
-				  bool writable)
+struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, struct iof_plat_memfile *file,
+				  unsigned long uptr, unsigned long length, bool writable)
 {
 	struct iof_pages *pages = kmem_cache_zalloc(iof_pages_cache, GFP_KERNEL);
 
@@ -33,6 +33,7 @@ struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, unsigned long uptr, unsig
 	kref_init(&pages->ref);
 	mutex_init(&pages->lock);
 	xa_init(&pages->chunks);
+	pages->file = file;
 	pages->uptr = uptr & PAGE_MASK;
 	pages->npages = ((uptr + length - 1 - pages->uptr) >> PAGE_SHIFT) + 1;
 	pages->writable = writable;
@@ -58,6 +59,8 @@ static void pages_free(struct kref *ref)
 		cond_resched();
 	}
 	xa_destroy(&pages->chunks);
+	if (pages->file)
+		iof_plat_memfile_put(pages->file);
 	free_uid(pages->user);
 	put_task_struct(pages->task);
 	mmdrop(pages->mm);
@@ -131,6 +134,8 @@ static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long 
 	unsigned int flags = FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0);
 	long pinned;
 
+	if (pages->file)
+		return iof_plat_memfile_pin(pages->file, uptr, npages, pages->writable, page);
 	if (pages->mm == current->mm)
 		return pin_user_pages_fast(uptr, (int)npages, flags, page);
 

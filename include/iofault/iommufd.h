@@ -178,6 +178,7 @@ struct iommu_ioas_map {
  *	EBADF		fd is no open descriptor
  *	EINVAL		also: the range leaves the file, or the file is of no usable kind
  *	ENODEV		a DMA-BUF that has been revoked
+ *	EPERM		iofault: writeable, and fd is not open for writing, or sealed against it
  */
 struct iommu_ioas_map_file {
 	__u32 size;		/* in */

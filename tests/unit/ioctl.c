@@ -17,6 +17,7 @@ static const struct known known[] = {
 	{ IOMMU_IOAS_COPY, 40, 40 },
 	{ IOMMU_IOAS_IOVA_RANGES, 32, 32 },
 	{ IOMMU_IOAS_MAP, 40, 40 },
+	{ IOMMU_IOAS_MAP_FILE, 40, 40 },
 	{ IOMMU_IOAS_UNMAP, 24, 24 },
 	{ IOMMU_OPTION, 24, 24 },
 	{ IOMMU_VFIO_IOAS, 12, 12 },
@@ -141,7 +142,7 @@ static void commands_that_do_not_exist(void **state)
 	unsigned int nr;
 
 	/* Commands of later issues, and holes: inside the range, so the size is read first. */
-	assert_err(env_ioctl(env->fd, IOMMU_IOAS_MAP_FILE, &buf), ENOTTY);
+	assert_err(env_ioctl(env->fd, IOMMU_VDEVICE_ALLOC, &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, IOMMU_HW_QUEUE_ALLOC, &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, IOMMU_VIOMMU_ALLOC, NULL), EFAULT);
 	/* Direction or size bits in the number, another type. */

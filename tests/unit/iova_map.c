@@ -217,7 +217,7 @@ static int map_prot(struct fixture *f, const void *va, unsigned long len, unsign
 	LIST_HEAD(list);
 	int rc;
 
-	pages = iof_pages_alloc(&f->ctx, (unsigned long)va, len, prot & IOF_PROT_WRITE);
+	pages = iof_pages_alloc(&f->ctx, NULL, (unsigned long)va, len, prot & IOF_PROT_WRITE);
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
 	rc = iof_area_create(&list, pages, (unsigned long)va & ~PAGE_MASK, len, prot);
