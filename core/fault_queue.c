@@ -283,6 +283,7 @@ static void put_back(struct iof_fault_queue *queue, u32 cookie)
 
 /* What was put back is news to those who saw the queue empty meanwhile. Unlocks. */
 static void unlock_and_wake(struct iof_fault_queue *queue, bool was_empty)
+	__releases(&queue->lock)
 {
 	was_empty = was_empty && queue->nr_queued;
 	spin_unlock(&queue->lock);
@@ -319,6 +320,7 @@ static noinline u32 take_back(struct iof_fault_queue *queue, const struct iof_ch
  */
 static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_iter *to, size_t room,
 				   struct iof_chunk *chunk)
+	__releases(&queue->lock)
 {
 	struct iof_fault_group *g = list_first_entry(&queue->inbox, struct iof_fault_group, node);
 	struct iof_fault_page *page;
