@@ -10,14 +10,23 @@
 #include "machine.h"
 #include "mock.h"
 #include "dsa.h"
+#include "ats.h"
 #include "vfio/portal.h"
+#include "vfio/portal_ats.h"
 
 #define MACHINE_MAX_DEVICES	256
 #define MACHINE_MAX_CREDITS	(1u << 20)
 
 struct iof_machine_slot {
-	struct iof_dsa *dsa;
-	struct iof_portal *portal;
+	enum iof_machine_device_kind kind;
+	union {
+		struct iof_dsa *dsa;
+		struct iof_ats *ats;
+	};
+	union {
+		struct iof_portal *portal;
+		struct iof_portal_ats *portal_ats;
+	};
 	char name[32];
 };
 
@@ -44,7 +53,7 @@ static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int
 	struct iof_machine_device full = *dev;
 
 	iof_machine_device_defaults(&full);
-	if (dev->kind != IOF_MACHINE_DSA || dev->credits > IOF_DSA_MAX_CREDITS ||
+	if (dev->kind > IOF_MACHINE_ATS || dev->credits > IOF_DSA_MAX_CREDITS ||
 	    dev->engines > IOF_DSA_MAX_ENGINES || dev->queue_depth > IOF_DSA_MAX_QUEUE ||
 	    dev->max_pasids > IOF_DSA_MAX_PASIDS || dev->pages_per_group > IOF_DSA_MAX_GROUP)
 		return -EINVAL;
@@ -75,6 +84,33 @@ int iof_machine_check(const struct iof_machine_config *config)
 	return 0;
 }
 
+static struct iof_hwdev *slot_hwdev(struct iof_machine_slot *slot)
+{
+	return slot->kind == IOF_MACHINE_ATS ? iof_ats_hwdev(slot->ats) : iof_dsa_hwdev(slot->dsa);
+}
+
+static int add_ats(struct iof_machine_slot *slot, const struct iof_dsa_config *as_dsa,
+		   u32 delay_us, struct iof_hwdev *group_with, struct iof_plat_space *space,
+		   const char *node)
+{
+	struct iof_ats_config config = {
+		.name = slot->name,
+		.credits = as_dsa->credits,
+		.max_pasids = as_dsa->max_pasids,
+		.delay_us = delay_us,
+	};
+
+	slot->ats = iof_ats_create(&config, group_with);
+	if (IS_ERR(slot->ats))
+		return PTR_ERR(slot->ats);
+	slot->portal_ats = iof_portal_ats_create(space, node, slot->ats);
+	if (IS_ERR(slot->portal_ats)) {
+		iof_ats_destroy(slot->ats);
+		return PTR_ERR(slot->portal_ats);
+	}
+	return 0;
+}
+
 static int machine_add_device(struct iof_machine *machine, const struct iof_machine_device *dev,
 			      struct iof_plat_space *space)
 {
@@ -88,15 +124,21 @@ static int machine_add_device(struct iof_machine *machine, const struct iof_mach
 	rc = machine_dsa_config(dev, index, &config);
 	if (rc)
 		return rc;
-	snprintf(slot->name, sizeof(slot->name), "dsa%u", index);
+	slot->kind = dev->kind;
+	snprintf(slot->name, sizeof(slot->name), "%s%u",
+		 dev->kind == IOF_MACHINE_ATS ? "ats" : "dsa", index);
+	snprintf(node, sizeof(node), "vfio/devices/vfio%u", index);
 	config.name = slot->name;
 	if (dev->group_with >= 0)
-		group_with = iof_dsa_hwdev(machine->devices[dev->group_with].dsa);
+		group_with = slot_hwdev(&machine->devices[dev->group_with]);
+	if (dev->kind == IOF_MACHINE_ATS) {
+		rc = add_ats(slot, &config, dev->delay_us, group_with, space, node);
+		machine->nr_devices += !rc;
+		return rc;
+	}
 	slot->dsa = iof_dsa_create(&config, group_with);
 	if (IS_ERR(slot->dsa))
 		return PTR_ERR(slot->dsa);
-
-	snprintf(node, sizeof(node), "vfio/devices/vfio%u", index);
 	slot->portal = iof_portal_create(space, node, slot->dsa, &config);
 	if (IS_ERR(slot->portal)) {
 		iof_dsa_destroy(slot->dsa);
@@ -111,6 +153,11 @@ static void machine_remove_devices(struct iof_machine *machine)
 	while (machine->nr_devices) {
 		struct iof_machine_slot *slot = &machine->devices[--machine->nr_devices];
 
+		if (slot->kind == IOF_MACHINE_ATS) {
+			iof_portal_ats_destroy(slot->portal_ats);
+			iof_ats_destroy(slot->ats);
+			continue;
+		}
 		iof_portal_destroy(slot->portal);
 		iof_dsa_destroy(slot->dsa);
 	}
@@ -165,9 +212,13 @@ static bool machine_busy(struct iof_machine *machine)
 
 	if (atomic_read_acquire(&machine->mock.node.contexts))
 		return true;
-	for (i = 0; i < machine->nr_devices; i++)
-		if (iof_portal_busy(machine->devices[i].portal))
+	for (i = 0; i < machine->nr_devices; i++) {
+		struct iof_machine_slot *slot = &machine->devices[i];
+
+		if (slot->kind == IOF_MACHINE_ATS ? iof_portal_ats_busy(slot->portal_ats) :
+						    iof_portal_busy(slot->portal))
 			return true;
+	}
 	return false;
 }
 

@@ -323,6 +323,8 @@ static int bind_device(struct caller *caller)
 {
 	const size_t at = offsetof(struct vfio_device_bind_iommufd, iommufd);
 	int given, number, rc;
+	unsigned int device;
+	struct stat st;
 
 	if (!has(caller, at) || get(caller, at) < 0)
 		return serve(caller, caller->file);
@@ -331,7 +333,13 @@ static int bind_device(struct caller *caller)
 	if (number < 0)
 		return number;
 	set(caller, at, number);
+	if (fstat(caller->file, &st) || st.st_ino < IOF_RUN_NODE_VFIO ||
+	    st.st_ino >= IOF_RUN_NODE_MADE)
+		return CONTINUE;
+	device = (unsigned int)(st.st_ino - IOF_RUN_NODE_VFIO);
+	iof_run_bar_before_bind(caller->broker->run, device);
 	rc = serve(caller, caller->file);
+	iof_run_bar_after_bind(caller->broker->run, device, rc >= 0);
 	set(caller, at, given);
 	return rc < 0 ? rc : move(caller, true);
 }

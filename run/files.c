@@ -27,6 +27,7 @@
 enum kind {
 	KIND_IOMMU,
 	KIND_VFIO,
+	KIND_ATS,		/* a VFIO node with memory that can be mapped */
 	KIND_QUEUE,		/* faults and answers */
 	KIND_OTHER,		/* an access of the test commands */
 };
@@ -51,6 +52,7 @@ struct iof_run_file {
 	int fd;			/* the embedded system's */
 	enum kind kind;
 	enum uring uring;	/* atomic */
+	unsigned int device;	/* of VFIO nodes */
 	char name[24];		/* for --trace */
 };
 
@@ -61,6 +63,22 @@ struct made {
 	enum kind kind;
 };
 
+/*
+ * The memory of an ATS test device as programs map it: pages of our file's in the page cache, which
+ * come from here and come back here. The registers at its beginning are the device's; the broker,
+ * which has the same page mapped, tells when one was written (bar.c).
+ */
+#define BAR_SIZE 4096u
+#define BAR_REGS 16u		/* 64 bits of address, 32 of command */
+#define BAR_CMD 8u
+#define BAR_RUN 1u
+
+struct bar {
+	pthread_mutex_t lock;
+	int owner;			/* the descriptor that bound the device, or -1 */
+	uint8_t memory[BAR_SIZE];
+};
+
 static struct {
 	struct iof_run *run;
 	struct iof_plat_space *space;
@@ -68,16 +86,34 @@ static struct {
 	struct made *made;
 	unsigned int last_name;
 	int broker;			/* its pidfd */
+	bool map_direct;
+	struct bar bars[IOF_RUN_MAX_DEVICES];
 } files = { .names_lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1 };
 
 void iof_run_files_init(struct iof_run *run, struct iof_plat_space *space, pid_t broker)
 {
 	files.run = run;
 	files.space = space;
+	for (unsigned int i = 0; i < IOF_RUN_MAX_DEVICES; i++) {
+		pthread_mutex_init(&files.bars[i].lock, NULL);
+		files.bars[i].owner = -1;
+	}
 	files.broker = (int)syscall(SYS_pidfd_open, broker, 0);
 	if (files.broker < 0)
 		iof_run_die(run, "pidfd_open is missing (%s); it needs Linux 5.10 or later",
 			    strerror(errno));
+}
+
+void iof_run_files_map_direct(bool direct)
+{
+	files.map_direct = direct;
+}
+
+bool iof_run_node_maps(uint64_t node)
+{
+	return node >= IOF_RUN_NODE_VFIO &&
+	       node < IOF_RUN_NODE_VFIO + (uint64_t)files.run->config->nr_devices &&
+	       files.run->config->devices[node - IOF_RUN_NODE_VFIO].kind == IOF_RUN_ATS_TEST;
 }
 
 /* ---- names ---- */
@@ -160,7 +196,8 @@ static int open_node(struct iof_run_file *file, uint64_t node, int flags)
 	} else {
 		unsigned int number = (unsigned int)(node - IOF_RUN_NODE_VFIO);
 
-		file->kind = KIND_VFIO;
+		file->kind = iof_run_node_maps(node) ? KIND_ATS : KIND_VFIO;
+		file->device = number;
 		snprintf(file->name, sizeof(file->name), "vfio%u", number);
 		snprintf(path, sizeof(path), "vfio/devices/vfio%u", number);
 	}
@@ -185,6 +222,9 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 	}
 	iof_run_trace(pid, file->name, "open = 0");
 	*open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES;
+	if (file->kind == KIND_ATS)
+		*open_flags = FOPEN_NOFLUSH | FOPEN_KEEP_CACHE |
+			      (files.map_direct ? FOPEN_DIRECT_IO : 0);
 	/* no position, no lock on it; the two device nodes take one, as character devices do */
 	if (file->kind == KIND_QUEUE || file->kind == KIND_OTHER)
 		*open_flags |= FOPEN_NONSEEKABLE | FOPEN_STREAM;
@@ -196,6 +236,14 @@ void iof_run_file_release(struct iof_run_file *file)
 {
 	iof_run_trace(0, file->name, "close");
 	iof_run_wake_forget(file->fd);
+	if (file->kind == KIND_ATS) {
+		struct bar *bar = &files.bars[file->device];
+
+		pthread_mutex_lock(&bar->lock);
+		if (bar->owner == file->fd)
+			bar->owner = -1;
+		pthread_mutex_unlock(&bar->lock);
+	}
 	iof_sys_close(file->fd);
 	free(file);
 }
@@ -210,7 +258,7 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 	case IOMMU_IOAS_MAP_FILE:
 		return file->kind == KIND_IOMMU;
 	case VFIO_DEVICE_BIND_IOMMUFD:
-		return file->kind == KIND_VFIO;
+		return file->kind == KIND_VFIO || file->kind == KIND_ATS;
 	}
 	return false;
 }
@@ -235,6 +283,19 @@ static bool names_descriptors(uint32_t cmd, uint64_t arg)
 	return bad;
 }
 
+/* The embedded system has no memory to map there; we have. */
+static void say_it_maps(uint64_t arg)
+{
+	struct vfio_region_info info;
+	void *user = (void *)(uintptr_t)arg;
+
+	if (iof_sys_peek(&info, user, offsetof(struct vfio_region_info, cap_offset)) ||
+	    info.index != VFIO_PCI_BAR0_REGION_INDEX)
+		return;
+	info.flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	iof_sys_poke(user, &info, offsetof(struct vfio_region_info, cap_offset));
+}
+
 long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, uint32_t pid)
 {
 	char text[32];
@@ -249,6 +310,8 @@ long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, u
 			rc = -ENOTTY;
 		if (!rc)
 			rc = iof_sys_ioctl(file->fd, cmd, (void *)(uintptr_t)arg);
+		if (!rc && file->kind == KIND_ATS && cmd == VFIO_DEVICE_GET_REGION_INFO)
+			say_it_maps(arg);
 		iof_sys_act_for(0);
 	}
 	if (iof_run_tracing)
@@ -318,6 +381,36 @@ static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 	return 0;
 }
 
+/* The broker has looked at the registers in memory. */
+static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
+{
+	struct bar *bar = &files.bars[file->device];
+	uint8_t regs[BAR_REGS] = { 0 };
+	struct iof_run_bar ask;
+	int rc = -ENODEV;
+
+	if (file->kind != KIND_ATS)
+		return -EINVAL;
+	memcpy(&ask, call->data, sizeof(ask));
+	pthread_mutex_lock(&bar->lock);
+	if (bar->owner >= 0) {
+		memcpy(regs, &ask.addr, sizeof(ask.addr));
+		memcpy(regs + BAR_CMD, &ask.cmd, sizeof(ask.cmd));
+		rc = 0;
+		if (ask.start && iof_sys_pwrite(bar->owner, regs, sizeof(regs), 0) < 0)
+			rc = -ENODEV;
+		if (!rc && iof_sys_pread(bar->owner, regs, sizeof(regs), 0) < 0)
+			rc = -ENODEV;
+	}
+	pthread_mutex_unlock(&bar->lock);
+	memcpy(&ask.cmd, regs + BAR_CMD, sizeof(ask.cmd));
+	memcpy(call->data, &ask, sizeof(ask));
+	if (iof_run_tracing && ask.start)
+		iof_run_trace(0, file->name, "transfer %#llx = %d",
+			      (unsigned long long)ask.addr, rc);
+	return rc;
+}
+
 void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 {
 	char text[32];
@@ -325,10 +418,22 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 	call->file = (uint32_t)file->fd;
 	call->made = 0;
 	call->result = 0;
-	if (!call->cmd)
+	if (call->cmd == IOF_RUN_CMD_WHICH)
 		return;
+	if (call->cmd == IOF_RUN_CMD_BAR) {
+		call->result = call_bar(file, call);
+		return;
+	}
 	iof_run_count(IOF_RUN_COUNT_TRAPPED, 1);
 	call->result = run_call(file, call);
+	if (!call->result && file->kind == KIND_ATS && call->cmd == VFIO_DEVICE_BIND_IOMMUFD) {
+		struct bar *bar = &files.bars[file->device];
+
+		pthread_mutex_lock(&bar->lock);
+		bar->owner = file->fd;
+		memset(bar->memory, 0, sizeof(bar->memory));
+		pthread_mutex_unlock(&bar->lock);
+	}
 	if (iof_run_tracing)
 		iof_run_trace((uint32_t)call->tid, file->name, "%s = %d",
 			      iof_run_command(text, call->cmd), call->result);
@@ -336,13 +441,51 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 
 /* ---- reading, writing, polling ---- */
 
+/* A whole page is the cache's: that its transfer runs is then for the broker to find, not here. */
+static ssize_t read_bar(struct iof_run_file *file, void *buf, size_t size, size_t pos)
+{
+	struct bar *bar = &files.bars[file->device];
+	uint8_t regs[BAR_REGS];
+
+	pthread_mutex_lock(&bar->lock);
+	if (bar->owner >= 0 && iof_sys_pread(bar->owner, regs, sizeof(regs), 0) > 0) {
+		if (!pos && size >= BAR_SIZE)
+			regs[BAR_CMD] &= (uint8_t)~BAR_RUN;
+		memcpy(bar->memory, regs, sizeof(regs));
+	}
+	if (size > BAR_SIZE - pos)
+		size = BAR_SIZE - pos;
+	memcpy(buf, bar->memory + pos, size);
+	pthread_mutex_unlock(&bar->lock);
+	return (ssize_t)size;
+}
+
+static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size, size_t pos,
+			 bool cached)
+{
+	struct bar *bar = &files.bars[file->device];
+	ssize_t rc = (ssize_t)size;
+
+	if (size > BAR_SIZE - pos)
+		return -EINVAL;
+	pthread_mutex_lock(&bar->lock);
+	memcpy(bar->memory + pos, buf, size);
+	/* what comes through the cache the broker sees there */
+	if (!cached && files.map_direct)
+		rc = iof_sys_pwrite(file->fd, buf, size, (off_t)pos);
+	pthread_mutex_unlock(&bar->lock);
+	return rc;
+}
+
 ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uint64_t pos,
 			  uint32_t pid)
 {
 	ssize_t got;
 
 	iof_run_count(IOF_RUN_COUNT_READ, 1);
-	if (file->kind == KIND_VFIO) {
+	if (file->kind == KIND_ATS && pos < BAR_SIZE) {
+		got = read_bar(file, buf, size, (size_t)pos);
+	} else if (file->kind == KIND_VFIO || file->kind == KIND_ATS) {
 		got = iof_sys_pread(file->fd, buf, size, (off_t)pos);
 	} else {
 		enum uring uring = __atomic_exchange_n(&file->uring, URING_NO, __ATOMIC_RELAXED);
@@ -366,12 +509,14 @@ ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uin
 }
 
 ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t size, uint64_t pos,
-			   uint32_t pid)
+			   bool cached, uint32_t pid)
 {
 	ssize_t done;
 
 	iof_run_count(IOF_RUN_COUNT_WRITE, 1);
-	if (file->kind == KIND_VFIO)
+	if (file->kind == KIND_ATS && pos < BAR_SIZE)
+		done = write_bar(file, buf, size, (size_t)pos, cached);
+	else if (file->kind == KIND_VFIO || file->kind == KIND_ATS)
 		done = iof_sys_pwrite(file->fd, buf, size, (off_t)pos);
 	else
 		done = iof_sys_write(file->fd, buf, size);

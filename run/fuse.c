@@ -26,6 +26,7 @@
 #define MAX_THREADS 128
 #define REQUEST_ROOM (IOF_RUN_MAX_IO + 65536)
 #define FOREVER 3600
+#define DIRECT_IO_ALLOW_MMAP (1u << (36 - 32))	/* in flags2; older headers lack it */
 
 static struct {
 	struct iof_run *run;
@@ -33,6 +34,7 @@ static struct {
 	pthread_mutex_t listen;
 	int idle;			/* atomic: threads that listen or are about to */
 	int threads;			/* atomic */
+	bool map_direct;
 } fuse = { .listen = PTHREAD_MUTEX_INITIALIZER };
 
 struct request {
@@ -82,11 +84,12 @@ static void do_init(struct request *req)
 	const struct fuse_init_in *in = req->body;
 	const uint32_t wanted = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_PARALLEL_DIROPS |
 				FUSE_MAX_PAGES | FUSE_ATOMIC_O_TRUNC;
+	bool direct;
 	struct fuse_init_out out = {
 		.major = FUSE_KERNEL_VERSION,
 		.minor = FUSE_KERNEL_MINOR_VERSION,
 		.max_readahead = 0,
-		.flags = in->flags & wanted,
+		.flags = in->flags & (wanted | FUSE_INIT_EXT),
 		.max_background = 256,
 		.congestion_threshold = 192,
 		.max_write = IOF_RUN_MAX_IO,
@@ -98,6 +101,12 @@ static void do_init(struct request *req)
 	    (in->major == FUSE_KERNEL_VERSION && in->minor < 31))
 		iof_run_die(fuse.run, "FUSE speaks %u.%u, and 7.31 is needed (Linux 5.4)",
 			    in->major, in->minor);
+	/* Linux 6.6: memory of a file that is otherwise read and written directly can be mapped */
+	direct = in->flags & FUSE_INIT_EXT && in->flags2 & DIRECT_IO_ALLOW_MMAP;
+	if (direct)
+		out.flags2 = DIRECT_IO_ALLOW_MMAP;
+	iof_run_files_map_direct(direct);
+	fuse.map_direct = direct;
 	answer(req, 0, &out, sizeof(out));
 }
 
@@ -116,6 +125,9 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 		 */
 		.size = node == IOF_RUN_NODE_ROOT ? 0 : INT32_MAX,
 	};
+	/* through the page cache nothing is read beyond the end */
+	if (iof_run_node_maps(node) && !fuse.map_direct)
+		attr->size = 1ull << 62;
 }
 
 static void do_lookup(struct request *req)
@@ -181,7 +193,7 @@ static void do_write(struct request *req)
 	const struct fuse_write_in *in = req->body;
 	struct fuse_write_out out = { 0 };
 	ssize_t done = iof_run_file_write(file_of(in->fh), in + 1, in->size, in->offset,
-					  req->head->pid);
+					  in->write_flags & FUSE_WRITE_CACHE, req->head->pid);
 
 	if (done < 0) {
 		fail(req, (int)done);

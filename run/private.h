@@ -9,8 +9,9 @@
  *   server   holds the machine and the FUSE connection (server.c, fuse.c, files.c, wake.c); in a
  *            user namespace if it needs one, and a mount namespace in which view.c builds /dev and
  *            /sys. Its memory is the embedded system's.
- *   broker   answers what seccomp traps (broker.c): calls that make or take descriptors. It does
- *            not hold the FUSE connection, so that it dies whatever becomes of the server.
+ *   broker   answers what seccomp traps (broker.c): calls that make or take descriptors; and looks
+ *            after registers in mapped memory (bar.c). It does not hold the FUSE connection, so
+ *            that it dies whatever becomes of the server.
  *   keeper   process 1 of the program's PID namespace (keeper.c): its end is everybody's end.
  *   PROGRAM
  *
@@ -84,8 +85,19 @@ int iof_run_serve(struct iof_run *run) __attribute__((noreturn));
 
 void iof_run_broker(struct iof_run *run) __attribute__((noreturn));
 void iof_run_keeper(struct iof_run *run, int listener_out) __attribute__((noreturn));
+/* bar.c, around a call that binds @device: if it does, BAR 0 is looked after from then on. */
+void iof_run_bar_before_bind(struct iof_run *run, unsigned int device);
+void iof_run_bar_after_bind(struct iof_run *run, unsigned int device, bool bound);
 /* In the program's process, as the last thing before it: the descriptor of what is trapped. */
 int iof_run_trap(void);
+
+/* Nodes of the file system: NodeIDs. */
+enum {
+	IOF_RUN_NODE_ROOT = 1,
+	IOF_RUN_NODE_IOMMU = 2,
+	IOF_RUN_NODE_VFIO = 16,			/* plus the device's number */
+	IOF_RUN_NODE_MADE = 1 << 20,		/* plus the name's number: files that calls made */
+};
 
 /* ---- between broker and server: ioctls on our files that only the broker knows ---- */
 
@@ -95,7 +107,7 @@ struct iof_run_call {
 	uint64_t token;
 	uint64_t arg;			/* the structure's address at the caller */
 	int32_t tid;			/* the caller */
-	uint32_t cmd;			/* 0: only `file` is asked for */
+	uint32_t cmd;
 	uint32_t size;			/* of the structure: bytes of data that count */
 	int32_t result;			/* out */
 	uint32_t file;			/* out: the server's own number for this file */
@@ -105,6 +117,19 @@ struct iof_run_call {
 	uint32_t fds_at;		/* in: from there on */
 	uint32_t pad;
 	uint8_t data[IOF_RUN_DATA];	/* in, out */
+};
+
+/* `cmd` of calls that are none of a program's: below all numbers of ioctls. */
+enum {
+	IOF_RUN_CMD_WHICH = 0,		/* only `file` is asked for */
+	IOF_RUN_CMD_BAR = 1,		/* struct iof_run_bar, about the device whose node it is */
+};
+
+/* -ENODEV: nobody has bound the device. */
+struct iof_run_bar {
+	uint32_t start;			/* in: the two below count, and begin a transfer */
+	uint32_t cmd;			/* in, out: the register */
+	uint64_t addr;
 };
 
 #define IOF_RUN_CALL _IOWR('i', 0xf0, struct iof_run_call)

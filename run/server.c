@@ -31,7 +31,8 @@ static void make_machine(struct iof_run *run, struct iof_plat_space *space)
 		const struct iof_run_device *dev = &run->config->devices[i];
 
 		devices[i] = (struct iof_machine_device){
-			.kind = IOF_MACHINE_DSA,
+			.kind = dev->kind == IOF_RUN_ATS_TEST ? IOF_MACHINE_ATS : IOF_MACHINE_DSA,
+			.delay_us = dev->delay_us,
 			.credits = dev->credits,
 			.engines = dev->engines,
 			.queue_depth = dev->queue_depth,

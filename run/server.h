@@ -14,14 +14,6 @@
 
 #define IOF_RUN_MAX_IO (1u << 20)	/* bytes of one read or write */
 
-/* Nodes of the file system: NodeIDs. */
-enum {
-	IOF_RUN_NODE_ROOT = FUSE_ROOT_ID,
-	IOF_RUN_NODE_IOMMU = 2,
-	IOF_RUN_NODE_VFIO = 16,			/* plus the device's number */
-	IOF_RUN_NODE_MADE = 1 << 20,		/* plus the name's number: files that calls made */
-};
-
 struct iof_plat_space;
 
 /* ---- fuse.c ---- */
@@ -45,8 +37,12 @@ long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, u
 void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call);
 ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uint64_t pos,
 			  uint32_t pid);
+/* @cached: what a program has stored in mapped memory. */
 ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t size, uint64_t pos,
-			   uint32_t pid);
+			   bool cached, uint32_t pid);
+/* Whether a node's memory can be mapped; without @direct its reads go through the page cache. */
+bool iof_run_node_maps(uint64_t node);
+void iof_run_files_map_direct(bool direct);
 uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify);
 
 /* ---- wake.c ---- */

@@ -228,6 +228,11 @@ int iof_sys_peek(void *dst, const void *addr, size_t len)
 	return copy_from_user(dst, addr, len) ? -EFAULT : 0;
 }
 
+int iof_sys_poke(void *addr, const void *src, size_t len)
+{
+	return copy_to_user(addr, src, len) ? -EFAULT : 0;
+}
+
 void iof_sys_forget_processes(void)
 {
 	for (unsigned int i = 0; i < CACHED; i++) {

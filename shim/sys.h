@@ -91,8 +91,9 @@ void iof_sys_thread_interrupt(struct iof_sys_thread *thread);
 int iof_sys_act_for(pid_t tid);
 /* While it does, the @len bytes at @addr over there are those at @buf instead. */
 void iof_sys_act_with(void *addr, void *buf, size_t len);
-/* Copies from there: 0 or -EFAULT. */
+/* Copies from there, and to there: 0 or -EFAULT. */
 int iof_sys_peek(void *dst, const void *addr, size_t len);
+int iof_sys_poke(void *addr, const void *src, size_t len);
 /* Lets go of what is known of processes and not in use. */
 void iof_sys_forget_processes(void);
 

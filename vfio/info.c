@@ -16,7 +16,7 @@ int iof_vfio_get_info(struct iof_vfio_device *vdev, struct vfio_device_info __us
 		return -EFAULT;
 	if (info.argsz < min)
 		return -EINVAL;
-	info.flags = VFIO_DEVICE_FLAGS_RESET;
+	info.flags = VFIO_DEVICE_FLAGS_RESET | vdev->ops->flags;
 	info.num_regions = vdev->ops->nr_regions;
 	info.num_irqs = vdev->ops->nr_irqs;
 	return copy_to_user(arg, &info, min_t(size_t, info.argsz, sizeof(info))) ? -EFAULT : 0;

@@ -24,6 +24,7 @@ struct iof_vfio_region {
 struct iof_vfio_ops {
 	const struct iof_vfio_region *regions;
 	u32 nr_regions;
+	u32 flags;		/* VFIO_DEVICE_FLAGS_* beside RESET */
 	u32 nr_irqs;		/* indexes, each of one interrupt; at most IOF_VFIO_MAX_IRQS */
 	/*
 	 * Read from and write to a region; [off, off + iov_iter_count()) lies in it. The bytes
@@ -40,7 +41,7 @@ struct iof_vfio_ops {
 	void (*reset)(void *dev);
 };
 
-#define IOF_VFIO_MAX_IRQS	4
+#define IOF_VFIO_MAX_IRQS	5
 
 /* Publishes node @name. @hw must be registered; it and @dev outlive the node. -ENOMEM, -EEXIST. */
 int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_hwdev *hw,

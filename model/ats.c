@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * ats.c - the ATS test device: a 4 KiB transfer between memory and the device, which a register
+ * starts.
+ *
+ * One thread does the transfers, one at a time. A missing translation raises a page request if
+ * somebody listens to them; after a successful answer the device tries again, after any other, or
+ * when nothing can be asked, the transfer ends unfinished. Either way the RUN bit clears.
+ *
+ * Reset, and a new command while one runs, start a new epoch: what belongs to an older one stops at
+ * the next look. A page request that is open then is waited for before the next transfer begins.
+ * Lock: ats->lock over the registers and the epoch; the device's memory is the thread's.
+ */
+#include "ats.h"
+#include "model.h"
+
+struct iof_ats {
+	struct iof_mdev mdev;
+	struct iof_tlb tlb;
+	struct iof_pri_slot slot;
+	struct task_struct *task;
+	wait_queue_head_t wq;		/* the thread's */
+	wait_queue_head_t idle_wq;
+	spinlock_t lock;
+	u8 regs[IOF_ATS_REGS];		/* lock */
+	u32 epoch;			/* written under lock */
+	atomic_t resumed;		/* the wait for a credit or an answer is over */
+	u32 delay_us;
+	u8 *memory;
+	char name[32];
+};
+
+static u32 command(struct iof_ats *ats)
+{
+	u32 cmd;
+
+	lockdep_assert_held(&ats->lock);
+	memcpy(&cmd, ats->regs + IOF_ATS_CMD, sizeof(cmd));
+	return cmd;
+}
+
+static bool stale(struct iof_ats *ats, u32 epoch)
+{
+	return READ_ONCE(ats->epoch) != epoch || kthread_should_stop();
+}
+
+/* ---- page requests ---- */
+
+static void resume(struct iof_pri_slot *const *slots, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		struct iof_ats *ats = container_of(slots[i], struct iof_ats, slot);
+
+		atomic_set_release(&ats->resumed, 1);
+		wake_up(&ats->wq);
+	}
+}
+
+/* What is waited for comes: from a handler, or from whoever detaches. */
+static void wait_resumed(struct iof_ats *ats)
+{
+	while (!atomic_read_acquire(&ats->resumed))
+		wait_event_interruptible(ats->wq, atomic_read_acquire(&ats->resumed));
+}
+
+/* Whether the page may be there now. */
+static bool ask(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
+{
+	unsigned long delay = max(1ul, (unsigned long)ats->delay_us * HZ / 1000000);
+	struct iof_pri_page page = {
+		.addr = addr & ~(u64)(PAGE_SIZE - 1),
+		.perm = write ? IOMMU_PGFAULT_PERM_WRITE : IOMMU_PGFAULT_PERM_READ,
+	};
+
+	atomic_set(&ats->resumed, 0);
+	if (!iof_pri_take(&ats->mdev.pri, &ats->slot, 1))
+		wait_resumed(ats);
+	if (stale(ats, epoch)) {
+		iof_pri_give_back(&ats->slot, 0);
+		return false;
+	}
+	atomic_set(&ats->resumed, 0);
+	iof_pri_send(&ats->slot, IOF_NO_PASID, &page, 1);
+	wait_resumed(ats);
+	if (ats->slot.code != IOF_PAGE_SUCCESS)
+		return false;
+	if (ats->delay_us)
+		wait_event_interruptible_timeout(ats->wq, stale(ats, epoch), delay);
+	return !stale(ats, epoch);
+}
+
+/* ---- a transfer ---- */
+
+/* As far as one translation goes: bytes moved, 0 to try again, negative: it is over. */
+static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 epoch)
+{
+	u32 access = write ? IOF_ACCESS_WRITE : IOF_ACCESS_READ;
+	struct iof_attachment *att;
+	bool may_ask = false;
+	struct iof_xlate x;
+	int n = -EFAULT;
+
+	iof_tlb_enter(&ats->tlb);
+	att = stale(ats, epoch) ? NULL : iof_tlb_attachment(&ats->tlb, IOF_NO_PASID);
+	if (att && !att->mdom->mm) {
+		switch (iof_translate(&ats->tlb, att, addr + done, access, &x)) {
+		case IOF_XLATE_OK:
+			n = min_t(size_t, x.len, IOF_ATS_SIZE - done);
+			if (write ? iof_plat_copy(x.va, ats->memory + done, n) :
+				    iof_plat_copy(ats->memory + done, x.va, n))
+				n = -EIO;
+			break;
+		case IOF_XLATE_FAULT:
+			may_ask = att->mdom->domain.fault_capable;
+			break;
+		default:
+			break;
+		}
+	}
+	iof_tlb_leave(&ats->tlb);
+	if (may_ask)
+		n = ask(ats, addr + done, write, epoch) ? 0 : -EFAULT;
+	return n;
+}
+
+static void transfer(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
+{
+	u32 done = 0;
+	int n;
+
+	while (done < IOF_ATS_SIZE) {
+		n = move_some(ats, addr, done, write, epoch);
+		if (n < 0)
+			break;
+		done += n;
+		cond_resched();
+	}
+}
+
+static bool has_work(struct iof_ats *ats)
+{
+	bool work;
+
+	spin_lock(&ats->lock);
+	work = command(ats) & IOF_ATS_RUN;
+	spin_unlock(&ats->lock);
+	return work || kthread_should_stop();
+}
+
+static int ats_main(void *data)
+{
+	struct iof_ats *ats = data;
+	u32 cmd, epoch;
+	u64 addr;
+
+	while (!kthread_should_stop()) {
+		wait_event_interruptible(ats->wq, has_work(ats));
+		spin_lock(&ats->lock);
+		cmd = command(ats);
+		memcpy(&addr, ats->regs + IOF_ATS_ADDR, sizeof(addr));
+		epoch = ats->epoch;
+		spin_unlock(&ats->lock);
+		if (!(cmd & IOF_ATS_RUN))
+			continue;
+		transfer(ats, addr, !(cmd & IOF_ATS_READ), epoch);
+		spin_lock(&ats->lock);
+		if (ats->epoch == epoch)
+			ats->regs[IOF_ATS_CMD] &= (u8)~IOF_ATS_RUN;
+		spin_unlock(&ats->lock);
+		wake_up_all(&ats->idle_wq);
+	}
+	return 0;
+}
+
+/* ---- registers ---- */
+
+void iof_ats_get(struct iof_ats *ats, u32 off, void *buf, u32 n)
+{
+	spin_lock(&ats->lock);
+	memcpy(buf, ats->regs + off, n);
+	spin_unlock(&ats->lock);
+}
+
+void iof_ats_set(struct iof_ats *ats, u32 off, const void *buf, u32 n)
+{
+	bool start;
+
+	spin_lock(&ats->lock);
+	memcpy(ats->regs + off, buf, n);
+	start = off <= IOF_ATS_CMD && off + n > IOF_ATS_CMD;
+	if (start)
+		WRITE_ONCE(ats->epoch, ats->epoch + 1);
+	spin_unlock(&ats->lock);
+	if (start)
+		wake_up_all(&ats->wq);
+}
+
+bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file, poll_table *wait)
+{
+	u32 cmd;
+
+	poll_wait(file, &ats->idle_wq, wait);
+	iof_ats_get(ats, IOF_ATS_CMD, &cmd, sizeof(cmd));
+	return !(cmd & IOF_ATS_RUN);
+}
+
+void iof_ats_reset(struct iof_ats *ats)
+{
+	u8 zero[IOF_ATS_REGS] = {};
+
+	iof_ats_set(ats, 0, zero, sizeof(zero));
+	wake_up_all(&ats->idle_wq);
+	/* A stretch that begins now sees the new epoch. */
+	iof_mdev_drain(&ats->mdev);
+}
+
+struct iof_hwdev *iof_ats_hwdev(struct iof_ats *ats)
+{
+	return &ats->mdev.hwdev;
+}
+
+/* ---- making and unmaking ---- */
+
+static void free_ats(struct iof_ats *ats)
+{
+	iof_tlb_destroy(&ats->tlb);
+	iof_pri_destroy(&ats->mdev.pri);
+	iof_mdev_destroy(&ats->mdev);
+	kfree(ats->memory);
+	kfree(ats);
+}
+
+struct iof_ats *iof_ats_create(const struct iof_ats_config *config, struct iof_hwdev *group_with)
+{
+	struct iof_ats *ats = kzalloc(sizeof(*ats), GFP_KERNEL_ACCOUNT);
+	struct iof_hwdev *hwdev;
+	struct task_struct *task;
+	int rc;
+
+	if (!ats)
+		return ERR_PTR(-ENOMEM);
+	hwdev = &ats->mdev.hwdev;
+	iof_mdev_init(&ats->mdev);
+	strscpy(ats->name, config->name, sizeof(ats->name));
+	hwdev->name = ats->name;
+	hwdev->credits = config->credits;
+	hwdev->max_pasids = config->max_pasids;
+	ats->delay_us = config->delay_us;
+	spin_lock_init(&ats->lock);
+	init_waitqueue_head(&ats->wq);
+	init_waitqueue_head(&ats->idle_wq);
+	atomic_set(&ats->resumed, 0);
+	rc = iof_pri_init(&ats->mdev.pri, hwdev, 1, resume);
+	if (rc)
+		goto err_free;
+	iof_pri_add_slot(&ats->mdev.pri, 0, &ats->slot);
+	rc = -ENOMEM;
+	ats->memory = kzalloc(IOF_ATS_SIZE, GFP_KERNEL_ACCOUNT);
+	if (iof_tlb_init(&ats->tlb, &ats->mdev) || !ats->memory)
+		goto err_free;
+	ats->mdev.tlbs[0] = &ats->tlb;
+	ats->mdev.nr_tlbs = 1;
+	task = kthread_run(ats_main, ats, "%s", ats->name);
+	rc = PTR_ERR_OR_ZERO(task);
+	if (rc)
+		goto err_free;
+	ats->task = task;
+	rc = iof_hwdev_register(hwdev, group_with);
+	if (rc)
+		goto err_stop;
+	return ats;
+
+err_stop:
+	kthread_stop(ats->task);
+err_free:
+	free_ats(ats);
+	return ERR_PTR(rc);
+}
+
+void iof_ats_destroy(struct iof_ats *ats)
+{
+	iof_ats_reset(ats);
+	/* Nothing is attached, so everything is answered. */
+	iof_hwdev_unregister(&ats->mdev.hwdev);
+	kthread_stop(ats->task);
+	free_ats(ats);
+}

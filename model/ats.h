@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * ats.h - the ATS test device: one register pair, one 4 KiB transfer at a time, page requests.
+ */
+#ifndef IOF_MODEL_ATS_H
+#define IOF_MODEL_ATS_H
+
+#include "../core/iof_driver.h"
+
+/* The registers. */
+#define IOF_ATS_ADDR	0x0	/* 64 bits: the I/O virtual address */
+#define IOF_ATS_CMD	0x8	/* 32 bits */
+#define IOF_ATS_REGS	0x10
+#define IOF_ATS_RUN	BIT(0)	/* starts a transfer; clears when it is over */
+#define IOF_ATS_READ	BIT(1)	/* from memory into the device, else the other way */
+
+#define IOF_ATS_SIZE	4096u	/* of a transfer, and of the device's own memory */
+
+struct iof_ats;
+
+struct iof_ats_config {
+	const char *name;
+	u32 credits;
+	u32 max_pasids;
+	u32 delay_us;		/* from an answer to the next attempt */
+};
+
+/* ERR_PTR: -ENOMEM, and what registering says. */
+struct iof_ats *iof_ats_create(const struct iof_ats_config *config, struct iof_hwdev *group_with);
+/* Nothing is attached to it. */
+void iof_ats_destroy(struct iof_ats *ats);
+struct iof_hwdev *iof_ats_hwdev(struct iof_ats *ats);
+/* Bytes [off, off + n) of the registers, which lie inside. */
+void iof_ats_get(struct iof_ats *ats, u32 off, void *buf, u32 n);
+void iof_ats_set(struct iof_ats *ats, u32 off, const void *buf, u32 n);
+/* No transfer is under way. */
+bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file, poll_table *wait);
+/* The transfer under way ends where it is; memory is not touched any more. */
+void iof_ats_reset(struct iof_ats *ats);
+
+#endif

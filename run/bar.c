@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+/*
+ * bar.c - registers in mapped memory: BAR 0 of the ATS test devices.
+ *
+ * A program maps our file, and so does the broker: both see the same page of the page cache. There
+ * is no telling when a program stores into it, so while somebody has the device bound a thread
+ * looks, often at first and less often when nothing happens. It hands a transfer that was started
+ * to the server, and clears the bit when that is over. The server never touches the mapping: a
+ * page of its own file system would have it wait for itself.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "private.h"
+
+#define BAR_SIZE 4096
+#define RUN 1u
+#define QUICK_NS 20000
+#define SLOW_NS 500000
+#define QUICK_LOOKS 20000		/* half a second and more */
+
+struct bar {
+	int fd;
+	void *map;			/* of the page, NULL: not yet */
+	bool watched;			/* a thread looks at it */
+	unsigned int binding;		/* counts them */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct bar bars[IOF_RUN_MAX_DEVICES];	/* under lock */
+
+struct watch {
+	struct iof_run *run;
+	struct bar *bar;
+	struct iof_run_call call;
+};
+
+static uint32_t *command_of(const struct bar *bar)
+{
+	return (uint32_t *)((char *)bar->map + 8);
+}
+
+/* 0 and the command register, or -ENODEV. */
+static int ask(struct watch *watch, bool start, uint32_t *cmd)
+{
+	struct iof_run_bar bar = { .start = start, .cmd = *cmd };
+	struct iof_run_call *call = &watch->call;
+
+	memset(call, 0, offsetof(struct iof_run_call, data));
+	bar.addr = __atomic_load_n((uint64_t *)watch->bar->map, __ATOMIC_RELAXED);
+	call->token = watch->run->token;
+	call->cmd = IOF_RUN_CMD_BAR;
+	call->size = sizeof(bar);
+	memcpy(call->data, &bar, sizeof(bar));
+	if (ioctl(watch->bar->fd, IOF_RUN_CALL, call))
+		return -errno;
+	memcpy(&bar, call->data, sizeof(bar));
+	*cmd = bar.cmd;
+	return call->result;
+}
+
+static void pause_for(long ns)
+{
+	struct timespec time = { .tv_nsec = ns };
+
+	nanosleep(&time, NULL);
+}
+
+/*
+ * From the bit in memory to the end of the transfer. False: the device seems nobody's any more.
+ * Whoever binds it meanwhile finds the registers empty, and what was under way is forgotten.
+ */
+static bool transfer(struct watch *watch)
+{
+	struct bar *bar = watch->bar;
+	unsigned int looks = 0, binding;
+	uint32_t cmd;
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	binding = bar->binding;
+	cmd = __atomic_load_n(command_of(bar), __ATOMIC_ACQUIRE);
+	if (cmd & RUN)
+		rc = ask(watch, true, &cmd);
+	pthread_mutex_unlock(&lock);
+	while (!rc && cmd & RUN) {
+		pause_for(looks++ < 100 ? QUICK_NS : SLOW_NS);
+		pthread_mutex_lock(&lock);
+		rc = bar->binding == binding ? ask(watch, false, &cmd) : -EINTR;
+		pthread_mutex_unlock(&lock);
+	}
+	pthread_mutex_lock(&lock);
+	if (bar->binding == binding)
+		__atomic_fetch_and(command_of(bar), ~RUN, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&lock);
+	return !rc;
+}
+
+/* Whether to go on. Who binds the device from now on finds that nobody looks, and begins. */
+static bool still_bound(struct watch *watch)
+{
+	uint32_t cmd = 0;
+	bool bound;
+
+	pthread_mutex_lock(&lock);
+	bound = !ask(watch, false, &cmd);
+	watch->bar->watched = bound;
+	pthread_mutex_unlock(&lock);
+	return bound;
+}
+
+static void *watch_bar(void *arg)
+{
+	struct watch *watch = arg;
+	unsigned int idle = 0;
+
+	prctl(PR_SET_TIMERSLACK, 1000);
+	for (;;) {
+		bool asked = false;
+
+		if (__atomic_load_n(command_of(watch->bar), __ATOMIC_ACQUIRE) & RUN) {
+			idle = 0;
+			asked = !transfer(watch);
+		} else {
+			pause_for(idle < QUICK_LOOKS ? QUICK_NS : SLOW_NS);
+			asked = !(++idle % 1000);
+		}
+		if (asked && !still_bound(watch))
+			break;
+	}
+	free(watch);
+	return NULL;
+}
+
+/* Under the lock. */
+static bool map_bar(struct iof_run *run, struct bar *bar, unsigned int device)
+{
+	char name[24];
+
+	snprintf(name, sizeof(name), "vfio%u", device);
+	bar->fd = openat(run->tree, name, O_RDWR | O_CLOEXEC);
+	if (bar->fd < 0)
+		return false;
+	bar->map = mmap(NULL, BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, bar->fd, 0);
+	if (bar->map != MAP_FAILED)
+		return true;
+	bar->map = NULL;
+	close(bar->fd);
+	return false;
+}
+
+static bool is_ours(struct iof_run *run, unsigned int device)
+{
+	return device < run->config->nr_devices &&
+	       run->config->devices[device].kind == IOF_RUN_ATS_TEST;
+}
+
+void iof_run_bar_before_bind(struct iof_run *run, unsigned int device)
+{
+	struct bar *bar = &bars[device];
+	struct watch watch = { .run = run, .bar = bar };
+	uint32_t cmd = 0;
+
+	if (!is_ours(run, device))
+		return;
+	pthread_mutex_lock(&lock);
+	if (!bar->map && !map_bar(run, bar, device))
+		return;
+	/* somebody else has it: the call will fail */
+	if (ask(&watch, false, &cmd) != -ENODEV)
+		return;
+	bar->binding++;
+	memset(bar->map, 0, 16);
+}
+
+void iof_run_bar_after_bind(struct iof_run *run, unsigned int device, bool bound)
+{
+	struct bar *bar = &bars[device];
+	struct watch *watch;
+	pthread_t thread;
+
+	if (!is_ours(run, device))
+		return;
+	if (bound && bar->map && !bar->watched) {
+		watch = calloc(1, sizeof(*watch));
+		if (watch) {
+			watch->run = run;
+			watch->bar = bar;
+			bar->watched = !pthread_create(&thread, NULL, watch_bar, watch);
+			if (bar->watched)
+				pthread_detach(thread);
+			else
+				free(watch);
+		}
+	}
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ats.c - proves that the PCI function 1234:11e9 is found as programs look for it, describes itself
+ * in configuration space, and does its 4 KiB transfers from registers in mapped memory: with what
+ * is mapped at once, with what is not after a page request, and not at all when that is refused.
+ */
+#include "../kernel/dma.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <pthread.h>
+
+#define FROM		0x20000000ul
+#define TO		0x30000000ul
+#define RUN		1u
+#define TO_DEVICE	2u
+
+struct ats {
+	int fd, dev;
+	int ioas;
+	uint32_t dev_id;
+	volatile uint64_t *addr;
+	volatile uint32_t *cmd;
+	void *bar;
+	uint64_t config;		/* offset of configuration space */
+};
+
+/* The node of the first device of that kind, by its folder in sysfs. */
+static int open_found(void)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	struct dirent *entry;
+	char path[600], text[16];
+	int fd = -1;
+
+	while (dir && fd < 0 && (entry = readdir(dir))) {
+		struct dirent *inside;
+		FILE *file;
+		DIR *node;
+
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/device", entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		if (!fgets(text, sizeof(text), file) || strcmp(text, "0x11e9\n")) {
+			fclose(file);
+			continue;
+		}
+		fclose(file);
+		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", entry->d_name);
+		node = opendir(path);
+		while (node && (inside = readdir(node))) {
+			if (strncmp(inside->d_name, "vfio", 4))
+				continue;
+			snprintf(path, sizeof(path), "/dev/vfio/devices/%s", inside->d_name);
+			fd = open(path, O_RDWR | O_CLOEXEC);
+		}
+		if (node)
+			closedir(node);
+	}
+	if (dir)
+		closedir(dir);
+	return fd;
+}
+
+static int setup(void **state)
+{
+	static struct ats ats;
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct vfio_region_info region = { .argsz = sizeof(region) };
+
+	ats.fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	ats.dev = open_found();
+	CHECK(ats.fd >= 0 && ats.dev >= 0);
+	ats.dev_id = (uint32_t)abi_bind(ats.dev, ats.fd);
+	CHECK((int)ats.dev_id > 0);
+	ats.ioas = abi_ioas(ats.fd);
+	CHECK(abi_attach(ats.dev, (uint32_t)ats.ioas) > 0);
+	CHECK(!ioctl(ats.dev, VFIO_DEVICE_GET_INFO, &info));
+	CHECK(info.flags & VFIO_DEVICE_FLAGS_PCI && info.num_regions == VFIO_PCI_NUM_REGIONS);
+	region.index = VFIO_PCI_CONFIG_REGION_INDEX;
+	CHECK(!ioctl(ats.dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	ats.config = region.offset;
+	region.index = VFIO_PCI_BAR0_REGION_INDEX;
+	CHECK(!ioctl(ats.dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	CHECK(region.size == PAGE && region.flags & VFIO_REGION_INFO_FLAG_MMAP);
+	ats.bar = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, ats.dev,
+		       (off_t)region.offset);
+	CHECK(ats.bar != MAP_FAILED);
+	ats.addr = ats.bar;
+	ats.cmd = (uint32_t *)((char *)ats.bar + 8);
+	*state = &ats;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct ats *ats = *state;
+
+	munmap(ats->bar, PAGE);
+	close(ats->dev);
+	close(ats->fd);
+	return 0;
+}
+
+static void start(const struct ats *ats, uint64_t iova, uint32_t direction)
+{
+	*ats->addr = iova;
+	__atomic_store_n(ats->cmd, RUN | direction, __ATOMIC_RELEASE);
+}
+
+static void finish(const struct ats *ats)
+{
+	time_t end = time(NULL) + 30;
+
+	while (__atomic_load_n(ats->cmd, __ATOMIC_ACQUIRE) & RUN) {
+		CHECK(time(NULL) < end);
+		sched_yield();
+	}
+}
+
+static void transfer(const struct ats *ats, uint64_t iova, uint32_t direction)
+{
+	start(ats, iova, direction);
+	finish(ats);
+}
+
+static void a_transfer_each_way(void **state)
+{
+	struct ats *ats = *state;
+	char *from = dma_memory(PAGE, MAP_PRIVATE), *to = dma_memory(PAGE, MAP_PRIVATE);
+
+	assert_ok(abi_map(ats->fd, (uint32_t)ats->ioas, from, PAGE, FROM));
+	assert_ok(abi_map(ats->fd, (uint32_t)ats->ioas, to, PAGE, TO));
+	for (int i = 1; i < 50; i++) {
+		memset(from, i, PAGE);
+		transfer(ats, FROM, TO_DEVICE);
+		transfer(ats, TO, 0);
+		assert_true(to[0] == i && to[PAGE - 1] == i);
+	}
+	/* What is not there and cannot be asked for: the transfer ends all the same. */
+	transfer(ats, 0x70000000, TO_DEVICE);
+	munmap(from, PAGE);
+	munmap(to, PAGE);
+}
+
+/* An HWPT that tells faults, without nesting: the device is attached again, which replaces. */
+static void a_missing_page_is_asked_for(void **state)
+{
+	struct ats *ats = *state;
+	char *from = dma_memory(PAGE, MAP_PRIVATE), *to = dma_memory(PAGE, MAP_PRIVATE);
+	struct iommu_hwpt_pgfault rec;
+	struct pollfd pfd = { .events = POLLIN };
+	uint32_t fault;
+	int hwpt;
+
+	memset(from, 0x5a, PAGE);
+	assert_ok(abi_fault_queue(ats->fd, &fault, &pfd.fd));
+	hwpt = abi_hwpt_fault(ats->fd, ats->dev_id, (uint32_t)ats->ioas, 0, fault);
+	assert_id(hwpt);
+	assert_id(abi_attach(ats->dev, (uint32_t)hwpt));
+
+	start(ats, FROM, TO_DEVICE);
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	assert_int_equal(read(pfd.fd, &rec, sizeof(rec)), sizeof(rec));
+	assert_true(rec.addr == FROM && rec.flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE);
+	assert_int_equal(rec.dev_id, ats->dev_id);
+	assert_true(*ats->cmd & RUN);
+	assert_ok(abi_map(ats->fd, (uint32_t)ats->ioas, from, PAGE, FROM));
+	assert_ok(abi_answer(pfd.fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
+	finish(ats);
+
+	assert_ok(abi_map(ats->fd, (uint32_t)ats->ioas, to, PAGE, TO));
+	transfer(ats, TO, 0);
+	assert_true(to[0] == 0x5a && to[PAGE - 1] == 0x5a);
+
+	start(ats, 0x70000000, 0);
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	assert_int_equal(read(pfd.fd, &rec, sizeof(rec)), sizeof(rec));
+	assert_ok(abi_answer(pfd.fd, rec.cookie, IOMMUFD_PAGE_RESP_INVALID));
+	finish(ats);
+
+	/* Open at the close: nobody is left to answer, and nothing hangs. */
+	start(ats, 0x70000000, 0);
+	assert_int_equal(poll(&pfd, 1, 10000), 1);
+	close(pfd.fd);
+	finish(ats);
+}
+
+static void configuration_space(void **state)
+{
+	struct ats *ats = *state;
+	static const uint32_t capabilities[] = { 0x0f, 0x13, 0x1b };
+	off_t config = (off_t)ats->config;
+	uint32_t id = 0, bar, size = 0xffffffff, command;
+	uint8_t next;
+
+	assert_int_equal(pread(ats->dev, &id, 4, config), 4);
+	assert_int_equal(id, 0x11e91234);
+	/* how large BAR 0 is, as firmware asks */
+	assert_int_equal(pread(ats->dev, &bar, 4, config + 0x10), 4);
+	assert_int_equal(pwrite(ats->dev, &size, 4, config + 0x10), 4);
+	assert_int_equal(pread(ats->dev, &size, 4, config + 0x10), 4);
+	assert_int_equal(~size + 1, PAGE);
+	assert_int_equal(pwrite(ats->dev, &bar, 4, config + 0x10), 4);
+	/* identity is not for writing, the command register is */
+	assert_int_equal(pwrite(ats->dev, &size, 4, config), 4);
+	assert_int_equal(pread(ats->dev, &id, 4, config), 4);
+	assert_int_equal(id, 0x11e91234);
+	command = 0;
+	assert_int_equal(pwrite(ats->dev, &command, 2, config + 4), 2);
+	assert_int_equal(pread(ats->dev, &command, 2, config + 4), 2);
+	assert_int_equal(command, 0);
+	assert_int_equal(pread(ats->dev, &next, 1, config + 0x34), 1);
+	assert_int_equal(pread(ats->dev, &next, 1, config + next), 1);
+	assert_int_equal(next, 0x10);
+	for (uint32_t at = 0x100, found = 0; at; found++) {
+		assert_int_equal(pread(ats->dev, &id, 4, config + at), 4);
+		assert_int_equal(id & 0xffff, capabilities[found]);
+		at = id >> 20;
+	}
+	assert_err((int)pread(ats->dev, &id, 4, config + 4096) < 0 ? -errno : 0, EINVAL);
+	assert_ok(ioctl(ats->dev, VFIO_DEVICE_RESET));
+}
+
+/* The device closed under a transfer, and bound again: it begins afresh. */
+static void bound_again(void **state)
+{
+	struct ats *ats = *state;
+	char *from = dma_memory(PAGE, MAP_PRIVATE);
+
+	for (int i = 0; i < 20; i++) {
+		start(ats, FROM, TO_DEVICE);
+		assert_ok(teardown(state));
+		assert_ok(setup(state));
+		assert_int_equal(*ats->cmd, 0);
+	}
+	assert_ok(abi_map(ats->fd, (uint32_t)ats->ioas, from, PAGE, FROM));
+	transfer(ats, FROM, TO_DEVICE);
+	munmap(from, PAGE);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_transfer_each_way),
+		T(a_missing_page_is_asked_for),
+		T(configuration_space),
+		T(bound_again),
+	};
+
+	kernel_needed("run/ats");
+	return cmocka_run_group_tests_name("ats", tests, NULL, NULL);
+}
