@@ -71,7 +71,6 @@
 
 static const unsigned int trapped[] = {
 	IOMMU_FAULT_QUEUE_ALLOC,
-	IOMMU_IOAS_MAP_FILE,
 	IOMMU_TEST_CMD,
 	VFIO_DEVICE_BIND_IOMMUFD,
 	VFIO_DEVICE_SET_IRQS,
@@ -370,25 +369,6 @@ static int set_irqs(struct caller *caller)
 	return serve(caller, caller->file);
 }
 
-static int map_file(struct caller *caller)
-{
-	const size_t at = offsetof(struct iommu_ioas_map_file, fd);
-	int given, fd, rc;
-
-	if (!has(caller, at))
-		return serve(caller, caller->file);
-	given = get(caller, at);
-	fd = borrow(caller, given);
-	if (fd < 0)
-		return fd;
-	set(caller, at, fd);
-	caller->call.fds_at = (uint32_t)at;
-	caller->call.nr_fds = 1;
-	rc = serve(caller, caller->file);
-	set(caller, at, given);
-	return rc < 0 ? rc : move(caller, true);
-}
-
 /* The test commands on an access name it by its descriptor. */
 static int test(struct caller *caller)
 {
@@ -439,8 +419,6 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 		return bind_device(caller);
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(caller);
-	case IOMMU_IOAS_MAP_FILE:
-		return map_file(caller);
 	case IOMMU_TEST_CMD:
 		return test(caller);
 	}

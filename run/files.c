@@ -255,7 +255,6 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 {
 	switch (cmd) {
 	case IOMMU_FAULT_QUEUE_ALLOC:
-	case IOMMU_IOAS_MAP_FILE:
 		return file->kind == KIND_IOMMU;
 	case VFIO_DEVICE_BIND_IOMMUFD:
 		return file->kind == KIND_VFIO || file->kind == KIND_ATS;

@@ -112,7 +112,7 @@ static void refusals(void **state)
 	assert_err(iof_stage2_map(s2, 0, 1, KB4, RW), EINVAL);
 	assert_err(iof_stage2_map(s2, 0, 0, 1, RW), EINVAL);
 	assert_err(iof_stage2_map(s2, 0, 0, 0, RW), EINVAL);
-	assert_err(iof_stage2_map(s2, 0, 1ULL << 52, KB4, RW), EINVAL);
+	assert_err(iof_stage2_map(s2, 0, 1ULL << 62, KB4, RW), EINVAL);
 	assert_ok(iof_stage2_map(s2, MB2 + KB4, GB1, KB4, RW));
 	/* Comes upon the page in its middle. */
 	assert_err(iof_stage2_map(s2, MB2 - KB4, 0, MB2, RW), EINVAL);
