@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 #include "core/kapi.h"
 #include "internal.h"
+#include "remote.h"
 
 struct iof_plat_memfile {
 	char *base;		/* shows the file from @start on */
@@ -27,14 +28,11 @@ struct iof_plat_memfile {
 	u64 start;
 };
 
-static int own_descriptor(int fd, bool write)
+static int own_descriptor(int fd)
 {
-	char path[48];
-
-	if (!current->mm || !current->mm->pid)
+	if (!iof_shim_acting_for)
 		return fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	iof_shim_scnprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)current->mm->pid, fd);
-	return open(path, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	return iof_shim_remote_fd(fd);
 }
 
 /* The window on [start, start + length), in steps that the file's kind allows. */
@@ -67,7 +65,7 @@ struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, boo
 
 	if (!file)
 		return ERR_PTR(-ENOMEM);
-	own = own_descriptor(fd, write);
+	own = own_descriptor(fd);
 	if (own < 0) {
 		rc = errno == EACCES || errno == EPERM ? -EPERM : -EBADF;
 		kfree(file);

@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -298,6 +299,42 @@ size_t iof_shim_remote_user_copy(void *dst, const void *src, size_t n, bool writ
 		done += part;
 	}
 	return n - done;
+}
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL	/* Linux 6.9 */
+#endif
+
+/* The group of a thread, where there are no descriptors for threads. */
+static pid_t group_of(pid_t tid)
+{
+	char path[40], line[128];
+	int tgid = tid;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	status = fopen(path, "re");
+	while (status && fgets(line, sizeof(line), status))
+		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+			break;
+	if (status)
+		fclose(status);
+	return tgid;
+}
+
+int iof_shim_remote_fd(int fd)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, iof_shim_acting_for, PIDFD_THREAD), copy, saved;
+
+	if (pidfd < 0)
+		pidfd = (int)syscall(SYS_pidfd_open, group_of(iof_shim_acting_for), 0);
+	if (pidfd < 0)
+		return -1;
+	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	saved = errno;
+	close(pidfd);
+	errno = saved;
+	return copy;
 }
 
 /* ---- DMA: through the file of the address space ---- */

@@ -20,6 +20,8 @@ static inline bool iof_shim_is_remote(const void *p)
 
 /* Between this process and the one acted for; bytes not copied. */
 size_t iof_shim_remote_user_copy(void *dst, const void *src, size_t n, bool write);
+/* A copy of the descriptor that the caller has as @fd; -1 with errno. */
+int iof_shim_remote_fd(int fd);
 /* One of the two or both are remote; bytes not copied. */
 size_t iof_shim_remote_copy(void *dst, const void *src, size_t n);
 int iof_shim_remote_cmpxchg64(u64 *p, u64 *old, u64 new);
