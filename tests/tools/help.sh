@@ -7,9 +7,9 @@
 
 for how in help --help -h; do
 	expect 0 "$IOFAULT" $how
-	has 'Usage: iofault' '  page' '  info'
+	has 'Usage: iofault' '  page' '  run' '  info'
 done
-for command in page info; do
+for command in page run info; do
 	expect 0 "$IOFAULT" $command --help
 	has "Usage: iofault $command"
 	mv out first
@@ -29,7 +29,15 @@ while read -r option; do
 	# With =, those that take no value are refused by name, and so is most of what is empty.
 	expect 2 "$IOFAULT" page "$option="
 done <options
-grep -oh -e '--[a-z][a-z0-9]*' page.1 "$SOURCE/completions/iofault" | sort -u >named
+"$IOFAULT" run --help | grep -o -- '^  \(-[a-z], \)\?--[a-z0-9-]*' | grep -o -- '--.*' | sort -u >options.run
+[ "$(wc -l <options.run)" -ge 6 ] || die 'where are the options of run?'
+while read -r option; do
+	grep -q -- "$option\b" page.1 || die "the manual page knows no $option"
+	grep -q -- "$option\b" "$SOURCE/completions/iofault" || die "completion knows no $option"
+	expect 125 "$IOFAULT" run "$option"
+done < <(grep -v -e --help -e --check options.run)
+cat options.run >>options
+grep -oh -e '--[a-z][a-z0-9-]*' page.1 "$SOURCE/completions/iofault" | sort -u >named
 printf '%s\n' --help --version >>options
 while read -r option; do
 	grep -qx -- "$option" options || die "$option is named, and there is none"
@@ -57,3 +65,7 @@ complete_line() {
 [ "$(complete_line iofault page --pasids '')" = '' ] || die 'a number is invented'
 [ "$(complete_line iofault page --op crc32c 'a ')" = 'a file' ] || die 'no file'
 [ "$(complete_line iofault info --j)" = --json ] || die 'no --json'
+[ "$(complete_line iofault r)" = run ] || die 'no run'
+[ "$(complete_line iofault run --device a)" = ats-test ] || die 'no ats-test'
+[ "$(complete_line iofault run --device dsa --mo)" = --mock ] || die 'no --mock'
+[ "$(complete_line iofault run --mock -- cat 'a ')" = 'a file' ] || die 'no file of the program'
