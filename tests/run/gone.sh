@@ -20,13 +20,11 @@ marked() {
 }
 
 none_left() {
-	local i
-
-	for i in $(seq 300); do
+	for _ in $(seq 300); do
 		[ -n "$(marked)" ] || return 0
 		sleep 0.1
 	done
-	ps ax -o pid,ppid,stat,wchan,args | grep -- "$mark"
+	marked | xargs ps -o pid,ppid,stat,wchan,args -p
 	die "processes are left: $1"
 }
 
@@ -51,7 +49,7 @@ for victim in 0 1 2 3; do
 	rm -f up
 	"$IOFAULT" run sh -c "exec 3<>/dev/iommu; : >up; sleep 1000; : $mark" >out 2>err &
 	front=$!
-	for i in $(seq 300); do
+	for _ in $(seq 300); do
 		[ ! -e up ] || break
 		sleep 0.1
 	done

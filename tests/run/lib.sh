@@ -54,6 +54,7 @@ as_user() {
 		return
 	fi
 	mkdir -p "$work/node"
+	# shellcheck disable=SC2016
 	unshare --mount bash -c '
 		mount -t tmpfs -o mode=755 tmpfs "$0" && mknod -m 666 "$0/fuse" c 10 229 &&
 		mount --bind "$0/fuse" /dev/fuse &&

@@ -8,9 +8,7 @@ set -euo pipefail
 . "$SOURCE/tests/run/lib.sh"
 
 wait_for() {
-	local i
-
-	for i in $(seq 300); do
+	for _ in $(seq 300); do
 		if "$@"; then return 0; fi
 		sleep 0.1
 	done
@@ -28,7 +26,9 @@ for sig in TERM INT HUP USR1 USR2; do
 	kill -"$sig" "$front"
 	status=0
 	wait "$front" || status=$?
-	[ "$status" -eq 9 ] && [ -e got ] || die "SIG$sig: status $status"
+	if [ "$status" -ne 9 ] || [ ! -e got ]; then
+		die "SIG$sig: status $status"
+	fi
 done
 
 rm -f up

@@ -27,6 +27,7 @@ done
 expect 125 run --trace /nowhere/at/all true
 says '/nowhere/at/all'
 
+# shellcheck disable=SC2016
 expect 0 env WORD='two words' "$IOFAULT" run sh -c 'echo "$WORD|$PWD|$*"' name a 'b c'
 [ "$(cat out)" = "two words|$work|a b c" ] || die 'not what was given'
 expect 0 run sh -c 'cat <&5' 5<<<'a descriptor'
@@ -36,6 +37,7 @@ mv out without
 expect 0 "$IOFAULT" run ls /proc/self/fd
 cmp out without || die 'descriptors of ours are left open'
 
+# shellcheck disable=SC2016
 expect 0 run --device dsa --device ats-test --device dsa,share sh -c '
 	for i in 0 1 2; do test -r /dev/vfio/devices/vfio$i || exit 1; done
 	test -e /dev/iommu -a -c /dev/null -a -d /dev/shm &&
