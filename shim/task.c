@@ -63,7 +63,7 @@ u64 iof_shim_ktime_real_ns(void)
 
 unsigned long iof_shim_jiffies(void)
 {
-	return (unsigned long)(iof_shim_ktime_ns() / (NSEC_PER_SEC / HZ));
+	return (unsigned long)(iof_shim_ktime_coarse_ns() / (NSEC_PER_SEC / HZ));
 }
 
 int iof_shim_futex_wait(unsigned int *word, unsigned int value, u64 deadline_ns)
