@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * run.c - what a call costs under `iofault run`, beside the cheapest system call of the kernel's: an
- * ioctl that changes nothing, a mapping and its end, a read of an empty and of a full queue, an
- * answer, a poll, and a call that makes a descriptor (which seccomp traps). Starts itself once more
- * inside; the command is iofault beside the build's bench/, or $IOFAULT. No limit is promised: who
- * needs speed links the library.
+ * run.c - what a call costs under `iofault run`, beside the cheapest system call of the kernel's:
+ * an ioctl that changes nothing, a mapping and its end, a read of an empty queue, a poll, a whole
+ * fault, and a call that makes a descriptor (which seccomp traps). Starts itself once more inside;
+ * the command is iofault beside the build's bench/, or $IOFAULT. No limit is promised: who needs
+ * speed links the library.
  */
 #include "common.h"
 
