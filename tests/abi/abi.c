@@ -4,7 +4,9 @@
  */
 #include "abi.h"
 
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 bool abi_embedded(void)
@@ -484,6 +486,13 @@ int abi_readable(int fault_fd)
 
 	assert_true(rc >= 0);
 	return !!(p.revents & POLLIN);
+}
+
+bool abi_through_fuse(int fault_fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fault_fd, &fs) && fs.f_type == FUSE_SUPER_MAGIC;
 }
 
 ssize_t abi_read_one(int fault_fd, struct iommu_hwpt_pgfault *rec)

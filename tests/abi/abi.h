@@ -104,6 +104,8 @@ int abi_get_dirty(int fd, uint32_t hwpt, uint32_t flags, uint64_t iova, uint64_t
 
 /* The fault queue. */
 int abi_readable(int fault_fd);		/* 1, 0, by poll without waiting */
+/* Whether FUSE stands between the caller and the queue, as under `iofault run`. */
+bool abi_through_fuse(int fault_fd);
 ssize_t abi_read_one(int fault_fd, struct iommu_hwpt_pgfault *rec);
 int abi_answer(int fault_fd, uint32_t cookie, uint32_t code);
 
