@@ -260,13 +260,14 @@ static void large_leaves(void **state)
 {
 	struct fixture *f = *state;
 	const size_t large = MOCK_HUGE_PAGE_SIZE;
-	unsigned char *memory = aligned_alloc(2 << 20, 2 << 20), one = 1, bits[large / STEP / 8];
+	unsigned char *memory, one = 1, bits[large / STEP / 8];
 	struct abi_mock mock;
 	int hwpt;
 	size_t i;
 
 	if (!abi_embedded())	/* where the processor's page frames are what they are */
 		skip();
+	memory = aligned_alloc(2 << 20, 2 << 20);
 	assert_non_null(memory);
 	memset(memory, 0, 2 << 20);
 	assert_ok(abi_mock(f->fd, f->ioas, MOCK_FLAGS_DEVICE_HUGE_IOVA, &mock));
