@@ -168,6 +168,7 @@ void iof_run_bar_before_bind(struct iof_run *run, unsigned int device)
 	struct bar *bar = &bars[device];
 	struct watch watch = { .run = run, .bar = bar };
 	uint32_t cmd = 0;
+	int i;
 
 	if (!is_ours(run, device))
 		return;
@@ -178,7 +179,9 @@ void iof_run_bar_before_bind(struct iof_run *run, unsigned int device)
 	if (ask(&watch, false, &cmd) != -ENODEV)
 		return;
 	bar->binding++;
-	memset(bar->map, 0, 16);
+	/* Whoever watched for the last holder may still look. */
+	for (i = 0; i < 4; i++)
+		__atomic_store_n((uint32_t *)bar->map + i, 0, __ATOMIC_RELEASE);
 }
 
 void iof_run_bar_after_bind(struct iof_run *run, unsigned int device, bool bound)

@@ -147,8 +147,9 @@ static void threads_lose_their_descriptors(void **state)
 			assert_int_equal(pthread_create(&members[i].thread, NULL, run_member,
 							&members[i]), 0);
 		}
+		/* The others may have destroyed the device. */
 		for (unsigned int i = 0; i < 200; i++)
-			bed_trigger(&crowd.bed, i);
+			abi_trigger(crowd.bed.fd, crowd.bed.mock.idev, 0, i, 1, IOVA + i * PAGE);
 		/* A number that is closed must not become another file's: it is replaced. */
 		dup3(null, round % 2 ? crowd.bed.fd : crowd.bed.ffd, O_CLOEXEC);
 		for (int i = 0; i < 20; i++)

@@ -24,11 +24,12 @@ forbidden() {
 # shellcheck disable=SC2016
 forbidden 'modprobe fuse' unshare --mount sh -c '
 	mount -t tmpfs tmpfs /dev && mkdir /dev/shm && : >/dev/null && exec "$@"' sh "$IOFAULT"
-# shellcheck disable=SC2016
-forbidden 'chmod 666 /dev/fuse' unshare --mount sh -c '
-	mount -t tmpfs -o mode=755 tmpfs /mnt && mknod -m 600 /mnt/fuse c 10 229 &&
-	mount --bind /mnt/fuse /dev/fuse && exec setpriv --reuid 65534 --clear-groups "$@"' sh "$IOFAULT"
 if user_can; then
+	# shellcheck disable=SC2016
+	forbidden 'chmod 666 /dev/fuse' unshare --mount sh -c '
+		mount -t tmpfs -o mode=755 tmpfs /mnt && mknod -m 600 /mnt/fuse c 10 229 &&
+		mount --bind /mnt/fuse /dev/fuse &&
+		exec setpriv --reuid 65534 --clear-groups "$@"' sh "$IOFAULT"
 	# shellcheck disable=SC2016
 	forbidden 'user.max_user_namespaces' unshare --mount --user --map-root-user sh -c '
 		echo 0 >/proc/sys/user/max_user_namespaces &&
