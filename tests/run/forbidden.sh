@@ -24,7 +24,8 @@ forbidden() {
 # shellcheck disable=SC2016
 forbidden 'modprobe fuse' unshare --mount sh -c '
 	mount -t tmpfs tmpfs /dev && mkdir /dev/shm && : >/dev/null && exec "$@"' sh "$IOFAULT"
-if user_can; then
+# ThreadSanitizer has a thread in the process, which then gets no user namespace.
+if user_can && ! grep -q __tsan_init "$IOFAULT"; then
 	# shellcheck disable=SC2016
 	forbidden 'chmod 666 /dev/fuse' unshare --mount sh -c '
 		mount -t tmpfs -o mode=755 tmpfs /mnt && mknod -m 600 /mnt/fuse c 10 229 &&
