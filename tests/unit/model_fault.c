@@ -58,6 +58,18 @@ static void wait_requests(struct bed *bed, u64 n)
 	assert_int_equal(stats.page_requests, n);
 }
 
+/* A request is counted before it is reported: who switches page tables waits for the report. */
+static void wait_queued(struct bed *bed, u64 n)
+{
+	char text[512], wanted[32];
+
+	snprintf(wanted, sizeof(wanted), "queued:\t%llu\n", (unsigned long long)n);
+	do {
+		sched_yield();
+		assert_true(iof_sys_fdinfo(bed->fault_fd, text, sizeof(text)) > 0);
+	} while (!strstr(text, wanted));
+}
+
 /*
  * The whole way: two faults with what a handler needs to know, the page entered, no invalidation.
  */
@@ -543,7 +555,7 @@ static void replace_with_faults(void **state)
 
 		bed_submit(bed, &desc, i);
 	}
-	wait_requests(bed, 2);
+	wait_queued(bed, 2);
 	bed_map_range(bed, SRC, FIRST, 6);
 	assert_int_equal(env_replace(bed->idev, BED_PASID, other), other);
 	for (i = 0; i < 6; i++) {
