@@ -7,7 +7,7 @@
  */
 #include "private.h"
 
-int iof_vfio_get_info(struct iof_vfio_device *vdev, struct vfio_device_info __user *arg)
+int iof_vfio_get_info(struct iof_vfio_device *vdev, void __user *arg)
 {
 	const size_t min = offsetofend(struct vfio_device_info, num_irqs);
 	struct vfio_device_info info = {};
@@ -22,7 +22,7 @@ int iof_vfio_get_info(struct iof_vfio_device *vdev, struct vfio_device_info __us
 	return copy_to_user(arg, &info, min_t(size_t, info.argsz, sizeof(info))) ? -EFAULT : 0;
 }
 
-int iof_vfio_get_region_info(struct iof_vfio_device *vdev, struct vfio_region_info __user *arg)
+int iof_vfio_get_region_info(struct iof_vfio_device *vdev, void __user *arg)
 {
 	const size_t min = offsetofend(struct vfio_region_info, offset);
 	const struct iof_vfio_region *region;
@@ -40,7 +40,7 @@ int iof_vfio_get_region_info(struct iof_vfio_device *vdev, struct vfio_region_in
 	return copy_to_user(arg, &info, min) ? -EFAULT : 0;
 }
 
-int iof_vfio_get_irq_info(struct iof_vfio_device *vdev, struct vfio_irq_info __user *arg)
+int iof_vfio_get_irq_info(struct iof_vfio_device *vdev, void __user *arg)
 {
 	const size_t min = offsetofend(struct vfio_irq_info, count);
 	struct vfio_irq_info info;
@@ -111,7 +111,7 @@ static int irq_set_fd(struct iof_vfio_device *vdev, u32 index, int fd)
 	return 0;
 }
 
-int iof_vfio_set_irqs(struct iof_vfio_device *vdev, struct vfio_irq_set __user *arg)
+int iof_vfio_set_irqs(struct iof_vfio_device *vdev, void __user *arg)
 {
 	const size_t min = offsetofend(struct vfio_irq_set, count);
 	struct vfio_irq_set set;
@@ -147,9 +147,9 @@ int iof_vfio_set_irqs(struct iof_vfio_device *vdev, struct vfio_irq_set __user *
 	}
 	if (set.argsz - min < set.count * each || (each && !set.count))
 		return -EINVAL;
-	if (each == sizeof(fd) && copy_from_user(&fd, arg->data, sizeof(fd)))
+	if (each == sizeof(fd) && copy_from_user(&fd, arg + min, sizeof(fd)))
 		return -EFAULT;
-	if (each == sizeof(fire) && copy_from_user(&fire, arg->data, sizeof(fire)))
+	if (each == sizeof(fire) && copy_from_user(&fire, arg + min, sizeof(fire)))
 		return -EFAULT;
 
 	mutex_lock(&vdev->irq_mutex);

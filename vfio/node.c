@@ -7,7 +7,8 @@
  * vf->owner, which turns true once and stays; release runs when no call is in the file any more, so
  * the owner's calls need no lock against the unbind. Closing resets the device first, so that
  * nothing of it waits for an answer, then detaches every PASID that was attached through this
- * descriptor, then unbinds.
+ * descriptor, then unbinds. A user's pointer may have any alignment, so it never gets a structure's
+ * type.
  */
 #include "private.h"
 
@@ -31,16 +32,16 @@ static struct iof_device *bind_to(struct iof_vfio_device *vdev, int iommufd)
 	return idev;
 }
 
-static int vfio_bind(struct iof_vfio_file *vf, u32 __user *arg)
+static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 {
 	const size_t min = offsetofend(struct vfio_device_bind_iommufd, out_devid);
 	struct vfio_device_bind_iommufd bind;
 	struct iof_vfio_device *vdev = vf->vdev;
 	struct iof_device *idev;
-	u32 argsz;
+	u32 argsz, id;
 	int rc;
 
-	if (get_user(argsz, arg))
+	if (get_user(argsz, (u32 __user *)arg))
 		return -EFAULT;
 	if (argsz < min)
 		return -EINVAL;
@@ -57,8 +58,9 @@ static int vfio_bind(struct iof_vfio_file *vf, u32 __user *arg)
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
 	/* Until the caller knows the id nobody owns the device, and nobody else can bind it. */
-	if (put_user(iof_device_id(idev),
-		     &((struct vfio_device_bind_iommufd __user *)arg)->out_devid)) {
+	id = iof_device_id(idev);
+	if (copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid), &id,
+			 sizeof(id))) {
 		mutex_lock(&vdev->lock);
 		iof_device_unbind(idev);
 		vdev->idev = NULL;
@@ -95,7 +97,7 @@ static void detach_pasid(struct iof_vfio_device *vdev, u32 pasid)
 	mutex_unlock(&vdev->lock);
 }
 
-static int vfio_attach(struct iof_vfio_file *vf, struct vfio_device_attach_iommufd_pt __user *arg)
+static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
 {
 	size_t min = offsetofend(struct vfio_device_attach_iommufd_pt, pt_id);
 	struct vfio_device_attach_iommufd_pt attach = {};
@@ -131,13 +133,14 @@ static int vfio_attach(struct iof_vfio_file *vf, struct vfio_device_attach_iommu
 			xa_erase(&vdev->pasids, pasid);
 	}
 	mutex_unlock(&vdev->lock);
-	if (rc || !put_user(attach.pt_id, &arg->pt_id))
+	if (rc || !copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id),
+				&attach.pt_id, sizeof(attach.pt_id)))
 		return rc;
 	detach_pasid(vdev, pasid);
 	return -EFAULT;
 }
 
-static int vfio_detach(struct iof_vfio_file *vf, struct vfio_device_detach_iommufd_pt __user *arg)
+static int vfio_detach(struct iof_vfio_file *vf, void __user *arg)
 {
 	size_t min = offsetofend(struct vfio_device_detach_iommufd_pt, flags);
 	struct vfio_device_detach_iommufd_pt detach = {};
@@ -162,7 +165,7 @@ static int vfio_detach(struct iof_vfio_file *vf, struct vfio_device_detach_iommu
 	return 0;
 }
 
-static int vfio_sva(struct iof_vfio_file *vf, struct iof_vfio_device_sva __user *arg, bool bind)
+static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 {
 	struct iof_vfio_device *vdev = vf->vdev;
 	struct iof_vfio_device_sva sva;

@@ -30,10 +30,10 @@ struct iof_vfio_file {
 };
 
 /* info.c */
-int iof_vfio_get_info(struct iof_vfio_device *vdev, struct vfio_device_info __user *arg);
-int iof_vfio_get_region_info(struct iof_vfio_device *vdev, struct vfio_region_info __user *arg);
-int iof_vfio_get_irq_info(struct iof_vfio_device *vdev, struct vfio_irq_info __user *arg);
-int iof_vfio_set_irqs(struct iof_vfio_device *vdev, struct vfio_irq_set __user *arg);
+int iof_vfio_get_info(struct iof_vfio_device *vdev, void __user *arg);
+int iof_vfio_get_region_info(struct iof_vfio_device *vdev, void __user *arg);
+int iof_vfio_get_irq_info(struct iof_vfio_device *vdev, void __user *arg);
+int iof_vfio_set_irqs(struct iof_vfio_device *vdev, void __user *arg);
 void iof_vfio_irqs_init(struct iof_vfio_device *vdev);
 void iof_vfio_irqs_disable(struct iof_vfio_device *vdev);
 

@@ -6,6 +6,7 @@
 
 #include <linux/magic.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -573,4 +574,21 @@ int abi_attach_pasid(int dev_fd, uint32_t pasid, uint32_t pt)
 int abi_detach_pasid(int dev_fd, uint32_t pasid)
 {
 	return detach(dev_fd, VFIO_DEVICE_DETACH_PASID, pasid);
+}
+
+/* ---- memory that a program must not name ---- */
+
+const uint64_t abi_nowhere[ABI_NR_NOWHERE] = {
+	0, 1, 8, 4095, 0x7fffffffe000, 0x7ffffffff000, 0x800000000000, 0x8000000000000000,
+	0xffff800000000000, 0xffff888000000000, 0xffffc90000000000, 0xffffffff81000000,
+	0xffffffffc0000000, 0xffffffffff600000, 0xfffffffffffff000, 0xfffffffffffffff8,
+	0xffffffffffffffff,
+};
+
+char *abi_pages(size_t n)
+{
+	char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(p != MAP_FAILED);
+	return p;
 }

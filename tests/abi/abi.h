@@ -119,4 +119,10 @@ int abi_detach(int dev_fd);
 int abi_attach_pasid(int dev_fd, uint32_t pasid, uint32_t pt);	/* the HWPT in force */
 int abi_detach_pasid(int dev_fd, uint32_t pasid);
 
+/* Addresses at which no program has memory. */
+#define ABI_NR_NOWHERE 17
+extern const uint64_t abi_nowhere[ABI_NR_NOWHERE];
+/* @n pages of zeroes, which the caller unmaps. */
+char *abi_pages(size_t n);
+
 #endif

@@ -22,14 +22,6 @@ struct fix {
 	char *fixed;
 };
 
-static char *pages(size_t n)
-{
-	char *p = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_true(p != MAP_FAILED);
-	return p;
-}
-
 static int setup(void **state)
 {
 	static struct fix fix;
@@ -48,9 +40,9 @@ static int setup(void **state)
 	assert_id((int)f->parent);
 	assert_id((int)f->nested);
 	assert_ok(abi_mock_replace(f->fd, &f->mock, f->hwpt));
-	f->edge = pages(2);
+	f->edge = abi_pages(2);
 	assert_int_equal(mprotect(f->edge + PAGE, PAGE, PROT_NONE), 0);
-	f->fixed = pages(1);
+	f->fixed = abi_pages(1);
 	return 0;
 }
 
@@ -238,22 +230,15 @@ _Static_assert(sizeof(commands) / sizeof(commands[0]) == 16, "FOR_EACH");
 
 /* ---- addresses that are none ---- */
 
-static const uint64_t nowhere[] = {
-	0, 1, 8, 4095, 0x7fffffffe000, 0x7ffffffff000, 0x800000000000, 0x8000000000000000,
-	0xffff800000000000, 0xffff888000000000, 0xffffc90000000000, 0xffffffff81000000,
-	0xffffffffc0000000, 0xffffffffff600000, 0xfffffffffffff000, 0xfffffffffffffff8,
-	0xffffffffffffffff,
-};
-#define NR_NOWHERE (sizeof(nowhere) / sizeof(nowhere[0]))
-
 static void structs_are_nowhere(void **state)
 {
 	struct fix *f = *state;
 	int id = next_id(f);
 
 	FOR_EACH(c) {
-		for (size_t i = 0; i < NR_NOWHERE; i++)
-			expect(c, "nowhere", iof_ioctl(f->fd, c->nr, (void *)nowhere[i]), -EFAULT);
+		for (size_t i = 0; i < ABI_NR_NOWHERE; i++)
+			expect(c, "nowhere", iof_ioctl(f->fd, c->nr, (void *)abi_nowhere[i]),
+			       -EFAULT);
 		expect(c, "unmapped", iof_ioctl(f->fd, c->nr, f->edge + PAGE), -EFAULT);
 	}
 	assert_int_equal(next_id(f), id);
@@ -358,8 +343,8 @@ static void each_pointer(const struct fix *f, unsigned long nr, const void *cmd,
 	union any a;
 	int got;
 
-	for (size_t i = 0; i <= NR_NOWHERE; i++) {
-		uint64_t bad = i < NR_NOWHERE ? nowhere[i] : (uintptr_t)f->edge + PAGE - 3;
+	for (size_t i = 0; i <= ABI_NR_NOWHERE; i++) {
+		uint64_t bad = i < ABI_NR_NOWHERE ? abi_nowhere[i] : (uintptr_t)f->edge + PAGE - 3;
 
 		memset(&a, 0, sizeof(a));
 		memcpy(&a, cmd, *(const uint32_t *)cmd);
@@ -408,8 +393,8 @@ static void arrays_and_blobs_are_nowhere(void **state)
 	if (abi_ours())
 		each_pointer(f, IOMMU_TEST_CMD, &stats,
 			     offsetof(struct iommu_test_cmd, iof_stats.uptr), -EFAULT, -EFAULT);
-	for (size_t i = 0; i < NR_NOWHERE; i++) {
-		bad = nowhere[i];
+	for (size_t i = 0; i < ABI_NR_NOWHERE; i++) {
+		bad = abi_nowhere[i];
 		check.check_map.uptr = bad;
 		assert_true(iof_ioctl(f->fd, IOMMU_TEST_CMD, &check) < 0);
 	}
@@ -421,8 +406,8 @@ static void memory_to_map_is_nowhere(void **state)
 {
 	struct fix *f = *state;
 
-	for (size_t i = 0; i < NR_NOWHERE; i++)
-		assert_true(abi_map(f->fd, f->ioas, (void *)(nowhere[i] & ~(PAGE - 1)), PAGE,
+	for (size_t i = 0; i < ABI_NR_NOWHERE; i++)
+		assert_true(abi_map(f->fd, f->ioas, (void *)(abi_nowhere[i] & ~(PAGE - 1)), PAGE,
 				    IOVA) < 0);
 	assert_err(abi_map(f->fd, f->ioas, f->edge, 2 * PAGE, IOVA), EFAULT);
 	assert_int_equal(mprotect(f->fixed, PAGE, PROT_READ), 0);
@@ -447,8 +432,8 @@ static void reads_go_nowhere(void **state)
 
 	trigger(f, 1);
 	trigger(f, 2);
-	for (size_t i = 0; i < NR_NOWHERE; i++)
-		assert_err((int)iof_read(f->ffd, (void *)nowhere[i], size), EFAULT);
+	for (size_t i = 0; i < ABI_NR_NOWHERE; i++)
+		assert_err((int)iof_read(f->ffd, (void *)abi_nowhere[i], size), EFAULT);
 	assert_err((int)iof_read(f->ffd, f->edge + PAGE, size), EFAULT);
 	for (size_t there = 1; there < size; there++)
 		assert_err((int)iof_read(f->ffd, f->edge + PAGE - there, size), EFAULT);
@@ -480,8 +465,8 @@ static void answers_come_from_nowhere(void **state)
 		assert_int_equal(abi_read_one(f->ffd, &rec), sizeof(rec));
 		resp[i].cookie = rec.cookie;
 	}
-	for (size_t i = 0; i < NR_NOWHERE; i++)
-		assert_err((int)iof_write(f->ffd, (void *)nowhere[i], size), EFAULT);
+	for (size_t i = 0; i < ABI_NR_NOWHERE; i++)
+		assert_err((int)iof_write(f->ffd, (void *)abi_nowhere[i], size), EFAULT);
 	for (size_t there = 1; there < size; there++) {
 		memcpy(f->edge + PAGE - there, resp, there);
 		assert_err((int)iof_write(f->ffd, f->edge + PAGE - there, size), EFAULT);
