@@ -22,12 +22,15 @@ struct fix {
 	char *fixed;			/* a page that can only be read */
 };
 
+/* Those that vfio.c asks for too. */
+static const struct iof_dsa_config dsa[] = { { .queue_depth = 4 }, { .share_group = 1 } };
+
 static int setup(void **state)
 {
 	static struct fix f;
 
 	*state = &f;
-	f.world = abi_world((struct iof_dsa_config[2]){ { .queue_depth = 4 }, { 0 } }, 2);
+	f.world = abi_world(dsa, 2);
 	f.fd = abi_iommu(f.world);
 	f.ioas = abi_ioas(f.fd);
 	f.dev = abi_vfio(f.world, 0);
