@@ -71,7 +71,7 @@ vm-bench: deps                  ## what a fault costs in the kernel, counted in 
 	@ninja -C build/bench -j $(JOBS)
 	@scripts/vm bench --build build/bench $(ARGS)
 
-conformance: all                ## Linux's own tests of iommufd, unmodified, on the module in a guest
+conformance: all                ## Linux's own tests of iommufd, unmodified, on the module and under `iofault run`
 	@scripts/conformance --build $(BUILD) $(ARGS)
 
 install: all                    ## install library, headers, command, man page (PREFIX, DESTDIR)
