@@ -68,9 +68,9 @@ union any {
 	struct vfio_region_info region;
 	struct vfio_irq_info irq;
 	struct {
-		struct vfio_irq_set set;
+		uint32_t argsz, flags, index, start, count;
 		int32_t fd;
-	} irqs;
+	} irqs;			/* struct vfio_irq_set and its data */
 	char bytes[64];
 };
 
@@ -119,8 +119,8 @@ static void fill_nothing(const struct fix *f, union any *a)
 
 static void fill_irqs(const struct fix *f, union any *a)
 {
-	a->irqs.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
-	a->irqs.set.count = 1;
+	a->irqs.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	a->irqs.count = 1;
 	a->irqs.fd = f->event;
 }
 
