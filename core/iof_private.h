@@ -602,24 +602,26 @@ struct iof_fault_page {
 struct iof_fault_group {
 	/* What taking, answering and sweeping touch comes first, and is one cache line. */
 	union {
-		/* partial hash bucket, parked list, then the sink's inbox */
-		struct list_head node;
 		struct llist_node free;	/* core->returned, core->spare */
+		struct {
+			/* partial hash bucket, parked list, then the sink's inbox */
+			struct list_head node;
+			struct list_head open_node;	/* attach->open; the sink's lock */
+			u32 cookie;	/* 0 while not delivered to a reader; the queue's lock */
+			u32 dev_id;	/* as readers get it: the attachment's at delivery */
+		};
+		struct work_struct work;	/* SVA, from the delivery until it is worked on */
 	};
-	struct list_head open_node;	/* attach->open; the sink's lock */
 	struct iof_hwdev *dev;
 	struct iof_attach *attach;	/* NULL while collecting */
-	u32 cookie;			/* 0 while not delivered to a reader; the queue's lock */
 	/* credits held: pages counted, last included once it came */
 	u32 nr_pages;
-	u32 dev_id;			/* as readers get it: the attachment's at delivery */
 	/* pages were lost or dropped: the last one is answered INVALID */
 	bool broken;
 
 	struct iof_page_req req;	/* the last page, as the driver sent it */
 	/* struct iof_fault_page, all but the last, in arrival order */
 	struct list_head pages;
-	struct work_struct work;	/* SVA only */
 } ____cacheline_aligned_in_smp;
 
 /* The PASID whose attachment a request goes to. */

@@ -49,6 +49,7 @@ static void resolve_work(struct work_struct *work)
 	struct iof_sva *sva = g->attach->sva;
 	enum iof_why why = READ_ONCE(sva->swept);
 
+	g->cookie = 0;			/* where the work item was; readers never get this group */
 	if (why) {
 		iof_iopf_count_swept(g);
 		iof_iopf_respond(g, IOF_PAGE_INVALID, why);

@@ -23,6 +23,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/eventfd.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
@@ -62,7 +63,7 @@ struct iof_shim_ready {
 
 struct slot {
 	struct file *file;
-	struct iof_shim_ready *ready;	/* from get_unused_fd() until fd_install() */
+	struct iof_shim_ready *ready;	/* atomic; from get_unused_fd() until fd_install() */
 };
 
 static struct slot *chunks[MAX_CHUNKS];
@@ -114,6 +115,13 @@ bool iof_shim_is_our_fd(int fd)
 	struct slot *slot = fd < 0 ? NULL : find_slot((unsigned int)fd);
 
 	return slot && __atomic_load_n(&slot->file, __ATOMIC_RELAXED);
+}
+
+static bool is_reserved(int fd)
+{
+	struct slot *slot = fd < 0 ? NULL : find_slot((unsigned int)fd);
+
+	return slot && __atomic_load_n(&slot->ready, __ATOMIC_RELAXED);
 }
 
 /* ---- readiness ---- */
@@ -384,7 +392,7 @@ int iof_shim_get_unused_fd(unsigned int flags)
 	ready->fd = fd;
 	if (unlikely(__atomic_load_n(&slot->file, __ATOMIC_RELAXED)))
 		drop_stale(slot);
-	slot->ready = ready;
+	__atomic_store_n(&slot->ready, ready, __ATOMIC_RELAXED);
 	return fd;
 }
 
@@ -393,7 +401,7 @@ void iof_shim_put_unused_fd(unsigned int fd)
 	struct slot *slot = find_slot(fd);
 	struct iof_shim_ready *ready = slot->ready;
 
-	slot->ready = NULL;
+	__atomic_store_n(&slot->ready, NULL, __ATOMIC_RELAXED);
 	close((int)fd);
 	ready_put(ready);
 }
@@ -404,7 +412,7 @@ void iof_shim_fd_install(unsigned int fd, struct file *file)
 	struct iof_shim_ready *ready = slot->ready;
 
 	BUG_ON(!ready || __atomic_load_n(&slot->file, __ATOMIC_RELAXED));
-	slot->ready = NULL;
+	__atomic_store_n(&slot->ready, NULL, __ATOMIC_RELAXED);
 	WARN_ON(file->iof_ready);
 	ready->file = file;
 	__atomic_store_n(&file->iof_ready, ready, __ATOMIC_RELEASE);
@@ -606,7 +614,9 @@ struct eventfd_ctx *iof_shim_eventfd_get(int fd)
 	iof_shim_scnprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (readlink(path, target, sizeof(target) - 1) < 0)
 		return ERR_PTR(-EBADF);
-	/* our own descriptors are eventfds only underneath */
+	/* our own descriptors are eventfds only underneath, and numbers that are reserved nobody's */
+	if (is_reserved(fd))
+		return ERR_PTR(-EBADF);
 	if (strcmp(target, "anon_inode:[eventfd]") || iof_shim_is_our_fd(fd))
 		return ERR_PTR(-EINVAL);
 	ctx = kmalloc(sizeof(*ctx), GFP_KERNEL);

@@ -5,6 +5,8 @@
 #ifndef IOF_SHIM_INTERNAL_H
 #define IOF_SHIM_INTERNAL_H
 
+#include <string.h>
+
 #include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
@@ -27,6 +29,17 @@ static inline bool iof_shim_should_fail(enum iof_fail_kind kind)
 extern struct iof_live iof_shim_alive;
 #define iof_shim_count(field, n) \
 	__atomic_fetch_add(&iof_shim_alive.field, (long)(n), __ATOMIC_RELAXED)
+
+/* What the kmalloc family and the caches stand on. Whether an allocation may succeed at all. */
+bool iof_shim_may_allocate(gfp_t gfp);
+void *iof_shim_allocate(size_t size, size_t align, gfp_t gfp);
+void iof_shim_deallocate(void *p);
+
+/* What is freed reads like this; of a large object only the beginning. */
+static inline void iof_shim_poison(void *p, size_t size)
+{
+	memset(p, 0x6b, min_t(size_t, size, 4096));
+}
 
 /* Raw copies of memory that may be gone: bytes not copied. The fix-up must be installed. */
 size_t iof_shim_raw_copy(void *dst, const void *src, size_t n);

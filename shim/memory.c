@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.c - kernel memory: the kmalloc family, caches, and whole pages, over libc's allocator.
+ * memory.c - kernel memory: the kmalloc family and whole pages, over libc's allocator.
  *
  * Every object is an allocation of its own, so sanitizers see its borders; in builds with checks
  * the memory is poisoned when freed and live objects are counted. An allocation fails when a test
@@ -19,22 +19,22 @@
 #include <linux/spinlock.h>
 #include "internal.h"
 
-#define POISON 0x6b
-#define POISON_MAX 4096		/* of a large object only the beginning is poisoned */
-
 bool iof_shim_atomic_allocs_fail(void);
 
-static void *allocate(size_t size, size_t align, gfp_t gfp)
+bool iof_shim_may_allocate(gfp_t gfp)
 {
-	void *p;
-
 	if (gfp & __GFP_DIRECT_RECLAIM)
 		iof_shim_sleep_check();
 	if (iof_shim_should_fail(IOF_FAIL_ALLOC) && !(gfp & __GFP_NOFAIL))
-		return NULL;
-	if (!(gfp & __GFP_DIRECT_RECLAIM) && unlikely(iof_shim_atomic_allocs_fail()))
-		return NULL;
-	if (unlikely(size > (size_t)PTRDIFF_MAX))
+		return false;
+	return gfp & __GFP_DIRECT_RECLAIM || likely(!iof_shim_atomic_allocs_fail());
+}
+
+void *iof_shim_allocate(size_t size, size_t align, gfp_t gfp)
+{
+	void *p;
+
+	if (!iof_shim_may_allocate(gfp) || unlikely(size > (size_t)PTRDIFF_MAX))
 		return NULL;
 	if (align <= _Alignof(max_align_t)) {
 		p = gfp & __GFP_ZERO ? calloc(1, size) : malloc(size);
@@ -50,7 +50,7 @@ static void *allocate(size_t size, size_t align, gfp_t gfp)
 	return p;
 }
 
-static void release(void *p)
+void iof_shim_deallocate(void *p)
 {
 	if (IOF_SHIM_CHECKS) {
 		size_t size = malloc_usable_size(p);
@@ -59,7 +59,7 @@ static void release(void *p)
 		iof_shim_count(bytes, -(long)size);
 		/* valgrind and ASan do it better; the usable size is theirs to say */
 		if (!IOF_SHIM_ASAN && !IOF_SHIM_TSAN)
-			memset(p, POISON, min_t(size_t, size, POISON_MAX));
+			iof_shim_poison(p, size);
 	}
 	free(p);
 }
@@ -81,7 +81,7 @@ void *iof_shim_kmalloc(size_t size, gfp_t gfp)
 		return ZERO_SIZE_PTR;
 	if (unlikely(size > KMALLOC_MAX_SIZE))
 		return NULL;
-	return allocate(size, natural_align(size), gfp);
+	return iof_shim_allocate(size, natural_align(size), gfp);
 }
 
 void *iof_shim_kvmalloc(size_t size, gfp_t gfp)
@@ -90,7 +90,7 @@ void *iof_shim_kvmalloc(size_t size, gfp_t gfp)
 		return ZERO_SIZE_PTR;
 	if (unlikely(size > INT_MAX))
 		return NULL;
-	return allocate(size, natural_align(size), gfp);
+	return iof_shim_allocate(size, natural_align(size), gfp);
 }
 
 void *iof_shim_krealloc(const void *old, size_t size, gfp_t gfp)
@@ -117,7 +117,7 @@ void *iof_shim_krealloc(const void *old, size_t size, gfp_t gfp)
 void iof_shim_kfree(const void *p)
 {
 	if (!ZERO_OR_NULL_PTR(p))
-		release((void *)p);
+		iof_shim_deallocate((void *)p);
 }
 
 size_t iof_shim_ksize(const void *p)
@@ -139,65 +139,6 @@ char *iof_shim_kstrdup(const char *s, gfp_t gfp)
 	return s ? iof_shim_kmemdup(s, strlen(s) + 1, gfp) : NULL;
 }
 
-/* ---- caches ---- */
-
-struct kmem_cache {
-	const char *name;
-	size_t size;
-	size_t align;
-	void (*ctor)(void *object);
-	long live;
-};
-
-struct kmem_cache *iof_shim_cache_create(const char *name, size_t size, size_t align,
-					 unsigned int flags, void (*ctor)(void *))
-{
-	struct kmem_cache *cache = iof_shim_kmalloc(sizeof(*cache), GFP_KERNEL);
-
-	if (!cache)
-		return NULL;
-	if (flags & SLAB_HWCACHE_ALIGN && size > 32)
-		align = max_t(size_t, align, 64);
-	*cache = (struct kmem_cache){ .name = name, .size = size, .align = max_t(size_t, align, 8),
-				      .ctor = ctor };
-	return cache;
-}
-
-void *iof_shim_cache_alloc(struct kmem_cache *cache, gfp_t gfp)
-{
-	void *object = allocate(cache->size, cache->align, gfp);
-
-	if (!object)
-		return NULL;
-	if (cache->ctor)
-		cache->ctor(object);
-	if (IOF_SHIM_CHECKS)
-		__atomic_fetch_add(&cache->live, 1, __ATOMIC_RELAXED);
-	return object;
-}
-
-void iof_shim_cache_free(struct kmem_cache *cache, void *object)
-{
-	if (!object)
-		return;
-	if (IOF_SHIM_CHECKS &&
-	    __atomic_fetch_sub(&cache->live, 1, __ATOMIC_RELAXED) <= 0)
-		iof_shim_complain("cache %s: more objects freed than allocated", cache->name);
-	release(object);
-}
-
-void iof_shim_cache_destroy(struct kmem_cache *cache)
-{
-	long live;
-
-	if (!cache)
-		return;
-	live = __atomic_load_n(&cache->live, __ATOMIC_RELAXED);
-	if (IOF_SHIM_CHECKS && live)
-		iof_shim_complain("cache %s destroyed with %ld objects in use", cache->name, live);
-	iof_shim_kfree(cache);
-}
-
 /* ---- pages ---- */
 
 unsigned long iof_shim_get_pages(gfp_t gfp, unsigned int order)
@@ -206,7 +147,7 @@ unsigned long iof_shim_get_pages(gfp_t gfp, unsigned int order)
 
 	if (order > 10)
 		return 0;
-	p = allocate(PAGE_SIZE << order, PAGE_SIZE << order, gfp);
+	p = iof_shim_allocate(PAGE_SIZE << order, PAGE_SIZE << order, gfp);
 	if (p)
 		iof_shim_count(pages, 1L << order);
 	return (unsigned long)p;
@@ -217,7 +158,7 @@ void iof_shim_free_pages(unsigned long addr, unsigned int order)
 	if (!addr)
 		return;
 	iof_shim_count(pages, -(1L << order));
-	release((void *)addr);
+	iof_shim_deallocate((void *)addr);
 }
 
 struct page *iof_shim_alloc_pages(gfp_t gfp, unsigned int order)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>

@@ -17,14 +17,12 @@ void iof_shim_fput(struct file *file);
 int iof_shim_get_unused_fd(unsigned int flags);
 void iof_shim_put_unused_fd(unsigned int fd);
 void iof_shim_fd_install(unsigned int fd, struct file *file);
-int iof_shim_close_fd(unsigned int fd);
 
 #define fget(fd) iof_shim_fget(fd)
 #define fput(file) iof_shim_fput(file)
 #define get_unused_fd_flags(flags) iof_shim_get_unused_fd(flags)
 #define put_unused_fd(fd) iof_shim_put_unused_fd((unsigned int)(fd))
 #define fd_install(fd, file) iof_shim_fd_install((unsigned int)(fd), file)
-#define close_fd(fd) iof_shim_close_fd((unsigned int)(fd))
 
 #define fd_file(f) ((struct file *)(f).word)
 #define fd_empty(f) ((f).word == 0)

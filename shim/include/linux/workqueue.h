@@ -20,8 +20,9 @@ struct work_struct {
 	struct list_head entry;
 	work_func_t func;
 	struct workqueue_struct *wq;	/* where it is, or was last, queued */
-	bool pending;
-	unsigned long seq;		/* which queueing this is, for flush */
+	/* As small as the kernel's: records that exist by the million have one inside. */
+	u64 pending : 1;
+	u64 seq : 63;			/* which queueing this is, for flush */
 };
 
 #define WQ_UNBOUND (1 << 1)
