@@ -723,9 +723,10 @@ static void sva_follows_the_processs_memory(void **state)
 	assert_int_equal(sva_fault(f, read | write, page), IOF_PAGE_INVALID);
 	assert_ok(mprotect(page, 4096, PROT_READ | PROT_WRITE));
 	assert_int_equal(sva_fault(f, read | write, page), IOF_PAGE_SUCCESS);
-	assert_ok(munmap(page, 4096));
+	assert_ok(mprotect(page, 4096, PROT_NONE));
 	assert_int_equal(sva_fault(f, read, page), IOF_PAGE_INVALID);
 	assert_ok(iof_device_sva_unbind(f->i_alone, 1));
+	assert_ok(munmap(page, 4096));
 	/* Nobody listens any more. */
 	assert_err(fake_fault(&f->alone, 1, 1, 0x1000), EINVAL);
 	assert_int_equal(fake_take_answer(&f->alone, 0x1000), IOF_PAGE_INVALID);

@@ -201,7 +201,7 @@ static void e20_failed_copy_puts_groups_back_and_wakes(void **state)
 	struct way w;
 
 	way_open(&w, state, 8);
-	munmap(mem + 4096, 4096);
+	mprotect(mem + 4096, 4096, PROT_NONE);
 	assert_ok(fake_fault(&w.dev, 0, 1, 0x1000));
 	assert_ok(fake_fault(&w.dev, 0, 2, 0x2000));
 	assert_ok(fake_fault(&w.dev, 0, 3, 0x3000));
@@ -219,7 +219,7 @@ static void e20_failed_copy_puts_groups_back_and_wakes(void **state)
 	assert_ok(env_answer(w.q, first.cookie, 0));
 	assert_ok(env_answer(w.q, rec[1].cookie, 0));
 	assert_ok(env_answer(w.q, rec[0].cookie, 0));
-	munmap(mem, 4096);
+	munmap(mem, 8192);
 	way_close(&w);
 }
 

@@ -83,7 +83,7 @@ static void unreadable_structs(void **state)
 	size_t i;
 
 	assert_true(pages != MAP_FAILED);
-	assert_ok(munmap(pages + PAGE_SIZE, PAGE_SIZE));
+	assert_ok(mprotect(pages + PAGE_SIZE, PAGE_SIZE, PROT_NONE));
 	for (i = 0; i < ARRAY_SIZE(known); i++) {
 		u32 *size = (u32 *)(pages + PAGE_SIZE - 4);
 
@@ -94,7 +94,7 @@ static void unreadable_structs(void **state)
 		*size = known[i].min - 1;
 		assert_err(env_ioctl(env->fd, known[i].cmd, size), EINVAL);
 	}
-	assert_ok(munmap(pages, PAGE_SIZE));
+	assert_ok(munmap(pages, 2 * PAGE_SIZE));
 }
 
 static void replies_stay_within_the_callers_size(void **state)

@@ -647,7 +647,7 @@ static void bad_memory(void **state)
 
 	assert_true(p != MAP_FAILED);
 	assert_int_equal(mprotect(p + PAGE_SIZE, PAGE_SIZE, PROT_READ), 0);
-	assert_int_equal(munmap(p + 3 * PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(mprotect(p + 3 * PAGE_SIZE, PAGE_SIZE, PROT_NONE), 0);
 	iof_shim_set_capable(CAP_IPC_LOCK, 0);
 	before = locked_by_user();
 	assert_int_equal(iof_map_add_domain(&f->map, &f->a.domain), 0);
@@ -664,7 +664,7 @@ static void bad_memory(void **state)
 	assert_int_equal(map_at(f, (void *)(1ul << 62), 1ul << 61, 1ul << 50), 0);
 	assert_int_equal(iof_map_add_domain(&f->map, &f->a.domain), -EFAULT);
 	assert_int_equal(locked_by_user(), before);
-	munmap(p, 3 * PAGE_SIZE);
+	munmap(p, 4 * PAGE_SIZE);
 }
 
 /* ---- threads ---- */
