@@ -168,13 +168,14 @@ int iof_handler_fd(const struct iof_handler *handler);
  * Waits up to @timeout_ms milliseconds (0: not at all, -1: for ever) for faults, handles one batch
  * in this thread, and returns the number of its groups. 0: none came, or the handler was stopped.
  * -EINTR	a signal came while waiting
+ * -ENOMEM	the first call of a thread found no memory to read into; nothing was read
  * Anything else is an error of the descriptor. Also possible beside threads of the handler.
  */
 int iof_handler_run_once(struct iof_handler *handler, int timeout_ms);
 
 /*
- * Makes the calling thread one of the handler's until iof_handler_stop(). 0 or the error of the
- * descriptor that ended it.
+ * Makes the calling thread one of the handler's until iof_handler_stop(). 0, -ENOMEM before
+ * anything was read, or the error of the descriptor that ended it.
  */
 int iof_handler_run(struct iof_handler *handler);
 
