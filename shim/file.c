@@ -614,7 +614,7 @@ struct eventfd_ctx *iof_shim_eventfd_get(int fd)
 	iof_shim_scnprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (readlink(path, target, sizeof(target) - 1) < 0)
 		return ERR_PTR(-EBADF);
-	/* our own descriptors are eventfds only underneath, and numbers that are reserved nobody's */
+	/* our own descriptors are eventfds only underneath, and reserved numbers are nobody's */
 	if (is_reserved(fd))
 		return ERR_PTR(-EBADF);
 	if (strcmp(target, "anon_inode:[eventfd]") || iof_shim_is_our_fd(fd))

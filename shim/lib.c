@@ -9,7 +9,6 @@
 
 #include <linux/bitmap.h>
 #include <linux/crc32c.h>
-#include <linux/crc-t10dif.h>
 #include <linux/random.h>
 #include <linux/string.h>
 #include "internal.h"
@@ -85,11 +84,6 @@ u32 iof_shim_crc32c(u32 crc, const void *data, size_t len)
 		len -= part;
 	}
 	return crc;
-}
-
-u16 iof_shim_crc_t10dif(u16 crc, const void *data, size_t len)
-{
-	return crc16_t10dif(crc, data, len);
 }
 
 void iof_shim_random(void *buf, size_t len)

@@ -295,6 +295,17 @@ long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long
 	return got ? (long)got : -EFAULT;
 }
 
+/* The current process's. A range that ends with the address space has an errno of its own. */
+int iof_shim_pin_pages_fast(unsigned long start, int n, unsigned int flags, struct page **pages,
+			    bool pin)
+{
+	unsigned long end;
+
+	if (check_add_overflow(start & PAGE_MASK, (unsigned long)n << PAGE_SHIFT, &end))
+		return -EOVERFLOW;
+	return (int)iof_shim_pin_pages(current->mm, start, (unsigned long)n, flags, pages, pin);
+}
+
 /* @n neighbours from @page on. */
 void iof_shim_unpin(struct page *page, unsigned long n)
 {

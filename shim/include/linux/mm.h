@@ -35,6 +35,8 @@
 
 long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long n,
 			unsigned int flags, struct page **pages, bool pin);
+int iof_shim_pin_pages_fast(unsigned long start, int n, unsigned int flags, struct page **pages,
+			    bool pin);
 void iof_shim_unpin(struct page *page, unsigned long n);
 void iof_shim_unpin_pages(struct page **pages, unsigned long n);
 void iof_shim_put_page(struct page *page);
@@ -47,7 +49,7 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 #define pin_user_pages(start, n, flags, pages) \
 	iof_shim_pin_pages(current->mm, start, n, flags, pages, true)
 #define pin_user_pages_fast(start, n, flags, pages) \
-	((int)iof_shim_pin_pages(current->mm, start, (unsigned long)(n), flags, pages, true))
+	iof_shim_pin_pages_fast(start, n, flags, pages, true)
 #define pin_user_pages_unlocked(start, n, pages, flags) \
 	iof_shim_pin_pages(current->mm, start, n, flags, pages, true)
 #define pin_user_pages_remote(mm, start, n, flags, pages, locked) \
@@ -55,7 +57,7 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 #define get_user_pages(start, n, flags, pages) \
 	iof_shim_pin_pages(current->mm, start, n, flags, pages, false)
 #define get_user_pages_fast(start, n, flags, pages) \
-	((int)iof_shim_pin_pages(current->mm, start, (unsigned long)(n), flags, pages, false))
+	iof_shim_pin_pages_fast(start, n, flags, pages, false)
 #define get_user_pages_remote(mm, start, n, flags, pages, locked) \
 	((void)(locked), iof_shim_pin_pages(mm, start, n, flags, pages, false))
 #define unpin_user_page(page) iof_shim_unpin(page, 1)
