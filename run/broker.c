@@ -331,6 +331,10 @@ static int bind_device(struct caller *caller)
 	number = number_of(caller, given);
 	if (number < 0)
 		return number;
+	/* as above: a device that is bound stays bound */
+	rc = move(caller, true);
+	if (rc)
+		return rc;
 	set(caller, at, number);
 	if (fstat(caller->file, &st) || st.st_ino < IOF_RUN_NODE_VFIO ||
 	    st.st_ino >= IOF_RUN_NODE_MADE)
