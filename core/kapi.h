@@ -77,9 +77,9 @@
 /*
  * Copies between two addresses that this context may touch: kernel memory, or user pages reached
  * through kmap_local_page(). Returns the number of bytes at the end that were NOT copied: 0 is
- * success. Something else happens only in user space, where "pinned" memory can still be unmapped
- * by the program that owns it; the caller turns it into an error of that one DMA. May be called
- * with a mutex held, not with a spinlock.
+ * success. Something else happens in user space, where "pinned" memory can still be unmapped by the
+ * program that owns it, and in a kernel whose hardware has lost a page; the caller turns it into an
+ * error of that one DMA. May be called with a mutex held, not with a spinlock.
  */
 size_t iof_plat_copy(void *dst, const void *src, size_t n);
 

@@ -3,8 +3,13 @@
  * platform.c - the platform hooks of core/kapi.h as a kernel does them; shim/platform.c is the
  * other.
  *
- * Memory that the shared rooms copy to and from here is pinned, and mapped for good where the
- * kernel maps all memory, so those hooks are plain accesses that cannot fail.
+ * Memory that the shared rooms copy to and from here is pinned, and mapped where the kernel maps
+ * all memory, so it cannot go away as it can in user space. It can go bad: a page that the hardware
+ * has lost answers with a machine check, and once the kernel has dealt with it (memory_failure) is
+ * not mapped any more. Copies survive both, where the processor lets a kernel recover at all; what
+ * they could not copy is an error of that one DMA, and the process finds out by itself when it
+ * touches the page. There is no such form of a single load or exchange, so table entries and
+ * completion records are touched plainly: there a lost page is what it is to the rest of the kernel.
  *
  * A device that shares the page tables of a process (SVA) goes through the hooks below for each
  * page of each access. Nothing is kept from one to the next, neither a translation nor a pin, so
@@ -23,8 +28,7 @@
 
 size_t iof_plat_copy(void *dst, const void *src, size_t n)
 {
-	memcpy(dst, src, n);
-	return 0;
+	return copy_mc_to_kernel(dst, src, n);
 }
 
 size_t iof_plat_copy_stream(void *dst, const void *src, size_t n)
@@ -71,19 +75,18 @@ bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool w
 int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write)
 {
 	struct page *page;
-	char *mapped;
+	char *mapped, *at;
+	size_t left;
 
 	if (n > PAGE_SIZE - offset_in_page(addr) ||
 	    iof_plat_pin(mm, addr, FOLL_NOFAULT | (write ? FOLL_WRITE : 0), &page))
 		return -EFAULT;
 	mapped = kmap_local_page(page);
-	if (write)
-		memcpy(mapped + offset_in_page(addr), buf, n);
-	else
-		memcpy(buf, mapped + offset_in_page(addr), n);
+	at = mapped + offset_in_page(addr);
+	left = write ? iof_plat_copy(at, buf, n) : iof_plat_copy(buf, at, n);
 	kunmap_local(mapped);
 	unpin_user_pages_dirty_lock(&page, 1, write);
-	return 0;
+	return left ? -EFAULT : 0;
 }
 
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)

@@ -49,6 +49,16 @@ void contract_peek(void *to, const void *at, size_t n)
 	memcpy(to, at, n);
 }
 
+u8 *contract_edge(void)
+{
+	return (u8 *)contract_map(1, true) + PAGE_SIZE;
+}
+
+void contract_edge_done(u8 *edge)
+{
+	contract_unmap(edge - PAGE_SIZE, 1);
+}
+
 static struct sigaction before;
 
 static void on_signal(int sig)

@@ -32,8 +32,8 @@ struct contract_group {
 	const struct contract_group contract_##group = { \
 		.name = #group, .cases = group##_cases, .count = ARRAY_SIZE(group##_cases) }
 
-extern const struct contract_group contract_data, contract_memory, contract_file, contract_sync,
-	contract_user, contract_wait, contract_work;
+extern const struct contract_group contract_data, contract_file, contract_memory,
+	contract_platform, contract_sync, contract_user, contract_wait, contract_work;
 
 /* ---- assertions ---- */
 
@@ -70,6 +70,13 @@ void contract_unmap(void __user *at, unsigned long pages);
 /* Its content, by a way that is not what is being tested, and that ignores what may be written. */
 void contract_poke(void __user *at, const void *from, size_t n);
 void contract_peek(void *to, const void __user *at, size_t n);
+
+/*
+ * Memory that iof_plat_copy() may touch, below what this returns: a page of it, with nothing behind.
+ * NULL where that cannot be had without a complaint.
+ */
+u8 *contract_edge(void);
+void contract_edge_done(u8 *edge);
 
 /* Sends @task a signal that ends its interruptible sleeps; forgets such a signal to this task. */
 void contract_signals_begin(void);

@@ -8,13 +8,14 @@
 #include <linux/mman.h>
 #include <linux/resource.h>
 #include <linux/sched/signal.h>
+#include <linux/vmalloc.h>
 #include "tests/contract/contract.h"
 
 #define TOLD_SIZE 32768
 
 static const struct contract_group *const groups[] = {
-	&contract_data, &contract_file, &contract_memory, &contract_sync,
-	&contract_user, &contract_wait, &contract_work,
+	&contract_data, &contract_file, &contract_memory, &contract_platform,
+	&contract_sync, &contract_user, &contract_wait, &contract_work,
 };
 
 /* One group at a time: the cases have their own ideas of what is going on. */
@@ -53,6 +54,25 @@ void contract_poke(void __user *at, const void *from, size_t n)
 void contract_peek(void *to, const void __user *at, size_t n)
 {
 	expect_eq(access_process_vm(current, (unsigned long)at, to, (int)n, FOLL_FORCE), n);
+}
+
+/*
+ * Behind each area of vmalloc() lies a page that is not there, but KASAN watches over it; and a
+ * processor without fast string instructions is not expected to survive bad memory.
+ */
+u8 *contract_edge(void)
+{
+	u8 *page;
+
+	if (IS_ENABLED(CONFIG_KASAN) || !boot_cpu_has(X86_FEATURE_ERMS))
+		return NULL;
+	page = vmalloc(PAGE_SIZE);
+	return page ? page + PAGE_SIZE : NULL;
+}
+
+void contract_edge_done(u8 *edge)
+{
+	vfree(edge - PAGE_SIZE);
 }
 
 void contract_signals_begin(void)
