@@ -9,7 +9,7 @@
  * not mapped any more. Copies survive both, where the processor lets a kernel recover at all; what
  * they could not copy is an error of that one DMA, and the process finds out by itself when it
  * touches the page. There is no such form of a single load or exchange, so table entries and
- * completion records are touched plainly: there a lost page is what it is to the rest of the kernel.
+ * completion records are touched plainly: there a lost page is what it is to the kernel at large.
  *
  * A device that shares the page tables of a process (SVA) goes through the hooks below for each
  * page of each access. Nothing is kept from one to the next, neither a translation nor a pin, so

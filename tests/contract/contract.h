@@ -72,7 +72,7 @@ void contract_poke(void __user *at, const void *from, size_t n);
 void contract_peek(void *to, const void __user *at, size_t n);
 
 /*
- * Memory that iof_plat_copy() may touch, below what this returns: a page of it, with nothing behind.
+ * Memory that iof_plat_copy() may touch, below what this returns: a page of it, and nothing behind.
  * NULL where that cannot be had without a complaint.
  */
 u8 *contract_edge(void);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * platform.c - the hooks of core/kapi.h, which have one meaning and two implementations: copies that
- * survive memory that is gone, and a process's pages that are touched as a device does.
+ * platform.c - the hooks of core/kapi.h, which have one meaning and two implementations: copies
+ * that survive memory that is gone, and a process's pages that are touched as a device does.
  */
 #include "tests/contract/contract.h"
 
