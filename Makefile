@@ -7,6 +7,7 @@
 #   make BUILD=dir         builds somewhere else
 #   make PREFIX=/usr       where `make install` puts things (with DESTDIR= in front, if given)
 #   make MESON_ARGS=...    further arguments for `meson setup`, when the build folder is made
+#   make fuzz RUNS=n       so many inputs, or SECS=n seconds; a minute otherwise
 #   make JOBS=n            so many compilers and tests at a time; all processors otherwise
 
 BUILD      ?= build/main
@@ -17,7 +18,7 @@ ARGS       ?=
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all deps demo check test audit bench kmod kmod-install kcheck vm-check vm-shell vm-debug conformance vm-bench install clean distclean help
+.PHONY: all deps demo check test audit bench kmod kmod-install kcheck vm-check vm-shell vm-debug conformance vm-bench fuzz install clean distclean help
 
 all: deps $(BUILD)/build.ninja  ## build the library, the command, examples and tests (the default)
 	@ninja -C $(BUILD) -j $(JOBS)
@@ -73,6 +74,9 @@ vm-bench: deps                  ## what a fault costs in the kernel, counted in 
 
 conformance: all                ## Linux's own tests of iommufd, unmodified, on the module and under `iofault run`
 	@scripts/conformance --build $(BUILD) $(ARGS)
+
+fuzz: deps                      ## misuse everything at once, on and on (build/fuzz); a finding ends it
+	@scripts/fuzz $(if $(RUNS),--runs $(RUNS)) $(if $(SECS),--seconds $(SECS)) $(ARGS)
 
 install: all                    ## install library, headers, command, man page (PREFIX, DESTDIR)
 	@meson configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
