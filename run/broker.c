@@ -5,7 +5,8 @@
  * A seccomp filter stops just these commands. The broker looks at which file it is (a copy of the
  * caller's descriptor), lets the server do the work on a copy of the caller's structure, and puts
  * what is a descriptor in it into the number that is right on the other side: a new one is planted
- * in the caller, one that the caller names is replaced by the server's number or handed over.
+ * in the caller, one that the caller names is replaced by the server's number or handed over. (Test
+ * commands that name one are let go on: the server finds out by itself which file that is.)
  * Whatever is not one of our files continues as if nobody had looked.
  *
  * Several threads do this side by side, since the caller's memory may itself need somebody else to
@@ -268,12 +269,17 @@ static int number_of(struct caller *caller, int fd)
 	return rc;
 }
 
-/* Nothing came of it: what was made is to be gone again. */
-static void undo(struct caller *caller, int planted)
+/* Nothing came of it: what was made is to be gone again, also where nobody has opened it. */
+static void undo(struct caller *caller, bool opened)
 {
 	struct iommu_destroy destroy = { .size = sizeof(destroy) };
+	uint32_t cmd = caller->call.cmd;
 
-	(void)planted;
+	if (!opened) {
+		caller->call.cmd = IOF_RUN_CMD_DROP;
+		serve(caller, caller->file);
+		caller->call.cmd = cmd;
+	}
 	if (caller->call.cmd != IOMMU_FAULT_QUEUE_ALLOC)
 		return;
 	destroy.id = (uint32_t)get(caller, offsetof(struct iommu_fault_alloc, out_fault_id));
@@ -303,15 +309,18 @@ static int making(struct caller *caller, size_t at)
 		return rc;
 	snprintf(name, sizeof(name), "q%u", caller->call.made);
 	fd = openat(caller->broker->run->tree, name, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	if (fd < 0) {
+		rc = -errno;
+		undo(caller, false);
+		return rc;
+	}
 	add.srcfd = (uint32_t)fd;
 	rc = ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 	if (rc < 0)
 		rc = -errno;
 	close(fd);
 	if (rc < 0) {
-		undo(caller, rc);
+		undo(caller, true);
 		return rc;
 	}
 	set(caller, at, rc);
@@ -373,54 +382,15 @@ static int set_irqs(struct caller *caller)
 	return serve(caller, caller->file);
 }
 
-/* The test commands on an access name it by its descriptor. */
-static int test(struct caller *caller)
-{
-	const size_t at = offsetof(struct iommu_test_cmd, id);
-	int given, number, rc;
-
-	if (!has(caller, at))
-		return CONTINUE;
-	switch (get(caller, offsetof(struct iommu_test_cmd, op))) {
-	case IOMMU_TEST_OP_CREATE_ACCESS:
-		return making(caller, offsetof(struct iommu_test_cmd, create_access.out_access_fd));
-	case IOMMU_TEST_OP_DESTROY_ACCESS_PAGES:
-	case IOMMU_TEST_OP_ACCESS_PAGES:
-	case IOMMU_TEST_OP_ACCESS_RW:
-	case IOMMU_TEST_OP_ACCESS_REPLACE_IOAS:
-		break;
-	default:
-		return CONTINUE;
-	}
-	given = get(caller, at);
-	number = number_of(caller, given);
-	if (number < 0)
-		return number;
-	set(caller, at, number);
-	rc = serve(caller, caller->file);
-	set(caller, at, given);
-	return rc < 0 ? rc : move(caller, true);
-}
-
-/* Most test commands have nothing to do with descriptors, and there are many of them. */
-static bool is_plain_test(struct caller *caller)
+/* All test commands come here, and most go on at once: the only one that makes a descriptor. */
+static bool makes_access(struct caller *caller)
 {
 	struct iommu_test_cmd cmd;
 	struct iovec local = { &cmd, offsetof(struct iommu_test_cmd, id) };
 	struct iovec remote = { caller->arg, local.iov_len };
 
-	if (caller->call.cmd != IOMMU_TEST_CMD ||
-	    process_vm_readv(caller->tid, &local, 1, &remote, 1, 0) != (ssize_t)local.iov_len)
-		return false;
-	switch (cmd.op) {
-	case IOMMU_TEST_OP_CREATE_ACCESS:
-	case IOMMU_TEST_OP_DESTROY_ACCESS_PAGES:
-	case IOMMU_TEST_OP_ACCESS_PAGES:
-	case IOMMU_TEST_OP_ACCESS_RW:
-	case IOMMU_TEST_OP_ACCESS_REPLACE_IOAS:
-		return false;
-	}
-	return true;
+	return process_vm_readv(caller->tid, &local, 1, &remote, 1, 0) == (ssize_t)local.iov_len &&
+	       cmd.op == IOMMU_TEST_OP_CREATE_ACCESS;
 }
 
 static int handle(struct caller *caller, const struct seccomp_notif *notif)
@@ -428,7 +398,7 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	int rc;
 
 	caller->pidfd = -1;
-	if (is_plain_test(caller))
+	if (caller->call.cmd == IOMMU_TEST_CMD && !makes_access(caller))
 		return CONTINUE;
 	caller->pidfd = open_caller(caller);
 	if (caller->pidfd < 0)
@@ -448,7 +418,7 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(caller);
 	case IOMMU_TEST_CMD:
-		return test(caller);
+		return making(caller, offsetof(struct iommu_test_cmd, create_access.out_access_fd));
 	}
 	return CONTINUE;
 }

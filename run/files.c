@@ -3,10 +3,10 @@
  * files.c - what the requests do: each open file of the program's is one of the embedded system's.
  *
  * An ioctl runs as the caller: its pointers lead into the caller's memory. Reading and writing go
- * through buffers of our own, since FUSE has carried the data. Commands with descriptors in them
- * come from the broker only, with the structure beside them; elsewhere they are unknown.
+ * through buffers of our own, since FUSE has carried the data. Commands that make descriptors come
+ * from the broker only, with the structure beside them; elsewhere they are unknown.
  *
- * Locks: names_lock over the list of files that a call has made and nobody has opened yet.
+ * Locks: names_lock over the files that calls have made.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <iofault/iommufd.h>
@@ -33,10 +35,12 @@ enum kind {
 };
 
 /*
- * To io_uring a FUSE file is a regular one: a read that got less than its buffer holds goes on,
- * after a wait for readiness, until it gets nothing. It looks with a mask of its own before it
- * reads, and waits with another; nobody else leaves POLLHUP out. A wait after a short read is told
- * that there is something, and then the read that there is nothing.
+ * To io_uring a FUSE file is a regular one. Before it reads it looks, with a mask of its own; it is
+ * told that there is something, so that it reads, and hears of what is wrong with the read now and
+ * not with the next fault. If nothing is wrong and nothing there, the read says so, and it waits,
+ * with another mask; nobody else leaves POLLHUP out. A read that got less than its buffer holds
+ * goes on, after a wait, until it gets nothing: that wait is told that there is something, and then
+ * the read that there is nothing.
  */
 #define URING_LOOKS POLLIN
 #define URING_WAITS (POLLIN | POLLRDNORM | POLLPRI | POLLERR)
@@ -53,15 +57,21 @@ struct iof_run_file {
 	enum kind kind;
 	enum uring uring;	/* atomic */
 	unsigned int device;	/* of VFIO nodes */
+	struct made *made;	/* by a call, or NULL */
 	char name[24];		/* for --trace */
 };
 
+/* A file that a call has made; its name tells the program's descriptors of it apart. */
 struct made {
 	struct made *next;
 	unsigned int name;
 	int fd;
 	enum kind kind;
+	bool opened, closed;	/* the first open takes it, there is no second */
+	unsigned int users;	/* who opens it, and calls that name it */
 };
+
+#define NR_MADE 256		/* lists of them */
 
 /*
  * The memory of an ATS test device as programs map it: pages of our file's in the page cache, which
@@ -83,7 +93,7 @@ static struct {
 	struct iof_run *run;
 	struct iof_plat_space *space;
 	pthread_mutex_t names_lock;
-	struct made *made;
+	struct made *made[NR_MADE];
 	unsigned int last_name;
 	int broker;			/* its pidfd */
 	bool map_direct;
@@ -109,6 +119,14 @@ void iof_run_files_map_direct(bool direct)
 	files.map_direct = direct;
 }
 
+bool iof_run_any_maps(void)
+{
+	for (unsigned int i = 0; i < files.run->config->nr_devices; i++)
+		if (iof_run_node_maps(IOF_RUN_NODE_VFIO + i))
+			return true;
+	return false;
+}
+
 bool iof_run_node_maps(uint64_t node)
 {
 	return node >= IOF_RUN_NODE_VFIO &&
@@ -118,35 +136,76 @@ bool iof_run_node_maps(uint64_t node)
 
 /* ---- names ---- */
 
+static struct made **find_made(unsigned int name)
+{
+	struct made **at = &files.made[name % NR_MADE];
+
+	while (*at && (*at)->name != name)
+		at = &(*at)->next;
+	return at;
+}
+
 static unsigned int remember_made(int fd, enum kind kind)
 {
-	struct made *made = calloc(1, sizeof(*made));
+	struct made *made = calloc(1, sizeof(*made)), **at;
 
 	if (!made)
 		return 0;
-	pthread_mutex_lock(&files.names_lock);
-	made->name = ++files.last_name;
 	made->fd = fd;
 	made->kind = kind;
-	made->next = files.made;
-	files.made = made;
+	made->users = 1;
+	pthread_mutex_lock(&files.names_lock);
+	made->name = ++files.last_name;
+	at = find_made(made->name);
+	*at = made;
 	pthread_mutex_unlock(&files.names_lock);
 	return made->name;
 }
 
-/* The first open takes it. */
+/* For its opener. */
 static struct made *take_made(unsigned int name)
 {
-	struct made **at, *made;
+	struct made *made;
 
 	pthread_mutex_lock(&files.names_lock);
-	for (at = &files.made; *at && (*at)->name != name; at = &(*at)->next)
-		;
-	made = *at;
+	made = *find_made(name);
+	if (made && made->opened)
+		made = NULL;
 	if (made)
-		*at = made->next;
+		made->opened = true;
 	pthread_mutex_unlock(&files.names_lock);
 	return made;
+}
+
+/* For a call that names it. */
+static struct made *hold_made(unsigned int name)
+{
+	struct made *made;
+
+	pthread_mutex_lock(&files.names_lock);
+	made = *find_made(name);
+	if (made && (!made->opened || made->closed))
+		made = NULL;
+	if (made)
+		made->users++;
+	pthread_mutex_unlock(&files.names_lock);
+	return made;
+}
+
+static void put_made(struct made *made, bool closed)
+{
+	bool last;
+
+	pthread_mutex_lock(&files.names_lock);
+	made->closed |= closed;
+	last = !--made->users;
+	if (last)
+		*find_made(made->name) = made->next;
+	pthread_mutex_unlock(&files.names_lock);
+	if (!last)
+		return;
+	iof_sys_close(made->fd);
+	free(made);
 }
 
 int iof_run_file_find(const char *name, uint64_t *node)
@@ -180,8 +239,8 @@ static int open_made(struct iof_run_file *file, uint64_t node)
 		return -ENOENT;
 	file->fd = made->fd;
 	file->kind = made->kind;
+	file->made = made;
 	snprintf(file->name, sizeof(file->name), "queue %u", made->name);
-	free(made);
 	return 0;
 }
 
@@ -244,7 +303,10 @@ void iof_run_file_release(struct iof_run_file *file)
 			bar->owner = -1;
 		pthread_mutex_unlock(&bar->lock);
 	}
-	iof_sys_close(file->fd);
+	if (file->made)
+		put_made(file->made, true);
+	else
+		iof_sys_close(file->fd);
 	free(file);
 }
 
@@ -263,36 +325,131 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 }
 
 /* These come here directly when no descriptor is in them; then there is none to be misread. */
-static bool names_descriptors(uint32_t cmd, uint64_t arg)
+static bool names_eventfds(uint32_t cmd, void *user)
 {
-	uint32_t words[4] = { 0 };
-	bool bad = false;
+	uint32_t words[2];
 
-	if (cmd == IOMMU_TEST_CMD) {
-		bad = iof_sys_peek(words, (void *)(uintptr_t)arg, sizeof(words)) == 0 &&
-		      (words[1] == IOMMU_TEST_OP_CREATE_ACCESS ||
-		       words[1] == IOMMU_TEST_OP_DESTROY_ACCESS_PAGES ||
-		       words[1] == IOMMU_TEST_OP_ACCESS_PAGES ||
-		       words[1] == IOMMU_TEST_OP_ACCESS_RW ||
-		       words[1] == IOMMU_TEST_OP_ACCESS_REPLACE_IOAS);
-	} else if (cmd == VFIO_DEVICE_SET_IRQS) {
-		bad = iof_sys_peek(words, (void *)(uintptr_t)arg, sizeof(words)) == 0 &&
-		      words[1] & VFIO_IRQ_SET_DATA_EVENTFD;
+	return cmd == VFIO_DEVICE_SET_IRQS && !iof_sys_peek(words, user, sizeof(words)) &&
+	       words[1] & VFIO_IRQ_SET_DATA_EVENTFD;
+}
+
+static struct statx node;
+
+static void find_node(void)
+{
+	statx(AT_FDCWD, "/dev/iommu", AT_STATX_DONT_SYNC, STATX_INO, &node);
+}
+
+/*
+ * The file that the caller's descriptor @fd is, held for the call. Nobody is asked what the kernel
+ * knows: that would be ourselves.
+ */
+static struct made *made_of(uint32_t pid, int fd, int *rc)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct made *made = NULL;
+	struct statx st;
+	char path[48];
+
+	pthread_once(&once, find_node);
+	snprintf(path, sizeof(path), "/proc/%u/fd/%d", pid, fd);
+	*rc = -EBADF;
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st))
+		return NULL;
+	*rc = -EBADFD;
+	if (st.stx_dev_major == node.stx_dev_major && st.stx_dev_minor == node.stx_dev_minor &&
+	    st.stx_ino > IOF_RUN_NODE_MADE)
+		made = hold_made((unsigned int)(st.stx_ino - IOF_RUN_NODE_MADE));
+	return made;
+}
+
+/* So much of a caller's structure is read at once; few are longer. */
+#define AHEAD 128
+
+/* A test command on an access, which it names by the caller's descriptor. */
+static long test_access(struct iof_run_file *file, void *user, uint32_t pid)
+{
+	union {
+		struct iommu_test_cmd cmd;
+		char bytes[AHEAD];
+	} own;
+	struct made *made;
+	uint32_t given;
+	size_t size;
+	int rc;
+
+	if (iof_sys_peek(&own, user, sizeof(own.cmd.size)))
+		return -EFAULT;
+	size = own.cmd.size < AHEAD ? own.cmd.size : AHEAD;
+	if (size < offsetof(struct iommu_test_cmd, __reserved))
+		return iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);	/* fails for its size */
+	if (iof_sys_peek(&own, user, size))
+		return -EFAULT;
+	given = own.cmd.id;
+	made = made_of(pid, (int)given, &rc);
+	if (!made)
+		return rc;
+	own.cmd.id = (uint32_t)made->fd;
+	iof_sys_act_with(user, &own, size);
+	rc = (int)iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);
+	put_made(made, false);
+	if (rc)
+		return rc;
+	own.cmd.id = given;
+	iof_sys_act_with(NULL, NULL, 0);
+	return iof_sys_poke(user, &own, size);
+}
+
+static long test_call(struct iof_run_file *file, void *user, uint32_t pid)
+{
+	struct iommu_test_cmd cmd;
+
+	if (!iof_sys_peek(&cmd, user, offsetof(struct iommu_test_cmd, id))) {
+		switch (cmd.op) {
+		case IOMMU_TEST_OP_CREATE_ACCESS:
+			return -ENOTTY;
+		case IOMMU_TEST_OP_DESTROY_ACCESS_PAGES:
+		case IOMMU_TEST_OP_ACCESS_PAGES:
+		case IOMMU_TEST_OP_ACCESS_RW:
+		case IOMMU_TEST_OP_ACCESS_REPLACE_IOAS:
+			return test_access(file, user, pid);
+		}
 	}
-	return bad;
+	return iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);
 }
 
 /* The embedded system has no memory to map there; we have. */
-static void say_it_maps(uint64_t arg)
+static void say_it_maps(void *user)
 {
 	struct vfio_region_info info;
-	void *user = (void *)(uintptr_t)arg;
 
 	if (iof_sys_peek(&info, user, offsetof(struct vfio_region_info, cap_offset)) ||
 	    info.index != VFIO_PCI_BAR0_REGION_INDEX)
 		return;
 	info.flags |= VFIO_REGION_INFO_FLAG_MMAP;
 	iof_sys_poke(user, &info, offsetof(struct vfio_region_info, cap_offset));
+}
+
+/* As the caller; @user is his, or a number. */
+static long direct_call(struct iof_run_file *file, uint32_t cmd, void *user, uint32_t pid)
+{
+	size_t room = 4096 - (uintptr_t)user % 4096;
+	char ahead[AHEAD];
+	long rc;
+
+	/* within a page: what lies behind it may not be there, or wait for somebody */
+	if (room > sizeof(ahead))
+		room = sizeof(ahead);
+	if (!iof_sys_peek(ahead, user, room))
+		iof_sys_act_ahead(user, ahead, room);
+	if (names_eventfds(cmd, user))
+		return -ENOTTY;
+	if (cmd == IOMMU_TEST_CMD)
+		return test_call(file, user, pid);
+	rc = iof_sys_ioctl(file->fd, cmd, user);
+	if (!rc && file->kind == KIND_ATS && cmd == VFIO_DEVICE_GET_REGION_INFO)
+		say_it_maps(user);
+	return rc;
 }
 
 long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, uint32_t pid)
@@ -305,13 +462,10 @@ long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, u
 		rc = -ENOTTY;
 	} else {
 		rc = iof_sys_act_for((pid_t)pid);
-		if (!rc && names_descriptors(cmd, arg))
-			rc = -ENOTTY;
 		if (!rc)
-			rc = iof_sys_ioctl(file->fd, cmd, (void *)(uintptr_t)arg);
-		if (!rc && file->kind == KIND_ATS && cmd == VFIO_DEVICE_GET_REGION_INFO)
-			say_it_maps(arg);
+			rc = direct_call(file, cmd, (void *)(uintptr_t)arg, pid);
 		iof_sys_act_for(0);
+		iof_run_wake_settle();
 	}
 	if (iof_run_tracing)
 		iof_run_trace(pid, file->name, "%s = %ld", iof_run_command(text, cmd), rc);
@@ -415,8 +569,15 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 	char text[32];
 
 	call->file = (uint32_t)file->fd;
-	call->made = 0;
 	call->result = 0;
+	if (call->cmd == IOF_RUN_CMD_DROP) {
+		struct made *made = take_made(call->made);
+
+		if (made)
+			put_made(made, true);
+		return;
+	}
+	call->made = 0;
 	if (call->cmd == IOF_RUN_CMD_WHICH)
 		return;
 	if (call->cmd == IOF_RUN_CMD_BAR) {
@@ -495,6 +656,8 @@ ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uin
 		if (size == IOF_RUN_MAX_IO && file->kind == KIND_QUEUE)
 			size -= size % sizeof(struct iommu_hwpt_pgfault);
 		got = iof_sys_read(file->fd, buf, size);
+		if (uring == URING_ARMED && !got && file->kind == KIND_QUEUE)
+			got = -EAGAIN;
 		if (uring == URING_ARMED && got > 0 && (size_t)got < size)
 			__atomic_store_n(&file->uring, URING_SHORT, __ATOMIC_RELAXED);
 	}
@@ -519,6 +682,7 @@ ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t si
 		done = iof_sys_pwrite(file->fd, buf, size, (off_t)pos);
 	else
 		done = iof_sys_write(file->fd, buf, size);
+	iof_run_wake_settle();
 	if (done > 0 && file->kind == KIND_QUEUE)
 		iof_run_count(IOF_RUN_COUNT_ANSWERS,
 			      (uint64_t)done / sizeof(struct iommu_hwpt_page_response));
@@ -533,15 +697,18 @@ ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t si
 static uint32_t look(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify)
 {
 	enum uring uring = __atomic_load_n(&file->uring, __ATOMIC_RELAXED);
+	bool looks;
 	int ready;
 
+	/* if others wait for this file, that could be one of them */
+	looks = events == URING_LOOKS && !notify && file->kind == KIND_QUEUE;
 	if (events == URING_WAITS || events == URING_LOOKS) {
 		if (uring == URING_SHORT && events == URING_WAITS)
 			uring = URING_END;
 		else if (uring != URING_END)
 			uring = URING_ARMED;
 		__atomic_store_n(&file->uring, uring, __ATOMIC_RELAXED);
-		if (uring == URING_END)
+		if (uring == URING_END || looks)
 			return POLLIN | POLLRDNORM;
 	}
 	/* first the promise to wake, then the look */

@@ -101,8 +101,12 @@ static void do_init(struct request *req)
 	    (in->major == FUSE_KERNEL_VERSION && in->minor < 31))
 		iof_run_die(fuse.run, "FUSE speaks %u.%u, and 7.31 is needed (Linux 5.4)",
 			    in->major, in->minor);
-	/* Linux 6.6: memory of a file that is otherwise read and written directly can be mapped */
-	direct = in->flags & FUSE_INIT_EXT && in->flags2 & DIRECT_IO_ALLOW_MMAP;
+	/*
+	 * Linux 6.6: memory of a file that is otherwise read and written directly can be mapped.
+	 * It holds for all files, and faults are not for mapping, so only if it is needed.
+	 */
+	direct = iof_run_any_maps() && in->flags & FUSE_INIT_EXT &&
+		 in->flags2 & DIRECT_IO_ALLOW_MMAP;
 	if (direct)
 		out.flags2 = DIRECT_IO_ALLOW_MMAP;
 	iof_run_files_map_direct(direct);

@@ -123,6 +123,7 @@ struct iof_run_call {
 enum {
 	IOF_RUN_CMD_WHICH = 0,		/* only `file` is asked for */
 	IOF_RUN_CMD_BAR = 1,		/* struct iof_run_bar, about the device whose node it is */
+	IOF_RUN_CMD_DROP = 2,		/* `made` as it came: nobody will open that */
 };
 
 /* -ENODEV: nobody has bound the device. */

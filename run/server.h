@@ -42,6 +42,7 @@ ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t si
 			   bool cached, uint32_t pid);
 /* Whether a node's memory can be mapped; without @direct its reads go through the page cache. */
 bool iof_run_node_maps(uint64_t node);
+bool iof_run_any_maps(void);
 void iof_run_files_map_direct(bool direct);
 uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify);
 
@@ -53,6 +54,8 @@ void iof_run_wake_on_readable(int fd, uint64_t kh);
 /* Once, when it is writable. */
 void iof_run_wake_on_writable(int fd, uint64_t kh);
 void iof_run_wake_forget(int fd);
+/* What has become readable until now has been told. */
+void iof_run_wake_settle(void);
 
 /* ---- trace.c ---- */
 

@@ -4,8 +4,9 @@
  *
  * Readable: the eventfd behind each of our descriptors is written once at each turn from empty to
  * ready; one thread waits for all of them, by edge, and passes each turn on. So an edge-triggered
- * epoll of the program's sees each turn too. Writable: an eventfd cannot tell; a second thread
- * sleeps in the system's own poll, for those who asked.
+ * epoll of the program's sees each turn too. A call that makes a file ready tells of it before it
+ * returns (iof_run_wake_settle()), as the kernel's would. Writable: an eventfd cannot tell; a
+ * second thread sleeps in the system's own poll, for those who asked.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,6 +22,8 @@
 static struct {
 	struct iof_run *run;
 	int epoll;
+	bool watched;				/* atomic: something was ever added */
+	pthread_mutex_t telling;		/* from an event to the kernel's being told */
 	pthread_mutex_t lock;
 	pthread_cond_t some;
 	struct iof_sys_thread *sleeper;		/* under lock */
@@ -29,19 +32,37 @@ static struct {
 		int fd;
 		uint64_t kh;
 	} writable[MAX_WRITABLE];		/* under lock */
-} wake = { .lock = PTHREAD_MUTEX_INITIALIZER, .some = PTHREAD_COND_INITIALIZER };
+} wake = { .telling = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER,
+	   .some = PTHREAD_COND_INITIALIZER };
+
+static void tell_readable(void)
+{
+	struct epoll_event events[64];
+	int n;
+
+	pthread_mutex_lock(&wake.telling);
+	do {
+		n = epoll_wait(wake.epoll, events, 64, 0);
+		for (int i = 0; i < n; i++)
+			iof_run_fuse_wake(events[i].data.u64);
+	} while (n == 64);
+	pthread_mutex_unlock(&wake.telling);
+}
+
+void iof_run_wake_settle(void)
+{
+	if (__atomic_load_n(&wake.watched, __ATOMIC_RELAXED))
+		tell_readable();
+}
 
 static void *watch_readable(void *arg)
 {
-	struct epoll_event events[64];
+	struct pollfd some = { .fd = wake.epoll, .events = POLLIN };
 
 	(void)arg;
-	for (;;) {
-		int n = epoll_wait(wake.epoll, events, 64, -1);
-
-		for (int i = 0; i < n; i++)
-			iof_run_fuse_wake(events[i].data.u64);
-	}
+	for (;;)
+		if (poll(&some, 1, -1) > 0)
+			tell_readable();
 	return NULL;
 }
 
@@ -103,6 +124,7 @@ void iof_run_wake_on_readable(int fd, uint64_t kh)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = kh };
 
+	__atomic_store_n(&wake.watched, true, __ATOMIC_RELAXED);
 	/* EEXIST: since an earlier poll of the same file */
 	epoll_ctl(wake.epoll, EPOLL_CTL_ADD, fd, &event);
 }

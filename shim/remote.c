@@ -255,6 +255,7 @@ static __thread struct {
 	unsigned long addr;
 	char *buf;
 	size_t len;
+	bool ahead;		/* what is written there is also written over there */
 } window __attribute__((tls_model("initial-exec")));
 
 void iof_sys_act_with(void *addr, void *buf, size_t len)
@@ -262,6 +263,13 @@ void iof_sys_act_with(void *addr, void *buf, size_t len)
 	window.addr = (unsigned long)addr;
 	window.buf = buf;
 	window.len = len;
+	window.ahead = false;
+}
+
+void iof_sys_act_ahead(void *addr, void *buf, size_t len)
+{
+	iof_sys_act_with(addr, buf, len);
+	window.ahead = true;
 }
 
 /* At most @n bytes from @user on, which all lie inside the window or outside; 0: it failed. */
@@ -275,10 +283,11 @@ static size_t copy_part(unsigned long user, char *near, size_t n, bool write)
 
 		n = min(n, window.len - (size_t)(user - window.addr));
 		memcpy(write ? here : near, write ? near : here, n);
-		return n;
-	}
-	if (window.len && user < window.addr)
+		if (!write || !window.ahead)
+			return n;
+	} else if (window.len && user < window.addr) {
 		n = min(n, (size_t)(window.addr - user));
+	}
 	local = (struct iovec){ near, n };
 	remote = (struct iovec){ (void *)user, n };
 	got = write ? process_vm_writev(iof_shim_acting_for, &local, 1, &remote, 1, 0) :

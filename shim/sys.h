@@ -91,6 +91,8 @@ void iof_sys_thread_interrupt(struct iof_sys_thread *thread);
 int iof_sys_act_for(pid_t tid);
 /* While it does, the @len bytes at @addr over there are those at @buf instead. */
 void iof_sys_act_with(void *addr, void *buf, size_t len);
+/* They were read ahead into @buf: they are read there, and written in both places. */
+void iof_sys_act_ahead(void *addr, void *buf, size_t len);
 /* Copies from there, and to there: 0 or -EFAULT. */
 int iof_sys_peek(void *dst, const void *addr, size_t len);
 int iof_sys_poke(void *addr, const void *src, size_t len);
