@@ -404,25 +404,30 @@ static int op_dirty(struct iof_ucmd *ucmd)
 
 /* ---- faulting ---- */
 
-/* The mock device of a bound device's id, until iof_device_put(mock->idev). -ENOENT, -EINVAL. */
-static struct iof_mock_device *mock_get(struct iof_ucmd *ucmd, u32 dev_id)
+/*
+ * The mock device of a bound device's id, until iof_device_put(*idev): mock->idev is written only
+ * after the id can be guessed. -ENOENT, -EINVAL.
+ */
+static struct iof_mock_device *mock_get(struct iof_ucmd *ucmd, u32 dev_id,
+					struct iof_device **idev)
 {
-	struct iof_device *idev = iof_device_get_by_id(iof_ucmd_ctx(ucmd), dev_id);
 	struct iof_mock_device *mock;
 
-	if (IS_ERR(idev))
-		return ERR_CAST(idev);
-	mock = iof_mock_of(iof_device_hwdev(idev));
+	*idev = iof_device_get_by_id(iof_ucmd_ctx(ucmd), dev_id);
+	if (IS_ERR(*idev))
+		return ERR_CAST(*idev);
+	mock = iof_mock_of(iof_device_hwdev(*idev));
 	if (likely(mock))
 		return mock;
-	iof_device_put(idev);
+	iof_device_put(*idev);
 	return ERR_PTR(-EINVAL);
 }
 
 static int op_trigger_iopf(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
-	struct iof_mock_device *mock = mock_get(ucmd, cmd->trigger_iopf.dev_id);
+	struct iof_device *idev;
+	struct iof_mock_device *mock = mock_get(ucmd, cmd->trigger_iopf.dev_id, &idev);
 	struct iof_page_req req = {
 		.flags = IOMMU_PGFAULT_FLAGS_LAST_PAGE |
 			 (cmd->trigger_iopf.pasid ? IOMMU_PGFAULT_FLAGS_PASID_VALID : 0),
@@ -436,7 +441,7 @@ static int op_trigger_iopf(struct iof_ucmd *ucmd)
 		return PTR_ERR(mock);
 	/* Whatever becomes of it. */
 	(void)iof_report_page_req(&mock->hw, &req);
-	iof_device_put(mock->idev);
+	iof_device_put(idev);
 	return 0;
 }
 
@@ -451,15 +456,16 @@ static int op_page_req(struct iof_ucmd *ucmd)
 		.addr = cmd->iof_page_req.addr,
 	};
 	struct iof_mock_device *mock;
+	struct iof_device *idev;
 	int rc;
 
 	if (cmd->iof_page_req.__reserved)
 		return -EOPNOTSUPP;
-	mock = mock_get(ucmd, cmd->iof_page_req.dev_id);
+	mock = mock_get(ucmd, cmd->iof_page_req.dev_id, &idev);
 	if (IS_ERR(mock))
 		return PTR_ERR(mock);
 	rc = iof_report_page_req(&mock->hw, &req);
-	iof_device_put(mock->idev);
+	iof_device_put(idev);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "abi.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 struct fix {
@@ -554,6 +555,50 @@ static void without_test_ioctls_there_is_no_command(void **state)
 	abi_world_close(world);
 }
 
+struct guess {
+	struct fix *f;
+	uint32_t idev;
+	int stop;		/* atomic */
+};
+
+/* Whatever it hits is there or is not: -ENOENT, or -EINVAL of another kind of object. */
+static void *trigger_by_guess(void *arg)
+{
+	struct guess *g = arg;
+	int rc;
+
+	while (!__atomic_load_n(&g->stop, __ATOMIC_ACQUIRE)) {
+		rc = abi_trigger(g->f->fd, g->idev, 0, 1, 1, IOVA);
+		if (rc && rc != -ENOENT && rc != -EINVAL)
+			abort();
+	}
+	return NULL;
+}
+
+/* A device's id can be guessed before the call that makes it returns. */
+static void devices_are_made_while_they_fault(void **state)
+{
+	struct guess g = { .f = *state };
+	struct abi_mock mock;
+	pthread_t thread;
+	int rc;
+
+	assert_ok(abi_mock(g.f->fd, g.f->ioas, 0, &mock));
+	g.idev = mock.idev;
+	assert_int_equal(pthread_create(&thread, NULL, trigger_by_guess, &g), 0);
+	for (int i = 0; i < 3000; i++) {
+		do {
+			rc = abi_destroy(g.f->fd, mock.stdev);
+		} while (rc == -EBUSY);
+		assert_ok(rc);
+		assert_ok(abi_mock(g.f->fd, g.f->ioas, 0, &mock));
+		assert_int_equal(mock.idev, g.idev);
+	}
+	__atomic_store_n(&g.stop, 1, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	assert_ok(abi_destroy(g.f->fd, mock.stdev));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -576,6 +621,7 @@ int main(void)
 		T(the_trap_pasid_keeps_the_old_table),
 		T(destroying_the_device_detaches_its_pasids),
 		T(closing_the_context_ends_everything),
+		T(devices_are_made_while_they_fault),
 		cmocka_unit_test(without_test_ioctls_there_is_no_command),
 	};
 
