@@ -3,9 +3,9 @@
  * front.c - the process that the user started: starts the others, waits, and behaves as the program
  * does.
  *
- * All signals are blocked and read from a descriptor. What a terminal sends reaches the program by
- * itself, being in the same process group; what a process sends is passed on. When the program
- * stops, this process stops, so that the shell notices.
+ * All signals are blocked, read from a descriptor, and told to the keeper, which knows whether the
+ * program has them too, being in the same process group. When the program stops, this process
+ * is stopped by the server, so that the shell notices, and continued with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,40 +72,32 @@ struct front {
 	int reports;
 	int orders;
 	pid_t server;
+	bool born;			/* the program: it gets what is typed by itself */
 	bool ended;
 	bool by_itself;			/* as programs end, not because we failed */
 	int status;			/* of the command */
-	int stop;			/* the signal to stop with, 0 */
 };
 
-static void pass_on(struct front *front, int sig)
+static void send_order(struct front *front, int sig, bool typed)
 {
-	ssize_t sent = send(front->orders, &sig, sizeof(sig), MSG_NOSIGNAL);
+	struct iof_run_order order = { .sig = sig, .typed = typed };
+	ssize_t sent = send(front->orders, &order, sizeof(order), MSG_NOSIGNAL);
 
 	(void)sent;
 }
 
-static void take_signal(struct front *front)
+/* False: there was none. */
+static bool take_signal(struct front *front)
 {
 	struct signalfd_siginfo info;
 
 	if (read(front->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	switch (info.ssi_signo) {
-	case SIGCHLD:
-		return;
-	case SIGTSTP:
-	case SIGTTIN:
-	case SIGTTOU:
-	case SIGINT:
-	case SIGQUIT:
-	case SIGWINCH:
-	case SIGHUP:
-		/* from the terminal: the program has it too */
-		if (info.ssi_code == SI_KERNEL)
-			return;
-	}
-	pass_on(front, (int)info.ssi_signo);
+		return false;
+	/* of the server: the program goes on already */
+	if (info.ssi_signo != SIGCHLD &&
+	    (info.ssi_signo != SIGCONT || info.ssi_pid != (uint32_t)front->server))
+		send_order(front, (int)info.ssi_signo, front->born && info.ssi_code == SI_KERNEL);
+	return true;
 }
 
 /* False: nobody is left who could report. */
@@ -126,8 +118,12 @@ static bool take_report(struct front *front)
 		front->ended = true;
 		front->status = report.status;
 		return true;
-	case IOF_RUN_STOPPED:
-		front->stop = report.status;
+	case IOF_RUN_BORN:
+		/* what it has got by itself is among these too, and it has all of them blocked */
+		while (take_signal(front))
+			;
+		front->born = true;
+		send_order(front, 0, false);
 		return true;
 	case IOF_RUN_ENDED:
 		if (front->ended)
@@ -139,14 +135,6 @@ static bool take_report(struct front *front)
 		return true;
 	}
 	return true;
-}
-
-static void stop_too(struct front *front)
-{
-	front->stop = 0;
-	raise(SIGSTOP);
-	/* whoever continued us may have meant us only */
-	pass_on(front, SIGCONT);
 }
 
 static int wait_for_all(struct front *front)
@@ -164,8 +152,6 @@ static int wait_for_all(struct front *front)
 			break;
 		if (fds[1].revents & POLLIN)
 			take_signal(front);
-		if (front->stop)
-			stop_too(front);
 	}
 	while (waitpid(front->server, &status, 0) < 0 && errno == EINTR)
 		;
@@ -190,7 +176,8 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 	int reports[2], orders[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports) ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders))
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) ||
+	    pipe2(run->states, O_CLOEXEC))
 		return say("no socket could be had");
 	front->reports = reports[0];
 	run->report = reports[1];
@@ -211,9 +198,8 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 
 int iof_run(const struct iof_run_config *config)
 {
-	struct iof_run run = { .config = config, .fuse = -1, .old_dev = -1, .tree = -1 };
+	struct iof_run run = { .config = config, .front = getpid(), .fuse = -1, .old_dev = -1, .tree = -1 };
 	struct front front = { .status = IOF_RUN_EXIT_OURS };
-	pid_t self = getpid();
 	int theirs[2], rc;
 	sigset_t all;
 
@@ -227,7 +213,7 @@ int iof_run(const struct iof_run_config *config)
 	sigdelset(&all, SIGILL);
 	sigdelset(&all, SIGABRT);
 	sigprocmask(SIG_BLOCK, &all, &run.mask);
-	front.signals = signalfd(-1, &all, SFD_CLOEXEC);
+	front.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (front.signals < 0)
 		return say("no descriptor for signals could be had");
 	fflush(NULL);
@@ -238,11 +224,13 @@ int iof_run(const struct iof_run_config *config)
 		close(front.signals);
 		close(theirs[0]);
 		close(theirs[1]);
-		iof_run_tie(&run, self);
+		iof_run_tie(&run, run.front);
 		iof_run_serve(&run);
 	}
 	close(run.report);
 	close(run.orders);
+	close(run.states[0]);
+	close(run.states[1]);
 	rc = wait_for_all(&front);
 	sigprocmask(SIG_SETMASK, &run.mask, NULL);
 	close(front.signals);

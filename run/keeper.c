@@ -2,8 +2,14 @@
 /*
  * keeper.c - process 1 of the program's PID namespace: starts the program, waits for everybody,
  * passes signals on, and ends when the program does, which ends whatever it left running.
+ *
+ * A signal reaches the program once. Front tells of each that it got. What a terminal sends the
+ * program gets by itself, and what a process sends to the whole process group: then this process
+ * has it too, blocked and pending until front tells of it. What came before there was a program is
+ * given to it while it has all blocked, so that what it has already does not count twice.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +45,7 @@ static void send_fd(int socket, int fd)
 		_exit(IOF_RUN_EXIT_OURS);
 }
 
-static void __attribute__((noreturn)) become_program(struct iof_run *run, int listener_out)
+static void __attribute__((noreturn)) become_program(struct iof_run *run, int listener_out, int born)
 {
 	char **argv = run->config->argv;
 	char go;
@@ -59,6 +65,9 @@ static void __attribute__((noreturn)) become_program(struct iof_run *run, int li
 	if (read(listener_out, &go, 1) != 1)
 		_exit(IOF_RUN_EXIT_OURS);
 	close(listener_out);
+	iof_run_report(run, IOF_RUN_BORN, 0, NULL);
+	if (read(born, &go, 1) != 1)
+		_exit(IOF_RUN_EXIT_OURS);
 	setrlimit(RLIMIT_NOFILE, &run->files);
 	sigprocmask(SIG_SETMASK, &run->mask, NULL);
 	execvp(argv[0], argv);
@@ -69,17 +78,24 @@ static void __attribute__((noreturn)) become_program(struct iof_run *run, int li
 	_exit(saved == ENOENT ? IOF_RUN_EXIT_NOT_FOUND : IOF_RUN_EXIT_NOT_RUN);
 }
 
+static void tell_state(const struct iof_run *run, int sig)
+{
+	ssize_t done = write(run->states[1], &sig, sizeof(sig));
+
+	(void)done;
+}
+
 /* Everybody who has ended; true: the program was among them. */
 static bool reap(struct iof_run *run, pid_t program)
 {
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED)) > 0) {
 		if (pid != program)
 			continue;
-		if (WIFSTOPPED(status)) {
-			iof_run_report(run, IOF_RUN_STOPPED, WSTOPSIG(status), NULL);
+		if (WIFSTOPPED(status) || WIFCONTINUED(status)) {
+			tell_state(run, WIFSTOPPED(status) ? SIGSTOP : SIGCONT);
 			continue;
 		}
 		iof_run_report(run, IOF_RUN_ENDED, status, NULL);
@@ -88,12 +104,42 @@ static bool reap(struct iof_run *run, pid_t program)
 	return false;
 }
 
-static void obey(struct iof_run *run, pid_t program)
+/* Whether the program has got it as we have, being in the same process group. */
+static bool has_it(pid_t program, int sig)
 {
-	int sig;
+	static const struct timespec now;
+	bool ours = getpgid(program) == getpgrp();
+	sigset_t pending, one;
 
-	if (recv(run->orders, &sig, sizeof(sig), MSG_DONTWAIT) == sizeof(sig))
-		kill(program, sig);
+	sigpending(&pending);
+	/* continued, and stopped again since then: a signal to stop takes SIGCONT away */
+	if (sig == SIGCONT && ours && !sigismember(&pending, SIGCONT))
+		return sigismember(&pending, SIGTSTP) || sigismember(&pending, SIGTTIN) ||
+		       sigismember(&pending, SIGTTOU);
+	if (!sigismember(&pending, sig))
+		return false;
+	sigemptyset(&one);
+	sigaddset(&one, sig);
+	sigtimedwait(&one, NULL, &now);
+	return ours;
+}
+
+/* @born: the program waits for a byte there, and then has signals as any other; -1: it has had it. */
+static void obey(struct iof_run *run, pid_t program, int *born)
+{
+	struct iof_run_order order;
+
+	if (recv(run->orders, &order, sizeof(order), MSG_DONTWAIT) != sizeof(order))
+		return;
+	if (!order.sig) {
+		ssize_t done = write(*born, "", 1);
+
+		(void)done;
+		close(*born);
+		*born = -1;
+	} else if ((!has_it(program, order.sig) && !order.typed) || *born >= 0) {
+		kill(program, order.sig);
+	}
 }
 
 void iof_run_keeper(struct iof_run *run, int listener_out)
@@ -103,6 +149,7 @@ void iof_run_keeper(struct iof_run *run, int listener_out)
 	sigset_t child;
 	pid_t program;
 	ssize_t got;
+	int born[2];
 
 	iof_run_tie(run, 0);
 	/* where that is forbidden the old one stays: right, but with other numbers */
@@ -112,12 +159,15 @@ void iof_run_keeper(struct iof_run *run, int listener_out)
 	sigaddset(&child, SIGCHLD);
 	fds[0].fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
 	fds[1].fd = run->orders;
-	program = fds[0].fd < 0 ? -1 : fork();
+	program = fds[0].fd < 0 || pipe2(born, O_CLOEXEC) ? -1 : fork();
 	if (program < 0)
 		iof_run_die(run, "the program's process cannot be made: %s", strerror(errno));
-	if (!program)
-		become_program(run, listener_out);
+	if (!program) {
+		close(born[1]);
+		become_program(run, listener_out, born[0]);
+	}
 	close(listener_out);
+	close(born[0]);
 	while (!reap(run, program)) {
 		if (poll(fds, 2, -1) < 0)
 			continue;
@@ -126,7 +176,7 @@ void iof_run_keeper(struct iof_run *run, int listener_out)
 			(void)got;
 		}
 		if (fds[1].revents & POLLIN)
-			obey(run, program);
+			obey(run, program, &born[1]);
 		else if (fds[1].revents)
 			break;
 	}

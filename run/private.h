@@ -5,7 +5,8 @@
  * The processes, each the child of the one before it, each killed by the kernel when that one goes:
  *
  *   front    what the user started (front.c): waits, passes signals on, is stopped and ended as the
- *            program is. No namespace of its own, no thread.
+ *            program is (stopped and continued by the server, in the order of the program's states).
+ *            No namespace of its own, no thread.
  *   server   holds the machine and the FUSE connection (server.c, fuse.c, files.c, wake.c); in a
  *            user namespace if it needs one, and a mount namespace in which view.c builds /dev and
  *            /sys. Its memory is the embedded system's.
@@ -35,7 +36,7 @@
 
 enum iof_run_report_kind {
 	IOF_RUN_FAILED = 1,	/* status and sentence: nothing more will come */
-	IOF_RUN_STOPPED,	/* status: the signal */
+	IOF_RUN_BORN,		/* there is a program, with all signals blocked; it waits for an order */
 	IOF_RUN_ENDED,		/* status: as of wait(2) */
 };
 
@@ -45,11 +46,19 @@ struct iof_run_report {
 	char text[400];
 };
 
+/* Of front for the keeper: a signal has come. Number 0: the program may begin. */
+struct iof_run_order {
+	int sig;
+	bool typed;		/* the terminal sent it, to the whole process group */
+};
+
 /* What all processes know; made by front, inherited by fork. */
 struct iof_run {
 	const struct iof_run_config *config;
 	int report;			/* the end for reports of a SOCK_SEQPACKET pair */
-	int orders;			/* the keeper's end: numbers of signals for the program */
+	int orders;			/* the keeper's end: struct iof_run_order */
+	int states[2];			/* from the keeper to the server: SIGSTOP or SIGCONT */
+	pid_t front;
 	sigset_t mask;			/* the user's, for the program */
 	struct rlimit files;
 	uid_t uid;

@@ -61,6 +61,18 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+/* Front is stopped and continued as the program is, in that order. */
+static void *follow(void *arg)
+{
+	struct iof_run *run = arg;
+	int sig;
+
+	while (read(run->states[0], &sig, sizeof(sig)) == sizeof(sig))
+		if (getppid() == run->front)
+			kill(run->front, sig);
+	return NULL;
+}
+
 int iof_run_serve(struct iof_run *run)
 {
 	struct iof_plat_space *space;
@@ -76,6 +88,7 @@ int iof_run_serve(struct iof_run *run)
 		iof_run_die(run, "no process could be started: %s", strerror(errno));
 	if (!child) {
 		close(run->fuse);
+		close(run->states[0]);
 		iof_run_tie(run, self);
 		iof_run_build_dev(run);
 		iof_run_build_sys(run);
@@ -93,7 +106,8 @@ int iof_run_serve(struct iof_run *run)
 	make_machine(run, space);
 	iof_run_files_init(run, space, child);
 	iof_run_wake_init(run);
-	if (pthread_create(&thread, NULL, serve, run))
+	close(run->states[1]);
+	if (pthread_create(&thread, NULL, serve, run) || pthread_create(&thread, NULL, follow, run))
 		iof_run_die(run, "no thread could be had");
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
