@@ -349,6 +349,7 @@ static struct iof_dsa_engine *new_engine(struct iof_dsa *dsa, unsigned int index
 	e->dsa = dsa;
 	e->index = index;
 		init_llist_head(&e->resumed);
+		INIT_LIST_HEAD(&e->delayed);
 	init_waitqueue_head(&e->wq);
 	atomic_set(&e->sync_wanted, 0);
 	atomic_set(&e->synced, 0);
@@ -459,6 +460,8 @@ struct iof_dsa *iof_dsa_create(const struct iof_dsa_config *config, struct iof_h
 	    !pick(&i, config->engines, 1, IOF_DSA_MAX_ENGINES))
 		goto err_free;
 	dsa->nr_engines = i;
+	/* one more than asked for: the first is not a whole one */
+	dsa->delay = config->delay_us ? usecs_to_jiffies(config->delay_us) + 1 : 0;
 
 	spin_lock_init(&dsa->lock);
 	spin_lock_init(&dsa->irq_lock);

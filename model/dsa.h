@@ -35,6 +35,7 @@ struct iof_dsa_config {
 	u32 queue_depth;
 	u32 max_pasids;
 	u32 pages_per_group;
+	u32 delay_us;			/* from an answer to the next attempt; in jiffies */
 };
 
 /*

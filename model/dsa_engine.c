@@ -78,12 +78,38 @@ static void next_phase(struct iof_dsa_job *job)
 	}
 }
 
+/* Whether the first of those that a slow device leaves waiting has waited enough. */
+static bool delay_over(const struct iof_dsa_engine *e)
+{
+	const struct iof_dsa_job *job;
+
+	if (list_empty(&e->delayed))
+		return false;
+	job = list_first_entry(&e->delayed, struct iof_dsa_job, link);
+	return iof_dsa_stale(job) || !time_before(jiffies, job->due);
+}
+
+/* Answered ones wait; the others had no credit. What is over goes on, after what is new. */
+static void delay(struct iof_dsa_engine *e, struct list_head *resumed)
+{
+	struct iof_dsa_job *job, *next;
+
+	list_for_each_entry_safe(job, next, resumed, link) {
+		if (!job->asked)
+			continue;
+		job->due = jiffies + e->dsa->delay;
+		list_move_tail(&job->link, &e->delayed);
+	}
+	while (delay_over(e))
+		list_move_tail(e->delayed.next, resumed);
+}
+
 static void take_resumed(struct iof_dsa_engine *e)
 {
 	struct llist_node *node;
 	LIST_HEAD(resumed);
 
-	if (llist_empty(&e->resumed))
+	if (llist_empty(&e->resumed) && list_empty(&e->delayed))
 		return;
 	/* The stack's last is the first: adding each at the head turns them round. */
 	for (node = llist_del_all(&e->resumed); node;) {
@@ -92,6 +118,8 @@ static void take_resumed(struct iof_dsa_engine *e)
 		node = node->next;
 		list_add(&job->link, &resumed);
 	}
+	if (unlikely(e->dsa->delay))
+		delay(e, &resumed);
 	list_splice(&resumed, &e->run);
 }
 
@@ -217,7 +245,7 @@ static bool must_sync(const struct iof_dsa_engine *e)
 static bool has_work(const struct iof_dsa_engine *e)
 {
 	return !llist_empty(&e->resumed) || READ_ONCE(e->dsa->nr_queued) || must_sync(e) ||
-	       READ_ONCE(e->dsa->stopping);
+	       READ_ONCE(e->dsa->stopping) || delay_over(e);
 }
 
 /* Between jobs: whoever waits in iof_dsa_reset() learns that no old job is worked on here. */
@@ -235,6 +263,14 @@ static void sync_engine(struct iof_dsa_engine *e)
 		iof_dsa_abandon(job);
 	atomic_set_release(&e->synced, wanted);
 	wake_up_all(&e->dsa->reset_wq);
+}
+
+/* Jiffies until the first of those that wait goes on. */
+static long time_left(const struct iof_dsa_engine *e)
+{
+	const struct iof_dsa_job *job = list_first_entry(&e->delayed, struct iof_dsa_job, link);
+
+	return max_t(long, (long)(job->due - jiffies), 1);
 }
 
 /* Looks for work for at most @ns. */
@@ -276,7 +312,13 @@ static void doze(struct iof_dsa_engine *e)
 	}
 	set_bit(e->index, &e->dsa->sleeping);
 	smp_mb__after_atomic();		/* pairs with the barriers of those who wake */
-	wait_event_interruptible(e->wq, has_work(e) || !test_bit(e->index, &e->dsa->sleeping));
+	if (list_empty(&e->delayed))
+		wait_event_interruptible(e->wq, has_work(e) ||
+					 !test_bit(e->index, &e->dsa->sleeping));
+	else
+		wait_event_interruptible_timeout(e->wq, has_work(e) ||
+						 !test_bit(e->index, &e->dsa->sleeping),
+						 time_left(e));
 	clear_bit(e->index, &e->dsa->sleeping);
 	if (!spun)
 		return;

@@ -62,7 +62,9 @@ struct iof_dsa_job {
 	/* What whoever answers touches is one cache line. */
 	struct iof_pri_slot pri ____cacheline_aligned_in_smp;
 	struct llist_node ready;	/* engine->resumed, or dsa->free[] */
-	struct list_head link;		/* dsa->queue, engine->run, dsa->drains, dsa->batches */
+	/* dsa->queue, engine->run, engine->delayed, dsa->drains, dsa->batches */
+	struct list_head link;
+	unsigned long due;		/* on engine->delayed: jiffies */
 	struct iof_dsa *dsa;
 	struct iof_dsa_engine *engine;	/* whose stack it resumes on */
 	struct iof_dsa_job *parent;		/* the batch it belongs to */
@@ -111,6 +113,7 @@ struct iof_dsa_engine {
 
 	/* The engine's own: */
 	struct list_head run ____cacheline_aligned_in_smp;	/* struct iof_dsa_job.link */
+	struct list_head delayed;	/* the same: answered, by when they go on */
 	bool inside;			/* in a stretch: see iof_dsa_touch() */
 	u64 spin_ns;			/* how long to look for work before sleeping */
 	unsigned int spins_in_vain;	/* see doze() */
@@ -130,6 +133,7 @@ struct iof_dsa {
 	struct iof_mdev mdev;
 	char name[32];
 	u32 queue_depth, nr_engines, pages_per_group;
+	unsigned long delay;		/* jiffies from an answer to the next attempt */
 	u32 nr_jobs;
 	struct iof_dsa_job *jobs;
 	struct iof_dsa_engine *engines[IOF_DSA_MAX_ENGINES];

@@ -65,6 +65,7 @@ static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int
 		.queue_depth = full.queue_depth,
 		.max_pasids = full.max_pasids,
 		.pages_per_group = full.pages_per_group,
+		.delay_us = full.delay_us,
 	};
 	/* A group is granted as a whole: one that needs more than there is would never be sent. */
 	return config->pages_per_group > config->credits ? -EINVAL : 0;

@@ -21,11 +21,11 @@ static const char usage[] =
 "                     a device; again for one more. Kinds: dsa (the default: one of\n"
 "                     them), ats-test (the PCI function 1234:11e9)\n"
 "    credits=N        page requests that it may have open (256)\n"
+"    delay=USEC       at least so long from an answer to its next attempt (0)\n"
 "    share            is in the IOMMU group of the device before it\n"
 "    group=N, engines=N, depth=N, pasids=N\n"
 "                     of dsa: most pages asked for at a time (1), worker threads (1),\n"
 "                     descriptors taken (128), PASIDs (2^20)\n"
-"    delay=USEC       of ats-test: from an answer to its next attempt (0)\n"
 "  --no-device        /dev/iommu only\n"
 "  --mock             the test commands of /dev/iommu, with mock devices\n"
 "  --trace FILE       a line for each call on these files\n"
@@ -67,7 +67,7 @@ static const struct field {
 } fields[] = {
 	{ "credits", offsetof(struct iof_run_device, credits), 1, 1 << 20, EITHER },
 	{ "group", offsetof(struct iof_run_device, pages_per_group), 1, 32, IOF_RUN_DSA },
-	{ "delay", offsetof(struct iof_run_device, delay_us), 0, 10000000, IOF_RUN_ATS_TEST },
+	{ "delay", offsetof(struct iof_run_device, delay_us), 0, 10000000, EITHER },
 	{ "engines", offsetof(struct iof_run_device, engines), 1, 16, IOF_RUN_DSA },
 	{ "depth", offsetof(struct iof_run_device, queue_depth), 1, 4096, IOF_RUN_DSA },
 	{ "pasids", offsetof(struct iof_run_device, max_pasids), 1, 1 << 20, IOF_RUN_DSA },
@@ -94,8 +94,7 @@ static int set_field(struct iof_run_device *device, const char *name, char *valu
 		return iof_fail(USAGE, "run: --device: a device has no '%s'; "
 				"`iofault run --help` lists what it has", name);
 	if (fields[i].only != EITHER && device->kind != fields[i].only)
-		return iof_fail(USAGE, "run: --device: '%s' is for %s only", name,
-				fields[i].only == IOF_RUN_DSA ? "dsa" : "ats-test");
+		return iof_fail(USAGE, "run: --device: '%s' is for dsa only", name);
 	if (!value || !iof_number(value, false, fields[i].least, fields[i].most, &number))
 		return iof_fail(USAGE, "run: --device: %s must be a number from %llu to %llu", name,
 				(unsigned long long)fields[i].least,
