@@ -24,7 +24,7 @@ struct iof_machine_device {
 	unsigned int queue_depth;	/* descriptors taken before EAGAIN; 0: 128, at most 4096 */
 	unsigned int max_pasids;	/* 0: 2^20; 1: none */
 	unsigned int pages_per_group;	/* most pages asked for in one group; 0: 1; at most 32 */
-	unsigned int delay_us;		/* from an answer to the next attempt; in steps of a jiffy */
+	unsigned int delay_us;		/* from an answer to the next attempt, in jiffies */
 	int group_with;			/* an earlier device, to join its isolation group, or -1 */
 };
 

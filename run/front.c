@@ -198,7 +198,9 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 
 int iof_run(const struct iof_run_config *config)
 {
-	struct iof_run run = { .config = config, .front = getpid(), .fuse = -1, .old_dev = -1, .tree = -1 };
+	struct iof_run run = {
+		.config = config, .front = getpid(), .fuse = -1, .old_dev = -1, .tree = -1,
+	};
 	struct front front = { .status = IOF_RUN_EXIT_OURS };
 	int theirs[2], rc;
 	sigset_t all;

@@ -45,7 +45,8 @@ static void send_fd(int socket, int fd)
 		_exit(IOF_RUN_EXIT_OURS);
 }
 
-static void __attribute__((noreturn)) become_program(struct iof_run *run, int listener_out, int born)
+static void __attribute__((noreturn))
+become_program(struct iof_run *run, int listener_out, int born)
 {
 	char **argv = run->config->argv;
 	char go;
