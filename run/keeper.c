@@ -125,7 +125,7 @@ static bool has_it(pid_t program, int sig)
 	return ours;
 }
 
-/* @born: the program waits for a byte there, and then has signals as any other; -1: it has had it. */
+/* @born: the program waits there for a byte, and then has its signals; -1: it has had it. */
 static void obey(struct iof_run *run, pid_t program, int *born)
 {
 	struct iof_run_order order;

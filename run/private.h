@@ -4,9 +4,8 @@
  *
  * The processes, each the child of the one before it, each killed by the kernel when that one goes:
  *
- *   front    what the user started (front.c): waits, passes signals on, is stopped and ended as the
- *            program is (stopped and continued by the server, in the order of the program's states).
- *            No namespace of its own, no thread.
+ *   front    what the user started (front.c): waits, passes signals on, is ended as the program is,
+ *            and stopped and continued as it is, by the server. No namespace of its own, no thread.
  *   server   holds the machine and the FUSE connection (server.c, fuse.c, files.c, wake.c); in a
  *            user namespace if it needs one, and a mount namespace in which view.c builds /dev and
  *            /sys. Its memory is the embedded system's.
@@ -36,7 +35,7 @@
 
 enum iof_run_report_kind {
 	IOF_RUN_FAILED = 1,	/* status and sentence: nothing more will come */
-	IOF_RUN_BORN,		/* there is a program, with all signals blocked; it waits for an order */
+	IOF_RUN_BORN,		/* the program, with all signals blocked; it waits for an order */
 	IOF_RUN_ENDED,		/* status: as of wait(2) */
 };
 
