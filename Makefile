@@ -65,6 +65,7 @@ vm-shell: all                   ## a prompt in that machine, with the module loa
 
 vm-debug: all                   ## the same as vm-check on two debug kernels; building them takes hours
 	@scripts/vm debug --build $(BUILD) $(ARGS)
+	@scripts/conformance --kernel kasan --build $(BUILD)
 
 vm-bench: deps                  ## what a fault costs in the kernel, counted in instructions, in that machine
 	@[ -f build/bench/build.ninja ] || meson setup build/bench --buildtype=release -Dtests=false \
