@@ -4,7 +4,7 @@
  *
  * The driver keeps the bits, per leaf of its page table; here they become bits of the user's
  * bitmap, a window of a kernel buffer at a time: what the driver found goes into the buffer, and
- * then, with no lock of the map held, into the user's memory, which nobody else may change
+ * then, with no lock held, into the user's memory, which nobody else may change
  * meanwhile. Bits are only ever set there.
  *
  * Rules: hwpt->dirty_lock lets one call at a time read a domain's bits, so each dirty page is told
@@ -81,7 +81,9 @@ static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned
 			return -EFAULT;
 		if (dirty->found_reach && dirty->reach >= dirty->from)
 			mark(dirty, dirty->from, dirty->reach);
+		mutex_lock(&hwpt->dirty_lock);
 		ops->read_dirty(hwpt->domain, dirty->from, dirty->to, dirty);
+		mutex_unlock(&hwpt->dirty_lock);
 		rc = deliver(dirty, old, uptr);
 		if (rc || dirty->to == dirty->last)
 			return rc;
@@ -108,9 +110,7 @@ static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_b
 	dirty.bits = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	old = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (dirty.bits && old) {
-		mutex_lock(&hwpt->dirty_lock);
 		rc = read_windows(hwpt, &dirty, old, u64_to_user_ptr(cmd->data));
-		mutex_unlock(&hwpt->dirty_lock);
 		/* What cannot be written is the caller's loss, and no error: behaviour (c) 19. */
 		if (rc == -EFAULT)
 			rc = 0;

@@ -5,6 +5,12 @@
  */
 #include "ioas.h"
 
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #define AT	IOVA
 #define BIT_OF(bits, n) ((bits)[(n) / 8] >> (n) % 8 & 1)
 
@@ -255,6 +261,58 @@ static void long_bitmaps(void **state)
 	free(bits);
 }
 
+struct get {
+	int fd, rc;
+	uint32_t hwpt;
+	void *bits;
+};
+
+static void *get_all(void *arg)
+{
+	struct get *get = arg;
+
+	get->rc = abi_get_dirty(get->fd, get->hwpt, 0, AT, BUF_LEN, STEP, get->bits);
+	return NULL;
+}
+
+/* No lock is held across a user copy: a bitmap that never comes holds up nobody but its reader. */
+static void a_bitmap_that_hangs_holds_nobody_up(void **state)
+{
+	struct fixture *f = *state;
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_zeropage zero = { .mode = 0 };
+	unsigned char one = 1, bits[BITS / 8] = "";
+	struct get get = { .fd = f->fd };
+	struct abi_mock mock;
+	struct uffd_msg msg;
+	pthread_t thread;
+	int uffd;
+
+	if (!abi_embedded())	/* elsewhere it is the kernel that waits for the page */
+		skip();
+	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (uffd < 0)
+		skip();
+	get.hwpt = tracking(f, &mock);
+	get.bits = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(get.bits != MAP_FAILED);
+	reg.range = zero.range = (struct uffdio_range){ (uintptr_t)get.bits, PAGE };
+	assert_ok(ioctl(uffd, UFFDIO_API, &api));
+	assert_ok(ioctl(uffd, UFFDIO_REGISTER, &reg));
+	assert_int_equal(abi_make_dirty(f->fd, get.hwpt, AT, STEP, STEP, &one), 1);
+	assert_ok(pthread_create(&thread, NULL, get_all, &get));
+	assert_int_equal(read(uffd, &msg, sizeof(msg)), sizeof(msg));
+	assert_ok(abi_get_dirty(f->fd, get.hwpt, KEEP, AT, BUF_LEN, STEP, bits));
+	assert_int_equal(bits[0], 1);
+	assert_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+	assert_ok(pthread_join(thread, NULL));
+	assert_ok(get.rc);
+	assert_int_equal(*(unsigned char *)get.bits, 1);
+	assert_ok(munmap(get.bits, PAGE));
+	close(uffd);
+}
+
 /* Ours: a large leaf that is asked for in part stays dirty, for the rest of it. */
 static void large_leaves(void **state)
 {
@@ -324,6 +382,7 @@ int main(void)
 		T(c19_errors_are_swallowed),
 		T(c20_unmapping_forgets),
 		T(long_bitmaps),
+		T(a_bitmap_that_hangs_holds_nobody_up),
 		T(large_leaves),
 		T(the_devices_writes_are_checked),
 	};
