@@ -323,7 +323,7 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
  * on, or not aligned; -EBUSY, -EDEADLK, -ENOMEM.
  */
 int iof_map_cut(struct iof_map *map, unsigned long iova);
-/* The I/O page sizes that all domains have; all ones without a domain. */
+/* The sizes, whole pages and more, that all domains can map; without a domain every one. */
 u64 iof_map_page_sizes(struct iof_map *map);
 
 /* -EINVAL, -EADDRINUSE: behaviour (b) 27. */

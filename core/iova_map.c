@@ -735,11 +735,13 @@ bool iof_map_huge_pages(struct iof_map *map)
 u64 iof_map_page_sizes(struct iof_map *map)
 {
 	struct iof_map_domain *md;
-	u64 sizes = U64_MAX;
+	u64 sizes = PAGE_MASK;
 
 	down_read(&map->domains_rwsem);
-	list_for_each_entry(md, &map->domains, node)
-		sizes &= md->domain->pgsize_bitmap;
+	list_for_each_entry(md, &map->domains, node) {
+		/* None has only larger ones, and smaller ones make whole pages. */
+		sizes &= md->domain->pgsize_bitmap | PAGE_SIZE;
+	}
 	up_read(&map->domains_rwsem);
 	return sizes;
 }

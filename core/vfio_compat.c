@@ -61,9 +61,21 @@ int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd)
 	}
 }
 
+/* Drivers here take snooping as it comes: no HWPT enforces it, but where there is none all do. */
+static int enforces_coherency(struct iof_ioas *ioas)
+{
+	bool none;
+
+	mutex_lock(&ioas->hwpts_lock);
+	none = list_empty(&ioas->hwpts);
+	mutex_unlock(&ioas->hwpts_lock);
+	return none;
+}
+
 static int check_extension(struct iof_ctx *ctx, unsigned long extension)
 {
 	struct iof_ioas *ioas;
+	int rc;
 
 	switch (extension) {
 	case VFIO_TYPE1_IOMMU:
@@ -74,9 +86,9 @@ static int check_extension(struct iof_ctx *ctx, unsigned long extension)
 		ioas = compat_ioas(ctx);
 		if (IS_ERR(ioas))
 			return PTR_ERR(ioas);
+		rc = enforces_coherency(ioas);
 		iof_object_put(&ioas->obj);
-		/* Drivers here take snooping as it comes and enforce nothing. */
-		return 0;
+		return rc;
 	default:
 		return 0;
 	}
@@ -113,7 +125,7 @@ static struct full_info *make_info(struct iof_ioas *ioas, size_t *size)
 	struct iommu_iova_range *ranges;
 	unsigned long count, total, i;
 	struct full_info *full;
-	u64 sizes, alignment;
+	u64 alignment;
 
 	BUILD_BUG_ON(offsetof(struct full_info, avail) != 24);
 	BUILD_BUG_ON(offsetof(struct full_info, cap.iova_ranges) != 56);
@@ -124,13 +136,9 @@ static struct full_info *make_info(struct iof_ioas *ioas, size_t *size)
 	full = kvzalloc(*size, GFP_KERNEL_ACCOUNT);
 	if (!full)
 		goto out;
-	sizes = iof_map_page_sizes(&ioas->map);
-	/* Smaller pages serve whole ones too. */
-	if (sizes & ~PAGE_MASK)
-		sizes = (sizes & PAGE_MASK) | PAGE_SIZE;
 	full->info.argsz = (u32)*size;
 	full->info.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
-	full->info.iova_pgsizes = sizes;
+	full->info.iova_pgsizes = iof_map_page_sizes(&ioas->map);
 	full->info.cap_offset = offsetof(struct full_info, avail);
 	full->avail.header.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL;
 	full->avail.header.version = 1;

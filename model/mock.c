@@ -76,7 +76,7 @@ static int mock_map(struct iof_domain *domain, unsigned long iova, phys_addr_t p
 	struct iof_mock_domain *md = to_paging(domain);
 	size_t done = 0;
 
-	if (!IS_ALIGNED(iova | pa | size, 1ul << __ffs(md->domain.pgsize_bitmap)))
+	if (!prot || !IS_ALIGNED(iova | pa | size, 1ul << __ffs(md->domain.pgsize_bitmap)))
 		return -EINVAL;
 
 	while (done < size) {

@@ -116,7 +116,8 @@ static void get_info_tells_sizes_and_ranges(void **state)
 	struct abi_mock mock;
 
 	use(f);
-	assert_int_equal(plain(f, VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU), 0);
+	/* Every one of no HWPTs enforces coherency; the mock's do not. */
+	assert_int_equal(plain(f, VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU), 1);
 	small.argsz = 15;
 	assert_err(iof_ioctl(f->fd, VFIO_IOMMU_GET_INFO, &small), EINVAL);
 	small.argsz = 16;
@@ -132,6 +133,7 @@ static void get_info_tells_sizes_and_ranges(void **state)
 	assert_int_equal(small.cap_offset, 0);
 
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
+	assert_int_equal(plain(f, VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU), 0);
 	assert_ok(iof_ioctl(f->fd, VFIO_IOMMU_GET_INFO, &big));
 	assert_true(big.info.iova_pgsizes & PAGE);
 	assert_false(big.info.iova_pgsizes & (PAGE - 1));
@@ -150,6 +152,28 @@ static void get_info_tells_sizes_and_ranges(void **state)
 	assert_int_equal(cap->iova_ranges[0].end, MOCK_APERTURE_LAST);
 }
 
+/* Ours: smaller I/O pages make whole pages too, beside a table that has none smaller. */
+static void page_sizes_are_those_that_serve(void **state)
+{
+	struct fixture *f = *state;
+	struct iommu_hwpt_selftest data = { .pagetable_type = MOCK_IOMMUPT_HUGE };
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc), .pt_id = f->ioas, .data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(data), .data_uptr = (uintptr_t)&data,
+	};
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+	struct abi_mock mock;
+
+	if (!abi_ours())
+		skip();
+	use(f);
+	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
+	alloc.dev_id = mock.idev;
+	assert_ok(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &alloc));
+	assert_ok(iof_ioctl(f->fd, VFIO_IOMMU_GET_INFO, &info));
+	assert_true(info.iova_pgsizes == PAGE);
+}
+
 static void maps_are_fixed_and_checked(void **state)
 {
 	struct fixture *f = *state;
@@ -159,7 +183,13 @@ static void maps_are_fixed_and_checked(void **state)
 	uint64_t size;
 
 	use(f);
+	/* Without any permission: what no page table could hold. */
+	size = PAGE;
+	assert_ok(map_dma(f, 0, f->buf, AT, PAGE));
+	assert_err(abi_mock(f->fd, f->ioas, 0, &mock), EINVAL);
+	assert_ok(unmap_dma(f, 0, AT, &size));
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
+	assert_err(map_dma(f, 0, f->buf, AT, PAGE), EINVAL);
 	assert_err(iof_ioctl(f->fd, VFIO_IOMMU_MAP_DMA, &cmd), EINVAL);
 	assert_err(iof_ioctl(f->fd, VFIO_IOMMU_UNMAP_DMA, &un), EINVAL);
 	assert_ok(map_dma(f, RW, f->buf, AT, 4 * PAGE));
@@ -268,6 +298,7 @@ int main(void)
 		T(the_compat_ioas_is_named_and_forgotten),
 		T(without_an_ioas_there_is_no_device),
 		T(get_info_tells_sizes_and_ranges),
+		T(page_sizes_are_those_that_serve),
 		T(maps_are_fixed_and_checked),
 		T(unmap_all_takes_everything),
 		T(b22_the_first_version_cuts),
