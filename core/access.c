@@ -148,12 +148,14 @@ static int pin_area(struct iof_area *area, unsigned long iova, unsigned long las
 		    unsigned int prot, struct page ***pages)
 {
 	unsigned long from, to;
-	int rc = may_use(area, prot);
+	int rc;
 
+	if (!area->busy &&
+	    (area->leaving || !PAGE_ALIGNED(area->iova | area->offset | (area->last + 1))))
+		return -EINVAL;
+	rc = may_use(area, prot);
 	if (rc)
 		return rc;
-	if (area->leaving || !PAGE_ALIGNED(area->iova | area->offset | (area->last + 1)))
-		return -EINVAL;
 	area_pages(area, iova, last, &from, &to);
 	rc = iof_pages_pin(area->pages, from, to);
 	if (rc)

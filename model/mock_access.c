@@ -147,7 +147,7 @@ static struct mock_access *access_get(struct iof_ucmd *ucmd, struct file **file)
 
 	*file = fget(cmd->id);
 	if (!*file)
-		return ERR_PTR(-EBADF);
+		return ERR_PTR(-EBADFD);
 	if ((*file)->f_op == &mock_access_fops)
 		return (*file)->private_data;
 	fput(*file);

@@ -14,14 +14,20 @@ struct user {
 	unsigned int asked;
 	pthread_mutex_t lock;
 	bool pinned;		/* [IOVA, IOVA + PAGES pages) */
+	int again;		/* what a pin for writing says while all is being unmapped */
 };
 
 static void user_unmap(void *priv, unsigned long iova, unsigned long last)
 {
 	struct user *user = priv;
 
+	struct page *page;
+
 	pthread_mutex_lock(&user->lock);
 	user->asked++;
+	user->again = iof_access_pin(user->access, IOVA, IOVA + PAGE_SIZE - 1, true, &page);
+	if (!user->again)
+		iof_access_unpin(user->access, IOVA, IOVA + PAGE_SIZE - 1);
 	if (user->pinned && !user->deaf && iova < IOVA + PAGES * PAGE_SIZE && last >= IOVA) {
 		iof_access_unpin(user->access, IOVA, IOVA + PAGES * PAGE_SIZE - 1);
 		user->pinned = false;
@@ -93,6 +99,32 @@ static void b20_who_does_not_let_go(void **state)
 	assert_ok(unmap(env, ioas, 0, ULONG_MAX));
 	assert_false(user.pinned);
 	assert_int_equal(iof_shim_pin_count(memory), 0);
+	iof_access_destroy(user.access);
+	free(memory);
+}
+
+/* What is being unmapped takes no pins, allowed or not: that is told first. */
+static void who_leaves_takes_no_pins(void **state)
+{
+	struct env *env = *state;
+	void *memory = aligned_alloc(PAGE_SIZE, PAGES * PAGE_SIZE);
+	struct page *pages[PAGES];
+	u32 ioas = (u32)env_ioas(env->fd);
+	struct user user;
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd), .ioas_id = ioas, .iova = IOVA, .length = PAGES * PAGE_SIZE,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.user_va = (uintptr_t)memory,
+	};
+
+	assert_ok(env_ioctl(env->fd, IOMMU_IOAS_MAP, &cmd));
+	begin(env, &user, ioas);
+	assert_err(iof_access_pin(user.access, IOVA, IOVA + PAGES * PAGE_SIZE - 1, true, pages),
+		   EPERM);
+	assert_ok(iof_access_pin(user.access, IOVA, IOVA + PAGES * PAGE_SIZE - 1, false, pages));
+	user.pinned = true;
+	assert_ok(unmap(env, ioas, IOVA, PAGES * PAGE_SIZE));
+	assert_err(user.again, EINVAL);
 	iof_access_destroy(user.access);
 	free(memory);
 }
@@ -248,6 +280,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(b20_who_does_not_let_go),
+		T(who_leaves_takes_no_pins),
 		T(b18_what_lies_below_is_gone),
 		T(pins_against_unmaps_and_moves),
 		T(every_failure_leaves_nothing),
