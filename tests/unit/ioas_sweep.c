@@ -6,6 +6,9 @@
  */
 #include "env.h"
 
+#include <iofault/vfio.h>
+#include <unistd.h>
+
 #define IOVA	0x10000000ul
 #define LEN	(8 * PAGE_SIZE)
 
@@ -122,6 +125,12 @@ static void sweep_all(struct fixture *f, const struct command *command)
 	sweep(f, command, IOF_FAIL_PIN, EFAULT);
 }
 
+static void undo_nothing(struct fixture *f, bool done)
+{
+	(void)done;
+	assert_int_equal(pins(f), 0);
+}
+
 static int run_alloc(struct fixture *f)
 {
 	return env_ioas(f->env->fd);
@@ -165,6 +174,88 @@ static void undo_map(struct fixture *f, bool done)
 static void map(void **state)
 {
 	sweep_all(*state, &(struct command){ run_map, undo_map, false });
+}
+
+static int file;
+
+static int run_map_file(struct fixture *f)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd), .ioas_id = (u32)f->ioas, .fd = file, .length = LEN,
+		.iova = IOVA, .flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+				       IOMMU_IOAS_MAP_WRITEABLE,
+	};
+
+	return env_ioctl(f->env->fd, IOMMU_IOAS_MAP_FILE, &cmd);
+}
+
+static void map_file(void **state)
+{
+	file = memfd_create("ioas_sweep", MFD_CLOEXEC);
+	assert_ok(ftruncate(file, LEN));
+	sweep_all(*state, &(struct command){ run_map_file, undo_map, false });
+	assert_ok(close(file));
+}
+
+static void use_vfio(struct fixture *f, int ioas)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd), .ioas_id = (u32)ioas, .op = IOMMU_VFIO_IOAS_SET,
+	};
+
+	assert_ok(env_ioctl(f->env->fd, IOMMU_VFIO_IOAS, &cmd));
+}
+
+static int run_vfio_map(struct fixture *f)
+{
+	struct vfio_iommu_type1_dma_map cmd = {
+		.argsz = sizeof(cmd), .flags = VFIO_DMA_MAP_FLAG_READ, .iova = IOVA, .size = LEN,
+		.vaddr = (uintptr_t)f->buf,
+	};
+
+	return env_ioctl(f->env->fd, VFIO_IOMMU_MAP_DMA, &cmd);
+}
+
+static int run_vfio_info(struct fixture *f)
+{
+	struct vfio_iommu_type1_info cmd = { .argsz = sizeof(cmd) };
+
+	return env_ioctl(f->env->fd, VFIO_IOMMU_GET_INFO, &cmd);
+}
+
+/* Two pages out of the middle: both ends are cut. */
+static int run_vfio_cut(struct fixture *f)
+{
+	struct vfio_iommu_type1_dma_unmap cmd = {
+		.argsz = sizeof(cmd), .iova = IOVA + 3 * PAGE_SIZE, .size = 2 * PAGE_SIZE,
+	};
+
+	return env_ioctl(f->env->fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
+}
+
+/* However far it came, the rest is there, can be had in pieces, and nothing else. */
+static void undo_vfio_cut(struct fixture *f, bool done)
+{
+	int rc = unmap(f, f->other, IOVA + 3 * PAGE_SIZE, 2 * PAGE_SIZE);
+
+	if (done)
+		assert_err(rc, ENOENT);
+	assert_ok(unmap(f, f->other, IOVA, LEN));
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf, LEN, IOVA));
+}
+
+static void vfio_type1(void **state)
+{
+	struct fixture *f = *state;
+
+	use_vfio(f, f->ioas);
+	sweep_all(f, &(struct command){ run_vfio_map, undo_map, false });
+	sweep_all(f, &(struct command){ run_vfio_info, undo_nothing, false });
+	use_vfio(f, f->other);
+	assert_ok(env_ioctl(f->env->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1_IOMMU));
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf, LEN, IOVA));
+	sweep_all(f, &(struct command){ run_vfio_cut, undo_vfio_cut, true });
+	assert_ok(unmap(f, f->other, IOVA, LEN));
 }
 
 static int run_copy(struct fixture *f)
@@ -277,12 +368,6 @@ static int run_ranges(struct fixture *f)
 	return env_ioctl(f->env->fd, IOMMU_IOAS_IOVA_RANGES, &cmd);
 }
 
-static void undo_nothing(struct fixture *f, bool done)
-{
-	(void)done;
-	assert_int_equal(pins(f), 0);
-}
-
 static void ranges(void **state)
 {
 	struct fixture *f = *state;
@@ -338,6 +423,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		SWEEP("sweep IOAS_ALLOC", alloc),
 		SWEEP("sweep IOAS_MAP with an HWPT", map),
+		SWEEP("sweep IOAS_MAP_FILE with an HWPT", map_file),
+		SWEEP("sweep VFIO's type-1 commands", vfio_type1),
 		SWEEP("sweep IOAS_COPY with an HWPT", copy),
 		SWEEP("sweep IOAS_UNMAP: never allocates", unmap_command),
 		SWEEP("sweep IOAS_ALLOW_IOVAS", allow_list),

@@ -112,6 +112,11 @@ static void sweep_all(struct fix *f, int (*step)(struct fix *f), void (*undo)(st
 	sweep(f, IOF_FAIL_COPY, true, step, undo);
 }
 
+static void nothing(struct fix *f)
+{
+	(void)f;
+}
+
 /* ---- the machine ---- */
 
 static int create(struct fix *f)
@@ -243,6 +248,139 @@ static void mock_pasids_fail_clean(void **state)
 	sweep(f, IOF_FAIL_ALLOC, true, pasid_replace, pasid_back);
 }
 
+/* ---- accesses and dirty tracking ---- */
+
+#define AT	0x10000000ul
+
+static u32 access_fd, dirty_hwpt;
+static unsigned char *memory;
+
+static int access_create(struct fix *f)
+{
+	cmd.create_access.flags = MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES;
+	return test_cmd(f, IOMMU_TEST_OP_CREATE_ACCESS, f->ioas);
+}
+
+static void access_close(struct fix *f)
+{
+	(void)f;
+	assert_ok(iof_sys_close((int)cmd.create_access.out_access_fd));
+}
+
+static int access_pin(struct fix *f)
+{
+	int rc;
+
+	cmd.access_pages.flags = MOCK_FLAGS_ACCESS_WRITE;
+	cmd.access_pages.iova = AT;
+	cmd.access_pages.length = 4 * PAGE_SIZE;
+	cmd.access_pages.uptr = (uintptr_t)memory;
+	rc = test_cmd(f, IOMMU_TEST_OP_ACCESS_PAGES, access_fd);
+	assert_int_equal(iof_shim_pin_count(memory + 3 * PAGE_SIZE), !rc);
+	return rc;
+}
+
+static void access_unpin(struct fix *f)
+{
+	cmd.destroy_access_pages.access_pages_id = cmd.access_pages.out_access_pages_id;
+	assert_ok(test_cmd(f, IOMMU_TEST_OP_DESTROY_ACCESS_PAGES, access_fd));
+	assert_int_equal(iof_shim_pin_count(memory + 3 * PAGE_SIZE), 0);
+}
+
+static int access_rw(struct fix *f)
+{
+	unsigned char bytes[8] = { 1 };
+	int rc, write;
+
+	for (write = 1; write >= 0; write--) {
+		cmd.access_rw.iova = AT + 2 * PAGE_SIZE - 4;
+		cmd.access_rw.length = sizeof(bytes);
+		cmd.access_rw.uptr = (uintptr_t)bytes;
+		cmd.access_rw.flags = write ? MOCK_ACCESS_RW_WRITE : 0;
+		rc = test_cmd(f, IOMMU_TEST_OP_ACCESS_RW, access_fd);
+		assert_int_equal(iof_shim_pin_count(memory + 2 * PAGE_SIZE), 0);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void accesses_fail_clean(void **state)
+{
+	struct fix *f = *state;
+
+	memory = aligned_alloc(PAGE_SIZE, 4 * PAGE_SIZE);
+	assert_ok(env_map(f->fd, f->ioas, memory, 2 * PAGE_SIZE, AT));
+	assert_ok(env_map(f->fd, f->ioas, memory + 2 * PAGE_SIZE, 2 * PAGE_SIZE,
+			  AT + 2 * PAGE_SIZE));
+	sweep_all(f, access_create, access_close);
+	sweep(f, IOF_FAIL_PIN, false, access_create, access_close);
+	assert_ok(access_create(f));
+	access_fd = cmd.create_access.out_access_fd;
+	sweep_all(f, access_pin, access_unpin);
+	sweep(f, IOF_FAIL_PIN, false, access_pin, access_unpin);
+	sweep_all(f, access_rw, nothing);
+	sweep(f, IOF_FAIL_PIN, false, access_rw, nothing);
+	assert_ok(iof_sys_close((int)access_fd));
+	free(memory);
+}
+
+/* A bit, or what is left of a bitmap that could not be read, is told later; a wrong one never. */
+static int get_dirty(struct fix *f)
+{
+	unsigned char bits[2] = { 0, 0x80 };
+	struct iommu_hwpt_get_dirty_bitmap get = {
+		.size = sizeof(get), .hwpt_id = dirty_hwpt, .iova = AT,
+		.length = 16 * MOCK_PAGE_SIZE, .page_size = MOCK_PAGE_SIZE,
+		.data = (uintptr_t)bits,
+	};
+	int rc;
+
+	rc = env_ioctl(f->fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &get);
+	assert_true(bits[0] == 0 || bits[0] == 0x05);
+	assert_int_equal(bits[1], 0x80);
+	return rc;
+}
+
+static void make_dirty(struct fix *f)
+{
+	unsigned char some = 0x05;
+
+	cmd.dirty.iova = AT;
+	cmd.dirty.length = 8 * MOCK_PAGE_SIZE;
+	cmd.dirty.page_size = MOCK_PAGE_SIZE;
+	cmd.dirty.uptr = (uintptr_t)&some;
+	assert_ok(test_cmd(f, IOMMU_TEST_OP_DIRTY, dirty_hwpt));
+	assert_int_equal(cmd.dirty.out_nr_dirty, 2);
+}
+
+static void dirty_tracking_fails_clean(void **state)
+{
+	struct iommu_hwpt_set_dirty_tracking set = {
+		.size = sizeof(set), .flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE,
+	};
+	struct fix *f = *state;
+	int hwpt;
+
+	memory = aligned_alloc(PAGE_SIZE, 8 * PAGE_SIZE);
+	assert_ok(mock_create(f));
+	hwpt = env_hwpt(f->fd, cmd.mock_domain.out_idev_id, f->ioas,
+			IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+	assert_id(hwpt);
+	set.hwpt_id = dirty_hwpt = (u32)hwpt;
+	assert_ok(env_map(f->fd, f->ioas, memory, 8 * PAGE_SIZE, AT));
+	/* Nothing here takes memory: neither to begin nor to write nor to be made clean. */
+	iof_fail_nth_thread(IOF_FAIL_ALLOC, 1, true);
+	assert_ok(env_ioctl(f->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &set));
+	make_dirty(f);
+	assert_ok(env_ioctl(f->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &set));
+	make_dirty(f);
+	iof_fail_nth_thread(IOF_FAIL_ALLOC, 0, false);
+	sweep_all(f, get_dirty, make_dirty);
+	assert_ok(env_destroy(f->fd, dirty_hwpt));
+	free(memory);
+}
+
 /* ---- the VFIO node ---- */
 
 static int vfio_open_bind(struct fix *f)
@@ -256,11 +394,6 @@ static int vfio_open_bind(struct fix *f)
 	rc = env_ioctl(dev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 	assert_ok(iof_sys_close(dev));
 	return rc;
-}
-
-static void nothing(struct fix *f)
-{
-	(void)f;
 }
 
 static int vfio_attach_ioas(struct fix *f)
@@ -340,6 +473,8 @@ int main(void)
 		S(open_descriptors_keep_the_machine),
 		T(mock_devices_fail_clean),
 		T(mock_pasids_fail_clean),
+		T(accesses_fail_clean),
+		T(dirty_tracking_fails_clean),
 		T(vfio_calls_fail_clean),
 	};
 
