@@ -229,7 +229,7 @@ struct iof_area {
 	unsigned int prot;		/* IOF_PROT_* */
 	/* being built or removed: unmap answers -EBUSY; iova_rwsem */
 	bool busy;
-	/* an unmap waits for its pins to go: no new ones; iova_rwsem */
+	/* an unmap or a cut waits for its pins to go: no new ones; iova_rwsem */
 	bool leaving;
 	/* ranges that accesses have pinned in it; grows under iova_rwsem, read or write */
 	atomic_t accesses;

@@ -418,7 +418,7 @@ static void notify_accesses(struct iof_map *map, unsigned long iova, unsigned lo
 	mutex_unlock(&map->access_lock);
 }
 
-/* An unmap of [start, last] has given up: accesses may pin there again. */
+/* An unmap of [start, last] has given up, a cut has ended: accesses may pin there again. */
 static void stay(struct iof_map *map, unsigned long start, unsigned long last)
 {
 	struct iof_area *area;
@@ -459,16 +459,12 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
 }
 
 /* Makes the area on @fresh the part of @area from @iova on. */
-static int cut_area(struct iof_map *map, struct iof_area *area, unsigned long iova,
-		    struct list_head *fresh)
+static void cut_area(struct iof_map *map, struct iof_area *area, unsigned long iova,
+		     struct list_head *fresh)
 {
 	struct iof_area *upper = list_first_entry(fresh, struct iof_area, work);
 
 	lockdep_assert_held(&map->iova_rwsem);
-	if (area->busy)
-		return -EBUSY;
-	if (iova & (map->alignment - 1))
-		return -EINVAL;
 	iof_pages_get(area->pages);
 	upper->pages = area->pages;
 	upper->iova = iova;
@@ -478,12 +474,11 @@ static int cut_area(struct iof_map *map, struct iof_area *area, unsigned long io
 	area->last = iova - 1;
 	list_del(&upper->work);
 	link_area(map, upper);
-	return 0;
 }
 
 /*
  * With large pages off each domain has each page of an area by itself, so that nothing but the area
- * need be cut.
+ * need be cut. -EAGAIN: an access holds pages of *first to *last, and gets no more there.
  */
 static int try_cut(struct iof_map *map, unsigned long iova, struct list_head *fresh,
 		   unsigned long *first, unsigned long *last)
@@ -496,14 +491,17 @@ static int try_cut(struct iof_map *map, unsigned long iova, struct list_head *fr
 	area = iof_map_first_area(map, iova, iova);
 	if (!area || area->iova == iova)
 		goto out;
-	if (map->huge_pages) {
+	if (map->huge_pages || iova & (map->alignment - 1)) {
 		rc = -EINVAL;
+	} else if (area->busy) {
+		rc = -EBUSY;
 	} else if (atomic_read(&area->accesses)) {
+		area->leaving = true;
 		*first = area->iova;
 		*last = area->last;
 		rc = -EAGAIN;
 	} else {
-		rc = cut_area(map, area, iova, fresh);
+		cut_area(map, area, iova, fresh);
 	}
 out:
 	up_write(&map->iova_rwsem);
@@ -530,6 +528,8 @@ int iof_map_cut(struct iof_map *map, unsigned long iova)
 		}
 		notify_accesses(map, first, last);
 	}
+	if (asked)
+		stay(map, first, last);
 	if (!list_empty(&fresh))
 		kmem_cache_free(iof_area_cache, upper);
 	return rc;

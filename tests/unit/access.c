@@ -7,10 +7,12 @@
 
 #define IOVA	0x10000000ul
 #define PAGES	8ul
+#define LAST	(IOVA + PAGES * PAGE_SIZE - 1)
 
 struct user {
 	struct iof_access *access;
 	bool deaf;		/* unmap() does nothing */
+	bool greedy;		/* unmap() lets go and pins again, as another thread might */
 	unsigned int asked;
 	pthread_mutex_t lock;
 	bool pinned;		/* [IOVA, IOVA + PAGES pages) */
@@ -20,17 +22,17 @@ struct user {
 static void user_unmap(void *priv, unsigned long iova, unsigned long last)
 {
 	struct user *user = priv;
-
-	struct page *page;
+	struct page *page, *pages[PAGES];
 
 	pthread_mutex_lock(&user->lock);
 	user->asked++;
 	user->again = iof_access_pin(user->access, IOVA, IOVA + PAGE_SIZE - 1, true, &page);
 	if (!user->again)
 		iof_access_unpin(user->access, IOVA, IOVA + PAGE_SIZE - 1);
-	if (user->pinned && !user->deaf && iova < IOVA + PAGES * PAGE_SIZE && last >= IOVA) {
-		iof_access_unpin(user->access, IOVA, IOVA + PAGES * PAGE_SIZE - 1);
-		user->pinned = false;
+	if (user->pinned && !user->deaf && iova <= LAST && last >= IOVA) {
+		iof_access_unpin(user->access, IOVA, LAST);
+		user->pinned = user->greedy && !iof_access_pin(user->access, IOVA, LAST, true,
+							       pages);
 	}
 	pthread_mutex_unlock(&user->lock);
 }
@@ -44,7 +46,7 @@ static int pin(struct user *user)
 
 	pthread_mutex_lock(&user->lock);
 	if (!user->pinned)
-		rc = iof_access_pin(user->access, IOVA, IOVA + PAGES * PAGE_SIZE - 1, true, pages);
+		rc = iof_access_pin(user->access, IOVA, LAST, true, pages);
 	if (!rc)
 		user->pinned = true;
 	pthread_mutex_unlock(&user->lock);
@@ -55,7 +57,7 @@ static void unpin(struct user *user)
 {
 	pthread_mutex_lock(&user->lock);
 	if (user->pinned)
-		iof_access_unpin(user->access, IOVA, IOVA + PAGES * PAGE_SIZE - 1);
+		iof_access_unpin(user->access, IOVA, LAST);
 	user->pinned = false;
 	pthread_mutex_unlock(&user->lock);
 }
@@ -119,13 +121,49 @@ static void who_leaves_takes_no_pins(void **state)
 
 	assert_ok(env_ioctl(env->fd, IOMMU_IOAS_MAP, &cmd));
 	begin(env, &user, ioas);
-	assert_err(iof_access_pin(user.access, IOVA, IOVA + PAGES * PAGE_SIZE - 1, true, pages),
-		   EPERM);
-	assert_ok(iof_access_pin(user.access, IOVA, IOVA + PAGES * PAGE_SIZE - 1, false, pages));
+	assert_err(iof_access_pin(user.access, IOVA, LAST, true, pages), EPERM);
+	assert_ok(iof_access_pin(user.access, IOVA, LAST, false, pages));
 	user.pinned = true;
 	assert_ok(unmap(env, ioas, IOVA, PAGES * PAGE_SIZE));
 	assert_err(user.again, EINVAL);
 	iof_access_destroy(user.access);
+	free(memory);
+}
+
+/* VFIO's first version: who is asked to let go, so that a mapping be cut, gets no pins either. */
+static void who_is_cut_takes_no_pins(void **state)
+{
+	struct env *env = *state;
+	void *memory = aligned_alloc(PAGE_SIZE, PAGES * PAGE_SIZE);
+	u32 ioas = (u32)env_ioas(env->fd);
+	struct iommu_option small = {
+		.size = sizeof(small), .option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET, .object_id = ioas,
+	};
+	struct iof_object *obj = iof_object_get(env->ctx, ioas, IOF_OBJ_IOAS);
+	struct iof_map *map = &container_of(obj, struct iof_ioas, obj)->map;
+	struct user user;
+
+	assert_ok(env_ioctl(env->fd, IOMMU_OPTION, &small));
+	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA));
+	begin(env, &user, ioas);
+	assert_ok(pin(&user));
+	/* Nobody is asked for what cannot be. */
+	assert_err(iof_map_cut(map, IOVA + PAGE_SIZE + 1), EINVAL);
+	assert_int_equal(user.asked, 0);
+	user.greedy = true;
+	assert_ok(iof_map_cut(map, IOVA + PAGE_SIZE));
+	assert_int_equal(user.asked, 1);
+	/* Then both parts can be pinned, and are when the next cut gives up. */
+	assert_ok(pin(&user));
+	user.deaf = true;
+	assert_err(iof_map_cut(map, IOVA + 2 * PAGE_SIZE), EDEADLK);
+	unpin(&user);
+	assert_ok(pin(&user));
+	unpin(&user);
+	iof_object_put(obj);
+	iof_access_destroy(user.access);
+	assert_int_equal(iof_shim_pin_count(memory), 0);
 	free(memory);
 }
 
@@ -281,6 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(b20_who_does_not_let_go),
 		T(who_leaves_takes_no_pins),
+		T(who_is_cut_takes_no_pins),
 		T(b18_what_lies_below_is_gone),
 		T(pins_against_unmaps_and_moves),
 		T(every_failure_leaves_nothing),
