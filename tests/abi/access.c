@@ -127,6 +127,45 @@ static void copies_keep_the_place_in_the_page(void **state)
 	assert_ok(iof_close(access));
 }
 
+/* The last pages of 64 bits are pages like others: nothing wraps at their end. */
+static void the_end_of_the_address_space(void **state)
+{
+	const uint64_t at = UINT64_MAX - 4 * PAGE + 1;
+	struct fixture *f = *state;
+	int access = abi_access(f->fd, f->ioas, true);
+	unsigned char out[PAGE + 8], in[PAGE + 8];
+	struct iommu_vfio_ioas use = {
+		.size = sizeof(use), .ioas_id = f->ioas, .op = IOMMU_VFIO_IOAS_SET,
+	};
+	struct vfio_iommu_type1_dma_unmap un = {
+		.argsz = sizeof(un), .iova = at + 2 * PAGE, .size = 2 * PAGE,
+	};
+	uint64_t copy = AT;
+
+	assert_true(access >= 0);
+	memset(out, 0x3c, sizeof(out));
+	assert_ok(iof_ioctl(f->fd, IOMMU_VFIO_IOAS, &use));
+	assert_ok(iof_ioctl(f->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1_IOMMU));
+	assert_ok(abi_map(f->fd, f->ioas, f->buf, 4 * PAGE, at));
+	assert_ok(abi_access_write(f->fd, access, UINT64_MAX - PAGE - 7, out, sizeof(out)));
+	assert_ok(abi_access_read(f->fd, access, UINT64_MAX - PAGE - 7, in, sizeof(in)));
+	assert_memory_equal(in, out, sizeof(in));
+	assert_memory_equal(f->buf + 3 * PAGE - 8, out, sizeof(out));
+	assert_err(abi_access_read(f->fd, access, UINT64_MAX, in, 2), EOVERFLOW);
+	assert_int_equal(abi_access_pin(f->fd, access, at + PAGE, 3 * PAGE, f->buf + PAGE, 0), 0);
+	assert_ok(copy_fixed(f->fd, f->ioas, f->ioas, 2 * PAGE, copy, at + 2 * PAGE));
+	assert_ok(iof_ioctl(f->fd, VFIO_IOMMU_UNMAP_DMA, &un));
+	assert_int_equal(un.size, 2 * PAGE);
+	assert_err(abi_access_unpin(f->fd, access, 0), ENOENT);
+	assert_err(abi_access_pin(f->fd, access, at, 4 * PAGE, NULL, 0), ENOENT);
+	assert_int_equal(abi_access_pin(f->fd, access, at, 2 * PAGE, f->buf, 0), 1);
+	assert_ok(abi_access_read(f->fd, access, copy + PAGE, in, PAGE));
+	assert_memory_equal(in, out, PAGE);
+	assert_ok(unmap_all(f->fd, f->ioas));
+	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 0));
+	assert_ok(iof_close(access));
+}
+
 /* b29: one pin, however many need it; numbers count from 0; each item ends once. */
 static void b29_a_pin_is_shared(void **state)
 {
@@ -306,6 +345,7 @@ int main(void)
 		T(refusals),
 		T(copies_go_where_the_mappings_say),
 		T(copies_keep_the_place_in_the_page),
+		T(the_end_of_the_address_space),
 		T(b29_a_pin_is_shared),
 		T(a_pin_needs_permission),
 		T(a_pin_spans_mappings),
