@@ -4,13 +4,20 @@
  *
  * Only files whose pages are all there is to them: tmpfs (memfd) and hugetlbfs. Others are refused
  * when they are mapped, not when they are pinned, so that nothing is held that cannot be used; with
- * that no file of ours can hold itself.
+ * that no file of ours can hold itself. Who relies on a seal against writing can: what is mapped
+ * for writing keeps the seal away, pinned or not.
  */
 #include <linux/fcntl.h>
+#include <linux/hugetlb.h>
 #include <linux/magic.h>
 #include <linux/shmem_fs.h>
 
 #include "core/kapi.h"
+
+struct iof_plat_memfile {
+	struct file *file;
+	bool write;		/* counts as a writable mapping of the file */
+};
 
 static bool is_shmem(struct file *file)
 {
@@ -25,8 +32,15 @@ static bool is_hugetlb(struct file *file)
 /* A seal against writing is one against devices too. */
 static bool is_sealed(struct file *file)
 {
-	return is_shmem(file) &&
-	       READ_ONCE(SHMEM_I(file_inode(file))->seals) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE);
+	unsigned int seals = 0;
+
+	if (is_shmem(file))
+		seals = READ_ONCE(SHMEM_I(file_inode(file))->seals);
+#ifdef CONFIG_HUGETLBFS
+	else
+		seals = READ_ONCE(HUGETLBFS_I(file_inode(file))->seals);
+#endif
+	return seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE);
 }
 
 static int check(struct file *file, u64 start, u64 length, bool write)
@@ -37,30 +51,60 @@ static int check(struct file *file, u64 start, u64 length, bool write)
 		return -EINVAL;
 	if (check_add_overflow(start, length, &end) || end > (u64)i_size_read(file_inode(file)))
 		return -EINVAL;
-	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)) ||
-	    (write && is_sealed(file)))
+	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)))
 		return -EPERM;
+	return 0;
+}
+
+/*
+ * The pins come later. Until the end, what may write counts as the mapping of a process does: while
+ * it is there F_SEAL_WRITE cannot be set, and where that is set it cannot be had.
+ */
+static int begin_writing(struct file *file)
+{
+	int rc = mapping_map_writable(file->f_mapping);
+
+	if (rc)
+		return rc;
+	/* The other seal stops only those who come after it. */
+	if (is_sealed(file)) {
+		mapping_unmap_writable(file->f_mapping);
+		return -EPERM;
+	}
 	return 0;
 }
 
 struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, bool write)
 {
-	struct file *file = fget(fd);
-	int rc;
+	struct iof_plat_memfile *memfile = kzalloc(sizeof(*memfile), GFP_KERNEL_ACCOUNT);
+	int rc = -EBADF;
 
-	if (!file)
-		return ERR_PTR(-EBADF);
-	rc = check(file, start, length, write);
-	if (rc) {
-		fput(file);
-		return ERR_PTR(rc);
-	}
-	return (struct iof_plat_memfile *)file;
+	if (!memfile)
+		return ERR_PTR(-ENOMEM);
+	memfile->write = write;
+	memfile->file = fget(fd);
+	if (!memfile->file)
+		goto err_free;
+	rc = check(memfile->file, start, length, write);
+	if (!rc && write)
+		rc = begin_writing(memfile->file);
+	if (rc)
+		goto err_put;
+	return memfile;
+
+err_put:
+	fput(memfile->file);
+err_free:
+	kfree(memfile);
+	return ERR_PTR(rc);
 }
 
 void iof_plat_memfile_put(struct iof_plat_memfile *memfile)
 {
-	fput((struct file *)memfile);
+	if (memfile->write)
+		mapping_unmap_writable(memfile->file->f_mapping);
+	fput(memfile->file);
+	kfree(memfile);
 }
 
 /*
@@ -70,7 +114,6 @@ void iof_plat_memfile_put(struct iof_plat_memfile *memfile)
 long iof_plat_memfile_pin(struct iof_plat_memfile *memfile, u64 pos, unsigned long n, bool write,
 			  struct page **pages)
 {
-	struct file *file = (struct file *)memfile;
 	unsigned long done;
 
 	for (done = 0; done < n; done++, pos += PAGE_SIZE) {
@@ -78,8 +121,8 @@ long iof_plat_memfile_pin(struct iof_plat_memfile *memfile, u64 pos, unsigned lo
 		pgoff_t offset;
 		long got;
 
-		got = memfd_pin_folios(file, (loff_t)pos, (loff_t)(pos + PAGE_SIZE - 1), &folio, 1,
-				       &offset);
+		got = memfd_pin_folios(memfile->file, (loff_t)pos, (loff_t)(pos + PAGE_SIZE - 1),
+				       &folio, 1, &offset);
 		if (got != 1) {
 			if (done)
 				break;

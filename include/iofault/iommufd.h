@@ -174,7 +174,8 @@ struct iommu_ioas_map {
 #define IOMMU_IOAS_MAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP)
 
 /*
- * IOMMU_IOAS_MAP_FILE (minimum 40): MAP, of a memfd. The mapping holds the file.
+ * IOMMU_IOAS_MAP_FILE (minimum 40): MAP, of a memfd. The mapping holds the file; iofault: while it
+ * is writeable, the file cannot be sealed against writing (F_ADD_SEALS answers EBUSY).
  *	EBADF		fd is no open descriptor
  *	EINVAL		also: the range leaves the file, or the file is of no usable kind
  *	ENODEV		a DMA-BUF that has been revoked

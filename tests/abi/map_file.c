@@ -12,6 +12,9 @@
 #define F_ADD_SEALS	1033
 #define F_SEAL_WRITE	8
 #endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE	16
+#endif
 
 #define AT	IOVA
 
@@ -31,6 +34,11 @@ static int map_file(struct fixture *f, uint32_t flags, int fd, uint64_t start, u
 static int map_fixed(struct fixture *f, int fd, uint64_t start, uint64_t length, uint64_t iova)
 {
 	return map_file(f, FIXED | READ | WRITE, fd, start, length, &iova);
+}
+
+static int map_read(struct fixture *f, int fd, uint64_t iova)
+{
+	return map_file(f, FIXED | READ, fd, 0, PAGE, &iova);
 }
 
 static int memory_file(size_t length)
@@ -184,6 +192,60 @@ static void huge_pages_of_a_file(void **state)
 	close(fd);
 }
 
+/*
+ * Who is given a file with a seal against writing relies on it: what could still write, if only
+ * once something pins the memory, keeps the seal from being set, as a mapping of the file would.
+ */
+static void a_seal_waits_for_what_may_write(void **state)
+{
+	struct fixture *f = *state;
+	int fd = memory_file(4 * PAGE), access;
+	unsigned char byte = 1;
+
+	if (!abi_ours()) {
+		close(fd);
+		skip();
+	}
+	assert_ok(map_fixed(f, fd, 0, PAGE, AT));
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
+	assert_int_equal(errno, EBUSY);
+	assert_ok(abi_unmap(f->fd, f->ioas, AT, PAGE));
+	if (abi_embedded()) {
+		/* What can only read counts too: what makes the frames is a mapping. */
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+		assert_ok(map_read(f, fd, AT));
+	} else {
+		assert_ok(map_read(f, fd, AT));
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	}
+	access = abi_access(f->fd, f->ioas, false);
+	assert_true(access >= 0);
+	assert_ok(abi_access_read(f->fd, access, AT, &byte, 1));
+	assert_int_equal(byte, 0);
+	assert_ok(iof_close(access));
+	close(fd);
+}
+
+static void a_seal_of_huge_pages_is_one_too(void **state)
+{
+	static const int seals[] = { F_SEAL_WRITE, F_SEAL_FUTURE_WRITE };
+	struct fixture *f = *state;
+	size_t i;
+
+	for (i = 0; abi_ours() && i < sizeof(seals) / sizeof(seals[0]); i++) {
+		int fd = memfd_create("map_file", MFD_CLOEXEC | MFD_HUGETLB | MFD_ALLOW_SEALING);
+
+		if (fd < 0) {
+			print_message("no huge pages\n");
+			skip();
+		}
+		assert_ok(ftruncate(fd, 2 << 20));
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, seals[i]), 0);
+		assert_err(map_fixed(f, fd, 0, PAGE, AT), EPERM);
+		close(fd);
+	}
+}
+
 /* A file that was cut behind the map: an error for who touches it, nothing worse. */
 static void a_file_that_becomes_shorter(void **state)
 {
@@ -211,6 +273,8 @@ int main(void)
 		T(the_files_memory_is_shown),
 		T(offsets_need_not_be_aligned),
 		T(huge_pages_of_a_file),
+		T(a_seal_waits_for_what_may_write),
+		T(a_seal_of_huge_pages_is_one_too),
 		T(a_file_that_becomes_shorter),
 	};
 
