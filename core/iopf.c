@@ -297,22 +297,14 @@ static void unhash_partial(struct iof_hwdev_core *core, struct iof_fault_group *
 
 /*
  * Marks a collecting group as one whose LAST page will be answered INVALID. It holds no credit from
- * then on; so that a device cannot pile such groups up, the oldest is forgotten beyond
- * @dev->credits. What is to be recycled by the caller after unlocking is put on @drop.
+ * then on. It stays where it is: trim_broken() is to follow.
  */
-static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g,
-			struct list_head *drop)
+static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g)
 {
-	struct iof_fault_group *oldest;
 	struct iof_returning back;
 
 	if (g->broken)
 		return;
-	if (core->nr_broken >= core->dev->credits) {
-		oldest = list_first_entry(&core->broken, struct iof_fault_group, open_node);
-		unhash_partial(core, oldest);
-		list_add_tail(&oldest->node, drop);
-	}
 	g->broken = true;
 	g->attach = NULL;
 	list_add_tail(&g->open_node, &core->broken);
@@ -322,6 +314,21 @@ static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g,
 	g->nr_pages = 0;
 	list_splice_init(&g->pages, &back.pages);
 	give_back(&back);
+}
+
+/*
+ * So that a device cannot pile broken groups up, the oldest are forgotten beyond @dev->credits, by
+ * whoever does not walk over them. What the caller recycles after unlocking is put on @drop.
+ */
+static void trim_broken(struct iof_hwdev_core *core, struct list_head *drop)
+{
+	struct iof_fault_group *oldest;
+
+	while (core->nr_broken > core->dev->credits) {
+		oldest = list_first_entry(&core->broken, struct iof_fault_group, open_node);
+		unhash_partial(core, oldest);
+		list_add_tail(&oldest->node, drop);
+	}
 }
 
 static void recycle_list(struct list_head *drop)
@@ -533,7 +540,8 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 		partial->nr_pages++;
 		page = NULL;
 	} else if (partial) {
-		break_group(core, partial, &drop);
+		break_group(core, partial);
+		trim_broken(core, &drop);
 	}
 	spin_unlock(&group->fault_lock);
 
@@ -667,15 +675,16 @@ void iof_report_reset(struct iof_hwdev *dev)
 static void break_partials(struct iof_hwdev_core *core, const struct iof_attach *attach,
 			   struct list_head *drop)
 {
-	struct iof_fault_group *g, *next;
+	struct iof_fault_group *g;
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(core->partial); i++) {
-		list_for_each_entry_safe(g, next, &core->partial[i], node) {
+		list_for_each_entry(g, &core->partial[i], node) {
 			if (g->attach == attach)
-				break_group(core, g, drop);
+				break_group(core, g);
 		}
 	}
+	trim_broken(core, drop);
 }
 
 void iof_iopf_drop_partials(struct iof_hwdev *dev, const struct iof_attach *attach)

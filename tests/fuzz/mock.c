@@ -65,7 +65,10 @@ void fuzz_do_TRIGGER(const struct fuzz_act *a)
 	}
 }
 
-/* Bit 0 of flags: not the last of its group; bit 1: with a PASID. */
+/*
+ * Bit 0 of flags: not the last of its group; bit 1: with a PASID. Bit 6 of small: as many as make a
+ * large group, or (bit 5) the same in a group each.
+ */
 void fuzz_do_PAGE_REQ(const struct fuzz_act *a)
 {
 	struct iommu_test_cmd cmd = {
@@ -80,7 +83,14 @@ void fuzz_do_PAGE_REQ(const struct fuzz_act *a)
 		},
 	};
 
-	test(a, IOF_TEST_OP_PAGE_REQ, &cmd);
+	unsigned int nr = a->small & 0x40 ? 36 : 1;
+
+	for (; nr; nr--) {
+		test(a, IOF_TEST_OP_PAGE_REQ, &cmd);
+		cmd.iof_page_req.addr += PAGE_SIZE;
+		if (a->small & 0x20)
+			cmd.iof_page_req.grpid++;
+	}
 }
 
 void fuzz_do_STATS(const struct fuzz_act *a)

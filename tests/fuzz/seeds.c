@@ -129,6 +129,17 @@ static const struct fuzz_act credits[] = {
 	ACT(DESTROY, .id[0] = FUZZ_OF(NEST, 0)), ACT(DESTROY, .id[0] = FUZZ_OF(FAULT, 0)),
 };
 
+/* More pages than one copy takes, to good memory and half of it; more broken groups than kept. */
+static const struct fuzz_act large_groups[] = {
+	MOCK_FAULTS, ACT(PAGE_REQ, .flags = 1, .small = 0x40), ACT(PAGE_REQ),
+	ACT(FAULT_READ, .small = 0x80, .len = FUZZ_BYTES(1600), .ptr = FUZZ_PAGE_AT(31, 4000)),
+	ACT(FAULT_READ, .small = 0x80, .len = FUZZ_BYTES(1600), .ptr = 10),
+	ACT(TRIGGER, .small = 0x40), ACT(TRIGGER, .small = 0x40),
+	ACT(PAGE_REQ, .flags = 1, .small = 0x60),
+	ACT(PAGE_REQ, .flags = 1, .small = 0x60, .extra = 99),
+	ACT(PAGE_REQ, .extra = 7), ACT(ANSWER), ACT(PAGE_REQ, .extra = 110),
+};
+
 static const struct fuzz_act pasids[] = {
 	ACT(IOAS_ALLOC), ACT(QUEUE), ACT(MOCK, .flags = MOCK_FLAGS_DEVICE_PASID),
 	ACT(HWPT, .flags = PASID), ACT(MOCK_REPLACE),
@@ -290,7 +301,8 @@ static const struct fuzz_act process_limit[] = {
 	ACT(OPTION, .extra = 1), ACT(OPTION, .small = 1 << 2), ACT(IOAS_ALLOC), ACT(MAP), ACT(MOCK),
 	ACT(LIMIT, .len = FUZZ_PAGES(4)),
 	ACT(MAP, .iova[0] = FUZZ_IOVA(80), .len = FUZZ_PAGES(8)), ACT(UNMAP, .small = 1),
-	ACT(OPTION, .extra = 0),
+	ACT(LIMIT, .len = FUZZ_PAGES(4), .small = 1), ACT(OPTION, .extra = 0),
+	ACT(OPTION, .where = 1, .extra = 1),
 };
 
 static const struct fuzz_act failures[] = {
@@ -308,9 +320,9 @@ static const struct fuzz_act failures[] = {
 #define SEED(name) { #name, name, ARRAY_SIZE(name) }
 const struct fuzz_seed fuzz_seeds[] = {
 	SEED(mapping), SEED(large_pages), SEED(files), SEED(accesses), SEED(dirty),
-	SEED(mock_faults), SEED(more_devices), SEED(credits), SEED(pasids), SEED(type1),
-	SEED(engine_plain), SEED(engine_faults), SEED(engine_busy), SEED(engine_pasids),
-	SEED(batches), SEED(large_batch), SEED(shared_tables), SEED(ats), SEED(two_contexts),
-	SEED(bad_memory), SEED(process_limit), SEED(failures),
+	SEED(mock_faults), SEED(more_devices), SEED(credits), SEED(large_groups), SEED(pasids),
+	SEED(type1), SEED(engine_plain), SEED(engine_faults), SEED(engine_busy),
+	SEED(engine_pasids), SEED(batches), SEED(large_batch), SEED(shared_tables), SEED(ats),
+	SEED(two_contexts), SEED(bad_memory), SEED(process_limit), SEED(failures),
 };
 const unsigned int fuzz_nr_seeds = ARRAY_SIZE(fuzz_seeds);

@@ -182,10 +182,17 @@ void fuzz_do_PROTECT(const struct fuzz_act *a)
 	arena_protect(a->ptr);
 }
 
+static void lift_limits(void)
+{
+	iof_sys_set_memlock(U64_MAX - 1);
+	iof_shim_set_capable(CAP_SYS_RESOURCE, 1);
+}
+
 void fuzz_do_LIMIT(const struct fuzz_act *a)
 {
 	fuzz.limited = true;
 	iof_sys_set_memlock(fuzz_len(a->len));
+	iof_shim_set_capable(CAP_SYS_RESOURCE, !(a->small & 1));
 }
 
 /* ---- devices ---- */
@@ -301,8 +308,7 @@ static void begin(void)
 		fuzz.nodes[i] = -1;
 	/* The same whoever runs it. */
 	iof_shim_set_capable(CAP_IPC_LOCK, 0);
-	iof_shim_set_capable(CAP_SYS_RESOURCE, 1);
-	iof_sys_set_memlock(U64_MAX - 1);
+	lift_limits();
 	/* Whoever asks for the first time leaves a descriptor open for the next. */
 	iof_shim_page_present(0, ARENA);
 }
@@ -341,6 +347,8 @@ static void check_all(void)
 	struct iof_live now;
 	unsigned int i;
 
+	/* What a reset took from the engines they put away in their own time. */
+	fuzz_devices_rest();
 	iof_sys_settle();
 	iof_shim_live(&now);
 	for (i = 0; i < FUZZ_DEVICES; i++) {
@@ -439,7 +447,7 @@ void fuzz_run(const u8 *data, size_t size)
 	world.descriptors = open_descriptors();
 	arena_reset(fuzz.protected);
 	if (fuzz.limited)
-		iof_sys_set_memlock(U64_MAX - 1);
+		lift_limits();
 	fuzz.protected = fuzz.limited = fuzz.sva = fuzz.bound = false;
 	fuzz.finish = 0;
 
