@@ -160,18 +160,22 @@ static void watch_forks(void)
 void iof_shim_call_rcu(struct head *head, void (*func)(struct head *head))
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	bool idle;
 
 	pthread_once(&once, watch_forks);
 	head->next = NULL;
 	head->func = func;
 	pthread_mutex_lock(&deferred.lock);
+	idle = !deferred.first;
 	*deferred.last = head;
 	deferred.last = &head->next;
 	deferred.queued++;
 	if (!deferred.running)
 		deferred.running = !iof_shim_thread_start(NULL, deferred_main, NULL, true);
-	pthread_cond_signal(&deferred.work);
 	pthread_mutex_unlock(&deferred.lock);
+	/* Not under the lock, which is the first thing that the thread wants. */
+	if (idle)
+		pthread_cond_signal(&deferred.work);
 }
 
 void iof_shim_rcu_barrier(void)
