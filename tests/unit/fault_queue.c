@@ -582,6 +582,22 @@ static void a_page_beyond_the_credits_breaks_its_group(void **state)
 	way_close(&w);
 }
 
+/* A detach breaks a group while as many as are kept are broken: the oldest may be its neighbour. */
+static void a_detach_breaks_more_groups_than_are_kept(void **state)
+{
+	struct way w;
+
+	way_open(&w, state, 1);
+	for (u32 i = 1; i < 400; i++) {
+		assert_ok(partial(&w.dev, 0, 0, 0));
+		assert_int_equal(partial(&w.dev, 0, i, 0), -ENOSPC);
+		iof_device_detach(w.idev, 0);
+		assert_int_equal(env_attach(w.idev, 0, w.hwpt), w.hwpt);
+		assert_int_equal(fake_fault(&w.dev, 0, 0, 0x1000), -EINVAL);
+	}
+	way_close(&w);
+}
+
 static void a_hot_path_allocates_nothing_once_warm(void **state)
 {
 	struct iommu_hwpt_pgfault rec[16];
@@ -870,6 +886,7 @@ int main(void)
 		T(never_last_is_bounded_and_forgotten),
 		T(a_page_for_nobody_breaks_its_group),
 		T(a_page_beyond_the_credits_breaks_its_group),
+		T(a_detach_breaks_more_groups_than_are_kept),
 		T(the_device_can_go_while_its_fault_is_being_read),
 		T(a_hot_path_allocates_nothing_once_warm),
 		T(failing_user_copies_lose_nothing),
