@@ -44,7 +44,7 @@ static int map_window(struct iof_plat_memfile *file, int fd, u64 start, u64 leng
 
 	/* Only files whose pages are all there is to them have seals, used or not. */
 	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st))
-		return -EINVAL;
+		return errno == EBADF ? -EBADF : -EINVAL;
 	if (check_add_overflow(start, length, &end) || end > (u64)st.st_size)
 		return -EINVAL;
 	step = max_t(u64, (u64)st.st_blksize, PAGE_SIZE);
@@ -67,7 +67,7 @@ struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, boo
 		return ERR_PTR(-ENOMEM);
 	own = own_descriptor(fd);
 	if (own < 0) {
-		rc = errno == EACCES || errno == EPERM ? -EPERM : -EBADF;
+		rc = errno == EBADF ? -EBADF : errno == EACCES || errno == EPERM ? -EPERM : -ENOMEM;
 		kfree(file);
 		return ERR_PTR(rc);
 	}

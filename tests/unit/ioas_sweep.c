@@ -7,6 +7,7 @@
 #include "env.h"
 
 #include <iofault/vfio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define IOVA	0x10000000ul
@@ -191,9 +192,16 @@ static int run_map_file(struct fixture *f)
 
 static void map_file(void **state)
 {
+	struct rlimit limit;
+
 	file = memfd_create("ioas_sweep", MFD_CLOEXEC);
 	assert_ok(ftruncate(file, LEN));
 	sweep_all(*state, &(struct command){ run_map_file, undo_map, false });
+	/* No room for another descriptor, which a kernel would not need: the file's is not to blame. */
+	assert_ok(getrlimit(RLIMIT_NOFILE, &limit));
+	assert_ok(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1, limit.rlim_max }));
+	assert_err(run_map_file(*state), ENOMEM);
+	assert_ok(setrlimit(RLIMIT_NOFILE, &limit));
 	assert_ok(close(file));
 }
 
