@@ -197,7 +197,7 @@ static void map_file(void **state)
 	file = memfd_create("ioas_sweep", MFD_CLOEXEC);
 	assert_ok(ftruncate(file, LEN));
 	sweep_all(*state, &(struct command){ run_map_file, undo_map, false });
-	/* No room for another descriptor, which a kernel would not need: the file's is not to blame. */
+	/* No room for another descriptor, as a kernel would not need: the file is not to blame. */
 	assert_ok(getrlimit(RLIMIT_NOFILE, &limit));
 	assert_ok(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1, limit.rlim_max }));
 	assert_err(run_map_file(*state), ENOMEM);
