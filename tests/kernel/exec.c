@@ -177,7 +177,7 @@ static void an_exec_of_the_last_holder_ends_the_queue(void **state)
 	assert_int_equal(stats.swept, 0);
 	assert_int_equal(write(down[1], "g", 1), 1);
 	assert_int_equal(read(up[0], &byte, 1), 1);
-	/* the other program runs; where FUSE stands between, word of the end may come a bit later */
+	/* the other program runs; where FUSE stands between, word of it may come a bit later */
 	do
 		bed_stats(&fds->bed, &stats);
 	while (!stats.swept && !sched_yield() && time(NULL) < end);
