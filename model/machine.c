@@ -149,6 +149,30 @@ static int machine_add_device(struct iof_machine *machine, const struct iof_mach
 	return 0;
 }
 
+void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
+			   struct iof_machine_stats *stats)
+{
+	struct iof_machine_slot *slot = &machine->devices[index];
+	struct iof_dsa_stats dsa = { 0 };
+	struct iof_hwdev_stats dev;
+
+	iof_hwdev_get_stats(slot_hwdev(slot), &dev);
+	if (slot->kind == IOF_MACHINE_DSA)
+		iof_dsa_get_stats(slot->dsa, &dsa);
+	*stats = (struct iof_machine_stats){
+		.pages = dev.requests,
+		.groups = dev.groups,
+		.success = dev.answered[IOF_PAGE_SUCCESS],
+		.invalid = dev.answered[IOF_PAGE_INVALID],
+		.failure = dev.answered[IOF_PAGE_FAILURE],
+		.refused = dev.refused,
+		.swept = dev.swept,
+		.stalls = dsa.stalls,
+		.descriptors = dsa.descriptors,
+		.errors = dsa.errors,
+	};
+}
+
 static void machine_remove_devices(struct iof_machine *machine)
 {
 	while (machine->nr_devices) {

@@ -35,6 +35,16 @@ struct iof_machine_config {
 	unsigned int mock_credits;	/* open page requests of a mock device; 0: 2^20 */
 };
 
+/* What a device has done since it was made; exact when it is idle. */
+struct iof_machine_stats {
+	unsigned long long pages, groups;	/* asked for */
+	unsigned long long success, invalid, failure;	/* groups, by the answer */
+	unsigned long long refused;	/* groups, by the core: nobody listened */
+	unsigned long long swept;	/* groups, by the core: detach, replace, last close */
+	unsigned long long stalls;	/* DSA: times that a credit was waited for */
+	unsigned long long descriptors, errors;	/* DSA: completed, of those not with success */
+};
+
 /* Replaces zeroes by what they stand for. */
 void iof_machine_device_defaults(struct iof_machine_device *device);
 /* 0, or -EINVAL: a value is outside its range. */
@@ -42,6 +52,9 @@ int iof_machine_check(const struct iof_machine_config *config);
 /* 0, -EINVAL a value outside its range, -ENOMEM, -EEXIST the names are taken. */
 int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_space *space,
 		       struct iof_machine **out);
+/* Of the device that is number @index in the list. */
+void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
+			   struct iof_machine_stats *stats);
 /* -EBUSY: one of its nodes, or a descriptor made through them, is open; nothing has happened. */
 int iof_machine_destroy(struct iof_machine *machine);
 

@@ -344,23 +344,19 @@ static void find_node(void)
  * The file that the caller's descriptor @fd is, held for the call. Nobody is asked what the kernel
  * knows: that would be ourselves.
  */
-static struct made *made_of(uint32_t pid, int fd, int *rc)
+static struct made *made_of(uint32_t pid, int fd)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct made *made = NULL;
 	struct statx st;
 	char path[48];
 
 	pthread_once(&once, find_node);
 	snprintf(path, sizeof(path), "/proc/%u/fd/%d", pid, fd);
-	*rc = -EBADF;
-	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st))
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st) ||
+	    st.stx_dev_major != node.stx_dev_major || st.stx_dev_minor != node.stx_dev_minor ||
+	    st.stx_ino <= IOF_RUN_NODE_MADE)
 		return NULL;
-	*rc = -EBADFD;
-	if (st.stx_dev_major == node.stx_dev_major && st.stx_dev_minor == node.stx_dev_minor &&
-	    st.stx_ino > IOF_RUN_NODE_MADE)
-		made = hold_made((unsigned int)(st.stx_ino - IOF_RUN_NODE_MADE));
-	return made;
+	return hold_made((unsigned int)(st.stx_ino - IOF_RUN_NODE_MADE));
 }
 
 /* So much of a caller's structure is read at once; few are longer. */
@@ -386,13 +382,12 @@ static long test_access(struct iof_run_file *file, void *user, uint32_t pid)
 	if (iof_sys_peek(&own, user, size))
 		return -EFAULT;
 	given = own.cmd.id;
-	made = made_of(pid, (int)given, &rc);
-	if (!made)
-		return rc;
-	own.cmd.id = (uint32_t)made->fd;
+	made = made_of(pid, (int)given);
+	own.cmd.id = made ? (uint32_t)made->fd : UINT32_MAX;
 	iof_sys_act_with(user, &own, size);
 	rc = (int)iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);
-	put_made(made, false);
+	if (made)
+		put_made(made, false);
 	if (rc)
 		return rc;
 	own.cmd.id = given;

@@ -16,7 +16,7 @@
 #include "server.h"
 #include "shim/sys.h"
 
-static void make_machine(struct iof_run *run, struct iof_plat_space *space)
+static struct iof_machine *make_machine(struct iof_run *run, struct iof_plat_space *space)
 {
 	struct iof_machine_device devices[IOF_RUN_MAX_DEVICES];
 	struct iof_machine_config config = {
@@ -44,6 +44,26 @@ static void make_machine(struct iof_run *run, struct iof_plat_space *space)
 	rc = iof_machine_create(&config, space, &machine);
 	if (rc)
 		iof_run_die(run, "the machine cannot be made: %s", strerror(-rc));
+	return machine;
+}
+
+static void device_stats(struct iof_run *run, struct iof_machine *machine)
+{
+	struct iof_machine_stats st;
+
+	for (unsigned int i = 0; run->config->stats && i < run->config->nr_devices; i++) {
+		bool dsa = run->config->devices[i].kind == IOF_RUN_DSA;
+
+		iof_machine_get_stats(machine, i, &st);
+		fprintf(stderr, "iofault: run: vfio%u: %llu pages asked for in %llu groups; "
+			"answers: %llu success, %llu invalid, %llu failure; %llu groups answered "
+			"for want of a listener, %llu at a detach or close\n", i, st.pages,
+			st.groups, st.success, st.invalid, st.failure, st.refused, st.swept);
+		if (dsa)
+			fprintf(stderr, "iofault: run: vfio%u: %llu descriptors completed, %llu "
+				"of them with errors; %llu waits for a credit\n", i,
+				st.descriptors, st.errors, st.stalls);
+	}
 }
 
 /* As many descriptors as we may have: each file of the program's is one of ours. */
@@ -76,11 +96,13 @@ static void *follow(void *arg)
 int iof_run_serve(struct iof_run *run)
 {
 	struct iof_plat_space *space;
+	struct iof_machine *machine;
 	pid_t self, child;
 	pthread_t thread;
 	int status = 0;
 
 	raise_limits(run);
+	iof_run_trace_init(run);	/* a file of the user's view, not of the program's */
 	iof_run_enter(run);
 	self = getpid();
 	child = fork();
@@ -97,20 +119,21 @@ int iof_run_serve(struct iof_run *run)
 	/* what a terminal does is about the program */
 	setsid();
 	close(run->orders);
-	iof_run_trace_init(run);
 	space = iof_sys_space_create();
 	if (!space)
 		iof_run_die(run, "out of memory");
 	/* the process's limit is about memory that cannot be swapped; pins here can */
 	iof_sys_set_memlock(UINT64_MAX - 1);
-	make_machine(run, space);
+	machine = make_machine(run, space);
 	iof_run_files_init(run, space, child);
 	iof_run_wake_init(run);
 	close(run->states[1]);
-	if (pthread_create(&thread, NULL, serve, run) || pthread_create(&thread, NULL, follow, run))
+	if (pthread_create(&thread, NULL, serve, run) || pthread_detach(thread) ||
+	    pthread_create(&thread, NULL, follow, run) || pthread_detach(thread))
 		iof_run_die(run, "no thread could be had");
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	iof_run_stats(run);
+	device_stats(run, machine);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : IOF_RUN_EXIT_OURS);
 }

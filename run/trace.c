@@ -16,6 +16,7 @@
 
 bool iof_run_tracing;
 static FILE *out;
+static int trace_error;			/* atomic: of the last line that was not written */
 static struct timespec begun;
 static uint64_t counts[IOF_RUN_NR_COUNTS];
 
@@ -88,7 +89,8 @@ void iof_run_trace(uint32_t pid, const char *file, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	fprintf(out, "%ld.%06ld %u %s: %s\n", us / 1000000, us % 1000000, pid, file, line);
+	if (fprintf(out, "%ld.%06ld %u %s: %s\n", us / 1000000, us % 1000000, pid, file, line) < 0)
+		__atomic_store_n(&trace_error, errno, __ATOMIC_RELAXED);
 }
 
 void iof_run_count(enum iof_run_count what, uint64_t n)
@@ -110,11 +112,16 @@ void iof_run_stats(struct iof_run *run)
 		[IOF_RUN_COUNT_DESCRIPTORS] = "descriptors submitted",
 	};
 
-	if (out)
-		fflush(out);
+	if (out && (fflush(out) || ferror(out))) {
+		int error = __atomic_load_n(&trace_error, __ATOMIC_RELAXED);
+
+		fprintf(stderr, "iofault: run: %s is not complete: %s\n", run->config->trace,
+			strerror(error ? error : errno));
+	}
 	if (!run->config->stats)
 		return;
 	for (int i = 0; i < IOF_RUN_NR_COUNTS; i++)
-		fprintf(stderr, "iofault: run: %12llu %s\n", (unsigned long long)counts[i],
+		fprintf(stderr, "iofault: run: %12llu %s\n",
+			(unsigned long long)__atomic_load_n(&counts[i], __ATOMIC_RELAXED),
 			names[i]);
 }

@@ -29,7 +29,7 @@ static const char usage[] =
 "  --no-device        /dev/iommu only\n"
 "  --mock             the test commands of /dev/iommu, with mock devices\n"
 "  --trace FILE       a line for each call on these files\n"
-"  --stats            how many of them, on standard error at the end\n"
+"  --stats            how many of them, and what each device did, on standard error\n"
 "  --check            say what this machine lacks for it, and run nothing\n"
 "  -h, --help         print this\n"
 "\n"

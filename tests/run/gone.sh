@@ -66,4 +66,21 @@ for victim in 0 1 2 3; do
 	fi
 	none_left "after the death of process $victim"
 done
+# The same in the middle of work: calls of all kinds, also such as are trapped, at moments that differ.
+worker=$BUILD/tests/abi/abi-objects
+for victim in 0 1 2 3 0 1 2 3; do
+	rm -f up
+	"$IOFAULT" run --mock sh -c ": >up; while :; do '$worker' >/dev/null 2>&1; done; : $mark" >out 2>err &
+	front=$!
+	for _ in $(seq 300); do
+		[ ! -e up ] || break
+		sleep 0.1
+	done
+	[ -e up ] || die 'the worker did not come up'
+	line=("$front")
+	while read -r pid; do line+=("$pid"); done < <(descendants "$front")
+	kill -KILL "${line[$victim]}" || die "process $victim was gone"
+	wait "$front" 2>/dev/null || true
+	none_left "after the death of process $victim at work"
+done
 cmp before /proc/self/mountinfo || die 'mounts have changed outside'

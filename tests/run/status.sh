@@ -27,6 +27,24 @@ done
 expect 125 run --trace /nowhere/at/all true
 says '/nowhere/at/all'
 
+# A line for each call, from the file's point of view; the counts; and what a full disk makes of it.
+expect 0 run --trace calls --stats --device dsa --device ats-test sh -c '
+	exec 3<>/dev/iommu 4<>/dev/vfio/devices/vfio1
+	exec 3<&- 4<&-
+	exec 3<>/dev/iommu'
+for line in 'iommu: open = 0' 'vfio1: open = 0' 'iommu: close' 'vfio1: close'; do
+	grep -qE "^[0-9]+\.[0-9]{6} [0-9]+ $line\$" calls || die "no '$line' in the trace: $(cat calls)"
+done
+[ "$(grep -c 'open = 0' calls)" -eq 3 ] || die "not three opens: $(cat calls)"
+says ' 3 opens' 'vfio0: 0 pages asked for' 'vfio0: 0 descriptors completed' 'vfio1: 0 pages asked for'
+expect 3 run --trace /dev/full sh -c 'exec 3<>/dev/iommu; exit 3'
+says '/dev/full is not complete: No space left on device'
+
+# As many arguments as there may be.
+# shellcheck disable=SC2016,SC2046
+expect 0 run sh -c 'echo $#' name $(seq 50000)
+[ "$(cat out)" = 50000 ] || die 'not all arguments arrived'
+
 # shellcheck disable=SC2016
 expect 0 env WORD='two words' "$IOFAULT" run sh -c 'echo "$WORD|$PWD|$*"' name a 'b c'
 [ "$(cat out)" = "two words|$work|a b c" ] || die 'not what was given'
