@@ -512,7 +512,7 @@ struct iof_attach {
 	struct list_head open;
 	/*
 	 * Groups taken off @open whose answer is on its way to the driver: grows under the sink's
-	 * lock, shrinks without.
+	 * lock, shrinks without. SVA: all that are open.
 	 */
 	atomic_t answering;
 	struct list_head queue_node;	/* iof_fault_queue.attachments, with @credits; grow_lock */
@@ -552,6 +552,9 @@ struct iof_group {
 	struct list_head queues;	/* struct iof_group_queue */
 	/* PASIDs attached to HWPTs: the RID's HWPT must allow that */
 	unsigned int pasid_hwpts;
+	/* of the SVA attachments, of which there are nr_sva; NULL without */
+	struct workqueue_struct *sva_wq;
+	unsigned int nr_sva;
 
 	/* attachments, parked, switching; partials of its devices */
 	spinlock_t fault_lock;
@@ -745,7 +748,7 @@ void iof_fault_queue_leave(struct iof_fault_queue *queue, struct iof_attach *att
 
 /* ---- SVA (sva.c) ---- */
 
-/* An SVA attachment's domain and sink; freed by iof_sva_free() after detach. */
+/* An SVA attachment's domain and sink; freed by iof_sva_free() after detach. Under group->lock. */
 struct iof_sva;
 struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm);
 void iof_sva_free(struct iof_sva *sva);

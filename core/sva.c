@@ -9,15 +9,17 @@
  *
  * Rules: one struct iof_sva serves one attachment. A work item answers its own group, always: once
  * the attachment is being swept, with INVALID and without touching the process; so does it when the
- * process is gone. The attachment is freed only after a sweep, which waits for all of them.
+ * process is gone. The attachment is freed only after a sweep, which waits for all of them and for
+ * nobody else's. The work queue is the isolation group's, since no user is charged for one: it is
+ * there while an attachment is, and destroying it waits for what a work item does at its very end.
  */
 #include "iof_private.h"
 
 struct iof_sva {
 	struct iof_fault_sink sink;
+	struct iof_group *group;
 	struct iof_domain *domain;
 	struct mm_struct *mm;		/* mmgrab */
-	struct workqueue_struct *wq;
 	/* enum iof_why; 0 until swept, then set once; a late look costs one more page fault */
 	u8 swept;
 };
@@ -43,10 +45,8 @@ static bool fault_in(struct iof_sva *sva, struct iof_fault_group *g)
 	return ok;
 }
 
-static void resolve_work(struct work_struct *work)
+static void resolve(struct iof_sva *sva, struct iof_fault_group *g)
 {
-	struct iof_fault_group *g = container_of(work, struct iof_fault_group, work);
-	struct iof_sva *sva = g->attach->sva;
 	enum iof_why why = READ_ONCE(sva->swept);
 
 	g->cookie = 0;			/* where the work item was; readers never get this group */
@@ -59,6 +59,17 @@ static void resolve_work(struct work_struct *work)
 			 IOF_WHY_RESPONSE);
 }
 
+static void resolve_work(struct work_struct *work)
+{
+	struct iof_fault_group *g = container_of(work, struct iof_fault_group, work);
+	struct iof_attach *attach = g->attach;
+
+	resolve(attach->sva, g);
+	/* Once this is zero the attachment may be gone: only its address is used then. */
+	if (atomic_dec_and_test(&attach->answering))
+		wake_up_var(&attach->answering);
+}
+
 static bool sva_deliver(struct iof_fault_sink *sink, struct iof_attach *attach,
 			struct list_head *groups)
 {
@@ -67,8 +78,9 @@ static bool sva_deliver(struct iof_fault_sink *sink, struct iof_attach *attach,
 
 	list_for_each_entry_safe(g, next, groups, node) {
 		list_del(&g->node);
+		atomic_inc(&attach->answering);
 		INIT_WORK(&g->work, resolve_work);
-		queue_work(sva->wq, &g->work);
+		queue_work(sva->group->sva_wq, &g->work);
 	}
 	return true;
 }
@@ -78,7 +90,7 @@ static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 	struct iof_sva *sva = container_of(sink, struct iof_sva, sink);
 
 	WRITE_ONCE(sva->swept, iof_iopf_why_swept(attach));
-	flush_workqueue(sva->wq);
+	wait_var_event(&attach->answering, !atomic_read_acquire(&attach->answering));
 }
 
 static const struct iof_fault_sink_ops sva_sink_ops = {
@@ -86,8 +98,30 @@ static const struct iof_fault_sink_ops sva_sink_ops = {
 	.sweep = sva_sweep,
 };
 
+static int get_work_queue(struct iof_group *group)
+{
+	lockdep_assert_held(&group->lock);
+	if (!group->nr_sva) {
+		group->sva_wq = alloc_workqueue("iof_sva", WQ_UNBOUND, 0);
+		if (!group->sva_wq)
+			return -ENOMEM;
+	}
+	group->nr_sva++;
+	return 0;
+}
+
+static void put_work_queue(struct iof_group *group)
+{
+	lockdep_assert_held(&group->lock);
+	if (--group->nr_sva)
+		return;
+	destroy_workqueue(group->sva_wq);
+	group->sva_wq = NULL;
+}
+
 struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm)
 {
+	struct iof_group *group = dev->core->group;
 	struct iof_sva *sva;
 	int rc;
 
@@ -98,11 +132,10 @@ struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm)
 	if (!sva)
 		return ERR_PTR(-ENOMEM);
 	sva->sink.ops = &sva_sink_ops;
-	sva->wq = alloc_workqueue("iof_sva", WQ_UNBOUND, 0);
-	if (!sva->wq) {
-		rc = -ENOMEM;
+	sva->group = group;
+	rc = get_work_queue(group);
+	if (rc)
 		goto err_free;
-	}
 	sva->domain = dev->ops->alloc_sva(dev, mm);
 	if (IS_ERR(sva->domain)) {
 		rc = PTR_ERR(sva->domain);
@@ -114,7 +147,7 @@ struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm)
 	return sva;
 
 err_wq:
-	destroy_workqueue(sva->wq);
+	put_work_queue(group);
 err_free:
 	kfree(sva);
 	return ERR_PTR(rc);
@@ -122,7 +155,7 @@ err_free:
 
 void iof_sva_free(struct iof_sva *sva)
 {
-	destroy_workqueue(sva->wq);
+	put_work_queue(sva->group);
 	sva->domain->ops->free(sva->domain);
 	mmdrop(sva->mm);
 	kfree(sva);

@@ -732,6 +732,74 @@ static void sva_follows_the_processs_memory(void **state)
 	assert_int_equal(fake_take_answer(&f->alone, 0x1000), IOF_PAGE_INVALID);
 }
 
+/*
+ * A user can bind as many PASIDs as there are, and is charged for what that takes: a work queue
+ * cannot be charged, so a group has one, from its first bind to its last unbind.
+ */
+static void sva_binds_of_a_group_share_a_work_queue(void **state)
+{
+	struct fixture *f = *state;
+	struct iof_live before, one, two, after;
+	u32 pasid;
+
+	/* What the table of PASIDs needs is there. */
+	for (pasid = 1; pasid <= 3; pasid++)
+		assert_ok(iof_device_sva_bind(f->i_alone, pasid));
+	for (pasid = 1; pasid <= 2; pasid++)
+		assert_ok(iof_device_sva_unbind(f->i_alone, pasid));
+	iof_shim_live(&before);
+	assert_ok(iof_device_sva_unbind(f->i_alone, 3));
+	iof_shim_live(&one);
+	assert_ok(iof_device_sva_bind(f->i_alone, 3));
+	iof_shim_live(&after);
+	assert_int_equal(after.objects, before.objects);
+	assert_ok(iof_device_sva_bind(f->i_alone, 2));
+	iof_shim_live(&two);
+	if (IOF_SHIM_CHECKS)
+		assert_true(two.objects - after.objects < before.objects - one.objects);
+	assert_ok(iof_device_sva_unbind(f->i_alone, 2));
+	assert_ok(iof_device_sva_unbind(f->i_alone, 3));
+}
+
+struct held_answer {
+	struct completion there, go;
+};
+
+/* The answer for PASID 1 is not to be had yet. */
+static void hold_answer(struct fake_dev *dev, const struct iof_page_req *req,
+			enum iof_page_code code __always_unused)
+{
+	struct held_answer *held = dev->priv;
+
+	if (req->pasid != 1)
+		return;
+	complete(&held->there);
+	wait_for_completion(&held->go);
+}
+
+static void sva_unbind_waits_for_its_own_faults_only(void **state)
+{
+	struct fixture *f = *state;
+	struct held_answer held;
+
+	init_completion(&held.there);
+	init_completion(&held.go);
+	f->alone.priv = &held;
+	f->alone.on_response = hold_answer;
+	assert_ok(iof_device_sva_bind(f->i_alone, 1));
+	assert_ok(iof_device_sva_bind(f->i_alone, 2));
+	/* Begun before, so that it has a record of its own: one work item never runs twice at once. */
+	assert_ok(fake_report(&f->alone, 0, 2, 2, IOMMU_PGFAULT_PERM_READ, 0x2000));
+	fake_fault(&f->alone, 1, 1, 0x1000);
+	wait_for_completion(&held.there);
+	fake_fault(&f->alone, 2, 2, 0x1000);
+	assert_ok(iof_device_sva_unbind(f->i_alone, 2));
+	complete(&held.go);
+	assert_ok(iof_device_sva_unbind(f->i_alone, 1));
+	assert_int_equal(fake_open(&f->alone), 0);
+	f->alone.on_response = NULL;
+}
+
 static void sva_unbind_answers_what_is_open(void **state)
 {
 	struct fixture *f = *state;
@@ -780,6 +848,8 @@ int main(void)
 		TEST(cookie_slots_are_reserved_once_per_group),
 		TEST(sva_resolves_faults_in_the_core),
 		TEST(sva_follows_the_processs_memory),
+		TEST(sva_binds_of_a_group_share_a_work_queue),
+		TEST(sva_unbind_waits_for_its_own_faults_only),
 		TEST(sva_unbind_answers_what_is_open),
 	};
 
