@@ -195,9 +195,13 @@ static int move(struct caller *caller, bool write)
 {
 	struct iovec local = { caller->call.data, caller->call.size };
 	struct iovec remote = { caller->arg, caller->call.size };
-	ssize_t done = write ? process_vm_writev(caller->tid, &local, 1, &remote, 1, 0) :
-			       process_vm_readv(caller->tid, &local, 1, &remote, 1, 0);
+	ssize_t done;
 
+	/* killed meanwhile: its number may be somebody else's by now */
+	if (write && ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &caller->id))
+		return -ESRCH;
+	done = write ? process_vm_writev(caller->tid, &local, 1, &remote, 1, 0) :
+		       process_vm_readv(caller->tid, &local, 1, &remote, 1, 0);
 	return done == (ssize_t)caller->call.size ? 0 : -EFAULT;
 }
 
