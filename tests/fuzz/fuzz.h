@@ -181,6 +181,7 @@ struct fuzz_world {
 	u8 finish;		/* the order in which all is closed at the end */
 	bool bound;		/* a device was bound, and may have something to do */
 	bool sva;		/* a device shares our page tables */
+	bool ats_used;		/* the ATS device was bound */
 	bool protected, limited;
 };
 extern struct fuzz_world fuzz;

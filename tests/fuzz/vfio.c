@@ -18,6 +18,7 @@ void fuzz_do_BIND(const struct fuzz_act *a)
 	if (fuzz_send(a, fuzz_node(a), VFIO_DEVICE_BIND_IOMMUFD, &bind, sizeof(bind)))
 		return;
 	fuzz.bound = true;
+	fuzz.ats_used |= a->where / 2 % FUZZ_NODES == FUZZ_ATS_NODE;
 	fuzz_note_id(a, FUZZ_DEV, bind.out_devid);
 }
 
