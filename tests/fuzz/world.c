@@ -374,8 +374,8 @@ static void check_all(void)
 }
 
 /*
- * A reset of the ATS device does not wait for its thread, which may be about to send a last request.
- * After one more transfer, which ends at once since nothing is attached, it has noticed.
+ * A reset of the ATS device does not wait for its thread, which may be about to send one more
+ * request. After another transfer, which ends at once since nothing is attached, it has noticed.
  */
 static void ats_notices(void)
 {
