@@ -132,6 +132,15 @@ long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long 
 			  struct page **pages);
 
 /*
+ * The number of a pinned page's frame. Some kernels read it from the page's flags, of which others
+ * change other bits meanwhile.
+ */
+static inline unsigned long iof_page_pfn(struct page *page)
+{
+	return data_race(page_to_pfn(page));
+}
+
+/*
  * Device nodes. @space is where nodes of one machine live (in the kernel always NULL: there is one
  * /dev), @name the path below /dev ("iommu", "vfio/devices/vfio0"). An open file of the node
  * reaches @data through iof_plat_node_data(), also inside fops->open. iof_plat_remove_node() may be

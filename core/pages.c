@@ -331,7 +331,7 @@ struct page *iof_pages_page(struct iof_pages *pages, unsigned long index)
 unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first, unsigned long last,
 			    phys_addr_t *pa)
 {
-	unsigned long start = page_to_pfn(iof_pages_page(pages, first));
+	unsigned long start = iof_page_pfn(iof_pages_page(pages, first));
 	unsigned long index = first;
 
 	*pa = (phys_addr_t)start << PAGE_SHIFT;
@@ -340,7 +340,7 @@ unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first, unsign
 		unsigned long end = chunk_end(index, last);
 
 		for (; index <= end; index++) {
-			if (page_to_pfn(chunk->page[index % IOF_PAGES_CHUNK]) !=
+			if (iof_page_pfn(chunk->page[index % IOF_PAGES_CHUNK]) !=
 			    start + (index - first))
 				return index - first;
 		}

@@ -218,7 +218,7 @@ static int check_user_page(struct iof_domain *domain, unsigned long iova, unsign
 	if (rc != 1)
 		return -EFAULT;
 	rc = 0;
-	pa = ((phys_addr_t)page_to_pfn(page) << PAGE_SHIFT) + offset_in_page(uptr);
+	pa = ((phys_addr_t)iof_page_pfn(page) << PAGE_SHIFT) + offset_in_page(uptr);
 	for (at = 0; at < len && !rc; at += MOCK_PAGE_SIZE)
 		if (domain->ops->iova_to_phys(domain, iova + at) != pa + at)
 			rc = -EINVAL;
