@@ -227,7 +227,7 @@ static void answer_cost(void)
 
 	for (i = 0; i < 2; i++) {
 		mock[i] = mock_new(hwpt);
-		/* The records of a device stay for its next faults, so this is the time to weigh them. */
+		/* The records of a device stay for its next faults: now is the time to weigh them. */
 		before = resident_bytes();
 		trigger(mock[i], MANY);
 		if (!i)

@@ -2,8 +2,8 @@
 /*
  * slab.c - caches of objects of one size.
  *
- * The objects lie side by side in slabs, as in the kernel: there can be millions, and libc would put
- * as much again between them. The lock guards a cache's lists and is held for a few loads and
+ * The objects lie side by side in slabs, as in the kernel: there can be millions, and libc would
+ * put as much again between them. The lock guards a cache's lists and is held for a few loads and
  * stores. All slabs but one go back when the last object does. AddressSanitizer gets an allocation
  * for each object instead, so that it sees their borders.
  */

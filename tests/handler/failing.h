@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * failing.h - put in front of each file of handler/ where no_memory.c compiles it again: what can fail
- * for want of something fails when the test wants it to. What it takes is counted, and must come
- * back.
+ * failing.h - put in front of each file of handler/ where no_memory.c compiles it again: what can
+ * fail for want of something fails when the test wants it to. What it takes is counted, and must
+ * come back.
  */
 #ifndef TESTS_HANDLER_FAILING_H
 #define TESTS_HANDLER_FAILING_H

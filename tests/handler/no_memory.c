@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * no_memory.c - proves that the handler and the pagers survive the want of anything: each allocation,
- * mapping, thread, event descriptor and object of /dev/iommu that they ask for fails in turn, once
- * and from then on. The call says so and leaves nothing half done: all that was taken is given back,
- * the device gets its answer, and the same call succeeds when there is enough again.
+ * no_memory.c - proves that the handler and the pagers survive the want of anything: each
+ * allocation, mapping, thread, event descriptor and object of /dev/iommu that they ask for fails in
+ * turn, once and from then on. The call says so and leaves nothing half done: all that was taken is
+ * given back, the device gets its answer, and the same call succeeds when there is enough again.
  *
  * The files of handler/ are compiled into this program again, with failing.h before them.
  */
@@ -282,7 +282,9 @@ static void later_needs_room(void **state)
 	(void)state;
 	do {
 		struct deferred d = { .nr = 0 };
-		struct iof_handler_config config = { .fault = decide_later, .arg = &d, .batch = 16 };
+		struct iof_handler_config config = {
+			.fault = decide_later, .arg = &d, .batch = 16,
+		};
 		uint32_t refused = 0;
 		struct queue q;
 		int rc;

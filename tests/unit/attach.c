@@ -788,7 +788,7 @@ static void sva_unbind_waits_for_its_own_faults_only(void **state)
 	f->alone.on_response = hold_answer;
 	assert_ok(iof_device_sva_bind(f->i_alone, 1));
 	assert_ok(iof_device_sva_bind(f->i_alone, 2));
-	/* Begun before, so that it has a record of its own: one work item never runs twice at once. */
+	/* Begun before, so that it has a record of its own: no work item runs twice at once. */
 	assert_ok(fake_report(&f->alone, 0, 2, 2, IOMMU_PGFAULT_PERM_READ, 0x2000));
 	fake_fault(&f->alone, 1, 1, 0x1000);
 	wait_for_completion(&held.there);
