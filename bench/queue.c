@@ -227,7 +227,7 @@ static void answer_cost(void)
 
 	for (i = 0; i < 2; i++) {
 		mock[i] = mock_new(hwpt);
-		/* The records of a device stay for its next faults: now is the time to weigh them. */
+		/* A device keeps its records for its next faults: now they can be weighed. */
 		before = resident_bytes();
 		trigger(mock[i], MANY);
 		if (!i)

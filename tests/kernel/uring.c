@@ -5,9 +5,9 @@
  * reads can be cancelled, linked to their answer, repeat themselves; and beside all that a plain
  * read of an empty queue says 0, and poll and epoll see the level and the edge.
  *
- * Started with "fuse", it asks for what holds of a file of FUSE's (`iofault run`): io_uring writes to
- * that through workers and does not wait for it in O_NONBLOCK mode; RWF_NOWAIT, offsets and empty
- * buffers are the kernel's own matter there.
+ * Started with "fuse", it asks for what holds of a file of FUSE's (`iofault run`): io_uring writes
+ * to that through workers and does not wait for it in O_NONBLOCK mode; RWF_NOWAIT, offsets and
+ * empty buffers are the kernel's own matter there.
  */
 #include "kernel.h"
 
