@@ -120,7 +120,7 @@ int abi_attach_pasid(int dev_fd, uint32_t pasid, uint32_t pt);	/* the HWPT in fo
 int abi_detach_pasid(int dev_fd, uint32_t pasid);
 
 /* Addresses at which no program has memory. */
-#define ABI_NR_NOWHERE 17
+#define ABI_NR_NOWHERE 16
 extern const uint64_t abi_nowhere[ABI_NR_NOWHERE];
 /* @n pages of zeroes, which the caller unmaps. */
 char *abi_pages(size_t n);
