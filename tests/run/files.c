@@ -7,6 +7,8 @@
  */
 #include "../kernel/dma.h"
 
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -349,6 +351,65 @@ static void a_thousand_forks(void **state)
 	munmap(memory, PAGE);
 }
 
+/* Opens and makes and maps; whatever it is refused, since descriptors vanish under it. */
+static void *keep_making(void *arg)
+{
+	char *memory = arg;
+
+	for (;;) {
+		int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), ffd, ioas;
+		uint32_t id;
+
+		if (fd < 0)
+			continue;
+		ioas = abi_ioas(fd);
+		if (ioas > 0)
+			(void)abi_map(fd, (uint32_t)ioas, memory, PAGE, FROM);
+		if (!abi_fault_queue(fd, &id, &ffd))
+			(void)abi_readable(ffd);
+		if (ioas > 0)
+			(void)abi_unmap(fd, (uint32_t)ioas, FROM, PAGE);
+	}
+	return NULL;
+}
+
+/* As daemons do on their way, in the middle of calls. What the others have is theirs. */
+static void everything_is_closed_behind_our_back(void **state)
+{
+	char *memory = dma_memory(PAGE, MAP_PRIVATE);
+	struct bed *bed = *state, own;
+	pthread_t thread;
+	pid_t child;
+
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		for (int i = 0; i < 3; i++)
+			CHECK(!pthread_create(&thread, NULL, keep_making, memory));
+		for (int i = 0; i < 200; i++) {
+			CHECK(!close_range(0, ~0u, 0));
+			sched_yield();
+		}
+		_exit(0);
+	}
+	assert_int_equal(exit_of(child), 0);
+	/* Alone, to see that what comes afterwards works. */
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		CHECK(!close_range(0, ~0u, 0));
+		bed_make(&own);
+		bed_trigger(&own, 1);
+		CHECK(!abi_answer(own.ffd, bed_take(&own), IOMMUFD_PAGE_RESP_SUCCESS));
+		CHECK(!close_range(0, ~0u, 0));
+		_exit(0);
+	}
+	assert_int_equal(exit_of(child), 0);
+	bed_trigger(bed, 1);
+	assert_ok(abi_answer(bed->ffd, bed_take(bed), IOMMUFD_PAGE_RESP_SUCCESS));
+	munmap(memory, PAGE);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -363,6 +424,7 @@ int main(void)
 		D(an_exec_is_not_followed),
 		D(rights_of_memory),
 		T(a_thousand_forks),
+		T(everything_is_closed_behind_our_back),
 	};
 
 	kernel_needed("run/files");
