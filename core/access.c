@@ -56,7 +56,7 @@ static void leave_ioas(struct iof_access *access)
 	if (access->ops->unmap)
 		access->ops->unmap(access->priv, 0, ULONG_MAX);
 	/* Returns when no unmap() for this IOAS runs any more. */
-	iof_map_remove_access(&old->map, access);
+	iof_map_remove_access(&old->map, access->entry);
 	down_write(&access->ioas_rwsem);
 	access->pinned_in = NULL;
 	up_write(&access->ioas_rwsem);
@@ -87,6 +87,7 @@ void iof_access_free(struct iof_object *obj)
 int iof_access_attach(struct iof_access *access, u32 ioas_id)
 {
 	struct iof_ioas *ioas = iof_ioas_get(access->ctx, ioas_id);
+	struct iof_map_access *entry;
 	int rc = 0;
 
 	if (IS_ERR(ioas))
@@ -94,10 +95,12 @@ int iof_access_attach(struct iof_access *access, u32 ioas_id)
 	mutex_lock(&access->lock);
 	if (access->pinned_in != ioas) {
 		/* For a moment it is in two maps; an unmap() for the new one finds nothing. */
-		rc = iof_map_add_access(&ioas->map, access);
+		entry = iof_map_add_access(&ioas->map, access);
+		rc = PTR_ERR_OR_ZERO(entry);
 		if (!rc) {
 			iof_object_hold(&ioas->obj);
 			leave_ioas(access);
+			access->entry = entry;
 			down_write(&access->ioas_rwsem);
 			access->ioas = ioas;
 			access->pinned_in = ioas;

@@ -17,43 +17,64 @@
 
 /* ---- a queue's cookie slots for the group ---- */
 
-static struct iof_group_queue *get_credits(struct iof_group *group, struct iof_fault_queue *queue)
+static u32 queue_id(struct iof_fault_queue *queue)
+{
+	return iof_fault_queue_object(queue)->id;
+}
+
+/* Adds up the credits of the group's devices. -ENOMEM: no queue has so many slots. */
+static int sum_credits(struct iof_group *group, u32 *sum)
 {
 	struct iof_hwdev_core *core;
-	struct iof_group_queue *gq;
-	int rc = 0;
 
-	list_for_each_entry(gq, &group->queues, node) {
-		if (gq->queue == queue) {
-			gq->attachments++;
-			return gq;
-		}
+	*sum = 0;
+	list_for_each_entry(core, &group->hwdevs, group_node) {
+		if (check_add_overflow(*sum, core->dev->credits, sum))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct iof_group_queue *get_credits(struct iof_group *group, struct iof_fault_queue *queue)
+{
+	struct iof_group_queue *gq;
+	int rc;
+
+	/* The queues of one group are of one context, so that their ids differ. */
+	gq = xa_load(&group->queues, queue_id(queue));
+	if (gq) {
+		gq->attachments++;
+		return gq;
 	}
 	gq = kzalloc(sizeof(*gq), GFP_KERNEL_ACCOUNT);
 	if (!gq)
 		return ERR_PTR(-ENOMEM);
 	gq->queue = queue;
 	gq->attachments = 1;
-	list_for_each_entry(core, &group->hwdevs, group_node) {
-		if (check_add_overflow(gq->credits, core->dev->credits, &gq->credits))
-			rc = -ENOMEM;
-	}
-	if (!rc)
-		rc = iof_fault_queue_reserve_credits(queue, gq->credits);
-	if (rc) {
-		kfree(gq);
-		return ERR_PTR(rc);
-	}
-	list_add(&gq->node, &group->queues);
+	rc = sum_credits(group, &gq->credits);
+	if (rc)
+		goto err_free;
+	rc = xa_err(xa_store(&group->queues, queue_id(queue), gq, GFP_KERNEL_ACCOUNT));
+	if (rc)
+		goto err_free;
+	rc = iof_fault_queue_reserve_credits(queue, gq->credits);
+	if (rc)
+		goto err_erase;
 	return gq;
+
+err_erase:
+	xa_erase(&group->queues, queue_id(queue));
+err_free:
+	kfree(gq);
+	return ERR_PTR(rc);
 }
 
-static void put_credits(struct iof_group_queue *gq)
+static void put_credits(struct iof_group *group, struct iof_group_queue *gq)
 {
 	if (--gq->attachments)
 		return;
 	iof_fault_queue_release_credits(gq->queue, gq->credits);
-	list_del(&gq->node);
+	xa_erase(&group->queues, queue_id(gq->queue));
 	kfree(gq);
 }
 
@@ -87,7 +108,7 @@ static int add_member(struct iof_attach *attach, struct iof_device *idev, struct
 		return -ENOMEM;
 	member->idev = idev;
 	if (map) {
-		rc = iof_map_reserve_device(map, idev->hwdev, member);
+		rc = iof_map_reserve_device(map, idev->hwdev);
 		if (rc) {
 			kfree(member);
 			return rc;
@@ -102,7 +123,7 @@ static int add_member(struct iof_attach *attach, struct iof_device *idev, struct
 static void drop_member(struct iof_attach_member *member, struct iof_map *map)
 {
 	if (map)
-		iof_map_unreserve(map, member);
+		iof_map_unreserve_device(map, member->idev->hwdev);
 	list_del(&member->node);
 	kfree(member);
 }
@@ -149,7 +170,7 @@ static void free_attach(struct iof_ctx *ctx, struct iof_attach *attach)
 	drop_members(attach, attach_map(attach));
 	if (attach->credits) {
 		iof_fault_queue_leave(attach->credits->queue, attach);
-		put_credits(attach->credits);
+		put_credits(attach->group, attach->credits);
 	}
 	if (attach->hwpt)
 		iof_hwpt_unuse(ctx, attach->hwpt);
@@ -420,9 +441,7 @@ static int choose_automatic(struct iof_change *c, struct iof_attach *attach, str
 	int rc;
 
 	lockdep_assert_held(&ioas->hwpts_lock);
-	list_for_each_entry(hwpt, &ioas->hwpts, ioas_node) {
-		if (!hwpt->automatic)
-			continue;
+	list_for_each_entry(hwpt, &ioas->automatic, ioas_node) {
 		if (c->old && c->old->hwpt == hwpt) {
 			c->hwpt_id = hwpt->obj.id;
 			return 0;

@@ -85,6 +85,7 @@ void iof_hwpt_destroy(struct iof_object *obj)
 
 	if (hwpt->ioas) {
 		mutex_lock(&hwpt->ioas->hwpts_lock);
+		hwpt->ioas->nr_hwpts--;
 		list_del_init(&hwpt->ioas_node);
 		mutex_unlock(&hwpt->ioas->hwpts_lock);
 	}
@@ -101,7 +102,9 @@ void iof_hwpt_publish(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 {
 	if (hwpt->ioas) {
 		lockdep_assert_held(&hwpt->ioas->hwpts_lock);
-		list_add_tail(&hwpt->ioas_node, &hwpt->ioas->hwpts);
+		hwpt->ioas->nr_hwpts++;
+		if (hwpt->automatic)
+			list_add_tail(&hwpt->ioas_node, &hwpt->ioas->automatic);
 	}
 	iof_object_publish(ctx, &hwpt->obj);
 }

@@ -30,7 +30,7 @@ int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd)
 		return -ENOMEM;
 	iof_map_init(&ioas->map);
 	mutex_init(&ioas->hwpts_lock);
-	INIT_LIST_HEAD(&ioas->hwpts);
+	INIT_LIST_HEAD(&ioas->automatic);
 	rc = iof_object_reserve(ucmd->ctx, &ioas->obj, IOF_OBJ_IOAS);
 	if (rc)
 		goto err_free;
@@ -54,7 +54,7 @@ void iof_ioas_destroy(struct iof_object *obj)
 {
 	struct iof_ioas *ioas = container_of(obj, struct iof_ioas, obj);
 
-	WARN_ON(!list_empty(&ioas->hwpts));
+	WARN_ON(ioas->nr_hwpts);
 	iof_map_destroy(&ioas->map);
 	mutex_destroy(&ioas->hwpts_lock);
 	kfree(ioas);
@@ -389,7 +389,7 @@ int iof_ioas_reserve(struct iof_ctx *ctx, u32 ioas_id, unsigned long start, unsi
 
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = iof_map_reserve(&ioas->map, start, last, NULL);
+	rc = iof_map_reserve(&ioas->map, start, last);
 	iof_object_put(&ioas->obj);
 	return rc;
 }

@@ -175,6 +175,7 @@ struct iof_domain {
 	 * it.
 	 */
 	bool fault_capable;
+	struct list_head map_node;	/* paging only: the core's */
 };
 
 /* ---- devices ---- */

@@ -235,12 +235,18 @@ struct iof_area {
 	atomic_t accesses;
 };
 
-/* A range that must not be mapped, because @owner (a device, or NULL: for good) says so. */
+/*
+ * A range that must not be mapped. Ranges may overlap. All but node and list: iova_rwsem.
+ */
 struct iof_reserved {
-	struct list_head node;
+	struct rb_node node;		/* map->reserved */
+	struct list_head fresh;		/* of those that enter or have left together */
 	unsigned long start;
 	unsigned long last;
-	void *owner;
+	/* The highest last of this one and of all that sort before it. */
+	unsigned long reach;
+	/* devices and domains that demand it, and one for each that stays for good */
+	unsigned long holders;
 };
 
 struct iof_allowed {
@@ -255,25 +261,21 @@ struct iof_map_access {
 	struct iof_access *access;
 };
 
-/* A domain filled from the map. */
-struct iof_map_domain {
-	struct list_head node;
-	struct iof_domain *domain;
-};
-
 /*
  * The areas are changed with domains_rwsem held for reading and iova_rwsem for writing, so that
  * either one held the other way suffices to look at them.
  */
 struct iof_map {
 	struct rw_semaphore domains_rwsem;
-	struct list_head domains;	/* struct iof_map_domain; domains_rwsem */
+	struct list_head domains;	/* struct iof_domain.map_node; domains_rwsem */
 
 	struct rw_semaphore iova_rwsem;	/* the rest */
 	struct rb_root areas;		/* by iova, disjoint */
 	struct rb_root allowed;		/* by start, disjoint; empty: no restriction */
-	struct list_head reserved;	/* struct iof_reserved by start, may overlap */
+	struct rb_root reserved;	/* struct iof_reserved, by start, then by last */
 	unsigned long alignment;	/* every area's iova, length and offset are multiples */
+	/* by log2, how many domains and accesses demand that alignment */
+	unsigned long demands[PAGE_SHIFT + 1];
 	bool huge_pages;
 
 	struct mutex access_lock;
@@ -335,9 +337,10 @@ unsigned long iof_map_alignment(struct iof_map *map);
  */
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
-/* An access begins, with its demand for alignment: -EADDRINUSE, -ENOMEM. */
-int iof_map_add_access(struct iof_map *map, struct iof_access *access);
-void iof_map_remove_access(struct iof_map *map, struct iof_access *access);
+/* An access begins, with its demand for alignment: ERR_PTR(-EADDRINUSE), ERR_PTR(-ENOMEM). */
+struct iof_map_access *iof_map_add_access(struct iof_map *map, struct iof_access *access);
+/* Frees @ma. */
+void iof_map_remove_access(struct iof_map *map, struct iof_map_access *ma);
 /* The lowest area that has something in [start, last]. iova_rwsem. */
 struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last);
 struct iof_area *iof_map_next_area(struct iof_area *area);
@@ -360,28 +363,35 @@ unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *range
 			     unsigned long room, u64 *alignment);
 
 /* A reserved range to be, on @list. -ENOMEM. */
-int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long last, void *owner);
+int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long last);
 void iof_reserved_free(struct list_head *list);
-/* Moves all of @fresh into the map, or nothing: -EADDRINUSE. iova_rwsem for writing. */
-int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh);
-/* Moves what @owner reserved out of the map, to @gone. iova_rwsem for writing. */
-void iof_map_leave_reserved(struct iof_map *map, void *owner, struct list_head *gone);
 /*
- * Reserves the device's regions for @owner, beside what @owner has already. -EADDRINUSE conflict
- * with an area or the allow-list, -ENOMEM; on failure nothing of this call stays.
+ * Reserves all of @fresh, or nothing: -EADDRINUSE. Records that are not needed, because the same
+ * range is reserved already, stay on the list. iova_rwsem for writing.
  */
-int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev, void *owner);
-/* Ends everything that is reserved for @owner. */
-void iof_map_unreserve(struct iof_map *map, void *owner);
-/* Test op ADD_RESERVED and friends: an ownerless range. */
-int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last, void *owner);
+int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh);
+/* Ends one reservation of [start, last]; the last one's record goes to @gone. As above. */
+void iof_map_leave_reserved(struct iof_map *map, unsigned long start, unsigned long last,
+			    struct list_head *gone);
+/*
+ * Reserves the device's regions, once more for each call. -EADDRINUSE conflict with an area or the
+ * allow-list, -ENOMEM; on failure nothing of this call stays.
+ */
+int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev);
+void iof_map_unreserve_device(struct iof_map *map, struct iof_hwdev *dev);
+/* One range, as above. */
+int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last);
+void iof_map_unreserve(struct iof_map *map, unsigned long start, unsigned long last);
+/* At the end of the map. */
+void iof_map_free_reserved(struct iof_map *map);
 
 struct iof_ioas {
 	struct iof_object obj;
 	struct iof_map map;
 	struct mutex hwpts_lock;
-	/* struct iof_hwpt.ioas_node in creation order; hwpts_lock */
-	struct list_head hwpts;
+	unsigned long nr_hwpts;		/* published ones; hwpts_lock */
+	/* the automatic ones, struct iof_hwpt.ioas_node in creation order; hwpts_lock */
+	struct list_head automatic;
 };
 
 /* MAP of user memory at *iova, or anywhere. IOF_PROT_* @prot. */
@@ -415,6 +425,7 @@ struct iof_access {
 	struct iof_ioas *ioas;
 	/* where its pins are; holds it; ioas_rwsem */
 	struct iof_ioas *pinned_in;
+	struct iof_map_access *entry;	/* in the map of @pinned_in; lock */
 };
 
 /* ---- hardware page tables (hwpt.c) ---- */
@@ -426,7 +437,7 @@ struct iof_hwpt {
 	u32 flags;			/* IOMMU_HWPT_ALLOC_* as allocated */
 	/* paging: */
 	struct iof_ioas *ioas;		/* holds it */
-	struct list_head ioas_node;	/* ioas->hwpts_lock */
+	struct list_head ioas_node;	/* automatic only; ioas->hwpts_lock */
 	struct mutex dirty_lock;	/* the driver's dirty tracking */
 	bool automatic;			/* made by an attach; goes with its last attachment */
 	/* automatic only: struct iof_attach of it; ioas->hwpts_lock */
@@ -436,15 +447,15 @@ struct iof_hwpt {
 };
 
 /*
- * Makes a paging HWPT on @ioas for @idev's IOMMU and fills it; its id is reserved, it is not yet in
- * ioas->hwpts. The caller publishes it by iof_hwpt_publish(), or undoes by iof_hwpt_abort(). No
+ * Makes a paging HWPT on @ioas for @idev's IOMMU and fills it; its id is reserved, @ioas does not
+ * know it yet. The caller publishes it by iof_hwpt_publish(), or undoes by iof_hwpt_abort(). No
  * lock need be held; the driver may copy @data from the user.
  */
 struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioas,
 				       struct iof_device *idev, u32 flags,
 				       const struct iof_user_data *data);
 /*
- * Enters it in ioas->hwpts and makes it findable. The caller holds ioas->hwpts_lock if it is
+ * Makes it known to its IOAS, and findable. The caller holds ioas->hwpts_lock if it is
  * paging.
  */
 void iof_hwpt_publish(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
@@ -525,7 +536,7 @@ struct iof_attach {
 	bool lost[];
 };
 
-/* One bound device that asked for the attachment; owner of its reserved ranges, RID only. */
+/* One bound device that asked for the attachment; its regions are reserved for it, RID only. */
 struct iof_attach_member {
 	struct list_head node;
 	struct iof_device *idev;
@@ -536,7 +547,6 @@ struct iof_attach_member {
  * PASIDs share it, since the credits are the devices'.
  */
 struct iof_group_queue {
-	struct list_head node;		/* group->queues */
 	struct iof_fault_queue *queue;
 	unsigned int attachments;
 	u32 credits;			/* as reserved */
@@ -549,7 +559,7 @@ struct iof_group {
 	struct iof_ctx *owner;		/* the context that has devices of it bound; no reference */
 	unsigned int bound;		/* devices bound */
 	struct list_head hwdevs;	/* struct iof_hwdev_core.group_node */
-	struct list_head queues;	/* struct iof_group_queue */
+	struct xarray queues;		/* id of the queue -> struct iof_group_queue */
 	/* PASIDs attached to HWPTs: the RID's HWPT must allow that */
 	unsigned int pasid_hwpts;
 	/* of the SVA attachments, of which there are nr_sva; NULL without */

@@ -192,20 +192,20 @@ static int enter_areas(struct iof_map *map, struct iof_domain *domain, struct li
 
 static int fill_domains(struct iof_map *map, struct list_head *list)
 {
-	struct iof_map_domain *md;
+	struct iof_domain *domain;
 	int rc;
 
 	lockdep_assert_held(&map->domains_rwsem);
-	list_for_each_entry(md, &map->domains, node) {
-		rc = enter_areas(map, md->domain, list);
+	list_for_each_entry(domain, &map->domains, map_node) {
+		rc = enter_areas(map, domain, list);
 		if (rc)
 			goto err_leave;
 	}
 	return 0;
 
 err_leave:
-	list_for_each_entry_continue_reverse(md, &map->domains, node)
-		leave_areas(md->domain, list, NULL);
+	list_for_each_entry_continue_reverse(domain, &map->domains, map_node)
+		leave_areas(domain, list, NULL);
 	return rc;
 }
 
@@ -340,59 +340,61 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 }
 
 /*
- * Marks the areas within [start, last] busy and puts them on @list, up to one that cannot go. One
- * that only accesses keep is *pinned, and takes no more pins.
+ * Marks the areas within [start, last] busy and puts them on @list, up to one that cannot go.
+ * -EAGAIN: that one is kept by accesses only. It takes no more pins, and neither do those after it
+ * that could go otherwise. They lie in *kept to *kept_last: accesses are asked for all of them at
+ * once.
  */
 static int claim_areas(struct iof_map *map, unsigned long start, unsigned long last,
-		       bool may_be_empty, struct list_head *list, struct iof_area **pinned)
+		       bool may_be_empty, struct list_head *list, unsigned long *kept,
+		       unsigned long *kept_last)
 {
 	struct iof_area *area = iof_map_first_area(map, start, last);
+	bool found = false;
 
 	lockdep_assert_held(&map->iova_rwsem);
-	*pinned = NULL;
 	if (!area)
 		return may_be_empty ? 0 : -ENOENT;
 	for (; area && area->iova <= last; area = iof_map_next_area(area)) {
 		if (area->busy)
-			return -EBUSY;
+			return found ? -EAGAIN : -EBUSY;
 		if (area->iova < start || area->last > last)
-			return -ENOENT;
+			return found ? -EAGAIN : -ENOENT;
 		if (atomic_read(&area->accesses)) {
 			area->leaving = true;
-			*pinned = area;
-			return -EAGAIN;
+			if (!found)
+				*kept = area->iova;
+			*kept_last = area->last;
+			found = true;
+		} else if (!found) {
+			area->busy = true;
+			list_add_tail(&area->work, list);
 		}
-		area->busy = true;
-		list_add_tail(&area->work, list);
 	}
-	return 0;
+	return found ? -EAGAIN : 0;
 }
 
 /*
- * Removes what can go of [start, last], adding it to *bytes. -EAGAIN: an access holds pages of
- * *iova to *iova_last.
+ * Removes what can go of [start, last], adding it to *bytes. -EAGAIN: accesses hold pages of *kept
+ * to *kept_last.
  */
 static int remove_some(struct iof_map *map, unsigned long start, unsigned long last,
-		       bool may_be_empty, unsigned long *bytes, unsigned long *iova,
-		       unsigned long *iova_last)
+		       bool may_be_empty, unsigned long *bytes, unsigned long *kept,
+		       unsigned long *kept_last)
 {
-	struct iof_area *area, *pinned;
-	struct iof_map_domain *md;
+	struct iof_domain *domain;
+	struct iof_area *area;
 	LIST_HEAD(list);
 	int rc;
 
 	down_read(&map->domains_rwsem);
 	down_write(&map->iova_rwsem);
-	rc = claim_areas(map, start, last, may_be_empty, &list, &pinned);
-	if (pinned) {
-		*iova = pinned->iova;
-		*iova_last = pinned->last;
-	}
+	rc = claim_areas(map, start, last, may_be_empty, &list, kept, kept_last);
 	up_write(&map->iova_rwsem);
 	if (list_empty(&list))
 		goto out;
-	list_for_each_entry(md, &map->domains, node)
-		leave_areas(md->domain, &list, NULL);
+	list_for_each_entry(domain, &map->domains, map_node)
+		leave_areas(domain, &list, NULL);
 	down_write(&map->iova_rwsem);
 	list_for_each_entry(area, &list, work) {
 		*bytes += area->last - area->iova + 1;
@@ -433,27 +435,29 @@ static void stay(struct iof_map *map, unsigned long start, unsigned long last)
 int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last, bool may_be_empty,
 		   unsigned long *bytes)
 {
-	unsigned long iova = 0, iova_last = 0, before;
+	unsigned long kept = 0, kept_last = 0, before;
+	bool any_asked = false;
 	unsigned int asked = 0;
 	int rc;
 
 	*bytes = 0;
 	for (;;) {
 		before = *bytes;
-		rc = remove_some(map, start, last, may_be_empty || before, bytes, &iova,
-				 &iova_last);
+		rc = remove_some(map, start, last, may_be_empty || before, bytes, &kept,
+				 &kept_last);
 		if (rc != -EAGAIN)
 			break;
 		asked = *bytes == before ? asked + 1 : 0;
+		/* All below has gone: what is mapped there since then is none of this call's. */
+		start = kept;
+		any_asked = true;
 		if (asked > ASK_TIMES) {
 			rc = -EDEADLK;
 			break;
 		}
-		/* All below has gone: what is mapped there since then is none of this call's. */
-		start = iova;
-		notify_accesses(map, iova, iova_last);
+		notify_accesses(map, kept, kept_last);
 	}
-	if (rc == -EDEADLK)
+	if (rc && any_asked)
 		stay(map, start, last);
 	return rc;
 }
@@ -550,15 +554,20 @@ static unsigned long access_alignment(struct iof_access *access)
 /* What the options, domains and accesses demand now. */
 static unsigned long demanded_alignment(struct iof_map *map)
 {
-	unsigned long alignment = map->huge_pages ? 1 : PAGE_SIZE;
-	struct iof_map_domain *md;
-	struct iof_map_access *ma;
+	unsigned int shift = PAGE_SHIFT;
 
-	list_for_each_entry(md, &map->domains, node)
-		alignment = max(alignment, io_page_size(md->domain));
-	list_for_each_entry(ma, &map->accesses, node)
-		alignment = max(alignment, access_alignment(ma->access));
-	return alignment;
+	lockdep_assert_held(&map->iova_rwsem);
+	if (!map->huge_pages)
+		return PAGE_SIZE;
+	while (shift && !map->demands[shift])
+		shift--;
+	return 1ul << shift;
+}
+
+static void end_demand(struct iof_map *map, unsigned long alignment)
+{
+	map->demands[ilog2(alignment)]--;
+	map->alignment = demanded_alignment(map);
 }
 
 static int raise_alignment(struct iof_map *map, unsigned long alignment)
@@ -578,23 +587,40 @@ static int raise_alignment(struct iof_map *map, unsigned long alignment)
 	return 0;
 }
 
+/* The ranges outside of the domain's aperture: how many, at most two. */
+static unsigned int outside_aperture(struct iof_domain *domain, struct iof_resv_region out[2])
+{
+	unsigned int n = 0;
+
+	if (domain->aperture_start > 0)
+		out[n++] = (struct iof_resv_region){ 0, domain->aperture_start - 1 };
+	if (domain->aperture_last < ULONG_MAX)
+		out[n++] = (struct iof_resv_region){ domain->aperture_last + 1, ULONG_MAX };
+	return n;
+}
+
+static void leave_aperture(struct iof_map *map, struct iof_domain *domain, struct list_head *gone)
+{
+	struct iof_resv_region outside[2];
+	unsigned int n = outside_aperture(domain, outside);
+
+	while (n--)
+		iof_map_leave_reserved(map, outside[n].start, outside[n].last, gone);
+}
+
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
 {
-	struct iof_map_domain *md;
+	struct iof_resv_region outside[2];
 	LIST_HEAD(aperture);
 	LIST_HEAD(areas);
+	unsigned int n;
 	int rc = 0;
 
 	if (!domain->pgsize_bitmap || io_page_size(domain) > PAGE_SIZE)
 		return -EINVAL;
-	md = kzalloc(sizeof(*md), GFP_KERNEL_ACCOUNT);
-	if (!md)
-		return -ENOMEM;
-	md->domain = domain;
-	if (domain->aperture_start > 0)
-		rc = iof_reserved_add(&aperture, 0, domain->aperture_start - 1, domain);
-	if (!rc && domain->aperture_last < ULONG_MAX)
-		rc = iof_reserved_add(&aperture, domain->aperture_last + 1, ULONG_MAX, domain);
+	n = outside_aperture(domain, outside);
+	while (n-- && !rc)
+		rc = iof_reserved_add(&aperture, outside[n].start, outside[n].last);
 	if (rc)
 		goto err_free;
 
@@ -606,6 +632,7 @@ int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
 	rc = raise_alignment(map, io_page_size(domain));
 	if (rc)
 		goto err_reserved;
+	map->demands[ilog2(io_page_size(domain))]++;
 	up_write(&map->iova_rwsem);
 
 	/* Nobody changes the areas while domains_rwsem is ours; others may look meanwhile. */
@@ -613,89 +640,74 @@ int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
 	rc = enter_areas(map, domain, &areas);
 	if (rc)
 		goto err_alignment;
-	list_add_tail(&md->node, &map->domains);
+	list_add_tail(&domain->map_node, &map->domains);
 	up_write(&map->domains_rwsem);
+	iof_reserved_free(&aperture);
 	return 0;
 
 err_alignment:
 	down_write(&map->iova_rwsem);
-	map->alignment = demanded_alignment(map);
+	end_demand(map, io_page_size(domain));
 err_reserved:
-	iof_map_leave_reserved(map, domain, &aperture);
+	leave_aperture(map, domain, &aperture);
 err_unlock:
 	up_write(&map->iova_rwsem);
 	up_write(&map->domains_rwsem);
 err_free:
 	iof_reserved_free(&aperture);
-	kfree(md);
 	return rc;
 }
 
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain)
 {
-	struct iof_map_domain *md, *found = NULL;
 	LIST_HEAD(aperture);
 	LIST_HEAD(areas);
 
 	down_write(&map->domains_rwsem);
-	list_for_each_entry(md, &map->domains, node) {
-		if (md->domain == domain)
-			found = md;
-	}
-	if (WARN_ON(!found)) {
-		up_write(&map->domains_rwsem);
-		return;
-	}
-	list_del(&found->node);
+	list_del(&domain->map_node);
 	all_areas(map, &areas);
 	leave_areas(domain, &areas, NULL);
 	down_write(&map->iova_rwsem);
-	iof_map_leave_reserved(map, domain, &aperture);
-	map->alignment = demanded_alignment(map);
+	leave_aperture(map, domain, &aperture);
+	end_demand(map, io_page_size(domain));
 	up_write(&map->iova_rwsem);
 	up_write(&map->domains_rwsem);
 	iof_reserved_free(&aperture);
-	kfree(found);
 }
 
-int iof_map_add_access(struct iof_map *map, struct iof_access *access)
+struct iof_map_access *iof_map_add_access(struct iof_map *map, struct iof_access *access)
 {
 	struct iof_map_access *ma = kzalloc(sizeof(*ma), GFP_KERNEL_ACCOUNT);
+	unsigned long alignment = access_alignment(access);
 	int rc;
 
 	if (!ma)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	ma->access = access;
 	mutex_lock(&map->access_lock);
 	down_write(&map->iova_rwsem);
-	rc = raise_alignment(map, access_alignment(access));
-	if (!rc)
+	rc = raise_alignment(map, alignment);
+	if (!rc) {
+		map->demands[ilog2(alignment)]++;
 		list_add_tail(&ma->node, &map->accesses);
+	}
 	up_write(&map->iova_rwsem);
 	mutex_unlock(&map->access_lock);
-	if (rc)
-		kfree(ma);
-	return rc;
+	if (!rc)
+		return ma;
+	kfree(ma);
+	return ERR_PTR(rc);
 }
 
-void iof_map_remove_access(struct iof_map *map, struct iof_access *access)
+void iof_map_remove_access(struct iof_map *map, struct iof_map_access *ma)
 {
-	struct iof_map_access *ma, *found = NULL;
-
 	mutex_lock(&map->access_lock);
-	down_read(&map->domains_rwsem);
 	down_write(&map->iova_rwsem);
-	list_for_each_entry(ma, &map->accesses, node) {
-		if (ma->access == access)
-			found = ma;
-	}
-	if (!WARN_ON(!found))
-		list_del(&found->node);
-	map->alignment = demanded_alignment(map);
+	list_del(&ma->node);
+	end_demand(map, access_alignment(ma->access));
 	up_write(&map->iova_rwsem);
-	up_read(&map->domains_rwsem);
 	mutex_unlock(&map->access_lock);
-	kfree(found);
+	kfree(ma);
 }
 
 int iof_map_set_huge_pages(struct iof_map *map, bool on)
@@ -734,13 +746,14 @@ bool iof_map_huge_pages(struct iof_map *map)
 
 u64 iof_map_page_sizes(struct iof_map *map)
 {
-	struct iof_map_domain *md;
+	struct iof_domain *domain;
 	u64 sizes = PAGE_MASK;
 
 	down_read(&map->domains_rwsem);
-	list_for_each_entry(md, &map->domains, node) {
+	list_for_each_entry(domain, &map->domains, map_node) {
 		/* None has only larger ones, and smaller ones make whole pages. */
-		sizes &= md->domain->pgsize_bitmap | PAGE_SIZE;
+		sizes &= domain->pgsize_bitmap | PAGE_SIZE;
+		cond_resched();
 	}
 	up_read(&map->domains_rwsem);
 	return sizes;
@@ -766,7 +779,7 @@ void iof_map_init(struct iof_map *map)
 	init_rwsem(&map->iova_rwsem);
 	map->areas = RB_ROOT;
 	map->allowed = RB_ROOT;
-	INIT_LIST_HEAD(&map->reserved);
+	map->reserved = RB_ROOT;
 	map->alignment = 1;
 	map->huge_pages = true;
 	mutex_init(&map->access_lock);
@@ -787,5 +800,5 @@ void iof_map_destroy(struct iof_map *map)
 	}
 	iof_areas_free(&areas);
 	iof_allowed_free(&map->allowed);
-	iof_reserved_free(&map->reserved);
+	iof_map_free_reserved(map);
 }

@@ -5,6 +5,8 @@
  *
  * Owns struct iof_reserved and iof_allowed of a map. Reserved ranges bind everybody; the allow-list
  * binds only the search for an automatic IOVA, and whoever wants to reserve: the two never overlap.
+ * Each different range is one record, however many devices and domains hold it, so that what is
+ * reserved costs nothing by their number.
  *
  * Everything that looks at a map is under its iova_rwsem, and what changes it has that for writing.
  * Memory is allocated before the lock and freed after it.
@@ -35,30 +37,43 @@ static bool allowed_touches(const struct rb_root *root, unsigned long start, uns
 	return false;
 }
 
-/* The reserved range reaching highest among those that touch [start, last]. */
-static struct iof_reserved *reserved_at(struct iof_map *map, unsigned long start,
-					unsigned long last)
+static struct iof_reserved *to_reserved(struct rb_node *node)
 {
-	struct iof_reserved *res, *highest = NULL;
+	return rb_entry(node, struct iof_reserved, node);
+}
 
-	list_for_each_entry(res, &map->reserved, node) {
-		if (res->start > last)
-			break;
-		if (res->last >= start && (!highest || res->last > highest->last))
-			highest = res;
+/* Whether something of [start, last] is reserved; *reach is where the highest such range ends. */
+static bool reserved_at(struct iof_map *map, unsigned long start, unsigned long last,
+			unsigned long *reach)
+{
+	struct rb_node *node = map->reserved.rb_node;
+	struct iof_reserved *below = NULL;
+
+	while (node) {
+		struct iof_reserved *res = to_reserved(node);
+
+		if (res->start > last) {
+			node = node->rb_left;
+		} else {
+			below = res;
+			node = node->rb_right;
+		}
 	}
-	return highest;
+	if (!below || below->reach < start)
+		return false;
+	*reach = below->reach;
+	return true;
 }
 
 int iof_map_check_fixed(struct iof_map *map, unsigned long iova, unsigned long length)
 {
-	unsigned long last;
+	unsigned long last, reach;
 
 	if (iova & (map->alignment - 1))
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
-	if (reserved_at(map, iova, last))
+	if (reserved_at(map, iova, last, &reach))
 		return -EINVAL;
 	if (iof_map_first_area(map, iova, last))
 		return -EEXIST;
@@ -79,7 +94,6 @@ static bool search_window(struct iof_map *map, const struct wish *wish, unsigned
 	unsigned long at = start;
 
 	for (;;) {
-		struct iof_reserved *res;
 		unsigned long busy_last;
 
 		if (check_add_overflow(at, (wish->residue - at) & (wish->modulus - 1), &at) ||
@@ -89,13 +103,9 @@ static bool search_window(struct iof_map *map, const struct wish *wish, unsigned
 			area = iof_map_next_area(area);
 		if (area && area->iova <= at + wish->length - 1) {
 			busy_last = area->last;
-		} else {
-			res = reserved_at(map, at, at + wish->length - 1);
-			if (!res) {
-				*iova = at;
-				return true;
-			}
-			busy_last = res->last;
+		} else if (!reserved_at(map, at, at + wish->length - 1, &busy_last)) {
+			*iova = at;
+			return true;
 		}
 		if (busy_last == ULONG_MAX)
 			return false;
@@ -186,13 +196,14 @@ void iof_allowed_free(struct rb_root *root)
 int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root)
 {
 	struct rb_node *node;
+	unsigned long reach;
 	int rc = 0;
 
 	down_write(&map->iova_rwsem);
 	for (node = rb_first(root); node && !rc; node = rb_next(node)) {
 		struct iof_allowed *allowed = to_allowed(node);
 
-		if (reserved_at(map, allowed->start, allowed->last))
+		if (reserved_at(map, allowed->start, allowed->last, &reach))
 			rc = -EADDRINUSE;
 	}
 	if (!rc) {
@@ -207,11 +218,13 @@ unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *range
 			     unsigned long room, u64 *alignment)
 {
 	unsigned long free_from = 0, count = 0;
-	struct iof_reserved *res;
 	bool to_the_top = true;
+	struct rb_node *node;
 
 	down_read(&map->iova_rwsem);
-	list_for_each_entry(res, &map->reserved, node) {
+	for (node = rb_first(&map->reserved); node; node = rb_next(node)) {
+		struct iof_reserved *res = to_reserved(node);
+
 		if (res->start > free_from) {
 			if (count < room)
 				ranges[count] = (struct iommu_iova_range){
@@ -237,7 +250,7 @@ unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *range
 
 /* ---- reserved ranges ---- */
 
-int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long last, void *owner)
+int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long last)
 {
 	struct iof_reserved *res = kzalloc(sizeof(*res), GFP_KERNEL_ACCOUNT);
 
@@ -245,8 +258,7 @@ int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long 
 		return -ENOMEM;
 	res->start = start;
 	res->last = last;
-	res->owner = owner;
-	list_add_tail(&res->node, list);
+	list_add_tail(&res->fresh, list);
 	return 0;
 }
 
@@ -254,42 +266,95 @@ void iof_reserved_free(struct list_head *list)
 {
 	struct iof_reserved *res, *next;
 
-	list_for_each_entry_safe(res, next, list, node)
+	list_for_each_entry_safe(res, next, list, fresh)
 		kfree(res);
 	INIT_LIST_HEAD(list);
 }
 
-/* Moves all of @fresh into the map, or nothing: -EADDRINUSE. */
+/*
+ * After an insertion or a removal before @node: corrects the reach from there on, as far as it
+ * changes.
+ */
+static void correct_reach(struct rb_node *node)
+{
+	struct rb_node *prev = node ? rb_prev(node) : NULL;
+	unsigned long reach = prev ? to_reserved(prev)->reach : 0;
+
+	for (; node; node = rb_next(node)) {
+		struct iof_reserved *res = to_reserved(node);
+
+		reach = max(reach, res->last);
+		if (res->reach == reach)
+			return;
+		res->reach = reach;
+		cond_resched();
+	}
+}
+
+/*
+ * The place of [start, last] in the tree: the record that is there, or NULL and where to link a new
+ * one.
+ */
+static struct iof_reserved *find_reserved(struct iof_map *map, unsigned long start,
+					  unsigned long last, struct rb_node **parent,
+					  struct rb_node ***link)
+{
+	*link = &map->reserved.rb_node;
+	*parent = NULL;
+	while (**link) {
+		struct iof_reserved *res = to_reserved(**link);
+
+		if (res->start == start && res->last == last)
+			return res;
+		*parent = **link;
+		if (start < res->start || (start == res->start && last < res->last))
+			*link = &(*parent)->rb_left;
+		else
+			*link = &(*parent)->rb_right;
+	}
+	return NULL;
+}
+
 int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh)
 {
-	struct iof_reserved *res, *next, *after;
+	struct iof_reserved *res, *next, *same;
+	struct rb_node *parent, **link;
 
 	lockdep_assert_held(&map->iova_rwsem);
-	list_for_each_entry(res, fresh, node) {
+	list_for_each_entry(res, fresh, fresh) {
 		if (iof_map_first_area(map, res->start, res->last) ||
 		    allowed_touches(&map->allowed, res->start, res->last))
 			return -EADDRINUSE;
 	}
-	list_for_each_entry_safe(res, next, fresh, node) {
-		list_for_each_entry(after, &map->reserved, node) {
-			if (after->start > res->start)
-				break;
+	list_for_each_entry_safe(res, next, fresh, fresh) {
+		same = find_reserved(map, res->start, res->last, &parent, &link);
+		if (same) {
+			same->holders++;
+			continue;
 		}
-		list_move_tail(&res->node, &after->node);
+		list_del(&res->fresh);
+		res->holders = 1;
+		rb_link_node(&res->node, parent, link);
+		rb_insert_color(&res->node, &map->reserved);
+		correct_reach(&res->node);
 	}
 	return 0;
 }
 
-/* Moves what @owner reserved out of the map, to @gone. */
-void iof_map_leave_reserved(struct iof_map *map, void *owner, struct list_head *gone)
+void iof_map_leave_reserved(struct iof_map *map, unsigned long start, unsigned long last,
+			    struct list_head *gone)
 {
-	struct iof_reserved *res, *next;
+	struct rb_node *parent, **link, *next;
+	struct iof_reserved *res;
 
 	lockdep_assert_held(&map->iova_rwsem);
-	list_for_each_entry_safe(res, next, &map->reserved, node) {
-		if (res->owner == owner)
-			list_move_tail(&res->node, gone);
-	}
+	res = find_reserved(map, start, last, &parent, &link);
+	if (WARN_ON(!res) || --res->holders)
+		return;
+	next = rb_next(&res->node);
+	rb_erase(&res->node, &map->reserved);
+	correct_reach(next);
+	list_add_tail(&res->fresh, gone);
 	map->hint.start = 0;
 }
 
@@ -304,21 +369,31 @@ static int reserve(struct iof_map *map, struct list_head *fresh)
 	return rc;
 }
 
-int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last, void *owner)
+int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last)
 {
 	LIST_HEAD(fresh);
-	int rc = iof_reserved_add(&fresh, start, last, owner);
+	int rc = iof_reserved_add(&fresh, start, last);
 
 	return rc ? rc : reserve(map, &fresh);
 }
 
-int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev, void *owner)
+void iof_map_unreserve(struct iof_map *map, unsigned long start, unsigned long last)
+{
+	LIST_HEAD(gone);
+
+	down_write(&map->iova_rwsem);
+	iof_map_leave_reserved(map, start, last, &gone);
+	up_write(&map->iova_rwsem);
+	iof_reserved_free(&gone);
+}
+
+int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev)
 {
 	LIST_HEAD(fresh);
 	unsigned int i;
 
 	for (i = 0; i < dev->nr_resv; i++) {
-		int rc = iof_reserved_add(&fresh, dev->resv[i].start, dev->resv[i].last, owner);
+		int rc = iof_reserved_add(&fresh, dev->resv[i].start, dev->resv[i].last);
 
 		if (rc) {
 			iof_reserved_free(&fresh);
@@ -328,12 +403,21 @@ int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev, void *own
 	return reserve(map, &fresh);
 }
 
-void iof_map_unreserve(struct iof_map *map, void *owner)
+void iof_map_unreserve_device(struct iof_map *map, struct iof_hwdev *dev)
 {
-	LIST_HEAD(gone);
+	unsigned int i;
 
-	down_write(&map->iova_rwsem);
-	iof_map_leave_reserved(map, owner, &gone);
-	up_write(&map->iova_rwsem);
-	iof_reserved_free(&gone);
+	for (i = 0; i < dev->nr_resv; i++)
+		iof_map_unreserve(map, dev->resv[i].start, dev->resv[i].last);
+}
+
+void iof_map_free_reserved(struct iof_map *map)
+{
+	struct rb_node *node;
+
+	while ((node = rb_first(&map->reserved)) != NULL) {
+		rb_erase(node, &map->reserved);
+		kfree(to_reserved(node));
+		cond_resched();
+	}
 }

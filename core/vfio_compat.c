@@ -67,7 +67,7 @@ static int enforces_coherency(struct iof_ioas *ioas)
 	bool none;
 
 	mutex_lock(&ioas->hwpts_lock);
-	none = list_empty(&ioas->hwpts);
+	none = !ioas->nr_hwpts;
 	mutex_unlock(&ioas->hwpts_lock);
 	return none;
 }

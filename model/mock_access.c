@@ -17,35 +17,35 @@ struct mock_access {
 	struct iof_access *access;
 	bool pins_pages;
 	struct mutex lock;
-	struct list_head items;		/* struct mock_item; lock */
+	struct xarray items;		/* id -> struct mock_item; lock */
 	u32 next_id;			/* lock */
 };
 
 struct mock_item {
-	struct list_head node;
-	u32 id;
 	unsigned long iova, last;
 };
 
 /* ---- life ---- */
 
-static void drop_item(struct mock_access *ma, struct mock_item *item)
+static void drop_item(struct mock_access *ma, u32 id, struct mock_item *item)
 {
 	lockdep_assert_held(&ma->lock);
 	iof_access_unpin(ma->access, item->iova, item->last);
-	list_del(&item->node);
+	xa_erase(&ma->items, id);
 	kfree(item);
 }
 
 static void mock_unmap(void *priv, unsigned long iova, unsigned long last)
 {
 	struct mock_access *ma = priv;
-	struct mock_item *item, *next;
+	struct mock_item *item;
+	unsigned long id;
 
 	mutex_lock(&ma->lock);
-	list_for_each_entry_safe(item, next, &ma->items, node) {
+	xa_for_each(&ma->items, id, item) {
 		if (item->iova <= last && item->last >= iova)
-			drop_item(ma, item);
+			drop_item(ma, id, item);
+		cond_resched();
 	}
 	mutex_unlock(&ma->lock);
 }
@@ -63,7 +63,8 @@ static void mock_access_free(struct mock_access *ma)
 {
 	if (ma->access)
 		iof_access_destroy(ma->access);
-	WARN_ON(!list_empty(&ma->items));
+	WARN_ON(!xa_empty(&ma->items));
+	xa_destroy(&ma->items);
 	mutex_destroy(&ma->lock);
 	kfree(ma);
 }
@@ -87,7 +88,7 @@ static struct mock_access *mock_access_alloc(struct iof_ctx *ctx, u32 ioas_id, b
 	if (!ma)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&ma->lock);
-	INIT_LIST_HEAD(&ma->items);
+	xa_init_flags(&ma->items, XA_FLAGS_ACCOUNT);
 	ma->pins_pages = pins_pages;
 	ma->access = iof_access_create(ctx, pins_pages ? &pinning_ops : &copying_ops, ma);
 	if (IS_ERR(ma->access)) {
@@ -228,16 +229,19 @@ static int access_pages(struct mock_access *ma, struct iommu_test_cmd *cmd)
 		goto err_free;
 	mutex_lock(&ma->lock);
 	rc = pin_item(ma, item, cmd);
-	if (!rc) {
-		item->id = ma->next_id++;
-		cmd->access_pages.out_access_pages_id = item->id;
-		list_add_tail(&item->node, &ma->items);
-	}
-	mutex_unlock(&ma->lock);
 	if (rc)
-		goto err_free;
+		goto err_unlock;
+	rc = xa_insert(&ma->items, ma->next_id, item, GFP_KERNEL_ACCOUNT);
+	if (rc)
+		goto err_unpin;
+	cmd->access_pages.out_access_pages_id = ma->next_id++;
+	mutex_unlock(&ma->lock);
 	return 0;
 
+err_unpin:
+	iof_access_unpin(ma->access, item->iova, item->last);
+err_unlock:
+	mutex_unlock(&ma->lock);
 err_free:
 	kfree(item);
 	return rc;
@@ -246,18 +250,13 @@ err_free:
 static int destroy_pages(struct mock_access *ma, u32 id)
 {
 	struct mock_item *item;
-	int rc = -ENOENT;
 
 	mutex_lock(&ma->lock);
-	list_for_each_entry(item, &ma->items, node) {
-		if (item->id == id) {
-			drop_item(ma, item);
-			rc = 0;
-			break;
-		}
-	}
+	item = xa_load(&ma->items, id);
+	if (item)
+		drop_item(ma, id, item);
 	mutex_unlock(&ma->lock);
-	return rc;
+	return item ? 0 : -ENOENT;
 }
 
 int iof_mock_access_pages(struct iof_ucmd *ucmd)

@@ -22,6 +22,7 @@ void iof_shim_xa_init(struct xarray *xa, gfp_t flags, const char *name, struct l
 	iof_shim_spin_init(&xa->inner, "xarray inner", inner_key);
 	xa->xa_flags = flags;
 	xa->judy = NULL;
+	xa->full_below = 1;
 }
 
 void iof_shim_xa_may_sleep(gfp_t gfp)
@@ -45,6 +46,8 @@ static int put(struct xarray *xa, unsigned long index, void *entry)
 
 	if (!entry) {
 		JudyLDel(&xa->judy, index, PJE0);
+		if (index)
+			xa->full_below = min(xa->full_below, index);
 		return 0;
 	}
 	slot = (Word_t *)JudyLGet(xa->judy, index, PJE0);
@@ -134,7 +137,7 @@ int iof_shim_xa_insert(struct xarray *xa, unsigned long index, void *entry, gfp_
 
 int iof_shim_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit, gfp_t gfp)
 {
-	Word_t index = limit.min;
+	Word_t index = limit.min, from;
 	int rc;
 
 	(void)gfp;
@@ -144,12 +147,18 @@ int iof_shim_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit l
 	if (!index && xa->xa_flags & XA_FLAGS_ZERO_BUSY)
 		index = 1;
 	spin_lock(&xa->inner);
+	/* Judy walks over all that is taken, so each search begins where the last one ended. */
+	if (index)
+		index = max(index, (Word_t)xa->full_below);
+	from = index;
 	if (JudyLFirstEmpty(xa->judy, &index, PJE0) != 1 || index > limit.max) {
 		rc = -EBUSY;
 	} else {
 		rc = put(xa, index, entry ? entry : XA_ZERO_ENTRY);
 		if (!rc)
 			*id = (u32)index;
+		if (!rc && from == xa->full_below)
+			xa->full_below = index + 1;
 	}
 	spin_unlock(&xa->inner);
 	return rc;
@@ -207,5 +216,6 @@ void iof_shim_xa_destroy(struct xarray *xa)
 {
 	spin_lock(&xa->inner);
 	JudyLFreeArray(&xa->judy, PJE0);
+	xa->full_below = 1;
 	spin_unlock(&xa->inner);
 }

@@ -295,6 +295,24 @@ static void xarray_gives_the_lowest_free_number(void)
 	id = 77;
 	expect_eq(xa_alloc(&xa, &id, &thing, XA_LIMIT(4, 5), GFP_KERNEL), -EBUSY);
 	expect_eq(id, 77);
+	for (u32 i = 6; i <= 300; i++) {
+		expect_eq(xa_alloc(&xa, &id, &thing, xa_limit_31b, GFP_KERNEL), 0);
+		expect_eq(id, i);
+	}
+	expect_eq(xa_alloc(&xa, &id, &thing, XA_LIMIT(310, 400), GFP_KERNEL), 0);
+	expect_eq(id, 310);
+	expect(xa_erase(&xa, 200) == &thing);
+	expect(xa_erase(&xa, 17) == &thing);
+	expect_eq(xa_alloc(&xa, &id, &thing, xa_limit_31b, GFP_KERNEL), 0);
+	expect_eq(id, 17);
+	expect_eq(xa_alloc(&xa, &id, &thing, xa_limit_31b, GFP_KERNEL), 0);
+	expect_eq(id, 200);
+	for (u32 i = 301; i <= 309; i++) {
+		expect_eq(xa_alloc(&xa, &id, &thing, xa_limit_31b, GFP_KERNEL), 0);
+		expect_eq(id, i);
+	}
+	expect_eq(xa_alloc(&xa, &id, &thing, xa_limit_31b, GFP_KERNEL), 0);
+	expect_eq(id, 311);
 	xa_destroy(&xa);
 	expect(xa_empty(&xa));
 }

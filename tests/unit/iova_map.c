@@ -387,19 +387,19 @@ static void devices_reserve(void **state)
 	u64 alignment;
 
 	assert_int_equal(map_at(f, f->buf, PAGE_SIZE, 0x1000), 0);
-	assert_int_equal(iof_map_reserve_device(&f->map, &dev, &dev), -EADDRINUSE);
+	assert_int_equal(iof_map_reserve_device(&f->map, &dev), -EADDRINUSE);
 	/* Nothing of the refused call has stayed. */
 	assert_int_equal(iof_map_ranges(&f->map, ranges, 4, &alignment), 1);
 	assert_int_equal(unmap_at(f, 0x1000, PAGE_SIZE), 0);
-	assert_int_equal(iof_map_reserve_device(&f->map, &dev, &dev), 0);
-	assert_int_equal(iof_map_reserve_device(&f->map, &dev, f), 0);
+	assert_int_equal(iof_map_reserve_device(&f->map, &dev), 0);
+	assert_int_equal(iof_map_reserve_device(&f->map, &dev), 0);
 	assert_int_equal(iof_map_ranges(&f->map, ranges, 4, &alignment), 3);
 	assert_int_equal(ranges[1].start, 0x2000);
 	assert_int_equal(ranges[1].last, 0xfedfffff);
 	assert_int_equal(map_at(f, f->buf, PAGE_SIZE, 0xfee00000), -EINVAL);
-	iof_map_unreserve(&f->map, f);
+	iof_map_unreserve_device(&f->map, &dev);
 	assert_int_equal(iof_map_ranges(&f->map, ranges, 4, &alignment), 3);
-	iof_map_unreserve(&f->map, &dev);
+	iof_map_unreserve_device(&f->map, &dev);
 	assert_int_equal(iof_map_ranges(&f->map, ranges, 4, &alignment), 1);
 }
 
@@ -412,7 +412,7 @@ static void search_forgets_nothing(void **state)
 	__typeof__(f->map.hint) hint;
 	unsigned int seed = 1, i;
 
-	assert_int_equal(iof_map_reserve(&f->map, 64 * PAGE_SIZE, 70 * PAGE_SIZE, f), 0);
+	assert_int_equal(iof_map_reserve(&f->map, 64 * PAGE_SIZE, 70 * PAGE_SIZE), 0);
 	for (i = 0; i < 3000; i++) {
 		unsigned long va = (unsigned long)f->buf + (unsigned long)rand_r(&seed) % 16 * 1024;
 		unsigned long len = ((unsigned long)rand_r(&seed) % 16 + 1) * 1024;
@@ -424,8 +424,8 @@ static void search_forgets_nothing(void **state)
 			continue;
 		}
 		if (rand_r(&seed) % 50 == 0) {
-			iof_map_unreserve(&f->map, f);
-			iof_map_reserve(&f->map, 64 * PAGE_SIZE, 70 * PAGE_SIZE, f);
+			iof_map_unreserve(&f->map, 64 * PAGE_SIZE, 70 * PAGE_SIZE);
+			iof_map_reserve(&f->map, 64 * PAGE_SIZE, 70 * PAGE_SIZE);
 		}
 		hint = f->map.hint;
 		f->map.hint.start = 0;
@@ -434,7 +434,7 @@ static void search_forgets_nothing(void **state)
 		assert_int_equal(map_prot(f, (void *)va, len, &at, false, IOF_PROT_READ), 0);
 		assert_int_equal(at, whole);
 	}
-	iof_map_unreserve(&f->map, f);
+	iof_map_unreserve(&f->map, 64 * PAGE_SIZE, 70 * PAGE_SIZE);
 }
 
 /* ---- failures ---- */
@@ -475,6 +475,7 @@ static int whole_life(struct fixture *f)
 {
 	struct rb_root allowed = RB_ROOT;
 	unsigned long bytes;
+	bool reserved = false;
 	int rc;
 
 	rc = map_at(f, f->buf, 8 * PAGE_SIZE, IOVA);
@@ -485,7 +486,8 @@ static int whole_life(struct fixture *f)
 	rc = rc ?: map_at(f, f->buf + 16 * PAGE_SIZE, 8 * PAGE_SIZE, 3 * IOVA);
 	rc = rc ?: iof_allowed_insert(&allowed, IOVA, 4 * IOVA);
 	rc = rc ?: iof_map_swap_allowed(&f->map, &allowed);
-	rc = rc ?: iof_map_reserve(&f->map, 0, PAGE_SIZE, f);
+	rc = rc ?: iof_map_reserve(&f->map, 0, PAGE_SIZE);
+	reserved = !rc;
 	rc = rc ?: iof_map_add_domain(&f->map, &f->b.domain);
 	if (rc)
 		goto out_remove;
@@ -494,7 +496,8 @@ out_remove:
 	iof_map_remove_domain(&f->map, &f->a.domain);
 out_unmap:
 	iof_map_remove(&f->map, 0, ULONG_MAX, true, &bytes);
-	iof_map_unreserve(&f->map, f);
+	if (reserved)
+		iof_map_unreserve(&f->map, 0, PAGE_SIZE);
 	iof_allowed_free(&f->map.allowed);
 	iof_allowed_free(&allowed);
 	return rc;
@@ -791,8 +794,8 @@ static void *race_domain(void *arg)
 		struct rb_root allowed = RB_ROOT;
 
 		racer->bad += iof_map_ranges(map, ranges, 4, &alignment) < 1;
-		if (!iof_map_reserve(map, 3 * IOVA, 4 * IOVA, racer))
-			iof_map_unreserve(map, racer);
+		if (!iof_map_reserve(map, 3 * IOVA, 4 * IOVA))
+			iof_map_unreserve(map, 3 * IOVA, 4 * IOVA);
 		if (!iof_allowed_insert(&allowed, PAGE_SIZE, 2 * IOVA))
 			racer->bad += iof_map_swap_allowed(map, &allowed) != 0;
 		iof_allowed_free(&allowed);

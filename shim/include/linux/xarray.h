@@ -21,6 +21,7 @@ struct xarray {
 	spinlock_t inner;		/* inside xa_lock; guards judy */
 	gfp_t xa_flags;
 	void *judy;
+	unsigned long full_below;	/* all from 1 up to here are taken; inner */
 };
 
 struct xa_limit {
@@ -64,7 +65,7 @@ static inline int xa_err(const void *entry)
 
 #define __XARRAY_INITIALIZER(name, flags) \
 	{ .xa_lock = __SPIN_LOCK_UNLOCKED(name.xa_lock), \
-	  .inner = __SPIN_LOCK_UNLOCKED(name.inner), .xa_flags = (flags) }
+	  .inner = __SPIN_LOCK_UNLOCKED(name.inner), .xa_flags = (flags), .full_below = 1 }
 #define DEFINE_XARRAY_FLAGS(name, flags) struct xarray name = __XARRAY_INITIALIZER(name, flags)
 #define DEFINE_XARRAY(name) DEFINE_XARRAY_FLAGS(name, 0)
 #define DEFINE_XARRAY_ALLOC(name) DEFINE_XARRAY_FLAGS(name, XA_FLAGS_ALLOC)

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+/*
+ * cost.c - one call, prepared at a size that the caller chooses, for counted.py to count its
+ * instructions.
+ *
+ *   cost CALL N
+ *
+ * prepares CALL with N of what it must not cost too much by, and makes it in measured().
+ * The world is embedded. Exit status 0, or 1 with the reason.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <iofault/iofault.h>
+#include <iofault/iommufd.h>
+#include <iofault/iommufd_test.h>
+#include <iofault/vfio.h>
+
+#define PAGE	4096ul
+#define IOVA	0x100000ul
+#define FAR	(1ul << 40)
+
+static struct iof_world *world;
+static char *memory;
+static int ctx, dev = -1;
+static uint32_t dev_id, ioas, hwpt, parent;
+static int *fds;
+static unsigned int nr_fds;
+
+static int must(int rc, const char *what)
+{
+	if (rc >= 0)
+		return rc;
+	fprintf(stderr, "cost: %s: %s\n", what, strerror(-rc));
+	exit(1);
+}
+
+static uint32_t new_ioas(void)
+{
+	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
+
+	must(iof_ioctl(ctx, IOMMU_IOAS_ALLOC, &cmd), "IOAS_ALLOC");
+	return cmd.out_ioas_id;
+}
+
+static void open_world(void)
+{
+	struct iof_dsa_config dsa = { .engines = 2 };
+	struct iof_world_config config = {
+		.kind = IOF_WORLD_EMBEDDED, .dsa = &dsa, .nr_dsa = 1, .test_ioctls = 1,
+	};
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	struct rlimit files;
+
+	/* Some prepare more descriptors than the usual limit. */
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+	must(iof_world_open(&config, &world), "world");
+	ctx = must(iof_open(world, "/dev/iommu", O_RDWR), "/dev/iommu");
+	dev = must(iof_open(world, "/dev/vfio/devices/vfio0", O_RDWR), "vfio0");
+	bind.iommufd = ctx;
+	must(iof_ioctl(dev, VFIO_DEVICE_BIND_IOMMUFD, &bind), "BIND");
+	dev_id = bind.out_devid;
+	ioas = new_ioas();
+	memory = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(memory, 0, 2 * PAGE);
+}
+
+static void map(uint64_t iova, unsigned long length)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd), .ioas_id = ioas, .user_va = (uintptr_t)memory,
+		.length = length, .iova = iova,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
+	};
+
+	must(iof_ioctl(ctx, IOMMU_IOAS_MAP, &cmd), "IOAS_MAP");
+}
+
+static uint32_t new_hwpt(uint32_t pt, uint32_t flags, uint32_t fault_id)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd), .dev_id = dev_id, .pt_id = pt, .fault_id = fault_id,
+		.flags = flags | (fault_id ? IOMMU_HWPT_FAULT_ID_VALID : 0),
+	};
+
+	must(iof_ioctl(ctx, IOMMU_HWPT_ALLOC, &cmd), "HWPT_ALLOC");
+	return cmd.out_hwpt_id;
+}
+
+static uint32_t new_nested(void)
+{
+	struct iommu_hwpt_vtd_s1 s1 = { .pgtbl_addr = IOVA, .addr_width = 48 };
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd), .dev_id = dev_id, .pt_id = parent,
+		.flags = IOMMU_HWPT_ALLOC_PASID, .data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(s1), .data_uptr = (uintptr_t)&s1,
+	};
+
+	must(iof_ioctl(ctx, IOMMU_HWPT_ALLOC, &cmd), "HWPT_ALLOC, nested");
+	return cmd.out_hwpt_id;
+}
+
+static void attach(uint32_t pt, uint32_t pasid)
+{
+	struct vfio_device_attach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd), .pt_id = pt, .pasid = pasid,
+		.flags = pasid ? VFIO_DEVICE_ATTACH_PASID : 0,
+	};
+
+	must(iof_ioctl(dev, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd), "ATTACH");
+}
+
+static void keep_fd(int fd)
+{
+	fds = realloc(fds, (nr_fds + 1) * sizeof(*fds));
+	fds[nr_fds++] = fd;
+}
+
+/* ---- calls ---- */
+
+static void close_all(void)
+{
+	while (nr_fds)
+		iof_close(fds[--nr_fds]);
+	iof_close(dev);
+	iof_close(ctx);
+}
+
+static void unmap_all(void)
+{
+	struct iommu_ioas_unmap cmd = {
+		.size = sizeof(cmd), .ioas_id = ioas, .length = UINT64_MAX,
+	};
+
+	must(iof_ioctl(ctx, IOMMU_IOAS_UNMAP, &cmd), "IOAS_UNMAP");
+}
+
+static void map_anywhere(void)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd), .ioas_id = ioas, .user_va = (uintptr_t)memory,
+		.length = PAGE, .flags = IOMMU_IOAS_MAP_READABLE,
+	};
+
+	must(iof_ioctl(ctx, IOMMU_IOAS_MAP, &cmd), "IOAS_MAP");
+}
+
+static void map_far(void)
+{
+	map(FAR, PAGE);
+}
+
+static void invalidate(void)
+{
+	struct iommu_hwpt_vtd_s1_invalidate entry = { .addr = 0, .npages = 4095 };
+	struct iommu_hwpt_invalidate cmd = {
+		.size = sizeof(cmd), .hwpt_id = hwpt, .data_uptr = (uintptr_t)&entry,
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, .entry_len = sizeof(entry),
+		.entry_num = 1,
+	};
+
+	must(iof_ioctl(ctx, IOMMU_HWPT_INVALIDATE, &cmd), "HWPT_INVALIDATE");
+}
+
+static void attach_rid(void)
+{
+	attach(ioas, 0);
+}
+
+/* ---- what they are prepared with ---- */
+
+static void hwpts(unsigned int n)
+{
+	while (n--)
+		hwpt = new_hwpt(ioas, 0, 0);
+}
+
+static unsigned int wanted;
+
+/* For a call that is to make them. */
+static void later(unsigned int n)
+{
+	wanted = n;
+}
+
+static void make_hwpts(void)
+{
+	hwpts(wanted);
+}
+
+static void pasids(unsigned int n)
+{
+	map(IOVA, PAGE);
+	map(FAR, PAGE);
+	hwpt = new_hwpt(ioas, IOMMU_HWPT_ALLOC_PASID, 0);
+	for (; n; n--)
+		attach(hwpt, n);
+}
+
+static void new_parent(void)
+{
+	map(IOVA, PAGE);
+	map(FAR, PAGE);
+	parent = new_hwpt(ioas, IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID, 0);
+}
+
+static void nested_pasids(unsigned int n)
+{
+	new_parent();
+	hwpt = new_nested();
+	for (; n; n--)
+		attach(hwpt, n);
+}
+
+static void nested_hwpts(unsigned int n)
+{
+	new_parent();
+	for (; n; n--)
+		attach(new_nested(), n);
+}
+
+/* A queue for each PASID. */
+static void queues(unsigned int n)
+{
+	for (; n; n--) {
+		struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+
+		must(iof_ioctl(ctx, IOMMU_FAULT_QUEUE_ALLOC, &cmd), "FAULT_QUEUE_ALLOC");
+		attach(new_hwpt(ioas, IOMMU_HWPT_ALLOC_PASID, cmd.out_fault_id), n);
+		iof_close(cmd.out_fault_fd);
+	}
+}
+
+/* From the first page on, one by one. */
+static void reserved(unsigned int n)
+{
+	unsigned long i;
+
+	for (i = 1; i <= n; i++) {
+		struct iommu_test_cmd cmd = {
+			.size = sizeof(cmd), .op = IOMMU_TEST_OP_ADD_RESERVED, .id = ioas,
+			.add_reserved = { .start = i * PAGE, .length = PAGE },
+		};
+
+		must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "ADD_RESERVED");
+	}
+}
+
+static void make_reserved(void)
+{
+	reserved(wanted);
+}
+
+static int new_access(void)
+{
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd), .op = IOMMU_TEST_OP_CREATE_ACCESS, .id = ioas,
+		.create_access = { .flags = MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES },
+	};
+
+	must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "CREATE_ACCESS");
+	return cmd.create_access.out_access_fd;
+}
+
+static void accesses(unsigned int n)
+{
+	while (n--)
+		keep_fd(new_access());
+}
+
+static void areas(unsigned int n)
+{
+	for (; n; n--)
+		map(IOVA + n * PAGE, PAGE);
+}
+
+/* Each area is pinned by an item of its own. */
+static void pinned_areas(unsigned int n)
+{
+	int access = new_access();
+
+	areas(n);
+	for (; n; n--) {
+		struct iommu_test_cmd cmd = {
+			.size = sizeof(cmd), .op = IOMMU_TEST_OP_ACCESS_PAGES, .id = access,
+			.access_pages = { .iova = IOVA + n * PAGE, .length = PAGE },
+		};
+
+		must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "ACCESS_PAGES");
+	}
+	keep_fd(access);
+}
+
+static const struct {
+	const char *name;
+	void (*prepare)(unsigned int n);
+	void (*call)(void);
+} calls[] = {
+	{ "close-hwpts", hwpts, close_all },
+	{ "make-hwpts", later, make_hwpts },
+	{ "attach-among-hwpts", hwpts, attach_rid },
+	{ "close-pasids", pasids, close_all },
+	{ "close-queues", queues, close_all },
+	{ "close-nested-hwpts", nested_hwpts, close_all },
+	{ "close-areas", areas, close_all },
+	{ "close-accesses", accesses, close_all },
+	{ "unmap-areas", areas, unmap_all },
+	{ "unmap-pinned-areas", pinned_areas, unmap_all },
+	{ "make-reserved", later, make_reserved },
+	{ "map-among-reserved", reserved, map_far },
+	{ "search-among-reserved", reserved, map_anywhere },
+	{ "unmap-under-pasids", pasids, unmap_all },
+	{ "unmap-under-nested-pasids", nested_pasids, unmap_all },
+	{ "unmap-under-nested-hwpts", nested_hwpts, unmap_all },
+	{ "invalidate-under-pasids", nested_pasids, invalidate },
+};
+
+/* What is counted. */
+__attribute__((noinline, noclone)) void measured(void (*call)(void));
+void measured(void (*call)(void))
+{
+	call();
+	__asm__ volatile("" ::: "memory");	/* no tail call */
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int i;
+
+	for (i = 0; argc == 3 && i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (strcmp(argv[1], calls[i].name))
+			continue;
+		open_world();
+		calls[i].prepare((unsigned int)strtoul(argv[2], NULL, 0));
+		measured(calls[i].call);
+		return 0;
+	}
+	fprintf(stderr, "usage: cost CALL N\n");
+	return 1;
+}

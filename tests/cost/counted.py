@@ -1,0 +1,73 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""counted.py PROGRAM: what calls cost by the number of what there is, in instructions.
+
+Each line of CALLS is a test: PROGRAM (cost.c) makes the call with a small and with a large number of
+what it is prepared with, both under callgrind, which counts the instructions of the call alone, the
+same on each machine. The large one may cost at most `factor` times the small one.
+
+With COST_FULL=1 in the environment the large numbers are those of FULL, which takes minutes.
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+# call, small number, large number, factor
+CALLS = [
+    # Linear: ten times as many cost at most twelve times as much.
+    ('close-hwpts', 500, 5000, 12),
+    ('make-hwpts', 500, 5000, 12),
+    ('close-pasids', 1000, 10000, 12),
+    ('close-queues', 500, 5000, 12),
+    ('close-nested-hwpts', 500, 5000, 12),
+    ('close-areas', 1000, 10000, 12),
+    ('close-accesses', 40, 400, 12),
+    ('unmap-areas', 1000, 10000, 12),
+    ('unmap-pinned-areas', 500, 5000, 12),
+    ('make-reserved', 500, 5000, 12),
+    ('search-among-reserved', 500, 5000, 15),    # a search of the tree for each
+    # Not by what there is beside.
+    ('attach-among-hwpts', 500, 5000, 2),
+    ('map-among-reserved', 500, 5000, 2),
+]
+FULL = {
+    'close-hwpts': (20000, 200000),
+}
+
+
+def count(program, call, n):
+    """The instructions of one call, or None after the reason."""
+    run = subprocess.run(['valgrind', '--tool=callgrind', '--collect-atstart=no',
+                          '--toggle-collect=measured', f'--callgrind-out-file={os.devnull}',
+                          program, call, str(n)],
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    told = re.search(r'Collected : (\d+)', run.stderr)
+    if run.returncode or not told:
+        print(''.join(f'# {line}\n' for line in run.stderr.splitlines()[-20:]), end='')
+        return None
+    return int(told.group(1))
+
+
+def main():
+    if not shutil.which('valgrind'):
+        print('1..0 # SKIP no valgrind')
+        return 0
+    print(f'1..{len(CALLS)}', flush=True)
+    failed = 0
+    for i, (call, small, large, factor) in enumerate(CALLS, 1):
+        if os.environ.get('COST_FULL') == '1':
+            small, large = FULL.get(call, (small, large))
+        few, many = (count(sys.argv[1], call, n) for n in (small, large))
+        good = few and many and many <= few * factor
+        if few and many:
+            print(f'# {call}: {few:,} instructions with {small:,}, {many:,} with {large:,}: '
+                  f'{many / few:.2f} times, at most {factor}')
+        print(f'{"ok" if good else "not ok"} {i} - {call}', flush=True)
+        failed += not good
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
