@@ -70,16 +70,27 @@ static struct iof_mdomain *new_domain(enum iof_domain_type type, const struct io
 	mdom->domain.driver = &iof_model_driver_ops;
 	mdom->domain.type = type;
 	mutex_init(&mdom->lock);
-	INIT_LIST_HEAD(&mdom->users);
-	INIT_LIST_HEAD(&mdom->nested);
+	INIT_LIST_HEAD(&mdom->uses);
+	atomic64_set(&mdom->tag, iof_new_tag());
+	atomic64_set(&mdom->nested_floor, 0);
 	return mdom;
 }
 
 static void free_domain(struct iof_mdomain *mdom)
 {
-	WARN_ON(!list_empty(&mdom->users) || !list_empty(&mdom->nested));
+	WARN_ON(!list_empty(&mdom->uses));
 	mutex_destroy(&mdom->lock);
 	kfree(mdom);
+}
+
+/* Waits for all who may use what was dropped, once for each device. */
+static void drain_uses(struct iof_mdomain *mdom)
+{
+	struct iof_domain_use *use;
+
+	lockdep_assert_held(&mdom->lock);
+	list_for_each_entry(use, &mdom->uses, node)
+		iof_mdev_drain(use->mdev);
 }
 
 static struct iof_domain *model_alloc_paging(struct iof_hwdev *dev, u32 flags,
@@ -119,20 +130,16 @@ static void paging_unmap(struct iof_domain *domain, unsigned long iova, size_t s
 static void paging_sync(struct iof_domain *domain, unsigned long iova, unsigned long last)
 {
 	struct iof_mdomain *mdom = iof_mdomain_of(domain);
-	struct iof_attachment *att;
+	struct iof_domain_use *use;
 	u64 *dead;
 
 	mutex_lock(&mdom->lock);
 	dead = iof_stage2_take_dead(&mdom->s2);
-	list_for_each_entry(att, &mdom->users, node)
-		iof_mdev_drop(att->mdev, atomic64_read(&att->tag), iova, last, false);
 	/* Which first-stage addresses lead through the range, nobody knows: all are dropped. */
-	list_for_each_entry(att, &mdom->nested, parent_node)
-		iof_attachment_drop_all(att);
-	list_for_each_entry(att, &mdom->users, node)
-		iof_mdev_drain(att->mdev);
-	list_for_each_entry(att, &mdom->nested, parent_node)
-		iof_mdev_drain(att->mdev);
+	iof_domain_drop_nested(mdom);
+	list_for_each_entry(use, &mdom->uses, node)
+		iof_mdev_drop(use->mdev, mdom, iova, last, false);
+	drain_uses(mdom);
 	mutex_unlock(&mdom->lock);
 	iof_stage2_free_dead(dead);
 }
@@ -208,11 +215,11 @@ static int check_invalidation(const struct iommu_hwpt_vtd_s1_invalidate *inv)
 	return 0;
 }
 
-/* Drops what one entry of the array names, in everything attached to the domain; no waiting yet. */
+/* Drops what one entry of the array names, on all devices of the domain; no waiting yet. */
 static void drop_invalidated(struct iof_mdomain *mdom,
 			     const struct iommu_hwpt_vtd_s1_invalidate *inv)
 {
-	struct iof_attachment *att;
+	struct iof_domain_use *use;
 	u64 last;
 
 	lockdep_assert_held(&mdom->lock);
@@ -222,14 +229,14 @@ static void drop_invalidated(struct iof_mdomain *mdom,
 		last = U64_MAX;
 	else
 		last = inv->addr + (inv->npages << 12) - 1;
-	list_for_each_entry(att, &mdom->users, node) {
-		/* More than the caches hold: a new number is cheaper than a search. */
-		if (inv->npages >= IOF_TLB_SMALL && !(inv->flags & IOMMU_VTD_INV_FLAGS_LEAF))
-			iof_attachment_drop_all(att);
-		else
-			iof_mdev_drop(att->mdev, atomic64_read(&att->tag), inv->addr, last,
-				      !(inv->flags & IOMMU_VTD_INV_FLAGS_LEAF));
+	/* More than the caches hold: a new number is cheaper than a search. */
+	if (inv->npages >= IOF_TLB_SMALL && !(inv->flags & IOMMU_VTD_INV_FLAGS_LEAF)) {
+		iof_domain_drop_all(mdom);
+		return;
 	}
+	list_for_each_entry(use, &mdom->uses, node)
+		iof_mdev_drop(use->mdev, mdom, inv->addr, last,
+			      !(inv->flags & IOMMU_VTD_INV_FLAGS_LEAF));
 }
 
 static int nested_invalidate(struct iof_domain *domain, const struct iof_user_array *array,
@@ -237,7 +244,6 @@ static int nested_invalidate(struct iof_domain *domain, const struct iof_user_ar
 {
 	struct iof_mdomain *mdom = iof_mdomain_of(domain);
 	struct iommu_hwpt_vtd_s1_invalidate inv;
-	struct iof_attachment *att;
 	int rc = 0;
 
 	*done = 0;
@@ -262,8 +268,7 @@ static int nested_invalidate(struct iof_domain *domain, const struct iof_user_ar
 	}
 	if (*done) {
 		mutex_lock(&mdom->lock);
-		list_for_each_entry(att, &mdom->users, node)
-			iof_mdev_drain(att->mdev);
+		drain_uses(mdom);
 		mutex_unlock(&mdom->lock);
 	}
 	return rc;
@@ -304,26 +309,74 @@ static const struct iof_domain_ops sva_ops = {
 
 /* ---- attachments ---- */
 
-/* Puts @att where those look who change its domain's tables, or takes it away from there. */
-static void link_attachment(struct iof_attachment *att, bool add)
+/* One more attachment of @mdev to the domain. NULL: no memory. */
+static struct iof_domain_use *get_use(struct iof_mdomain *mdom, struct iof_mdev *mdev)
 {
-	struct iof_mdomain *mdom = att->mdom, *parent = mdom->parent;
+	struct iof_domain_use *use;
 
-	if (parent)
-		mutex_lock(&parent->lock);
-	mutex_lock_nested(&mdom->lock, SINGLE_DEPTH_NESTING);
-	if (add) {
-		list_add_tail(&att->node, &mdom->users);
-		if (parent)
-			list_add_tail(&att->parent_node, &parent->nested);
-	} else {
-		list_del(&att->node);
-		if (parent)
-			list_del(&att->parent_node);
+	mutex_lock(&mdom->lock);
+	list_for_each_entry(use, &mdom->uses, node) {
+		if (use->mdev == mdev)
+			goto out;
 	}
+	use = kzalloc(sizeof(*use), GFP_KERNEL_ACCOUNT);
+	if (!use)
+		goto out_unlock;
+	use->mdev = mdev;
+	/* What the device has cached since it was attached here before, nobody has dropped. */
+	iof_domain_drop_all(mdom);
+	list_add_tail(&use->node, &mdom->uses);
+out:
+	use->attachments++;
+out_unlock:
 	mutex_unlock(&mdom->lock);
-	if (parent)
-		mutex_unlock(&parent->lock);
+	return use;
+}
+
+static void put_use(struct iof_mdomain *mdom, struct iof_domain_use *use)
+{
+	mutex_lock(&mdom->lock);
+	if (--use->attachments)
+		use = NULL;
+	else
+		list_del(&use->node);
+	mutex_unlock(&mdom->lock);
+	kfree(use);
+}
+
+static void free_attachment(struct iof_attachment *att)
+{
+	if (att->use)
+		put_use(att->mdom, att->use);
+	if (att->parent_use)
+		put_use(att->mdom->parent, att->parent_use);
+	kfree(att);
+}
+
+/* The device's cached translations of the domain are dropped with it from here on. */
+static struct iof_attachment *alloc_attachment(struct iof_mdev *mdev, struct iof_mdomain *mdom,
+					       u32 pasid)
+{
+	struct iof_attachment *att = kzalloc(sizeof(*att), GFP_KERNEL_ACCOUNT);
+
+	if (!att)
+		return NULL;
+	att->mdev = mdev;
+	att->mdom = mdom;
+	att->pasid = pasid;
+	if (mdom->parent) {
+		att->parent_use = get_use(mdom->parent, mdev);
+		if (!att->parent_use)
+			goto err_free;
+	}
+	att->use = get_use(mdom, mdev);
+	if (!att->use)
+		goto err_free;
+	return att;
+
+err_free:
+	free_attachment(att);
+	return NULL;
 }
 
 static int model_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
@@ -339,30 +392,22 @@ static int model_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new
 			return -EINVAL;
 		if (new->fault_capable && dev->vf_with_pri)
 			return -ENODEV;
-		att = kzalloc(sizeof(*att), GFP_KERNEL_ACCOUNT);
+		att = alloc_attachment(mdev, iof_mdomain_of(new), pasid);
 		if (!att)
 			return -ENOMEM;
-		att->mdev = mdev;
-		att->mdom = iof_mdomain_of(new);
-		att->pasid = pasid;
-		atomic64_set(&att->tag, iof_new_tag());
-		/* First, so that its translations can be dropped as soon as engines find it. */
-		link_attachment(att, true);
 	}
 
 	/* Storing NULL, or over something that is there, needs no memory. */
 	was = xa_store(&mdev->attachments, pasid, att, GFP_KERNEL_ACCOUNT);
 	if (xa_is_err(was)) {
-		link_attachment(att, false);
-		kfree(att);
+		free_attachment(att);
 		return xa_err(was);
 	}
 	WARN_ON(was ? &was->mdom->domain != old : !!old);
 	if (was) {
 		iof_mdev_drop_pasids(mdev);
 		iof_mdev_drain(mdev);
-		link_attachment(was, false);
-		kfree(was);
+		free_attachment(was);
 	}
 	return 0;
 }

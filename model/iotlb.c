@@ -3,10 +3,12 @@
  * iotlb.c - translations that engines remember, and how others take them away.
  *
  * Each engine has direct-mapped arrays of its own: leaves by size, tables of 4 KiB leaves (VT-d
- * 6.2.3's paging-structure cache) and attachments by PASID (the PASID cache, 6.2.2). Looking up
- * costs no lock and no atomic operation. What is not present, or not permitted, is never
- * remembered; a leaf remembered for reads does not serve writes unless its dirty bit was set
- * already. So whoever makes something present, or permits more, needs to tell nobody.
+ * 6.2.3's paging-structure cache) and attachments by PASID (the PASID cache, 6.2.2). Translations
+ * carry the tag of their domain, not of an attachment, so that taking some away costs the same
+ * however many PASIDs share the domain. Looking up costs no lock and no atomic operation.
+ * What is not present, or not permitted, is never remembered; a leaf remembered for reads does not
+ * serve writes unless its dirty bit was set already. So whoever makes something present, or permits
+ * more, needs to tell nobody.
  *
  * Taking away, against an engine that walks right now: the tables have changed before,
  * iof_tlb.gen grows first, then, after a full barrier, slots are emptied. An engine that has
@@ -177,7 +179,7 @@ static void remember(struct iof_tlb *tlb, u64 tag, u64 iova, const struct iof_le
 enum iof_xlate_result iof_translate(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
 				    u32 access, struct iof_xlate *out)
 {
-	u64 tag = atomic64_read(&att->tag);
+	u64 tag = iof_domain_tag(att->mdom);
 	enum iof_xlate_result res;
 	struct iof_leaf leaf;
 
@@ -234,14 +236,20 @@ static void drop_slots(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64
 	}
 }
 
-void iof_mdev_drop(struct iof_mdev *mdev, u64 tag, u64 iova, u64 last, bool dirs)
+void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova, u64 last, bool dirs)
 {
 	unsigned int i;
 
 	for (i = 0; i < mdev->nr_tlbs; i++) {
 		struct iof_tlb *tlb = mdev->tlbs[i];
+		u64 tag;
 
 		atomic_inc_return(&tlb->gen);	/* full barrier: see iof_tlb_settle() */
+		/*
+		 * After that: an engine that gives a nested domain a new tag meanwhile, and fills
+		 * slots with it, either sees that gen grew or is seen here.
+		 */
+		tag = atomic64_read(&mdom->tag);
 		drop_slots(tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT,
 			   last >> SMALL_SHIFT);
 		drop_slots(tlb->large, IOF_TLB_LARGE, tag, iova >> LARGE_SHIFT,
@@ -266,14 +274,40 @@ void iof_mdev_drop_pasids(struct iof_mdev *mdev)
 	}
 }
 
-void iof_attachment_drop_all(struct iof_attachment *att)
+void iof_domain_drop_all(struct iof_mdomain *mdom)
 {
+	struct iof_domain_use *use;
+	unsigned int i;
+
 	/*
 	 * An engine that still has the old number fills slots that nobody will look for. The
 	 * exchange is a full barrier: a stretch that begins after it, or that the drain does not
 	 * wait for, sees the new number.
 	 */
-	atomic64_xchg(&att->tag, iof_new_tag());
+	atomic64_xchg(&mdom->tag, iof_new_tag());
+	/* One that has the new number already may have read the tables before. */
+	list_for_each_entry(use, &mdom->uses, node) {
+		for (i = 0; i < use->mdev->nr_tlbs; i++)
+			atomic_inc_return(&use->mdev->tlbs[i]->gen);
+	}
+}
+
+void iof_domain_drop_nested(struct iof_mdomain *parent)
+{
+	/* As with the exchange above: each domain gets its new number when it is used next. */
+	atomic64_xchg(&parent->nested_floor, iof_new_tag());
+}
+
+/*
+ * @tag of a nested domain is no longer good. Numbers grow, so a new one is, unless the parent has
+ * changed again since; then it is good for the stretch that the drain waits for.
+ */
+u64 iof_domain_renew_tag(struct iof_mdomain *mdom, u64 tag)
+{
+	s64 old = (s64)tag;
+	s64 fresh = (s64)iof_new_tag();
+
+	return atomic64_try_cmpxchg(&mdom->tag, &old, fresh) ? (u64)fresh : (u64)old;
 }
 
 static void drain_tlb(struct iof_tlb *tlb)

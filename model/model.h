@@ -16,7 +16,7 @@
  * Attachments and pages of tables are freed after such a wait, so engines need no locks. An
  * engine never waits for anything in a stretch.
  *
- * Locks, outermost first: iof_mdomain.lock of a parent, of the nested domain, iof_stage2.lock.
+ * Locks, outermost first: iof_mdomain.lock, iof_stage2.lock.
  */
 #ifndef IOF_MODEL_MODEL_H
 #define IOF_MODEL_MODEL_H
@@ -75,12 +75,19 @@ bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova, struct iof_leaf *lea
 /* Of any kind. Embeds the core's. */
 struct iof_mdomain {
 	struct iof_domain domain;
-	struct mutex lock;		/* users, nested */
-	struct list_head users;		/* struct iof_attachment.node */
+	struct mutex lock;		/* uses */
+	/* struct iof_domain_use: its own attachments' and those of domains nested on it */
+	struct list_head uses;
+	/*
+	 * What its cached translations carry, on every device: they depend on the domain alone. A
+	 * new number makes all of them unreachable at once; numbers grow, and are never used twice.
+	 * Read by iof_domain_tag().
+	 */
+	atomic64_t tag;
 
 	/* paging: */
 	struct iof_stage2 s2;
-	struct list_head nested;	/* attachments of domains nested on it: .parent_node */
+	atomic64_t nested_floor;	/* tags of domains nested on it are good above this */
 
 	/* nested: */
 	struct iof_mdomain *parent;
@@ -98,18 +105,23 @@ static inline struct iof_mdomain *iof_mdomain_of(struct iof_domain *domain)
 	return container_of(domain, struct iof_mdomain, domain);
 }
 
+/*
+ * A device that may have translations of a domain cached: what is invalidated is dropped once on
+ * each device, however many PASIDs of it are attached.
+ */
+struct iof_domain_use {
+	struct list_head node;		/* mdom->uses */
+	struct iof_mdev *mdev;
+	unsigned long attachments;	/* the domain's lock */
+};
+
 /* (device, PASID) uses a domain. Found by engines through iof_tlb_attachment(). */
 struct iof_attachment {
 	struct iof_mdev *mdev;
 	struct iof_mdomain *mdom;
 	u32 pasid;
-	/*
-	 * What the cached translations of this attachment carry. A new number makes all of them
-	 * unreachable at once; numbers are never used twice.
-	 */
-	atomic64_t tag;
-	struct list_head node;		/* mdom->users; mdom->lock */
-	struct list_head parent_node;	/* parent->nested; the parent's lock */
+	struct iof_domain_use *use;		/* on mdom->uses */
+	struct iof_domain_use *parent_use;	/* nested: on mdom->parent->uses */
 };
 
 extern const struct iof_driver_ops iof_model_driver_ops;
@@ -215,14 +227,30 @@ const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag, u64 io
 void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table, u32 perm);
 
 /*
- * For everybody else: forgets what one device's engines have cached of [iova, last] under @tag,
+ * For everybody else: forgets what one device's engines have cached of [iova, last] of the domain,
  * with the tables above leaves if @dirs. It may still be in use until iof_mdev_drain().
  */
-void iof_mdev_drop(struct iof_mdev *mdev, u64 tag, u64 iova, u64 last, bool dirs);
+void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova, u64 last, bool dirs);
 /* Forgets which PASID is attached to what. */
 void iof_mdev_drop_pasids(struct iof_mdev *mdev);
-/* Forgets everything of one attachment. */
-void iof_attachment_drop_all(struct iof_attachment *att);
+/* Forgets everything of the domain, on all devices. Under its lock, once it has uses. */
+void iof_domain_drop_all(struct iof_mdomain *mdom);
+/*
+ * Forgets everything of the domains nested on the one. An engine that sees it late is one whose
+ * stretch the drain waits for.
+ */
+void iof_domain_drop_nested(struct iof_mdomain *parent);
+u64 iof_domain_renew_tag(struct iof_mdomain *mdom, u64 tag);
+
+/* What translations of the domain are cached under, now. */
+static inline u64 iof_domain_tag(struct iof_mdomain *mdom)
+{
+	u64 tag = atomic64_read(&mdom->tag);
+
+	if (mdom->parent && unlikely(tag <= (u64)atomic64_read(&mdom->parent->nested_floor)))
+		tag = iof_domain_renew_tag(mdom, tag);
+	return tag;
+}
 u64 iof_new_tag(void);
 /* Returns when no engine is in a stretch that began before the call. */
 void iof_mdev_drain(struct iof_mdev *mdev);

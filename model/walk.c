@@ -164,12 +164,12 @@ static u32 s1_dir_perm(const struct s1_walk *w, bool table_writable)
 static enum iof_xlate_result s1_walk(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
 				     u32 access, struct iof_leaf *leaf)
 {
-	const struct iof_mdomain *mdom = att->mdom;
+	struct iof_mdomain *mdom = att->mdom;
 	struct s1_walk w = {
 		.mdom = mdom, .iova = iova, .access = access, .write = true, .user = true,
 		.accessed = S1_ACCESSED | (mdom->extended_accessed ? S1_EXT_ACCESSED : 0),
 	};
-	u64 tag = atomic64_read(&att->tag);
+	u64 tag = iof_domain_tag(mdom);
 	const struct iof_tlb_slot *dir;
 	enum iof_xlate_result res;
 	u64 gpa = mdom->root, entry;

@@ -28,12 +28,21 @@ CALLS = [
     ('unmap-pinned-areas', 500, 5000, 12),
     ('make-reserved', 500, 5000, 12),
     ('search-among-reserved', 500, 5000, 15),    # a search of the tree for each
+    # By what is invalidated, not by what is attached.
+    ('unmap-under-pasids', 1000, 30000, 2),
+    ('unmap-under-nested-pasids', 1000, 30000, 2),
+    ('unmap-under-nested-hwpts', 1000, 10000, 2),
+    ('invalidate-under-pasids', 1000, 30000, 2),
     # Not by what there is beside.
     ('attach-among-hwpts', 500, 5000, 2),
     ('map-among-reserved', 500, 5000, 2),
 ]
 FULL = {
     'close-hwpts': (20000, 200000),
+    'unmap-under-pasids': (1000, 1000000),
+    'unmap-under-nested-pasids': (1000, 1000000),
+    'unmap-under-nested-hwpts': (1000, 300000),
+    'invalidate-under-pasids': (1000, 1000000),
 }
 
 

@@ -262,6 +262,57 @@ static void parent_sync(void **state)
 	assert_null(look(rig, 1, 1, 0, BED_POOL + 8 * 4096));
 }
 
+/* PASIDs of one domain share what is cached, and lose it together. */
+static void pasids_share_what_is_cached(void **state)
+{
+	struct rig *rig = *state;
+	u32 done;
+
+	attach(rig, 0, 5, rig->nested, NULL);
+	attach(rig, 0, 6, rig->nested, NULL);
+	assert_ptr_equal(look(rig, 0, 0, 5, IOVA), page(rig, 8 + 0x189 % 32));
+	rig->table[0x189] = bed_gpa(50) | S1_RWU;
+	assert_ptr_equal(look(rig, 0, 0, 6, IOVA), page(rig, 8 + 0x189 % 32));
+	assert_ok(invalidate(rig, IOVA, 1, 0, &done));
+	assert_ptr_equal(look(rig, 0, 0, 6, IOVA), page(rig, 50));
+	attach(rig, 0, 6, NULL, rig->nested);
+	rig->table[0x189] = bed_gpa(51) | S1_RWU;
+	assert_ok(invalidate(rig, IOVA, 1, 0, &done));
+	assert_ptr_equal(look(rig, 0, 0, 5, IOVA), page(rig, 51));
+}
+
+/*
+ * What a device has cached of a domain, and nobody dropped there while it was attached to nothing
+ * of it, is not used when it comes back.
+ */
+static void who_comes_back_has_forgotten(void **state)
+{
+	struct rig *rig = *state;
+	struct iof_domain *parent = rig->parent;
+	u32 done;
+
+	attach(rig, 0, 5, rig->nested, NULL);
+	attach(rig, 1, 5, rig->nested, NULL);
+	assert_non_null(look(rig, 0, 0, 5, IOVA));
+	attach(rig, 0, 5, NULL, rig->nested);
+	rig->table[0x189] = bed_gpa(50) | S1_RWU;
+	assert_ok(invalidate(rig, IOVA, 1, 0, &done));
+	attach(rig, 0, 5, rig->nested, NULL);
+	assert_ptr_equal(look(rig, 0, 0, 5, IOVA), page(rig, 50));
+
+	attach(rig, 0, 0, parent, NULL);
+	assert_non_null(look(rig, 0, 0, 0, BED_POOL));
+	attach(rig, 0, 0, NULL, parent);
+	attach(rig, 0, 5, NULL, rig->nested);
+	parent->ops->unmap(parent, BED_POOL, RIG_PAGES * 4096);
+	parent->ops->sync(parent, BED_POOL, BED_POOL + RIG_PAGES * 4096 - 1);
+	attach(rig, 0, 0, parent, NULL);
+	attach(rig, 0, 5, rig->nested, NULL);
+	assert_null(look(rig, 0, 0, 0, BED_POOL));
+	assert_null(look(rig, 0, 0, 5, IOVA));
+	assert_null(look(rig, 1, 0, 5, IOVA));
+}
+
 /* Detach and replace: the old is not used any more; PASIDs that share a slot of the cache too. */
 static void attachments(void **state)
 {
@@ -419,7 +470,7 @@ static void overtaken_fill(void **state)
 	 * The drop comes between a walk of the old table and its fill: the order the engine fears.
 	 */
 	rig->table[0x189] = bed_gpa(50) | S1_RWU;
-	iof_mdev_drop(&rig->mdev[0], atomic64_read(&att->tag), IOVA, IOVA, true);
+	iof_mdev_drop(&rig->mdev[0], att->mdom, IOVA, IOVA, true);
 	assert_int_equal(iof_translate(tlb, att, IOVA, 0, &x), IOF_XLATE_OK);
 	iof_tlb_leave(tlb);
 	rig->table[0x189] = bed_gpa(51) | S1_RWU;
@@ -463,11 +514,27 @@ static void *race_engine(void *arg)
 	return NULL;
 }
 
+/* The parent changes all the time, where nothing leads: the nested domain gets tag after tag. */
+static void *race_parent(void *arg)
+{
+	struct race *r = arg;
+	struct iof_domain *parent = r->rig->parent;
+	unsigned long iova = BED_POOL + (1ul << 30);
+
+	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
+		assert_ok(parent->ops->map(parent, iova, (uintptr_t)r->rig->pool, 4096,
+					   IOF_PROT_READ));
+		parent->ops->unmap(parent, iova, 4096);
+		parent->ops->sync(parent, iova, iova + 4095);
+	}
+	return NULL;
+}
+
 static void never_stale(void **state)
 {
 	struct rig *rig = *state;
-	struct race race[ENGINES];
-	pthread_t thread[ENGINES];
+	struct race race[ENGINES + 1];
+	pthread_t thread[ENGINES + 1];
 	u32 done, e;
 	u64 value;
 
@@ -479,6 +546,8 @@ static void never_stale(void **state)
 		race[e] = (struct race){ .rig = rig, .engine = e };
 		assert_ok(pthread_create(&thread[e], NULL, race_engine, &race[e]));
 	}
+	race[ENGINES] = (struct race){ .rig = rig };
+	assert_ok(pthread_create(&thread[ENGINES], NULL, race_parent, &race[ENGINES]));
 	for (value = 1; value < 20000; value++) {
 		u32 nr = 40 + value % 16;
 
@@ -490,7 +559,7 @@ static void never_stale(void **state)
 		/* And poison what was there, as one does who reuses the page. */
 		__atomic_store_n(page(rig, 40 + (value - 1) % 16), 0, __ATOMIC_RELAXED);
 	}
-	for (e = 0; e < ENGINES; e++) {
+	for (e = 0; e <= ENGINES; e++) {
 		__atomic_store_n(&race[e].stop, 1, __ATOMIC_RELAXED);
 		pthread_join(thread[e], NULL);
 	}
@@ -503,6 +572,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_page), TEST(page_of_large_leaf), TEST(leaf_flag), TEST(large_ranges),
 		TEST(bad_entries), TEST(parent_sync), TEST(attachments),
+		TEST(pasids_share_what_is_cached), TEST(who_comes_back_has_forgotten),
 		TEST(attach_out_of_memory), cmocka_unit_test(waits_for_stretch),
 		TEST(idle_engines_hold_up_nobody), TEST(overtaken_fill), TEST(never_stale),
 	};

@@ -107,7 +107,7 @@ static enum iof_xlate_result translate(struct rig *rig, u64 iova, u32 access, st
 
 static void forget(struct rig *rig)
 {
-	iof_attachment_drop_all(rig->att);
+	iof_domain_drop_all(rig->att->mdom);
 }
 
 /* A walk of its own: nothing remembered from before. */
@@ -407,7 +407,7 @@ static void table_memory_gone(void **state)
 		assert_int_equal(walk(rig, IOVA, 0), i == 3 ? IOF_XLATE_OK : IOF_XLATE_ERROR);
 		assert_ok(mprotect(page(rig, i), 4096, PROT_NONE));
 		/* With the table remembered, and without. */
-		iof_mdev_drop(&rig->mdev, atomic64_read(&rig->att->tag), IOVA, IOVA, false);
+		iof_mdev_drop(&rig->mdev, rig->att->mdom, IOVA, IOVA, false);
 		assert_int_equal(translate(rig, IOVA, 0, &x), IOF_XLATE_ERROR);
 		assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_ERROR);
 	}
