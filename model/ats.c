@@ -156,6 +156,8 @@ static int ats_main(void *data)
 	u64 addr;
 
 	while (!kthread_should_stop()) {
+		/* A program can start commands faster than they fail: the wait is none then. */
+		cond_resched();
 		wait_event_interruptible(ats->wq, has_work(ats));
 		spin_lock(&ats->lock);
 		cmd = command(ats);

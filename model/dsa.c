@@ -382,14 +382,11 @@ static void stop_engines(struct iof_dsa *dsa)
 {
 	unsigned int i;
 
-	WRITE_ONCE(dsa->stopping, true);
 	for (i = 0; i < dsa->nr_engines; i++) {
 		struct iof_dsa_engine *e = dsa->engines[i];
 
-		if (!e || !e->task)
-			continue;
-		wake_up_all(&e->wq);
-		kthread_stop(e->task);
+		if (e && e->task)
+			kthread_stop(e->task);
 	}
 }
 

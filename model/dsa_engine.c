@@ -242,10 +242,15 @@ static bool must_sync(const struct iof_dsa_engine *e)
 	return atomic_read(&e->sync_wanted) != atomic_read(&e->synced);
 }
 
+/*
+ * Only what the engine's own loop acts on counts: an engine that sees work here and finds none
+ * there would spin. So the end is kthread_should_stop(), not a flag of the device, whose engines
+ * are stopped one after the other.
+ */
 static bool has_work(const struct iof_dsa_engine *e)
 {
 	return !llist_empty(&e->resumed) || READ_ONCE(e->dsa->nr_queued) || must_sync(e) ||
-	       READ_ONCE(e->dsa->stopping) || delay_over(e);
+	       kthread_should_stop() || delay_over(e);
 }
 
 /* Between jobs: whoever waits in iof_dsa_reset() learns that no old job is worked on here. */
@@ -338,20 +343,22 @@ int iof_dsa_engine_main(void *arg)
 	while (!kthread_should_stop()) {
 		struct iof_dsa_job *job;
 
+		/*
+		 * In every round, whatever it finds: without preemption, others get the CPU only
+		 * here, among them the thread that this one waits for.
+		 */
+		cond_resched();
 		if (must_sync(e)) {
 			iof_dsa_send_asked(e);
 			sync_engine(e);
 		}
 		job = next_job(e);
-		if (job) {
+		if (job)
 			run_job(e, job);
-			/* Jobs without end would keep everybody else off the processor. */
-			cond_resched();
-		} else if (e->nr_asking) {
+		else if (e->nr_asking)
 			iof_dsa_send_asked(e);
-		} else {
+		else
 			doze(e);
-		}
 	}
 	return 0;
 }

@@ -153,7 +153,6 @@ struct iof_dsa {
 	atomic_t accepted;
 	atomic_t nr_drains, nr_batches;		/* on the lists above */
 	unsigned long sleeping;			/* a bit per engine; who clears it wakes it */
-	bool stopping;
 	wait_queue_head_t reset_wq;
 	bool room_wanted;			/* somebody on room_wq saw none */
 	wait_queue_head_t room_wq;
