@@ -69,12 +69,17 @@ static void count_queued(struct iof_fault_queue *queue, int by)
 
 /*
  * attach->open changes twice with every fault. These are list_add_tail() and list_del() without the
- * call that kernels hardened against list corruption make for each.
+ * call that kernels hardened against list corruption make for each; where a checker looks for uses
+ * of freed memory, with it.
  */
 static void add_open(struct iof_fault_group *g, struct iof_attach *attach)
 {
 	struct list_head *last = attach->open.prev;
 
+	if (kasan_enabled()) {
+		list_add_tail(&g->open_node, &attach->open);
+		return;
+	}
 	g->open_node.next = &attach->open;
 	g->open_node.prev = last;
 	attach->open.prev = &g->open_node;
@@ -85,7 +90,10 @@ static void add_open(struct iof_fault_group *g, struct iof_attach *attach)
 static void take_open(struct iof_taken *taken, struct iof_fault_group *g, enum iof_page_code code,
 		      enum iof_why why)
 {
-	__list_del(g->open_node.prev, g->open_node.next);
+	if (kasan_enabled())
+		list_del(&g->open_node);
+	else
+		__list_del(g->open_node.prev, g->open_node.next);
 	atomic_inc(&g->attach->answering);
 	taken->group = g;
 	taken->attach = g->attach;

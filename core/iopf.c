@@ -5,7 +5,8 @@
  * Owns the records of open page requests: from the device's first page, through the partial hash
  * while a group collects, to the sink of the attachment when its LAST page came, and back to the
  * device's pool with the answer. Records are allocated as the device first needs them, at most as
- * many as it has credits, and then reused: once warm, a fault allocates nothing.
+ * many as it has credits, and then reused: once warm, a fault allocates nothing. (Not where a
+ * checker looks for uses of freed memory: see renew_group().)
  *
  * Rules: a group belongs to (device, PASID, group index). Pages are routed when they arrive; a
  * group whose pages did not all go to the same attachment is broken and its LAST page is answered
@@ -16,9 +17,9 @@
 
 /* ---- the pool ---- */
 
-static struct iof_fault_group *alloc_group(struct iof_hwdev *dev)
+static struct iof_fault_group *alloc_group(struct iof_hwdev *dev, gfp_t gfp)
 {
-	struct iof_fault_group *g = kmem_cache_zalloc(iof_fault_group_cache, GFP_KERNEL);
+	struct iof_fault_group *g = kmem_cache_zalloc(iof_fault_group_cache, gfp);
 
 	if (g) {
 		INIT_LIST_HEAD(&g->pages);
@@ -69,7 +70,7 @@ static struct iof_fault_group *take_group(struct iof_hwdev_core *core)
 	spin_lock(&core->group->fault_lock);
 	g = take_spare(core);
 	spin_unlock(&core->group->fault_lock);
-	return g ?: alloc_group(core->dev);
+	return g ?: alloc_group(core->dev, GFP_KERNEL);
 }
 
 /*
@@ -90,7 +91,7 @@ static u32 take_groups(struct iof_hwdev_core *core, struct iof_fault_group **gro
 		groups[i] = i && !groups[i - 1] ? NULL : take_spare(core);
 	spin_unlock(&core->group->fault_lock);
 	for (i = 0; i < have; i++) {
-		groups[i] = groups[i] ?: alloc_group(core->dev);
+		groups[i] = groups[i] ?: alloc_group(core->dev, GFP_KERNEL);
 		if (groups[i])
 			continue;
 		*rc = -ENOMEM;
@@ -131,15 +132,27 @@ struct iof_returning {
 	u32 credits;
 };
 
+static void return_pages(struct iof_hwdev_core *core, struct list_head *pages)
+{
+	struct iof_fault_page *page, *next;
+
+	if (kasan_enabled()) {
+		list_for_each_entry_safe(page, next, pages, node)
+			kmem_cache_free(iof_fault_page_cache, page);
+		INIT_LIST_HEAD(pages);
+		return;
+	}
+	spin_lock(&core->pool_lock);
+	list_splice_init(pages, &core->free_pages);
+	spin_unlock(&core->pool_lock);
+}
+
 static void give_back(struct iof_returning *back)
 {
 	struct iof_hwdev_core *core = back->core;
 
-	if (!list_empty(&back->pages)) {
-		spin_lock(&core->pool_lock);
-		list_splice_init(&back->pages, &core->free_pages);
-		spin_unlock(&core->pool_lock);
-	}
+	if (!list_empty(&back->pages))
+		return_pages(core, &back->pages);
 	/* The record first: whoever gets the credit needs to find it. */
 	if (back->first)
 		llist_add_batch(back->first, back->last, &core->returned);
@@ -156,13 +169,23 @@ static void begin_returning(struct iof_returning *back, struct iof_hwdev_core *c
 	back->credits = 0;
 }
 
-/* Makes the record ready for its next group. */
-static void empty_group(struct iof_fault_group *g)
+/*
+ * Makes the record ready for its next group. Where a checker looks for uses of freed memory, the
+ * record is freed and another takes its place; NULL: there was no memory for one.
+ */
+static struct iof_fault_group *renew_group(struct iof_fault_group *g)
 {
+	if (kasan_enabled()) {
+		struct iof_hwdev *dev = g->dev;
+
+		kmem_cache_free(iof_fault_group_cache, g);
+		return alloc_group(dev, GFP_NOWAIT);
+	}
 	g->nr_pages = 0;
 	g->attach = NULL;
 	g->cookie = 0;
 	g->broken = false;
+	return g;
 }
 
 static void return_group(struct iof_returning *back, struct iof_fault_group *g)
@@ -170,7 +193,9 @@ static void return_group(struct iof_returning *back, struct iof_fault_group *g)
 	back->credits += g->nr_pages;
 	if (!list_empty(&g->pages))
 		list_splice_init(&g->pages, &back->pages);
-	empty_group(g);
+	g = renew_group(g);
+	if (!g)
+		return;
 	g->free.next = back->first;
 	back->first = &g->free;
 	if (!back->last)
@@ -183,14 +208,12 @@ static void recycle(struct iof_fault_group *g)
 	struct iof_hwdev_core *core = g->dev->core;
 	u32 credits = g->nr_pages;
 
-	if (unlikely(!list_empty(&g->pages))) {
-		spin_lock(&core->pool_lock);
-		list_splice_init(&g->pages, &core->free_pages);
-		spin_unlock(&core->pool_lock);
-	}
-	empty_group(g);
+	if (unlikely(!list_empty(&g->pages)))
+		return_pages(core, &g->pages);
+	g = renew_group(g);
 	/* The record first: whoever gets the credit needs to find it. */
-	llist_add(&g->free, &core->returned);
+	if (g)
+		llist_add(&g->free, &core->returned);
 	if (credits)
 		atomic_sub_return(credits, &core->in_use);
 }

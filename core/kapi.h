@@ -35,6 +35,7 @@
 #include <linux/highmem.h>
 #include <linux/idxd.h>
 #include <linux/jiffies.h>
+#include <linux/kasan.h>
 #include <linux/kernel.h>
 #include <linux/kref.h>
 #include <linux/kthread.h>

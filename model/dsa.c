@@ -192,6 +192,40 @@ static void leave_group(struct iof_dsa_job *job)
 		iof_dsa_feed_drains(dsa);
 }
 
+static struct iof_dsa_job *new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp)
+{
+	/* The size sees to the alignment. */
+	struct iof_dsa_job *job = kzalloc(roundup_pow_of_two(sizeof(*job)), gfp);
+
+	if (!job)
+		return NULL;
+	job->dsa = dsa;
+	dsa->jobs[index] = job;
+	iof_pri_add_slot(&dsa->mdev.pri, index, &job->pri);
+	return job;
+}
+
+/*
+ * A job that is done with, for its next descriptor. Where a checker looks for uses of freed memory
+ * it is freed and another takes its place, if there is memory for one.
+ */
+static struct iof_dsa_job *renew_job(struct iof_dsa_job *job)
+{
+	struct iof_dsa *dsa = job->dsa;
+	struct iof_dsa_job *fresh;
+
+	if (!kasan_enabled())
+		return job;
+	/* Against begin_epoch(), which goes through all. */
+	spin_lock(&dsa->lock);
+	fresh = new_job(dsa, job->pri.index, GFP_NOWAIT | __GFP_ACCOUNT);
+	spin_unlock(&dsa->lock);
+	if (!fresh)
+		return job;
+	kfree(job);
+	return fresh;
+}
+
 void iof_dsa_end(struct iof_dsa_job *job)
 {
 	struct iof_dsa *dsa = job->dsa;
@@ -202,10 +236,12 @@ void iof_dsa_end(struct iof_dsa_job *job)
 	if (!parent) {
 		iof_dsa_leave_queue(job);
 		leave_group(job);
+		job = renew_job(job);
 		llist_add(&job->ready, &dsa->free[DSA_FREE_QUEUE]);
 		iof_dsa_tell_room(dsa);
 		return;
 	}
+	job = renew_job(job);
 	llist_add(&job->ready, &dsa->free[DSA_FREE_CHILD]);
 	if (atomic_read(&dsa->nr_batches))
 		iof_dsa_feed_batches(dsa);
@@ -229,6 +265,7 @@ static void begin_epoch(struct iof_dsa *dsa)
 {
 	struct iof_dsa_job *job, *next;
 	LIST_HEAD(stale);
+	bool starved;
 	u32 i;
 
 	spin_lock(&dsa->lock);
@@ -240,7 +277,7 @@ static void begin_epoch(struct iof_dsa *dsa)
 	atomic_set(&dsa->nr_batches, 0);
 	atomic_set(&dsa->nr_drains, 0);
 	for (i = 0; i < dsa->nr_jobs; i++) {
-		job = &dsa->jobs[i];
+		job = dsa->jobs[i];
 		iof_dsa_leave_queue(job);
 		if (atomic_xchg(&job->counted, 0))
 			atomic_dec_return(&dsa->groups[job->group & dsa->group_mask]);
@@ -254,9 +291,14 @@ static void begin_epoch(struct iof_dsa *dsa)
 	 * Those in line for a credit. A slot whose job is not stale can be in line already, for a
 	 * descriptor submitted meanwhile: it goes back to its engine, which asks again.
 	 */
-	for (i = 0; i < dsa->nr_jobs; i++)
-		if (iof_pri_unstarve(&dsa->jobs[i].pri))
-			iof_dsa_resume(&dsa->jobs[i]);
+	for (i = 0; i < dsa->nr_jobs; i++) {
+		spin_lock(&dsa->lock);
+		job = dsa->jobs[i];
+		starved = iof_pri_unstarve(&job->pri);
+		spin_unlock(&dsa->lock);
+		if (starved)
+			iof_dsa_resume(job);
+	}
 }
 
 void iof_dsa_reset(struct iof_dsa *dsa)
@@ -373,6 +415,8 @@ static void free_dsa(struct iof_dsa *dsa)
 		free_engine(dsa->engines[i]);
 	iof_pri_destroy(&dsa->mdev.pri);
 	iof_mdev_destroy(&dsa->mdev);
+	for (i = 0; dsa->jobs && i < dsa->nr_jobs; i++)
+		kfree(dsa->jobs[i]);
 	kvfree(dsa->jobs);
 	kvfree(dsa->groups);
 	kfree(dsa);
@@ -420,10 +464,10 @@ static int make_jobs(struct iof_dsa *dsa)
 	if (!dsa->jobs || !dsa->groups)
 		return -ENOMEM;
 	for (i = 0; i < dsa->nr_jobs; i++) {
-		struct iof_dsa_job *job = &dsa->jobs[i];
+		struct iof_dsa_job *job = new_job(dsa, i, GFP_KERNEL_ACCOUNT);
 
-		job->dsa = dsa;
-		iof_pri_add_slot(&dsa->mdev.pri, i, &job->pri);
+		if (!job)
+			return -ENOMEM;
 		llist_add(&job->ready, &dsa->free[i < queued ? DSA_FREE_QUEUE : DSA_FREE_CHILD]);
 	}
 	return 0;

@@ -135,7 +135,7 @@ struct iof_dsa {
 	u32 queue_depth, nr_engines, pages_per_group;
 	unsigned long delay;		/* jiffies from an answer to the next attempt */
 	u32 nr_jobs;
-	struct iof_dsa_job *jobs;
+	struct iof_dsa_job **jobs;		/* [nr_jobs]; see renew_job() */
 	struct iof_dsa_engine *engines[IOF_DSA_MAX_ENGINES];
 
 	spinlock_t lock;

@@ -276,6 +276,22 @@ static void caches_give_aligned_objects(void)
 	kmem_cache_destroy(NULL);
 }
 
+static void freed_memory_is_kept_for_a_checker(void)
+{
+	struct kmem_cache *cache = kmem_cache_create("contract", 100, 0, 0, NULL);
+	void *first, *second;
+
+	require(cache);
+	first = kmem_cache_alloc(cache, GFP_KERNEL);
+	require(first);
+	kmem_cache_free(cache, first);
+	second = kmem_cache_alloc(cache, GFP_KERNEL);
+	require(second);
+	expect(!kasan_enabled() || first != second);
+	kmem_cache_free(cache, second);
+	kmem_cache_destroy(cache);
+}
+
 CONTRACT(memory,
 	 CASE(pinned_pages_are_the_users),
 	 CASE(pinning_stops_at_the_hole),
@@ -287,4 +303,5 @@ CONTRACT(memory,
 	 CASE(users_are_counted),
 	 CASE(kernel_memory_keeps_what_is_in_it),
 	 CASE(what_cannot_be_is_refused),
-	 CASE(caches_give_aligned_objects));
+	 CASE(caches_give_aligned_objects),
+	 CASE(freed_memory_is_kept_for_a_checker));
