@@ -68,6 +68,7 @@ void iof_run_tie(struct iof_run *run, pid_t parent)
 /* ---- waiting ---- */
 
 struct front {
+	void (*complain)(const char *sentence);
 	int signals;
 	int reports;
 	int orders;
@@ -77,6 +78,11 @@ struct front {
 	bool by_itself;			/* as programs end, not because we failed */
 	int status;			/* of the command */
 };
+
+static void say_on_stderr(const char *sentence)
+{
+	fprintf(stderr, "iofault: run: %s\n", sentence);
+}
 
 static void send_order(struct front *front, int sig, bool typed)
 {
@@ -114,7 +120,7 @@ static bool take_report(struct front *front)
 	case IOF_RUN_FAILED:
 		report.text[sizeof(report.text) - 1] = 0;
 		if (!front->ended)
-			fprintf(stderr, "iofault: run: %s\n", report.text);
+			front->complain(report.text);
 		front->ended = true;
 		front->status = report.status;
 		return true;
@@ -156,8 +162,7 @@ static int wait_for_all(struct front *front)
 	while (waitpid(front->server, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!front->ended || (front->by_itself && status)) {
-		fputs("iofault: run: a process of the machine was killed; so was the program\n",
-		      stderr);
+		front->complain("a process of the machine was killed; so was the program");
 		return IOF_RUN_EXIT_OURS;
 	}
 	return front->status;
@@ -165,9 +170,12 @@ static int wait_for_all(struct front *front)
 
 /* ---- starting ---- */
 
-static int say(const char *what)
+static int say(const struct front *front, const char *what)
 {
-	fprintf(stderr, "iofault: run: %s: %s\n", what, strerror(errno));
+	char line[160];
+
+	snprintf(line, sizeof(line), "%s: %s", what, strerror(errno));
+	front->complain(line);
 	return IOF_RUN_EXIT_OURS;
 }
 
@@ -178,7 +186,7 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) ||
 	    pipe2(run->states, O_CLOEXEC))
-		return say("no socket could be had");
+		return say(front, "no socket could be had");
 	front->reports = reports[0];
 	run->report = reports[1];
 	front->orders = orders[0];
@@ -186,11 +194,11 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 	keeper_orders[0] = orders[0];
 	keeper_orders[1] = reports[0];
 	if (getrandom(&run->token, sizeof(run->token), 0) != sizeof(run->token))
-		return say("no random number could be had");
+		return say(front, "no random number could be had");
 	if (getrlimit(RLIMIT_NOFILE, &run->files))
-		return say("the limit of open files is unknown");
+		return say(front, "the limit of open files is unknown");
 	if (!getcwd(run->cwd, sizeof(run->cwd)))
-		return say("the working folder is unknown");
+		return say(front, "the working folder is unknown");
 	run->uid = getuid();
 	run->gid = getgid();
 	return 0;
@@ -201,7 +209,10 @@ int iof_run(const struct iof_run_config *config)
 	struct iof_run run = {
 		.config = config, .front = getpid(), .fuse = -1, .old_dev = -1, .tree = -1,
 	};
-	struct front front = { .status = IOF_RUN_EXIT_OURS };
+	struct front front = {
+		.status = IOF_RUN_EXIT_OURS,
+		.complain = config->complain ?: say_on_stderr,
+	};
 	int theirs[2], rc;
 	sigset_t all;
 
@@ -217,11 +228,11 @@ int iof_run(const struct iof_run_config *config)
 	sigprocmask(SIG_BLOCK, &all, &run.mask);
 	front.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (front.signals < 0)
-		return say("no descriptor for signals could be had");
+		return say(&front, "no descriptor for signals could be had");
 	fflush(NULL);
 	front.server = fork();
 	if (front.server < 0)
-		return say("no process could be started");
+		return say(&front, "no process could be started");
 	if (!front.server) {
 		close(front.signals);
 		close(theirs[0]);
@@ -239,4 +250,11 @@ int iof_run(const struct iof_run_config *config)
 	close(front.reports);
 	close(front.orders);
 	return rc;
+}
+
+int iof_run_check(void (*print)(const char *sentence))
+{
+	const struct iof_run_config config = { .nr_devices = 1, .complain = print };
+
+	return iof_run(&config);
 }

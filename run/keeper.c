@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -21,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "iofault/iommufd.h"
 #include "private.h"
 
 static void send_fd(int socket, int fd)
@@ -43,6 +45,21 @@ static void send_fd(int socket, int fd)
 	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
 	if (sendmsg(socket, &msg, MSG_NOSIGNAL) != 1)
 		_exit(IOF_RUN_EXIT_OURS);
+}
+
+/* Uses what a program would use: each node, and a call that is trapped. */
+static int try_nodes(struct iof_run *run)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	int iommu = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	int device = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
+
+	if (iommu >= 0 && device >= 0 && !ioctl(iommu, IOMMU_IOAS_ALLOC, &alloc))
+		return 0;
+	iof_run_report(run, IOF_RUN_FAILED, IOF_RUN_EXIT_OURS, "%s does not work: %s",
+		       iommu >= 0 && device < 0 ? "/dev/vfio/devices/vfio0" : "/dev/iommu",
+		       strerror(errno));
+	return IOF_RUN_EXIT_OURS;
 }
 
 static void __attribute__((noreturn))
@@ -71,6 +88,8 @@ become_program(struct iof_run *run, int listener_out, int born)
 		_exit(IOF_RUN_EXIT_OURS);
 	setrlimit(RLIMIT_NOFILE, &run->files);
 	sigprocmask(SIG_SETMASK, &run->mask, NULL);
+	if (!argv)
+		_exit(try_nodes(run));
 	execvp(argv[0], argv);
 	saved = errno;
 	iof_run_report(run, IOF_RUN_FAILED,

@@ -26,12 +26,13 @@ struct iof_run_device {
 #define IOF_RUN_MAX_DEVICES 64
 
 struct iof_run_config {
-	char **argv;			/* the program, NULL at the end */
+	char **argv;			/* the program, NULL at the end; or NULL: iof_run_check() */
 	struct iof_run_device devices[IOF_RUN_MAX_DEVICES];
 	unsigned int nr_devices;
 	bool mock;			/* test ioctls, with mock devices */
 	const char *trace;		/* a file for a line of each call, or NULL */
 	bool stats;			/* counts on standard error at the end */
+	void (*complain)(const char *sentence);	/* why it failed; NULL: on standard error */
 };
 
 enum {
@@ -46,7 +47,11 @@ enum {
  */
 int iof_run(const struct iof_run_config *config);
 
-/* One sentence for each thing that the machine forbids, on @print; how many there are. */
-int iof_run_missing(void (*print)(const char *sentence));
+/*
+ * Makes a machine with one device, as iof_run() does, and uses its nodes from a process in the
+ * program's place. Returns 0 if all of that worked. Otherwise passes @print one sentence that names
+ * the first thing that failed and what would allow it, and returns IOF_RUN_EXIT_OURS.
+ */
+int iof_run_check(void (*print)(const char *sentence));
 
 #endif

@@ -35,18 +35,42 @@ static long setting(const char *path)
 	return got > 0 ? strtol(text, NULL, 10) : -1;
 }
 
-/* How to allow what was refused, as far as one can tell. */
-static const char *why_no_namespace(void)
+/* A chroot, as a rule: the root folder is not where something is mounted. */
+static bool root_is_no_mount(void)
 {
+	struct statx st;
+
+	return !statx(AT_FDCWD, "/", 0, 0, &st) &&
+	       (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) &&
+	       !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+/* What would allow namespaces and mounts that were refused with @err, as far as one can tell. */
+static const char *why_no_namespace(int err)
+{
+	if (root_is_no_mount())
+		return "/ is no mount point, as in a chroot: use `mount --bind DIR DIR` before "
+		       "`chroot DIR`, and run as root";
 	if (!setting("/proc/sys/kernel/unprivileged_userns_clone"))
 		return "allow it with `sysctl kernel.unprivileged_userns_clone=1`, or run as root";
 	if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") > 0)
 		return "allow it with `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, or "
 		       "run as root";
-	if (!setting("/proc/sys/user/max_user_namespaces"))
+	if (err == ENOSPC || !setting("/proc/sys/user/max_user_namespaces"))
 		return "allow it with `sysctl user.max_user_namespaces=10000`, or run as root";
+	if (err == EINVAL || err == ENOSYS)
+		return "it needs a kernel with CONFIG_USER_NS, or root";
 	return "in a container, allow it there (docker: --security-opt seccomp=unconfined, or "
 	       "--privileged)";
+}
+
+/* The user namespace is there, and one user may not be entered in it. */
+static const char *why_no_mapping(const struct iof_run *run, int err)
+{
+	if (!run->uid && err == EPERM)
+		return "root needs CAP_SETFCAP for it: allow that (docker: --cap-add SETFCAP), or "
+		       "run as another user";
+	return why_no_namespace(err);
 }
 
 static const char *why_no_fuse(int err)
@@ -59,31 +83,17 @@ static const char *why_no_fuse(int err)
 	return "in a container, give it the device (docker: --device /dev/fuse)";
 }
 
-int iof_run_missing(void (*print)(const char *sentence))
+/* Says why @what failed, and what would allow it. The caller reads errno before it finds @why. */
+static void die_for(struct iof_run *run, const char *what, int err, const char *why)
 {
-	char line[400];
-	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC), missing = 0;
+	iof_run_die(run, "%s (%s): %s", what, strerror(err), why);
+}
 
-	if (fd < 0) {
-		snprintf(line, sizeof(line), "no FUSE (/dev/fuse: %s): %s", strerror(errno),
-			 why_no_fuse(errno));
-		print(line);
-		missing++;
-	} else {
-		close(fd);
-	}
-	if (geteuid() && (!setting("/proc/sys/kernel/unprivileged_userns_clone") ||
-			  !setting("/proc/sys/user/max_user_namespaces") ||
-			  setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") > 0)) {
-		snprintf(line, sizeof(line), "no user namespaces: %s", why_no_namespace());
-		print(line);
-		missing++;
-	}
-	if (access("/proc/sys/kernel/seccomp/actions_avail", R_OK)) {
-		print("no seccomp: it needs a kernel with CONFIG_SECCOMP_FILTER");
-		missing++;
-	}
-	return missing;
+static void die_of_namespaces(struct iof_run *run, const char *what)
+{
+	int err = errno;
+
+	die_for(run, what, err, why_no_namespace(err));
 }
 
 /* ---- namespaces ---- */
@@ -105,12 +115,13 @@ static void user_namespace(struct iof_run *run)
 	char map[64];
 
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
-		iof_run_die(run, "no user namespace could be had (%s): %s", strerror(errno),
-			    why_no_namespace());
+		die_of_namespaces(run, "no user namespace could be had");
 	snprintf(map, sizeof(map), "%u %u 1\n", run->uid, run->uid);
-	if (!put_text("/proc/self/uid_map", map))
-		iof_run_die(run, "the user could not be mapped (%s): %s", strerror(errno),
-			    why_no_namespace());
+	if (!put_text("/proc/self/uid_map", map)) {
+		int err = errno;
+
+		die_for(run, "the user could not be mapped", err, why_no_mapping(run, err));
+	}
 	put_text("/proc/self/setgroups", "deny");
 	snprintf(map, sizeof(map), "%u %u 1\n", run->gid, run->gid);
 	if (!put_text("/proc/self/gid_map", map))
@@ -128,24 +139,22 @@ void iof_run_enter(struct iof_run *run)
 	/* a change of credentials has taken it off */
 	iof_run_tie(run, parent);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		iof_run_die(run, "mounts could not be made private (%s): %s", strerror(errno),
-			    why_no_namespace());
+		die_of_namespaces(run, "mounts could not be made private");
 	run->fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-	if (run->fuse < 0)
-		iof_run_die(run, "no FUSE (/dev/fuse: %s): %s", strerror(errno),
-			    why_no_fuse(errno));
+	if (run->fuse < 0) {
+		int err = errno;
+
+		iof_run_die(run, "no FUSE (/dev/fuse: %s): %s", strerror(err), why_no_fuse(err));
+	}
 	run->old_dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (run->old_dev < 0 || mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755,size=1m"))
-		iof_run_die(run, "/dev cannot be covered (%s): %s", strerror(errno),
-			    why_no_namespace());
+		die_of_namespaces(run, "/dev cannot be covered");
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,max_read=%u", run->fuse,
 		 geteuid(), getegid(), 1u << 20);
 	if (mkdir(TREE, 0755) ||
 	    mount("iofault", TREE, "fuse", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
-		iof_run_die(run, "FUSE cannot be mounted (%s); it needs Linux 5.10 or later%s%s",
-			    strerror(errno), run->privileged ? "" : ", or root: ",
-			    run->privileged ? "" : why_no_namespace());
+		die_of_namespaces(run, "FUSE cannot be mounted");
 }
 
 /* ---- adding to a folder ---- */

@@ -30,7 +30,7 @@ static const char usage[] =
 "  --mock             the test commands of /dev/iommu, with mock devices\n"
 "  --trace FILE       a line for each call on these files\n"
 "  --stats            how many of them, and what each device did, on standard error\n"
-"  --check            say what this machine lacks for it, and run nothing\n"
+"  --check            try it without a program, and say what this machine lacks\n"
 "  -h, --help         print this\n"
 "\n"
 "The exit status is PROGRAM's, 128 + n if signal n ended it; 125 if the machine cannot be\n"
@@ -140,11 +140,11 @@ static void print_missing(const char *sentence)
 
 static int check(void)
 {
-	int missing = iof_run_missing(print_missing);
+	int rc = iof_run_check(print_missing);
 
-	if (!missing)
+	if (!rc)
 		puts("nothing is missing");
-	return iof_flush_stdout(missing ? IOF_RUN_EXIT_OURS : IOF_EXIT_OK);
+	return iof_flush_stdout(rc);
 }
 
 int iof_cmd_run(int argc, char **argv)
