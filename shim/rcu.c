@@ -12,6 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+/*
+ * From glibc 2.41 on, <sched.h> includes <linux/types.h>, which is the shim's. There rcu_head is
+ * another name of struct callback_head, as in the kernel; liburcu has a struct of that name.
+ */
+#undef rcu_head
 #include <urcu-bp.h>
 
 #include "iof_shim/base.h"

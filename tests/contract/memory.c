@@ -206,6 +206,7 @@ static void kernel_memory_keeps_what_is_in_it(void)
 {
 	struct page *page = alloc_page(GFP_KERNEL | __GFP_ZERO);
 	unsigned long zeroed = get_zeroed_page(GFP_KERNEL);
+	volatile size_t none = 0;
 	u8 *p, *q;
 
 	require(page && zeroed);
@@ -237,8 +238,8 @@ static void kernel_memory_keeps_what_is_in_it(void)
 	kvfree(p);
 	kvfree(NULL);
 	kfree(NULL);
-	/* nothing is something that can be freed */
-	p = kmalloc(0, GFP_KERNEL);
+	/* no bytes can be freed too; the compiler must not see the size (-Walloc-size) */
+	p = kmalloc(none, GFP_KERNEL);
 	expect(p && ZERO_OR_NULL_PTR(p));
 	kfree(p);
 }

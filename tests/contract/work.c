@@ -117,7 +117,7 @@ static void free_self(struct work_struct *work)
 
 static void a_work_item_may_free_itself(void)
 {
-	struct workqueue_struct *wq = alloc_workqueue("contract-free", 0, 0);
+	struct workqueue_struct *wq = alloc_workqueue("contract-free", WQ_UNBOUND, 0);
 	struct busy *counter = new_busy(free_self);
 
 	require(wq && counter);
@@ -145,7 +145,7 @@ static void stay_until_told(struct work_struct *work)
 
 static void an_item_that_runs_can_be_queued_again(void)
 {
-	struct workqueue_struct *wq = alloc_workqueue("contract-again", 0, 0);
+	struct workqueue_struct *wq = alloc_workqueue("contract-again", WQ_UNBOUND, 0);
 	struct busy *busy = new_busy(stay_until_told);
 
 	require(wq && busy);
@@ -181,7 +181,7 @@ static void let_go(void *arg)
 
 static void cancelling_waits_for_what_runs(void)
 {
-	struct workqueue_struct *wq = alloc_workqueue("contract-wait", 0, 0);
+	struct workqueue_struct *wq = alloc_workqueue("contract-wait", WQ_UNBOUND, 0);
 	struct busy *busy = new_busy(stay_until_told);
 	struct contract_thread *thread;
 
@@ -211,7 +211,7 @@ static void again(struct work_struct *work)
 
 static void cancelling_stops_an_item_that_queues_itself(void)
 {
-	struct workqueue_struct *wq = alloc_workqueue("contract-self", 0, 0);
+	struct workqueue_struct *wq = alloc_workqueue("contract-self", WQ_UNBOUND, 0);
 	struct busy *busy = new_busy(again);
 	int runs;
 
