@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib.c - fills, searches, checksums and random numbers. Checksums are ISA-L's.
+ * lib.c - fills, searches and random numbers. Checksums are in crc_isal.c or crc_own.c.
  */
 #include <errno.h>
-#include <isa-l/crc.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include <linux/bitmap.h>
-#include <linux/crc32c.h>
 #include <linux/random.h>
 #include <linux/string.h>
 #include "internal.h"
@@ -70,20 +68,6 @@ void iof_shim_bitmap_assign(unsigned long *map, unsigned int start, unsigned int
 {
 	for (unsigned int i = start; i < start + len; i++)
 		__assign_bit(i, map, value);
-}
-
-u32 iof_shim_crc32c(u32 crc, const void *data, size_t len)
-{
-	const unsigned char *p = data;
-
-	while (len) {
-		size_t part = min_t(size_t, len, 1u << 30);
-
-		crc = crc32_iscsi((unsigned char *)p, (int)part, crc);
-		p += part;
-		len -= part;
-	}
-	return crc;
 }
 
 void iof_shim_random(void *buf, size_t len)

@@ -67,8 +67,12 @@ echo "the shared library serves"
 
 archive=$(find "$dest/root" -name libiofault.a)
 [ -n "$archive" ] || { echo "no static library was installed"; exit 1; }
-# shared libraries of others, our own one as an archive
-libs=$(flags --static --libs | sed "s,-liofault\\b,$archive,")
-"$@" -std=c11 "$dest/program.c" -o "$dest/static" $(flags --cflags) $libs
+# All that is static: the C library too.
+"$@" -std=c11 -static "$dest/program.c" -o "$dest/static" $(flags --static --cflags --libs)
 "$dest/static"
+! ldd "$dest/static" >/dev/null 2>&1 || { echo "it is not static"; exit 1; }
+# Shared libraries of others, our own one as an archive.
+libs=$(flags --static --libs | sed "s,-liofault\\b,$archive,")
+"$@" -std=c11 "$dest/program.c" -o "$dest/mixed" $(flags --cflags) $libs
+"$dest/mixed"
 echo "the static library serves"
