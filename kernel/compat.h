@@ -13,8 +13,8 @@
 #include <linux/kconfig.h>
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) || LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-#error "iofault.ko supports Linux 6.12 (6.12.0 to 6.12.x), and no other version"
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) || LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
+#error "iofault.ko supports Linux 6.12 to 7.3 (docs/kernels.md)"
 #endif
 
 /*

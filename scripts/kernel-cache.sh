@@ -25,7 +25,9 @@ for tool in apt-get apt-cache dpkg dpkg-deb flock; do
 		fail "there is no $tool here: name a kernel tree in IOF_KERNEL instead"
 done
 arch=$(dpkg --print-architecture)
+# The kernel that everything is tested on, and those that the module supports, as a pattern of sed.
 series=6.12
+supported='\(6\.1[2-9]\|7\.[0-3]\)'
 
 if [ -n "${IOFAULT_CACHE-}" ]; then
 	cache=$IOFAULT_CACHE
@@ -43,7 +45,7 @@ cache=$(cd "$cache" && pwd)
 # The one package of a dependency list whose name has a given form.
 dependency() {
 	apt-cache depends "$1" 2>/dev/null |
-		sed -n "s/^[ |]*Depends: \($2\)\$/\1/p" | head -n 1
+		sed -n "/^[ |]*Depends: $2\$/{s/.*: //;p;q}"
 }
 
 download() {
