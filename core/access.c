@@ -143,6 +143,7 @@ static void unpin_areas(struct iof_map *map, unsigned long iova, unsigned long l
 		area_pages(area, iova, last, &from, &to);
 		iof_pages_unpin(area->pages, from, to);
 		WARN_ON(atomic_dec_return(&area->accesses) < 0);
+		cond_resched();
 	}
 }
 
@@ -186,6 +187,7 @@ static int pin_areas(struct iof_map *map, unsigned long iova, unsigned long last
 			break;
 		at = area->last + 1;
 		rc = -ENOENT;
+		cond_resched();
 	}
 	if (rc && at != iova)
 		unpin_areas(map, iova, at - 1);
@@ -261,6 +263,7 @@ static long copy_area(struct iof_area *area, unsigned long iova, unsigned long l
 		rc = copy_in_page(iof_pages_page(area->pages, (at + done) >> PAGE_SHIFT), offset,
 			       buf + done, n, write);
 		done += n;
+		cond_resched();
 	}
 	iof_pages_unpin(area->pages, from, to);
 	return rc ? rc : (long)done;
@@ -270,6 +273,7 @@ static int copy_areas(struct iof_map *map, unsigned long iova, unsigned long las
 		      bool write)
 {
 	struct iof_area *area;
+	int rc;
 
 	lockdep_assert_held(&map->iova_rwsem);
 	for (area = iof_map_first_area(map, iova, last); area; area = iof_map_next_area(area)) {
@@ -284,7 +288,9 @@ static int copy_areas(struct iof_map *map, unsigned long iova, unsigned long las
 			return 0;
 		iova += (unsigned long)n;
 		buf += n;
-		cond_resched();
+		rc = iof_resched();
+		if (rc)
+			return rc;
 	}
 	return -ENOENT;
 }

@@ -468,8 +468,9 @@ static int change_to_ioas(struct iof_change *c, struct iof_ioas *ioas)
 	if (!attach)
 		return -ENOMEM;
 	rc = add_members(attach, c->idev, c->old, map);
+	if (!rc)
+		rc = mutex_lock_killable(&ioas->hwpts_lock);
 	if (!rc) {
-		mutex_lock(&ioas->hwpts_lock);
 		rc = choose_automatic(c, attach, ioas);
 		mutex_unlock(&ioas->hwpts_lock);
 	}

@@ -83,12 +83,10 @@ void iof_hwpt_destroy(struct iof_object *obj)
 {
 	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
 
-	if (hwpt->ioas) {
-		mutex_lock(&hwpt->ioas->hwpts_lock);
-		hwpt->ioas->nr_hwpts--;
-		list_del_init(&hwpt->ioas_node);
-		mutex_unlock(&hwpt->ioas->hwpts_lock);
-	}
+	/* An automatic one left its list with its last attachment. */
+	WARN_ON(!list_empty(&hwpt->ioas_node));
+	if (hwpt->ioas)
+		atomic_long_dec(&hwpt->ioas->nr_hwpts);
 	free_hwpt(hwpt);
 }
 
@@ -100,11 +98,11 @@ void iof_hwpt_abort(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 
 void iof_hwpt_publish(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 {
-	if (hwpt->ioas) {
+	if (hwpt->ioas)
+		atomic_long_inc(&hwpt->ioas->nr_hwpts);
+	if (hwpt->automatic) {
 		lockdep_assert_held(&hwpt->ioas->hwpts_lock);
-		hwpt->ioas->nr_hwpts++;
-		if (hwpt->automatic)
-			list_add_tail(&hwpt->ioas_node, &hwpt->ioas->automatic);
+		list_add_tail(&hwpt->ioas_node, &hwpt->ioas->automatic);
 	}
 	iof_object_publish(ctx, &hwpt->obj);
 }
@@ -293,18 +291,7 @@ int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 	if (rc)
 		goto err_abort;
 
-	if (hwpt->ioas) {
-		struct iof_ioas *ioas = hwpt->ioas;
-
-		/* Once published it can be destroyed, and its IOAS with it. */
-		iof_object_hold(&ioas->obj);
-		mutex_lock(&ioas->hwpts_lock);
-		iof_hwpt_publish(ucmd->ctx, hwpt);
-		mutex_unlock(&ioas->hwpts_lock);
-		iof_object_unhold(&ioas->obj);
-	} else {
-		iof_hwpt_publish(ucmd->ctx, hwpt);
-	}
+	iof_hwpt_publish(ucmd->ctx, hwpt);
 	return 0;
 
 err_abort:

@@ -29,6 +29,7 @@ int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd)
 	if (!ioas)
 		return -ENOMEM;
 	iof_map_init(&ioas->map);
+	atomic_long_set(&ioas->nr_hwpts, 0);
 	mutex_init(&ioas->hwpts_lock);
 	INIT_LIST_HEAD(&ioas->automatic);
 	rc = iof_object_reserve(ucmd->ctx, &ioas->obj, IOF_OBJ_IOAS);
@@ -54,7 +55,7 @@ void iof_ioas_destroy(struct iof_object *obj)
 {
 	struct iof_ioas *ioas = container_of(obj, struct iof_ioas, obj);
 
-	WARN_ON(ioas->nr_hwpts);
+	WARN_ON(atomic_long_read(&ioas->nr_hwpts));
 	iof_map_destroy(&ioas->map);
 	mutex_destroy(&ioas->hwpts_lock);
 	kfree(ioas);
@@ -138,11 +139,9 @@ static int load_allowed(struct rb_root *root, u64 uptr, u32 num)
 		}
 		if (!rc && left)
 			rc = -EFAULT;
-		if (!rc && fatal_signal_pending(current))
-			rc = -EINTR;
+		rc = rc ?: iof_resched();
 		uptr += want * sizeof(*batch);
 		num -= want;
-		cond_resched();
 	}
 	return rc;
 }

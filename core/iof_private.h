@@ -8,7 +8,7 @@
  *   iof_access.lock           mutex     attach, replace, detach of an in-kernel user
  *   iof_map.access_lock       mutex     who has access to an IOAS; held while they let pages go
  *   iof_access.ioas_rwsem     rwsem     read: pin, unpin, copy; write: another IOAS takes its place
- *   iof_ioas.hwpts_lock       mutex     the list of an IOAS's HWPTs; automatic HWPT search
+ *   iof_ioas.hwpts_lock       mutex     the automatic HWPTs of an IOAS
  *   iof_hwpt.dirty_lock       mutex     dirty tracking: set, and read out
  *   iof_map.domains_rwsem     rwsem     read: map/unmap/copy; write: domains come and go, options
  *   iof_map.iova_rwsem        rwsem     the trees of areas, allowed and reserved ranges
@@ -30,6 +30,16 @@
 #include "iof_core.h"
 #include "iof_driver.h"
 #include "kapi.h"
+
+/*
+ * Between two steps of a loop whose length a user decides, in a call that can fail: reschedules.
+ * -EINTR: the thread was killed, and the call is to undo what it has done.
+ */
+static inline int iof_resched(void)
+{
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
 
 /* ---- records of which there can be very many (records.c) ---- */
 
@@ -302,20 +312,34 @@ void iof_areas_free(struct list_head *list);
 /*
  * Enters the areas of @list, @length bytes in all, one after the other at *iova (@fixed) or at the
  * lowest place that fits (*iova out), and into every domain. On success the list is empty. Errors
- * of behaviour (b) 2-8 and 13; on failure nothing has happened.
+ * of behaviour (b) 2-8 and 13, and -EINTR; on failure nothing has happened.
  */
 int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
 		   unsigned long *iova, bool fixed);
 /*
  * New areas on @list over the memory behind [iova, iova + length). -EINVAL length 0, -EOVERFLOW,
- * -ENOENT not mapped without a gap, -ENOMEM; on failure the list is as it was.
+ * -ENOENT not mapped without a gap, -ENOMEM, -EINTR; on failure the list is as it was.
  */
 int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length, unsigned int prot,
 		  struct list_head *list);
 /*
- * Removes the areas within [start, last]. *bytes is what went, also on failure. -ENOENT an area is
- * cut, or, unless @may_be_empty, there is none; -EBUSY; -EDEADLK an access does not let its pages
- * go. Calls the unmap() of accesses.
+ * For iova_remove.c. Takes the areas of @list, in ascending order and up to but not including @end
+ * (NULL: all of them), out of @domain. They are unpinned when no DMA can reach them any more.
+ */
+void iof_areas_leave(struct iof_domain *domain, struct list_head *list, struct iof_area *end);
+/* The same out of the map itself. iova_rwsem for writing. */
+void iof_map_erase_areas(struct iof_map *map, struct list_head *list, struct iof_area *end);
+/*
+ * The areas of @list are made, or are not to go after all. Empties the list. iova_rwsem for
+ * writing.
+ */
+void iof_areas_set_idle(struct list_head *list);
+void iof_map_link_area(struct iof_map *map, struct iof_area *area);
+
+/*
+ * Removes the areas within [start, last] (iova_remove.c). *bytes is what went, also on failure.
+ * -ENOENT an area is cut, or, unless @may_be_empty, there is none; -EBUSY; -EDEADLK an access does
+ * not let its pages go; -EINTR, and then nothing went. Calls the unmap() of accesses.
  */
 int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last, bool may_be_empty,
 		   unsigned long *bytes);
@@ -328,7 +352,7 @@ int iof_map_cut(struct iof_map *map, unsigned long iova);
 /* The sizes, whole pages and more, that all domains can map; without a domain every one. */
 u64 iof_map_page_sizes(struct iof_map *map);
 
-/* -EINVAL, -EADDRINUSE: behaviour (b) 27. */
+/* -EINVAL, -EADDRINUSE: behaviour (b) 27; -EINTR. */
 int iof_map_set_huge_pages(struct iof_map *map, bool on);
 bool iof_map_huge_pages(struct iof_map *map);
 unsigned long iof_map_alignment(struct iof_map *map);
@@ -349,14 +373,17 @@ struct iof_area *iof_map_next_area(struct iof_area *area);
 
 /* Whether a mapping can lie at @iova: -EINVAL, -EOVERFLOW, -EEXIST. iova_rwsem. */
 int iof_map_check_fixed(struct iof_map *map, unsigned long iova, unsigned long length);
-/* The lowest place for memory at @uptr: -EOVERFLOW, -EINVAL, -ENOSPC. iova_rwsem for writing. */
+/*
+ * The lowest place for memory at @uptr: -EOVERFLOW, -EINVAL, -ENOSPC, -EINTR. iova_rwsem for
+ * writing.
+ */
 int iof_map_find_automatic(struct iof_map *map, unsigned long uptr, unsigned long length,
 			   unsigned long *iova);
 
 /* -EINVAL @start..@last overlaps an entry, -ENOMEM */
 int iof_allowed_insert(struct rb_root *root, unsigned long start, unsigned long last);
 void iof_allowed_free(struct rb_root *root);
-/* Swaps the allow-list with *root. -EADDRINUSE an entry touches a reserved range. */
+/* Swaps the allow-list with *root. -EADDRINUSE an entry touches a reserved range, -EINTR. */
 int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root);
 /* The first @room of the ranges that are not reserved; returns how many there are. */
 unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges,
@@ -388,9 +415,9 @@ void iof_map_free_reserved(struct iof_map *map);
 struct iof_ioas {
 	struct iof_object obj;
 	struct iof_map map;
-	struct mutex hwpts_lock;
-	unsigned long nr_hwpts;		/* published ones; hwpts_lock */
-	/* the automatic ones, struct iof_hwpt.ioas_node in creation order; hwpts_lock */
+	atomic_long_t nr_hwpts;		/* published ones */
+	struct mutex hwpts_lock;	/* automatic HWPTs; held while one is filled */
+	/* struct iof_hwpt.ioas_node in creation order; hwpts_lock */
 	struct list_head automatic;
 };
 
@@ -456,7 +483,7 @@ struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioa
 				       const struct iof_user_data *data);
 /*
  * Makes it known to its IOAS, and findable. The caller holds ioas->hwpts_lock if it is
- * paging.
+ * automatic.
  */
 void iof_hwpt_publish(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
 void iof_hwpt_abort(struct iof_ctx *ctx, struct iof_hwpt *hwpt);

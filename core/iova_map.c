@@ -5,16 +5,12 @@
  * Owns struct iof_map and iof_area. A mapping is entered busy under iova_rwsem, so that of two
  * threads that want one IOVA exactly one goes on; then it is pinned and entered into every domain
  * with only domains_rwsem held for reading; then it is published, or everything is undone in
- * reverse. Removal is the mirror image: marked busy, taken out of every domain, each domain synced
- * once for all areas of the call, and only then unpinned and erased. Taking out neither allocates
- * nor fails.
+ * reverse. Removal is the mirror image (iova_remove.c), each domain synced once for all areas of
+ * the call. Taking out neither allocates nor fails.
  *
  * Each domain that shows an area is one user of the area's pages.
  */
 #include "iof_private.h"
-
-/* How often an unmap asks for pages that an access has pinned, before it gives up. */
-#define ASK_TIMES	100
 
 /* ---- areas in the tree ---- */
 
@@ -49,7 +45,7 @@ struct iof_area *iof_map_next_area(struct iof_area *area)
 	return node ? to_area(node) : NULL;
 }
 
-static void link_area(struct iof_map *map, struct iof_area *area)
+void iof_map_link_area(struct iof_map *map, struct iof_area *area)
 {
 	struct rb_node **link = &map->areas.rb_node, *parent = NULL;
 
@@ -135,7 +131,9 @@ static int enter_area(struct iof_map *map, struct iof_domain *domain, struct iof
 		iova += size;
 		index += run;
 		skip = 0;
-		cond_resched();
+		rc = iof_resched();
+		if (rc)
+			goto err_unmap;
 	}
 	return 0;
 
@@ -148,11 +146,7 @@ err_unmap:
 	return rc;
 }
 
-/*
- * Takes the areas of @list, in ascending order and up to but not including @end (NULL: all of
- * them), out of @domain. They are unpinned when no DMA can reach them any more.
- */
-static void leave_areas(struct iof_domain *domain, struct list_head *list, struct iof_area *end)
+void iof_areas_leave(struct iof_domain *domain, struct list_head *list, struct iof_area *end)
 {
 	struct iof_area *area, *last = NULL;
 
@@ -183,7 +177,7 @@ static int enter_areas(struct iof_map *map, struct iof_domain *domain, struct li
 		int rc = enter_area(map, domain, area);
 
 		if (rc) {
-			leave_areas(domain, list, area);
+			iof_areas_leave(domain, list, area);
 			return rc;
 		}
 	}
@@ -205,38 +199,79 @@ static int fill_domains(struct iof_map *map, struct list_head *list)
 
 err_leave:
 	list_for_each_entry_continue_reverse(domain, &map->domains, map_node)
-		leave_areas(domain, list, NULL);
+		iof_areas_leave(domain, list, NULL);
 	return rc;
 }
 
 /*
  * Links all areas through their work list. With domains_rwsem held for writing nobody else uses it,
- * and none is busy.
+ * and none is busy. -EINTR: not all, but then only a caller that can fail needs to know.
  */
-static void all_areas(struct iof_map *map, struct list_head *list)
+static int all_areas(struct iof_map *map, struct list_head *list, bool killable)
 {
 	struct rb_node *node;
+	int rc;
 
 	lockdep_assert_held(&map->domains_rwsem);
 	for (node = rb_first(&map->areas); node; node = rb_next(node)) {
 		list_add_tail(&to_area(node)->work, list);
-		cond_resched();
+		rc = iof_resched();
+		if (rc && killable)
+			return rc;
 	}
+	return 0;
 }
 
-/* ---- making and removing mappings ---- */
+/* ---- making mappings ---- */
 
 /* Whether the areas of @list may be what they want to be, one after the other from @iova on. */
 static int check_areas(struct iof_map *map, struct list_head *list, unsigned long iova)
 {
 	struct iof_area *area;
+	int rc;
 
 	list_for_each_entry(area, list, work) {
+		rc = iof_resched();
+		if (rc)
+			return rc;
 		if ((area->prot & IOF_PROT_WRITE) && !area->pages->writable)
 			return -EPERM;
 		if ((iova | area->offset) & (map->alignment - 1))
 			return -EINVAL;
 		iova += area->last + 1;
+	}
+	return 0;
+}
+
+void iof_map_erase_areas(struct iof_map *map, struct list_head *list, struct iof_area *end)
+{
+	struct iof_area *area;
+
+	lockdep_assert_held(&map->iova_rwsem);
+	list_for_each_entry(area, list, work) {
+		if (area == end)
+			break;
+		erase_area(map, area);
+		cond_resched();
+	}
+}
+
+/* Enters the areas of @list, one after the other from @at on. */
+static int link_areas(struct iof_map *map, struct list_head *list, unsigned long at)
+{
+	struct iof_area *area;
+	int rc;
+
+	list_for_each_entry(area, list, work) {
+		rc = iof_resched();
+		if (rc) {
+			iof_map_erase_areas(map, list, area);
+			return rc;
+		}
+		area->iova = at;
+		area->last += at;
+		at = area->last + 1;
+		iof_map_link_area(map, area);
 	}
 	return 0;
 }
@@ -249,7 +284,9 @@ static int place_areas(struct iof_map *map, struct list_head *list, unsigned lon
 	unsigned long at = *iova;
 	int rc;
 
-	down_write(&map->iova_rwsem);
+	rc = down_write_killable(&map->iova_rwsem);
+	if (rc)
+		return rc;
 	rc = -EINVAL;
 	if (length & (map->alignment - 1))
 		goto out;
@@ -260,43 +297,46 @@ static int place_areas(struct iof_map *map, struct list_head *list, unsigned lon
 	if (rc)
 		goto out;
 	rc = check_areas(map, list, at);
-	if (rc) {
+	if (!rc)
+		rc = link_areas(map, list, at);
+	if (rc)
 		map->hint.start = min(map->hint.start, at);
-		goto out;
-	}
-	*iova = at;
-	list_for_each_entry(area, list, work) {
-		area->iova = at;
-		area->last += at;
-		at = area->last + 1;
-		link_area(map, area);
-	}
+	else
+		*iova = at;
 out:
 	up_write(&map->iova_rwsem);
 	return rc;
+}
+
+void iof_areas_set_idle(struct list_head *list)
+{
+	struct iof_area *area;
+
+	list_for_each_entry(area, list, work) {
+		area->busy = false;
+		cond_resched();
+	}
+	INIT_LIST_HEAD(list);
 }
 
 int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
 		   unsigned long *iova, bool fixed)
 {
 	unsigned long at = *iova;
-	struct iof_area *area;
 	int rc;
 
-	down_read(&map->domains_rwsem);
+	rc = down_read_killable(&map->domains_rwsem);
+	if (rc)
+		return rc;
 	rc = place_areas(map, list, length, &at, fixed);
 	if (rc)
 		goto out;
 	rc = fill_domains(map, list);
 	down_write(&map->iova_rwsem);
-	list_for_each_entry(area, list, work) {
-		if (rc)
-			erase_area(map, area);
-		else
-			area->busy = false;
-	}
-	if (!rc) {
-		INIT_LIST_HEAD(list);
+	if (rc) {
+		iof_map_erase_areas(map, list, NULL);
+	} else {
+		iof_areas_set_idle(list);
 		*iova = at;
 	}
 	up_write(&map->iova_rwsem);
@@ -311,13 +351,16 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 	struct iof_area *area;
 	unsigned long last;
 	LIST_HEAD(shared);
-	int rc = -ENOENT;
+	int rc;
 
 	if (!length)
 		return -EINVAL;
 	if (check_add_overflow(iova, length - 1, &last))
 		return -EOVERFLOW;
-	down_read(&map->iova_rwsem);
+	rc = down_read_killable(&map->iova_rwsem);
+	if (rc)
+		return rc;
+	rc = -ENOENT;
 	for (area = iof_map_first_area(map, iova, last); area; area = iof_map_next_area(area)) {
 		unsigned long end = min(area->last, last);
 
@@ -328,6 +371,9 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 				     end - iova + 1, prot);
 		if (rc || end == last)
 			break;
+		rc = iof_resched();
+		if (rc)
+			break;
 		rc = -ENOENT;
 		iova = end + 1;
 	}
@@ -336,206 +382,6 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 		iof_areas_free(&shared);
 	else
 		list_splice_tail(&shared, list);
-	return rc;
-}
-
-/*
- * Marks the areas within [start, last] busy and puts them on @list, up to one that cannot go.
- * -EAGAIN: that one is kept by accesses only. It takes no more pins, and neither do those after it
- * that could go otherwise. They lie in *kept to *kept_last: accesses are asked for all of them at
- * once.
- */
-static int claim_areas(struct iof_map *map, unsigned long start, unsigned long last,
-		       bool may_be_empty, struct list_head *list, unsigned long *kept,
-		       unsigned long *kept_last)
-{
-	struct iof_area *area = iof_map_first_area(map, start, last);
-	bool found = false;
-
-	lockdep_assert_held(&map->iova_rwsem);
-	if (!area)
-		return may_be_empty ? 0 : -ENOENT;
-	for (; area && area->iova <= last; area = iof_map_next_area(area)) {
-		if (area->busy)
-			return found ? -EAGAIN : -EBUSY;
-		if (area->iova < start || area->last > last)
-			return found ? -EAGAIN : -ENOENT;
-		if (atomic_read(&area->accesses)) {
-			area->leaving = true;
-			if (!found)
-				*kept = area->iova;
-			*kept_last = area->last;
-			found = true;
-		} else if (!found) {
-			area->busy = true;
-			list_add_tail(&area->work, list);
-		}
-	}
-	return found ? -EAGAIN : 0;
-}
-
-/*
- * Removes what can go of [start, last], adding it to *bytes. -EAGAIN: accesses hold pages of *kept
- * to *kept_last.
- */
-static int remove_some(struct iof_map *map, unsigned long start, unsigned long last,
-		       bool may_be_empty, unsigned long *bytes, unsigned long *kept,
-		       unsigned long *kept_last)
-{
-	struct iof_domain *domain;
-	struct iof_area *area;
-	LIST_HEAD(list);
-	int rc;
-
-	down_read(&map->domains_rwsem);
-	down_write(&map->iova_rwsem);
-	rc = claim_areas(map, start, last, may_be_empty, &list, kept, kept_last);
-	up_write(&map->iova_rwsem);
-	if (list_empty(&list))
-		goto out;
-	list_for_each_entry(domain, &map->domains, map_node)
-		leave_areas(domain, &list, NULL);
-	down_write(&map->iova_rwsem);
-	list_for_each_entry(area, &list, work) {
-		*bytes += area->last - area->iova + 1;
-		erase_area(map, area);
-	}
-	up_write(&map->iova_rwsem);
-out:
-	up_read(&map->domains_rwsem);
-	iof_areas_free(&list);
-	return rc;
-}
-
-/* Asks whoever has access to let [iova, last] go. */
-static void notify_accesses(struct iof_map *map, unsigned long iova, unsigned long last)
-{
-	struct iof_map_access *ma;
-
-	mutex_lock(&map->access_lock);
-	list_for_each_entry(ma, &map->accesses, node) {
-		if (ma->access->ops->unmap)
-			ma->access->ops->unmap(ma->access->priv, iova, last);
-	}
-	mutex_unlock(&map->access_lock);
-}
-
-/* An unmap of [start, last] has given up, a cut has ended: accesses may pin there again. */
-static void stay(struct iof_map *map, unsigned long start, unsigned long last)
-{
-	struct iof_area *area;
-
-	down_write(&map->iova_rwsem);
-	for (area = iof_map_first_area(map, start, last); area && area->iova <= last;
-	     area = iof_map_next_area(area))
-		area->leaving = false;
-	up_write(&map->iova_rwsem);
-}
-
-int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last, bool may_be_empty,
-		   unsigned long *bytes)
-{
-	unsigned long kept = 0, kept_last = 0, before;
-	bool any_asked = false;
-	unsigned int asked = 0;
-	int rc;
-
-	*bytes = 0;
-	for (;;) {
-		before = *bytes;
-		rc = remove_some(map, start, last, may_be_empty || before, bytes, &kept,
-				 &kept_last);
-		if (rc != -EAGAIN)
-			break;
-		asked = *bytes == before ? asked + 1 : 0;
-		/* All below has gone: what is mapped there since then is none of this call's. */
-		start = kept;
-		any_asked = true;
-		if (asked > ASK_TIMES) {
-			rc = -EDEADLK;
-			break;
-		}
-		notify_accesses(map, kept, kept_last);
-	}
-	if (rc && any_asked)
-		stay(map, start, last);
-	return rc;
-}
-
-/* Makes the area on @fresh the part of @area from @iova on. */
-static void cut_area(struct iof_map *map, struct iof_area *area, unsigned long iova,
-		     struct list_head *fresh)
-{
-	struct iof_area *upper = list_first_entry(fresh, struct iof_area, work);
-
-	lockdep_assert_held(&map->iova_rwsem);
-	iof_pages_get(area->pages);
-	upper->pages = area->pages;
-	upper->iova = iova;
-	upper->last = area->last;
-	upper->offset = area->offset + (iova - area->iova);
-	upper->prot = area->prot;
-	area->last = iova - 1;
-	list_del(&upper->work);
-	link_area(map, upper);
-}
-
-/*
- * With large pages off each domain has each page of an area by itself, so that nothing but the area
- * need be cut. -EAGAIN: an access holds pages of *first to *last, and gets no more there.
- */
-static int try_cut(struct iof_map *map, unsigned long iova, struct list_head *fresh,
-		   unsigned long *first, unsigned long *last)
-{
-	struct iof_area *area;
-	int rc = 0;
-
-	down_read(&map->domains_rwsem);
-	down_write(&map->iova_rwsem);
-	area = iof_map_first_area(map, iova, iova);
-	if (!area || area->iova == iova)
-		goto out;
-	if (map->huge_pages || iova & (map->alignment - 1)) {
-		rc = -EINVAL;
-	} else if (area->busy) {
-		rc = -EBUSY;
-	} else if (atomic_read(&area->accesses)) {
-		area->leaving = true;
-		*first = area->iova;
-		*last = area->last;
-		rc = -EAGAIN;
-	} else {
-		cut_area(map, area, iova, fresh);
-	}
-out:
-	up_write(&map->iova_rwsem);
-	up_read(&map->domains_rwsem);
-	return rc;
-}
-
-int iof_map_cut(struct iof_map *map, unsigned long iova)
-{
-	struct iof_area *upper = kmem_cache_zalloc(iof_area_cache, GFP_KERNEL);
-	unsigned long first = 0, last = 0;
-	unsigned int asked = 0;
-	LIST_HEAD(fresh);
-	int rc;
-
-	if (!upper)
-		return -ENOMEM;
-	atomic_set(&upper->accesses, 0);
-	list_add(&upper->work, &fresh);
-	while ((rc = try_cut(map, iova, &fresh, &first, &last)) == -EAGAIN) {
-		if (asked++ == ASK_TIMES) {
-			rc = -EDEADLK;
-			break;
-		}
-		notify_accesses(map, first, last);
-	}
-	if (asked)
-		stay(map, first, last);
-	if (!list_empty(&fresh))
-		kmem_cache_free(iof_area_cache, upper);
 	return rc;
 }
 
@@ -573,6 +419,7 @@ static void end_demand(struct iof_map *map, unsigned long alignment)
 static int raise_alignment(struct iof_map *map, unsigned long alignment)
 {
 	struct rb_node *node;
+	int rc;
 
 	lockdep_assert_held(&map->iova_rwsem);
 	if (alignment <= map->alignment)
@@ -582,6 +429,9 @@ static int raise_alignment(struct iof_map *map, unsigned long alignment)
 
 		if ((area->iova | (area->last + 1) | area->offset) & (alignment - 1))
 			return -EADDRINUSE;
+		rc = iof_resched();
+		if (rc)
+			return rc;
 	}
 	map->alignment = alignment;
 	return 0;
@@ -624,8 +474,12 @@ int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
 	if (rc)
 		goto err_free;
 
-	down_write(&map->domains_rwsem);
-	down_write(&map->iova_rwsem);
+	rc = down_write_killable(&map->domains_rwsem);
+	if (rc)
+		goto err_free;
+	rc = down_write_killable(&map->iova_rwsem);
+	if (rc)
+		goto err_domains;
 	rc = iof_map_enter_reserved(map, &aperture);
 	if (rc)
 		goto err_unlock;
@@ -636,8 +490,9 @@ int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
 	up_write(&map->iova_rwsem);
 
 	/* Nobody changes the areas while domains_rwsem is ours; others may look meanwhile. */
-	all_areas(map, &areas);
-	rc = enter_areas(map, domain, &areas);
+	rc = all_areas(map, &areas, true);
+	if (!rc)
+		rc = enter_areas(map, domain, &areas);
 	if (rc)
 		goto err_alignment;
 	list_add_tail(&domain->map_node, &map->domains);
@@ -652,6 +507,7 @@ err_reserved:
 	leave_aperture(map, domain, &aperture);
 err_unlock:
 	up_write(&map->iova_rwsem);
+err_domains:
 	up_write(&map->domains_rwsem);
 err_free:
 	iof_reserved_free(&aperture);
@@ -665,8 +521,8 @@ void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain)
 
 	down_write(&map->domains_rwsem);
 	list_del(&domain->map_node);
-	all_areas(map, &areas);
-	leave_areas(domain, &areas, NULL);
+	all_areas(map, &areas, false);
+	iof_areas_leave(domain, &areas, NULL);
 	down_write(&map->iova_rwsem);
 	leave_aperture(map, domain, &aperture);
 	end_demand(map, io_page_size(domain));
@@ -684,17 +540,23 @@ struct iof_map_access *iof_map_add_access(struct iof_map *map, struct iof_access
 	if (!ma)
 		return ERR_PTR(-ENOMEM);
 	ma->access = access;
-	mutex_lock(&map->access_lock);
-	down_write(&map->iova_rwsem);
+	rc = mutex_lock_killable(&map->access_lock);
+	if (rc)
+		goto err_free;
+	rc = down_write_killable(&map->iova_rwsem);
+	if (rc)
+		goto err_unlock;
 	rc = raise_alignment(map, alignment);
 	if (!rc) {
 		map->demands[ilog2(alignment)]++;
 		list_add_tail(&ma->node, &map->accesses);
 	}
 	up_write(&map->iova_rwsem);
+err_unlock:
 	mutex_unlock(&map->access_lock);
 	if (!rc)
 		return ma;
+err_free:
 	kfree(ma);
 	return ERR_PTR(rc);
 }
@@ -712,10 +574,14 @@ void iof_map_remove_access(struct iof_map *map, struct iof_map_access *ma)
 
 int iof_map_set_huge_pages(struct iof_map *map, bool on)
 {
-	int rc = 0;
+	int rc;
 
-	down_write(&map->domains_rwsem);
-	down_write(&map->iova_rwsem);
+	rc = down_write_killable(&map->domains_rwsem);
+	if (rc)
+		return rc;
+	rc = down_write_killable(&map->iova_rwsem);
+	if (rc)
+		goto out_domains;
 	if (map->huge_pages == on)
 		goto out;
 	if (!on && !list_empty(&map->domains) && !RB_EMPTY_ROOT(&map->areas)) {
@@ -730,6 +596,7 @@ int iof_map_set_huge_pages(struct iof_map *map, bool on)
 	map->alignment = demanded_alignment(map);
 out:
 	up_write(&map->iova_rwsem);
+out_domains:
 	up_write(&map->domains_rwsem);
 	return rc;
 }
@@ -797,6 +664,7 @@ void iof_map_destroy(struct iof_map *map)
 	while ((node = rb_first(&map->areas)) != NULL) {
 		rb_erase(node, &map->areas);
 		list_add_tail(&to_area(node)->work, &areas);
+		cond_resched();
 	}
 	iof_areas_free(&areas);
 	iof_allowed_free(&map->allowed);

@@ -87,51 +87,59 @@ struct wish {
 	unsigned long residue;	/* iova % modulus: keeps the place in the page */
 };
 
-static bool search_window(struct iof_map *map, const struct wish *wish, unsigned long start,
-			  unsigned long last, unsigned long *iova)
+static int search_window(struct iof_map *map, const struct wish *wish, unsigned long start,
+			 unsigned long last, unsigned long *iova)
 {
 	struct iof_area *area = iof_map_first_area(map, start, ULONG_MAX);
 	unsigned long at = start;
+	int rc;
 
 	for (;;) {
 		unsigned long busy_last;
 
 		if (check_add_overflow(at, (wish->residue - at) & (wish->modulus - 1), &at) ||
 		    at > last || last - at < wish->length - 1)
-			return false;
-		while (area && area->last < at)
+			return -ENOSPC;
+		while (area && area->last < at) {
 			area = iof_map_next_area(area);
+			cond_resched();
+		}
 		if (area && area->iova <= at + wish->length - 1) {
 			busy_last = area->last;
 		} else if (!reserved_at(map, at, at + wish->length - 1, &busy_last)) {
 			*iova = at;
-			return true;
+			return 0;
 		}
 		if (busy_last == ULONG_MAX)
-			return false;
+			return -ENOSPC;
 		at = busy_last + 1;
+		rc = iof_resched();
+		if (rc)
+			return rc;
 	}
 }
 
 /* The lowest place, never in the first page of the address space nor in the last one. */
-static bool search_all(struct iof_map *map, const struct wish *wish, unsigned long *iova)
+static int search_all(struct iof_map *map, const struct wish *wish, unsigned long *iova)
 {
 	unsigned long lowest = PAGE_SIZE, highest = ULONG_MAX - PAGE_SIZE;
 	struct rb_node *node;
+	int rc = -ENOSPC;
 
 	if (wish->length >= map->hint.length && wish->modulus >= map->hint.modulus &&
 	    (wish->residue & (map->hint.modulus - 1)) == map->hint.residue)
 		lowest = max(lowest, map->hint.start);
 	if (RB_EMPTY_ROOT(&map->allowed))
 		return search_window(map, wish, lowest, highest, iova);
-	for (node = rb_first(&map->allowed); node; node = rb_next(node)) {
+	for (node = rb_first(&map->allowed); node && rc == -ENOSPC; node = rb_next(node)) {
 		struct iof_allowed *allowed = to_allowed(node);
 
-		if (search_window(map, wish, max(lowest, allowed->start),
-				  min(highest, allowed->last), iova))
-			return true;
+		rc = search_window(map, wish, max(lowest, allowed->start),
+				   min(highest, allowed->last), iova);
+		if (rc == -ENOSPC)
+			rc = iof_resched() ?: -ENOSPC;
 	}
-	return false;
+	return rc;
 }
 
 int iof_map_find_automatic(struct iof_map *map, unsigned long uptr, unsigned long length,
@@ -139,6 +147,7 @@ int iof_map_find_automatic(struct iof_map *map, unsigned long uptr, unsigned lon
 {
 	unsigned long align;
 	struct wish wish;
+	int rc;
 
 	if (length >= ULONG_MAX / 2)
 		return -EOVERFLOW;
@@ -150,8 +159,9 @@ int iof_map_find_automatic(struct iof_map *map, unsigned long uptr, unsigned lon
 	wish.length = length;
 	wish.modulus = max(align, PAGE_SIZE);
 	wish.residue = uptr & (wish.modulus - 1);
-	if (!search_all(map, &wish, iova))
-		return -ENOSPC;
+	rc = search_all(map, &wish, iova);
+	if (rc)
+		return rc;
 	map->hint.start = *iova + length;
 	map->hint.length = length;
 	map->hint.modulus = wish.modulus;
@@ -197,12 +207,15 @@ int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root)
 {
 	struct rb_node *node;
 	unsigned long reach;
-	int rc = 0;
+	int rc;
 
-	down_write(&map->iova_rwsem);
+	rc = down_write_killable(&map->iova_rwsem);
+	if (rc)
+		return rc;
 	for (node = rb_first(root); node && !rc; node = rb_next(node)) {
 		struct iof_allowed *allowed = to_allowed(node);
 
+		rc = iof_resched();
 		if (reserved_at(map, allowed->start, allowed->last, &reach))
 			rc = -EADDRINUSE;
 	}
@@ -225,6 +238,7 @@ unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *range
 	for (node = rb_first(&map->reserved); node; node = rb_next(node)) {
 		struct iof_reserved *res = to_reserved(node);
 
+		cond_resched();
 		if (res->start > free_from) {
 			if (count < room)
 				ranges[count] = (struct iommu_iova_range){

@@ -64,12 +64,7 @@ int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd)
 /* Drivers here take snooping as it comes: no HWPT enforces it, but where there is none all do. */
 static int enforces_coherency(struct iof_ioas *ioas)
 {
-	bool none;
-
-	mutex_lock(&ioas->hwpts_lock);
-	none = !ioas->nr_hwpts;
-	mutex_unlock(&ioas->hwpts_lock);
-	return none;
+	return !atomic_long_read(&ioas->nr_hwpts);
 }
 
 static int check_extension(struct iof_ctx *ctx, unsigned long extension)

@@ -155,6 +155,9 @@ static int mock_set_dirty_tracking(struct iof_domain *domain, bool on)
 	if (on) {
 		xa_for_each(&md->entries, index, entry) {
 			mock_set_dirty(md, index, entry, false);
+			/* What was dirty counts only if tracking was on before. */
+			if (!md->tracking && fatal_signal_pending(current))
+				return -EINTR;
 			cond_resched();
 		}
 	}
@@ -301,6 +304,8 @@ static int mock_invalidate(struct iof_domain *domain, const struct iof_user_arra
 		if (rc)
 			return rc;
 		*done = i + 1;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;

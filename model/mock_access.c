@@ -186,6 +186,8 @@ static int compare_pages(struct page **pages, unsigned long nr, unsigned long up
 		put_page(page);
 		if (page != pages[i])
 			return -EBADE;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;

@@ -25,8 +25,10 @@ static void stdev_detach(struct iof_mock_device *mock)
 	void *domain;
 
 	/* A detach erases the entry it is at; the walk goes on behind it. */
-	xa_for_each_start(&mock->attached, pasid, domain, 1)
+	xa_for_each_start(&mock->attached, pasid, domain, 1) {
 		iof_device_detach(mock->idev, pasid);
+		cond_resched();
+	}
 	iof_device_detach(mock->idev, IOF_NO_PASID);
 }
 
@@ -244,6 +246,8 @@ static int check_map(struct iof_domain *domain, unsigned long iova, unsigned lon
 		iova += part;
 		uptr += part;
 		len -= part;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;
@@ -288,6 +292,8 @@ static int op_check_refs(struct iof_ucmd *ucmd)
 		    (u32)page_count(page) / GUP_PIN_COUNTING_BIAS != cmd->check_refs.refs)
 			rc = -EIO;
 		put_page(page);
+		if (fatal_signal_pending(current))
+			rc = -EINTR;
 		cond_resched();
 	}
 	return rc;

@@ -14,6 +14,7 @@ enum iof_fail_kind {
 	IOF_FAIL_ALLOC,		/* kmalloc family, caches, pages, xarray entries, descriptors */
 	IOF_FAIL_COPY,		/* user copies: copy_*_user, get_user, put_user, iterators */
 	IOF_FAIL_PIN,		/* pin_user_pages*() and get_user_pages*(): nothing is pinned */
+	IOF_FAIL_KILL,		/* fatal_signal_pending(), *_killable(): the thread was killed */
 	IOF_FAIL_KINDS,
 };
 

@@ -257,6 +257,11 @@ bool iof_shim_fail_slow(enum iof_fail_kind kind)
 	return fail;
 }
 
+bool iof_shim_killed(void)
+{
+	return iof_shim_should_fail(IOF_FAIL_KILL);
+}
+
 void iof_shim_live(struct iof_live *live)
 {
 	live->objects = __atomic_load_n(&iof_shim_alive.objects, __ATOMIC_RELAXED);

@@ -220,6 +220,7 @@ static void vfio_unbind(struct iof_vfio_device *vdev)
 	xa_for_each(&vdev->pasids, pasid, entry) {
 		iof_device_detach(vdev->idev, pasid);
 		xa_erase(&vdev->pasids, pasid);
+		cond_resched();
 	}
 	iof_device_detach(vdev->idev, IOF_NO_PASID);
 	iof_device_unbind(vdev->idev);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_sweep.c - each command of an IOAS with its n-th allocation, user copy or pin failing, until
- * none fails any more: the errno says which of them it was, nothing leaks, nothing is half done,
- * and the same command works afterwards.
+ * ioas_sweep.c - each command of an IOAS with its n-th allocation, user copy or pin failing, and
+ * killed at the n-th look, until none fails any more: the errno says which of them it was, nothing
+ * leaks, nothing is half done, and the same command works afterwards.
  */
 #include "env.h"
 
@@ -100,7 +100,8 @@ static void sweep(struct fixture *f, const struct command *command, enum iof_fai
 		int rc;
 
 		iof_shim_live(&before);
-		iof_fail_nth_thread(kind, n, false);
+		/* Who is killed stays so. */
+		iof_fail_nth_thread(kind, n, kind == IOF_FAIL_KILL);
 		rc = command->run(f);
 		fired = iof_fail_fired(kind);
 		iof_fail_nth_thread(kind, 0, false);
@@ -124,6 +125,26 @@ static void sweep_all(struct fixture *f, const struct command *command)
 	sweep(f, command, IOF_FAIL_ALLOC, ENOMEM);
 	sweep(f, command, IOF_FAIL_COPY, EFAULT);
 	sweep(f, command, IOF_FAIL_PIN, EFAULT);
+	sweep(f, command, IOF_FAIL_KILL, EINTR);
+}
+
+/* How often the command looks whether it was killed. */
+static unsigned long looks(struct fixture *f, const struct command *command)
+{
+	unsigned long n;
+
+	for (n = 1;; n++) {
+		bool fired;
+		int rc;
+
+		iof_fail_nth_thread(IOF_FAIL_KILL, n, true);
+		rc = command->run(f);
+		fired = iof_fail_fired(IOF_FAIL_KILL);
+		iof_fail_nth_thread(IOF_FAIL_KILL, 0, false);
+		command->undo(f, rc >= 0);
+		if (!fired)
+			return n - 1;
+	}
 }
 
 static void undo_nothing(struct fixture *f, bool done)
@@ -304,6 +325,26 @@ static void unmap_command(void **state)
 	assert_int_equal(iof_fail_fired(IOF_FAIL_ALLOC), 0);
 	iof_fail_nth_thread(IOF_FAIL_ALLOC, 0, false);
 	assert_int_equal(shown(f, IOVA), 0);
+	/* Killed before anything went: all of it stays. */
+	assert_ok(env_map(f->env->fd, (u32)f->ioas, f->buf, 4 * PAGE_SIZE, IOVA));
+	assert_ok(env_map(f->env->fd, (u32)f->ioas, f->buf + 4 * PAGE_SIZE, 4 * PAGE_SIZE,
+			  IOVA + 4 * PAGE_SIZE));
+	for (n = 1;; n++) {
+		int rc;
+
+		iof_fail_nth_thread(IOF_FAIL_KILL, n, true);
+		rc = unmap(f, f->ioas, IOVA, LEN);
+		fired = iof_fail_fired(IOF_FAIL_KILL);
+		iof_fail_nth_thread(IOF_FAIL_KILL, 0, false);
+		if (rc != -EINTR)
+			break;
+		assert_int_equal(pins(f), LEN / PAGE_SIZE);
+		assert_int_equal(shown(f, IOVA), f->buf);
+		assert_int_equal(shown(f, IOVA + 4 * PAGE_SIZE), f->buf + 4 * PAGE_SIZE);
+	}
+	/* Two locks, two areas. */
+	assert_true(n > 4);
+	undo_map(f, false);
 	for (n = 1; n < 10; n++) {
 		int rc;
 
@@ -385,6 +426,24 @@ static void ranges(void **state)
 	sweep_all(f, &(struct command){ run_ranges, undo_nothing, false });
 }
 
+/* A list of areas as long as the user likes is not walked without a look. */
+static void each_area_is_a_look(void **state)
+{
+	const struct command copying = { run_copy, undo_map, true };
+	struct fixture *f = *state;
+	unsigned long few;
+
+	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf, LEN, 2 * IOVA));
+	few = looks(f, &copying);
+	assert_ok(unmap(f, f->other, 2 * IOVA, LEN));
+	for (u64 i = 0; i < LEN; i += PAGE_SIZE)
+		assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + i, PAGE_SIZE,
+				  2 * IOVA + i));
+	/* In the source, at the place, in the tree, in the domain. */
+	assert_true(looks(f, &copying) >= few + 4 * (LEN / PAGE_SIZE - 1));
+	assert_ok(unmap(f, f->other, 2 * IOVA, LEN));
+}
+
 static int run_option(struct fixture *f)
 {
 	struct iommu_option cmd = {
@@ -395,9 +454,34 @@ static int run_option(struct fixture *f)
 	return env_ioctl(f->env->fd, IOMMU_OPTION, &cmd);
 }
 
+/* With it mappings may have any alignment, without it they are pages. */
+static void undo_option(struct fixture *f, bool done)
+{
+	struct iommu_option cmd = {
+		.size = sizeof(cmd), .option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET, .object_id = (u32)f->other, .val64 = 1,
+	};
+	int rc = env_map(f->env->fd, (u32)f->other, f->buf, 16, 3 * IOVA);
+
+	assert_int_equal(rc, done ? -EINVAL : 0);
+	if (!rc)
+		assert_ok(unmap(f, f->other, 3 * IOVA, 16));
+	assert_ok(env_ioctl(f->env->fd, IOMMU_OPTION, &cmd));
+}
+
 static void option(void **state)
 {
-	sweep_all(*state, &(struct command){ run_option, undo_nothing, false });
+	struct fixture *f = *state;
+	u64 i;
+
+	sweep_all(f, &(struct command){ run_option, undo_nothing, false });
+	undo_option(f, true);
+	for (i = 0; i < 4; i++)
+		assert_ok(env_map(f->env->fd, (u32)f->other, f->buf, PAGE_SIZE,
+				  2 * IOVA + i * PAGE_SIZE));
+	sweep(f, &(struct command){ run_option, undo_option, false }, IOF_FAIL_KILL, EINTR);
+	assert_true(looks(f, &(struct command){ run_option, undo_option, false }) >= 4);
+	assert_ok(unmap(f, f->other, 2 * IOVA, 4 * PAGE_SIZE));
 }
 
 /* An HWPT on an IOAS that is full already. */
@@ -434,6 +518,7 @@ int main(void)
 		SWEEP("sweep IOAS_MAP_FILE with an HWPT", map_file),
 		SWEEP("sweep VFIO's type-1 commands", vfio_type1),
 		SWEEP("sweep IOAS_COPY with an HWPT", copy),
+		SWEEP("each area is a look at whether the caller was killed", each_area_is_a_look),
 		SWEEP("sweep IOAS_UNMAP: never allocates", unmap_command),
 		SWEEP("sweep IOAS_ALLOW_IOVAS", allow_list),
 		SWEEP("sweep IOAS_IOVA_RANGES", ranges),

@@ -83,6 +83,9 @@ static inline struct task_struct *iof_shim_current(void)
 	return __builtin_expect(task != NULL, 1) ? task : iof_shim_task_attach();
 }
 
+/* Whether a test says that the current thread was killed (shim/fault.h). */
+bool iof_shim_killed(void);
+
 /* Complains when the caller must not sleep: a spinlock is held, or it is inside an RCU reader. */
 #if IOF_SHIM_CHECKS
 void iof_shim_might_sleep(const char *file, int line, const char *func);

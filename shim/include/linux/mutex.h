@@ -51,7 +51,14 @@ static inline bool mutex_is_locked(struct mutex *m)
 	} while (0)
 /* Signals do not interrupt them here; callers must still look at the result. */
 #define mutex_lock_interruptible(m) ({ mutex_lock(m); 0; })
-#define mutex_lock_killable(m) ({ mutex_lock(m); 0; })
+/* As down_write_killable(). */
+#define mutex_lock_killable(m) \
+	({ \
+		int iof_killed = iof_shim_killed() ? -EINTR : 0; \
+		if (!iof_killed) \
+			mutex_lock(m); \
+		iof_killed; \
+	})
 #define mutex_trylock(m) iof_shim_mutex_trylock(m)
 #define mutex_unlock(m) iof_shim_mutex_unlock(m)
 

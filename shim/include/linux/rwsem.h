@@ -150,10 +150,25 @@ static inline bool rwsem_is_locked(struct rw_semaphore *sem)
 		might_sleep(); \
 		iof_shim_down_write(sem, subclass); \
 	} while (0)
-/* Signals do not interrupt them here; callers must still look at the result. */
-#define down_read_killable(sem) ({ down_read(sem); 0; })
+/*
+ * A signal does not end the wait here. One that was killed before, as tests say it, does not get
+ * the lock even if it is free.
+ */
+#define down_read_killable(sem) \
+	({ \
+		int iof_killed = iof_shim_killed() ? -EINTR : 0; \
+		if (!iof_killed) \
+			down_read(sem); \
+		iof_killed; \
+	})
 #define down_read_interruptible(sem) ({ down_read(sem); 0; })
-#define down_write_killable(sem) ({ down_write(sem); 0; })
+#define down_write_killable(sem) \
+	({ \
+		int iof_killed = iof_shim_killed() ? -EINTR : 0; \
+		if (!iof_killed) \
+			down_write(sem); \
+		iof_killed; \
+	})
 
 IOF_SHIM_DEFINE_GUARD(rwsem_read, struct rw_semaphore *, up_read)
 IOF_SHIM_DEFINE_GUARD(rwsem_write, struct rw_semaphore *, up_write)

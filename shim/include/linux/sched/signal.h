@@ -19,7 +19,7 @@ static inline int signal_pending(struct task_struct *task)
 static inline int fatal_signal_pending(struct task_struct *task)
 {
 	(void)task;
-	return 0;
+	return iof_shim_killed();
 }
 
 #endif

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * iova_remove.c - mappings go: unmap and cut, and asking accesses for the pages that they hold.
+ *
+ * The mirror image of making one (iova_map.c): areas are marked busy under iova_rwsem, taken out of
+ * every domain with domains_rwsem held for reading, synced, unpinned, and only then erased. Up to
+ * the marking a killed caller is let go, and nothing has happened; what is marked goes to the end,
+ * since putting it back could fail.
+ *
+ * An area with pins of accesses is marked leaving, which keeps new pins away, and its accesses are
+ * asked to let go without any lock of the map.
+ */
+#include "iof_private.h"
+
+/* How often an unmap asks for pages that an access has pinned, before it gives up. */
+#define ASK_TIMES	100
+
+/* ---- unmap ---- */
+
+/* A removal of [start, last] in progress. */
+struct iof_removal {
+	unsigned long start, last;
+	bool may_be_empty;
+	unsigned long bytes;		/* what went */
+	struct list_head list;		/* what is about to go, by struct iof_area.work */
+	/* -EAGAIN: accesses hold pages there */
+	unsigned long kept, kept_last;
+};
+
+/* It can end without a trace as long as nothing of it went. */
+static bool is_killed(const struct iof_removal *r)
+{
+	return iof_resched() && !r->bytes;
+}
+
+/*
+ * Marks the areas within [start, last] busy and puts them on the list, up to one that cannot go.
+ * -EAGAIN: that one is kept by accesses only. It takes no more pins, and neither do those after it
+ * that could go otherwise. They lie in kept to kept_last: accesses are asked for all of them at
+ * once.
+ */
+static int claim_areas(struct iof_map *map, struct iof_removal *r)
+{
+	struct iof_area *area = iof_map_first_area(map, r->start, r->last);
+	bool found = false;
+
+	lockdep_assert_held(&map->iova_rwsem);
+	if (!area)
+		return r->may_be_empty || r->bytes ? 0 : -ENOENT;
+	for (; area && area->iova <= r->last; area = iof_map_next_area(area)) {
+		if (area->busy)
+			return found ? -EAGAIN : -EBUSY;
+		if (area->iova < r->start || area->last > r->last)
+			return found ? -EAGAIN : -ENOENT;
+		if (is_killed(r)) {
+			iof_areas_set_idle(&r->list);
+			return -EINTR;
+		}
+		if (atomic_read(&area->accesses)) {
+			area->leaving = true;
+			if (!found)
+				r->kept = area->iova;
+			r->kept_last = area->last;
+			found = true;
+		} else if (!found) {
+			area->busy = true;
+			list_add_tail(&area->work, &r->list);
+		}
+	}
+	return found ? -EAGAIN : 0;
+}
+
+static int claim(struct iof_map *map, struct iof_removal *r)
+{
+	int rc = 0;
+
+	/* What began to go goes to the end. */
+	if (r->bytes)
+		down_write(&map->iova_rwsem);
+	else
+		rc = down_write_killable(&map->iova_rwsem);
+	if (rc)
+		return rc;
+	rc = claim_areas(map, r);
+	up_write(&map->iova_rwsem);
+	return rc;
+}
+
+/* Removes what can go. */
+static int remove_some(struct iof_map *map, struct iof_removal *r)
+{
+	struct iof_domain *domain;
+	struct iof_area *area;
+	int rc = 0;
+
+	INIT_LIST_HEAD(&r->list);
+	if (r->bytes)
+		down_read(&map->domains_rwsem);
+	else
+		rc = down_read_killable(&map->domains_rwsem);
+	if (rc)
+		return rc;
+	rc = claim(map, r);
+	if (list_empty(&r->list))
+		goto out;
+	list_for_each_entry(domain, &map->domains, map_node)
+		iof_areas_leave(domain, &r->list, NULL);
+	list_for_each_entry(area, &r->list, work) {
+		r->bytes += area->last - area->iova + 1;
+		cond_resched();
+	}
+	down_write(&map->iova_rwsem);
+	iof_map_erase_areas(map, &r->list, NULL);
+	up_write(&map->iova_rwsem);
+out:
+	up_read(&map->domains_rwsem);
+	iof_areas_free(&r->list);
+	return rc;
+}
+
+/* Asks whoever has access to let [iova, last] go. */
+static void notify_accesses(struct iof_map *map, unsigned long iova, unsigned long last)
+{
+	struct iof_map_access *ma;
+
+	mutex_lock(&map->access_lock);
+	list_for_each_entry(ma, &map->accesses, node) {
+		if (ma->access->ops->unmap)
+			ma->access->ops->unmap(ma->access->priv, iova, last);
+		cond_resched();
+	}
+	mutex_unlock(&map->access_lock);
+}
+
+/* An unmap of [start, last] has given up, a cut has ended: accesses may pin there again. */
+static void stay(struct iof_map *map, unsigned long start, unsigned long last)
+{
+	struct iof_area *area;
+
+	down_write(&map->iova_rwsem);
+	for (area = iof_map_first_area(map, start, last); area && area->iova <= last;
+	     area = iof_map_next_area(area)) {
+		area->leaving = false;
+		cond_resched();
+	}
+	up_write(&map->iova_rwsem);
+}
+
+int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last, bool may_be_empty,
+		   unsigned long *bytes)
+{
+	struct iof_removal r = { .start = start, .last = last, .may_be_empty = may_be_empty };
+	bool any_asked = false;
+	unsigned int asked = 0;
+	unsigned long before;
+	int rc;
+
+	for (;;) {
+		before = r.bytes;
+		rc = remove_some(map, &r);
+		if (rc != -EAGAIN)
+			break;
+		asked = r.bytes == before ? asked + 1 : 0;
+		/* All below has gone: what is mapped there since then is none of this call's. */
+		r.start = r.kept;
+		any_asked = true;
+		if (asked > ASK_TIMES) {
+			rc = -EDEADLK;
+			break;
+		}
+		notify_accesses(map, r.kept, r.kept_last);
+	}
+	if (rc && any_asked)
+		stay(map, r.start, r.last);
+	*bytes = r.bytes;
+	return rc;
+}
+
+/* ---- cut ---- */
+
+/* Makes the area on @fresh the part of @area from @iova on. */
+static void cut_area(struct iof_map *map, struct iof_area *area, unsigned long iova,
+		     struct list_head *fresh)
+{
+	struct iof_area *upper = list_first_entry(fresh, struct iof_area, work);
+
+	lockdep_assert_held(&map->iova_rwsem);
+	iof_pages_get(area->pages);
+	upper->pages = area->pages;
+	upper->iova = iova;
+	upper->last = area->last;
+	upper->offset = area->offset + (iova - area->iova);
+	upper->prot = area->prot;
+	area->last = iova - 1;
+	list_del(&upper->work);
+	iof_map_link_area(map, upper);
+}
+
+/*
+ * With large pages off each domain has each page of an area by itself, so that nothing but the area
+ * need be cut. -EAGAIN: an access holds pages of *first to *last, and gets no more there.
+ */
+static int try_cut(struct iof_map *map, unsigned long iova, struct list_head *fresh,
+		   unsigned long *first, unsigned long *last)
+{
+	struct iof_area *area;
+	int rc;
+
+	rc = down_read_killable(&map->domains_rwsem);
+	if (rc)
+		return rc;
+	rc = down_write_killable(&map->iova_rwsem);
+	if (rc)
+		goto out_domains;
+	area = iof_map_first_area(map, iova, iova);
+	if (!area || area->iova == iova)
+		goto out;
+	if (map->huge_pages || iova & (map->alignment - 1)) {
+		rc = -EINVAL;
+	} else if (area->busy) {
+		rc = -EBUSY;
+	} else if (atomic_read(&area->accesses)) {
+		area->leaving = true;
+		*first = area->iova;
+		*last = area->last;
+		rc = -EAGAIN;
+	} else {
+		cut_area(map, area, iova, fresh);
+	}
+out:
+	up_write(&map->iova_rwsem);
+out_domains:
+	up_read(&map->domains_rwsem);
+	return rc;
+}
+
+int iof_map_cut(struct iof_map *map, unsigned long iova)
+{
+	struct iof_area *upper = kmem_cache_zalloc(iof_area_cache, GFP_KERNEL);
+	unsigned long first = 0, last = 0;
+	unsigned int asked = 0;
+	LIST_HEAD(fresh);
+	int rc;
+
+	if (!upper)
+		return -ENOMEM;
+	atomic_set(&upper->accesses, 0);
+	list_add(&upper->work, &fresh);
+	while ((rc = try_cut(map, iova, &fresh, &first, &last)) == -EAGAIN) {
+		if (asked++ == ASK_TIMES) {
+			rc = -EDEADLK;
+			break;
+		}
+		notify_accesses(map, first, last);
+	}
+	if (asked)
+		stay(map, first, last);
+	if (!list_empty(&fresh))
+		kmem_cache_free(iof_area_cache, upper);
+	return rc;
+}
