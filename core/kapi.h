@@ -127,7 +127,9 @@ struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, boo
 void iof_plat_memfile_put(struct iof_plat_memfile *file);
 /*
  * Pins up to @n pages from @pos on, as pin_user_pages() does; they are unpinned like its pages. How
- * many, or -EFAULT, -EINVAL the file has become shorter, -ENOMEM.
+ * many, or -EFAULT, -EINVAL the file has become shorter, -ENOMEM; a signal: -EINTR, or what begins
+ * the system call anew. Huge pages of a file that are not there yet are allocated as fallocate()
+ * does, so never those that others have reserved; -ENOMEM if the descriptor was not for writing.
  */
 long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long n, bool write,
 			  struct page **pages);

@@ -6,7 +6,14 @@
  * when they are mapped, not when they are pinned, so that nothing is held that cannot be used; with
  * that no file of ours can hold itself. Who relies on a seal against writing can: what is mapped
  * for writing keeps the seal away, pinned or not.
+ *
+ * Holes of hugetlbfs files: memfd_pin_folios() fills them without a reservation (before 6.16), and
+ * so takes huge pages that are reserved for others. They are filled here first, as the program
+ * itself could have filled them: with vfs_fallocate(), which needs a descriptor open for writing.
+ * The inode's lock keeps holes from being punched from the look until the pages are pinned.
  */
+#include <linux/fs.h>
+#include <linux/falloc.h>
 #include <linux/fcntl.h>
 #include <linux/hugetlb.h>
 #include <linux/magic.h>
@@ -107,12 +114,14 @@ void iof_plat_memfile_put(struct iof_plat_memfile *memfile)
 	kfree(memfile);
 }
 
+/* How often holes are filled that another thread punches at the same time. */
+#define FILL_TRIES	8
+
 /*
  * Page by page: a folio that is pinned for several of its pages at once has one pin only, and would
  * have to be unpinned likewise.
  */
-long iof_plat_memfile_pin(struct iof_plat_memfile *memfile, u64 pos, unsigned long n, bool write,
-			  struct page **pages)
+static long pin_pages(struct file *file, u64 pos, unsigned long n, struct page **pages)
 {
 	unsigned long done;
 
@@ -121,8 +130,8 @@ long iof_plat_memfile_pin(struct iof_plat_memfile *memfile, u64 pos, unsigned lo
 		pgoff_t offset;
 		long got;
 
-		got = memfd_pin_folios(memfile->file, (loff_t)pos, (loff_t)(pos + PAGE_SIZE - 1),
-				       &folio, 1, &offset);
+		got = memfd_pin_folios(file, (loff_t)pos, (loff_t)(pos + PAGE_SIZE - 1), &folio, 1,
+				       &offset);
 		if (got != 1) {
 			if (done)
 				break;
@@ -132,4 +141,73 @@ long iof_plat_memfile_pin(struct iof_plat_memfile *memfile, u64 pos, unsigned lo
 		cond_resched();
 	}
 	return (long)done;
+}
+
+/* Whether a huge page of [start, end) is not there. Under the inode's lock. */
+static bool has_holes(struct file *file, u64 start, u64 end)
+{
+	u64 step = i_blocksize(file_inode(file));
+	u64 pos;
+
+	for (pos = round_down(start, step); pos < end; pos += step) {
+		struct folio *folio = filemap_get_folio(file->f_mapping, pos >> PAGE_SHIFT);
+
+		if (IS_ERR(folio))
+			return true;
+		folio_put(folio);
+	}
+	return false;
+}
+
+/*
+ * Fills the holes of [start, end). What another thread cuts off the file meanwhile stays cut off.
+ * -ENOMEM whatever the reason, but for a signal: then the call that pins is to begin anew.
+ */
+static int fill_holes(struct file *file, u64 start, u64 end)
+{
+	u64 step = i_blocksize(file_inode(file));
+	int rc;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return -ENOMEM;
+	start = round_down(start, step);
+	rc = vfs_fallocate(file, FALLOC_FL_KEEP_SIZE, (loff_t)start,
+			   (loff_t)(round_up(end, step) - start));
+	if (rc == -EINTR && signal_pending(current))
+		return fatal_signal_pending(current) ? -EINTR : -ERESTARTNOINTR;
+	return rc ? -ENOMEM : 0;
+}
+
+static long pin_huge(struct file *file, u64 pos, unsigned long n, struct page **pages)
+{
+	struct inode *inode = file_inode(file);
+	u64 end = pos + ((u64)n << PAGE_SHIFT);
+	unsigned int tries;
+	long rc;
+
+	for (tries = 0; tries < FILL_TRIES; tries++) {
+		inode_lock(inode);
+		if (end > (u64)i_size_read(inode)) {
+			inode_unlock(inode);
+			return -EINVAL;
+		}
+		if (!has_holes(file, pos, end)) {
+			rc = pin_pages(file, pos, n, pages);
+			inode_unlock(inode);
+			return rc < 0 ? -ENOMEM : rc;
+		}
+		inode_unlock(inode);
+		rc = fill_holes(file, pos, end);
+		if (rc)
+			return rc;
+	}
+	return -ENOMEM;
+}
+
+long iof_plat_memfile_pin(struct iof_plat_memfile *memfile, u64 pos, unsigned long n, bool write,
+			  struct page **pages)
+{
+	if (is_hugetlb(memfile->file))
+		return pin_huge(memfile->file, pos, n, pages);
+	return pin_pages(memfile->file, pos, n, pages);
 }

@@ -180,6 +180,8 @@ struct iommu_ioas_map {
  *	EINVAL		also: the range leaves the file, or the file is of no usable kind
  *	ENODEV		a DMA-BUF that has been revoked
  *	EPERM		iofault: writeable, and fd is not open for writing, or sealed against it
+ *	ENOMEM		also: huge pages of the file that are not there yet, and too few are free
+ *			that nobody has reserved; module: or fd is not open for writing
  */
 struct iommu_ioas_map_file {
 	__u32 size;		/* in */

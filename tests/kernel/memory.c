@@ -6,6 +6,8 @@
  */
 #include "dma.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -386,6 +388,169 @@ static void huge_pages_are_pinned_and_come_back(void **state)
 	assert_ok(dma_map(d, (void *)d->record, PAGE, DMA_RECORD));
 }
 
+/* ---- huge pages of files ---- */
+
+#define HUGE	(2ul << 20)
+
+static long huge_free(void)
+{
+	return number_in("/proc/meminfo", "HugePages_Free:");
+}
+
+static long huge_reserved(void)
+{
+	return number_in("/proc/meminfo", "HugePages_Rsvd:");
+}
+
+/* A file of @pages huge pages, none of which is there. */
+static int huge_file(unsigned long pages)
+{
+	int file = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+
+	assert_true(file >= 0);
+	assert_ok(ftruncate(file, (off_t)(pages * HUGE)));
+	return file;
+}
+
+static int map_huge(const struct dma *d, int file, uint64_t start, uint64_t length, uint32_t flags)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = flags | IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = (uint32_t)d->ioas,
+		.fd = file,
+		.start = start,
+		.length = length,
+		.iova = FROM,
+	};
+
+	return ioctl(d->fd, IOMMU_IOAS_MAP_FILE, &cmd) ? -errno : 0;
+}
+
+static void holes_of_huge_files_are_filled(void **state)
+{
+	struct dma *d = *state;
+	long available = huge_free(), reserved = huge_reserved();
+	char *to = dma_memory(PAGE, MAP_PRIVATE), word[8] = "";
+	int file, reader;
+	char path[48];
+
+	if (available - reserved < 2)
+		skip_because("no two free huge pages of 2 MiB");
+	file = huge_file(2);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(reader >= 0);
+	/* By a descriptor that could not have filled them, they are not. */
+	assert_err(map_huge(d, reader, 0, 2 * HUGE, 0), ENOMEM);
+	assert_int_equal(huge_free(), available);
+	assert_ok(map_huge(d, file, HUGE + PAGE, HUGE - PAGE, IOMMU_IOAS_MAP_WRITEABLE));
+	assert_int_equal(huge_free(), available - 1);
+	assert_int_equal(huge_reserved(), reserved);
+	memcpy(to, "written", 8);
+	assert_ok(dma_map(d, to, PAGE, TO));
+	assert_int_equal(dma_copy(d, FROM + PAGE, TO, PAGE), DSA_COMP_SUCCESS);
+	assert_int_equal(pread(file, word, 8, (off_t)(HUGE + 2 * PAGE)), 8);
+	assert_string_equal(word, "written");
+	assert_ok(abi_unmap(d->fd, d->ioas, FROM, HUGE - PAGE));
+	/* What is there can be mapped by it. */
+	assert_ok(map_huge(d, reader, HUGE, HUGE, 0));
+	assert_ok(abi_unmap(d->fd, d->ioas, FROM, HUGE));
+	assert_ok(abi_unmap(d->fd, d->ioas, TO, PAGE));
+	close(reader);
+	close(file);
+	munmap(to, PAGE);
+	assert_int_equal(huge_free(), available);
+	assert_int_equal(huge_reserved(), reserved);
+}
+
+/* Huge pages that somebody has mapped but not touched are his: he would die of their lack. */
+static void huge_pages_reserved_for_others_stay_theirs(void **state)
+{
+	struct dma *d = *state;
+	long available = huge_free(), reserved = huge_reserved(), i;
+	size_t bytes;
+	char *theirs;
+	int file;
+
+	if (available - reserved < 1)
+		skip_because("no free huge page of 2 MiB");
+	bytes = (size_t)(available - reserved) * HUGE;
+	theirs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	assert_true(theirs != MAP_FAILED);
+	assert_int_equal(huge_reserved(), available);
+	file = huge_file(1);
+	assert_err(map_huge(d, file, 0, HUGE, IOMMU_IOAS_MAP_WRITEABLE), ENOMEM);
+	assert_err(map_huge(d, file, HUGE / 2, PAGE, 0), ENOMEM);
+	assert_int_equal(huge_reserved(), available);
+	assert_int_equal(huge_free(), available);
+	for (i = 0; i < available - reserved; i++)
+		((volatile char *)theirs)[(size_t)i * HUGE] = 1;
+	assert_int_equal(huge_free(), reserved);
+	munmap(theirs, bytes);
+	close(file);
+	assert_int_equal(huge_free(), available);
+	assert_int_equal(huge_reserved(), reserved);
+}
+
+struct puncher {
+	pthread_t thread;
+	int file;
+	atomic_int stop;
+	unsigned long punched;
+};
+
+static void *punch_holes(void *arg)
+{
+	struct puncher *p = arg;
+
+	while (!atomic_load(&p->stop)) {
+		if (!fallocate(p->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 2 * HUGE))
+			p->punched++;
+	}
+	return NULL;
+}
+
+static void holes_may_be_punched_meanwhile(void **state)
+{
+	struct dma *d = *state;
+	long available = huge_free(), reserved = huge_reserved();
+	unsigned int mapped = 0, refused = 0;
+	struct puncher p = { 0 };
+	size_t bytes;
+	char *theirs;
+	int rc;
+
+	if (available - reserved < 3)
+		skip_because("no three free huge pages of 2 MiB");
+	/* All but two are reserved, so that none too many can be taken unseen. */
+	bytes = (size_t)(available - reserved - 2) * HUGE;
+	theirs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	assert_true(theirs != MAP_FAILED);
+	p.file = huge_file(2);
+	assert_int_equal(pthread_create(&p.thread, NULL, punch_holes, &p), 0);
+	while (mapped + refused < 100) {
+		rc = map_huge(d, p.file, 0, 2 * HUGE, 0);
+		if (rc) {
+			assert_int_equal(rc, -ENOMEM);
+			refused++;
+			continue;
+		}
+		mapped++;
+		assert_ok(abi_unmap(d->fd, d->ioas, FROM, 2 * HUGE));
+	}
+	atomic_store(&p.stop, 1);
+	pthread_join(p.thread, NULL);
+	print_message("# %u mapped, %u refused, %lu times punched\n", mapped, refused, p.punched);
+	close(p.file);
+	assert_int_equal(huge_reserved(), available - 2);
+	assert_int_equal(huge_free(), available);
+	munmap(theirs, bytes);
+	assert_int_equal(huge_reserved(), reserved);
+}
+
 static void what_cannot_be_pinned_is_refused(void **state)
 {
 	struct dma *d = *state;
@@ -425,6 +590,9 @@ int main(void)
 		T(an_unmapped_page_stays_with_the_device),
 		T(files_in_memory_are_written_through),
 		T(huge_pages_are_pinned_and_come_back),
+		T(holes_of_huge_files_are_filled),
+		T(huge_pages_reserved_for_others_stay_theirs),
+		T(holes_may_be_punched_meanwhile),
 		T(what_cannot_be_pinned_is_refused),
 	};
 
