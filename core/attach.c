@@ -416,13 +416,15 @@ static int try_automatic(struct iof_change *c, struct iof_attach *attach, struct
 static int make_automatic(struct iof_change *c, struct iof_attach *attach, struct iof_ioas *ioas)
 {
 	struct iof_ctx *ctx = c->idev->ctx;
-	struct iof_hwpt *hwpt = iof_hwpt_alloc_paging(ctx, ioas, c->idev, 0, NULL);
+	struct iof_hwpt *hwpt = iof_hwpt_alloc_paging(ctx, c->idev, 0, NULL);
 	int rc;
 
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 	hwpt->automatic = true;
-	rc = try_automatic(c, attach, hwpt);
+	rc = iof_hwpt_fill(hwpt, ioas);
+	if (!rc)
+		rc = try_automatic(c, attach, hwpt);
 	if (rc) {
 		iof_hwpt_abort(ctx, hwpt);
 		return rc;

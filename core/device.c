@@ -221,40 +221,46 @@ static u64 capabilities(struct iof_hwdev *dev)
 	return caps;
 }
 
-/* Copies what the driver tells into a buffer of @room bytes and clears the rest of that. */
-static int copy_hw_info(void __user *to, u32 room, const void *data, u32 len)
-{
-	u32 n = min(room, len);
+/* What a driver tells of its device. */
+struct hw_info {
+	u8 data[IOF_USER_DATA_MAX];
+	u32 len;
+};
 
-	if (n && copy_to_user(to, data, n))
+/* Copies it into a buffer of @room bytes and clears the rest of that. */
+static int copy_hw_info(void __user *to, u32 room, const struct hw_info *info)
+{
+	u32 n = min(room, info->len);
+
+	if (n && copy_to_user(to, info->data, n))
 		return -EFAULT;
 	if (room > n && clear_user(to + n, room - n))
 		return -EFAULT;
 	return 0;
 }
 
-static int fill_hw_info(struct iof_hwdev *dev, struct iommu_hw_info *cmd)
+static int ask_hw_info(struct iof_hwdev *dev, struct iommu_hw_info *cmd, struct hw_info *info)
 {
-	u32 type = IOMMU_HW_INFO_TYPE_DEFAULT, len = 0;
+	u32 type = IOMMU_HW_INFO_TYPE_DEFAULT;
 	const void *data = NULL;
-	int rc;
 
+	info->len = 0;
 	if (cmd->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE)
 		type = cmd->in_data_type;
 	if (dev->ops->hw_info)
-		data = dev->ops->hw_info(dev, &type, &len);
+		data = dev->ops->hw_info(dev, &type, &info->len);
 	else if (type != IOMMU_HW_INFO_TYPE_DEFAULT)
 		data = ERR_PTR(-EOPNOTSUPP);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
-	if (!data) {
+	if (WARN_ON(info->len > sizeof(info->data)))
+		return -EOPNOTSUPP;
+	if (data) {
+		memcpy(info->data, data, info->len);
+	} else {
 		type = IOMMU_HW_INFO_TYPE_NONE;
-		len = 0;
+		info->len = 0;
 	}
-	rc = copy_hw_info(u64_to_user_ptr(cmd->data_uptr), cmd->data_len, data, len);
-	if (rc)
-		return rc;
-	cmd->data_len = len;
 	cmd->out_data_type = type;
 	cmd->out_max_pasid_log2 = dev->max_pasids > 1 ? ilog2(dev->max_pasids) : 0;
 	cmd->out_capabilities = capabilities(dev);
@@ -264,6 +270,7 @@ static int fill_hw_info(struct iof_hwdev *dev, struct iommu_hw_info *cmd)
 int iof_hw_info_ioctl(struct iof_ucmd *ucmd)
 {
 	struct iommu_hw_info *cmd = ucmd->cmd;
+	struct hw_info info __uninitialized;
 	struct iof_device *idev;
 	int rc;
 
@@ -273,7 +280,13 @@ int iof_hw_info_ioctl(struct iof_ucmd *ucmd)
 	idev = iof_device_get_by_id(ucmd->ctx, cmd->dev_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
-	rc = fill_hw_info(idev->hwdev, cmd);
+	rc = ask_hw_info(idev->hwdev, cmd, &info);
+	/* The user's memory may let us wait: whoever unbinds the device does not. */
 	iof_device_put(idev);
-	return rc ?: iof_ucmd_respond(ucmd, sizeof(*cmd));
+	if (!rc)
+		rc = copy_hw_info(u64_to_user_ptr(cmd->data_uptr), cmd->data_len, &info);
+	if (rc)
+		return rc;
+	cmd->data_len = info.len;
+	return iof_ucmd_respond(ucmd, sizeof(*cmd));
 }

@@ -24,7 +24,15 @@ int iof_copy_user_data(void *dst, const struct iof_user_data *src, u32 type, siz
 		return -EOPNOTSUPP;
 	if (src->len < min || src->len > known)
 		return -EINVAL;
-	return copy_struct_from_user(dst, known, src->uptr, src->len);
+	if (!src->copy)
+		return copy_struct_from_user(dst, known, src->uptr, src->len);
+	if (WARN_ON(known > IOF_USER_DATA_MAX))
+		return -EINVAL;
+	if (src->copy_rc)
+		return src->copy_rc;
+	memset(dst, 0, known);
+	memcpy(dst, src->copy, src->len);
+	return 0;
 }
 
 int iof_copy_user_array_entry(void *dst, const struct iof_user_array *src, u32 type, u32 index,
@@ -149,8 +157,7 @@ void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 
 /* ---- allocation ---- */
 
-struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioas,
-				       struct iof_device *idev, u32 flags,
+struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_device *idev, u32 flags,
 				       const struct iof_user_data *data)
 {
 	struct iof_hwdev *hwdev = idev->hwdev;
@@ -169,22 +176,23 @@ struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioa
 	hwpt->domain = hwdev->ops->alloc_paging(hwdev, flags & ~IOMMU_HWPT_FAULT_ID_VALID, data);
 	if (IS_ERR(hwpt->domain)) {
 		rc = PTR_ERR(hwpt->domain);
-		goto err_free;
+		iof_object_abort(ctx, &hwpt->obj);
+		release_hwpt(hwpt);
+		return ERR_PTR(rc);
 	}
 	hwpt->domain->fault_capable = flags & IOMMU_HWPT_FAULT_ID_VALID;
-	rc = iof_map_add_domain(&ioas->map, hwpt->domain);
+	return hwpt;
+}
+
+int iof_hwpt_fill(struct iof_hwpt *hwpt, struct iof_ioas *ioas)
+{
+	int rc = iof_map_add_domain(&ioas->map, hwpt->domain);
+
 	if (rc)
-		goto err_domain;
+		return rc;
 	iof_object_hold(&ioas->obj);
 	hwpt->ioas = ioas;
-	return hwpt;
-
-err_domain:
-	hwpt->domain->ops->free(hwpt->domain);
-err_free:
-	iof_object_abort(ctx, &hwpt->obj);
-	release_hwpt(hwpt);
-	return ERR_PTR(rc);
+	return 0;
 }
 
 static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx, struct iof_hwpt *parent,
@@ -219,24 +227,46 @@ static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx, struct iof_hwpt *paren
 	return hwpt;
 }
 
-/* pt_id decides which kind of HWPT; what is nothing to build on is -EINVAL here, not -ENOENT. */
-static struct iof_hwpt *alloc_on(struct iof_ctx *ctx, u32 pt_id, struct iof_device *idev, u32 flags,
+/* @pt decides which kind of HWPT. Needs the device, touches no user memory. */
+static struct iof_hwpt *alloc_on(struct iof_ctx *ctx, struct iof_object *pt,
+				 struct iof_device *idev, u32 flags,
 				 const struct iof_user_data *data)
 {
-	struct iof_object *obj = iof_object_get(ctx, pt_id, IOF_OBJ_ANY);
-	struct iof_hwpt *hwpt;
+	if (pt->type == IOF_OBJ_IOAS)
+		return iof_hwpt_alloc_paging(ctx, idev, flags, data);
+	if (pt->type == IOF_OBJ_HWPT_PAGING)
+		return alloc_nested(ctx, container_of(pt, struct iof_hwpt, obj), idev, flags, data);
+	return ERR_PTR(-EINVAL);
+}
 
-	if (IS_ERR(obj))
+/* A complete HWPT, not yet published. */
+static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx, const struct iommu_hwpt_alloc *cmd,
+				  const struct iof_user_data *data)
+{
+	struct iof_device *idev = iof_device_get_by_id(ctx, cmd->dev_id);
+	struct iof_object *pt;
+	struct iof_hwpt *hwpt;
+	int rc;
+
+	if (IS_ERR(idev))
+		return ERR_CAST(idev);
+	/* What is nothing to build on is -EINVAL here, not -ENOENT. */
+	pt = iof_object_get(ctx, cmd->pt_id, IOF_OBJ_ANY);
+	if (IS_ERR(pt)) {
+		iof_device_put(idev);
 		return ERR_PTR(-EINVAL);
-	if (obj->type == IOF_OBJ_IOAS)
-		hwpt = iof_hwpt_alloc_paging(ctx, container_of(obj, struct iof_ioas, obj), idev,
-					     flags, data);
-	else if (obj->type == IOF_OBJ_HWPT_PAGING)
-		hwpt = alloc_nested(ctx, container_of(obj, struct iof_hwpt, obj), idev, flags,
-				    data);
-	else
-		hwpt = ERR_PTR(-EINVAL);
-	iof_object_put(obj);
+	}
+	hwpt = alloc_on(ctx, pt, idev, cmd->flags, data);
+	/* Filling may wait for user memory: whoever unbinds the device does not. */
+	iof_device_put(idev);
+	if (!IS_ERR(hwpt) && pt->type == IOF_OBJ_IOAS) {
+		rc = iof_hwpt_fill(hwpt, container_of(pt, struct iof_ioas, obj));
+		if (rc) {
+			iof_hwpt_abort(ctx, hwpt);
+			hwpt = ERR_PTR(rc);
+		}
+	}
+	iof_object_put(pt);
 	return hwpt;
 }
 
@@ -265,7 +295,7 @@ int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 		.len = cmd->data_len,
 		.uptr = u64_to_user_ptr(cmd->data_uptr),
 	};
-	struct iof_device *idev;
+	u8 copy[IOF_USER_DATA_MAX] __uninitialized;
 	struct iof_hwpt *hwpt;
 	int rc;
 
@@ -273,11 +303,11 @@ int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 		return -EOPNOTSUPP;
 	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != !cmd->data_len)
 		return -EINVAL;
-	idev = iof_device_get_by_id(ucmd->ctx, cmd->dev_id);
-	if (IS_ERR(idev))
-		return PTR_ERR(idev);
-	hwpt = alloc_on(ucmd->ctx, cmd->pt_id, idev, cmd->flags, data.len ? &data : NULL);
-	iof_device_put(idev);
+	/* Whether it can be read is told when a driver wants it: other errors come first. */
+	data.copy = copy;
+	if (data.len && data.len <= sizeof(copy) && copy_from_user(copy, data.uptr, data.len))
+		data.copy_rc = -EFAULT;
+	hwpt = make_hwpt(ucmd->ctx, cmd, data.len ? &data : NULL);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 

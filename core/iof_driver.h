@@ -80,7 +80,13 @@ struct iof_user_data {
 	u32 type;		/* IOMMU_HWPT_DATA_* */
 	u32 len;
 	void __user *uptr;
+	/* What was there already, so that no driver waits for user memory; NULL: not copied yet. */
+	const void *copy;
+	int copy_rc;		/* what the copying said */
 };
+
+/* No driver takes more, nor tells more about itself. */
+#define IOF_USER_DATA_MAX	128u
 
 struct iof_user_array {
 	u32 type;		/* IOMMU_HWPT_INVALIDATE_DATA_* */
@@ -197,8 +203,9 @@ struct iof_driver_ops {
 	bool (*capable)(struct iof_hwdev *dev, enum iof_cap cap);
 	/*
 	 * Hardware information. *type in: the IOMMU_HW_INFO_TYPE_* wanted, 0 for the default; out:
-	 * what it is. Returns memory of *len bytes that lives as long as the device, NULL with *len
-	 * 0 for "nothing to tell" (may be a NULL op), or ERR_PTR(-EOPNOTSUPP) for an unknown type.
+	 * what it is. Returns memory of *len bytes, at most IOF_USER_DATA_MAX, that lives as long
+	 * as the device, NULL with *len 0 for "nothing to tell" (may be a NULL op), or
+	 * ERR_PTR(-EOPNOTSUPP) for an unknown type.
 	 */
 	const void *(*hw_info)(struct iof_hwdev *dev, u32 *type, u32 *len);
 	/*

@@ -59,6 +59,8 @@ struct iof_ctx {
 	u32 vfio_ioas;		/* id of the IOAS behind VFIO's type-1 commands, or 0; xa_lock */
 	/* IOF_ACCOUNT_*; written by OPTION while no object exists (xa_lock) */
 	u32 account_mode;
+	/* DESTROY and removal wait here for the calls in progress of an object */
+	wait_queue_head_t calls_ended;
 };
 
 enum iof_account_mode {
@@ -83,15 +85,19 @@ enum iof_object_type {
  * The head of everything that has an id. Two counts: @users are long-lived (other objects, open
  * descriptors, attachments; the table itself is one), @calls are calls in progress. DESTROY wants
  * users to be exactly the table's one, hides the object from look-ups, then waits for calls to end.
- * Should one of them have become a long-lived user meanwhile, the object reappears and the answer
- * is -EBUSY.
+ * Should one of them have become a long-lived user meanwhile, or not end in a minute, the object
+ * reappears and DESTROY returns -EBUSY.
+ *
+ * A call that holds an object must end by itself: iof_object_remove() waits for it however long it
+ * takes. So none holds a device, or an automatic HWPT, while it touches user memory.
  */
 struct iof_object {
+	struct iof_ctx *ctx;		/* no reference: callers have one */
 	enum iof_object_type type;
 	u32 id;
 	bool dying;			/* being destroyed: invisible; the table's xa_lock */
 	refcount_t users;
-	atomic_t calls;			/* plus 1 while visible; waits on itself (wait_var_event) */
+	atomic_t calls;			/* plus 1 while visible */
 };
 
 /* Reserves an id (lowest free, from 1) for @obj, invisible to look-ups. -ENOMEM, -ENOSPC. */
@@ -114,8 +120,13 @@ static inline void iof_object_unhold(struct iof_object *obj)
 {
 	refcount_dec(&obj->users);
 }
-/* DESTROY: 0, -ENOENT, -EBUSY. On success the type's destroy function has freed the object. */
+/*
+ * DESTROY: 0, -ENOENT, -EBUSY, -EINTR killed. On success the type's destroy function has freed the
+ * object.
+ */
 int iof_object_destroy(struct iof_ctx *ctx, u32 id);
+/* How long DESTROY waits for calls in progress, in jiffies. Tests shorten it. */
+extern long iof_object_patience;
 /*
  * In-kernel removal by the object's owner, who holds one long-lived hold beside the table's: takes
  * it out of the table, waits for calls, frees it by the type's destroy function. Cannot fail.
@@ -474,13 +485,14 @@ struct iof_hwpt {
 };
 
 /*
- * Makes a paging HWPT on @ioas for @idev's IOMMU and fills it; its id is reserved, @ioas does not
- * know it yet. The caller publishes it by iof_hwpt_publish(), or undoes by iof_hwpt_abort(). No
- * lock need be held; the driver may copy @data from the user.
+ * Makes a paging HWPT for @idev's IOMMU; its id is reserved. The device is not needed any more
+ * then. iof_hwpt_fill() comes next. The caller publishes it by iof_hwpt_publish(), or undoes by
+ * iof_hwpt_abort(). No lock need be held.
  */
-struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_ioas *ioas,
-				       struct iof_device *idev, u32 flags,
+struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_device *idev, u32 flags,
 				       const struct iof_user_data *data);
+/* Fills it from @ioas, which does not know it yet: iof_map_add_domain(). */
+int iof_hwpt_fill(struct iof_hwpt *hwpt, struct iof_ioas *ioas);
 /*
  * Makes it known to its IOAS, and findable. The caller holds ioas->hwpts_lock if it is
  * automatic.

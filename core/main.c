@@ -222,6 +222,7 @@ static int iof_ctx_open(struct inode *inode, struct file *file)
 		return -ENOMEM;
 	kref_init(&ctx->ref);
 	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	init_waitqueue_head(&ctx->calls_ended);
 	ctx->account_mode = IOF_ACCOUNT_USER;
 	ctx->node = iof_plat_node_data(file);
 	if (ctx->node)

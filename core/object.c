@@ -8,14 +8,19 @@
  *
  * Rules: the table's xa_lock guards what is found by whom. Destroying first hides the object, then
  * waits for the calls inside it, and only then looks whether one of them has become a user: so a
- * call may hold the object for long at any point, and never meets one that is half gone.
+ * call may hold the object for long at any point, and never meets one that is half gone. Calls can
+ * be another process's and wait for memory that never comes: DESTROY gives up after a minute, and
+ * when its thread is killed.
  */
 #include "iof_private.h"
+
+long iof_object_patience = 60 * HZ;
 
 int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj, enum iof_object_type type)
 {
 	int rc;
 
+	obj->ctx = ctx;
 	obj->type = type;
 	obj->dying = false;
 	refcount_set(&obj->users, 1);
@@ -58,11 +63,11 @@ struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_t
 
 void iof_object_put(struct iof_object *obj)
 {
-	/*
-	 * A waiter may free the object as soon as the count is zero: only its address is used then.
-	 */
+	struct iof_ctx *ctx = obj->ctx;
+
+	/* A waiter may free the object as soon as the count is zero. */
 	if (atomic_dec_and_test(&obj->calls))
-		wake_up_var(&obj->calls);
+		wake_up_all(&ctx->calls_ended);
 }
 
 /* Hides @obj, under xa_lock. The caller then waits for calls. */
@@ -72,9 +77,24 @@ static void hide(struct iof_object *obj)
 	atomic_dec(&obj->calls);
 }
 
-static void wait_for_calls(struct iof_object *obj)
+/* Undoes that, whether or not the calls have ended. */
+static void show(struct iof_ctx *ctx, struct iof_object *obj)
 {
-	wait_var_event(&obj->calls, !atomic_read_acquire(&obj->calls));
+	xa_lock(&ctx->objects);
+	atomic_inc(&obj->calls);
+	obj->dying = false;
+	xa_unlock(&ctx->objects);
+}
+
+static int wait_for_calls(struct iof_ctx *ctx, struct iof_object *obj)
+{
+	long left = wait_event_killable_timeout(ctx->calls_ended,
+						!atomic_read_acquire(&obj->calls),
+						iof_object_patience);
+
+	if (left < 0)
+		return -EINTR;
+	return left ? 0 : -EBUSY;
 }
 
 /* Nobody can reach @obj any more: frees the id and the object. */
@@ -115,14 +135,13 @@ int iof_object_destroy(struct iof_ctx *ctx, u32 id)
 	if (rc)
 		return rc;
 
-	wait_for_calls(obj);
-	if (refcount_read(&obj->users) != 1) {
-		/* One of those calls needs it for longer. */
-		xa_lock(&ctx->objects);
-		atomic_set(&obj->calls, 1);
-		obj->dying = false;
-		xa_unlock(&ctx->objects);
-		return -EBUSY;
+	rc = wait_for_calls(ctx, obj);
+	/* One of those calls needs it for longer. */
+	if (!rc && refcount_read(&obj->users) != 1)
+		rc = -EBUSY;
+	if (rc) {
+		show(ctx, obj);
+		return rc;
 	}
 	/* The table's hold; also orders what earlier users did before the end. */
 	WARN_ON(!refcount_dec_and_test(&obj->users));
@@ -135,7 +154,7 @@ void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj)
 	xa_lock(&ctx->objects);
 	hide(obj);
 	xa_unlock(&ctx->objects);
-	wait_for_calls(obj);
+	wait_event(ctx->calls_ended, !atomic_read_acquire(&obj->calls));
 
 	refcount_dec(&obj->users);
 	WARN_ON(!refcount_dec_and_test(&obj->users));

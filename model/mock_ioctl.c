@@ -205,13 +205,46 @@ static int op_add_reserved(struct iof_ucmd *ucmd)
 
 /* ---- looking ---- */
 
-/* Whether @md maps the I/O pages of one CPU page, from @iova on, to the user's page there. */
-static int check_user_page(struct iof_domain *domain, unsigned long iova, unsigned long uptr,
+/* The mock's paging domain behind the id of the command, held. -ENOENT, -EINVAL. */
+static struct iof_domain *mock_domain_get(struct iof_ucmd *ucmd, void **hold)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_domain *domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id,
+							IOF_DOMAIN_PAGING, hold);
+
+	if (IS_ERR(domain) || iof_mock_paging_of(domain))
+		return domain;
+	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), *hold);
+	return ERR_PTR(-EINVAL);
+}
+
+/* Whether the domain maps the I/O pages of [iova, iova + len) to physical memory from @pa on. */
+static int check_pages(struct iof_ucmd *ucmd, unsigned long iova, phys_addr_t pa, size_t len)
+{
+	struct iof_domain *domain;
+	void *hold;
+	int rc = 0;
+	size_t at;
+
+	domain = mock_domain_get(ucmd, &hold);
+	if (IS_ERR(domain))
+		return PTR_ERR(domain);
+	for (at = 0; at < len && !rc; at += MOCK_PAGE_SIZE)
+		if (domain->ops->iova_to_phys(domain, iova + at) != pa + at)
+			rc = -EINVAL;
+	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
+	return rc;
+}
+
+/*
+ * The same with the user's page at @uptr. The domain is not held while that comes in, so that
+ * whoever detaches an automatic HWPT does not wait for it.
+ */
+static int check_user_page(struct iof_ucmd *ucmd, unsigned long iova, unsigned long uptr,
 			   size_t len)
 {
 	struct page *page;
 	phys_addr_t pa;
-	size_t at;
 	int rc;
 
 	rc = pin_user_pages_fast(uptr & PAGE_MASK, 1, 0, &page);
@@ -219,19 +252,15 @@ static int check_user_page(struct iof_domain *domain, unsigned long iova, unsign
 		return rc;
 	if (rc != 1)
 		return -EFAULT;
-	rc = 0;
 	pa = ((phys_addr_t)iof_page_pfn(page) << PAGE_SHIFT) + offset_in_page(uptr);
-	for (at = 0; at < len && !rc; at += MOCK_PAGE_SIZE)
-		if (domain->ops->iova_to_phys(domain, iova + at) != pa + at)
-			rc = -EINVAL;
+	rc = check_pages(ucmd, iova, pa, len);
 	unpin_user_page(page);
 	return rc;
 }
 
-static int check_map(struct iof_domain *domain, unsigned long iova, unsigned long len,
-		     unsigned long uptr)
+static int check_map(struct iof_ucmd *ucmd, unsigned long step, unsigned long iova,
+		     unsigned long len, unsigned long uptr)
 {
-	unsigned long step = 1ul << __ffs(domain->pgsize_bitmap);
 	unsigned long end;
 
 	if ((iova | len | uptr) & (step - 1) || check_add_overflow(iova, len, &end) ||
@@ -239,7 +268,7 @@ static int check_map(struct iof_domain *domain, unsigned long iova, unsigned lon
 		return -EINVAL;
 	while (len) {
 		unsigned long part = min(len, PAGE_SIZE - offset_in_page(uptr));
-		int rc = check_user_page(domain, iova, uptr, part);
+		int rc = check_user_page(ucmd, iova, uptr, part);
 
 		if (rc)
 			return rc;
@@ -257,17 +286,16 @@ static int op_check_map(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
 	struct iof_domain *domain;
+	unsigned long step;
 	void *hold;
-	int rc = -EINVAL;
 
-	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id, IOF_DOMAIN_PAGING, &hold);
+	domain = mock_domain_get(ucmd, &hold);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
-	if (iof_mock_paging_of(domain))
-		rc = check_map(domain, cmd->check_map.iova, cmd->check_map.length,
-			       cmd->check_map.uptr);
+	step = 1ul << __ffs(domain->pgsize_bitmap);
 	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
-	return rc;
+	return check_map(ucmd, step, cmd->check_map.iova, cmd->check_map.length,
+			 cmd->check_map.uptr);
 }
 
 /* Whether each small page there is pinned @refs times, however many references it has beside. */

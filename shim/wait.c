@@ -107,7 +107,8 @@ long iof_shim_prepare_to_wait_event(struct wait_queue_head *wq, struct wait_queu
 	long rc = 0;
 
 	spin_lock(&wq->lock);
-	if (state & TASK_INTERRUPTIBLE && signal_pending(current)) {
+	if ((state & TASK_INTERRUPTIBLE && signal_pending(current)) ||
+	    (state == TASK_KILLABLE && iof_shim_killed())) {
 		/* off the queue, so that an exclusive wake-up is not spent on a task that leaves */
 		list_del_init(&entry->entry);
 		rc = -ERESTARTSYS;
@@ -225,7 +226,8 @@ long iof_shim_wait_for_completion(struct completion *x, unsigned int state, long
 	entry.flags = WQ_FLAG_EXCLUSIVE;
 	spin_lock(&x->wait.lock);
 	while (!x->done) {
-		if (state & TASK_INTERRUPTIBLE && signal_pending(current)) {
+		if ((state & TASK_INTERRUPTIBLE && signal_pending(current)) ||
+	    (state == TASK_KILLABLE && iof_shim_killed())) {
 			rc = -ERESTARTSYS;
 			break;
 		}

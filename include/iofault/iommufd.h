@@ -87,7 +87,8 @@ enum {
  * IOMMU_DESTROY (minimum 8): ends an object. There is no force and no cascade.
  *	EBUSY	something still uses the object: an HWPT its IOAS, a nested HWPT its parent, an
  *		attachment its HWPT, an open fault descriptor or an HWPT its fault queue; a bound
- *		device, or an HWPT that the core made for an attachment, always
+ *		device, or an HWPT that the core made for an attachment, always; or a call of
+ *		another thread that works on the object has not ended within 60 seconds
  */
 struct iommu_destroy {
 	__u32 size;	/* in */

@@ -26,6 +26,8 @@ static struct fake_dev *to_fake(struct iof_hwdev *hw)
 
 /* ---- domains ---- */
 
+void (*fake_on_map)(struct iof_domain *domain);
+
 static int fake_map(struct iof_domain *domain, unsigned long iova, phys_addr_t pa, size_t size,
 		    unsigned int prot)
 {
@@ -33,6 +35,8 @@ static int fake_map(struct iof_domain *domain, unsigned long iova, phys_addr_t p
 	unsigned long i, n = size >> 12;
 	int rc = 0;
 
+	if (fake_on_map)
+		fake_on_map(domain);
 	might_sleep();
 	CHECK(!(iova & 0xfff) && !(pa & 0xfff) && !(size & 0xfff) && size);
 	CHECK(prot && !(prot & ~(IOF_PROT_READ | IOF_PROT_WRITE)));

@@ -129,6 +129,9 @@ struct iof_domain *fake_now(struct fake_dev *dev, u32 pasid);
 unsigned int fake_nr_calls(struct fake_dev *dev);
 struct fake_attach_call fake_call(struct fake_dev *dev, unsigned int n);
 
+/* Called before anything is mapped, if it is not NULL; may sleep. */
+extern void (*fake_on_map)(struct iof_domain *domain);
+
 /* Domains of the driver that exist. */
 int fake_live_domains(void);
 

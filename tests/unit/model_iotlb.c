@@ -30,7 +30,9 @@ static const struct iof_driver_ops *ops = &iof_model_driver_ops;
 static int setup(void **state)
 {
 	struct iommu_hwpt_vtd_s1 s1 = { .pgtbl_addr = BED_POOL, .addr_width = 48 };
-	struct iof_user_data data = { IOMMU_HWPT_DATA_VTD_S1, sizeof(s1), &s1 };
+	struct iof_user_data data = {
+		.type = IOMMU_HWPT_DATA_VTD_S1, .len = sizeof(s1), .uptr = &s1,
+	};
 	struct rig *rig = calloc(1, sizeof(*rig));
 	u32 d, e, i;
 

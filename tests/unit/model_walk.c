@@ -27,7 +27,9 @@ static u64 *page(struct rig *rig, u32 nr)
 static void attach_nested(struct rig *rig, u64 root, u64 flags)
 {
 	struct iommu_hwpt_vtd_s1 s1 = { .flags = flags, .pgtbl_addr = root, .addr_width = 48 };
-	struct iof_user_data data = { IOMMU_HWPT_DATA_VTD_S1, sizeof(s1), &s1 };
+	struct iof_user_data data = {
+		.type = IOMMU_HWPT_DATA_VTD_S1, .len = sizeof(s1), .uptr = &s1,
+	};
 	const struct iof_driver_ops *ops = rig->mdev.hwdev.ops;
 	struct iof_domain *old = rig->nested;
 
@@ -481,7 +483,9 @@ static void nested_data(void **state)
 	struct rig *rig = *state;
 	struct iof_hwdev *dev = &rig->mdev.hwdev;
 	struct iommu_hwpt_vtd_s1 s1 = { .addr_width = 48 };
-	struct iof_user_data data = { IOMMU_HWPT_DATA_VTD_S1, sizeof(s1), &s1 };
+	struct iof_user_data data = {
+		.type = IOMMU_HWPT_DATA_VTD_S1, .len = sizeof(s1), .uptr = &s1,
+	};
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {

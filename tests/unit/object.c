@@ -5,6 +5,11 @@
  */
 #include "env.h"
 
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 /* A call inside an object, as a thread that destroys it meets it. */
 struct destroyer {
 	pthread_t thread;
@@ -241,6 +246,171 @@ static void a7_call_that_becomes_a_user_keeps_the_object(void **state)
 	assert_err(env_destroy(env->fd, id), EBUSY);
 	iof_object_unhold(call);
 	assert_ok(env_destroy(env->fd, id));
+}
+
+/* A call that does not end keeps the object, and DESTROY for a while only. */
+static void a7_destroy_gives_up(void **state)
+{
+	struct env *env = *state;
+	int id = env_ioas(env->fd);
+	struct iof_object *call = iof_object_get(env->ctx, id, IOF_OBJ_IOAS);
+	long patience = iof_object_patience;
+
+	assert_false(IS_ERR(call));
+	iof_object_patience = 1;
+	assert_err(env_destroy(env->fd, id), EBUSY);
+	assert_true(findable(env, id));
+	assert_err(env_destroy(env->fd, id), EBUSY);
+	iof_object_patience = patience;
+	iof_object_put(call);
+	assert_true(findable(env, id));
+	assert_ok(env_destroy(env->fd, id));
+}
+
+static void a7_killed_destroy_leaves_the_object(void **state)
+{
+	struct env *env = *state;
+	int id = env_ioas(env->fd);
+	struct iof_object *call = iof_object_get(env->ctx, id, IOF_OBJ_IOAS);
+
+	assert_false(IS_ERR(call));
+	iof_fail_nth_thread(IOF_FAIL_KILL, 1, true);
+	assert_err(env_destroy(env->fd, id), EINTR);
+	assert_true(findable(env, id));
+	iof_object_put(call);
+	/* Who need not wait is not stopped: killed processes close their files. */
+	assert_ok(env_destroy(env->fd, id));
+	iof_fail_nth_thread(IOF_FAIL_KILL, 0, false);
+}
+
+/* ---- calls that take their time do not hold what cannot wait ---- */
+
+struct slow_call {
+	int fd;
+	unsigned long cmd;
+	void *arg;
+	int rc;
+	pthread_t thread;
+};
+
+static void *call_slowly(void *arg)
+{
+	struct slow_call *call = arg;
+
+	call->rc = env_ioctl(call->fd, call->cmd, call->arg);
+	return NULL;
+}
+
+static int mapping, go_on;	/* atomic */
+
+static void wait_in_map(struct iof_domain *domain)
+{
+	(void)domain;
+	__atomic_store_n(&mapping, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&go_on, __ATOMIC_ACQUIRE))
+		sched_yield();
+}
+
+/* An HWPT is filled, with memory of whoever: its device can go meanwhile. */
+static void a8_unbind_does_not_wait_for_filling(void **state)
+{
+	struct env *env = *state;
+	int ioas = env_ioas(env->fd);
+	void *memory = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+	struct iommu_hwpt_alloc cmd = { .size = sizeof(cmd), .pt_id = (u32)ioas };
+	struct slow_call call = { .fd = env->fd, .cmd = IOMMU_HWPT_ALLOC, .arg = &cmd };
+	struct iof_device *idev;
+	struct fake_dev dev;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	idev = env_bind(env, &dev);
+	cmd.dev_id = iof_device_id(idev);
+	assert_ok(env_map(env->fd, (u32)ioas, memory, PAGE_SIZE, 0x10000));
+	mapping = 0;
+	go_on = 0;
+	fake_on_map = wait_in_map;
+	assert_ok(pthread_create(&call.thread, NULL, call_slowly, &call));
+	while (!__atomic_load_n(&mapping, __ATOMIC_ACQUIRE))
+		sched_yield();
+	iof_device_unbind(idev);
+	fake_dev_remove(&dev);
+	__atomic_store_n(&go_on, 1, __ATOMIC_RELEASE);
+	assert_ok(pthread_join(call.thread, NULL));
+	fake_on_map = NULL;
+	assert_ok(call.rc);
+	assert_ok(env_destroy(env->fd, cmd.out_hwpt_id));
+	assert_ok(env_destroy(env->fd, (u32)ioas));
+	free(memory);
+}
+
+/* A page that comes when the test says so. NULL: that cannot be had here. */
+static void *slow_page(int *uffd)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	void *page;
+
+	*uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (*uffd < 0)
+		return NULL;
+	page = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ok(ioctl(*uffd, UFFDIO_API, &api));
+	reg.range.start = (uintptr_t)page;
+	reg.range.len = PAGE_SIZE;
+	assert_ok(ioctl(*uffd, UFFDIO_REGISTER, &reg));
+	return page;
+}
+
+static void release_page(int uffd, void *page)
+{
+	struct uffdio_zeropage zero = { .range = { (uintptr_t)page, PAGE_SIZE } };
+
+	assert_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
+}
+
+/* Nor for a reply, nor for the data of a page table. */
+static void a8_unbind_does_not_wait_for_user_memory(void **state)
+{
+	struct iommu_hw_info info = { .size = sizeof(info), .data_len = 8 };
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc), .data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(struct iommu_hwpt_vtd_s1),
+	};
+	struct slow_call calls[] = {
+		{ .cmd = IOMMU_GET_HW_INFO, .arg = &info },
+		{ .cmd = IOMMU_HWPT_ALLOC, .arg = &alloc },
+	};
+	struct env *env = *state;
+	int i, uffd, ioas = env_ioas(env->fd);
+	struct iof_device *idev;
+	struct uffd_msg msg;
+	struct fake_dev dev;
+	void *page;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	for (i = 0; i < 2; i++) {
+		page = slow_page(&uffd);
+		if (!page)
+			break;
+		idev = env_bind(env, &dev);
+		info.dev_id = iof_device_id(idev);
+		info.data_uptr = (uintptr_t)page;
+		alloc.dev_id = iof_device_id(idev);
+		alloc.pt_id = (u32)ioas;
+		alloc.data_uptr = (uintptr_t)page;
+		calls[i].fd = env->fd;
+		assert_ok(pthread_create(&calls[i].thread, NULL, call_slowly, &calls[i]));
+		assert_int_equal(read(uffd, &msg, sizeof(msg)), sizeof(msg));
+		iof_device_unbind(idev);
+		release_page(uffd, page);
+		assert_ok(pthread_join(calls[i].thread, NULL));
+		assert_int_equal(calls[i].rc, i ? -ENOENT : 0);
+		munmap(page, PAGE_SIZE);
+		close(uffd);
+	}
+	fake_dev_remove(&dev);
+	if (!page)
+		skip();
 }
 
 static void *put_thread(void *arg)
@@ -500,6 +670,10 @@ int main(void)
 		TEST(a6_used_objects_are_busy),
 		TEST(a7_destroy_waits_for_calls_and_hides_first),
 		TEST(a7_call_that_becomes_a_user_keeps_the_object),
+		TEST(a7_destroy_gives_up),
+		TEST(a7_killed_destroy_leaves_the_object),
+		TEST(a8_unbind_does_not_wait_for_filling),
+		TEST(a8_unbind_does_not_wait_for_user_memory),
 		TEST(a8_unbind_waits_for_calls),
 		TEST(a13_queue_with_open_descriptor_is_busy),
 		TEST(a16_last_close_destroys_leaves_first),
