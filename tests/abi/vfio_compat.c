@@ -5,6 +5,11 @@
  */
 #include "ioas.h"
 
+/* No longer in the kernel's header from 7.0 on. */
+#ifndef VFIO_TYPE1_NESTING_IOMMU
+#define VFIO_TYPE1_NESTING_IOMMU 6
+#endif
+
 #define AT	IOVA
 
 static int vfio_ioas(int fd, uint16_t op, uint32_t *id)
