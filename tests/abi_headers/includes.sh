@@ -96,6 +96,10 @@ bad "a newer <linux/iommufd.h> that differs" IOMMU_HWPT_ALLOC_PASID -Ibroken <<<
 
 status=0
 common=$("$source/scripts/kernel-headers" --common) || status=$?
+case $common in
+*/linux-headers-6.12* | '') ;;
+*) status=2 ;;
+esac
 if [ "$status" -eq 0 ]; then
 	# As it is in a kernel tree, and as it is exported: without _UAPI in the guards, without __user.
 	mkdir -p exported/linux tree/linux

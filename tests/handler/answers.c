@@ -356,8 +356,10 @@ static void the_histogram_keeps_values_within_a_sixteenth(void **state)
 	assert_int_equal(sum.count, 2000);
 	assert_int_equal(sum.sum, 1001000);
 	assert_int_equal(sum.max, 1000);
-	assert_in_range(iof_histogram_quantile(&sum, 0.5), 500, 532);
-	assert_in_range(iof_histogram_quantile(&sum, 0.99), 990, 1000);
+	value = iof_histogram_quantile(&sum, 0.5);
+	assert_true(value >= 500 && value <= 532);
+	value = iof_histogram_quantile(&sum, 0.99);
+	assert_true(value >= 990 && value <= 1000);
 	assert_int_equal(iof_histogram_quantile(&sum, 1.0), 1000);
 }
 

@@ -59,7 +59,7 @@ static void copy_all(struct engine *e, uint32_t pasid, size_t bytes, uint32_t de
 	uint32_t numbers[64];
 	size_t started = 0, waited = 0, at = 0;
 
-	assert_in_range(depth, 1, 64);
+	assert_true(depth >= 1 && depth <= 64);
 	while (at < bytes || waited < started) {
 		if (at < bytes && started - waited < depth) {
 			struct dsa_hw_desc desc = {
