@@ -86,7 +86,7 @@ void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data), void *da
 struct iof_dsa_stats {
 	u64 descriptors;	/* completed, with whatever status; children of batches too */
 	u64 errors;		/* of those, with a status other than success */
-	u64 sw_errors;		/* completion records that could not be written */
+	u64 sw_errors;		/* errors without a record, records not written */
 	u64 bytes;		/* read or written for operations (a copied byte counts once) */
 	u64 page_requests;	/* page-request groups sent */
 	u64 stalls;		/* times a descriptor had to wait for a credit */

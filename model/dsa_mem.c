@@ -319,12 +319,12 @@ enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *j
 			iof_dsa_sw_error(job->dsa, job->status);
 		return DSA_STEP_DONE;
 	}
-	if (!failed && !(job->desc.flags & IDXD_OP_FLAG_RCR))
-		return DSA_STEP_DONE;
-	if (job->desc.completion_addr & 31) {
+	if (job->status == DSA_COMP_CRA_ALIGN) {
 		iof_dsa_sw_error(job->dsa, DSA_COMP_CRA_ALIGN);
 		return DSA_STEP_DONE;
 	}
+	if (!failed && !(job->desc.flags & IDXD_OP_FLAG_RCR))
+		return DSA_STEP_DONE;
 
 	compose(job, &u.rec);
 	iof_dsa_touch(e);

@@ -27,8 +27,11 @@
 #define COMMON_FLAGS							\
 	(HINT_FLAGS | IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV |		\
 	 IDXD_OP_FLAG_RCR | IDXD_OP_FLAG_RCI)
+#define RESULT_FLAGS	(IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR)
 #define CRC_FLAGS							\
 	(DSA_FLAG_CRC_READ_SEED | DSA_FLAG_CRC_BYPASS_INVERT | DSA_FLAG_CRC_BYPASS_REFLECT)
+
+#define DSA_MIN_BATCH	2	/* the device does not offer batches of one */
 
 /* Fields of the descriptor that an operation has; the others must be zero. */
 #define HAS_SRC		BIT(0)
@@ -36,11 +39,13 @@
 #define HAS_SIZE	BIT(2)
 #define SRC_IS_ADDR	BIT(3)
 #define DST_IS_ADDR	BIT(4)
+#define IS_LIST		BIT(5)		/* source and size are a list's address and count */
 
 struct dsa_op {
 	bool known;
 	bool in_batch;
 	u32 flags;	/* beyond COMMON_FLAGS */
+	u32 needed;	/* flags that must be set: it has a result, which the record holds */
 	u32 fields;
 	enum iof_dsa_step (*run)(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 };
@@ -321,47 +326,101 @@ static enum iof_dsa_step run_drain(struct iof_dsa_engine *e, struct iof_dsa_job 
 static const struct dsa_op ops[] = {
 	[DSA_OPCODE_NOOP] = { .known = true, .in_batch = true, .run = run_noop },
 	[DSA_OPCODE_BATCH] = { .known = true, .run = iof_dsa_run_batch,
-		.fields = HAS_SRC | HAS_SIZE },
+		.fields = HAS_SRC | HAS_SIZE | IS_LIST },
 	[DSA_OPCODE_DRAIN] = { .known = true, .run = run_drain },
 	[DSA_OPCODE_MEMMOVE] = { .known = true, .in_batch = true, .run = run_memmove,
 		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
 	[DSA_OPCODE_MEMFILL] = { .known = true, .in_batch = true, .run = run_memfill,
 		.fields = HAS_SRC | HAS_DST | HAS_SIZE | DST_IS_ADDR },
 	[DSA_OPCODE_COMPARE] = { .known = true, .in_batch = true, .run = run_compare,
-		.flags = IDXD_OP_FLAG_CR,
+		.flags = IDXD_OP_FLAG_CR, .needed = RESULT_FLAGS,
 		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
 	[DSA_OPCODE_CRCGEN] = { .known = true, .in_batch = true, .run = run_crc,
-		.flags = CRC_FLAGS, .fields = HAS_SRC | HAS_SIZE | SRC_IS_ADDR },
+		.flags = CRC_FLAGS, .needed = RESULT_FLAGS,
+		.fields = HAS_SRC | HAS_SIZE | SRC_IS_ADDR },
 	[DSA_OPCODE_COPY_CRC] = { .known = true, .in_batch = true, .run = run_crc,
-		.flags = CRC_FLAGS,
+		.flags = CRC_FLAGS, .needed = RESULT_FLAGS,
 		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
 };
 
-static bool wraps(u64 addr, u32 size)
+/*
+ * ---- the checks ----
+ *
+ * All fields are checked before an operation touches memory. The checks run in the order of this
+ * table, and the first that fails ends the descriptor. Each row has a test of the same name in
+ * tests/unit/model_descriptors.c. "DSA" is the specification's descriptor checks; two rows name
+ * what the model adds.
+ *
+ *	check		fails if						status
+ *	record		CRAV, and completion_addr not 32-byte aligned		0x1b, not written
+ *	privilege	priv without a PASID (model)				0x1d
+ *	opcode		not an operation of this device				0x10
+ *	nested		BATCH or DRAIN inside a batch				0x10
+ *	flags		a flag that the operation does not have			0x11
+ *	fence		FENCE outside a batch					0x11
+ *	record_flag	RCR without CRAV					0x11
+ *	needed_flags	COMPARE, CRCGEN, COPY_CRC without CRAV or RCR		0x11
+ *	interrupt	RCI, and a handle other than 0, the only one		0x19
+ *	reserved	a field that the operation does not have is not 0	0x12
+ *	list_address	BATCH: desc_list_addr not 64-byte aligned		0x18
+ *	list_count	BATCH: fewer than 2, or more than max_batch		0x14
+ *	list_end	BATCH: the list goes on past the last address (model)	0x14
+ *	size		xfer_size 0, or more than max_transfer			0x13
+ *	end		a buffer goes on past the last address			0x13
+ *	overlap		COPY_CRC: the buffers overlap				0x16
+ *	seed		read seed: seed_addr not 4-byte aligned			0x1c
+ *
+ * Status 0x1b cannot be written to a record: it is counted as an unreported error. So is any status
+ * of a descriptor without CRAV. For 0x11, invalid_flags holds the flags that are set and must not
+ * be, or the flags that are missing.
+ */
+static u8 check_record(struct iof_dsa_job *job, const struct dsa_op *op)
 {
-	return addr + size - 1 < addr;
+	bool valid = job->desc.flags & IDXD_OP_FLAG_CRAV;
+
+	return valid && (job->desc.completion_addr & 31) ? DSA_COMP_CRA_ALIGN : DSA_COMP_SUCCESS;
 }
 
-static bool overlaps(u64 a, u64 b, u32 size)
+/*
+ * Privilege belongs to a PASID: the RID's own table has no such notion. Checked early, since the
+ * record is written with it whatever else is wrong.
+ */
+static u8 check_privilege(struct iof_dsa_job *job, const struct dsa_op *op)
 {
-	return a - b < size || b - a < size;
+	if (!job->desc.priv || job->desc.pasid)
+		return DSA_COMP_SUCCESS;
+	job->desc.priv = 0;		/* for the completion record */
+	return DSA_COMP_PRIV_BAD;
 }
 
-static u32 bad_flags(const struct iof_dsa_job *job, const struct dsa_op *op)
+static u8 check_opcode(struct iof_dsa_job *job, const struct dsa_op *op)
 {
-	u32 flags = job->desc.flags;
-	u32 allowed = COMMON_FLAGS | op->flags;
+	return op->known && (!job->parent || op->in_batch) ? DSA_COMP_SUCCESS : DSA_COMP_BAD_OPCODE;
+}
 
-	/* DSA 3.3: only inside a batch is there an earlier descriptor to wait for. */
+static u8 check_flags(struct iof_dsa_job *job, const struct dsa_op *op)
+{
+	u32 flags = job->desc.flags, allowed = COMMON_FLAGS | op->flags;
+
 	if (job->parent)
 		allowed |= IDXD_OP_FLAG_FENCE;
 	if (!(flags & IDXD_OP_FLAG_CRAV))
 		allowed &= ~IDXD_OP_FLAG_RCR;
-	return flags & ~allowed;
+	job->invalid_flags = flags & ~allowed;
+	if (!job->invalid_flags)
+		job->invalid_flags = op->needed & ~flags;
+	return job->invalid_flags ? DSA_COMP_INVALID_FLAGS : DSA_COMP_SUCCESS;
+}
+
+static u8 check_interrupt(struct iof_dsa_job *job, const struct dsa_op *op)
+{
+	bool wanted = job->desc.flags & IDXD_OP_FLAG_RCI;
+
+	return wanted && job->desc.int_handle ? DSA_COMP_INT_HANDLE_INVAL : DSA_COMP_SUCCESS;
 }
 
 /* The operation-specific part: bytes beyond what the operation has. */
-static bool reserved_used(const struct dsa_hw_desc *desc)
+static bool specific_part_used(const struct dsa_hw_desc *desc)
 {
 	u8 rest[sizeof(desc->op_specific)];
 
@@ -378,14 +437,42 @@ static bool reserved_used(const struct dsa_hw_desc *desc)
 			memset(rest + 8, 0, sizeof(desc->seed_addr));
 		break;
 	}
-	return memchr_inv(rest, 0, sizeof(rest)) || desc->rsvd || desc->rsvd1;
+	return memchr_inv(rest, 0, sizeof(rest));
 }
 
-static u8 check_batch(const struct dsa_hw_desc *desc)
+static u8 check_reserved(struct iof_dsa_job *job, const struct dsa_op *op)
 {
-	if (desc->desc_list_addr & 63)
+	const struct dsa_hw_desc *desc = &job->desc;
+
+	if (specific_part_used(desc) || desc->rsvd || desc->rsvd1 ||
+	    (!(op->fields & HAS_SRC) && desc->src_addr) ||
+	    (!(op->fields & HAS_DST) && desc->dst_addr) ||
+	    (!(op->fields & HAS_SIZE) && desc->xfer_size))
+		return DSA_COMP_NOZERO_RESERVE;
+	return DSA_COMP_SUCCESS;
+}
+
+static bool past_the_end(u64 addr, u64 size)
+{
+	return addr + (size - 1) < addr;
+}
+
+static bool overlaps(u64 a, u64 b, u32 size)
+{
+	return a - b < size || b - a < size;
+}
+
+static u8 check_list(struct iof_dsa_job *job, const struct dsa_op *op)
+{
+	u64 addr = job->desc.desc_list_addr;
+	u32 count = job->desc.desc_count;
+
+	if (!(op->fields & IS_LIST))
+		return DSA_COMP_SUCCESS;
+	if (addr & 63)
 		return DSA_COMP_DESCLIST_ALIGN;
-	if (!desc->desc_count || desc->desc_count > IOF_DSA_MAX_BATCH)
+	if (count < DSA_MIN_BATCH || count > IOF_DSA_MAX_BATCH ||
+	    past_the_end(addr, (u64)count * sizeof(job->desc)))
 		return DSA_COMP_DESC_CNT_ERANGE;
 	return DSA_COMP_SUCCESS;
 }
@@ -395,50 +482,49 @@ static u8 check_transfer(struct iof_dsa_job *job, const struct dsa_op *op)
 	const struct dsa_hw_desc *desc = &job->desc;
 	u32 size = desc->xfer_size;
 
+	if (!(op->fields & HAS_SIZE) || (op->fields & IS_LIST))
+		return DSA_COMP_SUCCESS;
 	if (!size || size > IOF_DSA_MAX_XFER)
 		return DSA_COMP_XFER_ERANGE;
-	if (((op->fields & SRC_IS_ADDR) && wraps(desc->src_addr, size)) ||
-	    ((op->fields & DST_IS_ADDR) && wraps(desc->dst_addr, size)))
+	if (((op->fields & SRC_IS_ADDR) && past_the_end(desc->src_addr, size)) ||
+	    ((op->fields & DST_IS_ADDR) && past_the_end(desc->dst_addr, size)))
 		return DSA_COMP_XFER_ERANGE;
 	if (desc->opcode == DSA_OPCODE_COPY_CRC && overlaps(desc->src_addr, desc->dst_addr, size))
 		return DSA_COMP_OVERLAP_BUFFERS;
-	if ((desc->flags & DSA_FLAG_CRC_READ_SEED) && (op->flags & DSA_FLAG_CRC_READ_SEED) &&
-	    (desc->seed_addr & 3))
-		return DSA_COMP_ADDR_ALIGN;
-	if (desc->opcode == DSA_OPCODE_MEMMOVE && desc->dst_addr > desc->src_addr &&
-	    desc->dst_addr - desc->src_addr < size)
-		job->backward = true;
 	return DSA_COMP_SUCCESS;
 }
 
+static u8 check_seed(struct iof_dsa_job *job, const struct dsa_op *op)
+{
+	u32 reads = job->desc.flags & op->flags & DSA_FLAG_CRC_READ_SEED;
+
+	return reads && (job->desc.seed_addr & 3) ? DSA_COMP_ADDR_ALIGN : DSA_COMP_SUCCESS;
+}
+
+static u8 (*const checks[])(struct iof_dsa_job *job, const struct dsa_op *op) = {
+	check_record, check_privilege, check_opcode, check_flags, check_interrupt, check_reserved,
+	check_list, check_transfer, check_seed,
+};
+
 u8 iof_dsa_check(struct iof_dsa_job *job)
 {
-	struct dsa_hw_desc *desc = &job->desc;
-	const struct dsa_op *op;
+	static const struct dsa_op unknown;
+	const struct dsa_hw_desc *desc = &job->desc;
+	const struct dsa_op *op = &unknown;
+	unsigned int i;
+	u8 status;
 
-	if (desc->opcode >= ARRAY_SIZE(ops))
-		return DSA_COMP_BAD_OPCODE;
-	op = &ops[array_index_nospec((size_t)desc->opcode, ARRAY_SIZE(ops))];
-	if (!op->known || (job->parent && !op->in_batch))
-		return DSA_COMP_BAD_OPCODE;
-	job->invalid_flags = bad_flags(job, op);
-	if (job->invalid_flags)
-		return DSA_COMP_INVALID_FLAGS;
-	/* Privilege belongs to a PASID: the RID's own table has no such notion. */
-	if (desc->priv && !desc->pasid) {
-		desc->priv = 0;		/* for the completion record */
-		return DSA_COMP_PRIV_BAD;
+	if (desc->opcode < ARRAY_SIZE(ops))
+		op = &ops[array_index_nospec((size_t)desc->opcode, ARRAY_SIZE(ops))];
+	for (i = 0; i < ARRAY_SIZE(checks); i++) {
+		status = checks[i](job, op);
+		if (status != DSA_COMP_SUCCESS)
+			return status;
 	}
-	/* There is one interrupt. */
-	if ((desc->flags & IDXD_OP_FLAG_RCI) && desc->int_handle)
-		return DSA_COMP_INT_HANDLE_INVAL;
-	if (reserved_used(desc) || (!(op->fields & HAS_SRC) && desc->src_addr) ||
-	    (!(op->fields & HAS_DST) && desc->dst_addr) ||
-	    (!(op->fields & HAS_SIZE) && desc->xfer_size))
-		return DSA_COMP_NOZERO_RESERVE;
-	if (desc->opcode == DSA_OPCODE_BATCH)
-		return check_batch(desc);
-	return op->fields & HAS_SIZE ? check_transfer(job, op) : DSA_COMP_SUCCESS;
+	if (desc->opcode == DSA_OPCODE_MEMMOVE && desc->dst_addr > desc->src_addr &&
+	    desc->dst_addr - desc->src_addr < desc->xfer_size)
+		job->backward = true;
+	return DSA_COMP_SUCCESS;
 }
 
 enum iof_dsa_step iof_dsa_run(struct iof_dsa_engine *e, struct iof_dsa_job *job)

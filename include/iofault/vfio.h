@@ -120,6 +120,10 @@ struct iof_vfio_device_sva {
  * taken are returned.
  *	EAGAIN	none was taken: the engine's queue is full
  *	EINVAL	the length is not a multiple of 64
+ * The engine checks all fields of a descriptor before it works on it. A descriptor that fails gets
+ * its status in the completion record, or, without a record or with one that is not 32-byte
+ * aligned, counts as unreported. A batch has 2 descriptors or more. COMPARE, CRCGEN and COPY_CRC
+ * need a completion record (IDXD_OP_FLAG_CRAV and IDXD_OP_FLAG_RCR).
  */
 #define IOF_VFIO_REGION_PORTAL 0
 #define IOF_VFIO_PORTAL_DESC_BYTES 64
@@ -142,7 +146,7 @@ struct iof_vfio_dsa_state {
 	__u32 max_batch;		/* descriptors of one batch */
 	__aligned_u64 descriptors;	/* complete, with whatever status */
 	__aligned_u64 errors;		/* of those, without success */
-	__aligned_u64 unreported;	/* completion records that could not be written */
+	__aligned_u64 unreported;	/* errors without a record, records not written */
 	__aligned_u64 bytes;		/* moved */
 	__aligned_u64 page_requests;	/* groups sent */
 	__aligned_u64 stalls;		/* times a descriptor waited for a credit */

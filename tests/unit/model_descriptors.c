@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * model_descriptors.c - proves that a malformed descriptor gets the status that names what is
- * wrong, that whatever 64 bytes are submitted, the engine ends them and works on, and that making
- * an engine fails cleanly.
+ * wrong, in the order of the table in dsa_ops.c and before anything is done; that whatever 64 bytes
+ * are submitted, the engine ends them and works on; and that making an engine fails cleanly.
  */
 #include "model_bed.h"
 
@@ -29,7 +29,7 @@ static struct dsa_hw_desc good(u8 opcode)
 	if (opcode == DSA_OPCODE_NOOP || opcode == DSA_OPCODE_DRAIN)
 		return desc;
 	desc.src_addr = SRC;
-	desc.xfer_size = opcode == DSA_OPCODE_BATCH ? 1 : 256;
+	desc.xfer_size = opcode == DSA_OPCODE_BATCH ? 2 : 256;
 	if (opcode != DSA_OPCODE_BATCH && opcode != DSA_OPCODE_CRCGEN)
 		desc.dst_addr = DST;
 	return desc;
@@ -39,6 +39,12 @@ static const u8 opcodes[] = {
 	DSA_OPCODE_NOOP, DSA_OPCODE_BATCH, DSA_OPCODE_DRAIN, DSA_OPCODE_MEMMOVE,
 	DSA_OPCODE_MEMFILL, DSA_OPCODE_COMPARE, DSA_OPCODE_CRCGEN, DSA_OPCODE_COPY_CRC,
 };
+
+static bool needs_record(u8 opcode)
+{
+	return opcode == DSA_OPCODE_COMPARE || opcode == DSA_OPCODE_CRCGEN ||
+	       opcode == DSA_OPCODE_COPY_CRC;
+}
 
 static void expect(struct bed *bed, struct dsa_hw_desc desc, u8 status)
 {
@@ -53,12 +59,12 @@ static void good_ones_work(void **state)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
-		*list = bed_desc(DSA_OPCODE_NOOP, 1);
+		list[0] = list[1] = bed_desc(DSA_OPCODE_NOOP, 1);
 		expect(bed, good(opcodes[i]), DSA_COMP_SUCCESS);
 	}
 }
 
-static void unknown_opcodes(void **state)
+static void row_opcode(void **state)
 {
 	struct bed *bed = *state;
 	u32 op, i;
@@ -76,7 +82,7 @@ static void unknown_opcodes(void **state)
 /*
  * Each flag that an operation does not have is named in the record; hints are welcome everywhere.
  */
-static void flags(void **state)
+static void row_flags(void **state)
 {
 	const u32 hints = IDXD_OP_FLAG_CC | IDXD_OP_FLAG_ADDR1_TCS | IDXD_OP_FLAG_CR_TCS |
 			  IDXD_OP_FLAG_STORD | IDXD_OP_FLAG_DSTS;
@@ -90,7 +96,7 @@ static void flags(void **state)
 			  (opcodes[i] == DSA_OPCODE_COMPARE ? 0 : IDXD_OP_FLAG_CR);
 		struct dsa_hw_desc desc = good(opcodes[i]);
 
-		*list = bed_desc(DSA_OPCODE_NOOP, 1);
+		list[0] = list[1] = bed_desc(DSA_OPCODE_NOOP, 1);
 		desc.flags |= hints;
 		expect(bed, desc, DSA_COMP_SUCCESS);
 		for (bit = 0; bit < 24; bit++) {
@@ -107,7 +113,7 @@ static void flags(void **state)
 /*
  * Every byte of the operation-specific part that an operation does not have, and the other fields.
  */
-static void reserved_fields(void **state)
+static void row_reserved(void **state)
 {
 	struct bed *bed = *state;
 	u32 i, byte;
@@ -148,48 +154,326 @@ static void reserved_fields(void **state)
 	expect(bed, desc, DSA_COMP_NOZERO_RESERVE);
 }
 
-static void sizes_and_places(void **state)
+/*
+ * As expect(), of a descriptor that would write: it wrote to neither buffer.
+ */
+static void refused(struct bed *bed, struct dsa_hw_desc desc, u8 status)
+{
+	u32 i;
+
+	memset(bed_page(bed, BED_FREE), 's', 4096);
+	memset(bed_page(bed, BED_FREE + 8), 0, 4096);
+	expect(bed, desc, status);
+	for (i = 0; i < 4096; i++) {
+		assert_int_equal(bed_page(bed, BED_FREE)[i], 's');
+		assert_int_equal(bed_page(bed, BED_FREE + 8)[i], 0);
+	}
+}
+
+/* As refused(), where no record can be written: the error is counted. */
+static void unreported(struct bed *bed, struct dsa_hw_desc desc, u8 status)
+{
+	struct iof_dsa_stats before, after;
+	u32 i;
+
+	memset(bed_page(bed, BED_FREE), 's', 4096);
+	memset(bed_page(bed, BED_FREE + 8), 0, 4096);
+	memset(bed_page(bed, BED_RECORD_PAGE), 0, 4096);
+	iof_dsa_get_stats(bed->dsa, &before);
+	assert_ok(iof_dsa_submit(bed->dsa, &desc));
+	bed_wait_idle(bed);
+	iof_dsa_get_stats(bed->dsa, &after);
+	assert_int_equal(after.sw_errors, before.sw_errors + 1);
+	assert_int_equal(after.last_sw_error, status);
+	for (i = 0; i < 4096; i++) {
+		assert_int_equal(bed_page(bed, BED_FREE + 8)[i], 0);
+		assert_int_equal(bed_page(bed, BED_RECORD_PAGE)[i], 0);
+	}
+}
+
+/* Every address but multiples of 32, of every operation, whether or not success is recorded. */
+static void row_record(void **state)
 {
 	struct bed *bed = *state;
-	struct dsa_hw_desc desc;
+	u32 i, off;
+
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		for (off = 1; off < 32; off++) {
+			struct dsa_hw_desc desc = good(opcodes[i]);
+
+			desc.completion_addr += off;
+			if (off & 1 && !needs_record(opcodes[i]))
+				desc.flags &= ~IDXD_OP_FLAG_RCR;
+			unreported(bed, desc, DSA_COMP_CRA_ALIGN);
+		}
+	}
+	/* Without CRAV the field means nothing. */
+	struct dsa_hw_desc desc = good(DSA_OPCODE_MEMMOVE);
+
+	desc.completion_addr += 8;
+	desc.flags &= ~(IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR);
+	memset(bed_page(bed, BED_FREE), 's', 4096);
+	assert_ok(iof_dsa_submit(bed->dsa, &desc));
+	bed_wait_idle(bed);
+	assert_int_equal(bed_page(bed, BED_FREE + 8)[0], 's');
+}
+
+/* Two descriptors in a batch: the second is @desc, the first a NOOP. Its status. */
+static u8 in_batch(struct bed *bed, struct dsa_hw_desc desc)
+{
+	struct dsa_hw_desc *list = (struct dsa_hw_desc *)bed_page(bed, BED_FREE + 4);
+	struct dsa_hw_desc batch = good(DSA_OPCODE_BATCH);
+	u8 status;
+
+	memset(bed_record(bed, 1), 0, 64);
+	list[0] = bed_desc(DSA_OPCODE_NOOP, 1);
+	list[1] = desc;
+	list[1].completion_addr += 2 * 32;
+	batch.desc_list_addr = SRC + 4 * 4096;
+	status = bed_run(bed, &batch, 0);
+	assert_int_equal(bed_status(bed, 1), DSA_COMP_SUCCESS);
+	assert_int_equal(bed_record(bed, 0)->bytes_completed, 2);
+	assert_int_equal(status, bed_status(bed, 2) == DSA_COMP_SUCCESS ? DSA_COMP_SUCCESS :
+									   DSA_COMP_BATCH_FAIL);
+	return bed_status(bed, 2);
+}
+
+static void row_nested(void **state)
+{
+	struct bed *bed = *state;
+
+	assert_int_equal(in_batch(bed, good(DSA_OPCODE_BATCH)), DSA_COMP_BAD_OPCODE);
+	assert_int_equal(in_batch(bed, good(DSA_OPCODE_DRAIN)), DSA_COMP_BAD_OPCODE);
+	assert_int_equal(in_batch(bed, good(DSA_OPCODE_MEMMOVE)), DSA_COMP_SUCCESS);
+}
+
+/* A child is checked as any other descriptor, and the batch tells that it failed. */
+static void checks_in_batch(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_MEMMOVE);
+
+	memset(bed_page(bed, BED_FREE), 's', 4096);
+	memset(bed_page(bed, BED_FREE + 8), 0, 4096);
+	desc.completion_addr += 8;
+	assert_int_equal(in_batch(bed, desc), 0);
+	desc = good(DSA_OPCODE_MEMMOVE);
+	desc.rsvd = 1;
+	assert_int_equal(in_batch(bed, desc), DSA_COMP_NOZERO_RESERVE);
+	desc = good(DSA_OPCODE_MEMMOVE);
+	desc.xfer_size = 0;
+	assert_int_equal(in_batch(bed, desc), DSA_COMP_XFER_ERANGE);
+	assert_int_equal(bed_page(bed, BED_FREE + 8)[0], 0);
+}
+
+static void row_fence(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_MEMMOVE);
+
+	desc.flags |= IDXD_OP_FLAG_FENCE;
+	refused(bed, desc, DSA_COMP_INVALID_FLAGS);
+	assert_int_equal(bed_record(bed, 0)->invalid_flags, IDXD_OP_FLAG_FENCE);
+	assert_int_equal(in_batch(bed, desc), DSA_COMP_SUCCESS);
+}
+
+static void row_record_flag(void **state)
+{
+	struct bed *bed = *state;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		struct dsa_hw_desc desc = good(opcodes[i]);
+
+		desc.flags &= ~IDXD_OP_FLAG_CRAV;
+		unreported(bed, desc, DSA_COMP_INVALID_FLAGS);
+	}
+}
+
+/* An operation with a result has nowhere else to put it. */
+static void row_needed_flags(void **state)
+{
+	struct bed *bed = *state;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(opcodes); i++) {
+		struct dsa_hw_desc desc = good(opcodes[i]);
+
+		if (!needs_record(opcodes[i]))
+			continue;
+		desc.flags &= ~IDXD_OP_FLAG_RCR;
+		refused(bed, desc, DSA_COMP_INVALID_FLAGS);
+		assert_int_equal(bed_record(bed, 0)->invalid_flags, IDXD_OP_FLAG_RCR);
+		desc.flags &= ~IDXD_OP_FLAG_CRAV;
+		unreported(bed, desc, DSA_COMP_INVALID_FLAGS);
+	}
+}
+
+/* The RID is attached too: without privilege the descriptor is good. */
+static void row_privilege(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_MEMMOVE);
+
+	assert_int_equal(env_attach(bed->idev, IOF_NO_PASID, bed->nested), bed->nested);
+	desc.pasid = 0;
+	expect(bed, desc, DSA_COMP_SUCCESS);
+	desc.priv = 1;
+	refused(bed, desc, DSA_COMP_PRIV_BAD);
+	iof_device_detach(bed->idev, IOF_NO_PASID);
+}
+
+static void row_interrupt(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_MEMMOVE);
+
+	desc.int_handle = 1;
+	desc.flags |= IDXD_OP_FLAG_RCI;
+	refused(bed, desc, DSA_COMP_INT_HANDLE_INVAL);
+}
+
+static void row_list_address(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_BATCH);
+	u32 off;
+
+	for (off = 1; off < 64; off++) {
+		desc.desc_list_addr = SRC + off;
+		refused(bed, desc, DSA_COMP_DESCLIST_ALIGN);
+	}
+}
+
+static void row_list_count(void **state)
+{
+	static const u32 bad[] = { 0, 1, IOF_DSA_MAX_BATCH + 1, 1u << 31, ~0u };
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_BATCH);
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		desc.desc_count = bad[i];
+		refused(bed, desc, DSA_COMP_DESC_CNT_ERANGE);
+		assert_int_equal(bed_record(bed, 0)->bytes_completed, 0);
+	}
+}
+
+/* A list that ends with the last address is unreadable here, one that goes on from 0 is not one. */
+static void row_list_end(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_BATCH);
+
+	desc.desc_list_addr = -128ULL;
+	refused(bed, desc, DSA_COMP_BATCH_PAGE_FAULT);
+	desc.desc_count = 3;
+	refused(bed, desc, DSA_COMP_DESC_CNT_ERANGE);
+}
+
+static void row_size(void **state)
+{
+	struct bed *bed = *state;
 	u32 i;
 
 	for (i = 3; i < ARRAY_SIZE(opcodes); i++) {
-		desc = good(opcodes[i]);
+		struct dsa_hw_desc desc = good(opcodes[i]);
+
 		desc.xfer_size = 0;
-		expect(bed, desc, DSA_COMP_XFER_ERANGE);
-		desc.xfer_size = (1u << 31) + 1;
-		expect(bed, desc, DSA_COMP_XFER_ERANGE);
-		desc.xfer_size = 256;
+		refused(bed, desc, DSA_COMP_XFER_ERANGE);
+		desc.xfer_size = IOF_DSA_MAX_XFER + 1;
+		refused(bed, desc, DSA_COMP_XFER_ERANGE);
+	}
+}
+
+/* 256 bytes from -256 end with the last address; from one later on they do not. */
+static void row_end(void **state)
+{
+	struct bed *bed = *state;
+	u32 i;
+
+	for (i = 3; i < ARRAY_SIZE(opcodes); i++) {
+		struct dsa_hw_desc desc = good(opcodes[i]);
+
 		if (opcodes[i] != DSA_OPCODE_MEMFILL) {
-			desc.src_addr = ~0ULL - 100;
-			expect(bed, desc, DSA_COMP_XFER_ERANGE);
+			desc.src_addr = -256ULL;
+			refused(bed, desc, DSA_COMP_PAGE_FAULT_NOBOF);
+			desc.src_addr = -255ULL;
+			refused(bed, desc, DSA_COMP_XFER_ERANGE);
 		}
 		desc = good(opcodes[i]);
 		if (opcodes[i] != DSA_OPCODE_CRCGEN) {
-			desc.dst_addr = ~0ULL - 254;
-			expect(bed, desc, DSA_COMP_XFER_ERANGE);
+			desc.dst_addr = -255ULL;
+			refused(bed, desc, DSA_COMP_XFER_ERANGE);
 		}
 	}
-	desc = good(DSA_OPCODE_COPY_CRC);
+}
+
+static void row_overlap(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_COPY_CRC);
+
 	desc.dst_addr = SRC + 255;
-	expect(bed, desc, DSA_COMP_OVERLAP_BUFFERS);
-	desc.dst_addr = SRC + 256;
-	expect(bed, desc, DSA_COMP_SUCCESS);
+	refused(bed, desc, DSA_COMP_OVERLAP_BUFFERS);
 	desc.src_addr = SRC + 511;
-	expect(bed, desc, DSA_COMP_OVERLAP_BUFFERS);
-	desc = good(DSA_OPCODE_CRCGEN);
+	desc.dst_addr = SRC + 256;
+	refused(bed, desc, DSA_COMP_OVERLAP_BUFFERS);
+	desc.src_addr = SRC;
+	expect(bed, desc, DSA_COMP_SUCCESS);
+}
+
+static void row_seed(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = good(DSA_OPCODE_COPY_CRC);
+	u32 off;
+
 	desc.flags |= 0x10000;
-	desc.seed_addr = DST + 2;
-	expect(bed, desc, DSA_COMP_ADDR_ALIGN);
-	desc = good(DSA_OPCODE_BATCH);
-	desc.desc_list_addr = SRC + 32;
-	expect(bed, desc, DSA_COMP_DESCLIST_ALIGN);
-	desc.desc_list_addr = SRC;
-	desc.desc_count = 0;
-	expect(bed, desc, DSA_COMP_DESC_CNT_ERANGE);
-	desc.desc_count = IOF_DSA_MAX_BATCH + 1;
-	expect(bed, desc, DSA_COMP_DESC_CNT_ERANGE);
+	for (off = 1; off < 4; off++) {
+		desc.seed_addr = SRC + off;
+		refused(bed, desc, DSA_COMP_ADDR_ALIGN);
+	}
+	desc.seed_addr = SRC + 4;
+	expect(bed, desc, DSA_COMP_SUCCESS);
+}
+
+/* Of a descriptor with everything wrong, the first row of the table tells; mended, the next. */
+static void order(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = {
+		.opcode = 0x66, .priv = 1, .rsvd = 1, .int_handle = 1,
+		.flags = IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCI | IDXD_OP_FLAG_FENCE | 0x10000,
+		.src_addr = SRC, .dst_addr = SRC, .completion_addr = BED_RECORDS + 8,
+	};
+
+	desc.seed_addr = SRC + 1;
+	assert_int_equal(env_attach(bed->idev, IOF_NO_PASID, bed->nested), bed->nested);
+	unreported(bed, desc, DSA_COMP_CRA_ALIGN);
+	desc.completion_addr = BED_RECORDS;
+	refused(bed, desc, DSA_COMP_PRIV_BAD);
+	desc.priv = 0;
+	refused(bed, desc, DSA_COMP_BAD_OPCODE);
+	desc.opcode = DSA_OPCODE_COPY_CRC;
+	refused(bed, desc, DSA_COMP_INVALID_FLAGS);
+	assert_int_equal(bed_record(bed, 0)->invalid_flags, IDXD_OP_FLAG_FENCE);
+	desc.flags &= ~IDXD_OP_FLAG_FENCE;
+	refused(bed, desc, DSA_COMP_INVALID_FLAGS);
+	assert_int_equal(bed_record(bed, 0)->invalid_flags, IDXD_OP_FLAG_RCR);
+	desc.flags |= IDXD_OP_FLAG_RCR;
+	refused(bed, desc, DSA_COMP_INT_HANDLE_INVAL);
+	desc.int_handle = 0;
+	refused(bed, desc, DSA_COMP_NOZERO_RESERVE);
+	desc.rsvd = 0;
+	refused(bed, desc, DSA_COMP_XFER_ERANGE);
+	desc.xfer_size = 256;
+	refused(bed, desc, DSA_COMP_OVERLAP_BUFFERS);
+	desc.dst_addr = DST;
+	refused(bed, desc, DSA_COMP_ADDR_ALIGN);
+	desc.seed_addr = SRC;
+	expect(bed, desc, DSA_COMP_SUCCESS);
+	iof_device_detach(bed->idev, IOF_NO_PASID);
 }
 
 /*
@@ -307,8 +591,14 @@ static void hardware_info(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(good_ones_work), TEST(unknown_opcodes), TEST(flags), TEST(reserved_fields),
-		TEST(sizes_and_places), TEST(garbage), cmocka_unit_test(bad_config),
+		TEST(good_ones_work),
+		/* In the order of the table of checks. */
+		TEST(row_record), TEST(row_privilege), TEST(row_opcode), TEST(row_nested),
+		TEST(row_flags), TEST(row_fence), TEST(row_record_flag), TEST(row_needed_flags),
+		TEST(row_interrupt), TEST(row_reserved),
+		TEST(row_list_address), TEST(row_list_count), TEST(row_list_end), TEST(row_size),
+		TEST(row_end), TEST(row_overlap), TEST(row_seed), TEST(order),
+		TEST(checks_in_batch), TEST(garbage), cmocka_unit_test(bad_config),
 		cmocka_unit_test(no_memory), TEST(hardware_info),
 	};
 
