@@ -156,7 +156,8 @@ static void a_full_disk_keeps_dirty_pages_and_is_told_once_for_each(void **state
 			 DSA_COMP_PAGE_FAULT_IR);
 	assert_true(load(e.errors) > errors);
 	errors = load(e.errors);
-	assert_true(errors >= 16 && errors <= 18);	/* once each, and the group that got no frame */
+	/* once each, and the group that got no frame */
+	assert_true(errors >= 16 && errors <= 18);
 	assert_int_equal(engine_stats(&e).resident, 16);
 	assert_int_equal(to.memory[0], 0);
 	assert_true(iof_pager_unmap(e.pager, 0, TO, 100 * PAGE, 0) == -ENOSPC);
