@@ -436,7 +436,7 @@ static int op_dirty(struct iof_ucmd *ucmd)
 	return rc ?: iof_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-/* ---- faulting ---- */
+/* ---- by the id of a bound device ---- */
 
 /*
  * The mock device of a bound device's id, until iof_device_put(*idev): mock->idev is written only
@@ -455,6 +455,25 @@ static struct iof_mock_device *mock_get(struct iof_ucmd *ucmd, u32 dev_id,
 		return mock;
 	iof_device_put(*idev);
 	return ERR_PTR(-EINVAL);
+}
+
+/*
+ * The words of a device's cache. Only a vIOMMU's invalidation could change one, and there is no
+ * vIOMMU: each is what it starts with, and test programs look at that when they make a device.
+ */
+static int op_dev_check_cache(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_device *idev;
+	struct iof_mock_device *mock = mock_get(ucmd, cmd->id, &idev);
+
+	if (IS_ERR(mock))
+		return PTR_ERR(mock);
+	iof_device_put(idev);
+	if (cmd->check_dev_cache.id > MOCK_DEV_CACHE_ID_MAX ||
+	    cmd->check_dev_cache.cache != IOMMU_TEST_DEV_CACHE_DEFAULT)
+		return -EINVAL;
+	return 0;
 }
 
 static int op_trigger_iopf(struct iof_ucmd *ucmd)
@@ -523,6 +542,7 @@ static const mock_op_fn mock_ops[] = {
 	[IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS] = op_mock_domain_flags,
 	[IOMMU_TEST_OP_MD_CHECK_IOTLB] = op_check_iotlb,
 	[IOMMU_TEST_OP_TRIGGER_IOPF] = op_trigger_iopf,
+	[IOMMU_TEST_OP_DEV_CHECK_CACHE] = op_dev_check_cache,
 	[IOMMU_TEST_OP_PASID_ATTACH] = op_pasid_attach,
 	[IOMMU_TEST_OP_PASID_REPLACE] = op_pasid_replace,
 	[IOMMU_TEST_OP_PASID_DETACH] = op_pasid_detach,

@@ -355,6 +355,47 @@ static void nested_data_and_its_cache(void **state)
 	assert_err(invalidate(f, hwpt, type, sizeof(*inv), &n, inv), EOPNOTSUPP);
 }
 
+static int check_cache(struct fix *f, uint32_t idev, uint32_t id, uint32_t word)
+{
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_DEV_CHECK_CACHE,
+		.id = idev,
+		.check_dev_cache = { .id = id, .cache = word },
+	};
+
+	return iof_ioctl(f->fd, IOMMU_TEST_CMD, &cmd);
+}
+
+/* Later releases' test programs look at each word of each device they make. */
+static void the_cache_of_a_device_holds_its_default(void **state)
+{
+	struct fix *f = *state;
+	struct abi_mock mock, second;
+	uint32_t i;
+
+	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
+	if (check_cache(f, mock.idev, 0, IOMMU_TEST_DEV_CACHE_DEFAULT) == -EOPNOTSUPP &&
+	    !abi_ours())
+		skip();
+	assert_ok(abi_mock(f->fd, f->ioas, MOCK_FLAGS_DEVICE_NO_DIRTY, &second));
+	for (i = 0; i < MOCK_DEV_CACHE_NUM; i++) {
+		assert_ok(check_cache(f, mock.idev, i, IOMMU_TEST_DEV_CACHE_DEFAULT));
+		assert_ok(check_cache(f, second.idev, i, IOMMU_TEST_DEV_CACHE_DEFAULT));
+		assert_err(check_cache(f, mock.idev, i, 0), EINVAL);
+		assert_err(check_cache(f, mock.idev, i, IOMMU_TEST_DEV_CACHE_DEFAULT + 1), EINVAL);
+	}
+	assert_err(check_cache(f, mock.idev, i, IOMMU_TEST_DEV_CACHE_DEFAULT), EINVAL);
+	assert_err(check_cache(f, mock.idev, UINT32_MAX, IOMMU_TEST_DEV_CACHE_DEFAULT), EINVAL);
+	/* The id is that of the bound device and of nothing else. */
+	assert_err(check_cache(f, mock.stdev, 0, IOMMU_TEST_DEV_CACHE_DEFAULT), ENOENT);
+	assert_err(check_cache(f, f->ioas, 0, IOMMU_TEST_DEV_CACHE_DEFAULT), ENOENT);
+	assert_err(check_cache(f, 0, 0, IOMMU_TEST_DEV_CACHE_DEFAULT), ENOENT);
+	assert_err(check_cache(f, 77, 4, 0), ENOENT);
+	assert_ok(abi_destroy(f->fd, second.stdev));
+	assert_err(check_cache(f, second.idev, 0, IOMMU_TEST_DEV_CACHE_DEFAULT), ENOENT);
+}
+
 static void trigger_reports_success_always(void **state)
 {
 	struct fix *f = *state;
@@ -616,6 +657,7 @@ int main(void)
 		T(the_aperture_is_kept),
 		T(huge_pages_translate_alike),
 		T(nested_data_and_its_cache),
+		T(the_cache_of_a_device_holds_its_default),
 		T(trigger_reports_success_always),
 		T(faults_are_passed_through),
 		T(page_requests_of_one_group_come_together),
