@@ -14,9 +14,11 @@
  *   iof_map.iova_rwsem        rwsem     the trees of areas, allowed and reserved ranges
  *   iof_pages.lock            mutex     pin counts of one piece of user memory
  *   iof_fault_queue.grow_lock mutex     credits and attachments of one fault queue
+ *   SVA users                 mutex     who has SVA attachments (sva.c); destroying a work queue
  *   iof_group.fault_lock      spinlock  which attachment a fault goes to; partial groups; the free
  *                                       fault records of its devices
  *   iof_fault_queue.lock      spinlock  inbox, cookies, open lists of attachments with this queue
+ *   SVA user's lock           spinlock  groups and workers of his SVA attachments (sva.c)
  *   iof_hwdev_core.pool_lock  spinlock  free page records of one device
  *   iof_ctx.objects xa_lock   spinlock  the id table
  *
@@ -562,7 +564,7 @@ struct iof_attach {
 	struct list_head open;
 	/*
 	 * Groups taken off @open whose answer is on its way to the driver: grows under the sink's
-	 * lock, shrinks without. SVA: all that are open.
+	 * lock, shrinks without.
 	 */
 	atomic_t answering;
 	struct list_head queue_node;	/* iof_fault_queue.attachments, with @credits; grow_lock */
@@ -601,9 +603,6 @@ struct iof_group {
 	struct xarray queues;		/* id of the queue -> struct iof_group_queue */
 	/* PASIDs attached to HWPTs: the RID's HWPT must allow that */
 	unsigned int pasid_hwpts;
-	/* of the SVA attachments, of which there are nr_sva; NULL without */
-	struct workqueue_struct *sva_wq;
-	unsigned int nr_sva;
 
 	/* attachments, parked, switching; partials of its devices */
 	spinlock_t fault_lock;
@@ -662,7 +661,6 @@ struct iof_fault_group {
 			u32 cookie;	/* 0 while not delivered to a reader; the queue's lock */
 			u32 dev_id;	/* as readers get it: the attachment's at delivery */
 		};
-		struct work_struct work;	/* SVA, from the delivery until it is worked on */
 	};
 	struct iof_hwdev *dev;
 	struct iof_attach *attach;	/* NULL while collecting */
@@ -797,11 +795,16 @@ void iof_fault_queue_leave(struct iof_fault_queue *queue, struct iof_attach *att
 
 /* ---- SVA (sva.c) ---- */
 
-/* An SVA attachment's domain and sink; freed by iof_sva_free() after detach. Under group->lock. */
+/*
+ * An SVA attachment's domain and sink; freed by iof_sva_free() after detach, which does not wait
+ * for pages that are being brought in. Under group->lock.
+ */
 struct iof_sva;
 struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm);
 void iof_sva_free(struct iof_sva *sva);
 struct iof_domain *iof_sva_domain(struct iof_sva *sva);
 struct iof_fault_sink *iof_sva_sink(struct iof_sva *sva);
+/* Frees what users without SVA attachments had, as far as no worker of theirs is busy. */
+void iof_sva_free_unused(void);
 
 #endif

@@ -52,7 +52,9 @@ int iof_core_get(void)
 void iof_core_put(void)
 {
 	mutex_lock(&users_lock);
-	if (!--users)
+	if (!--users) {
+		iof_sva_free_unused();
 		destroy_caches();
+	}
 	mutex_unlock(&users_lock);
 }
