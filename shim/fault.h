@@ -57,5 +57,7 @@ unsigned long iof_shim_warnings(void);
  * handler.
  */
 void iof_shim_force_remote_copies(bool on);
+/* No page of this process counts as present, whatever was faulted in. */
+void iof_shim_hide_pages(bool on);
 
 #endif

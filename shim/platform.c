@@ -23,12 +23,17 @@
 #include "internal.h"
 #include "remote.h"
 
-static bool force_remote;
+static bool force_remote, hide_pages;
 bool iof_shim_fixup_ready;
 
 void iof_shim_force_remote_copies(bool on)
 {
 	__atomic_store_n(&force_remote, on, __ATOMIC_RELAXED);
+}
+
+void iof_shim_hide_pages(bool on)
+{
+	__atomic_store_n(&hide_pages, on, __ATOMIC_RELAXED);
 }
 
 static size_t remote_copy(pid_t pid, void *dst, const void *src, size_t n, bool write)
@@ -446,7 +451,9 @@ size_t iof_plat_copy(void *dst, const void *src, size_t n)
 
 /*
  * /proc/self/pagemap stays open, since it is asked for each page; a child made by fork() opens its
- * own. Bit 63 of an entry: present.
+ * own. Bit 63 of an entry: present. A sandbox may have no /proc, and a process that is not dumpable
+ * may not open the file: then mincore() tells. It also calls a page of a file present that is in
+ * memory and not mapped yet, which costs that page its page request and nothing else.
  */
 static int own_pagemap = -1;
 
@@ -480,6 +487,13 @@ static int open_own_pagemap(void)
 	return fd;
 }
 
+static bool in_memory(unsigned long addr)
+{
+	unsigned char there = 0;
+
+	return !mincore((void *)(addr & PAGE_MASK), PAGE_SIZE, &there) && there & 1;
+}
+
 bool iof_shim_page_present(pid_t pid, unsigned long addr)
 {
 	char path[48];
@@ -487,6 +501,8 @@ bool iof_shim_page_present(pid_t pid, unsigned long addr)
 	ssize_t got;
 	int fd;
 
+	if (unlikely(__atomic_load_n(&hide_pages, __ATOMIC_RELAXED)))
+		return false;
 	if (pid) {
 		iof_shim_scnprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -494,22 +510,43 @@ bool iof_shim_page_present(pid_t pid, unsigned long addr)
 		fd = open_own_pagemap();
 	}
 	if (fd < 0)
-		return false;
+		return !pid && in_memory(addr);
 	got = pread(fd, &entry, sizeof(entry), (off_t)(addr / PAGE_SIZE * sizeof(entry)));
 	if (pid)
 		close(fd);
+	else if (got != sizeof(entry))
+		return in_memory(addr);
 	return got == sizeof(entry) && entry >> 63;
 }
 
 /*
- * For a write: nobody says cheaply whether the page still awaits its copy-on-write; the processor
- * would do it unseen under the copy, so presence counts and a mapping without permission fails in
- * iof_plat_mm_copy().
+ * Whether the copy of iof_plat_mm_copy() would reach the page, which is there: the processor is
+ * asked, since permissions are nowhere to be read cheaply. A page that still awaits its
+ * copy-on-write gets it, as it would under the copy.
  */
+static bool permitted(unsigned long addr, bool write)
+{
+	u64 *word = (u64 *)(addr & ~7ul), seen;
+	int rc = iof_plat_load64(word, &seen);
+
+#if defined(__x86_64__)
+	while (!rc && write) {
+		rc = iof_plat_cmpxchg64(word, &seen, seen);
+		if (rc != -EAGAIN)
+			break;
+		rc = 0;
+	}
+#else
+	(void)write;	/* cannot be tried without a fix-up */
+#endif
+	return !rc;
+}
+
 bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write)
 {
-	(void)write;
-	return mm->pid ? iof_shim_remote_present(mm, addr) : iof_shim_page_present(0, addr);
+	if (mm->pid)
+		return iof_shim_remote_present(mm, addr, write);
+	return iof_shim_page_present(0, addr) && permitted(addr, write);
 }
 
 int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write)

@@ -422,7 +422,7 @@ int iof_shim_remote_cmpxchg64(u64 *p, u64 *old, u64 new)
 
 /* ---- pages ---- */
 
-bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr)
+static bool is_present(struct mm_struct *mm, unsigned long addr)
 {
 	u64 entry;
 
@@ -487,7 +487,7 @@ static unsigned long allowed_pages(struct mm_struct *mm, unsigned long start, un
 
 	/* the thread may be gone and its process not: then by what the pages themselves say */
 	if (maps < 0)
-		return iof_shim_remote_present(mm, start) ? n : 0;
+		return is_present(mm, start) ? n : 0;
 	while (at < end) {
 		next = ask_mapping(maps, at, want, &known);
 		if (!known)
@@ -533,12 +533,18 @@ unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start
 	return n ? touch_pages(mm, start, n) : 0;
 }
 
+/* The file of an address space that is gone says "absent". */
+bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	return is_present(mm, addr) &&
+	       allowed_pages(mm, addr & PAGE_MASK, 1, write ? MAPPING_WRITABLE : MAPPING_READABLE);
+}
+
 int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n,
 			    bool write)
 {
-	/* what is absent stays absent; the file of an address space that is gone says "absent" */
-	if (!iof_shim_remote_present(mm, addr) ||
-	    !allowed_pages(mm, addr & PAGE_MASK, 1, write ? MAPPING_WRITABLE : MAPPING_READABLE))
+	/* what is absent stays absent */
+	if (!iof_shim_remote_present(mm, addr, write))
 		return -EFAULT;
 	return move(mm, addr, buf, n, write) ? -EFAULT : 0;
 }

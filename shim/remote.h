@@ -26,7 +26,7 @@ int iof_shim_remote_fd(int fd);
 size_t iof_shim_remote_copy(void *dst, const void *src, size_t n);
 int iof_shim_remote_cmpxchg64(u64 *p, u64 *old, u64 new);
 
-bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr);
+bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr, bool write);
 /* How many of @n pages from @start on are there now, and writable if asked. */
 unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start, unsigned long n,
 				       bool write);

@@ -733,10 +733,30 @@ static void sva_follows_the_processs_memory(void **state)
 }
 
 /*
- * A user can bind as many PASIDs as there are, and is charged for what that takes: a work queue
- * cannot be charged, so a group has one, from its first bind to its last unbind.
+ * A page that can be faulted in and that the device would not find, for whatever reason: the group
+ * is INVALID, since the device would ask again without end.
  */
-static void sva_binds_of_a_group_share_a_work_queue(void **state)
+static void sva_succeeds_only_with_what_the_device_sees(void **state)
+{
+	struct fixture *f = *state;
+	const u32 read = IOMMU_PGFAULT_PERM_READ;
+	unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				   -1, 0);
+
+	assert_ok(iof_device_sva_bind(f->i_alone, 1));
+	iof_shim_hide_pages(true);
+	assert_int_equal(sva_fault(f, read, page), IOF_PAGE_INVALID);
+	iof_shim_hide_pages(false);
+	assert_int_equal(sva_fault(f, read, page), IOF_PAGE_SUCCESS);
+	assert_ok(iof_device_sva_unbind(f->i_alone, 1));
+	assert_ok(munmap(page, 4096));
+}
+
+/*
+ * A user can bind as many PASIDs as there are, and is charged for what that takes: a work queue
+ * cannot be charged, so a user has one, from the first bind to the last unbind.
+ */
+static void sva_binds_of_a_user_share_a_work_queue(void **state)
 {
 	struct fixture *f = *state;
 	struct iof_live before, one, two, after;
@@ -848,7 +868,8 @@ int main(void)
 		TEST(cookie_slots_are_reserved_once_per_group),
 		TEST(sva_resolves_faults_in_the_core),
 		TEST(sva_follows_the_processs_memory),
-		TEST(sva_binds_of_a_group_share_a_work_queue),
+		TEST(sva_succeeds_only_with_what_the_device_sees),
+		TEST(sva_binds_of_a_user_share_a_work_queue),
 		TEST(sva_unbind_waits_for_its_own_faults_only),
 		TEST(sva_unbind_answers_what_is_open),
 	};

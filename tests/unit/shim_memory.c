@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/kapi.h"
@@ -234,6 +236,62 @@ static void sva_touches_only_what_is_present(void **state)
 	not_there(user);
 }
 
+static void child_without_pagemap(void)
+{
+	struct rlimit none = { 0, 0 };
+	char *user = half_there();
+	unsigned long addr = (unsigned long)user;
+	char buf[8] = "";
+
+	/* No file can be opened any more, as if there were no /proc. */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_false(iof_plat_user_page_present(current->mm, addr, false));
+	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), -EFAULT);
+	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, true), 0);
+	assert_true(iof_plat_user_page_present(current->mm, addr, true));
+	assert_int_equal(iof_plat_mm_copy(current->mm, addr, "1234567", 8, true), 0);
+	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), 0);
+	assert_string_equal(buf, "1234567");
+	assert_false(iof_plat_user_page_present(current->mm, addr + PAGES * PAGE_SIZE, false));
+}
+
+static void sva_works_where_proc_does_not_tell(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (!pid) {
+		child_without_pagemap();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* What the hook says of a page is what the copy does: in one direction and in the other. */
+static void a_page_is_present_for_what_it_permits(void **state)
+{
+	char *user = half_there(), buf[8];
+	unsigned long addr = (unsigned long)user;
+	const int prot[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };
+
+	(void)state;
+	memset(user, 1, PAGE_SIZE);
+	for (unsigned int i = 0; i < ARRAY_SIZE(prot); i++) {
+		assert_int_equal(mprotect(user, PAGE_SIZE, prot[i]), 0);
+		for (int write = 0; write < 2; write++) {
+			bool present = iof_plat_user_page_present(current->mm, addr + 4090, write);
+
+			assert_int_equal(present, !!(prot[i] & (write ? PROT_WRITE : PROT_READ)));
+			assert_int_equal(iof_plat_mm_copy(current->mm, addr + 8, buf, 8, write),
+					 present ? 0 : -EFAULT);
+		}
+	}
+	not_there(user);
+}
+
 static void locked_memory_is_limited(void **state)
 {
 	struct mm_struct *mm = current->mm;
@@ -426,6 +484,8 @@ static void the_current_task_is_this_process(void **state)
 	test(a_later_handler_that_chains_is_fine) \
 	test(pins_are_counted_by_page) \
 	test(sva_touches_only_what_is_present) \
+	test(sva_works_where_proc_does_not_tell) \
+	test(a_page_is_present_for_what_it_permits) \
 	test(locked_memory_is_limited) \
 	test(kernel_memory_is_counted) \
 	test(the_nth_allocation_fails_once_or_for_good) \
