@@ -559,7 +559,8 @@ static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
 	 * The look-up comes after the lock: whoever waits for calls to end, under this lock or
 	 * another group's, must not wait for one that waits for the lock.
 	 */
-	mutex_lock(&idev->group->lock);
+	if (mutex_lock_killable(&idev->group->lock))
+		return -EINTR;
 	pt = iof_object_get(idev->ctx, *pt_id, IOF_OBJ_ANY);
 	rc = IS_ERR(pt) ? PTR_ERR(pt) : change_locked(idev, pasid, pt, replace, pt_id);
 	mutex_unlock(&idev->group->lock);
@@ -686,7 +687,8 @@ int iof_device_sva_bind(struct iof_device *idev, u32 pasid)
 		return -EOPNOTSUPP;
 	if (pasid == IOF_NO_PASID)
 		return -EINVAL;
-	mutex_lock(&idev->group->lock);
+	if (mutex_lock_killable(&idev->group->lock))
+		return -EINTR;
 	rc = check_pasid(idev, pasid);
 	if (!rc)
 		rc = sva_bind_locked(idev, pasid);

@@ -101,21 +101,26 @@ void iof_hwdev_unregister(struct iof_hwdev *dev)
 
 /* ---- bind and unbind ---- */
 
-/* Claims the group for idev's context and the device for @idev. -EPERM, -EBUSY. */
+/* Claims the group for idev's context and the device for @idev. -EPERM, -EBUSY, -EINTR. */
 static int claim(struct iof_device *idev)
 {
 	struct iof_hwdev_core *core = idev->hwdev->core;
 	struct iof_group *group = idev->group;
+	struct iof_ctx *owner = READ_ONCE(group->owner);
 	int rc = 0;
 
-	mutex_lock(&group->lock);
+	/* The owner may hold the lock for as long as his memory takes to come in: do not wait. */
+	if (owner && owner != idev->ctx)
+		return -EPERM;
+	if (mutex_lock_killable(&group->lock))
+		return -EINTR;
 	if (group->owner && group->owner != idev->ctx) {
 		rc = -EPERM;
 	} else if (core->idev) {
 		rc = -EBUSY;
 	} else {
 		core->idev = idev;
-		group->owner = idev->ctx;
+		WRITE_ONCE(group->owner, idev->ctx);
 		group->bound++;
 	}
 	mutex_unlock(&group->lock);
@@ -177,7 +182,7 @@ void iof_device_destroy(struct iof_object *obj)
 	WARN_ON(core->attached);
 	core->idev = NULL;
 	if (!--group->bound)
-		group->owner = NULL;
+		WRITE_ONCE(group->owner, NULL);
 	mutex_unlock(&group->lock);
 	kfree(idev);
 }

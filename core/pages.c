@@ -8,7 +8,9 @@
  * nothing here allocates on the way down, and nothing on the way down can fail.
  *
  * Locks: iof_pages.lock over counts and pinning; inside it the kernel takes the mmap lock of the
- * memory's owner. What a caller has pinned may be looked at without the lock: it cannot change.
+ * memory's owner, and drops it while a page comes in: the page's file may belong to a server that
+ * never answers, and other processes need that lock. Every wait of a pin ends on SIGKILL. What a
+ * caller has pinned may be looked at without the lock: it cannot change.
  */
 #include "iof_private.h"
 
@@ -93,14 +95,22 @@ static int charge_user(struct iof_pages *pages, unsigned long npages)
 	return 0;
 }
 
-static int account_mm(struct iof_pages *pages, unsigned long npages, bool charge)
+static int charge_mm(struct iof_pages *pages, unsigned long npages)
 {
 	int rc;
 
-	mmap_write_lock(pages->mm);
-	rc = __account_locked_vm(pages->mm, npages, charge, pages->task, false);
+	if (mmap_write_lock_killable(pages->mm))
+		return -EINTR;
+	rc = __account_locked_vm(pages->mm, npages, true, pages->task, false);
 	mmap_write_unlock(pages->mm);
 	return rc;
+}
+
+static void uncharge_mm(struct iof_pages *pages, unsigned long npages)
+{
+	mmap_write_lock(pages->mm);
+	__account_locked_vm(pages->mm, npages, false, pages->task, false);
+	mmap_write_unlock(pages->mm);
 }
 
 static int charge(struct iof_pages *pages, unsigned long npages)
@@ -110,7 +120,7 @@ static int charge(struct iof_pages *pages, unsigned long npages)
 	if (pages->account_mode == IOF_ACCOUNT_USER)
 		rc = charge_user(pages, npages);
 	else if (pages->account_mode == IOF_ACCOUNT_MM)
-		rc = account_mm(pages, npages, true);
+		rc = charge_mm(pages, npages);
 	if (!rc)
 		atomic64_add((s64)npages, &pages->mm->pinned_vm);
 	return rc;
@@ -121,7 +131,7 @@ static void uncharge(struct iof_pages *pages, unsigned long npages)
 	if (pages->account_mode == IOF_ACCOUNT_USER)
 		atomic_long_sub((long)npages, &pages->user->locked_vm);
 	else if (pages->account_mode == IOF_ACCOUNT_MM)
-		account_mm(pages, npages, false);
+		uncharge_mm(pages, npages);
 	atomic64_sub((s64)npages, &pages->mm->pinned_vm);
 }
 
@@ -132,6 +142,7 @@ static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long 
 		     struct page **page)
 {
 	unsigned int flags = FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0);
+	int locked = 1;
 	long pinned;
 
 	if (pages->file)
@@ -142,9 +153,13 @@ static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long 
 	/* The process is gone: so is its memory. */
 	if (!mmget_not_zero(pages->mm))
 		return -EFAULT;
-	mmap_read_lock(pages->mm);
-	pinned = pin_user_pages_remote(pages->mm, uptr, npages, flags, page, NULL);
-	mmap_read_unlock(pages->mm);
+	if (mmap_read_lock_killable(pages->mm)) {
+		pinned = -EINTR;
+	} else {
+		pinned = pin_user_pages_remote(pages->mm, uptr, npages, flags, page, &locked);
+		if (locked)
+			mmap_read_unlock(pages->mm);
+	}
 	mmput(pages->mm);
 	return pinned;
 }
@@ -280,7 +295,8 @@ int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long la
 	unsigned long index = first;
 	int rc;
 
-	mutex_lock(&pages->lock);
+	if (mutex_lock_killable(&pages->lock))
+		return -EINTR;
 	for (;;) {
 		unsigned long end = chunk_end(index, last);
 		struct iof_pages_chunk *chunk = get_chunk(pages, chunk_of(index));

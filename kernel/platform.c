@@ -20,9 +20,15 @@
  * is nothing to touch. Its last user may be a hook, which leaves taking it apart to a work queue:
  * whoever waits for the device need not wait for that.
  *
+ * Other processes need the mmap lock of that address space too, its user may delay it as he likes,
+ * and a device is stopped by people who are not that user. So none is held while a page comes in,
+ * and a device does not wait for one without end.
+ *
  * Device nodes are in nodes.c.
  */
 #include "core/kapi.h"
+
+#include <linux/delay.h>
 
 #include "compat.h"
 
@@ -48,17 +54,39 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 	return try_cmpxchg64(p, old, new) ? 0 : -EAGAIN;
 }
 
-/* Pins the one page at @addr, by @gup_flags with or without faulting it in. 0 or -EFAULT. */
-static int iof_plat_pin(struct mm_struct *mm, unsigned long addr, unsigned int gup_flags,
-			struct page **page)
+/*
+ * For how long, in steps of about 100 us, a device waits for an mmap lock that is taken. A thread
+ * that changes the address space holds it for less. A thread that waits for a page of a user's own
+ * file system may hold it for ever; from then on the page counts as absent, so that the device asks
+ * for it and waits as for any other page, instead of here, where nothing can call it off.
+ */
+#define MMAP_LOCK_TRIES 1000
+
+static bool lock_mm(struct mm_struct *mm)
 {
-	long got;
+	unsigned int tries;
+
+	for (tries = 0; !mmap_read_trylock(mm); tries++) {
+		if (tries == MMAP_LOCK_TRIES)
+			return false;
+		usleep_range(50, 150);
+	}
+	return true;
+}
+
+/* Pins the one page at @addr as it is now, faulting nothing in. 0 or -EFAULT. */
+static int iof_plat_pin_present(struct mm_struct *mm, unsigned long addr, bool write,
+				struct page **page)
+{
+	long got = 0;
 
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
-	mmap_read_lock(mm);
-	got = pin_user_pages_remote(mm, addr & PAGE_MASK, 1, gup_flags, page, NULL);
-	mmap_read_unlock(mm);
+	if (lock_mm(mm)) {
+		got = pin_user_pages_remote(mm, addr & PAGE_MASK, 1,
+					    FOLL_NOFAULT | (write ? FOLL_WRITE : 0), page, NULL);
+		mmap_read_unlock(mm);
+	}
 	mmput_async(mm);
 	return got == 1 ? 0 : -EFAULT;
 }
@@ -67,7 +95,7 @@ bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool w
 {
 	struct page *page;
 
-	if (iof_plat_pin(mm, addr, FOLL_NOFAULT | (write ? FOLL_WRITE : 0), &page))
+	if (iof_plat_pin_present(mm, addr, write, &page))
 		return false;
 	unpin_user_page(page);
 	return true;
@@ -79,8 +107,7 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t
 	char *mapped, *at;
 	size_t left;
 
-	if (n > PAGE_SIZE - offset_in_page(addr) ||
-	    iof_plat_pin(mm, addr, FOLL_NOFAULT | (write ? FOLL_WRITE : 0), &page))
+	if (n > PAGE_SIZE - offset_in_page(addr) || iof_plat_pin_present(mm, addr, write, &page))
 		return -EFAULT;
 	mapped = kmap_local_page(page);
 	at = mapped + offset_in_page(addr);
@@ -90,13 +117,23 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t
 	return left ? -EFAULT : 0;
 }
 
+/* The mmap lock is dropped while the page comes in, which may take as long as its user likes. */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	struct page *page;
-	int rc;
+	int locked = 1;
+	long got;
 
-	rc = iof_plat_pin(mm, addr, write ? FOLL_WRITE : 0, &page);
-	if (!rc)
-		unpin_user_page(page);
-	return rc;
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	mmap_read_lock(mm);
+	got = pin_user_pages_remote(mm, addr & PAGE_MASK, 1, write ? FOLL_WRITE : 0, &page,
+				    &locked);
+	if (locked)
+		mmap_read_unlock(mm);
+	mmput_async(mm);
+	if (got != 1)
+		return -EFAULT;
+	unpin_user_page(page);
+	return 0;
 }

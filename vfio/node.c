@@ -3,7 +3,9 @@
  * node.c - the file operations of a VFIO device node, and the binding to a context.
  *
  * A descriptor is nothing but a name until BIND; from then on it owns the device, until it is
- * closed. vdev->lock serialises bind, attach and detach. What only the owner may do looks at
+ * closed. vdev->lock serialises bind, attach and detach; it is held while an attach brings user
+ * memory in, so that calls wait for it killably, and nobody else's bind waits at all. What only the
+ * owner may do looks at
  * vf->owner, which turns true once and stays; release runs when no call is in the file any more, so
  * the owner's calls need no lock against the unbind. Closing resets the device first, so that
  * nothing of it waits for an answer, then detaches every PASID that was attached through this
@@ -28,7 +30,7 @@ static struct iof_device *bind_to(struct iof_vfio_device *vdev, int iommufd)
 	idev = iof_device_bind(ctx, vdev->hw, true);
 	iof_ctx_put(ctx);
 	if (!IS_ERR(idev))
-		vdev->idev = idev;
+		WRITE_ONCE(vdev->idev, idev);
 	return idev;
 }
 
@@ -52,7 +54,11 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 	if (bind.flags || bind.iommufd < 0)
 		return -EINVAL;
 
-	mutex_lock(&vdev->lock);
+	/* Whose it is may hold the lock for as long as his memory takes to come in: do not wait. */
+	if (READ_ONCE(vdev->idev))
+		return -EINVAL;
+	if (mutex_lock_killable(&vdev->lock))
+		return -EINTR;
 	idev = bind_to(vdev, bind.iommufd);
 	mutex_unlock(&vdev->lock);
 	if (IS_ERR(idev))
@@ -63,7 +69,7 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 			 sizeof(id))) {
 		mutex_lock(&vdev->lock);
 		iof_device_unbind(idev);
-		vdev->idev = NULL;
+		WRITE_ONCE(vdev->idev, NULL);
 		mutex_unlock(&vdev->lock);
 		return -EFAULT;
 	}
@@ -120,7 +126,8 @@ static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
 		pasid = attach.pasid;
 	}
 
-	mutex_lock(&vdev->lock);
+	if (mutex_lock_killable(&vdev->lock))
+		return -EINTR;
 	if (pasid_is_process(vdev, pasid)) {
 		rc = -EBUSY;
 	} else if (iof_device_attached(idev, pasid)) {
@@ -176,7 +183,8 @@ static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 	if (sva.argsz < sizeof(sva) || sva.flags || sva.__reserved || sva.pasid == IOF_NO_PASID)
 		return -EINVAL;
 
-	mutex_lock(&vdev->lock);
+	if (mutex_lock_killable(&vdev->lock))
+		return -EINTR;
 	if (!bind) {
 		rc = iof_device_sva_unbind(vdev->idev, sva.pasid);
 		if (!rc)
@@ -224,7 +232,7 @@ static void vfio_unbind(struct iof_vfio_device *vdev)
 	}
 	iof_device_detach(vdev->idev, IOF_NO_PASID);
 	iof_device_unbind(vdev->idev);
-	vdev->idev = NULL;
+	WRITE_ONCE(vdev->idev, NULL);
 	mutex_unlock(&vdev->lock);
 }
 

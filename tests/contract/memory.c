@@ -109,6 +109,7 @@ static void pin_from_outside(void *arg)
 {
 	struct remote *remote = arg;
 	struct page *pages[2];
+	int locked = 1;
 	char *mapped;
 
 	remote->kernel_thread = !current->mm && current->flags & PF_KTHREAD;
@@ -116,10 +117,16 @@ static void pin_from_outside(void *arg)
 	if (!remote->alive)
 		return;
 	mmap_read_lock(remote->mm);
-	remote->got = pin_user_pages_remote(remote->mm, remote->at, 2, FOLL_WRITE, pages, NULL);
 	remote->hole = pin_user_pages_remote(remote->mm, remote->at + PAGE_SIZE, 1, 0, pages + 1,
 					     NULL);
 	mmap_read_unlock(remote->mm);
+	/* The lock may be gone afterwards, and *locked says so. */
+	if (!mmap_read_lock_killable(remote->mm)) {
+		remote->got = pin_user_pages_remote(remote->mm, remote->at, 2, FOLL_WRITE, pages,
+						    &locked);
+		if (locked)
+			mmap_read_unlock(remote->mm);
+	}
 	mmput(remote->mm);
 	if (remote->got <= 0)
 		return;

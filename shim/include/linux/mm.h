@@ -99,6 +99,7 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 #define account_locked_vm(mm, pages, inc) iof_shim_account_locked_vm(mm, pages, inc)
 
 #define mmap_read_lock(mm) down_read(&(mm)->mmap_lock)
+#define mmap_read_lock_killable(mm) down_read_killable(&(mm)->mmap_lock)
 #define mmap_read_trylock(mm) down_read_trylock(&(mm)->mmap_lock)
 #define mmap_read_unlock(mm) up_read(&(mm)->mmap_lock)
 #define mmap_write_lock(mm) down_write(&(mm)->mmap_lock)

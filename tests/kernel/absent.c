@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+/*
+ * absent.c - proves that memory which another program brings in, when it likes, delays only those
+ * who asked for it: an attach waits for it, and ends on SIGKILL; meanwhile the process whose memory
+ * it is can be looked at and go on, and others' calls return. A device that shares the page tables
+ * of such a process is detached, closed and bound by others at once, and only the module stays.
+ */
+#include "filler.h"
+
+#include <sys/uio.h>
+
+#define PASID	5
+#define FROM	0x10000000ul
+/* So many pages of one user are awaited at a time, NR of each binding: a short queue's worth. */
+#define NR	2
+#define ROUNDS	(64 / NR)
+
+static struct holdings before;
+
+static int setup(void **state)
+{
+	static struct dma d;
+
+	holdings_now(&before);
+	dma_open(&d);
+	*state = &d;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	dma_close(*state);
+	holdings_back(&before);
+	return 0;
+}
+
+/* ---- pins ---- */
+
+/* What everybody can do with a process while its memory is awaited, and itself too. */
+static void can_be_looked_at(pid_t pid)
+{
+	char path[64], text[256];
+	int fd;
+
+	/* Somebody who waits to change the address space keeps those out who only look. */
+	munmap(dma_memory(PAGE, MAP_PRIVATE), PAGE);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(read(fd, text, sizeof(text)) > 0);
+	close(fd);
+}
+
+static int map_to_read(const struct dma *d, int ioas, const struct filler *f)
+{
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = (uint32_t)ioas,
+		.user_va = (uintptr_t)f->memory,
+		.length = f->bytes,
+		.iova = FROM,
+	};
+
+	return ioctl(d->fd, IOMMU_IOAS_MAP, &cmd) ? -errno : 0;
+}
+
+/* A child that shares the context attaches a device, which pins its parent's memory. */
+static pid_t attach_in_child(struct dma *d, int ioas)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct abi_mock mock;
+
+		CHECK(!abi_mock(d->fd, (uint32_t)ioas, 0, &mock));
+		CHECK(!abi_destroy(d->fd, mock.stdev));
+		_exit(0);
+	}
+	return pid;
+}
+
+static void wait_for_an_attach(struct dma *d, struct filler *f, size_t pages)
+{
+	int ioas = abi_ioas(d->fd);
+	pid_t pid;
+
+	assert_ok(map_to_read(d, ioas, f));
+	pid = attach_in_child(d, ioas);
+	for (size_t i = 0; i < pages; i++) {
+		char *page = filler_asked(f);
+
+		can_be_looked_at(getpid());
+		filler_fill(f, page);
+	}
+	assert_int_equal(exit_of(pid), 0);
+	assert_ok(abi_destroy(d->fd, (uint32_t)ioas));
+}
+
+static void an_attach_waits_for_memory_that_a_program_fills(void **state)
+{
+	struct filler f;
+
+	filler_open(&f, 4);
+	wait_for_an_attach(*state, &f, 4);
+	filler_close(&f);
+}
+
+static void an_attach_waits_for_memory_of_a_file_system(void **state)
+{
+	struct filler f;
+
+	if (!filler_open_fuse(&f, 4))
+		skip_because("this kernel has no FUSE");
+	wait_for_an_attach(*state, &f, 4);
+	filler_close(&f);
+}
+
+static void an_attach_that_waits_ends_on_sigkill(void **state)
+{
+	struct dma *d = *state;
+	int ioas = abi_ioas(d->fd);
+	struct filler f;
+	pid_t pid;
+
+	filler_open(&f, 1);
+	assert_ok(map_to_read(d, ioas, &f));
+	pid = attach_in_child(d, ioas);
+	filler_asked(&f);
+	kill(pid, SIGKILL);
+	assert_int_equal(exit_of(pid), -SIGKILL);
+	/* It has undone what it had begun. */
+	assert_ok(abi_destroy(d->fd, (uint32_t)ioas));
+	filler_close(&f);
+}
+
+/* Whoever waits in turn for the one that waits. */
+static void a_second_attach_that_waits_ends_on_sigkill(void **state)
+{
+	struct dma *d = *state;
+	int ioas = abi_ioas(d->fd);
+	struct filler f;
+	pid_t first, second;
+	char *page;
+
+	filler_open(&f, 1);
+	assert_ok(map_to_read(d, ioas, &f));
+	first = attach_in_child(d, ioas);
+	page = filler_asked(&f);
+	second = attach_in_child(d, ioas);
+	/* Wherever it is by now. */
+	sched_yield();
+	kill(second, SIGKILL);
+	assert_int_equal(exit_of(second), -SIGKILL);
+	filler_fill(&f, page);
+	assert_int_equal(exit_of(first), 0);
+	assert_ok(abi_destroy(d->fd, (uint32_t)ioas));
+	filler_close(&f);
+}
+
+static void anothers_bind_does_not_wait_for_an_attach(void **state)
+{
+	struct dma *d = *state;
+	int ioas = abi_ioas(d->fd), fd;
+	struct filler f;
+	char *page;
+	pid_t pid;
+
+	filler_open(&f, 1);
+	assert_ok(map_to_read(d, ioas, &f));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		CHECK(!abi_detach(d->dev));
+		CHECK(abi_attach(d->dev, (uint32_t)ioas) > 0);
+		_exit(0);
+	}
+	page = filler_asked(&f);
+	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	for (int node = 0; node < 2; node++) {
+		/* The same device, and one of its isolation group. */
+		int dev = open(node ? "/dev/vfio/devices/vfio1" : "/dev/vfio/devices/vfio0",
+			       O_RDWR | O_CLOEXEC);
+
+		assert_true(fd >= 0 && dev >= 0);
+		assert_err(abi_bind(dev, fd), node ? EPERM : EINVAL);
+		close(dev);
+	}
+	close(fd);
+	filler_fill(&f, page);
+	assert_int_equal(exit_of(pid), 0);
+	filler_close(&f);
+}
+
+/* ---- SVA ---- */
+
+/* The device asks for a page that does not come: it is to copy from @from to the page @to. */
+static void start_copy(struct dma *d, char *to, char *from)
+{
+	struct dsa_hw_desc desc = {
+		.opcode = DSA_OPCODE_MEMMOVE,
+		.flags = IDXD_OP_FLAG_BOF,
+		.pasid = PASID,
+		.src_addr = (uintptr_t)from,
+		.dst_addr = (uintptr_t)to + 64,
+		.xfer_size = 8,
+	};
+
+	dma_start(d, desc, (void *)to, (uintptr_t)to);
+}
+
+static void cannot_be_unloaded(void)
+{
+	if (number_in("/sys/module/iofault/refcnt", "") < 0)
+		return;
+	assert_true(syscall(SYS_delete_module, "iofault", O_NONBLOCK) == -1);
+	assert_int_equal(errno, EWOULDBLOCK);
+}
+
+/* A second user's page fault is served, on a device of his own. */
+static void another_user_is_served(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		struct dma d;
+		char *page;
+
+		d.fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+		d.dev = open("/dev/vfio/devices/vfio3", O_RDWR | O_CLOEXEC);
+		CHECK(d.fd >= 0 && d.dev >= 0 && !setresuid(4244, 4244, 4244));
+		CHECK(abi_bind(d.dev, d.fd) > 0);
+		d.record = dma_memory(PAGE, MAP_PRIVATE);
+		page = dma_memory(2 * PAGE, MAP_PRIVATE);
+		CHECK(!dma_sva(&d, PASID, 1));
+		CHECK(dma_copy_sva(&d, PASID, page, page + PAGE, 8, IDXD_OP_FLAG_BOF) ==
+		      DSA_COMP_SUCCESS);
+		_exit(0);
+	}
+	assert_int_equal(exit_of(pid), 0);
+}
+
+static void leave_while_a_page_is_awaited(struct dma *d, struct filler *f)
+{
+	char *page, *to = dma_memory(PAGE, MAP_PRIVATE);
+
+	for (int way = 0; way < 3; way++) {
+		assert_ok(dma_sva(d, PASID, 1));
+		start_copy(d, to, f->memory + way * PAGE);
+		page = filler_asked(f);
+		if (way == 0) {
+			assert_ok(dma_sva(d, PASID, 0));
+		} else if (way == 1) {
+			/* As when the process ends: what it had is closed one by one. */
+			close(d->dev);
+			d->dev = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
+			assert_true(abi_bind(d->dev, d->fd) > 0);
+			assert_true(abi_attach(d->dev, (uint32_t)d->ioas) > 0);
+		} else {
+			dma_close(d);
+			cannot_be_unloaded();
+		}
+		another_user_is_served();
+		filler_fill(f, page);
+	}
+	munmap(to, PAGE);
+	dma_open(d);
+}
+
+static void a_device_can_be_left_while_a_program_fills_its_page(void **state)
+{
+	struct filler f;
+
+	filler_open(&f, 3);
+	leave_while_a_page_is_awaited(*state, &f);
+	filler_close(&f);
+}
+
+static void a_device_can_be_left_while_a_file_system_reads_its_page(void **state)
+{
+	struct filler f;
+
+	if (!filler_open_fuse(&f, 3))
+		skip_because("this kernel has no FUSE");
+	leave_while_a_page_is_awaited(*state, &f);
+	filler_close(&f);
+}
+
+/* However many pages of one user are awaited, there is an end to it, and others do not notice. */
+static void pages_that_never_come_are_bounded(void **state)
+{
+	struct dma *d = *state;
+	char *to = dma_memory(NR * PAGE, MAP_PRIVATE), *pages[ROUNDS * NR];
+	struct uffd_msg msg;
+	struct filler f;
+
+	filler_open(&f, (ROUNDS + 1) * NR);
+	for (int round = 0; round <= ROUNDS; round++) {
+		assert_ok(dma_sva(d, PASID, 1));
+		for (int i = 0; i < NR; i++)
+			start_copy(d, to + i * PAGE, f.memory + (round * NR + i) * PAGE);
+		for (int i = 0; i < NR && round < ROUNDS; i++)
+			pages[round * NR + i] = filler_asked(&f);
+		dma_close(d);
+		dma_open(d);
+	}
+	assert_ok(fcntl(f.ufd, F_SETFL, O_NONBLOCK));
+	assert_true(read(f.ufd, &msg, sizeof(msg)) == -1);
+	assert_int_equal(errno, EAGAIN);
+	another_user_is_served();
+	for (int i = 0; i < ROUNDS * NR; i++)
+		filler_fill(&f, pages[i]);
+	filler_close(&f);
+	munmap(to, NR * PAGE);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(an_attach_waits_for_memory_that_a_program_fills),
+		T(an_attach_waits_for_memory_of_a_file_system),
+		T(an_attach_that_waits_ends_on_sigkill),
+		T(a_second_attach_that_waits_ends_on_sigkill),
+		T(anothers_bind_does_not_wait_for_an_attach),
+		T(a_device_can_be_left_while_a_program_fills_its_page),
+		T(a_device_can_be_left_while_a_file_system_reads_its_page),
+		T(pages_that_never_come_are_bounded),
+	};
+
+	kernel_needed("kernel/absent");
+	return cmocka_run_group_tests_name("absent", tests, NULL, NULL);
+}
