@@ -151,11 +151,14 @@ static void unpin_areas(struct iof_map *map, unsigned long iova, unsigned long l
 static int pin_area(struct iof_area *area, unsigned long iova, unsigned long last,
 		    unsigned int prot, struct page ***pages)
 {
+	unsigned long start = area->offset + (iova - area->iova);
+	unsigned long end = area->offset + (area->last - area->iova) + 1;
 	unsigned long from, to;
 	int rc;
 
-	if (!area->busy &&
-	    (area->leaving || !PAGE_ALIGNED(area->iova | area->offset | (area->last + 1))))
+	/* Whole pages of memory, one after the other; only the last may be used in part. */
+	if (!area->busy && (area->leaving || !PAGE_ALIGNED(start) ||
+			    (area->last < last && !PAGE_ALIGNED(end))))
 		return -EINVAL;
 	rc = may_use(area, prot);
 	if (rc)

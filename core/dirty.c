@@ -12,7 +12,7 @@
  */
 #include "iof_private.h"
 
-/* Bits of a window; the buffer is a page. */
+/* Most bits of a window; the buffer is a page. */
 #define WINDOW_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
 struct iof_dirty {
@@ -45,54 +45,80 @@ bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova, unsigned long 
 	return dirty->clear && iova >= dirty->first && last <= dirty->last;
 }
 
-/* Adds what the window holds to the user's bitmap; @old is room for as much. */
-static int deliver(struct iof_dirty *dirty, unsigned long *old, u8 __user *uptr)
+/* Adds what the window holds to the user's bitmap; @old is what that held. */
+static void deliver(struct iof_dirty *dirty, unsigned long *old, u8 __user *uptr,
+		    unsigned long bytes)
 {
-	unsigned long n = (dirty->to - dirty->from) / dirty->page_size + 1;
-	unsigned long bytes = BITS_TO_BYTES(n);
-
 	if (!dirty->any)
-		return 0;
+		return;
 	bitmap_or(old, old, dirty->bits, WINDOW_BITS);
-	return copy_to_user(uptr, old, bytes) ? -EFAULT : 0;
+	if (copy_to_user(uptr, old, bytes))
+		return;		/* the caller's loss */
 }
 
 /*
- * Window by window. A bitmap that cannot be read ends it before anything in its window is made
- * clean; one that can only be read loses the bits of one window.
+ * Moves dirty->from and *uptr on to where something is mapped, by whole bytes of the bitmap. False:
+ * nothing more is, and nothing more can be dirty.
+ */
+static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty, u8 __user **uptr)
+{
+	unsigned long iova = dirty->from, bits;
+	struct iof_area *area;
+
+	down_read(&map->iova_rwsem);
+	area = iof_map_first_area(map, dirty->from, dirty->last);
+	if (area)
+		iova = max(iova, area->iova);
+	up_read(&map->iova_rwsem);
+	bits = round_down((iova - dirty->from) / dirty->page_size, BITS_PER_BYTE);
+	dirty->from += bits * dirty->page_size;
+	*uptr += bits / BITS_PER_BYTE;
+	return area != NULL;
+}
+
+/* The window that begins at dirty->from: its bits lie in one page of the user's. The bytes. */
+static unsigned long choose_window(struct iof_dirty *dirty, const u8 __user *uptr)
+{
+	unsigned long bytes = PAGE_SIZE - ((unsigned long)uptr & ~PAGE_MASK), step;
+
+	if (check_mul_overflow(dirty->page_size, bytes * BITS_PER_BYTE, &step))
+		step = ULONG_MAX;
+	dirty->to = dirty->from + min(dirty->last - dirty->from, step - 1);
+	return BITS_TO_BYTES((dirty->to - dirty->from) / dirty->page_size + 1);
+}
+
+/*
+ * Window by window, each with the bits of one page of the user's memory. A page of the bitmap that
+ * is absent takes no bits, and what it would tell of stays dirty; the pages behind it take theirs.
+ * A page that can only be read loses its bits. Neither is an error: behaviour (c) 19.
  */
 static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned long *old,
 			u8 __user *uptr)
 {
 	const struct iof_domain_ops *ops = hwpt->domain->ops;
-	unsigned long step;
-	int rc;
+	unsigned long bytes;
 
-	if (check_mul_overflow(dirty->page_size, WINDOW_BITS, &step))
-		step = ULONG_MAX;
-	for (;;) {
-		unsigned long rest = dirty->last - dirty->from, bits;
-
-		dirty->to = dirty->from + min(rest, step - 1);
-		dirty->any = false;
-		bits = (dirty->to - dirty->from) / dirty->page_size + 1;
-		memset(dirty->bits, 0, PAGE_SIZE);
-		if (copy_from_user(old, uptr, BITS_TO_BYTES(bits)))
-			return -EFAULT;
-		if (dirty->found_reach && dirty->reach >= dirty->from)
-			mark(dirty, dirty->from, dirty->reach);
-		mutex_lock(&hwpt->dirty_lock);
-		ops->read_dirty(hwpt->domain, dirty->from, dirty->to, dirty);
-		mutex_unlock(&hwpt->dirty_lock);
-		rc = deliver(dirty, old, uptr);
-		if (rc || dirty->to == dirty->last)
-			return rc;
+	while (skip_unmapped(&hwpt->ioas->map, dirty, &uptr)) {
+		bytes = choose_window(dirty, uptr);
+		if (!copy_from_user(old, uptr, bytes)) {
+			dirty->any = false;
+			memset(dirty->bits, 0, PAGE_SIZE);
+			if (dirty->found_reach && dirty->reach >= dirty->from)
+				mark(dirty, dirty->from, dirty->reach);
+			mutex_lock(&hwpt->dirty_lock);
+			ops->read_dirty(hwpt->domain, dirty->from, dirty->to, dirty);
+			mutex_unlock(&hwpt->dirty_lock);
+			deliver(dirty, old, uptr, bytes);
+		}
+		if (dirty->to == dirty->last)
+			break;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		dirty->from = dirty->to + 1;
-		uptr += WINDOW_BITS / BITS_PER_BYTE;
+		uptr += bytes;
 		cond_resched();
 	}
+	return 0;
 }
 
 static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_bitmap *cmd)
@@ -109,12 +135,8 @@ static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_b
 
 	dirty.bits = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	old = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (dirty.bits && old) {
+	if (dirty.bits && old)
 		rc = read_windows(hwpt, &dirty, old, u64_to_user_ptr(cmd->data));
-		/* What cannot be written is the caller's loss, and no error: behaviour (c) 19. */
-		if (rc == -EFAULT)
-			rc = 0;
-	}
 	if (dirty.bits)
 		free_page((unsigned long)dirty.bits);
 	if (old)
@@ -125,13 +147,15 @@ static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_b
 /* The range and the size of a bit: behaviour (c) 17. */
 static int check_range(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
-	unsigned long alignment = iof_map_alignment(&hwpt->ioas->map), end;
+	unsigned long alignment = iof_map_alignment(&hwpt->ioas->map), last;
 
-	if (check_add_overflow((unsigned long)cmd->iova, (unsigned long)cmd->length, &end))
-		return -EOVERFLOW;
-	if (!cmd->length || !cmd->page_size)
+	if (!cmd->length)
 		return -EINVAL;
-	if ((cmd->iova | end) & ((alignment - 1) | (cmd->page_size - 1)))
+	if (check_add_overflow((unsigned long)cmd->iova, (unsigned long)cmd->length - 1, &last))
+		return -EOVERFLOW;
+	if (!cmd->page_size)
+		return -EINVAL;
+	if ((cmd->iova | (last + 1)) & ((alignment - 1) | (cmd->page_size - 1)))
 		return -EINVAL;
 	return 0;
 }

@@ -208,8 +208,9 @@ static int map_dma(struct iof_ctx *ctx, void __user *uptr)
 	return rc;
 }
 
+/* *began: the removal was tried; *bytes says how far it came. */
 static int unmap_range(struct iof_map *map, const struct vfio_iommu_type1_dma_unmap *unmap,
-		       unsigned long *bytes)
+		       unsigned long *bytes, bool *began)
 {
 	unsigned long start = unmap->iova, last = ULONG_MAX;
 	int rc = 0;
@@ -220,15 +221,21 @@ static int unmap_range(struct iof_map *map, const struct vfio_iommu_type1_dma_un
 	} else {
 		if (!unmap->size)
 			return -EINVAL;
+		/* As Linux: nothing of it went, which is told. */
+		*began = true;
 		if (check_add_overflow(start, (unsigned long)unmap->size - 1, &last))
 			return -EOVERFLOW;
+		*began = false;
 		if (!iof_map_huge_pages(map)) {
 			rc = iof_map_cut(map, start);
 			if (!rc && last != ULONG_MAX)
 				rc = iof_map_cut(map, last + 1);
 		}
+		if (rc)
+			return rc;
 	}
-	return rc ? rc : iof_map_remove(map, start, last, true, bytes);
+	*began = true;
+	return iof_map_remove(map, start, last, true, bytes);
 }
 
 static int unmap_dma(struct iof_ctx *ctx, void __user *uptr)
@@ -236,6 +243,7 @@ static int unmap_dma(struct iof_ctx *ctx, void __user *uptr)
 	struct vfio_iommu_type1_dma_unmap unmap;
 	unsigned long bytes = 0;
 	struct iof_ioas *ioas;
+	bool began = false;
 	int rc;
 
 	if (copy_from_user(&unmap, uptr, sizeof(unmap)))
@@ -245,8 +253,11 @@ static int unmap_dma(struct iof_ctx *ctx, void __user *uptr)
 	ioas = compat_ioas(ctx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = unmap_range(&ioas->map, &unmap, &bytes);
+	rc = unmap_range(&ioas->map, &unmap, &bytes, &began);
 	iof_object_put(&ioas->obj);
+	/* What is refused before it begins leaves the caller's struct as it was. */
+	if (!began)
+		return rc;
 	unmap.size = bytes;
 	if (copy_to_user(uptr, &unmap, sizeof(unmap)))
 		return -EFAULT;

@@ -130,7 +130,8 @@ static void transfer(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
 	u32 done = 0;
 	int n;
 
-	while (done < IOF_ATS_SIZE) {
+	/* Up to the last address, not on from 0. */
+	while (done < IOF_ATS_SIZE && addr + done >= addr) {
 		n = move_some(ats, addr, done, write, epoch);
 		if (n < 0)
 			break;

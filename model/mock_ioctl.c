@@ -263,8 +263,8 @@ static int check_map(struct iof_ucmd *ucmd, unsigned long step, unsigned long io
 {
 	unsigned long end;
 
-	if ((iova | len | uptr) & (step - 1) || check_add_overflow(iova, len, &end) ||
-	    check_add_overflow(uptr, len, &end))
+	if ((iova | len | uptr) & (step - 1) || check_add_overflow(uptr, len, &end) ||
+	    (len && check_add_overflow(iova, len - 1, &end)))
 		return -EINVAL;
 	while (len) {
 		unsigned long part = min(len, PAGE_SIZE - offset_in_page(uptr));

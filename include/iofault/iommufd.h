@@ -453,8 +453,8 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
 /*
  * IOMMU_HWPT_GET_DIRTY_BITMAP (minimum 48): sets the bit of each dirty page of a range; clears
  * none, so start from zero. What is not mapped reads as clean. Ask before unmapping: an unmap
- * forgets.
- *	EINVAL		page_size 0; start or end not aligned to page_size or to the IOAS
+ * forgets. Pages of the bitmap that cannot be written get no bits, and are no error.
+ *	EINVAL		length or page_size 0; start or end not aligned to page_size or to the IOAS
  *	EOVERFLOW	the end wraps
  */
 struct iommu_hwpt_get_dirty_bitmap {

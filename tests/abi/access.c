@@ -178,8 +178,7 @@ static void b29_a_pin_is_shared(void **state)
 	assert_ok(abi_check_refs(f->fd, f->buf, 8 * PAGE, 0));
 	assert_int_equal(abi_access_pin(f->fd, access, AT, 4 * PAGE, f->buf,
 					MOCK_FLAGS_ACCESS_WRITE), 0);
-	assert_int_equal(abi_access_pin(f->fd, access, AT + PAGE + 8, PAGE, f->buf + PAGE + 8, 0),
-			 1);
+	assert_int_equal(abi_access_pin(f->fd, access, AT + PAGE, PAGE + 8, f->buf + PAGE, 0), 1);
 	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 1));
 	assert_ok(abi_check_refs(f->fd, f->buf + 4 * PAGE, 4 * PAGE, 0));
 	/* A domain comes, and goes: the same pages are shown. */
@@ -195,6 +194,32 @@ static void b29_a_pin_is_shared(void **state)
 	/* The last holder of the descriptor takes the pins with it. */
 	assert_ok(iof_close(access));
 	assert_ok(abi_check_refs(f->fd, f->buf, 8 * PAGE, 0));
+}
+
+/* A pin begins where a page of memory begins; it may end inside one. */
+static void a_pin_begins_with_a_page(void **state)
+{
+	static const uint64_t inside[] = { 1, 8, 100, PAGE / 2, PAGE - 1 };
+	struct fixture *f = *state;
+	int access = abi_access(f->fd, f->ioas, true);
+	unsigned char byte = 0;
+	size_t i;
+
+	assert_true(access >= 0);
+	assert_ok(abi_map(f->fd, f->ioas, f->buf, 4 * PAGE, AT));
+	for (i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+		uint64_t at = PAGE + inside[i];
+
+		assert_err(abi_access_pin(f->fd, access, AT + at, 1, f->buf + at, 0), EINVAL);
+		assert_err(abi_access_pin(f->fd, access, AT + at, 2 * PAGE, NULL, 0), EINVAL);
+		assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 0));
+		/* Copies begin anywhere. */
+		assert_ok(abi_access_read(f->fd, access, AT + at, &byte, 1));
+		assert_int_equal(abi_access_pin(f->fd, access, AT, at, f->buf, 0), (int)i);
+		assert_ok(abi_check_refs(f->fd, f->buf, 2 * PAGE, 1));
+		assert_ok(abi_access_unpin(f->fd, access, (uint32_t)i));
+	}
+	assert_ok(iof_close(access));
 }
 
 static void a_pin_needs_permission(void **state)
@@ -347,6 +372,7 @@ int main(void)
 		T(copies_keep_the_place_in_the_page),
 		T(the_end_of_the_address_space),
 		T(b29_a_pin_is_shared),
+		T(a_pin_begins_with_a_page),
 		T(a_pin_needs_permission),
 		T(a_pin_spans_mappings),
 		T(b20_unmapping_ends_pins),

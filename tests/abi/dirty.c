@@ -213,6 +213,78 @@ static void c19_errors_are_swallowed(void **state)
 	assert_int_equal(bits[0], 0x01);
 }
 
+/* Pages of a bitmap, of which some cannot be reached: the others get their bits, wherever it begins. */
+static void a_bitmap_with_holes(void **state)
+{
+	static const size_t offsets[] = { 0, 1, 8, 4000, PAGE - 1 };
+	struct fixture *f = *state;
+	/* What one page of bits is for. */
+	const uint64_t start = MOCK_APERTURE_START, span = PAGE * 8 * STEP;
+	unsigned char *room, one = 1;
+	struct abi_mock mock;
+	uint32_t hwpt = tracking(f, &mock);
+	unsigned int i, n, absent;
+
+	assert_ok(abi_unmap(f->fd, f->ioas, AT, BUF_LEN));
+	for (n = 0; n < 4; n++)
+		assert_ok(abi_map(f->fd, f->ioas, f->buf + n * PAGE, PAGE,
+				  start + n * span));
+	for (i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
+		for (absent = 0; absent < 1u << 5; absent++) {
+			room = mmap(NULL, 5 * PAGE, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			assert_true(room != MAP_FAILED);
+			for (n = 0; n < 5; n++)
+				if (absent & 1u << n)
+					assert_ok(mprotect(room + n * PAGE, PAGE, PROT_NONE));
+			for (n = 0; n < 4; n++)
+				assert_int_equal(abi_make_dirty(f->fd, hwpt, start + n * span, STEP,
+								STEP, &one), 1);
+			assert_ok(abi_get_dirty(f->fd, hwpt, 0, start, 4 * span, STEP,
+						room + offsets[i]));
+			for (n = 0; n < 4; n++)
+				if (!(absent & 1u << n))
+					assert_int_equal(room[n * PAGE + offsets[i]], 1);
+			assert_ok(munmap(room, 5 * PAGE));
+			/* What was not told is lost, or still dirty: here the next round starts clean. */
+			assert_ok(abi_dirty_tracking(f->fd, hwpt, true));
+		}
+}
+
+/* A bit for the last page of 64 bits: ranges end with their last address. */
+static void the_last_page_of_all(void **state)
+{
+	const uint64_t at = UINT64_MAX - 2 * PAGE + 1;
+	struct fixture *f = *state;
+	struct iommu_hwpt_selftest data = { .pagetable_type = MOCK_IOMMUPT_HUGE };
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd), .flags = DIRTY, .pt_id = f->ioas,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST, .data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+	};
+	unsigned char some = 2, bits = 0;
+	struct abi_mock mock;
+	int other = abi_ioas(f->fd);
+
+	/* The device's own domain is on another IOAS, which ends earlier. */
+	assert_id(other);
+	assert_ok(abi_mock(f->fd, (uint32_t)other, 0, &mock));
+	cmd.dev_id = mock.idev;
+	assert_ok(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd));
+	assert_ok(abi_map(f->fd, f->ioas, f->buf, 2 * PAGE, at));
+	assert_ok(abi_check_map(f->fd, cmd.out_hwpt_id, at, 2 * PAGE, f->buf));
+	assert_ok(abi_check_map(f->fd, cmd.out_hwpt_id, at + PAGE, PAGE, f->buf + PAGE));
+	assert_ok(abi_dirty_tracking(f->fd, cmd.out_hwpt_id, true));
+	assert_int_equal(abi_make_dirty(f->fd, cmd.out_hwpt_id, at, 2 * PAGE, PAGE, &some), 1);
+	assert_ok(abi_get_dirty(f->fd, cmd.out_hwpt_id, KEEP, at, 2 * PAGE, PAGE, &bits));
+	assert_int_equal(bits, 2);
+	bits = 0;
+	assert_ok(abi_get_dirty(f->fd, cmd.out_hwpt_id, 0, at + PAGE, PAGE, PAGE, &bits));
+	assert_int_equal(bits, 1);
+	assert_err(abi_get_dirty(f->fd, cmd.out_hwpt_id, 0, at + PAGE, 2 * PAGE, PAGE, &bits),
+		   EOVERFLOW);
+}
+
 /* c20: unmapping forgets; what is mapped there next is clean. */
 static void c20_unmapping_forgets(void **state)
 {
@@ -380,6 +452,8 @@ int main(void)
 		T(c17_any_page_size),
 		T(c18_bits_are_set_and_cleared_once),
 		T(c19_errors_are_swallowed),
+		T(a_bitmap_with_holes),
+		T(the_last_page_of_all),
 		T(c20_unmapping_forgets),
 		T(long_bitmaps),
 		T(a_bitmap_that_hangs_holds_nobody_up),

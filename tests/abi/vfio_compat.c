@@ -229,9 +229,35 @@ static void unmap_all_takes_everything(void **state)
 	assert_err(unmap_dma(f, VFIO_DMA_UNMAP_FLAG_ALL, PAGE, &size), EINVAL);
 	size = PAGE;
 	assert_err(unmap_dma(f, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size), EINVAL);
+	assert_int_equal(size, PAGE);
 	size = 0;
 	assert_ok(unmap_dma(f, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size));
 	assert_int_equal(size, 3 * PAGE);
+}
+
+/* How much went is told when an unmap ends half-way or finds no range, and only then. */
+static void a_refused_unmap_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t size;
+
+	use(f);
+	assert_ok(map_dma(f, RW, f->buf, AT, 2 * PAGE));
+	assert_ok(map_dma(f, RW, f->buf, AT + 4 * PAGE, 4 * PAGE));
+	size = PAGE;
+	assert_err(unmap_dma(f, 4, AT, &size), EINVAL);
+	assert_int_equal(size, PAGE);
+	assert_err(unmap_dma(f, VFIO_DMA_UNMAP_FLAG_ALL, AT, &size), EINVAL);
+	assert_int_equal(size, PAGE);
+	size = 2 * PAGE;
+	assert_err(unmap_dma(f, 0, -PAGE, &size), EOVERFLOW);
+	assert_int_equal(size, 0);
+	size = 6 * PAGE;
+	assert_err(unmap_dma(f, 0, AT, &size), ENOENT);
+	assert_int_equal(size, 2 * PAGE);
+	size = 0;
+	assert_ok(unmap_dma(f, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size));
+	assert_int_equal(size, 4 * PAGE);
 }
 
 /* b22: the first version cuts mappings where it is told, at any page. */
@@ -257,8 +283,14 @@ static void b22_the_first_version_cuts(void **state)
 	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 1));
 	assert_ok(abi_check_refs(f->fd, f->buf + 4 * PAGE, 2 * PAGE, 0));
 	assert_ok(abi_check_refs(f->fd, f->buf + 6 * PAGE, 10 * PAGE, 1));
+	/* A cut that is refused changes nothing, neither here nor in the caller's struct. */
 	size = 100;
 	assert_err(unmap_dma(f, 0, AT, &size), EINVAL);
+	assert_int_equal(size, 100);
+	size = PAGE;
+	assert_err(unmap_dma(f, 0, AT + 100, &size), EINVAL);
+	assert_int_equal(size, PAGE);
+	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 1));
 	size = 6 * PAGE;
 	assert_ok(unmap_dma(f, 0, AT + 2 * PAGE, &size));
 	assert_int_equal(size, 4 * PAGE);
@@ -312,6 +344,7 @@ int main(void)
 		T(page_sizes_are_those_that_serve),
 		T(maps_are_fixed_and_checked),
 		T(unmap_all_takes_everything),
+		T(a_refused_unmap_changes_nothing),
 		T(b22_the_first_version_cuts),
 		T(cutting_ends_pins),
 	};
