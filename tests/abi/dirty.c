@@ -213,7 +213,7 @@ static void c19_errors_are_swallowed(void **state)
 	assert_int_equal(bits[0], 0x01);
 }
 
-/* Pages of a bitmap, of which some cannot be reached: the others get their bits, wherever it begins. */
+/* Some pages of a bitmap cannot be reached: the others get their bits, wherever it begins. */
 static void a_bitmap_with_holes(void **state)
 {
 	static const size_t offsets[] = { 0, 1, 8, 4000, PAGE - 1 };
@@ -246,7 +246,7 @@ static void a_bitmap_with_holes(void **state)
 				if (!(absent & 1u << n))
 					assert_int_equal(room[n * PAGE + offsets[i]], 1);
 			assert_ok(munmap(room, 5 * PAGE));
-			/* What was not told is lost, or still dirty: here the next round starts clean. */
+			/* What was not told may be dirty still: the next round starts clean. */
 			assert_ok(abi_dirty_tracking(f->fd, hwpt, true));
 		}
 }
