@@ -143,6 +143,18 @@ static void answer_taken(struct iof_fault_queue *queue, const struct iof_taken *
 		wake_sweepers(queue);
 }
 
+/*
+ * Each arrival is an event (rule e31), also while older groups are queued: a client that waits by
+ * edge and reads one group an event is served, and as many exclusive waiters wake as groups were
+ * queued. Without the lock. @nr is not 0.
+ */
+static void wake_readers(struct iof_fault_queue *queue, int nr)
+{
+	if (wq_has_sleeper(&queue->readable))
+		__wake_up(&queue->readable, TASK_INTERRUPTIBLE, nr,
+			  poll_to_key(EPOLLIN | EPOLLRDNORM));
+}
+
 /* ---- as a sink of attachments ---- */
 
 static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_attach *attach,
@@ -150,7 +162,6 @@ static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_attach *
 {
 	struct iof_fault_queue *queue = from_sink(sink);
 	struct iof_fault_group *g;
-	bool was_empty;
 	int nr = 0;
 
 	spin_lock(&queue->lock);
@@ -163,12 +174,9 @@ static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_attach *
 		nr++;
 	}
 	list_splice_tail_init(groups, &queue->inbox);
-	was_empty = !queue->nr_queued;
 	count_queued(queue, nr);
 	spin_unlock(&queue->lock);
-
-	if (was_empty && wq_has_sleeper(&queue->readable))
-		wake_up_interruptible_poll(&queue->readable, EPOLLIN | EPOLLRDNORM);
+	wake_readers(queue, nr);
 	return true;
 }
 
@@ -176,7 +184,7 @@ static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_attach *
 static void wake_after_removal(struct iof_fault_queue *queue)
 {
 	if (wq_has_sleeper(&queue->readable))
-		wake_up_interruptible_poll(&queue->readable, EPOLLOUT | EPOLLWRNORM);
+		wake_up_interruptible_poll(&queue->readable, EPOLLOUT);
 }
 
 static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
@@ -276,27 +284,21 @@ static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room
 	return nr;
 }
 
-/* Puts the group of @cookie back to the head of the inbox, unless it is gone. Under the lock. */
-static void put_back(struct iof_fault_queue *queue, u32 cookie)
+/*
+ * Puts the group of @cookie back to the head of the inbox, unless it is gone. Under the lock. The
+ * number of groups put back, for wake_readers(): another thread may have seen the queue empty.
+ */
+static int put_back(struct iof_fault_queue *queue, u32 cookie)
 {
 	struct iof_fault_group *g = iof_cookie_take(&queue->cookies, cookie);
 
 	if (!g)
-		return;
+		return 0;
 	g->cookie = 0;
 	list_add(&g->node, &queue->inbox);
 	count_queued(queue, 1);
 	queue->nr_delivered--;
-}
-
-/* What was put back is news to those who saw the queue empty meanwhile. Unlocks. */
-static void unlock_and_wake(struct iof_fault_queue *queue, bool was_empty)
-	__releases(&queue->lock)
-{
-	was_empty = was_empty && queue->nr_queued;
-	spin_unlock(&queue->lock);
-	if (was_empty && wq_has_sleeper(&queue->readable))
-		wake_up_interruptible_poll(&queue->readable, EPOLLIN | EPOLLRDNORM);
+	return 1;
 }
 
 /*
@@ -307,17 +309,18 @@ static noinline u32 take_back(struct iof_fault_queue *queue, const struct iof_ch
 			      size_t copied)
 {
 	u32 arrived = copied / sizeof(chunk->rec[0]), i;
-	bool was_empty;
+	int nr_back = 0;
 
 	while (arrived && !(chunk->rec[arrived - 1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE))
 		arrived--;
 	spin_lock(&queue->lock);
-	was_empty = !queue->nr_queued;
 	for (i = nr; i-- > arrived;) {
 		if (chunk->rec[i].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE)
-			put_back(queue, chunk->rec[i].cookie);
+			nr_back += put_back(queue, chunk->rec[i].cookie);
 	}
-	unlock_and_wake(queue, was_empty);
+	spin_unlock(&queue->lock);
+	if (nr_back)
+		wake_readers(queue, nr_back);
 	return arrived;
 }
 
@@ -334,7 +337,7 @@ static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_ite
 	struct iof_fault_page *page;
 	u32 total = g->nr_pages, left = total, cookie, nr;
 	size_t bytes, copied = 0;
-	bool was_empty = false;
+	int nr_back = 0;
 	ssize_t rc;
 
 	rc = total > room ? -EINVAL : -ENOMEM;
@@ -367,8 +370,7 @@ static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_ite
 		cond_resched();
 		spin_lock(&queue->lock);
 		if (bytes < nr * sizeof(chunk->rec[0])) {
-			was_empty = !queue->nr_queued;
-			put_back(queue, cookie);
+			nr_back = put_back(queue, cookie);
 			rc = -EFAULT;
 			goto out_unlock;
 		}
@@ -376,7 +378,9 @@ static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_ite
 	iov_iter_revert(to, copied);
 	rc = 0;
 out_unlock:
-	unlock_and_wake(queue, was_empty);
+	spin_unlock(&queue->lock);
+	if (nr_back)
+		wake_readers(queue, nr_back);
 	return rc;
 }
 
@@ -558,7 +562,7 @@ static ssize_t fault_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 static __poll_t fault_queue_poll(struct file *file, struct poll_table_struct *wait)
 {
 	struct iof_fault_queue *queue = file->private_data;
-	__poll_t events = EPOLLOUT | EPOLLWRNORM;
+	__poll_t events = EPOLLOUT;
 
 	poll_wait(file, &queue->readable, wait);
 	/*

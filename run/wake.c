@@ -2,15 +2,17 @@
 /*
  * wake.c - tells the kernel when a file that somebody polls has become ready.
  *
- * Readable: the eventfd behind each of our descriptors is written once at each turn from empty to
- * ready; one thread waits for all of them, by edge, and passes each turn on. So an edge-triggered
- * epoll of the program's sees each turn too. A call that makes a file ready tells of it before it
- * returns (iof_run_wake_settle()), as the kernel's would. Writable: an eventfd cannot tell; a
+ * Readable: the eventfd behind each of our descriptors is written at each event: the file became
+ * readable, or something more arrived. One thread waits for all of them, by edge, and passes on as
+ * many wake-ups as there were events, so that as many of the program's exclusive waiters wake. A
+ * call that makes a file ready tells of it before it returns (iof_run_wake_settle()), as the
+ * kernel's would. Writable: an eventfd cannot tell; a
  * second thread sleeps in the system's own poll, for those who asked.
  */
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -24,6 +26,11 @@ static struct {
 	int epoll;
 	bool watched;				/* atomic: something was ever added */
 	pthread_mutex_t telling;		/* from an event to the kernel's being told */
+	struct watch {
+		uint64_t kh;
+		uint64_t told;			/* of iof_sys_events() */
+	} *readable;				/* under telling: by descriptor */
+	size_t nr_readable;			/* under telling */
 	pthread_mutex_t lock;
 	pthread_cond_t some;
 	struct iof_sys_thread *sleeper;		/* under lock */
@@ -35,6 +42,16 @@ static struct {
 } wake = { .telling = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .some = PTHREAD_COND_INITIALIZER };
 
+/* One wake-up for each event that was not told of yet. Under telling. */
+static void tell_events(int fd)
+{
+	struct watch *watch = &wake.readable[fd];
+	uint64_t events = iof_sys_events(fd);
+
+	for (; watch->told < events; watch->told++)
+		iof_run_fuse_wake(watch->kh);
+}
+
 static void tell_readable(void)
 {
 	struct epoll_event events[64];
@@ -44,7 +61,7 @@ static void tell_readable(void)
 	do {
 		n = epoll_wait(wake.epoll, events, 64, 0);
 		for (int i = 0; i < n; i++)
-			iof_run_fuse_wake(events[i].data.u64);
+			tell_events(events[i].data.fd);
 	} while (n == 64);
 	pthread_mutex_unlock(&wake.telling);
 }
@@ -120,13 +137,35 @@ void iof_run_wake_init(struct iof_run *run)
 		iof_run_die(run, "no thread could be had");
 }
 
+/* Under telling. */
+static bool make_room(int fd)
+{
+	size_t nr = (size_t)fd + 64;
+	struct watch *more;
+
+	if ((size_t)fd < wake.nr_readable)
+		return true;
+	more = realloc(wake.readable, nr * sizeof(*more));
+	if (!more)
+		return false;
+	wake.readable = more;
+	wake.nr_readable = nr;
+	return true;
+}
+
 void iof_run_wake_on_readable(int fd, uint64_t kh)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.u64 = kh };
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
 
 	__atomic_store_n(&wake.watched, true, __ATOMIC_RELAXED);
-	/* EEXIST: since an earlier poll of the same file */
-	epoll_ctl(wake.epoll, EPOLL_CTL_ADD, fd, &event);
+	pthread_mutex_lock(&wake.telling);
+	/*
+	 * EEXIST: since an earlier poll of the same file. The first poll itself tells what is there
+	 * already.
+	 */
+	if (make_room(fd) && !epoll_ctl(wake.epoll, EPOLL_CTL_ADD, fd, &event))
+		wake.readable[fd] = (struct watch){ .kh = kh, .told = iof_sys_events(fd) };
+	pthread_mutex_unlock(&wake.telling);
 }
 
 void iof_run_wake_on_writable(int fd, uint64_t kh)

@@ -5,8 +5,10 @@
  * A look-up reads a table indexed by number inside RCU and takes a reference; nothing on that way
  * locks.
  *
- * Readiness. A descriptor's eventfd is to be readable exactly while f_op->poll says so. Two things
- * change it: a wake-up (an entry of ours on the file's wait queues) makes it readable at once; a
+ * Readiness. A descriptor's eventfd is to be readable exactly while f_op->poll says so, and each
+ * arrival is an event of it: what arrives while it is readable writes it once more and takes that
+ * back, which leaves its level and is an edge to those who wait for one. Two things change its
+ * level: a wake-up (an entry of ours on the file's wait queues) makes it readable at once; a
  * look (poll, then write or drain, until both agree) after each call that may have consumed. A
  * wake-up cannot look, since its caller may hold the file's locks; and what it announces may have
  * been consumed before it came. So the thread that made a descriptor readable looks at it again as
@@ -44,6 +46,8 @@ struct iof_shim_ready {
 	int fd;				/* the eventfd; -1 once closed */
 	atomic_t users;			/* threads that use fd: the number is closed after them */
 	atomic_t readable;		/* 0 or 1: what the counter is to be */
+	atomic64_t events;		/* ever: turns to readable, and arrivals while it was so */
+	atomic_t pulses;		/* writes for an event alone: to be taken back at once */
 	atomic_t writing;		/* writes that were decided and are not done */
 	atomic_t owed;			/* drains that wait for one of those */
 	bool hooked;			/* under look: the entries are on the queues */
@@ -172,7 +176,7 @@ static void settle(struct iof_shim_ready *ready, int fd)
 	}
 }
 
-/* The change has been made; the eventfd follows. */
+/* The change has been made, or there was an event; the eventfd follows. */
 static void tell(struct iof_shim_ready *ready, bool readable)
 {
 	int fd = use_fd(ready);
@@ -184,14 +188,21 @@ static void tell(struct iof_shim_ready *ready, bool readable)
 		done = write(fd, &count, sizeof(count));
 		(void)done;
 	}
+	/* Whichever write of several this one was: as many are taken back as there were pulses. */
+	if (!readable || atomic_add_unless(&ready->pulses, -1, 0))
+		atomic_fetch_add(1, &ready->owed);
 	if (readable)
 		atomic_fetch_sub(1, &ready->writing);
-	else
-		atomic_fetch_add(1, &ready->owed);
 	if (fd < 0)
 		return;
 	settle(ready, fd);
 	unuse_fd(ready);
+}
+
+static void tell_events(struct iof_shim_ready *ready, unsigned int nr)
+{
+	while (nr--)
+		tell(ready, true);
 }
 
 /* True when it was not readable before; tell() is then owed. */
@@ -200,8 +211,10 @@ static bool set_readable(struct iof_shim_ready *ready)
 	if (atomic_read(&ready->readable))
 		return false;
 	atomic_fetch_add(1, &ready->writing);
-	if (!atomic_xchg(&ready->readable, 1))
+	if (!atomic_xchg(&ready->readable, 1)) {
+		atomic64_inc(&ready->events);
 		return true;
+	}
 	atomic_fetch_sub(1, &ready->writing);
 	return false;
 }
@@ -232,6 +245,7 @@ static int ready_wake(struct wait_queue_entry *entry, unsigned int mode, int fla
 {
 	struct iof_shim_ready *ready = container_of(entry, typeof(ready->queue[0]), entry)->ready;
 	struct task_struct *task = current;
+	int turned, pulses;
 
 	(void)mode;
 	(void)flags;
@@ -243,25 +257,33 @@ static int ready_wake(struct wait_queue_entry *entry, unsigned int mode, int fla
 			owe_look(task, ready);
 		return 0;
 	}
-	if (!set_readable(ready))
+	turned = set_readable(ready);
+	/* Each arrival is an event: so many waiters of an epoll that wakes one at a time, too. */
+	pulses = key ? max(task->iof_wake_nr, 1) - turned : 0;
+	if (!turned && !pulses)
 		return 0;
-	/* the write comes after the queue's lock is released, in iof_shim_send_signals() */
+	atomic_fetch_add(pulses, &ready->writing);
+	atomic_fetch_add(pulses, &ready->pulses);
+	atomic64_add(pulses, &ready->events);
+	/* the writes come after the queue's lock is released, in iof_shim_send_signals() */
 	if (task->iof_hold_wakes && task->iof_nsignals < IOF_SHIM_MAX_WAKES) {
 		refcount_inc(&ready->refs);
-		task->iof_signals[task->iof_nsignals++] = ready;
+		task->iof_signals[task->iof_nsignals].ready = ready;
+		task->iof_signals[task->iof_nsignals++].nr = turned + pulses;
 	} else {
-		tell(ready, true);
+		tell_events(ready, turned + pulses);
 	}
-	owe_look(task, ready);
+	if (turned)
+		owe_look(task, ready);
 	return 0;
 }
 
 void iof_shim_send_signals(struct task_struct *task)
 {
 	while (task->iof_nsignals) {
-		struct iof_shim_ready *ready = task->iof_signals[--task->iof_nsignals];
+		struct iof_shim_ready *ready = task->iof_signals[--task->iof_nsignals].ready;
 
-		tell(ready, true);
+		tell_events(ready, task->iof_signals[task->iof_nsignals].nr);
 		ready_put(ready);
 	}
 }
@@ -273,6 +295,13 @@ static void look(struct iof_shim_ready *ready)
 		return;
 	while (say(ready, vfs_poll(ready->file, NULL) & READABLE))
 		;
+}
+
+u64 iof_shim_ready_events(struct file *file)
+{
+	struct iof_shim_ready *ready = __atomic_load_n(&file->iof_ready, __ATOMIC_ACQUIRE);
+
+	return ready ? (u64)atomic64_read(&ready->events) : 0;
 }
 
 void iof_shim_ready_update(struct file *file)

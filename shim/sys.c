@@ -505,6 +505,18 @@ int iof_sys_set_readiness(int fd, bool on)
 	return (int)leave(file, 0);
 }
 
+uint64_t iof_sys_events(int fd)
+{
+	struct file *file = enter(fd);
+	u64 events;
+
+	if (!file)
+		return 0;
+	events = iof_shim_ready_events(file);
+	leave(file, 0);
+	return events;
+}
+
 static short revents_of(struct file *file, short events, poll_table *table)
 {
 	return (short)(vfs_poll(file, table) & ((unsigned short)events | EPOLLERR | EPOLLHUP));

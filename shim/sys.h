@@ -63,6 +63,12 @@ int iof_sys_poll(int fd, short events);
 int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms);
 
 /*
+ * How often @fd became readable, or something more arrived while it was, since it was opened. Each
+ * of these events also writes the eventfd, where several can be seen as one. 0: not of ours.
+ */
+uint64_t iof_sys_events(int fd);
+
+/*
  * Whether the eventfd behind @fd follows the file (it does from the start). A program whose reader
  * sleeps in iof_sys_pollv() or a blocking read turns it off and saves a system call at each turn of
  * readiness.

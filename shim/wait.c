@@ -45,6 +45,7 @@ void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int 
 	struct wait_queue_entry *entry, *next;
 
 	lockdep_assert_held(&wq->lock);
+	current->iof_wake_nr = exclusive;
 	list_for_each_entry_safe(entry, next, &wq->head, entry) {
 		unsigned int flags = entry->flags;
 		int rc = entry->func(entry, mode, 0, key);

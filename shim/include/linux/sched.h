@@ -63,8 +63,12 @@ struct task_struct {
 	unsigned int iof_hold_wakes;	/* > 0: wake-ups are collected, for after an unlock */
 	unsigned int iof_nwakes;
 	struct task_struct *iof_wakes[IOF_SHIM_MAX_WAKES];
+	int iof_wake_nr;		/* exclusive waiters that the wake-up under way is for */
 	unsigned int iof_nsignals;
-	struct iof_shim_ready *iof_signals[IOF_SHIM_MAX_WAKES];	/* the same for descriptors */
+	struct {
+		struct iof_shim_ready *ready;
+		unsigned int nr;
+	} iof_signals[IOF_SHIM_MAX_WAKES];	/* the same for descriptors: so many events each */
 	unsigned int iof_nrecheck;
 	struct iof_shim_ready *iof_recheck[IOF_SHIM_MAX_RECHECK];	/* file.c */
 	unsigned int iof_nheld;

@@ -146,6 +146,7 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 #define wake_up_interruptible_all(wq) iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 0, NULL)
 #define wake_up_interruptible_sync(wq) wake_up_interruptible(wq)
 #define wake_up_poll(wq, m) iof_shim_wake_up(wq, TASK_NORMAL, 1, poll_to_key(m))
+#define __wake_up(wq, mode, nr, key) iof_shim_wake_up(wq, mode, nr, key)
 #define wake_up_interruptible_poll(wq, m) \
 	iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 1, poll_to_key(m))
 #define wake_up_locked(wq) iof_shim_wake_up_locked(wq, TASK_NORMAL, 1, NULL)
