@@ -95,6 +95,7 @@ static struct iof_attach *alloc_attach(struct iof_group *group, u32 pasid)
 	attach->pasid = pasid;
 	INIT_LIST_HEAD(&attach->members);
 	INIT_LIST_HEAD(&attach->open);
+	INIT_LIST_HEAD(&attach->partial);
 	return attach;
 }
 

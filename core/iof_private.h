@@ -24,7 +24,7 @@
  *
  * No lock is held across a copy from or to user memory. Under the spinlocks nothing allocates or
  * sleeps, and nothing walks what has no small bound, with one exception: a switch of an attachment
- * walks the unfinished groups of that isolation group's devices under its own fault_lock.
+ * walks its unfinished groups under its isolation group's fault_lock.
  */
 #ifndef IOF_CORE_PRIVATE_H
 #define IOF_CORE_PRIVATE_H
@@ -558,6 +558,8 @@ struct iof_attach {
 	struct list_head members;	/* struct iof_attach_member, oldest first; group->lock */
 	/* what faults report: the oldest member's; group->fault_lock */
 	u32 dev_id;
+	/* struct iof_fault_group.open_node: collecting for it, not broken; group->fault_lock */
+	struct list_head partial;
 
 	/* The sink's, under the sink's lock. */
 	/* struct iof_fault_group.open_node: delivered to the sink */
@@ -657,7 +659,8 @@ struct iof_fault_group {
 		struct {
 			/* partial hash bucket, parked list, then the sink's inbox */
 			struct list_head node;
-			struct list_head open_node;	/* attach->open; the sink's lock */
+			/* attach->partial, core->broken; then attach->open; the sink's lock */
+			struct list_head open_node;
 			u32 cookie;	/* 0 while not delivered to a reader; the queue's lock */
 			u32 dev_id;	/* as readers get it: the attachment's at delivery */
 		};
@@ -774,7 +777,7 @@ void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid);
  * Drops the partial pages that @dev sent to @attach, of which it ceases to be a member while others
  * stay.
  */
-void iof_iopf_drop_partials(struct iof_hwdev *dev, const struct iof_attach *attach);
+void iof_iopf_drop_partials(struct iof_hwdev *dev, struct iof_attach *attach);
 
 /* ---- the fault queue (fault_queue.c, cookie.c) ---- */
 

@@ -311,10 +311,10 @@ static struct iof_fault_group *find_partial(struct iof_hwdev_core *core,
 static void unhash_partial(struct iof_hwdev_core *core, struct iof_fault_group *g)
 {
 	list_del(&g->node);
-	if (g->broken) {
-		list_del(&g->open_node);
+	/* Of its attachment, or of the broken ones. */
+	list_del(&g->open_node);
+	if (g->broken)
 		core->nr_broken--;
-	}
 	core->nr_partial--;
 }
 
@@ -330,7 +330,7 @@ static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g)
 		return;
 	g->broken = true;
 	g->attach = NULL;
-	list_add_tail(&g->open_node, &core->broken);
+	list_move_tail(&g->open_node, &core->broken);
 	core->nr_broken++;
 	begin_returning(&back, core);
 	back.credits = g->nr_pages;
@@ -554,6 +554,9 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 		g = NULL;
 		partial->req = *req;
 		partial->attach = attach;
+		INIT_LIST_HEAD(&partial->open_node);
+		if (attach)
+			list_add_tail(&partial->open_node, &attach->partial);
 		list_add_tail(&partial->node, partial_bucket(core, iof_req_pasid(req), req->grpid));
 		core->nr_partial++;
 	}
@@ -695,22 +698,19 @@ void iof_report_reset(struct iof_hwdev *dev)
 /* ---- switching an attachment ---- */
 
 /* Breaks the unfinished groups of @core that were meant for @attach. Under fault_lock. */
-static void break_partials(struct iof_hwdev_core *core, const struct iof_attach *attach,
+static void break_partials(struct iof_hwdev_core *core, struct iof_attach *attach,
 			   struct list_head *drop)
 {
-	struct iof_fault_group *g;
-	u32 i;
+	struct iof_fault_group *g, *next;
 
-	for (i = 0; i < ARRAY_SIZE(core->partial); i++) {
-		list_for_each_entry(g, &core->partial[i], node) {
-			if (g->attach == attach)
-				break_group(core, g);
-		}
+	list_for_each_entry_safe(g, next, &attach->partial, open_node) {
+		if (g->dev->core == core)
+			break_group(core, g);
 	}
 	trim_broken(core, drop);
 }
 
-void iof_iopf_drop_partials(struct iof_hwdev *dev, const struct iof_attach *attach)
+void iof_iopf_drop_partials(struct iof_hwdev *dev, struct iof_attach *attach)
 {
 	LIST_HEAD(drop);
 

@@ -299,6 +299,66 @@ static void pinned_areas(unsigned int n)
 	keep_fd(access);
 }
 
+static uint32_t stdev;
+
+/* A mock device with 200 PASIDs, and @n groups of page requests that it has begun. */
+static void begun_groups(unsigned int n)
+{
+	struct iommu_test_cmd mock = {
+		.size = sizeof(mock), .op = IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS, .id = ioas,
+		.mock_domain_flags = { .dev_flags = MOCK_FLAGS_DEVICE_PASID },
+	};
+	struct iommu_test_cmd replace = {
+		.size = sizeof(replace), .op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE,
+	};
+	struct iommu_fault_alloc queue = { .size = sizeof(queue) };
+	uint32_t pasid;
+
+	must(iof_ioctl(ctx, IOMMU_FAULT_QUEUE_ALLOC, &queue), "FAULT_QUEUE_ALLOC");
+	keep_fd(queue.out_fault_fd);
+	must(iof_ioctl(ctx, IOMMU_TEST_CMD, &mock), "MOCK_DOMAIN_FLAGS");
+	stdev = mock.mock_domain_flags.out_stdev_id;
+	dev_id = mock.mock_domain_flags.out_idev_id;
+	hwpt = new_hwpt(ioas, IOMMU_HWPT_ALLOC_PASID, queue.out_fault_id);
+	replace.id = stdev;
+	replace.mock_domain_replace.pt_id = hwpt;
+	must(iof_ioctl(ctx, IOMMU_TEST_CMD, &replace), "MOCK_DOMAIN_REPLACE");
+	for (pasid = 1; pasid <= 200; pasid++) {
+		struct iommu_test_cmd cmd = {
+			.size = sizeof(cmd), .op = IOMMU_TEST_OP_PASID_ATTACH, .id = stdev,
+			.pasid_attach = { .pasid = pasid, .pt_id = hwpt },
+		};
+
+		must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "PASID_ATTACH");
+	}
+	for (; n; n--) {
+		struct iommu_test_cmd cmd = {
+			.size = sizeof(cmd), .op = IOF_TEST_OP_PAGE_REQ,
+			.iof_page_req = {
+				.dev_id = dev_id, .pasid = 1, .grpid = n, .addr = n * PAGE,
+				.flags = IOMMU_PGFAULT_FLAGS_PASID_VALID,
+			},
+		};
+
+		must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "PAGE_REQ");
+	}
+}
+
+/* All PASIDs but the one that the groups were meant for. */
+static void detach_others(void)
+{
+	uint32_t pasid;
+
+	for (pasid = 2; pasid <= 200; pasid++) {
+		struct iommu_test_cmd cmd = {
+			.size = sizeof(cmd), .op = IOMMU_TEST_OP_PASID_DETACH, .id = stdev,
+			.pasid_detach = { .pasid = pasid },
+		};
+
+		must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "PASID_DETACH");
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*prepare)(unsigned int n);
@@ -320,6 +380,7 @@ static const struct {
 	{ "unmap-under-pasids", pasids, unmap_all },
 	{ "unmap-under-nested-pasids", nested_pasids, unmap_all },
 	{ "unmap-under-nested-hwpts", nested_hwpts, unmap_all },
+	{ "detach-among-begun-groups", begun_groups, detach_others },
 	{ "invalidate-under-pasids", nested_pasids, invalidate },
 };
 

@@ -36,6 +36,7 @@ CALLS = [
     # Not by what there is beside.
     ('attach-among-hwpts', 500, 5000, 2),
     ('map-among-reserved', 500, 5000, 2),
+    ('detach-among-begun-groups', 100, 5000, 2),
 ]
 FULL = {
     'close-hwpts': (20000, 200000),
