@@ -7,8 +7,14 @@
  * have ended. Its count of open children includes one for itself while it runs (bias), so that
  * exactly one of the two, the batch that wants to wait or the last child, finds zero and goes on.
  * A fence waits for the children before it, and ends the batch there if one of them failed.
- * Statuses: BATCH_FAIL if a child's was not SUCCESS, BATCH_PAGE_FAULT if the list could not be
- * read; bytes_completed is the number of children that ended.
+ * Statuses: BATCH_FAIL if a child's was not SUCCESS or its record was lost, BATCH_PAGE_FAULT if the
+ * list could not be read; bytes_completed is the number of children that ended.
+ *
+ * The record of a batch says that all its children are complete, and nothing about other batches.
+ * Batches share the slots for children and the engines, also where there is one engine: one that
+ * was submitted later may be complete first, by a lot where an engine's thread has to wait for a
+ * CPU. A program that resets the device after the last batch therefore needs a DRAIN, or the
+ * records of all batches.
  *
  * A drain waits for everything accepted before it. Each accepted job is counted in the group that
  * is current then; a drain opens a new group with itself as the first, and is ready when all

@@ -60,7 +60,7 @@ static bool take_answer(struct iof_dsa_job *job)
 	if (job->pri.code == IOF_PAGE_SUCCESS)
 		return true;
 	if (job->phase == DSA_PHASE_RECORD) {
-		iof_dsa_sw_error(job->dsa, DSA_COMP_CRA_XLAT);
+		iof_dsa_lose_record(job);
 		return false;
 	}
 	fail(job, write | (job->pri.code == IOF_PAGE_INVALID ? DSA_COMP_PAGE_FAULT_IR

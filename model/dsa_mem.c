@@ -258,6 +258,13 @@ void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status)
 	WRITE_ONCE(dsa->last_sw_error, status);
 }
 
+void iof_dsa_lose_record(struct iof_dsa_job *job)
+{
+	iof_dsa_sw_error(job->dsa, DSA_COMP_CRA_XLAT);
+	if (job->status == DSA_COMP_SUCCESS)
+		job->status = DSA_COMP_CRA_XLAT;
+}
+
 /*
  * A program waits for the status to become non-zero and then looks at the rest: so the rest is
  * written first, and the word with the status at once.
@@ -338,6 +345,6 @@ enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *j
 		return DSA_STEP_DONE;
 	if (job->fault.ask)
 		return DSA_STEP_FAULT;
-	iof_dsa_sw_error(job->dsa, DSA_COMP_CRA_XLAT);
+	iof_dsa_lose_record(job);
 	return DSA_STEP_DONE;
 }

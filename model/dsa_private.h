@@ -273,6 +273,8 @@ void iof_dsa_send_asked(struct iof_dsa_engine *e);
 /* Writes the completion record, if one is due. */
 enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status);
+/* The record cannot be written: counts that; a batch that the job belongs to fails. */
+void iof_dsa_lose_record(struct iof_dsa_job *job);
 
 /* ---- dsa_ops.c ---- */
 

@@ -124,6 +124,10 @@ struct iof_vfio_device_sva {
  * its status in the completion record, or, without a record or with one that is not 32-byte
  * aligned, counts as unreported. A batch has 2 descriptors or more. COMPARE, CRCGEN and COPY_CRC
  * need a completion record (IDXD_OP_FLAG_CRAV and IDXD_OP_FLAG_RCR).
+ *
+ * Descriptors and batches may complete in any order. The record of a batch says that the
+ * descriptors of that batch are complete. A reset abandons what is not complete: before one, wait
+ * for every record, or for a DRAIN, which completes after all that was submitted before it.
  */
 #define IOF_VFIO_REGION_PORTAL 0
 #define IOF_VFIO_PORTAL_DESC_BYTES 64

@@ -470,6 +470,105 @@ static void batch_of_nonsense(void **state)
 	assert_int_equal(bed_record(bed, 0)->fault_addr, LIST + 16 * 4096);
 }
 
+#define STORM_BATCHES	16u
+#define STORM_CHILDREN	64u
+#define STORM_BYTES	(PAGES * 4096 / STORM_BATCHES / STORM_CHILDREN)
+
+/* Each child of batch @k copied its part. */
+static void expect_children_done(struct bed *bed, u32 k)
+{
+	u32 first = k * STORM_CHILDREN * STORM_BYTES, i;
+
+	assert_int_equal(bed_status(bed, k), DSA_COMP_SUCCESS);
+	assert_int_equal(bed_record(bed, k)->bytes_completed, STORM_CHILDREN);
+	for (i = first; i < first + STORM_CHILDREN * STORM_BYTES; i++)
+		assert_int_equal(*at(bed, DST + i), *at(bed, SRC + i));
+}
+
+static void submit_storm(struct bed *bed)
+{
+	u32 i;
+
+	for (i = 0; i < STORM_BATCHES * STORM_CHILDREN; i++) {
+		struct dsa_hw_desc *child = &list(bed)[i];
+
+		*child = bed_desc(DSA_OPCODE_MEMMOVE, 0);
+		child->flags &= ~(IDXD_OP_FLAG_RCR | IDXD_OP_FLAG_CRAV);
+		child->src_addr = SRC + i * STORM_BYTES;
+		child->dst_addr = DST + i * STORM_BYTES;
+		child->xfer_size = STORM_BYTES;
+	}
+	for (i = 0; i < STORM_BATCHES; i++) {
+		struct dsa_hw_desc desc = batch_of(i, STORM_CHILDREN);
+
+		desc.desc_list_addr += i * STORM_CHILDREN * sizeof(desc);
+		bed_submit(bed, &desc, i);
+	}
+}
+
+/*
+ * A batch's record says that all its children are complete, and nothing about other batches: they
+ * may be done in any order. After a drain all are, so that a reset takes nothing away.
+ */
+static void batches_in_a_storm(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc drain = bed_desc(DSA_OPCODE_DRAIN, STORM_BATCHES);
+	u32 rounds = 60, round, k, left;
+	struct iof_dsa_stats stats;
+
+	for (round = 0; round < rounds; round++) {
+		bool seen[STORM_BATCHES] = {};
+
+		fill(bed, SRC, PAGES * 4096, round);
+		submit_storm(bed);
+		bed_submit(bed, &drain, STORM_BATCHES);
+		for (left = STORM_BATCHES; left;) {
+			/* The last ones first: those that overtook others. */
+			for (k = STORM_BATCHES; k--;) {
+				if (seen[k] || !bed_status(bed, k))
+					continue;
+				expect_children_done(bed, k);
+				seen[k] = true;
+				left--;
+			}
+			if (bed_status(bed, STORM_BATCHES))
+				for (k = 0; k < STORM_BATCHES; k++)
+					assert_int_equal(bed_status(bed, k), DSA_COMP_SUCCESS);
+			sched_yield();
+		}
+		assert_int_equal(bed_wait(bed, STORM_BATCHES), DSA_COMP_SUCCESS);
+		iof_dsa_reset(bed->dsa);
+		iof_dsa_get_stats(bed->dsa, &stats);
+		assert_int_equal(stats.descriptors,
+				 (round + 1) * (STORM_BATCHES * (STORM_CHILDREN + 1) + 1));
+		assert_int_equal(stats.errors, 0);
+	}
+}
+
+/* A child whose record cannot be written did not succeed for those who wait for it. */
+static void batch_with_lost_record(void **state)
+{
+	struct bed *bed = *state;
+	struct dsa_hw_desc desc = batch_of(0, 3);
+	struct iof_dsa_stats stats;
+	u32 i;
+
+	for (i = 0; i < 3; i++)
+		list(bed)[i] = bed_desc(DSA_OPCODE_NOOP, 1 + i);
+	list(bed)[1].completion_addr = 0x600000000000ULL;	/* nothing there */
+	list(bed)[1].flags &= ~IDXD_OP_FLAG_BOF;
+	memset(bed_record(bed, 1), 0, 3 * 32);
+	assert_int_equal(bed_run(bed, &desc, 0), DSA_COMP_BATCH_FAIL);
+	assert_int_equal(bed_record(bed, 0)->bytes_completed, 3);
+	assert_int_equal(bed_status(bed, 3), DSA_COMP_SUCCESS);
+	bed_wait_idle(bed);
+	iof_dsa_get_stats(bed->dsa, &stats);
+	assert_int_equal(stats.sw_errors, 1);
+	assert_int_equal(stats.last_sw_error, DSA_COMP_CRA_XLAT);
+	assert_int_equal(stats.errors, 2);
+}
+
 /* A drain ends only when everything before it has: also with several engines and several drains. */
 static void drain(void **state)
 {
@@ -538,10 +637,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(batch_fence, setup, bed_free),
 		cmocka_unit_test_setup_teardown(batch_fence_after_failure, setup, bed_free),
 		cmocka_unit_test_setup_teardown(batch_of_nonsense, setup, bed_free),
+		cmocka_unit_test_setup_teardown(batch_with_lost_record, setup, bed_free),
+		cmocka_unit_test_setup_teardown(batches_in_a_storm, setup, bed_free),
 		cmocka_unit_test_setup_teardown(drain, setup, bed_free),
 		cmocka_unit_test_setup_teardown(portal_full, setup, bed_free),
 		cmocka_unit_test_setup_teardown(batch, setup_many, bed_free),
 		cmocka_unit_test_setup_teardown(batch_fence, setup_many, bed_free),
+		cmocka_unit_test_setup_teardown(batches_in_a_storm, setup_many, bed_free),
 		cmocka_unit_test_setup_teardown(drain, setup_many, bed_free),
 		cmocka_unit_test_setup_teardown(portal_full, setup_many, bed_free),
 	};
