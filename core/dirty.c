@@ -160,19 +160,18 @@ static int check_range(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_
 	return 0;
 }
 
-/* A paging HWPT that was made with DIRTY_TRACKING, held by a call. */
-static struct iof_hwpt *tracking_hwpt(struct iof_ctx *ctx, u32 id)
+/* A paging HWPT, held by a call. */
+static struct iof_hwpt *paging_hwpt(struct iof_ctx *ctx, u32 id)
 {
 	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_HWPT_PAGING);
-	struct iof_hwpt *hwpt;
 
-	if (IS_ERR(obj))
-		return ERR_CAST(obj);
-	hwpt = container_of(obj, struct iof_hwpt, obj);
-	if (hwpt->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING && hwpt->domain->ops->read_dirty)
-		return hwpt;
-	iof_object_put(obj);
-	return ERR_PTR(-EOPNOTSUPP);
+	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_hwpt, obj);
+}
+
+/* Whether @hwpt was made with DIRTY_TRACKING. */
+static bool can_track(const struct iof_hwpt *hwpt)
+{
+	return hwpt->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING && hwpt->domain->ops->read_dirty;
 }
 
 int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd)
@@ -183,12 +182,13 @@ int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd)
 
 	if (cmd->flags & ~(u32)IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR || cmd->__reserved)
 		return -EOPNOTSUPP;
-	hwpt = tracking_hwpt(ucmd->ctx, cmd->hwpt_id);
+	hwpt = paging_hwpt(ucmd->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
+	/* As Linux: a bad range is told of first. */
 	rc = check_range(hwpt, cmd);
 	if (!rc)
-		rc = read_dirty(hwpt, cmd);
+		rc = can_track(hwpt) ? read_dirty(hwpt, cmd) : -EOPNOTSUPP;
 	iof_object_put(&hwpt->obj);
 	return rc;
 }
@@ -201,12 +201,15 @@ int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd)
 
 	if (cmd->flags & ~(u32)IOMMU_HWPT_DIRTY_TRACKING_ENABLE)
 		return -EOPNOTSUPP;
-	hwpt = tracking_hwpt(ucmd->ctx, cmd->hwpt_id);
+	hwpt = paging_hwpt(ucmd->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	mutex_lock(&hwpt->dirty_lock);
-	rc = hwpt->domain->ops->set_dirty_tracking(hwpt->domain, cmd->flags);
-	mutex_unlock(&hwpt->dirty_lock);
+	rc = -EOPNOTSUPP;
+	if (can_track(hwpt)) {
+		mutex_lock(&hwpt->dirty_lock);
+		rc = hwpt->domain->ops->set_dirty_tracking(hwpt->domain, cmd->flags);
+		mutex_unlock(&hwpt->dirty_lock);
+	}
 	iof_object_put(&hwpt->obj);
 	return rc;
 }

@@ -160,10 +160,14 @@ void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_device *idev, u32 flags,
 				       const struct iof_user_data *data)
 {
+	const u32 known = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
+			  IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
 	struct iof_hwdev *hwdev = idev->hwdev;
 	struct iof_hwpt *hwpt;
 	int rc;
 
+	if (flags & ~known)
+		return ERR_PTR(-EOPNOTSUPP);
 	if (flags & IOMMU_HWPT_FAULT_ID_VALID && flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
@@ -287,8 +291,6 @@ static int name_queue(struct iof_ctx *ctx, struct iof_hwpt *hwpt, u32 fault_id)
 
 int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 {
-	const u32 flags = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
-			  IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
 	struct iommu_hwpt_alloc *cmd = ucmd->cmd;
 	struct iof_user_data data = {
 		.type = cmd->data_type,
@@ -299,7 +301,8 @@ int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 	struct iof_hwpt *hwpt;
 	int rc;
 
-	if (cmd->flags & ~flags || cmd->__reserved)
+	/* As Linux: flags are checked when device and pt_id, which decide on them, are known. */
+	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != !cmd->data_len)
 		return -EINVAL;

@@ -90,6 +90,31 @@ static void c16_who_can_be_tracked(void **state)
 	assert_ok(iof_ioctl(f->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd));
 }
 
+/* Of an HWPT that tracks nothing, a bad range is told first; an unknown flag before all. */
+static void c17_which_error_of_get_is_told(void **state)
+{
+	struct fixture *f = *state;
+	unsigned char bits[8] = "";
+	struct abi_mock mock;
+	uint32_t plain, automatic;
+
+	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
+	automatic = mock.hwpt;
+	plain = (uint32_t)abi_hwpt(f->fd, mock.idev, f->ioas, 0);
+	for (uint32_t hwpt = automatic; hwpt; hwpt = hwpt == automatic ? plain : 0) {
+		assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE, STEP, bits), EOPNOTSUPP);
+		assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, 0, STEP, bits), EINVAL);
+		assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE, 0, bits), EINVAL);
+		assert_err(abi_get_dirty(f->fd, hwpt, 0, AT + 1, PAGE, STEP, bits), EINVAL);
+		assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE + STEP, PAGE, bits), EINVAL);
+		assert_err(abi_get_dirty(f->fd, hwpt, 0, UINT64_MAX - PAGE + 1, 2 * PAGE, STEP,
+					 bits), EOVERFLOW);
+		assert_err(abi_get_dirty(f->fd, hwpt, 2, AT, PAGE, 0, bits), EOPNOTSUPP);
+	}
+	assert_err(abi_get_dirty(f->fd, 99, 0, AT, PAGE, 0, bits), ENOENT);
+	assert_err(abi_get_dirty(f->fd, 99, 2, AT, PAGE, STEP, bits), EOPNOTSUPP);
+}
+
 /* Enabling starts with everything clean, also when it is repeated. */
 static void c16_enabling_makes_clean(void **state)
 {
@@ -447,6 +472,7 @@ int main(void)
 		T(c3_not_every_device_tracks),
 		T(the_capability_is_told),
 		T(c16_who_can_be_tracked),
+		T(c17_which_error_of_get_is_told),
 		T(c16_enabling_makes_clean),
 		T(c17_ranges_that_are_refused),
 		T(c17_any_page_size),

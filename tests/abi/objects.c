@@ -208,6 +208,48 @@ static void c1_arguments_of_hwpt_alloc(void **state)
 	assert_err(abi_hwpt(f->fd, f->mock.idev, f->ioas, 1 << 5), EOPNOTSUPP);
 }
 
+/* Two errors at once: reserved field, data, device, pt_id, flags is the order. */
+static void c1_which_error_of_hwpt_alloc_is_told(void **state)
+{
+	const uint32_t unknown[] = { 1 << 4, 1 << 5, 1u << 31, UINT32_MAX };
+	struct fix *f = *state;
+	int parent = abi_hwpt(f->fd, f->mock.idev, f->ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
+	size_t i;
+
+	assert_id(parent);
+	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		struct iommu_hwpt_alloc cmd = {
+			.size = sizeof(cmd), .flags = unknown[i], .dev_id = 99, .pt_id = 99,
+			.__reserved = 1, .data_len = 4,
+		};
+
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EOPNOTSUPP);
+		cmd.__reserved = 0;
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EINVAL);
+		cmd.data_len = 0;
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), ENOENT);
+		/* The ids of objects that are no device. */
+		cmd.dev_id = f->ioas;
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), ENOENT);
+		cmd.dev_id = f->mock.stdev;
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), ENOENT);
+		cmd.dev_id = f->mock.idev;
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EINVAL);
+		cmd.pt_id = f->mock.idev;
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EINVAL);
+		cmd.pt_id = f->ioas;
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EOPNOTSUPP);
+		cmd.pt_id = parent;
+		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EOPNOTSUPP);
+		assert_err(abi_hwpt_nested(f->fd, f->mock.idev, parent, unknown[i], 0, 7),
+			   EOPNOTSUPP);
+	}
+	/* A queue that does not exist, and flags that go nowhere. */
+	assert_err(abi_hwpt_fault(f->fd, f->mock.idev, f->ioas,
+				  IOMMU_HWPT_FAULT_ID_VALID | 1 << 5, 99), EOPNOTSUPP);
+	assert_ok(abi_destroy(f->fd, parent));
+}
+
 static void c4_queues_on_paging_hwpts(void **state)
 {
 	struct fix *f = *state;
@@ -392,6 +434,7 @@ int main(void)
 		T(a16_close_ends_everything),
 		T(a_threads_make_and_destroy),
 		T(c1_arguments_of_hwpt_alloc),
+		T(c1_which_error_of_hwpt_alloc_is_told),
 		T(c4_queues_on_paging_hwpts),
 		T(c8_automatic_hwpts),
 		T(c11_nested),
