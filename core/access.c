@@ -92,7 +92,10 @@ int iof_access_attach(struct iof_access *access, u32 ioas_id)
 
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	mutex_lock(&access->lock);
+	if (mutex_lock_killable(&access->lock)) {
+		rc = -EINTR;
+		goto out_put;
+	}
 	if (access->pinned_in != ioas) {
 		/* For a moment it is in two maps; an unmap() for the new one finds nothing. */
 		entry = iof_map_add_access(&ioas->map, access);
@@ -108,6 +111,7 @@ int iof_access_attach(struct iof_access *access, u32 ioas_id)
 		}
 	}
 	mutex_unlock(&access->lock);
+out_put:
 	iof_object_put(&ioas->obj);
 	return rc;
 }
@@ -206,13 +210,17 @@ int iof_access_pin(struct iof_access *access, unsigned long iova, unsigned long 
 
 	if (WARN_ON(!access->ops->pins_pages || !access->ops->unmap || last < iova))
 		return -EINVAL;
-	down_read(&access->ioas_rwsem);
+	if (down_read_killable(&access->ioas_rwsem))
+		return -EINTR;
 	if (access->ioas) {
 		map = &access->ioas->map;
-		down_read(&map->iova_rwsem);
+		rc = down_read_killable(&map->iova_rwsem);
+		if (rc)
+			goto out;
 		rc = pin_areas(map, iova, last, prot, pages);
 		up_read(&map->iova_rwsem);
 	}
+out:
 	up_read(&access->ioas_rwsem);
 	return rc;
 }
@@ -308,13 +316,17 @@ int iof_access_rw(struct iof_access *access, unsigned long iova, void *buf, size
 		return -EINVAL;
 	if (check_add_overflow(iova, len - 1, &last))
 		return -EOVERFLOW;
-	down_read(&access->ioas_rwsem);
+	if (down_read_killable(&access->ioas_rwsem))
+		return -EINTR;
 	if (access->ioas) {
 		map = &access->ioas->map;
-		down_read(&map->iova_rwsem);
+		rc = down_read_killable(&map->iova_rwsem);
+		if (rc)
+			goto out;
 		rc = copy_areas(map, iova, last, buf, write);
 		up_read(&map->iova_rwsem);
 	}
+out:
 	up_read(&access->ioas_rwsem);
 	return rc;
 }

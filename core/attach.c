@@ -578,12 +578,13 @@ int iof_device_replace(struct iof_device *idev, u32 pasid, u32 *pt_id)
 	return change(idev, pasid, pt_id, true);
 }
 
-bool iof_device_attached(struct iof_device *idev, u32 pasid)
+int iof_device_attached(struct iof_device *idev, u32 pasid)
 {
 	struct iof_attach *attach;
-	bool attached;
+	int attached;
 
-	mutex_lock(&idev->group->lock);
+	if (mutex_lock_killable(&idev->group->lock))
+		return -EINTR;
 	attach = xa_load(&idev->group->attachments, pasid);
 	attached = attach && find_member(attach, idev);
 	mutex_unlock(&idev->group->lock);

@@ -53,7 +53,8 @@ struct iof_hwdev *iof_device_hwdev(struct iof_device *idev);
 int iof_device_attach(struct iof_device *idev, u32 pasid, u32 *pt_id);
 int iof_device_replace(struct iof_device *idev, u32 pasid, u32 *pt_id);
 void iof_device_detach(struct iof_device *idev, u32 pasid);
-bool iof_device_attached(struct iof_device *idev, u32 pasid);
+/* 1, 0, or -EINTR: killed while another call had the isolation group. */
+int iof_device_attached(struct iof_device *idev, u32 pasid);
 
 /*
  * Binds the calling process's address space to a PASID: its faults are resolved inside the core.

@@ -29,6 +29,7 @@
 #include "core/kapi.h"
 
 #include <linux/delay.h>
+#include <linux/pagemap.h>
 
 #include "compat.h"
 
@@ -55,23 +56,58 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 }
 
 /*
- * For how long, in steps of about 100 us, a device waits for an mmap lock that is taken. A thread
- * that changes the address space holds it for less. A thread that waits for a page of a user's own
- * file system may hold it for ever; from then on the page counts as absent, so that the device asks
- * for it and waits as for any other page, instead of here, where nothing can call it off.
+ * A device waits in steps of about 100 us for a lock that another thread has, and not for ever: a
+ * thread that waits for a user's own file system may have it as long as that user likes, and
+ * nothing calls off a wait here. False: the lock is still taken after @tries steps, whose count the
+ * caller begins at 0.
  */
-#define MMAP_LOCK_TRIES 1000
+#define LOCK_TRIES 1000
 
+static bool wait_a_step(unsigned int *tries)
+{
+	if (*tries == LOCK_TRIES)
+		return false;
+	++*tries;
+	usleep_range(50, 150);
+	return true;
+}
+
+/*
+ * A page behind a lock that stays taken counts as absent: the device asks for it, and waits as for
+ * any other page.
+ */
 static bool lock_mm(struct mm_struct *mm)
 {
-	unsigned int tries;
+	unsigned int tries = 0;
 
-	for (tries = 0; !mmap_read_trylock(mm); tries++) {
-		if (tries == MMAP_LOCK_TRIES)
+	while (!mmap_read_trylock(mm)) {
+		if (!wait_a_step(&tries))
 			return false;
-		usleep_range(50, 150);
 	}
 	return true;
+}
+
+/*
+ * Unpins a page that the device has written to. The pin made it dirty; the write-back of its file
+ * may have begun since, so that it is made dirty again. A file system that keeps the page locked
+ * without end may lose that write.
+ */
+static void unpin_written(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	unsigned int tries = 0;
+	bool locked = false;
+
+	while (!locked && !folio_test_dirty(folio)) {
+		locked = folio_trylock(folio);
+		if (!locked && !wait_a_step(&tries))
+			break;
+	}
+	if (locked) {
+		folio_mark_dirty(folio);
+		folio_unlock(folio);
+	}
+	unpin_user_page(page);
 }
 
 /* Pins the one page at @addr as it is now, faulting nothing in. 0 or -EFAULT. */
@@ -113,7 +149,10 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t
 	at = mapped + offset_in_page(addr);
 	left = write ? iof_plat_copy(at, buf, n) : iof_plat_copy(buf, at, n);
 	kunmap_local(mapped);
-	unpin_user_pages_dirty_lock(&page, 1, write);
+	if (write)
+		unpin_written(page);
+	else
+		unpin_user_page(page);
 	return left ? -EFAULT : 0;
 }
 

@@ -229,7 +229,10 @@ static int access_pages(struct mock_access *ma, struct iommu_test_cmd *cmd)
 	if (check_add_overflow(item->iova, (unsigned long)cmd->access_pages.length - 1,
 			       &item->last))
 		goto err_free;
-	mutex_lock(&ma->lock);
+	/* The one who has it may wait for user memory. */
+	rc = mutex_lock_killable(&ma->lock);
+	if (rc)
+		goto err_free;
 	rc = pin_item(ma, item, cmd);
 	if (rc)
 		goto err_unlock;
@@ -253,7 +256,8 @@ static int destroy_pages(struct mock_access *ma, u32 id)
 {
 	struct mock_item *item;
 
-	mutex_lock(&ma->lock);
+	if (mutex_lock_killable(&ma->lock))
+		return -EINTR;
 	item = xa_load(&ma->items, id);
 	if (item)
 		drop_item(ma, id, item);

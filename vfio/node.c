@@ -4,13 +4,12 @@
  *
  * A descriptor is nothing but a name until BIND; from then on it owns the device, until it is
  * closed. vdev->lock serialises bind, attach and detach; it is held while an attach brings user
- * memory in, so that calls wait for it killably, and nobody else's bind waits at all. What only the
- * owner may do looks at
- * vf->owner, which turns true once and stays; release runs when no call is in the file any more, so
- * the owner's calls need no lock against the unbind. Closing resets the device first, so that
- * nothing of it waits for an answer, then detaches every PASID that was attached through this
- * descriptor, then unbinds. A user's pointer may have any alignment, so it never gets a structure's
- * type.
+ * memory in: calls wait for it killably, and no bind of another context waits for it. What only the
+ * owner may do looks at vf->owner, which turns true once and stays; release runs when no call is in
+ * the file any more, so the owner's calls need no lock against the unbind. Closing resets the device
+ * first, so that nothing of it waits for an answer, then detaches every PASID that was attached
+ * through this descriptor, then unbinds. A user's pointer may have any alignment, so it never gets a
+ * structure's type.
  */
 #include "private.h"
 
@@ -128,11 +127,13 @@ static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
 
 	if (mutex_lock_killable(&vdev->lock))
 		return -EINTR;
-	if (pasid_is_process(vdev, pasid)) {
+	if (pasid_is_process(vdev, pasid))
 		rc = -EBUSY;
-	} else if (iof_device_attached(idev, pasid)) {
+	else
+		rc = iof_device_attached(idev, pasid);
+	if (rc > 0) {
 		rc = iof_device_replace(idev, pasid, &attach.pt_id);
-	} else {
+	} else if (!rc) {
 		rc = pasid != IOF_NO_PASID ? pasid_remember(vdev, pasid, PASID_PAGE_TABLE) : 0;
 		if (!rc)
 			rc = iof_device_attach(idev, pasid, &attach.pt_id);
@@ -172,6 +173,20 @@ static int vfio_detach(struct iof_vfio_file *vf, void __user *arg)
 	return 0;
 }
 
+static int sva_bind(struct iof_vfio_device *vdev, u32 pasid)
+{
+	int rc = iof_device_attached(vdev->idev, pasid);
+
+	if (rc)
+		return rc > 0 ? -EBUSY : rc;
+	rc = pasid_remember(vdev, pasid, PASID_PROCESS);
+	if (!rc)
+		rc = iof_device_sva_bind(vdev->idev, pasid);
+	if (rc)
+		xa_erase(&vdev->pasids, pasid);
+	return rc;
+}
+
 static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 {
 	struct iof_vfio_device *vdev = vf->vdev;
@@ -189,14 +204,8 @@ static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 		rc = iof_device_sva_unbind(vdev->idev, sva.pasid);
 		if (!rc)
 			xa_erase(&vdev->pasids, sva.pasid);
-	} else if (iof_device_attached(vdev->idev, sva.pasid)) {
-		rc = -EBUSY;
 	} else {
-		rc = pasid_remember(vdev, sva.pasid, PASID_PROCESS);
-		if (!rc)
-			rc = iof_device_sva_bind(vdev->idev, sva.pasid);
-		if (rc)
-			xa_erase(&vdev->pasids, sva.pasid);
+		rc = sva_bind(vdev, sva.pasid);
 	}
 	mutex_unlock(&vdev->lock);
 	return rc;

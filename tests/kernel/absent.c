@@ -7,7 +7,8 @@
  */
 #include "filler.h"
 
-#include <sys/uio.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #define PASID	5
 #define FROM	0x10000000ul
@@ -288,6 +289,97 @@ static void a_device_can_be_left_while_a_file_system_reads_its_page(void **state
 	filler_close(&f);
 }
 
+/* ---- an address space that stays locked ---- */
+
+/* What debuggers do: the lock is held until the page is there. */
+static void *read_as_a_debugger(void *arg)
+{
+	const struct filler *f = arg;
+	int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	CHECK(fd >= 0 && pread(fd, &byte, 1, (off_t)(uintptr_t)f->memory) == 1);
+	close(fd);
+	return NULL;
+}
+
+static atomic_int changer;
+
+/* From now on everybody else waits behind this. */
+static void *change_address_space(void *arg)
+{
+	const int *go = arg;
+	char byte;
+
+	CHECK(read(*go, &byte, 1) == 1);
+	atomic_store(&changer, (int)syscall(SYS_gettid));
+	munmap(dma_memory(PAGE, MAP_PRIVATE), PAGE);
+	return NULL;
+}
+
+static bool is_waiting(int thread)
+{
+	char path[64], line[256] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", thread);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	CHECK(fd >= 0 && read(fd, line, sizeof(line) - 1) > 0);
+	close(fd);
+	return strstr(line, ") D");
+}
+
+static uint64_t page_requests(const struct dma *d)
+{
+	struct iof_vfio_dsa_state state;
+
+	CHECK(pread(d->dev, &state, sizeof(state),
+		    IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE)) == sizeof(state));
+	return state.page_requests;
+}
+
+/* The engine finds the lock taken, and asks for the page instead of waiting there. */
+static void copy_while_locked(struct dma *d, struct filler *f)
+{
+	char *to = dma_memory(PAGE, MAP_PRIVATE), *page;
+	pthread_t reader, writer;
+	uint64_t requests;
+	int go[2];
+
+	memset(to, 1, PAGE);
+	CHECK(!dma_sva(d, PASID, 1) && !pipe(go));
+	requests = page_requests(d);
+	CHECK(!pthread_create(&writer, NULL, change_address_space, go));
+	CHECK(!pthread_create(&reader, NULL, read_as_a_debugger, f));
+	page = filler_asked(f);
+	CHECK(write(go[1], "", 1) == 1);
+	while (!atomic_load(&changer) || !is_waiting(atomic_load(&changer)))
+		sched_yield();
+	start_copy(d, to, to + 2048);
+	while (page_requests(d) == requests)
+		sched_yield();
+	CHECK(!dma_sva(d, PASID, 0));
+	filler_fill(f, page);
+	CHECK(!pthread_join(reader, NULL) && !pthread_join(writer, NULL));
+	_exit(0);
+}
+
+static void a_device_does_not_wait_for_a_locked_address_space(void **state)
+{
+	struct dma *d = *state;
+	struct filler f;
+	pid_t pid;
+
+	if (!filler_open_fuse(&f, 1))
+		skip_because("this kernel has no FUSE");
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		copy_while_locked(d, &f);
+	assert_int_equal(exit_of(pid), 0);
+	filler_close(&f);
+}
+
 /* However many pages of one user are awaited, there is an end to it, and others do not notice. */
 static void pages_that_never_come_are_bounded(void **state)
 {
@@ -328,6 +420,7 @@ int main(void)
 		T(anothers_bind_does_not_wait_for_an_attach),
 		T(a_device_can_be_left_while_a_program_fills_its_page),
 		T(a_device_can_be_left_while_a_file_system_reads_its_page),
+		T(a_device_does_not_wait_for_a_locked_address_space),
 		T(pages_that_never_come_are_bounded),
 	};
 
