@@ -6,10 +6,10 @@
  * closed. vdev->lock serialises bind, attach and detach; it is held while an attach brings user
  * memory in: calls wait for it killably, and no bind of another context waits for it. What only the
  * owner may do looks at vf->owner, which turns true once and stays; release runs when no call is in
- * the file any more, so the owner's calls need no lock against the unbind. Closing resets the device
- * first, so that nothing of it waits for an answer, then detaches every PASID that was attached
- * through this descriptor, then unbinds. A user's pointer may have any alignment, so it never gets a
- * structure's type.
+ * the file any more, so the owner's calls need no lock against the unbind. Closing resets the
+ * device first, so that nothing of it waits for an answer, then detaches every PASID that was
+ * attached through this descriptor, then unbinds. A user's pointer may have any alignment, so it
+ * never gets a structure's type.
  */
 #include "private.h"
 

@@ -82,6 +82,18 @@ static pid_t attach_in_child(struct dma *d, int ioas)
 	return pid;
 }
 
+static pid_t attach_device_in_child(int dev, int ioas)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		CHECK(abi_attach(dev, (uint32_t)ioas) > 0);
+		_exit(0);
+	}
+	return pid;
+}
+
 static void wait_for_an_attach(struct dma *d, struct filler *f, size_t pages)
 {
 	int ioas = abi_ioas(d->fd);
@@ -136,26 +148,55 @@ static void an_attach_that_waits_ends_on_sigkill(void **state)
 	filler_close(&f);
 }
 
-/* Whoever waits in turn for the one that waits. */
-static void a_second_attach_that_waits_ends_on_sigkill(void **state)
+/* Returns once the process sleeps where only SIGKILL ends it. */
+static void wait_until_it_sleeps(pid_t pid)
+{
+	char path[64], text[256] = "";
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	do {
+		sched_yield();
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		n = read(fd, text, sizeof(text) - 1);
+		assert_true(n > 0);
+		close(fd);
+		text[n] = 0;
+	} while (!strstr(text, ") D "));
+}
+
+/*
+ * Another attach waits in turn for the one that waits: of a new device to the same IOAS, of the
+ * same device, of one in its isolation group.
+ */
+static void another_attach_that_waits_ends_on_sigkill(void **state)
 {
 	struct dma *d = *state;
 	int ioas = abi_ioas(d->fd);
+	int neighbour = open("/dev/vfio/devices/vfio1", O_RDWR | O_CLOEXEC);
 	struct filler f;
 	pid_t first, second;
 	char *page;
 
+	assert_true(neighbour >= 0 && abi_bind(neighbour, d->fd) > 0);
+	assert_ok(abi_detach(d->dev));
 	filler_open(&f, 1);
 	assert_ok(map_to_read(d, ioas, &f));
-	first = attach_in_child(d, ioas);
+	first = attach_device_in_child(d->dev, ioas);
 	page = filler_asked(&f);
-	second = attach_in_child(d, ioas);
-	/* Wherever it is by now. */
-	sched_yield();
-	kill(second, SIGKILL);
-	assert_int_equal(exit_of(second), -SIGKILL);
+	for (int way = 0; way < 3; way++) {
+		second = way ? attach_device_in_child(way == 1 ? d->dev : neighbour, ioas) :
+			       attach_in_child(d, ioas);
+		wait_until_it_sleeps(second);
+		kill(second, SIGKILL);
+		assert_int_equal(exit_of(second), -SIGKILL);
+	}
 	filler_fill(&f, page);
 	assert_int_equal(exit_of(first), 0);
+	assert_ok(abi_detach(d->dev));
+	close(neighbour);
 	assert_ok(abi_destroy(d->fd, (uint32_t)ioas));
 	filler_close(&f);
 }
@@ -170,13 +211,8 @@ static void anothers_bind_does_not_wait_for_an_attach(void **state)
 
 	filler_open(&f, 1);
 	assert_ok(map_to_read(d, ioas, &f));
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		CHECK(!abi_detach(d->dev));
-		CHECK(abi_attach(d->dev, (uint32_t)ioas) > 0);
-		_exit(0);
-	}
+	assert_ok(abi_detach(d->dev));
+	pid = attach_device_in_child(d->dev, ioas);
 	page = filler_asked(&f);
 	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	for (int node = 0; node < 2; node++) {
@@ -416,7 +452,7 @@ int main(void)
 		T(an_attach_waits_for_memory_that_a_program_fills),
 		T(an_attach_waits_for_memory_of_a_file_system),
 		T(an_attach_that_waits_ends_on_sigkill),
-		T(a_second_attach_that_waits_ends_on_sigkill),
+		T(another_attach_that_waits_ends_on_sigkill),
 		T(anothers_bind_does_not_wait_for_an_attach),
 		T(a_device_can_be_left_while_a_program_fills_its_page),
 		T(a_device_can_be_left_while_a_file_system_reads_its_page),

@@ -262,14 +262,19 @@ static void pins_against_unmaps_and_moves(void **state)
 
 /* ---- failures ---- */
 
-/* Create, attach, pin, copy, with the @n-th of @kind failing; 0 or the first error. */
-static int session(struct env *env, u32 ioas, const unsigned char *memory)
+/*
+ * Create, attach, pin, copy: 0 or the first error. *fired: how often @kind failed meanwhile. The
+ * end cannot fail, and user_unmap() in it tries a pin that never succeeds.
+ */
+static int session(struct env *env, u32 ioas, const unsigned char *memory,
+		   enum iof_fail_kind kind, unsigned long *fired)
 {
 	struct user user = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	unsigned char byte = 0;
 	int rc;
 
 	user.access = iof_access_create(env->ctx, &ops, &user);
+	*fired = iof_fail_fired(kind);
 	if (IS_ERR(user.access))
 		return PTR_ERR(user.access);
 	rc = iof_access_attach(user.access, ioas);
@@ -279,6 +284,7 @@ static int session(struct env *env, u32 ioas, const unsigned char *memory)
 		rc = iof_access_rw(user.access, IOVA + PAGE_SIZE, &byte, 1, false);
 	if (!rc && byte != memory[PAGE_SIZE])
 		rc = -EIO;
+	*fired = iof_fail_fired(kind);
 	iof_access_destroy(user.access);
 	return rc;
 }
@@ -299,8 +305,7 @@ static void every_failure_leaves_nothing(void **state)
 			unsigned long fired;
 
 			iof_fail_nth_thread(kind, n, true);
-			rc = session(env, ioas, memory);
-			fired = iof_fail_fired(kind);
+			rc = session(env, ioas, memory, kind, &fired);
 			iof_fail_nth_thread(kind, 0, false);
 			if (!fired)
 				break;
