@@ -206,6 +206,8 @@ long iof_handler_answer_many(struct iof_handler *handler,
 	long taken;
 	size_t i;
 
+	if (iof_forked(handler->forks))
+		return -ECHILD;
 	for (i = 0; i < nr; i++) {
 		if (answers[i].code != IOF_SUCCESS && answers[i].code != IOF_INVALID)
 			return -EINVAL;

@@ -538,6 +538,8 @@ int iof_handler_open(const struct iof_handler_config *config, struct iof_handler
 	if (!handler)
 		return -ENOMEM;
 	handler->config = checked;
+	iof_forks_watch();
+	handler->forks = iof_forks;
 	pthread_mutex_init(&handler->lock, NULL);
 	pthread_mutex_init(&handler->join_lock, NULL);
 	handler->threads = calloc(checked.threads + 1, sizeof(struct iof_worker *));
@@ -565,6 +567,9 @@ void iof_handler_stop(struct iof_handler *handler)
 	int kept = errno;
 	ssize_t wrote;
 
+	/* The eventfd is the parent's, too. */
+	if (iof_forked(handler->forks))
+		return;
 	/* Pairs with a thread that says who it is, and then looks whether to stop. */
 	__atomic_store_n(&handler->stopping, 1, __ATOMIC_SEQ_CST);
 	for (; worker; worker = worker->next) {
@@ -581,6 +586,8 @@ void iof_handler_stop(struct iof_handler *handler)
 
 int iof_handler_wait(struct iof_handler *handler)
 {
+	if (iof_forked(handler->forks))
+		return -ECHILD;
 	if (iof_inside == handler)
 		return -EDEADLK;
 	pthread_mutex_lock(&handler->join_lock);
@@ -594,6 +601,8 @@ int iof_handler_close(struct iof_handler *handler)
 {
 	int err;
 
+	if (iof_forked(handler->forks))
+		return -ECHILD;
 	if (iof_inside == handler)
 		return -EDEADLK;
 	iof_handler_stop(handler);
@@ -617,9 +626,12 @@ int iof_handler_fd(const struct iof_handler *handler)
 int iof_handler_run_once(struct iof_handler *handler, int timeout_ms)
 {
 	const struct iof_handler *outside = iof_inside;
-	struct iof_worker *worker = iof_worker_take(handler);
+	struct iof_worker *worker;
 	int ret;
 
+	if (iof_forked(handler->forks))
+		return -ECHILD;
+	worker = iof_worker_take(handler);
 	if (!worker)
 		return -ENOMEM;
 	iof_inside = handler;
@@ -633,9 +645,12 @@ int iof_handler_run_once(struct iof_handler *handler, int timeout_ms)
 
 int iof_handler_run(struct iof_handler *handler)
 {
-	struct iof_worker *worker = iof_worker_take(handler);
+	struct iof_worker *worker;
 	int ret;
 
+	if (iof_forked(handler->forks))
+		return -ECHILD;
+	worker = iof_worker_take(handler);
 	if (!worker)
 		return -ENOMEM;
 	ret = iof_worker_run(worker, false);
@@ -661,6 +676,10 @@ void iof_handler_stats(struct iof_handler *handler, struct iof_handler_stats *ou
 {
 	struct iof_worker *worker;
 
+	if (iof_forked(handler->forks)) {
+		memset(out, 0, sizeof(*out));
+		return;
+	}
 	pthread_mutex_lock(&handler->lock);
 	*out = handler->later_stats;
 	out->open = handler->open.waiting;

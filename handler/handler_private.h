@@ -19,6 +19,8 @@
 
 #include <iofault/handler.h>
 
+#include "forked.h"
+
 /* Cookies of groups that were answered LATER; answers.c. */
 enum iof_open_state {
 	IOF_OPEN_NONE = 0,	/* the place is empty */
@@ -69,6 +71,7 @@ struct iof_worker {
 
 struct iof_handler {
 	struct iof_handler_config config;
+	unsigned int forks;		/* forked.h */
 	int stop_fd;			/* eventfd, readable for ever once the handler stops */
 	int stopping;			/* atomic */
 	int running;			/* atomic: callbacks under way, in batches */

@@ -72,6 +72,8 @@ int iof_range_check(struct iof_pager *pager, uint64_t iova, uint64_t *length)
 {
 	uint64_t rounded = (*length + IOF_PAGE_MASK) & ~IOF_PAGE_MASK;
 
+	if (iof_forked(pager->forks))
+		return -ECHILD;
 	if (iova & IOF_PAGE_MASK)
 		return iof_pager_fail(pager, -EINVAL,
 				      "the I/O address 0x%llx is not a multiple of %u",
@@ -350,11 +352,11 @@ int iof_pager_unmap(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
 	uint32_t at;
 	int err;
 
-	if (flags & ~(unsigned int)IOF_PAGER_DISCARD)
-		return iof_pager_fail(pager, -EINVAL, "unknown flags 0x%x", flags);
 	err = iof_range_check(pager, iova, &length);
 	if (err)
 		return err;
+	if (flags & ~(unsigned int)IOF_PAGER_DISCARD)
+		return iof_pager_fail(pager, -EINVAL, "unknown flags 0x%x", flags);
 	pthread_mutex_lock(&pager->map_lock);
 	space = iof_pager_space(pager, pasid);
 	at = space ? iof_mapping_at(space, iova) : 0;

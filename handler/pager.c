@@ -68,6 +68,8 @@ const char *iof_pager_error(struct iof_pager *pager)
 {
 	if (!pager)
 		return iof_open_sentence;
+	if (iof_forked(pager->forks))
+		return "a child of the process that opened the pager cannot use it";
 	pthread_mutex_lock(&pager->error_lock);
 	memcpy(iof_told_sentence, pager->sentence, sizeof(iof_told_sentence));
 	pthread_mutex_unlock(&pager->error_lock);
@@ -378,6 +380,8 @@ static struct iof_pager *iof_pager_new(const struct iof_pager_config *config)
 	if (!pager)
 		return NULL;
 	pager->config = *config;
+	iof_forks_watch();
+	pager->forks = iof_forks;
 	pager->iommufd = pager->device_fd = pager->fault_fd = -1;
 	pthread_mutex_init(&pager->map_lock, NULL);
 	pthread_mutex_init(&pager->lock, NULL);
@@ -469,6 +473,8 @@ int iof_pager_close(struct iof_pager *pager)
 	int result = 0;
 	uint32_t i;
 
+	if (iof_forked(pager->forks))
+		return -ECHILD;
 	/* First all devices stop, so that nobody waits for the handler any more. */
 	pthread_mutex_lock(&pager->map_lock);
 	for (i = 0; i < pager->nr_spaces; i++)
@@ -529,6 +535,10 @@ struct iof_handler *iof_pager_handler(struct iof_pager *pager)
 
 void iof_pager_stats(struct iof_pager *pager, struct iof_pager_stats *out)
 {
+	if (iof_forked(pager->forks)) {
+		memset(out, 0, sizeof(*out));
+		return;
+	}
 	pthread_mutex_lock(&pager->lock);
 	*out = pager->stats;
 	out->errors = __atomic_load_n(&pager->errors, __ATOMIC_RELAXED);

@@ -36,6 +36,8 @@
 
 #include <iofault/pager.h>
 
+#include "forked.h"
+
 #define IOF_PAGE_SHIFT 12
 #define IOF_PAGE_MASK ((uint64_t)IOF_PAGER_PAGE - 1)
 #define IOF_LEAF_SHIFT 21		/* bytes that one table of the last level covers */
@@ -179,6 +181,7 @@ struct iof_work {
 
 struct iof_pager {
 	struct iof_pager_config config;	/* fixed, defaults filled in */
+	unsigned int forks;		/* forked.h */
 	bool owns;			/* both descriptors */
 	int iommufd;
 	int device_fd;

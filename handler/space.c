@@ -228,6 +228,8 @@ int iof_pager_attach(struct iof_pager *pager, uint32_t pasid)
 	struct iof_space *space;
 	int err;
 
+	if (iof_forked(pager->forks))
+		return -ECHILD;
 	pthread_mutex_lock(&pager->map_lock);
 	if (iof_pager_space(pager, pasid))
 		err = iof_pager_fail(pager, -EEXIST, "PASID %u is attached already", pasid);
@@ -242,6 +244,8 @@ int iof_pager_detach(struct iof_pager *pager, uint32_t pasid)
 	struct iof_space *space;
 	int err;
 
+	if (iof_forked(pager->forks))
+		return -ECHILD;
 	pthread_mutex_lock(&pager->map_lock);
 	space = iof_pager_space(pager, pasid);
 	if (!space) {
@@ -261,6 +265,8 @@ uint32_t iof_pager_hwpt(struct iof_pager *pager, uint32_t pasid)
 	struct iof_space *space;
 	uint32_t id;
 
+	if (iof_forked(pager->forks))
+		return 0;
 	pthread_mutex_lock(&pager->lock);
 	space = iof_pager_space(pager, pasid);
 	id = space ? space->hwpt_id : 0;

@@ -14,12 +14,16 @@
 
 #include <iofault/iofault.h>
 
+#include "forked.h"
 #include "shim/sys.h"
 
 static int foreign(int fd, ssize_t rc)
 {
 	return rc == -EBADF && !iof_sys_owns(fd);
 }
+
+/* The result of a call on the embedded world, if @fd is not one that a fork left behind. */
+#define OWN(call) (iof_user_left(fd) ? -ECHILD : (call))
 
 /* The result of a system call, errno folded in. */
 #define SYSTEM(call)                                                                               \
@@ -35,49 +39,49 @@ static int foreign(int fd, ssize_t rc)
 
 int iof_ioctl(int fd, unsigned long cmd, void *arg)
 {
-	long rc = iof_sys_ioctl(fd, cmd, arg);
+	long rc = OWN(iof_sys_ioctl(fd, cmd, arg));
 
 	return foreign(fd, rc) ? SYSTEM(ioctl(fd, cmd, arg)) : rc;
 }
 
 ssize_t iof_read(int fd, void *buf, size_t len)
 {
-	ssize_t rc = iof_sys_read(fd, buf, len);
+	ssize_t rc = OWN(iof_sys_read(fd, buf, len));
 
 	return foreign(fd, rc) ? SYSTEM(read(fd, buf, len)) : rc;
 }
 
 ssize_t iof_write(int fd, const void *buf, size_t len)
 {
-	ssize_t rc = iof_sys_write(fd, buf, len);
+	ssize_t rc = OWN(iof_sys_write(fd, buf, len));
 
 	return foreign(fd, rc) ? SYSTEM(write(fd, buf, len)) : rc;
 }
 
 ssize_t iof_readv2(int fd, const struct iovec *iov, int iovcnt, int flags)
 {
-	ssize_t rc = iof_sys_readv(fd, iov, iovcnt, flags);
+	ssize_t rc = OWN(iof_sys_readv(fd, iov, iovcnt, flags));
 
 	return foreign(fd, rc) ? SYSTEM(preadv2(fd, iov, iovcnt, -1, flags)) : rc;
 }
 
 ssize_t iof_writev2(int fd, const struct iovec *iov, int iovcnt, int flags)
 {
-	ssize_t rc = iof_sys_writev(fd, iov, iovcnt, flags);
+	ssize_t rc = OWN(iof_sys_writev(fd, iov, iovcnt, flags));
 
 	return foreign(fd, rc) ? SYSTEM(pwritev2(fd, iov, iovcnt, -1, flags)) : rc;
 }
 
 ssize_t iof_pread(int fd, void *buf, size_t len, off_t off)
 {
-	ssize_t rc = iof_sys_pread(fd, buf, len, off);
+	ssize_t rc = OWN(iof_sys_pread(fd, buf, len, off));
 
 	return foreign(fd, rc) ? SYSTEM(pread(fd, buf, len, off)) : rc;
 }
 
 ssize_t iof_pwrite(int fd, const void *buf, size_t len, off_t off)
 {
-	ssize_t rc = iof_sys_pwrite(fd, buf, len, off);
+	ssize_t rc = OWN(iof_sys_pwrite(fd, buf, len, off));
 
 	return foreign(fd, rc) ? SYSTEM(pwrite(fd, buf, len, off)) : rc;
 }
@@ -126,7 +130,7 @@ static ssize_t system_fdinfo(int fd, char *buf, size_t size)
 
 ssize_t iof_fdinfo(int fd, char *buf, size_t size)
 {
-	ssize_t rc = iof_sys_fdinfo(fd, buf, size);
+	ssize_t rc = OWN(iof_sys_fdinfo(fd, buf, size));
 
 	if (foreign(fd, rc))
 		return system_fdinfo(fd, buf, size);
@@ -136,12 +140,12 @@ ssize_t iof_fdinfo(int fd, char *buf, size_t size)
 
 int iof_set_readiness(int fd, int on)
 {
-	return iof_sys_set_readiness(fd, on);
+	return OWN(iof_sys_set_readiness(fd, on));
 }
 
 struct iof_thread *iof_thread_hold(void)
 {
-	return (struct iof_thread *)iof_sys_thread_hold();
+	return iof_user_forked ? NULL : (struct iof_thread *)iof_sys_thread_hold();
 }
 
 void iof_thread_release(struct iof_thread *thread)
@@ -156,7 +160,7 @@ void iof_thread_interrupt(struct iof_thread *thread)
 
 int iof_close(int fd)
 {
-	int rc = iof_sys_close(fd);
+	int rc = OWN(iof_sys_close(fd));
 
 	return foreign(fd, rc) ? SYSTEM(close(fd)) : rc;
 }

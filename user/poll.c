@@ -15,6 +15,7 @@
 
 #include <iofault/iofault.h>
 
+#include "forked.h"
 #include "shim/sys.h"
 
 #define FEW			16	/* entries that need no allocation */
@@ -113,6 +114,7 @@ int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 	struct pollfd few_sys[FEW], *sys = few_sys;
 	char few_ours[FEW], *ours = few_ours;
 	nfds_t nr_ours = 0, nr_valid = 0;
+	bool left = false;
 	int rc;
 
 	if (nfds > FEW) {
@@ -125,11 +127,15 @@ int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 		ours = (char *)(sys + nfds);
 	}
 	for (nfds_t i = 0; i < nfds; i++) {
+		if (iof_user_left(fds[i].fd))
+			left = true;
 		ours[i] = fds[i].fd >= 0 && iof_sys_owns(fds[i].fd);
 		nr_ours += ours[i];
 		nr_valid += fds[i].fd >= 0;
 	}
-	if (!nr_ours)
+	if (left)
+		rc = -ECHILD;
+	else if (!nr_ours)
 		rc = system_poll(fds, nfds, timeout);
 	else if (nr_ours == nr_valid)
 		rc = iof_sys_pollv(fds, nfds, timeout);

@@ -8,15 +8,36 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <iofault/iofault.h>
 
+#include "forked.h"
 #include "model/machine.h"
 #include "shim/sys.h"
 
 #define MAX_DEVICES 256
+
+bool iof_user_forked;
+
+static void in_child(void)
+{
+	iof_user_forked = true;
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, in_child);
+}
+
+static void watch_forks_once(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_forks);
+}
 
 struct iof_world {
 	enum iof_world_kind kind;
@@ -83,8 +104,12 @@ static int create_machine(struct iof_world *world, const struct iof_world_config
 
 static int open_embedded(struct iof_world *world, const struct iof_world_config *config)
 {
-	int rc = iof_sys_init();
+	int rc;
 
+	if (iof_user_forked)
+		return -ECHILD;
+	watch_forks_once();
+	rc = iof_sys_init();
 	if (rc)
 		return rc;
 	/* The process's own limit is about memory that cannot be swapped; pins here can. */
@@ -159,6 +184,8 @@ int iof_world_close(struct iof_world *world)
 
 	if (!world)
 		return -EINVAL;
+	if (world->kind == IOF_WORLD_EMBEDDED && iof_user_forked)
+		return -ECHILD;
 	if (world->kind == IOF_WORLD_EMBEDDED) {
 		rc = iof_machine_destroy(world->machine);
 		if (rc)
@@ -183,6 +210,8 @@ int iof_open(struct iof_world *world, const char *path, int flags)
 
 	if (!world || !path)
 		return -EINVAL;
+	if (world->kind == IOF_WORLD_EMBEDDED && iof_user_forked)
+		return -ECHILD;
 	if (world->kind == IOF_WORLD_EMBEDDED)
 		return iof_sys_open(world->space, path, flags);
 	fd = open(path, flags | O_CLOEXEC);

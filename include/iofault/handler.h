@@ -16,7 +16,8 @@
  * - Waiting is poll(2) with one eventfd to end it; no io_uring is involved.
  *
  * All functions may be called from any thread and return a negative errno on failure, unless they
- * say otherwise.
+ * say otherwise. In a child of the process that opened the handler (fork(2), daemon(3)) each fails
+ * with -ECHILD: its threads are the parent's.
  */
 #ifndef IOFAULT_HANDLER_H
 #define IOFAULT_HANDLER_H

@@ -11,6 +11,10 @@
  * until there is something to read (to wait for room in a portal takes iof_poll()); reading and
  * writing go through the calls below. A descriptor that is not of an embedded world is passed to
  * the system call of the same name, so that one program text serves both.
+ *
+ * An embedded world stays with the process that opened it. In a child of it (fork(2), daemon(3))
+ * every call on the world or on a descriptor of it fails at once with -ECHILD, and so does opening
+ * another embedded world; exec(3) is as always. Call daemon() first, or use `iofault run`.
  */
 #ifndef IOFAULT_IOFAULT_H
 #define IOFAULT_IOFAULT_H

@@ -14,7 +14,8 @@
  * - Memory: the frames (the budget), the tables (1/512 of what is mapped, at least 16 KiB for each
  *   PASID), and about 1/60 of the budget for bookkeeping.
  * - Functions return 0 or a negative errno; iof_pager_error() then has a sentence for a person. All
- *   may be called from any thread, also while the device works, unless they say otherwise.
+ *   may be called from any thread, also while the device works, unless they say otherwise. In a
+ *   child of the process that opened the pager (fork(2), daemon(3)) each fails with -ECHILD.
  * - Everything outside of the mapped ranges, every write to a range without IOF_PAGER_WRITE, and
  *   every page whose source fails, is answered INVALID.
  */

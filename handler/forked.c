@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+/*
+ * forked.c - counts forks (forked.h). Only the child's one thread writes the count.
+ */
+#include "forked.h"
+
+#include <pthread.h>
+
+unsigned int iof_forks;
+
+static void in_child(void)
+{
+	iof_forks++;
+}
+
+static void watch(void)
+{
+	pthread_atfork(NULL, NULL, in_child);
+}
+
+void iof_forks_watch(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch);
+}

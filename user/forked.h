@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * forked.h - whether this process is a child of the one that has the embedded worlds.
+ *
+ * A fork takes along the memory of a world and none of its threads, and any of its locks may be
+ * held for ever. So in the child each call on it fails with ECHILD before it takes a lock. This is
+ * the library's rule: `iofault run` forks before its machine has threads, and has no world.
+ */
+#ifndef IOF_USER_FORKED_H
+#define IOF_USER_FORKED_H
+
+#include <stdbool.h>
+
+#include "shim/sys.h"
+
+/* Set in each child that was forked after the first embedded world was opened. */
+extern bool iof_user_forked;
+
+/* Whether @fd is a descriptor of an embedded world that was left behind in the parent. */
+static inline bool iof_user_left(int fd)
+{
+	return iof_user_forked && iof_sys_owns(fd);
+}
+
+#endif
