@@ -428,9 +428,8 @@ int iof_shim_get_unused_fd(unsigned int flags)
 void iof_shim_put_unused_fd(unsigned int fd)
 {
 	struct slot *slot = find_slot(fd);
-	struct iof_shim_ready *ready = slot->ready;
+	struct iof_shim_ready *ready = __atomic_exchange_n(&slot->ready, NULL, __ATOMIC_RELAXED);
 
-	__atomic_store_n(&slot->ready, NULL, __ATOMIC_RELAXED);
 	close((int)fd);
 	ready_put(ready);
 }
@@ -438,10 +437,9 @@ void iof_shim_put_unused_fd(unsigned int fd)
 void iof_shim_fd_install(unsigned int fd, struct file *file)
 {
 	struct slot *slot = find_slot(fd);
-	struct iof_shim_ready *ready = slot->ready;
+	struct iof_shim_ready *ready = __atomic_exchange_n(&slot->ready, NULL, __ATOMIC_RELAXED);
 
 	BUG_ON(!ready || __atomic_load_n(&slot->file, __ATOMIC_RELAXED));
-	__atomic_store_n(&slot->ready, NULL, __ATOMIC_RELAXED);
 	WARN_ON(file->iof_ready);
 	ready->file = file;
 	__atomic_store_n(&file->iof_ready, ready, __ATOMIC_RELEASE);

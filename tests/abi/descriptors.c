@@ -339,6 +339,33 @@ static void foreign_descriptors_are_passed_on(void **state)
 	assert_err(iof_close(pipefd[1]), EBADF);
 }
 
+static void *open_and_close(void *arg)
+{
+	struct fix *f = arg;
+
+	for (int i = 0; i < 300; i++) {
+		int fd = iof_open(f->world, "/dev/iommu", O_RDWR);
+
+		if (fd < 0 || abi_ioas(fd) < 0 || iof_close(fd))
+			return f;
+	}
+	return NULL;
+}
+
+/* A number that one thread closes is at once another's: ThreadSanitizer watches this one. */
+static void threads_recycle_numbers(void **state)
+{
+	pthread_t threads[4];
+	void *failed;
+
+	for (int i = 0; i < 4; i++)
+		assert_false(pthread_create(&threads[i], NULL, open_and_close, *state));
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], &failed);
+		assert_null(failed);
+	}
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -352,6 +379,7 @@ int main(void)
 		T(a_sleeping_poll_is_woken),
 		T(close_while_polling),
 		T(a_closed_number_is_dead),
+		T(threads_recycle_numbers),
 		T(a_fault_queue_outlives_its_context),
 		T(calls_that_make_no_sense),
 		T(foreign_descriptors_are_passed_on),
