@@ -15,6 +15,12 @@
  * An embedded world stays with the process that opened it. In a child of it (fork(2), daemon(3))
  * every call on the world or on a descriptor of it fails at once with -ECHILD, and so does opening
  * another embedded world; exec(3) is as always. Call daemon() first, or use `iofault run`.
+ *
+ * Memory: in the embedded world DMA follows the address, not the page, since no page is pinned.
+ * Where a kernel's DMA goes on with the pages that were mapped, DMA here fails after munmap(2) or a
+ * forbidding mprotect(2), reaches the new memory after mmap(2) at the same address, and does not
+ * follow mremap(2). So unmap an I/O address before its memory changes, or map a memfd with
+ * IOMMU_IOAS_MAP_FILE: then DMA reaches the file's pages, whatever becomes of the mappings.
  */
 #ifndef IOFAULT_IOFAULT_H
 #define IOFAULT_IOFAULT_H

@@ -140,6 +140,48 @@ static void the_files_memory_is_shown(void **state)
 	assert_ok(iof_close(access));
 }
 
+/* In every world: devices reach the file's pages, whatever the program does to its own mapping. */
+static void other_memory_is_never_reached(void **state)
+{
+	struct fixture *f = *state;
+	int fd = memory_file(4 * PAGE), access = abi_access(f->fd, f->ioas, true);
+	unsigned char out[PAGE], in[PAGE], *shown, *moved, *room;
+
+	assert_true(access >= 0);
+	shown = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	room = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(shown != MAP_FAILED && room != MAP_FAILED);
+	assert_ok(map_fixed(f, fd, 0, 4 * PAGE, AT));
+	memset(out, 0x5d, sizeof(out));
+
+	/* Forbidden to the program, replaced, moved, thrown away. */
+	assert_ok(mprotect(shown, PAGE, PROT_NONE));
+	assert_true(mmap(shown + PAGE, PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == shown + PAGE);
+	memset(shown + PAGE, 'n', PAGE);
+	moved = mremap(shown + 2 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room);
+	assert_true(moved == room);
+	assert_ok(madvise(shown + 3 * PAGE, PAGE, MADV_DONTNEED));
+	for (uint64_t at = 0; at < 4 * PAGE; at += PAGE) {
+		assert_ok(abi_access_write(f->fd, access, AT + at, out, PAGE));
+		assert_ok(abi_access_read(f->fd, access, AT + at, in, PAGE));
+		assert_memory_equal(in, out, PAGE);
+		memset(in, 0, PAGE);
+		assert_int_equal(pread(fd, in, PAGE, (off_t)at), PAGE);
+		assert_memory_equal(in, out, PAGE);
+	}
+	assert_int_equal(shown[PAGE], 'n');
+	assert_int_equal(shown[2 * PAGE - 1], 'n');
+	assert_memory_equal(moved, out, PAGE);
+	assert_memory_equal(shown + 3 * PAGE, out, PAGE);
+
+	assert_ok(munmap(shown, 2 * PAGE));
+	assert_ok(munmap(shown + 3 * PAGE, PAGE));
+	assert_ok(munmap(moved, PAGE));
+	close(fd);
+	assert_ok(iof_close(access));
+}
+
 /* An automatic IOVA keeps the place in the page that the offset has. */
 static void offsets_need_not_be_aligned(void **state)
 {
@@ -276,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(b10_what_is_refused),
 		T(the_files_memory_is_shown),
+		T(other_memory_is_never_reached),
 		T(offsets_need_not_be_aligned),
 		T(huge_pages_of_a_file),
 		T(a_seal_waits_for_what_may_write),
