@@ -205,7 +205,11 @@ static int move(struct caller *caller, bool write)
 	return done == (ssize_t)caller->call.size ? 0 : -EFAULT;
 }
 
-/* The structure: its first word is its size. */
+/*
+ * The structure: its first word is its size. Another thread of the program may change it meanwhile,
+ * so each byte counts as it was read once: the size as it was when it decided how much to read. The
+ * server works on this copy alone.
+ */
 static int fetch(struct caller *caller)
 {
 	uint32_t size;
@@ -216,10 +220,12 @@ static int fetch(struct caller *caller)
 	if (rc)
 		return rc;
 	memcpy(&size, caller->call.data, sizeof(size));
-	if (size > sizeof(caller->call.data))
-		size = sizeof(caller->call.data);
 	caller->call.size = size < sizeof(size) ? sizeof(size) : size;
-	return move(caller, false);
+	if (caller->call.size > sizeof(caller->call.data))
+		caller->call.size = sizeof(caller->call.data);
+	rc = move(caller, false);
+	memcpy(caller->call.data, &size, sizeof(size));
+	return rc;
 }
 
 /* The structure has the field at @at of 4 bytes. */
@@ -371,7 +377,10 @@ static int set_irqs(struct caller *caller)
 	if (!(get(caller, offsetof(struct vfio_irq_set, flags)) & VFIO_IRQ_SET_DATA_EVENTFD))
 		return CONTINUE;
 	count = (unsigned int)get(caller, offsetof(struct vfio_irq_set, count));
-	for (i = 0; i < count && i < 16 && has(caller, at + 4 * i); i++) {
+	/* No device has so many; what is not translated must not be taken for the server's. */
+	if (count > sizeof(caller->borrowed) / sizeof(caller->borrowed[0]))
+		return -EINVAL;
+	for (i = 0; i < count && has(caller, at + 4 * i); i++) {
 		int fd = get(caller, at + 4 * i);
 
 		if (fd < 0)
@@ -422,6 +431,10 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(caller);
 	case IOMMU_TEST_CMD:
+		/* It was another one when it was looked at first. */
+		if (!has(caller, offsetof(struct iommu_test_cmd, op)) ||
+		    get(caller, offsetof(struct iommu_test_cmd, op)) != IOMMU_TEST_OP_CREATE_ACCESS)
+			return CONTINUE;
 		return making(caller, offsetof(struct iommu_test_cmd, create_access.out_access_fd));
 	}
 	return CONTINUE;

@@ -324,13 +324,47 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 	return false;
 }
 
-/* These come here directly when no descriptor is in them; then there is none to be misread. */
-static bool names_eventfds(uint32_t cmd, void *user)
-{
-	uint32_t words[2];
+/*
+ * So much of a caller's structure is read at once; few are longer. Another thread of the program may
+ * change it meanwhile, so what a decision here was made on is what the embedded system then sees.
+ */
+#define AHEAD 128
 
-	return cmd == VFIO_DEVICE_SET_IRQS && !iof_sys_peek(words, user, sizeof(words)) &&
-	       words[1] & VFIO_IRQ_SET_DATA_EVENTFD;
+struct ahead {
+	size_t size;			/* bytes that count; 0: none could be read */
+	union {
+		uint32_t word[AHEAD / 4];	/* the first is its size */
+		struct iommu_test_cmd test;
+	} own;
+};
+
+/*
+ * Reads a structure that begins with its size, as much of it as there is room for; at least @least
+ * bytes, where more are not there.
+ */
+static void look_ahead(struct ahead *ahead, void *user, size_t least)
+{
+	uint32_t size;
+
+	ahead->size = 0;
+	if (iof_sys_peek(&size, user, sizeof(size)))
+		return;
+	ahead->size = size < sizeof(size) ? sizeof(size) : size < AHEAD ? size : AHEAD;
+	if (iof_sys_peek(&ahead->own, user, ahead->size)) {
+		ahead->size = ahead->size > least ? least : 0;
+		if (!ahead->size || iof_sys_peek(&ahead->own, user, ahead->size)) {
+			ahead->size = 0;
+			return;
+		}
+	}
+	ahead->own.word[0] = size;
+	iof_sys_act_ahead(user, &ahead->own, ahead->size);
+}
+
+/* These come here directly when no descriptor is in them; then there is none to be misread. */
+static bool names_eventfds(const struct ahead *ahead)
+{
+	return ahead->size >= 8 && ahead->own.word[1] & VFIO_IRQ_SET_DATA_EVENTFD;
 }
 
 static struct statx node;
@@ -359,55 +393,37 @@ static struct made *made_of(uint32_t pid, int fd)
 	return hold_made((unsigned int)(st.stx_ino - IOF_RUN_NODE_MADE));
 }
 
-/* So much of a caller's structure is read at once; few are longer. */
-#define AHEAD 128
-
 /* A test command on an access, which it names by the caller's descriptor. */
-static long test_access(struct iof_run_file *file, void *user, uint32_t pid)
+static long test_access(struct iof_run_file *file, struct ahead *ahead, void *user, uint32_t pid)
 {
-	union {
-		struct iommu_test_cmd cmd;
-		char bytes[AHEAD];
-	} own;
-	struct made *made;
-	uint32_t given;
-	size_t size;
+	uint32_t given = ahead->own.test.id;
+	struct made *made = made_of(pid, (int)given);
 	int rc;
 
-	if (iof_sys_peek(&own, user, sizeof(own.cmd.size)))
-		return -EFAULT;
-	size = own.cmd.size < AHEAD ? own.cmd.size : AHEAD;
-	if (size < offsetof(struct iommu_test_cmd, __reserved))
-		return iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);	/* fails for its size */
-	if (iof_sys_peek(&own, user, size))
-		return -EFAULT;
-	given = own.cmd.id;
-	made = made_of(pid, (int)given);
-	own.cmd.id = made ? (uint32_t)made->fd : UINT32_MAX;
-	iof_sys_act_with(user, &own, size);
+	ahead->own.test.id = made ? (uint32_t)made->fd : UINT32_MAX;
+	iof_sys_act_with(user, &ahead->own, ahead->size);
 	rc = (int)iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);
 	if (made)
 		put_made(made, false);
 	if (rc)
 		return rc;
-	own.cmd.id = given;
+	ahead->own.test.id = given;
 	iof_sys_act_with(NULL, NULL, 0);
-	return iof_sys_poke(user, &own, size);
+	return iof_sys_poke(user, &ahead->own, ahead->size);
 }
 
-static long test_call(struct iof_run_file *file, void *user, uint32_t pid)
+static long test_call(struct iof_run_file *file, struct ahead *ahead, void *user, uint32_t pid)
 {
-	struct iommu_test_cmd cmd;
-
-	if (!iof_sys_peek(&cmd, user, offsetof(struct iommu_test_cmd, id))) {
-		switch (cmd.op) {
+	/* Below that it fails for its size. */
+	if (ahead->size >= offsetof(struct iommu_test_cmd, __reserved)) {
+		switch (ahead->own.test.op) {
 		case IOMMU_TEST_OP_CREATE_ACCESS:
 			return -ENOTTY;
 		case IOMMU_TEST_OP_DESTROY_ACCESS_PAGES:
 		case IOMMU_TEST_OP_ACCESS_PAGES:
 		case IOMMU_TEST_OP_ACCESS_RW:
 		case IOMMU_TEST_OP_ACCESS_REPLACE_IOAS:
-			return test_access(file, user, pid);
+			return test_access(file, ahead, user, pid);
 		}
 	}
 	return iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);
@@ -429,18 +445,26 @@ static void say_it_maps(void *user)
 static long direct_call(struct iof_run_file *file, uint32_t cmd, void *user, uint32_t pid)
 {
 	size_t room = 4096 - (uintptr_t)user % 4096;
-	char ahead[AHEAD];
+	struct ahead ahead;
 	long rc;
 
+	if (cmd == IOMMU_TEST_CMD || cmd == VFIO_DEVICE_SET_IRQS) {
+		/* what SET_IRQS calls its size need not all be there */
+		look_ahead(&ahead, user,
+			   cmd == VFIO_DEVICE_SET_IRQS ? offsetof(struct vfio_irq_set, data) : 0);
+		if (!ahead.size)
+			return -EFAULT;
+		if (cmd == IOMMU_TEST_CMD)
+			return test_call(file, &ahead, user, pid);
+		if (names_eventfds(&ahead))
+			return -ENOTTY;
+		return iof_sys_ioctl(file->fd, cmd, user);
+	}
 	/* within a page: what lies behind it may not be there, or wait for somebody */
-	if (room > sizeof(ahead))
-		room = sizeof(ahead);
-	if (!iof_sys_peek(ahead, user, room))
-		iof_sys_act_ahead(user, ahead, room);
-	if (names_eventfds(cmd, user))
-		return -ENOTTY;
-	if (cmd == IOMMU_TEST_CMD)
-		return test_call(file, user, pid);
+	if (room > sizeof(ahead.own))
+		room = sizeof(ahead.own);
+	if (!iof_sys_peek(&ahead.own, user, room))
+		iof_sys_act_ahead(user, &ahead.own, room);
 	rc = iof_sys_ioctl(file->fd, cmd, user);
 	if (!rc && file->kind == KIND_ATS && cmd == VFIO_DEVICE_GET_REGION_INFO)
 		say_it_maps(user);
