@@ -25,7 +25,7 @@ static struct iof_group *alloc_group(void)
 	INIT_LIST_HEAD(&group->hwdevs);
 	xa_init_flags(&group->queues, XA_FLAGS_ACCOUNT);
 	spin_lock_init(&group->fault_lock);
-	xa_init(&group->attachments);
+	xa_init_flags(&group->attachments, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&group->parked);
 	return group;
 }
@@ -123,6 +123,8 @@ static int claim(struct iof_device *idev)
 		WRITE_ONCE(group->owner, idev->ctx);
 		group->bound++;
 	}
+	if (!rc)
+		iof_fault_records_charge(core, iof_plat_payer_get());
 	mutex_unlock(&group->lock);
 	return rc;
 }
@@ -183,6 +185,9 @@ void iof_device_destroy(struct iof_object *obj)
 	core->idev = NULL;
 	if (!--group->bound)
 		WRITE_ONCE(group->owner, NULL);
+	/* Under the lock, so that none of the next owner's goes. */
+	iof_fault_records_charge(core, NULL);
+	iof_iopf_trim(core);
 	mutex_unlock(&group->lock);
 	kfree(idev);
 }

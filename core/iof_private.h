@@ -50,6 +50,20 @@ extern struct kmem_cache *iof_pages_cache;
 extern struct kmem_cache *iof_fault_group_cache;
 extern struct kmem_cache *iof_fault_page_cache;
 
+/*
+ * Records of faults are made by whichever thread reports one. Beyond so many of a device they are
+ * charged to the process that bound it, whose cgroup bounds them; below, faults need no memory of
+ * his to be answered.
+ */
+#define IOF_RECORDS_BASE 64
+
+struct iof_hwdev_core;
+/* A zeroed record, or NULL. */
+void *iof_fault_record_alloc(struct iof_hwdev_core *core, struct kmem_cache *cache, gfp_t gfp);
+void iof_fault_record_free(struct iof_hwdev_core *core, struct kmem_cache *cache, void *record);
+/* Whom to charge from now on; takes over the caller's reference. */
+void iof_fault_records_charge(struct iof_hwdev_core *core, struct iof_plat_payer *payer);
+
 /* ---- contexts and objects (main.c, object.c) ---- */
 
 struct iof_ctx {
@@ -719,6 +733,9 @@ struct iof_hwdev_core {
 	struct llist_node *spare ____cacheline_aligned_in_smp;
 	unsigned long tick;		/* the tick at which it was @tick_ns; group->fault_lock */
 	u64 tick_ns;
+	spinlock_t payer_lock;
+	struct iof_plat_payer *payer;	/* payer_lock; while bound: a reference */
+	atomic_t nr_records;		/* groups and pages, in use or free */
 	spinlock_t pool_lock;
 	struct list_head free_pages;	/* pool_lock; struct iof_fault_page.node */
 	atomic64_t requests, groups;
@@ -729,6 +746,8 @@ struct iof_hwdev_core {
 };
 
 void iof_iopf_init(struct iof_hwdev_core *core);
+/* Frees the records that are not in use. */
+void iof_iopf_trim(struct iof_hwdev_core *core);
 void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is left */
 /*
  * Gives the one answer for a group that the caller took off its sink, and recycles the record. May

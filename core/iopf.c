@@ -19,7 +19,9 @@
 
 static struct iof_fault_group *alloc_group(struct iof_hwdev *dev, gfp_t gfp)
 {
-	struct iof_fault_group *g = kmem_cache_zalloc(iof_fault_group_cache, gfp);
+	struct iof_fault_group *g;
+
+	g = iof_fault_record_alloc(dev->core, iof_fault_group_cache, gfp);
 
 	if (g) {
 		INIT_LIST_HEAD(&g->pages);
@@ -115,10 +117,10 @@ static int take_page(struct iof_hwdev_core *core, struct iof_fault_group **group
 		list_del(&(*page)->node);
 	spin_unlock(&core->pool_lock);
 	if (!*page)
-		*page = kmem_cache_alloc(iof_fault_page_cache, GFP_KERNEL);
+		*page = iof_fault_record_alloc(core, iof_fault_page_cache, GFP_KERNEL);
 	if (*page)
 		return 0;
-	kmem_cache_free(iof_fault_group_cache, *group);
+	iof_fault_record_free(core, iof_fault_group_cache, *group);
 	*group = NULL;
 	atomic_dec(&core->in_use);
 	return -ENOMEM;
@@ -138,7 +140,7 @@ static void return_pages(struct iof_hwdev_core *core, struct list_head *pages)
 
 	if (kasan_enabled()) {
 		list_for_each_entry_safe(page, next, pages, node)
-			kmem_cache_free(iof_fault_page_cache, page);
+			iof_fault_record_free(core, iof_fault_page_cache, page);
 		INIT_LIST_HEAD(pages);
 		return;
 	}
@@ -178,7 +180,7 @@ static struct iof_fault_group *renew_group(struct iof_fault_group *g)
 	if (kasan_enabled()) {
 		struct iof_hwdev *dev = g->dev;
 
-		kmem_cache_free(iof_fault_group_cache, g);
+		iof_fault_record_free(dev->core, iof_fault_group_cache, g);
 		return alloc_group(dev, GFP_NOWAIT);
 	}
 	g->nr_pages = 0;
@@ -789,31 +791,43 @@ void iof_iopf_init(struct iof_hwdev_core *core)
 	for (i = 0; i < ARRAY_SIZE(core->partial); i++)
 		INIT_LIST_HEAD(&core->partial[i]);
 	INIT_LIST_HEAD(&core->broken);
+	spin_lock_init(&core->payer_lock);
+	atomic_set(&core->nr_records, 0);
 	spin_lock_init(&core->pool_lock);
 	init_llist_head(&core->returned);
 	atomic_set(&core->in_use, 0);
 	INIT_LIST_HEAD(&core->free_pages);
 }
 
-void iof_iopf_exit(struct iof_hwdev_core *core)
+void iof_iopf_trim(struct iof_hwdev_core *core)
 {
 	struct iof_fault_page *page, *next_page;
 	struct iof_fault_group *g;
+	LIST_HEAD(pages);
 
-	iof_report_reset(core->dev);
-	WARN_ON(atomic_read(&core->in_use));
-	list_for_each_entry_safe(page, next_page, &core->free_pages, node) {
-		kmem_cache_free(iof_fault_page_cache, page);
+	spin_lock(&core->pool_lock);
+	list_splice_init(&core->free_pages, &pages);
+	spin_unlock(&core->pool_lock);
+	list_for_each_entry_safe(page, next_page, &pages, node) {
+		iof_fault_record_free(core, iof_fault_page_cache, page);
 		cond_resched();
 	}
 	spin_lock(&core->group->fault_lock);
 	while ((g = take_spare(core))) {
 		spin_unlock(&core->group->fault_lock);
-		kmem_cache_free(iof_fault_group_cache, g);
+		iof_fault_record_free(core, iof_fault_group_cache, g);
 		cond_resched();
 		spin_lock(&core->group->fault_lock);
 	}
 	spin_unlock(&core->group->fault_lock);
+}
+
+void iof_iopf_exit(struct iof_hwdev_core *core)
+{
+	iof_report_reset(core->dev);
+	WARN_ON(atomic_read(&core->in_use));
+	iof_iopf_trim(core);
+	WARN_ON(atomic_read(&core->nr_records));
 }
 
 void iof_hwdev_get_stats(struct iof_hwdev *dev, struct iof_hwdev_stats *stats)

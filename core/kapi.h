@@ -135,6 +135,25 @@ long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long 
 			  struct page **pages);
 
 /*
+ * Whom to charge for what threads of ours do for a program: the control group that the calling
+ * process's memory is charged to. NULL: nobody in particular. iof_plat_charge_to() lets what the
+ * calling thread allocates with __GFP_ACCOUNT be charged to @payer, whose reference the caller has,
+ * until it is called again with what it returned. Hold and put: any context.
+ */
+struct iof_plat_payer;
+struct iof_plat_payer *iof_plat_payer_get(void);
+void iof_plat_payer_hold(struct iof_plat_payer *payer);
+void iof_plat_payer_put(struct iof_plat_payer *payer);
+struct iof_plat_payer *iof_plat_charge_to(struct iof_plat_payer *payer);
+
+/*
+ * From here on the kernel thread @task is in all control groups of the calling process, so that its
+ * CPU time is that one's; or it is in none again, which cannot fail. Both may sleep.
+ */
+int iof_plat_thread_join(struct task_struct *task);
+void iof_plat_thread_leave(struct task_struct *task);
+
+/*
  * The number of a pinned page's frame. Some kernels read it from the page's flags, of which others
  * change other bits meanwhile.
  */

@@ -34,7 +34,7 @@ struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, struct iof_plat_memfile *
 		return ERR_PTR(-ENOMEM);
 	kref_init(&pages->ref);
 	mutex_init(&pages->lock);
-	xa_init(&pages->chunks);
+	xa_init_flags(&pages->chunks, XA_FLAGS_ACCOUNT);
 	pages->file = file;
 	pages->uptr = uptr & PAGE_MASK;
 	pages->npages = ((uptr + length - 1 - pages->uptr) >> PAGE_SHIFT) + 1;

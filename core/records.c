@@ -49,6 +49,52 @@ int iof_core_get(void)
 	return rc;
 }
 
+/* ---- records of faults ---- */
+
+static struct iof_plat_payer *hold_payer(struct iof_hwdev_core *core)
+{
+	struct iof_plat_payer *payer;
+
+	spin_lock(&core->payer_lock);
+	payer = core->payer;
+	iof_plat_payer_hold(payer);
+	spin_unlock(&core->payer_lock);
+	return payer;
+}
+
+void *iof_fault_record_alloc(struct iof_hwdev_core *core, struct kmem_cache *cache, gfp_t gfp)
+{
+	struct iof_plat_payer *payer = NULL, *before;
+	void *record;
+
+	if (atomic_inc_return(&core->nr_records) > IOF_RECORDS_BASE)
+		payer = hold_payer(core);
+	before = iof_plat_charge_to(payer);
+	record = kmem_cache_zalloc(cache, gfp);
+	iof_plat_charge_to(before);
+	iof_plat_payer_put(payer);
+	if (!record)
+		atomic_dec(&core->nr_records);
+	return record;
+}
+
+void iof_fault_record_free(struct iof_hwdev_core *core, struct kmem_cache *cache, void *record)
+{
+	kmem_cache_free(cache, record);
+	atomic_dec(&core->nr_records);
+}
+
+void iof_fault_records_charge(struct iof_hwdev_core *core, struct iof_plat_payer *payer)
+{
+	struct iof_plat_payer *old;
+
+	spin_lock(&core->payer_lock);
+	old = core->payer;
+	core->payer = payer;
+	spin_unlock(&core->payer_lock);
+	iof_plat_payer_put(old);
+}
+
 void iof_core_put(void)
 {
 	mutex_lock(&users_lock);

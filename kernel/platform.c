@@ -29,6 +29,7 @@
 #include "core/kapi.h"
 
 #include <linux/delay.h>
+#include <linux/memcontrol.h>
 #include <linux/pagemap.h>
 
 #include "compat.h"
@@ -159,17 +160,23 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t
 /* The mmap lock is dropped while the page comes in, which may take as long as its user likes. */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 {
+	struct mem_cgroup *memcg, *before;
 	struct page *page;
 	int locked = 1;
 	long got;
 
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
+	/* The page is charged to the process by itself; its page tables would be to this thread. */
+	memcg = get_mem_cgroup_from_mm(mm);
+	before = set_active_memcg(memcg);
 	mmap_read_lock(mm);
 	got = pin_user_pages_remote(mm, addr & PAGE_MASK, 1, write ? FOLL_WRITE : 0, &page,
 				    &locked);
 	if (locked)
 		mmap_read_unlock(mm);
+	set_active_memcg(before);
+	mem_cgroup_put(memcg);
 	mmput_async(mm);
 	if (got != 1)
 		return -EFAULT;

@@ -219,6 +219,16 @@ void iof_ats_reset(struct iof_ats *ats)
 	iof_mdev_drain(&ats->mdev);
 }
 
+int iof_ats_own(struct iof_ats *ats)
+{
+	return iof_plat_thread_join(ats->task);
+}
+
+void iof_ats_disown(struct iof_ats *ats)
+{
+	iof_plat_thread_leave(ats->task);
+}
+
 struct iof_hwdev *iof_ats_hwdev(struct iof_ats *ats)
 {
 	return &ats->mdev.hwdev;

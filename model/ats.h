@@ -37,5 +37,8 @@ void iof_ats_set(struct iof_ats *ats, u32 off, const void *buf, u32 n);
 bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file, poll_table *wait);
 /* The transfer under way ends where it is; memory is not touched any more. */
 void iof_ats_reset(struct iof_ats *ats);
+/* The thread's CPU time is the calling process's from now on; or no process's any more. */
+int iof_ats_own(struct iof_ats *ats);
+void iof_ats_disown(struct iof_ats *ats);
 
 #endif

@@ -316,6 +316,29 @@ void iof_dsa_reset(struct iof_dsa *dsa)
 			   atomic_read_acquire(&dsa->engines[i]->synced) - wanted[i] >= 0);
 }
 
+int iof_dsa_own(struct iof_dsa *dsa)
+{
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < dsa->nr_engines; i++) {
+		rc = iof_plat_thread_join(dsa->engines[i]->task);
+		if (rc) {
+			iof_dsa_disown(dsa);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void iof_dsa_disown(struct iof_dsa *dsa)
+{
+	unsigned int i;
+
+	for (i = 0; i < dsa->nr_engines; i++)
+		iof_plat_thread_leave(dsa->engines[i]->task);
+}
+
 bool iof_dsa_idle(struct iof_dsa *dsa)
 {
 	bool idle;

@@ -72,6 +72,10 @@ bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait)
  */
 void iof_dsa_reset(struct iof_dsa *dsa);
 
+/* The engines' CPU time is the calling process's from now on; or no process's any more. */
+int iof_dsa_own(struct iof_dsa *dsa);
+void iof_dsa_disown(struct iof_dsa *dsa);
+
 /* Whether all descriptors accepted so far are complete or abandoned. */
 bool iof_dsa_idle(struct iof_dsa *dsa);
 

@@ -433,7 +433,7 @@ void iof_mdev_init(struct iof_mdev *mdev)
 	mdev->hwdev.ops = &iof_model_driver_ops;
 	mdev->hw_info.cap_reg = VTD_CAP;
 	mdev->hw_info.ecap_reg = VTD_ECAP;
-	xa_init(&mdev->attachments);
+	xa_init_flags(&mdev->attachments, XA_FLAGS_ACCOUNT);
 }
 
 void iof_mdev_destroy(struct iof_mdev *mdev)

@@ -236,7 +236,7 @@ static struct iof_domain *mock_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	md = kzalloc(sizeof(*md), GFP_KERNEL_ACCOUNT);
 	if (!md)
 		return ERR_PTR(-ENOMEM);
-	xa_init(&md->entries);
+	xa_init_flags(&md->entries, XA_FLAGS_ACCOUNT);
 	md->can_track = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	md->domain.ops = &mock_paging_ops;
 	md->domain.driver = &mock_driver_ops;
@@ -438,7 +438,7 @@ struct iof_mock_device *iof_mock_device_create(u32 flags, u32 credits)
 
 	if (!mock)
 		return NULL;
-	xa_init(&mock->attached);
+	xa_init_flags(&mock->attached, XA_FLAGS_ACCOUNT);
 	mock->flags = flags;
 	mock->hw.ops = &mock_driver_ops;
 	snprintf(mock->name, sizeof(mock->name), "mock%u", atomic_inc_return(&made) - 1);

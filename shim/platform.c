@@ -567,3 +567,36 @@ int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 		return -EFAULT;
 	return iof_shim_fixup_user_fault(mm, addr, write ? FAULT_FLAG_WRITE : 0, NULL);
 }
+
+/* ---- who pays: the process itself, whose threads ours are ---- */
+
+struct iof_plat_payer *iof_plat_payer_get(void)
+{
+	return NULL;
+}
+
+void iof_plat_payer_hold(struct iof_plat_payer *payer)
+{
+	(void)payer;
+}
+
+void iof_plat_payer_put(struct iof_plat_payer *payer)
+{
+	(void)payer;
+}
+
+struct iof_plat_payer *iof_plat_charge_to(struct iof_plat_payer *payer)
+{
+	return payer;
+}
+
+int iof_plat_thread_join(struct task_struct *task)
+{
+	(void)task;
+	return 0;
+}
+
+void iof_plat_thread_leave(struct task_struct *task)
+{
+	(void)task;
+}

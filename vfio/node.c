@@ -19,6 +19,7 @@ static struct iof_device *bind_to(struct iof_vfio_device *vdev, int iommufd)
 {
 	struct iof_device *idev;
 	struct iof_ctx *ctx;
+	int rc;
 
 	lockdep_assert_held(&vdev->lock);
 	if (vdev->idev)
@@ -28,9 +29,24 @@ static struct iof_device *bind_to(struct iof_vfio_device *vdev, int iommufd)
 		return ERR_CAST(ctx);
 	idev = iof_device_bind(ctx, vdev->hw, true);
 	iof_ctx_put(ctx);
-	if (!IS_ERR(idev))
-		WRITE_ONCE(vdev->idev, idev);
+	if (IS_ERR(idev))
+		return idev;
+	rc = vdev->ops->own ? vdev->ops->own(vdev->dev) : 0;
+	if (rc) {
+		iof_device_unbind(idev);
+		return ERR_PTR(rc);
+	}
+	WRITE_ONCE(vdev->idev, idev);
 	return idev;
+}
+
+static void unbind(struct iof_vfio_device *vdev)
+{
+	lockdep_assert_held(&vdev->lock);
+	if (vdev->ops->disown)
+		vdev->ops->disown(vdev->dev);
+	iof_device_unbind(vdev->idev);
+	WRITE_ONCE(vdev->idev, NULL);
 }
 
 static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
@@ -67,8 +83,7 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 	if (copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid), &id,
 			 sizeof(id))) {
 		mutex_lock(&vdev->lock);
-		iof_device_unbind(idev);
-		WRITE_ONCE(vdev->idev, NULL);
+		unbind(vdev);
 		mutex_unlock(&vdev->lock);
 		return -EFAULT;
 	}
@@ -240,8 +255,7 @@ static void vfio_unbind(struct iof_vfio_device *vdev)
 		cond_resched();
 	}
 	iof_device_detach(vdev->idev, IOF_NO_PASID);
-	iof_device_unbind(vdev->idev);
-	WRITE_ONCE(vdev->idev, NULL);
+	unbind(vdev);
 	mutex_unlock(&vdev->lock);
 }
 
@@ -375,7 +389,7 @@ int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_h
 	vdev->dev = dev;
 	vdev->hw = hw;
 	mutex_init(&vdev->lock);
-	xa_init(&vdev->pasids);
+	xa_init_flags(&vdev->pasids, XA_FLAGS_ACCOUNT);
 	atomic_set(&vdev->files, 0);
 	iof_vfio_irqs_init(vdev);
 	/* The first interrupt may come as soon as the node can be opened. */

@@ -118,6 +118,20 @@ static void portal_reset(void *dev)
 	iof_dsa_reset(portal->dsa);
 }
 
+static int portal_own(void *dev)
+{
+	struct iof_portal *portal = dev;
+
+	return iof_dsa_own(portal->dsa);
+}
+
+static void portal_disown(void *dev)
+{
+	struct iof_portal *portal = dev;
+
+	iof_dsa_disown(portal->dsa);
+}
+
 static const struct iof_vfio_ops portal_ops = {
 	.regions = portal_regions,
 	.nr_regions = ARRAY_SIZE(portal_regions),
@@ -126,6 +140,8 @@ static const struct iof_vfio_ops portal_ops = {
 	.write = portal_write,
 	.poll = portal_poll,
 	.reset = portal_reset,
+	.own = portal_own,
+	.disown = portal_disown,
 };
 
 static void portal_interrupt(void *data)

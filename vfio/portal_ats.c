@@ -177,6 +177,20 @@ static void ats_reset(void *dev)
 	mutex_unlock(&portal->config_lock);
 }
 
+static int ats_own(void *dev)
+{
+	struct iof_portal_ats *portal = dev;
+
+	return iof_ats_own(portal->ats);
+}
+
+static void ats_disown(void *dev)
+{
+	struct iof_portal_ats *portal = dev;
+
+	iof_ats_disown(portal->ats);
+}
+
 static const struct iof_vfio_ops ats_ops = {
 	.regions = ats_regions,
 	.nr_regions = ARRAY_SIZE(ats_regions),
@@ -186,6 +200,8 @@ static const struct iof_vfio_ops ats_ops = {
 	.write = ats_write,
 	.poll = ats_poll,
 	.reset = ats_reset,
+	.own = ats_own,
+	.disown = ats_disown,
 };
 
 struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space, const char *name,

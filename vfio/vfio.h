@@ -39,6 +39,12 @@ struct iof_vfio_ops {
 	 * closes.
 	 */
 	void (*reset)(void *dev);
+	/*
+	 * The calling process owns the device from now on: the CPU time of the device's threads is
+	 * charged to it. Or no process does any more, after a reset. Both may be NULL.
+	 */
+	int (*own)(void *dev);
+	void (*disown)(void *dev);
 };
 
 #define IOF_VFIO_MAX_IRQS	5

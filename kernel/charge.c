@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * charge.c - who pays for what kernel threads do for a program: those platform hooks of
+ * core/kapi.h.
+ *
+ * Memory: a kernel thread belongs to no memory control group, so what it allocates for a program is
+ * charged by naming the group. CPU time: the thread itself moves into the program's control groups,
+ * as far as there is anything to move, since that makes all forks of the system wait a moment.
+ */
+#include <linux/cgroup.h>
+#include <linux/init_task.h>
+#include <linux/memcontrol.h>
+
+#include "private.h"
+
+static struct mem_cgroup *memcg_of(struct iof_plat_payer *payer)
+{
+	return (struct mem_cgroup *)payer;
+}
+
+struct iof_plat_payer *iof_plat_payer_get(void)
+{
+	return (struct iof_plat_payer *)get_mem_cgroup_from_mm(current->mm);
+}
+
+void iof_plat_payer_hold(struct iof_plat_payer *payer)
+{
+#ifdef CONFIG_MEMCG
+	if (payer)
+		css_get(&memcg_of(payer)->css);
+#endif
+}
+
+void iof_plat_payer_put(struct iof_plat_payer *payer)
+{
+	mem_cgroup_put(memcg_of(payer));
+}
+
+struct iof_plat_payer *iof_plat_charge_to(struct iof_plat_payer *payer)
+{
+	return (struct iof_plat_payer *)set_active_memcg(memcg_of(payer));
+}
+
+/* One set of groups serves all tasks that are in the same ones. */
+static bool in_same_groups(struct task_struct *a, struct task_struct *b)
+{
+#ifdef CONFIG_CGROUPS
+	return rcu_access_pointer(a->cgroups) == rcu_access_pointer(b->cgroups);
+#else
+	return true;
+#endif
+}
+
+int iof_plat_thread_join(struct task_struct *task)
+{
+	return in_same_groups(task, current) ? 0 : cgroup_attach_task_all(current, task);
+}
+
+void iof_plat_thread_leave(struct task_struct *task)
+{
+	/* No controller refuses its root group; if one did, the next program takes the thread. */
+	if (!in_same_groups(task, &init_task))
+		(void)cgroup_attach_task_all(&init_task, task);
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+/*
+ * charge.c - proves who pays for a program: what it lets the module allocate, by its own calls or
+ * by the engines that work for it, is charged to its control group, and the engines are in that
+ * group as long as the program has the device. Expects a device 0 with a deep queue, many credits
+ * and large groups (tests/vm/tests.list).
+ */
+#include "dma.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define ROOT	"/sys/fs/cgroup"
+#define GROUP	ROOT "/iofault-charge"
+/* What one kind of object takes must be clearly more than this, which others take meanwhile. */
+#define NOISE_KB	1024
+#define FAR	0x100000000ul
+#define MOCK_IOVA	0x2000000ul	/* where a mock device's page table reaches */
+
+static pid_t program;	/* in the group; 0: none */
+static void program_end(void);
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		fail_msg("cannot write %s to %s (errno %d)", text, path, errno);
+	close(fd);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	return mkdir(GROUP, 0755);
+}
+
+/* Its last process may be on its way out. */
+static int teardown(void **state)
+{
+	time_t late = time(NULL) + 20;
+
+	(void)state;
+	if (program)
+		program_end();
+	while (rmdir(GROUP) && time(NULL) < late)
+		sched_yield();
+	assert_int_equal(access(GROUP, F_OK), -1);
+	return 0;
+}
+
+static int group_setup(void **state)
+{
+	(void)state;
+	write_text(ROOT "/cgroup.subtree_control", "+memory");
+	return 0;
+}
+
+/* ---- a program in the group ---- */
+
+/* Runs @body in the group; it has done its work when this returns, and stays. */
+static void program_begin(void (*body)(void))
+{
+	int pipes[2];
+	char byte;
+
+	assert_ok(pipe(pipes));
+	program = fork();
+	assert_true(program >= 0);
+	if (!program) {
+		FILE *procs = fopen(GROUP "/cgroup.procs", "we");
+
+		CHECK(procs && fprintf(procs, "0") > 0 && !fclose(procs));
+		body();
+		CHECK(write(pipes[1], "", 1) == 1);
+		for (;;)
+			pause();
+	}
+	close(pipes[1]);
+	if (read(pipes[0], &byte, 1) != 1) {
+		exit_of(program);
+		program = 0;
+		fail();
+	}
+	close(pipes[0]);
+}
+
+static void program_end(void)
+{
+	pid_t pid = program;
+
+	program = 0;
+	kill(pid, SIGKILL);
+	assert_int_equal(exit_of(pid), -SIGKILL);
+}
+
+/* ---- the engines ---- */
+
+/* The thread of that name. */
+static pid_t thread_named(const char *name)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	assert_non_null(dir);
+	while (!found && (entry = readdir(dir))) {
+		char path[300], comm[32] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		f = entry->d_name[0] > '0' && entry->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+		if (!f)
+			continue;
+		if (fgets(comm, sizeof(comm), f) && !strncmp(comm, name, strlen(name)) &&
+		    comm[strlen(name)] == '\n')
+			found = (pid_t)strtol(entry->d_name, NULL, 10);
+		fclose(f);
+	}
+	closedir(dir);
+	return found;
+}
+
+/* Whether the thread is in the group; if not, it has to be in the one at the root. */
+static bool in_group(pid_t thread)
+{
+	char path[48], line[256];
+	bool inside = false, at_root = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)thread);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		inside |= !strcmp(line, "0::/iofault-charge\n");
+		at_root |= !strcmp(line, "0::/\n");
+	}
+	fclose(f);
+	assert_true(inside != at_root);
+	return inside;
+}
+
+static void bind_device(void)
+{
+	static struct dma d;
+
+	dma_open(&d);
+}
+
+static void engines_are_in_the_group_of_the_program(void **state)
+{
+	pid_t first = thread_named("dsa0/0"), second = thread_named("dsa0/1");
+	time_t late = time(NULL) + 20;
+
+	(void)state;
+	assert_true(first && second);
+	assert_false(in_group(first) || in_group(second));
+	program_begin(bind_device);
+	assert_true(in_group(first) && in_group(second));
+	program_end();
+	/* The descriptor of a killed process is closed a little later. */
+	while ((in_group(first) || in_group(second)) && time(NULL) < late)
+		sched_yield();
+	assert_false(in_group(first) || in_group(second));
+}
+
+/* ---- memory ---- */
+
+static long slab_kb(void)
+{
+	int refresh = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
+	char nothing;
+
+	/* Each CPU counts by itself. */
+	(void)!read(refresh, &nothing, 1);
+	close(refresh);
+	return number_in("/proc/meminfo", "Slab:");
+}
+
+/* What @body takes of the kernel's memory is charged to the group. */
+static void charged(void (*body)(void), const char *what)
+{
+	long before = slab_kb(), taken, charged;
+
+	program_begin(body);
+	taken = slab_kb() - before;
+	charged = number_in(GROUP "/memory.stat", "slab ") / 1024;
+	print_message("# %s: %ld kB taken, %ld kB charged\n", what, taken, charged);
+	program_end();
+	assert_true(charged > 4 * NOISE_KB);
+	assert_true(taken <= charged + NOISE_KB);
+}
+
+/*
+ * Memory from low addresses to the top is mapped, without being looked at. A copy of its last page,
+ * in an address space with a page table, pins that page, of which a note stays far away from all
+ * others.
+ */
+static void pin_far_pages(void)
+{
+	char *page = dma_memory(PAGE, MAP_PRIVATE);
+	unsigned long last = (unsigned long)page, steps = (last - PAGE) / (512 * PAGE);
+	unsigned long first = last - steps * 512 * PAGE, length = last + PAGE - first, i;
+	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), small, ioas;
+	struct abi_mock mock;
+
+	CHECK(fd >= 0);
+	small = abi_ioas(fd);
+	ioas = abi_ioas(fd);
+	CHECK(small > 0 && ioas > 0 && !abi_mock(fd, (uint32_t)small, 0, &mock));
+	for (i = 1; i < 8000; i++) {
+		struct iommu_ioas_copy copy = {
+			.size = sizeof(copy),
+			.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+			.dst_ioas_id = (uint32_t)small,
+			.src_ioas_id = (uint32_t)ioas,
+			.length = PAGE,
+			.dst_iova = MOCK_IOVA,
+			.src_iova = (i << 47) + length - PAGE,
+		};
+
+		CHECK(!abi_map(fd, (uint32_t)ioas, (void *)first, length, i << 47));
+		CHECK(!ioctl(fd, IOMMU_IOAS_COPY, &copy));
+		CHECK(!abi_unmap(fd, (uint32_t)small, MOCK_IOVA, PAGE));
+	}
+}
+
+static void notes_of_pinned_pages_are_charged(void **state)
+{
+	(void)state;
+	charged(pin_far_pages, "far pages");
+}
+
+/* Far from each other, so that each needs notes of its own. */
+static void attach_pasids(void)
+{
+	static struct dma d;
+	uint32_t pasid;
+	int hwpt, id;
+
+	d.fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	d.dev = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
+	CHECK(d.fd >= 0 && d.dev >= 0);
+	id = abi_bind(d.dev, d.fd);
+	CHECK(id > 0);
+	d.ioas = abi_ioas(d.fd);
+	hwpt = abi_hwpt(d.fd, (uint32_t)id, (uint32_t)d.ioas, IOMMU_HWPT_ALLOC_PASID);
+	CHECK(hwpt > 0);
+	for (pasid = 64; pasid < 1 << 19; pasid += 64)
+		CHECK(abi_attach_pasid(d.dev, pasid, (uint32_t)hwpt) > 0);
+}
+
+static void attached_pasids_are_charged(void **state)
+{
+	(void)state;
+	charged(attach_pasids, "PASIDs");
+}
+
+/* As many descriptors as the queue takes, each of which misses many pages. */
+static void let_engines_fault(void)
+{
+	static struct dsa_hw_desc desc[64];
+	const off_t portal = IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_PORTAL);
+	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), ffd, hwpt, id, ioas;
+	int dev = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
+	const uint32_t most = 32 * PAGE;
+	unsigned int nr, queued;
+	uint32_t fault;
+	char path[48];
+
+	CHECK(fd >= 0 && dev >= 0);
+	id = abi_bind(dev, fd);
+	ioas = abi_ioas(fd);
+	CHECK(id > 0 && ioas > 0 && !abi_fault_queue(fd, &fault, &ffd));
+	hwpt = abi_hwpt_fault(fd, (uint32_t)id, (uint32_t)ioas, 0, fault);
+	CHECK(hwpt > 0 && abi_attach(dev, (uint32_t)hwpt) > 0);
+	for (nr = 0; nr < 4096;) {
+		ssize_t written;
+
+		for (unsigned int i = 0; i < 64; i++) {
+			desc[i] = (struct dsa_hw_desc){
+				.opcode = DSA_OPCODE_MEMMOVE,
+				.flags = IDXD_OP_FLAG_BOF,
+				.src_addr = FAR + (uint64_t)(nr + i) * most,
+				.dst_addr = FAR * 2 + (uint64_t)(nr + i) * most,
+				.xfer_size = most,
+			};
+		}
+		written = pwrite(dev, desc, sizeof(desc), portal);
+		CHECK(written > 0);
+		nr += (unsigned int)(written / (ssize_t)sizeof(desc[0]));
+	}
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ffd);
+	do {
+		queued = (unsigned int)number_in(path, "queued:");
+	} while (queued < nr);
+}
+
+static void what_engines_need_is_charged(void **state)
+{
+	(void)state;
+	charged(let_engines_fault, "open faults");
+}
+
+static void make_contexts(void)
+{
+	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), ioas = 0, hwpt;
+	struct abi_mock mock;
+	char *page = dma_memory(PAGE, MAP_PRIVATE);
+	unsigned long i;
+
+	for (i = 0; i < 4000; i++)
+		ioas = abi_ioas(fd);
+	CHECK(ioas > 0 && !abi_mock(fd, (uint32_t)ioas, 0, &mock));
+	for (i = 0; i < 2000; i++) {
+		hwpt = abi_hwpt(fd, mock.idev, (uint32_t)ioas, 0);
+		CHECK(hwpt > 0);
+	}
+	ioas = abi_ioas(fd);
+	for (i = 0; i < 40000; i++)
+		CHECK(!abi_map(fd, (uint32_t)ioas, page, PAGE, FAR + i * PAGE));
+}
+
+static void objects_and_mappings_are_charged(void **state)
+{
+	(void)state;
+	charged(make_contexts, "objects and mappings");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(engines_are_in_the_group_of_the_program),
+		T(notes_of_pinned_pages_are_charged),
+		T(attached_pasids_are_charged),
+		T(what_engines_need_is_charged),
+		T(objects_and_mappings_are_charged),
+	};
+
+	kernel_needed("kernel/charge");
+	if (access(ROOT "/cgroup.subtree_control", W_OK)) {
+		printf("1..0 # SKIP there are no control groups to make at %s\n", ROOT);
+		return 0;
+	}
+	return cmocka_run_group_tests_name("charge", tests, group_setup, NULL);
+}
