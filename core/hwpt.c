@@ -75,7 +75,7 @@ static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, enum iof_object_type typ
 /* Gives up everything the HWPT has but its id. */
 static void free_hwpt(struct iof_hwpt *hwpt)
 {
-	if (hwpt->ioas)
+	if (hwpt->ioas && !hwpt->left)
 		iof_map_remove_domain(&hwpt->ioas->map, hwpt->domain);
 	hwpt->domain->ops->free(hwpt->domain);
 	if (hwpt->queue)
@@ -85,6 +85,18 @@ static void free_hwpt(struct iof_hwpt *hwpt)
 	if (hwpt->ioas)
 		iof_object_unhold(&hwpt->ioas->obj);
 	release_hwpt(hwpt);
+}
+
+int iof_hwpt_leave_ioas(struct iof_object *obj)
+{
+	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
+	int rc;
+
+	if (!hwpt->ioas)
+		return 0;
+	rc = iof_map_remove_domain_killable(&hwpt->ioas->map, hwpt->domain);
+	hwpt->left = !rc;
+	return rc;
 }
 
 void iof_hwpt_destroy(struct iof_object *obj)

@@ -67,22 +67,23 @@ struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned 
 						u64 *alignment)
 {
 	struct iof_map *map = &ioas->map;
-	unsigned long n;
+	long found = iof_map_ranges(map, NULL, 0, alignment);
 
-	*total = iof_map_ranges(map, NULL, 0, alignment);
-	do {
+	while (found >= 0) {
+		unsigned long n = min((unsigned long)found, room);
 		struct iommu_iova_range *ranges;
 
-		n = min(*total, room);
 		ranges = kvcalloc(max(n, 1ul), sizeof(*ranges), GFP_KERNEL_ACCOUNT);
 		if (!ranges)
-			return NULL;
-		*total = iof_map_ranges(map, ranges, n, alignment);
+			return ERR_PTR(-ENOMEM);
+		found = iof_map_ranges(map, ranges, n, alignment);
+		*total = (unsigned long)found;
 		*count = min(*total, n);
-		if (min(*total, room) <= n)
+		if (found >= 0 && min(*total, room) <= n)
 			return ranges;
 		kvfree(ranges);
-	} while (true);
+	}
+	return ERR_PTR(found);
 }
 
 int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd)
@@ -101,8 +102,8 @@ int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd)
 		return PTR_ERR(ioas);
 	ranges = iof_ioas_usable_ranges(ioas, room, &count, &total, &alignment);
 	iof_object_put(&ioas->obj);
-	if (!ranges)
-		return -ENOMEM;
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
 	rc = -EFAULT;
 	if (copy_to_user(u64_to_user_ptr(cmd->allowed_iovas), ranges, count * sizeof(*ranges)))
 		goto out;

@@ -151,6 +151,8 @@ void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj);
 /* The last reference to the context went: destroys leaf objects until the table is empty. */
 void iof_objects_destroy_all(struct iof_ctx *ctx);
 
+/* Before that, in a DESTROY that can still fail: what may have to wait. -EINTR. */
+int iof_hwpt_leave_ioas(struct iof_object *obj);
 /* Per type: frees the object and what it owns; called with nobody else able to reach it. */
 void iof_ioas_destroy(struct iof_object *obj);
 void iof_hwpt_destroy(struct iof_object *obj);		/* both HWPT types */
@@ -376,18 +378,30 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
  * on, or not aligned; -EBUSY, -EDEADLK, -ENOMEM.
  */
 int iof_map_cut(struct iof_map *map, unsigned long iova);
-/* The sizes, whole pages and more, that all domains can map; without a domain every one. */
+/*
+ * The sizes, whole pages and more, that all domains can map; without a domain every one. 0: the
+ * thread was killed.
+ */
 u64 iof_map_page_sizes(struct iof_map *map);
 
 /* -EINVAL, -EADDRINUSE: behaviour (b) 27; -EINTR. */
 int iof_map_set_huge_pages(struct iof_map *map, bool on);
-bool iof_map_huge_pages(struct iof_map *map);
-unsigned long iof_map_alignment(struct iof_map *map);
+/* As they are at a moment: no lock. */
+static inline bool iof_map_huge_pages(const struct iof_map *map)
+{
+	return READ_ONCE(map->huge_pages);
+}
+static inline unsigned long iof_map_alignment(const struct iof_map *map)
+{
+	return READ_ONCE(map->alignment);
+}
 /*
  * Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure.
  */
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
+/* The same, or -EINTR: a mapping of another thread may wait for user memory with the map's lock. */
+int iof_map_remove_domain_killable(struct iof_map *map, struct iof_domain *domain);
 /* An access begins, with its demand for alignment: ERR_PTR(-EADDRINUSE), ERR_PTR(-ENOMEM). */
 struct iof_map_access *iof_map_add_access(struct iof_map *map, struct iof_access *access);
 /* Frees @ma. */
@@ -412,9 +426,9 @@ int iof_allowed_insert(struct rb_root *root, unsigned long start, unsigned long 
 void iof_allowed_free(struct rb_root *root);
 /* Swaps the allow-list with *root. -EADDRINUSE an entry touches a reserved range, -EINTR. */
 int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root);
-/* The first @room of the ranges that are not reserved; returns how many there are. */
-unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges,
-			     unsigned long room, u64 *alignment);
+/* The first @room of the ranges that are not reserved; returns how many there are, or -EINTR. */
+long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges, unsigned long room,
+		    u64 *alignment);
 
 /* A reserved range to be, on @list. -ENOMEM. */
 int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long last);
@@ -453,7 +467,7 @@ int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas, unsigned long 
 		      unsigned long length, unsigned int prot, unsigned long *iova, bool fixed);
 /*
  * All usable ranges at one moment, at most @room of them, to be freed by kvfree(): *count is how
- * many the caller gets, *total how many there are. NULL: no memory.
+ * many the caller gets, *total how many there are. ERR_PTR(-ENOMEM), ERR_PTR(-EINTR).
  */
 struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned long room,
 						unsigned long *count, unsigned long *total,
@@ -491,6 +505,7 @@ struct iof_hwpt {
 	u32 flags;			/* IOMMU_HWPT_ALLOC_* as allocated */
 	/* paging: */
 	struct iof_ioas *ioas;		/* holds it */
+	bool left;			/* no longer filled from it: about to be destroyed */
 	struct list_head ioas_node;	/* automatic only; ioas->hwpts_lock */
 	struct mutex dirty_lock;	/* the driver's dirty tracking */
 	bool automatic;			/* made by an attach; goes with its last attachment */

@@ -413,7 +413,7 @@ static unsigned long demanded_alignment(struct iof_map *map)
 static void end_demand(struct iof_map *map, unsigned long alignment)
 {
 	map->demands[ilog2(alignment)]--;
-	map->alignment = demanded_alignment(map);
+	WRITE_ONCE(map->alignment, demanded_alignment(map));
 }
 
 static int raise_alignment(struct iof_map *map, unsigned long alignment)
@@ -433,7 +433,7 @@ static int raise_alignment(struct iof_map *map, unsigned long alignment)
 		if (rc)
 			return rc;
 	}
-	map->alignment = alignment;
+	WRITE_ONCE(map->alignment, alignment);
 	return 0;
 }
 
@@ -514,21 +514,43 @@ err_free:
 	return rc;
 }
 
-void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain)
+/* With both locks of the map for writing; returns with none. */
+static void remove_domain_locked(struct iof_map *map, struct iof_domain *domain)
 {
 	LIST_HEAD(aperture);
 	LIST_HEAD(areas);
 
-	down_write(&map->domains_rwsem);
 	list_del(&domain->map_node);
-	all_areas(map, &areas, false);
-	iof_areas_leave(domain, &areas, NULL);
-	down_write(&map->iova_rwsem);
 	leave_aperture(map, domain, &aperture);
 	end_demand(map, io_page_size(domain));
 	up_write(&map->iova_rwsem);
+	/* Nobody maps anything as long as domains_rwsem is ours. */
+	all_areas(map, &areas, false);
+	iof_areas_leave(domain, &areas, NULL);
 	up_write(&map->domains_rwsem);
 	iof_reserved_free(&aperture);
+}
+
+void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain)
+{
+	down_write(&map->domains_rwsem);
+	down_write(&map->iova_rwsem);
+	remove_domain_locked(map, domain);
+}
+
+int iof_map_remove_domain_killable(struct iof_map *map, struct iof_domain *domain)
+{
+	int rc = down_write_killable(&map->domains_rwsem);
+
+	if (rc)
+		return rc;
+	rc = down_write_killable(&map->iova_rwsem);
+	if (rc) {
+		up_write(&map->domains_rwsem);
+		return rc;
+	}
+	remove_domain_locked(map, domain);
+	return 0;
 }
 
 struct iof_map_access *iof_map_add_access(struct iof_map *map, struct iof_access *access)
@@ -592,8 +614,8 @@ int iof_map_set_huge_pages(struct iof_map *map, bool on)
 		rc = raise_alignment(map, PAGE_SIZE);
 	if (rc)
 		goto out;
-	map->huge_pages = on;
-	map->alignment = demanded_alignment(map);
+	WRITE_ONCE(map->huge_pages, on);
+	WRITE_ONCE(map->alignment, demanded_alignment(map));
 out:
 	up_write(&map->iova_rwsem);
 out_domains:
@@ -601,22 +623,13 @@ out_domains:
 	return rc;
 }
 
-bool iof_map_huge_pages(struct iof_map *map)
-{
-	bool on;
-
-	down_read(&map->domains_rwsem);
-	on = map->huge_pages;
-	up_read(&map->domains_rwsem);
-	return on;
-}
-
 u64 iof_map_page_sizes(struct iof_map *map)
 {
 	struct iof_domain *domain;
 	u64 sizes = PAGE_MASK;
 
-	down_read(&map->domains_rwsem);
+	if (down_read_killable(&map->domains_rwsem))
+		return 0;
 	list_for_each_entry(domain, &map->domains, map_node) {
 		/* None has only larger ones, and smaller ones make whole pages. */
 		sizes &= domain->pgsize_bitmap | PAGE_SIZE;
@@ -624,16 +637,6 @@ u64 iof_map_page_sizes(struct iof_map *map)
 	}
 	up_read(&map->domains_rwsem);
 	return sizes;
-}
-
-unsigned long iof_map_alignment(struct iof_map *map)
-{
-	unsigned long alignment;
-
-	down_read(&map->iova_rwsem);
-	alignment = map->alignment;
-	up_read(&map->iova_rwsem);
-	return alignment;
 }
 
 /* ---- life ---- */

@@ -227,14 +227,17 @@ int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root)
 	return rc;
 }
 
-unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges,
-			     unsigned long room, u64 *alignment)
+long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges, unsigned long room,
+		    u64 *alignment)
 {
 	unsigned long free_from = 0, count = 0;
 	bool to_the_top = true;
 	struct rb_node *node;
+	int rc;
 
-	down_read(&map->iova_rwsem);
+	rc = down_read_killable(&map->iova_rwsem);
+	if (rc)
+		return rc;
 	for (node = rb_first(&map->reserved); node; node = rb_next(node)) {
 		struct iof_reserved *res = to_reserved(node);
 
@@ -259,7 +262,7 @@ unsigned long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *range
 	}
 	*alignment = map->alignment;
 	up_read(&map->iova_rwsem);
-	return count;
+	return (long)count;
 }
 
 /* ---- reserved ranges ---- */

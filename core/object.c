@@ -118,7 +118,8 @@ static void finish(struct iof_ctx *ctx, struct iof_object *obj)
 	destroy[obj->type](obj);
 }
 
-int iof_object_destroy(struct iof_ctx *ctx, u32 id)
+/* @final: nobody else uses the context any more, so that there is nothing to wait for. */
+static int destroy_id(struct iof_ctx *ctx, u32 id, bool final)
 {
 	struct iof_object *obj;
 	int rc = 0;
@@ -139,6 +140,9 @@ int iof_object_destroy(struct iof_ctx *ctx, u32 id)
 	/* One of those calls needs it for longer. */
 	if (!rc && refcount_read(&obj->users) != 1)
 		rc = -EBUSY;
+	/* Nobody uses it now, but a lock of its IOAS may be held for long. */
+	if (!rc && !final && obj->type == IOF_OBJ_HWPT_PAGING)
+		rc = iof_hwpt_leave_ioas(obj);
 	if (rc) {
 		show(ctx, obj);
 		return rc;
@@ -147,6 +151,11 @@ int iof_object_destroy(struct iof_ctx *ctx, u32 id)
 	WARN_ON(!refcount_dec_and_test(&obj->users));
 	finish(ctx, obj);
 	return 0;
+}
+
+int iof_object_destroy(struct iof_ctx *ctx, u32 id)
+{
+	return destroy_id(ctx, id, false);
 }
 
 void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj)
@@ -171,7 +180,7 @@ void iof_objects_destroy_all(struct iof_ctx *ctx)
 	do {
 		progress = false;
 		xa_for_each(&ctx->objects, id, obj) {
-			if (!iof_object_destroy(ctx, id))
+			if (!destroy_id(ctx, id, true))
 				progress = true;
 			cond_resched();
 		}

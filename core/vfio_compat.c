@@ -125,15 +125,22 @@ static struct full_info *make_info(struct iof_ioas *ioas, size_t *size)
 	BUILD_BUG_ON(offsetof(struct full_info, avail) != 24);
 	BUILD_BUG_ON(offsetof(struct full_info, cap.iova_ranges) != 56);
 	ranges = iof_ioas_usable_ranges(ioas, ULONG_MAX, &count, &total, &alignment);
-	if (!ranges)
-		return NULL;
+	if (IS_ERR(ranges))
+		return ERR_CAST(ranges);
 	*size = struct_size(full, cap.iova_ranges, count);
 	full = kvzalloc(*size, GFP_KERNEL_ACCOUNT);
-	if (!full)
+	if (!full) {
+		full = ERR_PTR(-ENOMEM);
 		goto out;
+	}
 	full->info.argsz = (u32)*size;
 	full->info.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
 	full->info.iova_pgsizes = iof_map_page_sizes(&ioas->map);
+	if (!full->info.iova_pgsizes) {
+		kvfree(full);
+		full = ERR_PTR(-EINTR);
+		goto out;
+	}
 	full->info.cap_offset = offsetof(struct full_info, avail);
 	full->avail.header.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL;
 	full->avail.header.version = 1;
@@ -168,8 +175,8 @@ static int get_info(struct iof_ctx *ctx, void __user *uptr)
 		return PTR_ERR(ioas);
 	full = make_info(ioas, &size);
 	iof_object_put(&ioas->obj);
-	if (!full)
-		return -ENOMEM;
+	if (IS_ERR(full))
+		return PTR_ERR(full);
 	if (argsz < size) {
 		full->info.cap_offset = 0;
 		size = min_t(size_t, argsz, sizeof(full->info));

@@ -343,6 +343,51 @@ static void a8_unbind_does_not_wait_for_filling(void **state)
 	free(memory);
 }
 
+static void *map_slowly(void *arg)
+{
+	struct slow_call *call = arg;
+
+	call->rc = env_map(call->fd, 1, call->arg, PAGE_SIZE, 0x10000);
+	return NULL;
+}
+
+/* Another thread's MAP has the locks of the IOAS for as long as its memory takes to come. */
+static void a7_killed_destroy_does_not_wait_for_a_mapping(void **state)
+{
+	struct env *env = *state;
+	int ioas = env_ioas(env->fd), hwpt;
+	struct slow_call call = { .fd = env->fd, .arg = aligned_alloc(PAGE_SIZE, PAGE_SIZE) };
+	struct iof_device *idev;
+	struct fake_dev dev;
+
+	fake_dev_add(&dev, "fake", 4, 0, NULL);
+	idev = env_bind(env, &dev);
+	hwpt = env_hwpt(env->fd, iof_device_id(idev), (u32)ioas, 0);
+	assert_id(hwpt);
+	mapping = 0;
+	go_on = 0;
+	fake_on_map = wait_in_map;
+	assert_int_equal(ioas, 1);
+	assert_ok(pthread_create(&call.thread, NULL, map_slowly, &call));
+	while (!__atomic_load_n(&mapping, __ATOMIC_ACQUIRE))
+		sched_yield();
+	iof_fail_nth_thread(IOF_FAIL_KILL, 1, true);
+	assert_err(env_destroy(env->fd, (u32)hwpt), EINTR);
+	iof_fail_nth_thread(IOF_FAIL_KILL, 0, false);
+	assert_true(findable(env, (u32)hwpt));
+	__atomic_store_n(&go_on, 1, __ATOMIC_RELEASE);
+	assert_ok(pthread_join(call.thread, NULL));
+	fake_on_map = NULL;
+	assert_ok(call.rc);
+	assert_int_equal(iof_shim_pin_count(call.arg), 1);
+	assert_ok(env_destroy(env->fd, (u32)hwpt));
+	assert_int_equal(iof_shim_pin_count(call.arg), 0);
+	assert_ok(env_destroy(env->fd, (u32)ioas));
+	iof_device_unbind(idev);
+	fake_dev_remove(&dev);
+	free(call.arg);
+}
+
 /* A page that comes when the test says so. NULL: that cannot be had here. */
 static void *slow_page(int *uffd)
 {
@@ -672,6 +717,7 @@ int main(void)
 		TEST(a7_call_that_becomes_a_user_keeps_the_object),
 		TEST(a7_destroy_gives_up),
 		TEST(a7_killed_destroy_leaves_the_object),
+		TEST(a7_killed_destroy_does_not_wait_for_a_mapping),
 		TEST(a8_unbind_does_not_wait_for_filling),
 		TEST(a8_unbind_does_not_wait_for_user_memory),
 		TEST(a8_unbind_waits_for_calls),
