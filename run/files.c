@@ -325,8 +325,8 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 }
 
 /*
- * So much of a caller's structure is read at once; few are longer. Another thread of the program may
- * change it meanwhile, so what a decision here was made on is what the embedded system then sees.
+ * So much of a caller's structure is read at once; few are longer. Another thread of the program
+ * may change it meanwhile, so what a decision here was made on is what the embedded system sees.
  */
 #define AHEAD 128
 

@@ -3,10 +3,11 @@
  * remote.c - the memory of other processes.
  *
  * While a thread acts for a thread of another process (iof_sys_act_for()), user pointers are
- * addresses over there, and current->mm is an address space of its own. Copies to and from the user
- * go by thread id, which lives as long as the call that it waits for. Everything later (pins, DMA)
- * goes through /proc/TID/mem, which stays with the address space it was opened on: once that is
- * gone (exit, exec) every access fails, whoever has the number by then.
+ * addresses over there, and current->mm is the address space of that process: one for all of its
+ * threads, also for those that come and go. Copies to and from the user go by thread id, which
+ * lives as long as the call that it waits for. Everything later (pins, DMA) goes through files of
+ * /proc that stay with the address space they were opened on, whichever thread that was by: once
+ * the address space is gone (exit, exec) every access fails, even if another program has the id.
  *
  * A frame number carries the index of its address space above IOF_SHIM_PFN_MM_SHIFT, and so does
  * the address at which a page can be "touched"; the platform's copies send it here. Rules: an index
@@ -39,21 +40,27 @@
 #define CACHED 64
 
 struct iof_shim_remote {
-	int dir;			/* /proc/TID: gone when the thread is */
-	int mem;			/* its memory; reads nothing once that is gone */
+	struct mm_struct *next;		/* under lock: all of them */
+	int process;			/* /proc/TGID: says whether that is still the same */
+	int mem;			/* these three stay with the address space */
 	int pagemap;
+	int maps;
 	void *sections;			/* of struct page, mm.c's */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mm_struct *by_index[MAX_REMOTE];	/* written under lock */
+static struct mm_struct *all;			/* under lock */
 static unsigned int next_index = 1;		/* under lock */
 static struct {
+	pid_t tid;
+	int thread;			/* /proc/TID: gone when the thread is */
 	struct mm_struct *mm;		/* a reference */
 	unsigned long used;
 } cached[CACHED];				/* under lock */
 static unsigned long cache_clock;
 static pthread_mutex_t exchange_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
 
 __thread pid_t iof_shim_acting_for __attribute__((tls_model("initial-exec")));
 
@@ -71,27 +78,38 @@ void **iof_shim_remote_sections(unsigned long index)
 	return mm ? &mm->remote->sections : NULL;
 }
 
-static int open_files(struct iof_shim_remote *remote, pid_t tid)
+static int open_folder(pid_t id)
 {
 	char path[32];
+	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d", (int)tid);
-	remote->dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (remote->dir < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	remote->mem = openat(remote->dir, "mem", O_RDWR | O_CLOEXEC);
-	remote->pagemap = openat(remote->dir, "pagemap", O_RDONLY | O_CLOEXEC);
-	return remote->mem < 0 || remote->pagemap < 0 ? -errno : 0;
+	snprintf(path, sizeof(path), "/proc/%d", (int)id);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : errno == ENOENT ? -ESRCH : -errno;
+}
+
+/* @thread: the folder of a thread that has the address space. */
+static int open_files(struct iof_shim_remote *remote, int thread, pid_t tgid)
+{
+	remote->process = open_folder(tgid);
+	if (remote->process < 0)
+		return remote->process;
+	remote->mem = openat(thread, "mem", O_RDWR | O_CLOEXEC);
+	remote->pagemap = openat(thread, "pagemap", O_RDONLY | O_CLOEXEC);
+	remote->maps = openat(thread, "maps", O_RDONLY | O_CLOEXEC);
+	return remote->mem < 0 || remote->pagemap < 0 || remote->maps < 0 ? -errno : 0;
 }
 
 static void close_files(struct iof_shim_remote *remote)
 {
+	if (remote->maps >= 0)
+		close(remote->maps);
 	if (remote->pagemap >= 0)
 		close(remote->pagemap);
 	if (remote->mem >= 0)
 		close(remote->mem);
-	if (remote->dir >= 0)
-		close(remote->dir);
+	if (remote->process >= 0)
+		close(remote->process);
 }
 
 /* Under the lock. */
@@ -108,7 +126,7 @@ static unsigned int free_index(void)
 }
 
 /* Under the lock. */
-static struct mm_struct *new_mm(pid_t tid, int *rc)
+static struct mm_struct *new_mm(int thread, pid_t tgid, int *rc)
 {
 	struct mm_struct *mm = calloc(1, sizeof(*mm));
 
@@ -118,15 +136,17 @@ static struct mm_struct *new_mm(pid_t tid, int *rc)
 	mm->remote = calloc(1, sizeof(*mm->remote));
 	if (!mm->remote)
 		goto err_free;
-	mm->remote->mem = mm->remote->pagemap = -1;
-	*rc = open_files(mm->remote, tid);
+	mm->remote->mem = mm->remote->pagemap = mm->remote->maps = -1;
+	*rc = open_files(mm->remote, thread, tgid);
 	if (*rc)
 		goto err_close;
 	mm->index = free_index();
 	*rc = -EMFILE;
 	if (!mm->index)
 		goto err_close;
-	mm->pid = tid;
+	mm->pid = tgid;
+	mm->remote->next = all;
+	all = mm;
 	atomic_set(&mm->mm_users, 1);
 	atomic_set(&mm->mm_count, 1);
 	init_rwsem(&mm->mmap_lock);
@@ -144,8 +164,13 @@ err_free:
 
 void iof_shim_remote_free(struct mm_struct *mm)
 {
+	struct mm_struct **at = &all;
+
 	pthread_mutex_lock(&lock);
 	__atomic_store_n(&by_index[mm->index], NULL, __ATOMIC_RELEASE);
+	while (*at != mm)
+		at = &(*at)->remote->next;
+	*at = mm->remote->next;
 	pthread_mutex_unlock(&lock);
 	iof_shim_sections_free(mm->remote->sections);
 	close_files(mm->remote);
@@ -153,50 +178,125 @@ void iof_shim_remote_free(struct mm_struct *mm)
 	free(mm);
 }
 
-/* Whether thread and address space are both still the ones it was made for. */
-static bool is_current(struct mm_struct *mm)
+/* Whether the task behind a folder of /proc is still there. */
+static bool is_there(int folder)
 {
 	struct stat st;
-	char byte;
 
-	return !fstatat(mm->remote->dir, "mem", &st, 0) &&
-	       pread(mm->remote->mem, &byte, 1, 0) != 0;
+	return !fstatat(folder, "mem", &st, 0);
 }
 
-/* Under the lock: the address space of @tid, with a reference for the caller. */
+/* Whether some process still has the address space. */
+static bool is_alive(const struct mm_struct *mm)
+{
+	char byte;
+
+	return pread(mm->remote->mem, &byte, 1, 0) != 0;
+}
+
+/* Ids of the process of a thread and of that one's parent, by the folder of the thread. */
+static int ids_of(int thread, pid_t *tgid, pid_t *parent)
+{
+	int fd = openat(thread, "status", O_RDONLY | O_CLOEXEC);
+	FILE *status = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[128];
+
+	*tgid = *parent = 0;
+	while (status && !(*tgid && *parent) && fgets(line, sizeof(line), status)) {
+		sscanf(line, "Tgid: %d", tgid);
+		sscanf(line, "PPid: %d", parent);
+	}
+	if (status)
+		fclose(status);
+	else if (fd >= 0)
+		close(fd);
+	return *tgid ? 0 : -ESRCH;
+}
+
+#define SAME_VM 1	/* KCMP_VM */
+
+/*
+ * Between vfork() and exec() a child has its parent's address space, which goes on living when the
+ * child leaves it. So nothing may be kept by such a child's id.
+ */
+static bool borrows_memory(pid_t tgid, pid_t parent)
+{
+	return parent && syscall(SYS_kcmp, tgid, parent, SAME_VM, 0, 0) == 0;
+}
+
+/* Under the lock: the address space of the process @tgid if it is known, with a reference. */
+static struct mm_struct *find_mm(pid_t tgid)
+{
+	for (struct mm_struct *mm = all; mm; mm = mm->remote->next)
+		if (mm->pid == tgid && is_there(mm->remote->process) && is_alive(mm) &&
+		    atomic_inc_not_zero(&mm->mm_count))
+			return mm;
+	return NULL;
+}
+
+/* Under the lock: the same for a thread that is not cached; caches it. @drop: to be dropped. */
+static struct mm_struct *learn_mm(pid_t tid, unsigned int slot, struct mm_struct **drop, int *rc)
+{
+	int thread = open_folder(tid);
+	struct mm_struct *mm = NULL;
+	pid_t tgid, parent;
+	bool borrowed;
+
+	*rc = thread;
+	if (thread < 0)
+		return NULL;
+	*rc = ids_of(thread, &tgid, &parent);
+	if (*rc)
+		goto out_close;
+	borrowed = borrows_memory(tgid, parent);
+	mm = find_mm(borrowed ? parent : tgid);
+	if (!mm)
+		mm = new_mm(thread, borrowed ? parent : tgid, rc);
+	if (!mm || borrowed)
+		goto out_close;
+	if (cached[slot].mm) {
+		*drop = cached[slot].mm;
+		close(cached[slot].thread);
+	}
+	mmgrab(mm);
+	cached[slot].mm = mm;
+	cached[slot].tid = tid;
+	cached[slot].thread = thread;
+	cached[slot].used = ++cache_clock;
+	return mm;
+
+out_close:
+	close(thread);
+	return mm;
+}
+
+/* The address space of @tid, with a reference for the caller. */
 static struct mm_struct *get_mm(pid_t tid, int *rc)
 {
+	struct mm_struct *mm = NULL, *drop = NULL;
 	unsigned int slot = 0;
-	struct mm_struct *mm;
 
 	*rc = 0;
+	pthread_mutex_lock(&lock);
 	for (unsigned int i = 0; i < CACHED; i++) {
-		if (cached[i].mm && cached[i].mm->pid == tid) {
+		if (cached[i].mm && cached[i].tid == tid) {
 			slot = i;
-			if (!is_current(cached[i].mm))
-				break;
-			cached[i].used = ++cache_clock;
-			mmgrab(cached[i].mm);
-			return cached[i].mm;
+			if (is_there(cached[i].thread) && is_alive(cached[i].mm)) {
+				cached[i].used = ++cache_clock;
+				mm = cached[i].mm;
+				mmgrab(mm);
+			}
+			break;
 		}
 		if (cached[i].used < cached[slot].used)
 			slot = i;
 	}
-	mm = new_mm(tid, rc);
 	if (!mm)
-		return NULL;
-	mmgrab(mm);
-	swap(mm, cached[slot].mm);
-	cached[slot].used = ++cache_clock;
-	if (mm) {
-		struct mm_struct *fresh = cached[slot].mm;
-
-		pthread_mutex_unlock(&lock);
-		mmdrop(mm);
-		pthread_mutex_lock(&lock);
-		return fresh;
-	}
-	return cached[slot].mm;
+		mm = learn_mm(tid, slot, &drop, rc);
+	pthread_mutex_unlock(&lock);
+	if (drop)
+		mmdrop(drop);
+	return mm;
 }
 
 int iof_sys_act_for(pid_t tid)
@@ -214,9 +314,7 @@ int iof_sys_act_for(pid_t tid)
 	}
 	if (!tid)
 		return 0;
-	pthread_mutex_lock(&lock);
 	mm = get_mm(tid, &rc);
-	pthread_mutex_unlock(&lock);
 	if (!mm)
 		return rc;
 	self->mm = mm;
@@ -241,6 +339,8 @@ void iof_sys_forget_processes(void)
 
 		pthread_mutex_lock(&lock);
 		mm = cached[i].mm;
+		if (mm)
+			close(cached[i].thread);
 		cached[i].mm = NULL;
 		cached[i].used = 0;
 		pthread_mutex_unlock(&lock);
@@ -454,7 +554,7 @@ static unsigned long ask_mapping(int maps, unsigned long addr, u64 want, bool *k
 	return query.vma_flags & want ? query.vma_end : 0;
 }
 
-/* The same from the text, up to @end. */
+/* The same from the text, up to @end. The file has one position for all threads of ours. */
 static unsigned long read_mappings(int maps, unsigned long at, unsigned long end, u64 want)
 {
 	FILE *text = fdopen(dup(maps), "r");
@@ -465,6 +565,8 @@ static unsigned long read_mappings(int maps, unsigned long at, unsigned long end
 
 	if (!text)
 		return at;
+	pthread_mutex_lock(&maps_lock);
+	rewind(text);
 	while (at < end && getline(&line, &room, text) > 0) {
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) != 3 || to <= at)
 			continue;
@@ -472,6 +574,7 @@ static unsigned long read_mappings(int maps, unsigned long at, unsigned long end
 			break;
 		at = to;
 	}
+	pthread_mutex_unlock(&maps_lock);
 	free(line);
 	fclose(text);
 	return at;
@@ -482,21 +585,16 @@ static unsigned long allowed_pages(struct mm_struct *mm, unsigned long start, un
 				   u64 want)
 {
 	unsigned long at = start, end = start + n * PAGE_SIZE, next;
-	int maps = openat(mm->remote->dir, "maps", O_RDONLY | O_CLOEXEC);
 	bool known = true;
 
-	/* the thread may be gone and its process not: then by what the pages themselves say */
-	if (maps < 0)
-		return is_present(mm, start) ? n : 0;
 	while (at < end) {
-		next = ask_mapping(maps, at, want, &known);
+		next = ask_mapping(mm->remote->maps, at, want, &known);
 		if (!known)
-			at = read_mappings(maps, at, end, want);
+			at = read_mappings(mm->remote->maps, at, end, want);
 		if (next <= at)
 			break;
 		at = next;
 	}
-	close(maps);
 	return (min(at, end) - start) / PAGE_SIZE;
 }
 
@@ -514,9 +612,13 @@ static unsigned long touch_pages(struct mm_struct *mm, unsigned long start, unsi
 		for (unsigned long i = 0; i < part; i++)
 			remote[i] = (struct iovec){ (void *)(start + (good + i) * PAGE_SIZE), 1 };
 		local = (struct iovec){ bytes, part };
-		got = process_vm_readv(mm->pid, &local, 1, remote, part, 0);
-		/* the thread may be gone and its process not */
-		if (got < 0 && errno == ESRCH)
+		/* many at once for the thread that waits for us; others may have ended */
+		got = -1;
+		errno = ESRCH;
+		if (current->mm == mm && iof_shim_acting_for)
+			got = process_vm_readv(iof_shim_acting_for, &local, 1, remote, part, 0);
+		/* goes by no permission of the mapping, which has been looked at */
+		if (got < 0 && errno != EFAULT)
 			got = pread(mm->remote->mem, bytes, 1, (off_t)(start + good * PAGE_SIZE));
 		if (got <= 0)
 			break;
@@ -528,8 +630,7 @@ static unsigned long touch_pages(struct mm_struct *mm, unsigned long start, unsi
 unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start, unsigned long n,
 				       bool write)
 {
-	if (write)
-		n = allowed_pages(mm, start, n, MAPPING_WRITABLE);
+	n = allowed_pages(mm, start, n, write ? MAPPING_WRITABLE : MAPPING_READABLE);
 	return n ? touch_pages(mm, start, n) : 0;
 }
 
