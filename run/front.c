@@ -6,6 +6,10 @@
  * All signals are blocked, read from a descriptor, and told to the keeper, which knows whether the
  * program has them too, being in the same process group. When the program stops, this process
  * is stopped by the server, so that the shell notices, and continued with it.
+ *
+ * When the terminal or the process that started this one is gone, the program gets SIGHUP and a
+ * moment to end by itself; then everything is ended. Who wants it to go on has SIGHUP ignored, as
+ * nohup(1) does.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +22,7 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,7 +77,10 @@ struct front {
 	int signals;
 	int reports;
 	int orders;
+	int parent;			/* its pidfd, or -1: its end is nothing to us */
+	int terminal;			/* or -1 */
 	pid_t server;
+	bool hung_up;			/* SIGHUP has come */
 	bool born;			/* the program: it gets what is typed by itself */
 	bool ended;
 	bool by_itself;			/* as programs end, not because we failed */
@@ -99,6 +107,7 @@ static bool take_signal(struct front *front)
 
 	if (read(front->signals, &info, sizeof(info)) != sizeof(info))
 		return false;
+	front->hung_up |= info.ssi_signo == SIGHUP;
 	/* of the server: the program goes on already */
 	if (info.ssi_signo != SIGCHLD &&
 	    (info.ssi_signo != SIGCONT || info.ssi_pid != (uint32_t)front->server))
@@ -143,21 +152,75 @@ static bool take_report(struct front *front)
 	return true;
 }
 
-static int wait_for_all(struct front *front)
+/* What there is for the program to end by itself once nobody is left to see it. */
+#define ALONE_MS 2000
+
+static void close_watched(struct front *front)
 {
-	int status = 0;
-	struct pollfd fds[] = {
-		{ .fd = front->reports, .events = POLLIN },
-		{ .fd = front->signals, .events = POLLIN },
-	};
+	if (front->parent >= 0)
+		close(front->parent);
+	if (front->terminal >= 0)
+		close(front->terminal);
+	front->parent = front->terminal = -1;
+}
+
+/* @parent: who it was before the first of our processes was made. */
+static void watch_others(struct front *front, pid_t parent)
+{
+	struct sigaction hup;
+
+	front->parent = front->terminal = -1;
+	if (sigaction(SIGHUP, NULL, &hup) || hup.sa_handler == SIG_IGN)
+		return;
+	front->terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	/* 0: it is in another PID namespace; before Linux 5.3 nobody can be waited for */
+	if (parent)
+		front->parent = (int)syscall(SYS_pidfd_open, parent, 0);
+}
+
+static bool is_alone(struct front *front, pid_t parent, const struct pollfd *fds)
+{
+	if (!fds[2].revents && !(fds[3].revents & (POLLHUP | POLLERR | POLLNVAL)) &&
+	    (front->parent < 0 || getppid() == parent))
+		return false;
+	close_watched(front);
+	/* a terminal's has perhaps been there before its end was */
+	while (take_signal(front))
+		;
+	if (!front->hung_up)
+		send_order(front, SIGHUP, false);
+	send_order(front, SIGCONT, false);
+	return true;
+}
+
+static int wait_for_all(struct front *front, pid_t parent)
+{
+	int status = 0, patience = -1, ready;
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		struct pollfd fds[] = {
+			{ .fd = front->reports, .events = POLLIN },
+			{ .fd = front->signals, .events = POLLIN },
+			{ .fd = front->parent, .events = POLLIN },
+			{ .fd = front->terminal },
+		};
+
+		ready = poll(fds, 4, patience);
+		if (ready < 0 && errno != EINTR)
 			break;
+		if (!ready) {
+			kill(front->server, SIGKILL);
+			front->ended = true;
+			front->by_itself = false;
+			front->status = 128 + SIGHUP;
+			break;
+		}
 		if (fds[0].revents && !take_report(front))
 			break;
 		if (fds[1].revents & POLLIN)
 			take_signal(front);
+		if (is_alone(front, parent, fds))
+			patience = ALONE_MS;
 	}
 	while (waitpid(front->server, &status, 0) < 0 && errno == EINTR)
 		;
@@ -213,6 +276,7 @@ int iof_run(const struct iof_run_config *config)
 		.status = IOF_RUN_EXIT_OURS,
 		.complain = config->complain ?: say_on_stderr,
 	};
+	pid_t parent = getppid();
 	int theirs[2], rc;
 	sigset_t all;
 
@@ -244,7 +308,9 @@ int iof_run(const struct iof_run_config *config)
 	close(run.orders);
 	close(run.states[0]);
 	close(run.states[1]);
-	rc = wait_for_all(&front);
+	watch_others(&front, parent);
+	rc = wait_for_all(&front, parent);
+	close_watched(&front);
 	sigprocmask(SIG_SETMASK, &run.mask, NULL);
 	close(front.signals);
 	close(front.reports);

@@ -8,7 +8,10 @@ set -euo pipefail
 
 : "${IOFAULT:?}" "${BUILD:?}" "${SOURCE:?}"
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/iofault-run.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# what was started in the background is gone too, however the test ends
+# shellcheck disable=SC2154
+trap 'left=$(jobs -p); [ -z "$left" ] || kill -KILL $left 2>/dev/null || :; rm -rf "$work"' EXIT
+trap 'exit 1' TERM INT HUP
 cd "$work"
 chmod 755 .
 

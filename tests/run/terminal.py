@@ -10,6 +10,7 @@ in process groups, waits for their states); and the program tells on the termina
 everything waits for what was told. The program forks no other: between vfork() and exec() ^Z makes any shell
 wait for ever.
 """
+import atexit
 import fcntl
 import os
 import pty
@@ -30,8 +31,21 @@ SECONDS = 60
 NAMES = ('INT', 'CONT', 'WINCH', 'USR1', 'TSTP')
 
 
+running = []    # each Job that has not ended
+
+
 def fail(why):
     sys.exit(f'failed: {why}')
+
+
+def leave_nothing():
+    """Also of a test that failed."""
+    for job in running:
+        for kill, whom in ((os.killpg, job.pid), (os.kill, job.leader)):
+            try:
+                kill(whom, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
 
 # ---- the program ----
@@ -84,17 +98,20 @@ def stop_and_go_on(fifo):
 
 # ---- the leader ----
 
-def lead(slave, told, orders, command, background):
+def lead(slave, told, orders, command, background, hup):
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     job = os.fork()
     if not job:
         os.setpgid(0, 0)
         if not background:
             os.tcsetpgrp(slave, os.getpid())
-        for sig in (signal.SIGTTOU, signal.SIGINT):
-            signal.signal(sig, signal.SIG_DFL)
+        # who started the tests may have had some of them ignored, as scripts do in the background
+        for sig in (signal.SIGTTOU, signal.SIGTTIN, signal.SIGTSTP, signal.SIGINT, signal.SIGQUIT,
+                    signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sig, hup if sig == signal.SIGHUP else signal.SIG_DFL)
         for number in range(3):
             os.dup2(slave, number)
         os.write(told, b'job %d\n' % os.getpid())
@@ -117,7 +134,7 @@ def lead(slave, told, orders, command, background):
 class Job:
     """A program on a terminal of its own."""
 
-    def __init__(self, command, background=False, tostop=False):
+    def __init__(self, command, background=False, tostop=False, hup=signal.SIG_DFL):
         self.master, slave = pty.openpty()
         self.text, self.states = '', ''
         mode = termios.tcgetattr(slave)
@@ -132,10 +149,11 @@ class Job:
             os.close(self.master)
             os.close(self.told)
             os.close(self.orders)
-            lead(slave, told, orders, command, background)
+            lead(slave, told, orders, command, background, hup)
         for fd in (slave, told, orders):
             os.close(fd)
         self.pid = int(self.state(r'job (\d+)').group(1))
+        running.append(self)
 
     def wait(self, pattern, of_states):
         end = time.monotonic() + SECONDS
@@ -182,6 +200,7 @@ class Job:
         if got not in statuses:
             fail(f'status {got}, not {statuses}: terminal {self.text!r}')
         os.waitpid(self.leader, 0)
+        running.remove(self)
         os.close(self.master)
         os.close(self.told)
         os.close(self.orders)
@@ -297,6 +316,44 @@ def early():
         job.ends(130, -signal.SIGINT)
 
 
+class Ended:
+    """Of the program that says its number there, outside its namespace."""
+
+    def __init__(self):
+        self.out, self.end = os.pipe()
+
+    def __enter__(self):
+        os.set_inheritable(self.end, True)
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.out)
+
+    def wait(self):
+        """For the last of those who have the pipe."""
+        os.close(self.end)
+        if not select.select([self.out], [], [], SECONDS)[0]:
+            fail('something was left running')
+
+
+def alone():
+    """The terminal goes, or who started it; the program ignores SIGHUP or does not."""
+    for ignores in ('true', 'trap "" HUP'):
+        command = [IOFAULT, 'run', '--no-device', '--', 'bash', '-c',
+                   f'{ignores}; echo "<up>"; while :; do sleep 1; done']
+        for what in ('terminal', 'parent', 'background'):
+            with Ended() as ended:
+                job = Job(command, background=what == 'background')
+                job.says('<up>')
+                if what == 'terminal':
+                    os.close(job.master)
+                else:
+                    os.kill(job.leader, signal.SIGKILL)
+                os.waitpid(job.leader, 0)
+                ended.wait()
+                running.remove(job)
+
+
 def main():
     if sys.argv[1:2] == ['program']:
         return program([word for word in sys.argv[2:] if word in NAMES])
@@ -304,7 +361,9 @@ def main():
     if told.returncode:
         print('skipped:', told.stdout.strip())
         return 77
-    for test in (keys, stops, signals, window, background, early):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('failed: ended from outside'))
+    atexit.register(leave_nothing)
+    for test in (keys, stops, signals, window, background, early, alone):
         print(test.__name__, flush=True)
         test()
     return 0
