@@ -372,13 +372,13 @@ static const struct dsa_op ops[] = {
  *
  * Status 0x1b cannot be written to a record: it is counted as an unreported error. So is any status
  * of a descriptor without CRAV. For 0x11, invalid_flags holds the flags that are set and must not
- * be, or the flags that are missing.
+ * be, or the flags that are missing. Each function below is some rows: their status, or 0.
  */
 static u8 check_record(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	bool valid = job->desc.flags & IDXD_OP_FLAG_CRAV;
 
-	return valid && (job->desc.completion_addr & 31) ? DSA_COMP_CRA_ALIGN : DSA_COMP_SUCCESS;
+	return valid && (job->desc.completion_addr & 31) ? DSA_COMP_CRA_ALIGN : DSA_COMP_NONE;
 }
 
 /*
@@ -388,14 +388,14 @@ static u8 check_record(struct iof_dsa_job *job, const struct dsa_op *op)
 static u8 check_privilege(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	if (!job->desc.priv || job->desc.pasid)
-		return DSA_COMP_SUCCESS;
+		return DSA_COMP_NONE;
 	job->desc.priv = 0;		/* for the completion record */
 	return DSA_COMP_PRIV_BAD;
 }
 
 static u8 check_opcode(struct iof_dsa_job *job, const struct dsa_op *op)
 {
-	return op->known && (!job->parent || op->in_batch) ? DSA_COMP_SUCCESS : DSA_COMP_BAD_OPCODE;
+	return op->known && (!job->parent || op->in_batch) ? DSA_COMP_NONE : DSA_COMP_BAD_OPCODE;
 }
 
 static u8 check_flags(struct iof_dsa_job *job, const struct dsa_op *op)
@@ -409,14 +409,14 @@ static u8 check_flags(struct iof_dsa_job *job, const struct dsa_op *op)
 	job->invalid_flags = flags & ~allowed;
 	if (!job->invalid_flags)
 		job->invalid_flags = op->needed & ~flags;
-	return job->invalid_flags ? DSA_COMP_INVALID_FLAGS : DSA_COMP_SUCCESS;
+	return job->invalid_flags ? DSA_COMP_INVALID_FLAGS : DSA_COMP_NONE;
 }
 
 static u8 check_interrupt(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	bool wanted = job->desc.flags & IDXD_OP_FLAG_RCI;
 
-	return wanted && job->desc.int_handle ? DSA_COMP_INT_HANDLE_INVAL : DSA_COMP_SUCCESS;
+	return wanted && job->desc.int_handle ? DSA_COMP_INT_HANDLE_INVAL : DSA_COMP_NONE;
 }
 
 /* The operation-specific part: bytes beyond what the operation has. */
@@ -449,7 +449,7 @@ static u8 check_reserved(struct iof_dsa_job *job, const struct dsa_op *op)
 	    (!(op->fields & HAS_DST) && desc->dst_addr) ||
 	    (!(op->fields & HAS_SIZE) && desc->xfer_size))
 		return DSA_COMP_NOZERO_RESERVE;
-	return DSA_COMP_SUCCESS;
+	return DSA_COMP_NONE;
 }
 
 static bool past_the_end(u64 addr, u64 size)
@@ -468,13 +468,13 @@ static u8 check_list(struct iof_dsa_job *job, const struct dsa_op *op)
 	u32 count = job->desc.desc_count;
 
 	if (!(op->fields & IS_LIST))
-		return DSA_COMP_SUCCESS;
+		return DSA_COMP_NONE;
 	if (addr & 63)
 		return DSA_COMP_DESCLIST_ALIGN;
 	if (count < DSA_MIN_BATCH || count > IOF_DSA_MAX_BATCH ||
 	    past_the_end(addr, (u64)count * sizeof(job->desc)))
 		return DSA_COMP_DESC_CNT_ERANGE;
-	return DSA_COMP_SUCCESS;
+	return DSA_COMP_NONE;
 }
 
 static u8 check_transfer(struct iof_dsa_job *job, const struct dsa_op *op)
@@ -483,7 +483,7 @@ static u8 check_transfer(struct iof_dsa_job *job, const struct dsa_op *op)
 	u32 size = desc->xfer_size;
 
 	if (!(op->fields & HAS_SIZE) || (op->fields & IS_LIST))
-		return DSA_COMP_SUCCESS;
+		return DSA_COMP_NONE;
 	if (!size || size > IOF_DSA_MAX_XFER)
 		return DSA_COMP_XFER_ERANGE;
 	if (((op->fields & SRC_IS_ADDR) && past_the_end(desc->src_addr, size)) ||
@@ -491,36 +491,31 @@ static u8 check_transfer(struct iof_dsa_job *job, const struct dsa_op *op)
 		return DSA_COMP_XFER_ERANGE;
 	if (desc->opcode == DSA_OPCODE_COPY_CRC && overlaps(desc->src_addr, desc->dst_addr, size))
 		return DSA_COMP_OVERLAP_BUFFERS;
-	return DSA_COMP_SUCCESS;
+	return DSA_COMP_NONE;
 }
 
 static u8 check_seed(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	u32 reads = job->desc.flags & op->flags & DSA_FLAG_CRC_READ_SEED;
 
-	return reads && (job->desc.seed_addr & 3) ? DSA_COMP_ADDR_ALIGN : DSA_COMP_SUCCESS;
+	return reads && (job->desc.seed_addr & 3) ? DSA_COMP_ADDR_ALIGN : DSA_COMP_NONE;
 }
-
-static u8 (*const checks[])(struct iof_dsa_job *job, const struct dsa_op *op) = {
-	check_record, check_privilege, check_opcode, check_flags, check_interrupt, check_reserved,
-	check_list, check_transfer, check_seed,
-};
 
 u8 iof_dsa_check(struct iof_dsa_job *job)
 {
 	static const struct dsa_op unknown;
 	const struct dsa_hw_desc *desc = &job->desc;
 	const struct dsa_op *op = &unknown;
-	unsigned int i;
-	u8 status;
+	u8 bad;
 
 	if (desc->opcode < ARRAY_SIZE(ops))
 		op = &ops[array_index_nospec((size_t)desc->opcode, ARRAY_SIZE(ops))];
-	for (i = 0; i < ARRAY_SIZE(checks); i++) {
-		status = checks[i](job, op);
-		if (status != DSA_COMP_SUCCESS)
-			return status;
-	}
+	/* In the order of the table. */
+	bad = check_record(job, op) ?: check_privilege(job, op) ?: check_opcode(job, op) ?:
+	      check_flags(job, op) ?: check_interrupt(job, op) ?: check_reserved(job, op) ?:
+	      check_list(job, op) ?: check_transfer(job, op) ?: check_seed(job, op);
+	if (bad)
+		return bad;
 	if (desc->opcode == DSA_OPCODE_MEMMOVE && desc->dst_addr > desc->src_addr &&
 	    desc->dst_addr - desc->src_addr < desc->xfer_size)
 		job->backward = true;
