@@ -8,6 +8,7 @@
 #include "abi.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define REC	sizeof(struct iommu_hwpt_pgfault)
 #define LAST	IOMMU_PGFAULT_FLAGS_LAST_PAGE
@@ -118,6 +119,45 @@ static void e15_room_for_the_first_group(void **state)
 	assert_int_equal(rec.grpid, 1);
 	assert_int_equal(abi_readable(f->ffd), 0);
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
+}
+
+/* All that poll() says of the queue, alone and beside a descriptor of the system's. */
+static short all_events(int fd, int other)
+{
+	struct pollfd p[2] = {
+		{ .fd = fd, .events = POLLIN | POLLRDNORM | POLLRDBAND | POLLPRI | POLLOUT |
+				      POLLWRNORM | POLLWRBAND },
+		{ .fd = other, .events = POLLIN },
+	};
+	short alone;
+
+	assert_int_equal(iof_poll(p, 1, 0), 1);
+	alone = p[0].revents;
+	assert_int_equal(iof_poll(p, 2, 0), 1);
+	assert_int_equal(p[0].revents, alone);
+	return alone;
+}
+
+/* e30: writable always, readable while a group is queued, and nothing else ever. */
+static void e30_what_poll_says(void **state)
+{
+	struct fix *f = *state;
+	struct pollfd p = { .fd = f->ffd, .events = POLLWRNORM | POLLWRBAND | POLLPRI };
+	struct iommu_hwpt_pgfault rec;
+	int pipe_fds[2];
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLOUT);
+	fault(f, 1);
+	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLIN | POLLRDNORM | POLLOUT);
+	assert_int_equal(iof_poll(&p, 1, 0), 0);
+	assert_int_equal(take(f, &rec, 1), 1);
+	/* What is delivered and not yet answered does not count. */
+	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLOUT);
+	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
+	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLOUT);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
 }
 
 /* e17: first come, first served, however the reads are cut. */
@@ -490,6 +530,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(e13_lengths_and_positions),
 		T(e15_room_for_the_first_group),
+		T(e30_what_poll_says),
 		T(e17_order_of_arrival),
 		T(e16_groups_of_several_pages),
 		T(e20_a_bad_buffer_loses_nothing),
