@@ -24,6 +24,7 @@ struct iof_ats {
 	spinlock_t lock;
 	u8 regs[IOF_ATS_REGS];		/* lock */
 	u32 epoch;			/* written under lock */
+	u64 transfers, whole;		/* lock: iof_ats_get_stats() */
 	atomic_t resumed;		/* the wait for a credit or an answer is over */
 	u32 delay_us;
 	u8 *memory;
@@ -125,7 +126,8 @@ static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 ep
 	return n;
 }
 
-static void transfer(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
+/* Whether it came to the end. */
+static bool transfer(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
 {
 	u32 done = 0;
 	int n;
@@ -138,6 +140,7 @@ static void transfer(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
 		done += n;
 		cond_resched();
 	}
+	return done == IOF_ATS_SIZE;
 }
 
 static bool has_work(struct iof_ats *ats)
@@ -154,6 +157,7 @@ static int ats_main(void *data)
 {
 	struct iof_ats *ats = data;
 	u32 cmd, epoch;
+	bool whole;
 	u64 addr;
 
 	while (!kthread_should_stop()) {
@@ -167,10 +171,13 @@ static int ats_main(void *data)
 		spin_unlock(&ats->lock);
 		if (!(cmd & IOF_ATS_RUN))
 			continue;
-		transfer(ats, addr, !(cmd & IOF_ATS_READ), epoch);
+		whole = transfer(ats, addr, !(cmd & IOF_ATS_READ), epoch);
 		spin_lock(&ats->lock);
-		if (ats->epoch == epoch)
+		if (ats->epoch == epoch) {
 			ats->regs[IOF_ATS_CMD] &= (u8)~IOF_ATS_RUN;
+			ats->transfers++;
+			ats->whole += whole;
+		}
 		spin_unlock(&ats->lock);
 		wake_up_all(&ats->idle_wq);
 	}
@@ -198,6 +205,14 @@ void iof_ats_set(struct iof_ats *ats, u32 off, const void *buf, u32 n)
 	spin_unlock(&ats->lock);
 	if (start)
 		wake_up_all(&ats->wq);
+}
+
+void iof_ats_get_stats(struct iof_ats *ats, u64 *transfers, u64 *whole)
+{
+	spin_lock(&ats->lock);
+	*transfers = ats->transfers;
+	*whole = ats->whole;
+	spin_unlock(&ats->lock);
 }
 
 bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file, poll_table *wait)

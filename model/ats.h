@@ -33,6 +33,8 @@ struct iof_hwdev *iof_ats_hwdev(struct iof_ats *ats);
 /* Bytes [off, off + n) of the registers, which lie inside. */
 void iof_ats_get(struct iof_ats *ats, u32 off, void *buf, u32 n);
 void iof_ats_set(struct iof_ats *ats, u32 off, const void *buf, u32 n);
+/* Transfers that ended by themselves since it was made, and those of them that came to the end. */
+void iof_ats_get_stats(struct iof_ats *ats, u64 *transfers, u64 *whole);
 /* No transfer is under way. */
 bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file, poll_table *wait);
 /* The transfer under way ends where it is; memory is not touched any more. */

@@ -155,10 +155,13 @@ void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
 	struct iof_machine_slot *slot = &machine->devices[index];
 	struct iof_dsa_stats dsa = { 0 };
 	struct iof_hwdev_stats dev;
+	u64 transfers = 0, whole = 0;
 
 	iof_hwdev_get_stats(slot_hwdev(slot), &dev);
 	if (slot->kind == IOF_MACHINE_DSA)
 		iof_dsa_get_stats(slot->dsa, &dsa);
+	else
+		iof_ats_get_stats(slot->ats, &transfers, &whole);
 	*stats = (struct iof_machine_stats){
 		.pages = dev.requests,
 		.groups = dev.groups,
@@ -168,8 +171,8 @@ void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
 		.refused = dev.refused,
 		.swept = dev.swept,
 		.stalls = dsa.stalls,
-		.descriptors = dsa.descriptors,
-		.errors = dsa.errors,
+		.descriptors = dsa.descriptors + transfers,
+		.errors = dsa.errors + (transfers - whole),
 	};
 }
 

@@ -284,6 +284,9 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 	if (file->kind == KIND_ATS)
 		*open_flags = FOPEN_NOFLUSH | FOPEN_KEEP_CACHE |
 			      (files.map_direct ? FOPEN_DIRECT_IO : 0);
+	/* a VFIO node is read and written at offsets, so FUSE lets it be positioned too */
+	if (file->kind == KIND_IOMMU)
+		*open_flags |= FOPEN_NONSEEKABLE;
 	/* no position, no lock on it; the two device nodes take one, as character devices do */
 	if (file->kind == KIND_QUEUE || file->kind == KIND_OTHER)
 		*open_flags |= FOPEN_NONSEEKABLE | FOPEN_STREAM;
@@ -645,8 +648,10 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 	struct bar *bar = &files.bars[file->device];
 	ssize_t rc = (ssize_t)size;
 
-	if (size > BAR_SIZE - pos)
-		return -EINVAL;
+	if (size > BAR_SIZE - pos) {
+		size = BAR_SIZE - pos;
+		rc = (ssize_t)size;
+	}
 	pthread_mutex_lock(&bar->lock);
 	memcpy(bar->memory + pos, buf, size);
 	/* what comes through the cache the broker sees there */

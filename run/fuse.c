@@ -276,8 +276,14 @@ static void serve_one(struct request *req)
 	case FUSE_LOOKUP:
 		do_lookup(req);
 		return;
-	case FUSE_GETATTR:
 	case FUSE_SETATTR:
+		if (((const struct fuse_setattr_in *)req->body)->valid & FATTR_SIZE) {
+			fail(req, -EINVAL);
+			return;
+		}
+		do_getattr(req);
+		return;
+	case FUSE_GETATTR:
 		do_getattr(req);
 		return;
 	case FUSE_OPEN:
@@ -301,8 +307,8 @@ static void serve_one(struct request *req)
 	case FUSE_STATFS:
 		do_statfs(req);
 		return;
-	case FUSE_FSYNC:
-		fail(req, 0);
+	case FUSE_FSYNC:		/* character devices have none */
+		fail(req, -EINVAL);
 		return;
 	default:
 		fail(req, -ENOSYS);

@@ -63,6 +63,9 @@ static void device_stats(struct iof_run *run, struct iof_machine *machine)
 			fprintf(stderr, "iofault: run: vfio%u: %llu descriptors completed, %llu "
 				"of them with errors; %llu waits for a credit\n", i,
 				st.descriptors, st.errors, st.stalls);
+		else
+			fprintf(stderr, "iofault: run: vfio%u: %llu transfers, %llu of them not "
+				"to the end\n", i, st.descriptors, st.errors);
 	}
 }
 

@@ -3,10 +3,12 @@
  * trace.c - what --trace writes, one line for each call as it ends, and what --stats counts.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <iofault/iommufd.h>
 #include <iofault/iommufd_test.h>
@@ -68,7 +70,10 @@ void iof_run_trace_init(struct iof_run *run)
 	clock_gettime(CLOCK_MONOTONIC, &begun);
 	if (!run->config->trace)
 		return;
-	out = fopen(run->config->trace, "we");
+	if (!strcmp(run->config->trace, "-"))
+		out = fdopen(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), "w");
+	else
+		out = fopen(run->config->trace, "we");
 	if (!out)
 		iof_run_die(run, "%s cannot be written: %s", run->config->trace, strerror(errno));
 	setvbuf(out, NULL, _IOLBF, 0);

@@ -309,14 +309,15 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 /*
  * Checks one access and gives its region: -EINVAL for what is outside of all of them or of the
- * wrong direction. The file position is where the access goes; nothing moves it.
+ * wrong direction. What begins in a region of a PCI function and goes on behind it is cut, but
+ * -EFAULT in configuration space. The file position is where the access goes; nothing moves it.
  */
 static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter, u32 direction, u32 *region,
 			      u64 *off)
 {
 	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
 	const struct iof_vfio_ops *ops = vf->vdev->ops;
-	u64 index = (u64)iocb->ki_pos >> IOF_VFIO_REGION_SHIFT;
+	u64 index = (u64)iocb->ki_pos >> IOF_VFIO_REGION_SHIFT, size;
 
 	if (!smp_load_acquire(&vf->owner))
 		return -EINVAL;
@@ -327,9 +328,17 @@ static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter, u32 dir
 		return -EINVAL;
 	*region = index;
 	*off = iocb->ki_pos - IOF_VFIO_REGION_OFFSET(index);
-	if (*off > ops->regions[index].size ||
-	    iov_iter_count(iter) > ops->regions[index].size - *off)
+	size = ops->regions[index].size;
+	if (*off <= size && iov_iter_count(iter) <= size - *off)
+		return 0;
+	if (!(ops->flags & VFIO_DEVICE_FLAGS_PCI))
 		return -EINVAL;
+	/* as Linux has it for a PCI function */
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		return -EFAULT;
+	if (*off >= size)
+		return -EINVAL;
+	iov_iter_truncate(iter, size - *off);
 	return 0;
 }
 

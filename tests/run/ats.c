@@ -219,7 +219,11 @@ static void configuration_space(void **state)
 		assert_int_equal(id & 0xffff, capabilities[found]);
 		at = id >> 20;
 	}
-	assert_err((int)pread(ats->dev, &id, 4, config + 4096) < 0 ? -errno : 0, EINVAL);
+	assert_err((int)pread(ats->dev, &id, 4, config + 4096) < 0 ? -errno : 0, EFAULT);
+	assert_err((int)pread(ats->dev, &id, 4, config + 4094) < 0 ? -errno : 0, EFAULT);
+	assert_int_equal(pread(ats->dev, &id, 4, PAGE - 2), 2);
+	assert_int_equal(pwrite(ats->dev, &id, 4, PAGE - 2), 2);
+	assert_err((int)pread(ats->dev, &id, 4, PAGE) < 0 ? -errno : 0, EINVAL);
 	assert_ok(ioctl(ats->dev, VFIO_DEVICE_RESET));
 }
 

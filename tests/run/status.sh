@@ -36,9 +36,25 @@ for line in 'iommu: open = 0' 'vfio1: open = 0' 'iommu: close' 'vfio1: close'; d
 	grep -qE "^[0-9]+\.[0-9]{6} [0-9]+ $line\$" calls || die "no '$line' in the trace: $(cat calls)"
 done
 [ "$(grep -c 'open = 0' calls)" -eq 3 ] || die "not three opens: $(cat calls)"
-says ' 3 opens' 'vfio0: 0 pages asked for' 'vfio0: 0 descriptors completed' 'vfio1: 0 pages asked for'
+says ' 3 opens' 'vfio0: 0 pages asked for' 'vfio0: 0 descriptors completed' 'vfio1: 0 pages asked for' \
+	'vfio1: 0 transfers'
 expect 3 run --trace /dev/full sh -c 'exec 3<>/dev/iommu; exit 3'
 says '/dev/full is not complete: No space left on device'
+
+expect 0 run --trace - sh -c 'exec 3<>/dev/iommu'
+has 'iommu: open = 0'
+
+# What character devices cannot do.
+expect 0 run python3 -c '
+import os
+fd = os.open("/dev/iommu", os.O_RDWR)
+for call, number in ((lambda: os.lseek(fd, 0, 0), 29), (lambda: os.fsync(fd), 22),
+                     (lambda: os.ftruncate(fd, 0), 22), (lambda: os.truncate("/dev/iommu", 0), 22)):
+    try:
+        call()
+        raise SystemExit(1)
+    except OSError as e:
+        assert e.errno == number, (e, number)'
 
 # As many arguments as there may be.
 # shellcheck disable=SC2016,SC2046
