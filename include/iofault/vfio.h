@@ -96,12 +96,16 @@ struct iof_vfio_device_detach_iommufd_pt {
  * IOF_VFIO_DEVICE_SVA_BIND (minimum 16): from now on the device's requests with this PASID go to
  * the address space of the calling process, by the process's own page tables. What is not there is
  * faulted in as an access by the process would; no fault queue sees it. The device must be bound.
+ * A page request succeeds only if the device finds the page afterwards, otherwise the transfer ends
+ * with the page's error. A page may take long, for example of a file system in user space: at most
+ * 16 page requests of one binding and 64 of one user are worked on at a time, others wait.
  *	EINVAL		also: not bound, PASID 0, or one beyond what the device has
  *	EBUSY		something is attached to the PASID
  *	EOPNOTSUPP	the device's driver cannot share page tables
  *
  * IOF_VFIO_DEVICE_SVA_UNBIND (minimum 16): ends it; DETACH of the PASID and closing the device do
- * too.
+ * too. Page requests that are open are answered INVALID; the call does not wait for their pages.
+ * iofault.ko cannot be unloaded before those have come in, or failed.
  *	ENOENT		no process is bound to the PASID
  */
 struct iof_vfio_device_sva {
