@@ -284,9 +284,7 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 	if (file->kind == KIND_ATS)
 		*open_flags = FOPEN_NOFLUSH | FOPEN_KEEP_CACHE |
 			      (files.map_direct ? FOPEN_DIRECT_IO : 0);
-	/* a VFIO node is read and written at offsets, so FUSE lets it be positioned too */
-	if (file->kind == KIND_IOMMU)
-		*open_flags |= FOPEN_NONSEEKABLE;
+	/* FUSE has no file that pread(2) finds and lseek(2) does not: they can be positioned */
 	/* no position, no lock on it; the two device nodes take one, as character devices do */
 	if (file->kind == KIND_QUEUE || file->kind == KIND_OTHER)
 		*open_flags |= FOPEN_NONSEEKABLE | FOPEN_STREAM;
