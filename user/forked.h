@@ -13,7 +13,7 @@
 
 #include "shim/sys.h"
 
-/* Set in each child that was forked after the first embedded world was opened. */
+/* Set in each child that was forked while an embedded world was open. */
 extern bool iof_user_forked;
 
 /* Whether @fd is a descriptor of an embedded world that was left behind in the parent. */

@@ -21,10 +21,12 @@
 #define MAX_DEVICES 256
 
 bool iof_user_forked;
+static unsigned int nr_open;		/* atomic: embedded worlds */
 
 static void in_child(void)
 {
-	iof_user_forked = true;
+	if (__atomic_load_n(&nr_open, __ATOMIC_RELAXED))
+		iof_user_forked = true;
 }
 
 static void watch_forks(void)
@@ -121,6 +123,8 @@ static int open_embedded(struct iof_world *world, const struct iof_world_config 
 	rc = create_machine(world, config);
 	if (rc)
 		iof_sys_space_destroy(world->space);
+	else
+		__atomic_add_fetch(&nr_open, 1, __ATOMIC_RELAXED);
 	return rc;
 }
 
@@ -193,6 +197,7 @@ int iof_world_close(struct iof_world *world)
 		rc = iof_sys_space_destroy(world->space);
 		if (rc)
 			return rc;
+		__atomic_sub_fetch(&nr_open, 1, __ATOMIC_RELAXED);
 	}
 	free(world);
 	return 0;

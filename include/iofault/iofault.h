@@ -14,7 +14,8 @@
  *
  * An embedded world stays with the process that opened it. In a child of it (fork(2), daemon(3))
  * every call on the world or on a descriptor of it fails at once with -ECHILD, and so does opening
- * another embedded world; exec(3) is as always. Call daemon() first, or use `iofault run`.
+ * another embedded world; exec(3) is as always. A child that was forked while no world was open has
+ * its own. Call daemon() first, or use `iofault run`.
  *
  * Memory: in the embedded world DMA follows the address, not the page, since no page is pinned.
  * Where a kernel's DMA goes on with the pages that were mapped, DMA here fails after munmap(2) or a

