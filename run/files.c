@@ -652,7 +652,7 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 	}
 	pthread_mutex_lock(&bar->lock);
 	memcpy(bar->memory + pos, buf, size);
-	/* what comes through the cache the broker sees there; a read may come before its next look */
+	/* the broker sees what comes through the cache; a read may come before its next look */
 	if (cached && bar->owner >= 0 && !pos && size >= BAR_CMD)
 		iof_sys_pwrite(bar->owner, buf, BAR_CMD, 0);
 	if (!cached && files.map_direct)

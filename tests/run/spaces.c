@@ -15,8 +15,8 @@
 
 #define PAGES		64
 #define THREADS		3000
-/* Where the parent and the program that its child executes both have memory. */
-#define SHARED_ADDRESS	((char *)0x600000000000)
+/* Where the parent and the program that its child executes both have memory; TSan allows it. */
+#define SHARED_ADDRESS	((char *)0x7e9000000000)
 
 struct fix {
 	struct iof_world *world;
