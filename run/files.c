@@ -661,6 +661,51 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 	return rc;
 }
 
+/*
+ * FUSE carries as much as the caller's buffer can take or give, up to the first page that is not
+ * there; a kernel would do the whole records before it and then meet it. Where @size is no multiple
+ * of @record the caller's own count tells the two reasons apart. The bytes of whole records, -EFAULT
+ * if there is none, or @size as it came where the count itself is wrong.
+ */
+static ssize_t up_to_the_hole(uint32_t pid, size_t size, size_t record)
+{
+	unsigned long long count;
+	char path[40];
+	FILE *call;
+	int nr, n;
+
+	if (!(size % record) || !pid)
+		return (ssize_t)size;
+	snprintf(path, sizeof(path), "/proc/%u/syscall", pid);
+	call = fopen(path, "re");
+	if (!call)
+		return (ssize_t)size;
+	n = fscanf(call, "%d %*x %*x %llx", &nr, &count);
+	fclose(call);
+	if (n != 2 || (nr != SYS_read && nr != SYS_write) || count <= size || count % record)
+		return (ssize_t)size;
+	size -= size % record;
+	return size ? (ssize_t)size : -EFAULT;
+}
+
+static ssize_t read_queue(struct iof_run_file *file, void *buf, size_t size, uint32_t pid)
+{
+	ssize_t room = file->kind == KIND_QUEUE ?
+			       up_to_the_hole(pid, size, sizeof(struct iommu_hwpt_pgfault)) :
+			       (ssize_t)size;
+
+	return room < 0 ? room : iof_sys_read(file->fd, buf, (size_t)room);
+}
+
+static ssize_t write_queue(struct iof_run_file *file, const void *buf, size_t size, uint32_t pid)
+{
+	ssize_t there = file->kind == KIND_QUEUE ?
+				up_to_the_hole(pid, size, sizeof(struct iommu_hwpt_page_response)) :
+				(ssize_t)size;
+
+	return there < 0 ? there : iof_sys_write(file->fd, buf, (size_t)there);
+}
+
 ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uint64_t pos,
 			  uint32_t pid)
 {
@@ -679,7 +724,7 @@ ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uin
 		/* FUSE has cut a longer read here, not the caller */
 		if (size == IOF_RUN_MAX_IO && file->kind == KIND_QUEUE)
 			size -= size % sizeof(struct iommu_hwpt_pgfault);
-		got = iof_sys_read(file->fd, buf, size);
+		got = read_queue(file, buf, size, pid);
 		if (uring == URING_ARMED && !got && file->kind == KIND_QUEUE)
 			got = -EAGAIN;
 		if (uring == URING_ARMED && got > 0 && (size_t)got < size)
@@ -705,7 +750,7 @@ ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t si
 	else if (file->kind == KIND_VFIO || file->kind == KIND_ATS)
 		done = iof_sys_pwrite(file->fd, buf, size, (off_t)pos);
 	else
-		done = iof_sys_write(file->fd, buf, size);
+		done = write_queue(file, buf, size, pid);
 	iof_run_wake_settle();
 	if (done > 0 && file->kind == KIND_QUEUE)
 		iof_run_count(IOF_RUN_COUNT_ANSWERS,

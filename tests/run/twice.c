@@ -36,13 +36,13 @@ static void *flip(void *arg)
 	return NULL;
 }
 
-static void start(struct flipper *f, void *word, uint32_t one, uint32_t other)
+static void begin_flipping(struct flipper *f, void *word, uint32_t one, uint32_t other)
 {
 	*f = (struct flipper){ .word = word, .one = one, .other = other };
 	assert_false(pthread_create(&f->thread, NULL, flip, f));
 }
 
-static void stop(struct flipper *f)
+static void end_flipping(struct flipper *f)
 {
 	__atomic_store_n(&f->stop, 1, __ATOMIC_RELAXED);
 	pthread_join(f->thread, NULL);
@@ -56,7 +56,7 @@ static void each_queue_has_its_descriptor(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	start(&f, &cmd.size, 8, sizeof(cmd));
+	begin_flipping(&f, &cmd.size, 8, sizeof(cmd));
 	for (int i = 0; i < ROUNDS || !made; i++) {
 		cmd.out_fault_fd = 9999;
 		if (ioctl(fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd))
@@ -65,7 +65,7 @@ static void each_queue_has_its_descriptor(void **state)
 		close((int)cmd.out_fault_fd);
 		made++;
 	}
-	stop(&f);
+	end_flipping(&f);
 	close(fd);
 }
 
@@ -84,14 +84,14 @@ static void a_device_is_bound_to_what_the_caller_holds(void **state)
 		struct flipper f;
 
 		close(fd);
-		start(&f, &bind.argsz, 8, sizeof(bind));
+		begin_flipping(&f, &bind.argsz, 8, sizeof(bind));
 		for (int i = 0; i < 4 * ROUNDS; i++) {
 			bind.iommufd = i % 64;
 			/* the device's own number is no context */
 			if (!ioctl(device, VFIO_DEVICE_BIND_IOMMUFD, &bind))
 				_exit(1);
 		}
-		stop(&f);
+		end_flipping(&f);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -108,7 +108,7 @@ static void a_test_command_is_the_one_looked_at(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	cmd.id = (uint32_t)abi_ioas(fd);
-	start(&f, &cmd.op, IOMMU_TEST_OP_CREATE_ACCESS, IOMMU_TEST_OP_MD_CHECK_REFS);
+	begin_flipping(&f, &cmd.op, IOMMU_TEST_OP_CREATE_ACCESS, IOMMU_TEST_OP_MD_CHECK_REFS);
 	for (int i = 0; i < ROUNDS || !made; i++) {
 		cmd.create_access.out_access_fd = 9999;
 		cmd.create_access.flags = 0;
@@ -118,7 +118,7 @@ static void a_test_command_is_the_one_looked_at(void **state)
 		close((int)cmd.create_access.out_access_fd);
 		made++;
 	}
-	stop(&f);
+	end_flipping(&f);
 	close(fd);
 }
 
