@@ -69,7 +69,7 @@ static void wait_resumed(struct iof_ats *ats)
 /* Whether the page may be there now. */
 static bool ask(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
 {
-	unsigned long delay = max(1ul, (unsigned long)ats->delay_us * HZ / 1000000);
+	unsigned long delay = usecs_to_jiffies(ats->delay_us) + 1;
 	struct iof_pri_page page = {
 		.addr = addr & ~(u64)(PAGE_SIZE - 1),
 		.perm = write ? IOMMU_PGFAULT_PERM_WRITE : IOMMU_PGFAULT_PERM_READ,

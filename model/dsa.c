@@ -525,7 +525,7 @@ struct iof_dsa *iof_dsa_create(const struct iof_dsa_config *config, struct iof_h
 		goto err_free;
 	dsa->nr_engines = i;
 	/* one more than asked for: the first is not a whole one */
-	dsa->delay = config->delay_us ? usecs_to_jiffies(config->delay_us) + 1 : 0;
+	dsa->delay = config->delay_us * (u64)NSEC_PER_USEC;
 
 	spin_lock_init(&dsa->lock);
 	spin_lock_init(&dsa->irq_lock);

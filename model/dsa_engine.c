@@ -86,7 +86,7 @@ static bool delay_over(const struct iof_dsa_engine *e)
 	if (list_empty(&e->delayed))
 		return false;
 	job = list_first_entry(&e->delayed, struct iof_dsa_job, link);
-	return iof_dsa_stale(job) || !time_before(jiffies, job->due);
+	return iof_dsa_stale(job) || ktime_get_ns() >= job->due;
 }
 
 /* Answered ones wait; the others had no credit. What is over goes on, after what is new. */
@@ -97,7 +97,7 @@ static void delay(struct iof_dsa_engine *e, struct list_head *resumed)
 	list_for_each_entry_safe(job, next, resumed, link) {
 		if (!job->asked)
 			continue;
-		job->due = jiffies + e->dsa->delay;
+		job->due = ktime_get_ns() + e->dsa->delay;
 		list_move_tail(&job->link, &e->delayed);
 	}
 	while (delay_over(e))
@@ -270,12 +270,13 @@ static void sync_engine(struct iof_dsa_engine *e)
 	wake_up_all(&e->dsa->reset_wq);
 }
 
-/* Jiffies until the first of those that wait goes on. */
+/* Jiffies until the first of those that wait goes on; it is looked at again then. */
 static long time_left(const struct iof_dsa_engine *e)
 {
 	const struct iof_dsa_job *job = list_first_entry(&e->delayed, struct iof_dsa_job, link);
+	u64 now = ktime_get_ns();
 
-	return max_t(long, (long)(job->due - jiffies), 1);
+	return job->due > now ? nsecs_to_jiffies(job->due - now) + 1 : 1;
 }
 
 /* Looks for work for at most @ns. */

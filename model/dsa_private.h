@@ -64,7 +64,7 @@ struct iof_dsa_job {
 	struct llist_node ready;	/* engine->resumed, or dsa->free[] */
 	/* dsa->queue, engine->run, engine->delayed, dsa->drains, dsa->batches */
 	struct list_head link;
-	unsigned long due;		/* on engine->delayed: jiffies */
+	u64 due;			/* on engine->delayed: ktime_get_ns() */
 	struct iof_dsa *dsa;
 	struct iof_dsa_engine *engine;	/* whose stack it resumes on */
 	struct iof_dsa_job *parent;		/* the batch it belongs to */
@@ -133,7 +133,7 @@ struct iof_dsa {
 	struct iof_mdev mdev;
 	char name[32];
 	u32 queue_depth, nr_engines, pages_per_group;
-	unsigned long delay;		/* jiffies from an answer to the next attempt */
+	u64 delay;			/* ns from an answer to the next attempt */
 	u32 nr_jobs;
 	struct iof_dsa_job **jobs;		/* [nr_jobs]; see renew_job() */
 	struct iof_dsa_engine *engines[IOF_DSA_MAX_ENGINES];

@@ -664,8 +664,8 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 /*
  * FUSE carries as much as the caller's buffer can take or give, up to the first page that is not
  * there; a kernel would do the whole records before it and then meet it. Where @size is no multiple
- * of @record the caller's own count tells the two reasons apart. The bytes of whole records, -EFAULT
- * if there is none, or @size as it came where the count itself is wrong.
+ * of @record the caller's own count tells the two reasons apart. The bytes of whole records,
+ * -EFAULT if there is none, or @size as it came where the count itself is wrong.
  */
 static ssize_t up_to_the_hole(uint32_t pid, size_t size, size_t record)
 {
