@@ -200,6 +200,31 @@ static void need(struct iof_run *run, const char *parent, const char *name, char
 	mkdir(path, 0755);
 }
 
+/*
+ * What is left of the machine's own sysfs can be read: a program that runs as root is not to turn
+ * the host's devices with what it takes for those of its own machine. Other file systems below /sys
+ * (cgroups, debugfs) are as they were.
+ */
+static void seal_sysfs(void)
+{
+	char *line = NULL, path[PATH_MAX], type[32];
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	size_t room = 0;
+
+	while (mounts && getline(&line, &room, mounts) > 0) {
+		const char *rest = strstr(line, " - ");
+
+		/* id, parent, device, root, mount point; names with blanks are none of sysfs's */
+		if (rest && sscanf(line, "%*d %*d %*s %*s %4095s", path) == 1 &&
+		    sscanf(rest, " - %31s", type) == 1 && !strcmp(type, "sysfs") &&
+		    !strncmp(path, "/sys", 4) && (path[4] == '/' || !path[4]))
+			iof_run_seal_folder(path);
+	}
+	free(line);
+	if (mounts)
+		fclose(mounts);
+}
+
 void iof_run_build_sys(struct iof_run *run)
 {
 	static char opened[6][PATH_MAX];
@@ -208,8 +233,10 @@ void iof_run_build_sys(struct iof_run *run)
 	char path[PATH_MAX];
 	int rc;
 
-	if (!run->config->nr_devices)
+	if (!run->config->nr_devices) {
+		seal_sysfs();
 		return;
+	}
 	need(run, "/sys", "bus", opened[0]);
 	rc = mkdir("/sys/bus/iofault", 0755) || mkdir("/sys/bus/iofault/devices", 0755) ||
 	     mkdir("/sys/bus/iofault/devices/groups", 0755);
@@ -252,4 +279,5 @@ void iof_run_build_sys(struct iof_run *run)
 	for (unsigned int i = 0; i < 6; i++)
 		if (opened[i][0])
 			iof_run_seal_folder(opened[i]);
+	seal_sysfs();
 }

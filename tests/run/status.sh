@@ -84,3 +84,10 @@ expect 0 run --device dsa --device ats-test --device dsa,share sh -c '
 	     $(readlink -f /sys/bus/pci/devices/f000:00:03.0/iommu_group)'
 has 0x8086 0x0b25 0x1234 0x11e9 vfio0 vfio1 vfio2 '1234 11e9'
 expect 0 run --no-device sh -c 'test -e /dev/iommu && ! test -e /dev/vfio/devices/vfio0'
+
+# The machine's own sysfs can be read, not written, by root either.
+if [ "$(id -u)" -eq 0 ] && [ -w /sys/kernel/mm/ksm/run ]; then
+	expect 0 run sh -c '! test -w /sys/kernel/mm/ksm/run && test -r /sys/kernel/mm/ksm/run'
+	expect 0 run --no-device sh -c '! test -w /sys/kernel/mm/ksm/run'
+	[ -w /sys/kernel/mm/ksm/run ] || die 'it cannot be written outside either'
+fi
