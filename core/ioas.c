@@ -69,6 +69,7 @@ struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned 
 	struct iof_map *map = &ioas->map;
 	long found = iof_map_ranges(map, NULL, 0, alignment);
 
+	*count = *total = 0;
 	while (found >= 0) {
 		unsigned long n = min((unsigned long)found, room);
 		struct iommu_iova_range *ranges;
