@@ -6,6 +6,7 @@
 #define IOF_RUN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum iof_run_kind {
 	IOF_RUN_DSA,		/* a DMA engine with Intel DSA's descriptors */
@@ -30,6 +31,7 @@ struct iof_run_config {
 	struct iof_run_device devices[IOF_RUN_MAX_DEVICES];
 	unsigned int nr_devices;
 	bool mock;			/* test ioctls, with mock devices */
+	uint64_t memlock;		/* bytes that may be mapped for devices; 0: no limit */
 	const char *trace;		/* a file for a line of each call, or NULL */
 	bool stats;			/* counts on standard error at the end */
 	void (*complain)(const char *sentence);	/* why it failed; NULL: on standard error */

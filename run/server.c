@@ -4,11 +4,13 @@
  * view, serves, and says the figures at the end.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,6 +80,23 @@ static void raise_limits(struct iof_run *run)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/*
+ * RLIMIT_MEMLOCK is about memory that cannot be swapped, and pins here can: it counts only if the
+ * user says so, and then for root too, who would be free of it by a capability.
+ */
+static void limit_memory(struct iof_run *run)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	iof_sys_set_memlock(run->config->memlock ? run->config->memlock : UINT64_MAX - 1);
+	if (!run->config->memlock || syscall(SYS_capget, &header, data))
+		return;
+	data[0].effective &= ~(1u << CAP_IPC_LOCK);
+	if (syscall(SYS_capset, &header, data))
+		iof_run_die(run, "CAP_IPC_LOCK cannot be left out: %s", strerror(errno));
+}
+
 static void *serve(void *arg)
 {
 	iof_run_fuse_loop(arg);
@@ -125,8 +144,7 @@ int iof_run_serve(struct iof_run *run)
 	space = iof_sys_space_create();
 	if (!space)
 		iof_run_die(run, "out of memory");
-	/* the process's limit is about memory that cannot be swapped; pins here can */
-	iof_sys_set_memlock(UINT64_MAX - 1);
+	limit_memory(run);
 	machine = make_machine(run, space);
 	iof_run_files_init(run, space, child);
 	iof_run_wake_init(run);

@@ -28,6 +28,7 @@ static const char usage[] =
 "                     descriptors taken (128), PASIDs (2^20)\n"
 "  --no-device        /dev/iommu only\n"
 "  --mock             the test commands of /dev/iommu, with mock devices\n"
+"  --memlock SIZE     as much may be mapped for devices at a time (no limit)\n"
 "  --trace FILE       a line for each call on these files\n"
 "  --stats            how many of them, and what each device did, on standard error\n"
 "  --check            try it without a program, and say what this machine lacks\n"
@@ -41,6 +42,7 @@ enum {
 	OPT_DEVICE = 256,
 	OPT_NO_DEVICE,
 	OPT_MOCK,
+	OPT_MEMLOCK,
 	OPT_TRACE,
 	OPT_STATS,
 	OPT_CHECK,
@@ -50,6 +52,7 @@ static const struct option options[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "no-device", no_argument, NULL, OPT_NO_DEVICE },
 	{ "mock", no_argument, NULL, OPT_MOCK },
+	{ "memlock", required_argument, NULL, OPT_MEMLOCK },
 	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "stats", no_argument, NULL, OPT_STATS },
 	{ "check", no_argument, NULL, OPT_CHECK },
@@ -165,6 +168,11 @@ int iof_cmd_run(int argc, char **argv)
 			break;
 		case OPT_MOCK:
 			config.mock = true;
+			break;
+		case OPT_MEMLOCK:
+			if (!iof_number(optarg, true, 4096, 1ull << 60, &config.memlock))
+				rc = iof_fail(USAGE, "run: --memlock must be a size from 4K on, "
+					      "such as 8M");
 			break;
 		case OPT_TRACE:
 			config.trace = optarg;
