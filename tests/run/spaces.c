@@ -165,6 +165,7 @@ static void a_child_that_executes_another_program(void **state)
 {
 	struct fix *f = *state;
 	int fd = fcntl(f->fd, F_DUPFD, 100), status, access;
+	static volatile bool shared;
 	char text[16] = "", number[16];
 	pid_t child;
 
@@ -175,6 +176,7 @@ static void a_child_that_executes_another_program(void **state)
 	/* The child calls while it has the parent's memory, and then leaves that. */
 	child = vfork();
 	if (!child) {
+		shared = true;
 		if (abi_map(fd, f->ioas, SHARED_ADDRESS, PAGE, IOVA))
 			_exit(9);
 		execl("/proc/self/exe", "spaces", number, NULL);
@@ -182,12 +184,14 @@ static void a_child_that_executes_another_program(void **state)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	/* What it mapped before is the parent's. */
-	access = abi_access(f->fd, f->ioas, false);
-	assert_true(access >= 0);
-	assert_ok(abi_access_read(f->fd, access, IOVA, text, sizeof(text)));
-	assert_string_equal(text, "the parent");
-	close(access);
+	/* What it mapped before is the parent's; ThreadSanitizer makes a fork() of vfork(). */
+	if (shared) {
+		access = abi_access(f->fd, f->ioas, false);
+		assert_true(access >= 0);
+		assert_ok(abi_access_read(f->fd, access, IOVA, text, sizeof(text)));
+		assert_string_equal(text, "the parent");
+		close(access);
+	}
 	close(fd);
 	munmap(SHARED_ADDRESS, PAGE);
 }
