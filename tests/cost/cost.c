@@ -385,7 +385,7 @@ static const struct {
 };
 
 /* What is counted. */
-__attribute__((noinline, noclone)) void measured(void (*call)(void));
+__attribute__((noinline)) void measured(void (*call)(void));
 void measured(void (*call)(void))
 {
 	call();
