@@ -10,6 +10,10 @@ import re
 import subprocess
 import sys
 
+if not os.path.exists('/proc/self/status'):
+    print('skipped: /proc is not mounted')
+    sys.exit(77)
+
 
 def run(*arguments, **environment):
     done = subprocess.run([sys.argv[1], *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

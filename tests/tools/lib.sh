@@ -22,6 +22,8 @@ skip() {
 	exit 77
 }
 
+[ -r /proc/self/status ] || skip '/proc is not mounted'
+
 # expect STATUS COMMAND...: runs it, with its output in the files out and err.
 expect() {
 	local wanted=$1 got=0
