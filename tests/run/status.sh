@@ -89,7 +89,7 @@ expect 0 run --no-device sh -c 'test -e /dev/iommu && ! test -e /dev/vfio/device
 worker=$BUILD/tests/abi/abi-ioas_hwpt
 expect 0 env IOFAULT_WORLD=kernel "$IOFAULT" run --mock "$worker"
 expect 0 env IOFAULT_WORLD=kernel "$IOFAULT" run --mock --memlock 1G "$worker"
-[ "$(env IOFAULT_WORLD=kernel "$IOFAULT" run --mock --memlock 8K "$worker" 2>&1 | grep -c '0xfffffffffffffff4 != 0')" -gt 0 ] ||
+! env IOFAULT_WORLD=kernel "$IOFAULT" run --mock --memlock 8K "$worker" >out 2>&1 ||
 	die 'more than 8 KiB could be mapped'
 
 # The machine's own sysfs can be read, not written, by root either.
