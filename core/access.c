@@ -16,6 +16,18 @@
 
 /* ---- life ---- */
 
+static void free_access(struct iof_object *obj)
+{
+	struct iof_access *access = container_of(obj, struct iof_access, obj);
+
+	mutex_destroy(&access->lock);
+	kfree(access);
+}
+
+static const struct iof_object_ops access_ops = {
+	.destroy = free_access,
+};
+
 struct iof_access *iof_access_create(struct iof_ctx *ctx, const struct iof_access_ops *ops,
 				     void *priv)
 {
@@ -29,7 +41,7 @@ struct iof_access *iof_access_create(struct iof_ctx *ctx, const struct iof_acces
 	access->priv = priv;
 	mutex_init(&access->lock);
 	init_rwsem(&access->ioas_rwsem);
-	rc = iof_object_reserve(ctx, &access->obj, IOF_OBJ_ACCESS);
+	rc = iof_object_reserve(ctx, &access->obj, &access_ops);
 	if (rc) {
 		mutex_destroy(&access->lock);
 		kfree(access);
@@ -72,14 +84,6 @@ void iof_access_destroy(struct iof_access *access)
 	mutex_unlock(&access->lock);
 	iof_object_remove(ctx, &access->obj);
 	iof_ctx_put(ctx);
-}
-
-void iof_access_free(struct iof_object *obj)
-{
-	struct iof_access *access = container_of(obj, struct iof_access, obj);
-
-	mutex_destroy(&access->lock);
-	kfree(access);
 }
 
 /* ---- which IOAS ---- */

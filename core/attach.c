@@ -498,7 +498,7 @@ static int join(struct iof_device *idev, struct iof_attach *attach, struct iof_o
 
 	if (!hwpt)
 		return -EBUSY;
-	if (pt->type == IOF_OBJ_IOAS)
+	if (pt->ops == &iof_ioas_ops)
 		same = hwpt->automatic && &hwpt->ioas->obj == pt;
 	else
 		same = &hwpt->obj == pt;
@@ -521,8 +521,8 @@ static int change_locked(struct iof_device *idev, u32 pasid, struct iof_object *
 	};
 	int rc = -EINVAL;
 
-	if (pt->type != IOF_OBJ_IOAS && pt->type != IOF_OBJ_HWPT_PAGING &&
-	    pt->type != IOF_OBJ_HWPT_NESTED)
+	if (pt->ops != &iof_ioas_ops && pt->ops != &iof_hwpt_paging_ops &&
+	    pt->ops != &iof_hwpt_nested_ops)
 		goto out_put;
 	if (replace && !member)
 		goto out_put;
@@ -535,7 +535,7 @@ static int change_locked(struct iof_device *idev, u32 pasid, struct iof_object *
 		goto out_put;
 	if (!replace && attach) {
 		rc = join(idev, attach, pt, &c.hwpt_id);
-	} else if (pt->type == IOF_OBJ_IOAS) {
+	} else if (pt->ops == &iof_ioas_ops) {
 		rc = change_to_ioas(&c, container_of(pt, struct iof_ioas, obj));
 	} else {
 		rc = change_to_hwpt(&c, container_of(pt, struct iof_hwpt, obj));
@@ -562,7 +562,7 @@ static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
 	 */
 	if (mutex_lock_killable(&idev->group->lock))
 		return -EINTR;
-	pt = iof_object_get(idev->ctx, *pt_id, IOF_OBJ_ANY);
+	pt = iof_object_get(idev->ctx, *pt_id, NULL);
 	rc = IS_ERR(pt) ? PTR_ERR(pt) : change_locked(idev, pasid, pt, replace, pt_id);
 	mutex_unlock(&idev->group->lock);
 	return rc;

@@ -129,6 +129,28 @@ static int claim(struct iof_device *idev)
 	return rc;
 }
 
+static void destroy_device(struct iof_object *obj)
+{
+	struct iof_device *idev = container_of(obj, struct iof_device, obj);
+	struct iof_hwdev_core *core = idev->hwdev->core;
+	struct iof_group *group = idev->group;
+
+	mutex_lock(&group->lock);
+	WARN_ON(core->attached);
+	core->idev = NULL;
+	if (!--group->bound)
+		WRITE_ONCE(group->owner, NULL);
+	/* Under the lock, so that none of the next owner's goes. */
+	iof_fault_records_charge(core, NULL);
+	iof_iopf_trim(core);
+	mutex_unlock(&group->lock);
+	kfree(idev);
+}
+
+static const struct iof_object_ops device_ops = {
+	.destroy = destroy_device,
+};
+
 struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev, bool keep_ctx)
 {
 	struct iof_device *idev;
@@ -143,7 +165,7 @@ struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev, b
 	idev->hwdev = dev;
 	idev->group = dev->core->group;
 	idev->keeps_ctx = keep_ctx;
-	rc = iof_object_reserve(ctx, &idev->obj, IOF_OBJ_DEVICE);
+	rc = iof_object_reserve(ctx, &idev->obj, &device_ops);
 	if (rc)
 		goto err_free;
 	rc = claim(idev);
@@ -174,24 +196,6 @@ void iof_device_unbind(struct iof_device *idev)
 		iof_ctx_put(ctx);
 }
 
-void iof_device_destroy(struct iof_object *obj)
-{
-	struct iof_device *idev = container_of(obj, struct iof_device, obj);
-	struct iof_hwdev_core *core = idev->hwdev->core;
-	struct iof_group *group = idev->group;
-
-	mutex_lock(&group->lock);
-	WARN_ON(core->attached);
-	core->idev = NULL;
-	if (!--group->bound)
-		WRITE_ONCE(group->owner, NULL);
-	/* Under the lock, so that none of the next owner's goes. */
-	iof_fault_records_charge(core, NULL);
-	iof_iopf_trim(core);
-	mutex_unlock(&group->lock);
-	kfree(idev);
-}
-
 u32 iof_device_id(struct iof_device *idev)
 {
 	return idev->obj.id;
@@ -204,7 +208,7 @@ struct iof_hwdev *iof_device_hwdev(struct iof_device *idev)
 
 struct iof_device *iof_device_get_by_id(struct iof_ctx *ctx, u32 id)
 {
-	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_DEVICE);
+	struct iof_object *obj = iof_object_get(ctx, id, &device_ops);
 
 	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_device, obj);
 }

@@ -163,7 +163,7 @@ static int check_range(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_
 /* A paging HWPT, held by a call. */
 static struct iof_hwpt *paging_hwpt(struct iof_ctx *ctx, u32 id)
 {
-	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_HWPT_PAGING);
+	struct iof_object *obj = iof_object_get(ctx, id, &iof_hwpt_paging_ops);
 
 	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_hwpt, obj);
 }

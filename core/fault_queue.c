@@ -682,9 +682,24 @@ static const struct file_operations fault_queue_fops = {
 
 /* ---- the object ---- */
 
+static void destroy_fault_queue(struct iof_object *obj)
+{
+	struct iof_fault_queue *queue = container_of(obj, struct iof_fault_queue, obj);
+
+	/* No HWPT names it, so no attachment leads here, and each sweep took what was its own. */
+	WARN_ON(queue->nr_queued || queue->nr_delivered || queue->reserved);
+	iof_cookies_free(&queue->cookies);
+	mutex_destroy(&queue->grow_lock);
+	kfree(queue);
+}
+
+static const struct iof_object_ops fault_queue_ops = {
+	.destroy = destroy_fault_queue,
+};
+
 struct iof_fault_queue *iof_fault_queue_get(struct iof_ctx *ctx, u32 id)
 {
-	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_FAULT);
+	struct iof_object *obj = iof_object_get(ctx, id, &fault_queue_ops);
 
 	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_fault_queue, obj);
 }
@@ -748,17 +763,6 @@ void iof_fault_queue_leave(struct iof_fault_queue *queue, struct iof_attach *att
 	mutex_unlock(&queue->grow_lock);
 }
 
-void iof_fault_queue_destroy(struct iof_object *obj)
-{
-	struct iof_fault_queue *queue = container_of(obj, struct iof_fault_queue, obj);
-
-	/* No HWPT names it, so no attachment leads here, and each sweep took what was its own. */
-	WARN_ON(queue->nr_queued || queue->nr_delivered || queue->reserved);
-	iof_cookies_free(&queue->cookies);
-	mutex_destroy(&queue->grow_lock);
-	kfree(queue);
-}
-
 int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd)
 {
 	struct iommu_fault_alloc *cmd = ucmd->cmd;
@@ -778,7 +782,7 @@ int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd)
 	init_waitqueue_head(&queue->readable);
 	init_waitqueue_head(&queue->answers_done);
 	queue->sink.ops = &fault_queue_sink_ops;
-	rc = iof_object_reserve(ucmd->ctx, &queue->obj, IOF_OBJ_FAULT);
+	rc = iof_object_reserve(ucmd->ctx, &queue->obj, &fault_queue_ops);
 	if (rc)
 		goto err_free;
 

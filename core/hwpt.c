@@ -54,7 +54,8 @@ static void release_hwpt(struct iof_hwpt *hwpt)
 	kfree(hwpt);
 }
 
-static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, enum iof_object_type type, u32 flags)
+static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, const struct iof_object_ops *ops,
+				   u32 flags)
 {
 	struct iof_hwpt *hwpt = kzalloc(sizeof(*hwpt), GFP_KERNEL_ACCOUNT);
 	int rc;
@@ -64,7 +65,7 @@ static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, enum iof_object_type typ
 	INIT_LIST_HEAD(&hwpt->ioas_node);
 	mutex_init(&hwpt->dirty_lock);
 	hwpt->flags = flags;
-	rc = iof_object_reserve(ctx, &hwpt->obj, type);
+	rc = iof_object_reserve(ctx, &hwpt->obj, ops);
 	if (rc) {
 		release_hwpt(hwpt);
 		return ERR_PTR(rc);
@@ -87,19 +88,18 @@ static void free_hwpt(struct iof_hwpt *hwpt)
 	release_hwpt(hwpt);
 }
 
-int iof_hwpt_leave_ioas(struct iof_object *obj)
+/* Another thread may hold the lock of the IOAS for as long as user memory takes to come in. */
+static int leave_ioas(struct iof_object *obj)
 {
 	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
 	int rc;
 
-	if (!hwpt->ioas)
-		return 0;
 	rc = iof_map_remove_domain_killable(&hwpt->ioas->map, hwpt->domain);
 	hwpt->left = !rc;
 	return rc;
 }
 
-void iof_hwpt_destroy(struct iof_object *obj)
+static void destroy_hwpt(struct iof_object *obj)
 {
 	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
 
@@ -109,6 +109,15 @@ void iof_hwpt_destroy(struct iof_object *obj)
 		atomic_long_dec(&hwpt->ioas->nr_hwpts);
 	free_hwpt(hwpt);
 }
+
+const struct iof_object_ops iof_hwpt_paging_ops = {
+	.prepare_destroy = leave_ioas,
+	.destroy = destroy_hwpt,
+};
+
+const struct iof_object_ops iof_hwpt_nested_ops = {
+	.destroy = destroy_hwpt,
+};
 
 void iof_hwpt_abort(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 {
@@ -186,7 +195,7 @@ struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_device *i
 	    !hwdev->ops->capable(hwdev, IOF_CAP_DIRTY_TRACKING))
 		return ERR_PTR(-EOPNOTSUPP);
 
-	hwpt = alloc_hwpt(ctx, IOF_OBJ_HWPT_PAGING, flags);
+	hwpt = alloc_hwpt(ctx, &iof_hwpt_paging_ops, flags);
 	if (IS_ERR(hwpt))
 		return hwpt;
 	hwpt->domain = hwdev->ops->alloc_paging(hwdev, flags & ~IOMMU_HWPT_FAULT_ID_VALID, data);
@@ -226,7 +235,7 @@ static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx, struct iof_hwpt *paren
 	    parent->domain->driver != hwdev->ops)
 		return ERR_PTR(-EINVAL);
 
-	hwpt = alloc_hwpt(ctx, IOF_OBJ_HWPT_NESTED, flags);
+	hwpt = alloc_hwpt(ctx, &iof_hwpt_nested_ops, flags);
 	if (IS_ERR(hwpt))
 		return hwpt;
 	hwpt->domain = hwdev->ops->alloc_nested(hwdev, parent->domain,
@@ -248,9 +257,9 @@ static struct iof_hwpt *alloc_on(struct iof_ctx *ctx, struct iof_object *pt,
 				 struct iof_device *idev, u32 flags,
 				 const struct iof_user_data *data)
 {
-	if (pt->type == IOF_OBJ_IOAS)
+	if (pt->ops == &iof_ioas_ops)
 		return iof_hwpt_alloc_paging(ctx, idev, flags, data);
-	if (pt->type == IOF_OBJ_HWPT_PAGING)
+	if (pt->ops == &iof_hwpt_paging_ops)
 		return alloc_nested(ctx, container_of(pt, struct iof_hwpt, obj), idev, flags, data);
 	return ERR_PTR(-EINVAL);
 }
@@ -267,7 +276,7 @@ static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx, const struct iommu_hwpt_a
 	if (IS_ERR(idev))
 		return ERR_CAST(idev);
 	/* What is nothing to build on is -EINVAL here, not -ENOENT. */
-	pt = iof_object_get(ctx, cmd->pt_id, IOF_OBJ_ANY);
+	pt = iof_object_get(ctx, cmd->pt_id, NULL);
 	if (IS_ERR(pt)) {
 		iof_device_put(idev);
 		return ERR_PTR(-EINVAL);
@@ -275,7 +284,7 @@ static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx, const struct iommu_hwpt_a
 	hwpt = alloc_on(ctx, pt, idev, cmd->flags, data);
 	/* Filling may wait for user memory: whoever unbinds the device does not. */
 	iof_device_put(idev);
-	if (!IS_ERR(hwpt) && pt->type == IOF_OBJ_IOAS) {
+	if (!IS_ERR(hwpt) && pt->ops == &iof_ioas_ops) {
 		rc = iof_hwpt_fill(hwpt, container_of(pt, struct iof_ioas, obj));
 		if (rc) {
 			iof_hwpt_abort(ctx, hwpt);
@@ -349,13 +358,13 @@ err_abort:
 static int invalidate(struct iof_ctx *ctx, u32 hwpt_id, const struct iof_user_array *array,
 		      u32 *done)
 {
-	struct iof_object *obj = iof_object_get(ctx, hwpt_id, IOF_OBJ_ANY);
+	struct iof_object *obj = iof_object_get(ctx, hwpt_id, NULL);
 	struct iof_domain *domain;
 	int rc = -EINVAL;
 
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	if (obj->type == IOF_OBJ_HWPT_NESTED) {
+	if (obj->ops == &iof_hwpt_nested_ops) {
 		domain = container_of(obj, struct iof_hwpt, obj)->domain;
 		rc = -EOPNOTSUPP;
 		if (domain->ops->invalidate)
@@ -398,9 +407,9 @@ int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd)
 struct iof_domain *iof_hwpt_domain_get(struct iof_ctx *ctx, u32 id, enum iof_domain_type type,
 				       void **hold)
 {
-	enum iof_object_type object_type = type == IOF_DOMAIN_NESTED ? IOF_OBJ_HWPT_NESTED :
-								       IOF_OBJ_HWPT_PAGING;
-	struct iof_object *obj = iof_object_get(ctx, id, object_type);
+	const struct iof_object_ops *ops = type == IOF_DOMAIN_NESTED ? &iof_hwpt_nested_ops :
+								       &iof_hwpt_paging_ops;
+	struct iof_object *obj = iof_object_get(ctx, id, ops);
 
 	if (IS_ERR(obj))
 		return ERR_CAST(obj);

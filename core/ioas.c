@@ -17,6 +17,33 @@
 #define MAP_FLAGS	((u32)(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | \
 			       IOMMU_IOAS_MAP_READABLE))
 
+/* VFIO's type-1 commands have no IOAS any more. Nothing can name this one again: it is hidden. */
+static int forget_compat(struct iof_object *obj)
+{
+	struct iof_ctx *ctx = obj->ctx;
+
+	xa_lock(&ctx->objects);
+	if (ctx->vfio_ioas == obj->id)
+		ctx->vfio_ioas = 0;
+	xa_unlock(&ctx->objects);
+	return 0;
+}
+
+static void destroy_ioas(struct iof_object *obj)
+{
+	struct iof_ioas *ioas = container_of(obj, struct iof_ioas, obj);
+
+	WARN_ON(atomic_long_read(&ioas->nr_hwpts));
+	iof_map_destroy(&ioas->map);
+	mutex_destroy(&ioas->hwpts_lock);
+	kfree(ioas);
+}
+
+const struct iof_object_ops iof_ioas_ops = {
+	.prepare_destroy = forget_compat,
+	.destroy = destroy_ioas,
+};
+
 int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd)
 {
 	struct iommu_ioas_alloc *cmd = ucmd->cmd;
@@ -32,7 +59,7 @@ int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd)
 	atomic_long_set(&ioas->nr_hwpts, 0);
 	mutex_init(&ioas->hwpts_lock);
 	INIT_LIST_HEAD(&ioas->automatic);
-	rc = iof_object_reserve(ucmd->ctx, &ioas->obj, IOF_OBJ_IOAS);
+	rc = iof_object_reserve(ucmd->ctx, &ioas->obj, &iof_ioas_ops);
 	if (rc)
 		goto err_free;
 	cmd->out_ioas_id = ioas->obj.id;
@@ -49,16 +76,6 @@ err_free:
 	mutex_destroy(&ioas->hwpts_lock);
 	kfree(ioas);
 	return rc;
-}
-
-void iof_ioas_destroy(struct iof_object *obj)
-{
-	struct iof_ioas *ioas = container_of(obj, struct iof_ioas, obj);
-
-	WARN_ON(atomic_long_read(&ioas->nr_hwpts));
-	iof_map_destroy(&ioas->map);
-	mutex_destroy(&ioas->hwpts_lock);
-	kfree(ioas);
 }
 
 /* Tries again when the list grew between counting and filling. */

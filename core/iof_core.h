@@ -10,6 +10,7 @@
 #define IOF_CORE_CORE_H
 
 #include "iof_driver.h"
+#include "iof_object.h"
 
 struct iof_ctx;		/* an open /dev/iommu */
 struct iof_device;	/* a device bound into a context */
@@ -129,21 +130,6 @@ struct iof_ctx_node *iof_ctx_node(struct iof_ctx *ctx);
 struct iof_ctx *iof_ucmd_ctx(struct iof_ucmd *ucmd);
 void *iof_ucmd_cmd(struct iof_ucmd *ucmd);
 int iof_ucmd_respond(struct iof_ucmd *ucmd, size_t len);
-
-/*
- * An object of the test driver in the context's id table (the "selftest device"). Embedded; destroy
- * is called by IOMMU_DESTROY and by the last close, and frees the memory. reserve/publish/abort as
- * for every object: reserve gives the id, publish makes it findable.
- */
-struct iof_test_object;
-int iof_test_object_create(struct iof_ctx *ctx, void *priv, void (*destroy)(void *priv),
-			   struct iof_test_object **out);
-u32 iof_test_object_id(struct iof_test_object *tobj);
-void iof_test_object_publish(struct iof_test_object *tobj);
-void iof_test_object_abort(struct iof_test_object *tobj);	/* before publish; no destroy */
-/* priv of a published test object, held until put; -ENOENT. */
-void *iof_test_object_get(struct iof_ctx *ctx, u32 id, struct iof_test_object **out);
-void iof_test_object_put(struct iof_test_object *tobj);
 
 /* The registered device behind a bound-device id, held until put; -ENOENT. */
 struct iof_device *iof_device_get_by_id(struct iof_ctx *ctx, u32 id);

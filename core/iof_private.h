@@ -85,81 +85,9 @@ enum iof_account_mode {
 	IOF_ACCOUNT_NONE = 2,	/* of memory only: mapped with CAP_IPC_LOCK, no limit */
 };
 
-enum iof_object_type {
-	IOF_OBJ_ANY,
-	IOF_OBJ_IOAS,
-	IOF_OBJ_HWPT_PAGING,
-	IOF_OBJ_HWPT_NESTED,
-	IOF_OBJ_DEVICE,
-	IOF_OBJ_FAULT,
-	IOF_OBJ_ACCESS,
-	IOF_OBJ_TEST,
-	IOF_OBJ_TYPES,
-};
-
-/*
- * The head of everything that has an id. Two counts: @users are long-lived (other objects, open
- * descriptors, attachments; the table itself is one), @calls are calls in progress. DESTROY wants
- * users to be exactly the table's one, hides the object from look-ups, then waits for calls to end.
- * Should one of them have become a long-lived user meanwhile, or not end in a minute, the object
- * reappears and DESTROY returns -EBUSY.
- *
- * A call that holds an object must end by itself: iof_object_remove() waits for it however long it
- * takes. So none holds a device, or an automatic HWPT, while it touches user memory.
- */
-struct iof_object {
-	struct iof_ctx *ctx;		/* no reference: callers have one */
-	enum iof_object_type type;
-	u32 id;
-	bool dying;			/* being destroyed: invisible; the table's xa_lock */
-	refcount_t users;
-	atomic_t calls;			/* plus 1 while visible */
-};
-
-/* Reserves an id (lowest free, from 1) for @obj, invisible to look-ups. -ENOMEM, -ENOSPC. */
-int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj, enum iof_object_type type);
-void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj);
-/* Gives the id of an unpublished object back. The caller frees the object. */
-void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj);
-/* Short-lived hold on a published object; ERR_PTR(-ENOENT) for id 0, unknown, other type. */
-struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_type type);
-/* The same for an id that changes under the table's xa_lock. */
-struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
-					  enum iof_object_type type);
-void iof_object_put(struct iof_object *obj);
-/* Long-lived hold, by somebody who has a hold of either kind already. */
-static inline void iof_object_hold(struct iof_object *obj)
-{
-	refcount_inc(&obj->users);
-}
-static inline void iof_object_unhold(struct iof_object *obj)
-{
-	refcount_dec(&obj->users);
-}
-/*
- * DESTROY: 0, -ENOENT, -EBUSY, -EINTR killed. On success the type's destroy function has freed the
- * object.
- */
-int iof_object_destroy(struct iof_ctx *ctx, u32 id);
-/* How long DESTROY waits for calls in progress, in jiffies. Tests shorten it. */
-extern long iof_object_patience;
-/*
- * In-kernel removal by the object's owner, who holds one long-lived hold beside the table's: takes
- * it out of the table, waits for calls, frees it by the type's destroy function. Cannot fail.
- */
-void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj);
-/* The last reference to the context went: destroys leaf objects until the table is empty. */
-void iof_objects_destroy_all(struct iof_ctx *ctx);
-
-/* Before that, in a DESTROY that can still fail: what may have to wait. -EINTR. */
-int iof_hwpt_leave_ioas(struct iof_object *obj);
-/* Per type: frees the object and what it owns; called with nobody else able to reach it. */
-void iof_ioas_destroy(struct iof_object *obj);
-void iof_hwpt_destroy(struct iof_object *obj);		/* both HWPT types */
-void iof_device_destroy(struct iof_object *obj);
-void iof_fault_queue_destroy(struct iof_object *obj);
-void iof_access_free(struct iof_object *obj);
-void iof_test_object_destroy(struct iof_object *obj);
+/* The types. */
+extern const struct iof_object_ops iof_ioas_ops;
+extern const struct iof_object_ops iof_hwpt_paging_ops, iof_hwpt_nested_ops;
 
 static inline void iof_ctx_get(struct iof_ctx *ctx)
 {
@@ -475,7 +403,7 @@ struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned 
 
 static inline struct iof_ioas *iof_ioas_get(struct iof_ctx *ctx, u32 id)
 {
-	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_IOAS);
+	struct iof_object *obj = iof_object_get(ctx, id, &iof_ioas_ops);
 
 	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_ioas, obj);
 }
@@ -499,7 +427,7 @@ struct iof_access {
 /* ---- hardware page tables (hwpt.c) ---- */
 
 struct iof_hwpt {
-	struct iof_object obj;		/* HWPT_PAGING or HWPT_NESTED */
+	struct iof_object obj;		/* iof_hwpt_paging_ops or iof_hwpt_nested_ops */
 	struct iof_domain *domain;
 	struct iof_fault_queue *queue;	/* NULL: not fault-capable; holds it */
 	u32 flags;			/* IOMMU_HWPT_ALLOC_* as allocated */

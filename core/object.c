@@ -16,12 +16,13 @@
 
 long iof_object_patience = 60 * HZ;
 
-int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj, enum iof_object_type type)
+int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj,
+		       const struct iof_object_ops *ops)
 {
 	int rc;
 
 	obj->ctx = ctx;
-	obj->type = type;
+	obj->ops = ops;
 	obj->dying = false;
 	refcount_set(&obj->users, 1);
 	atomic_set(&obj->calls, 1);
@@ -42,13 +43,13 @@ void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj)
 }
 
 struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
-					  enum iof_object_type type)
+					  const struct iof_object_ops *ops)
 {
 	struct iof_object *obj;
 
 	xa_lock(&ctx->objects);
 	obj = xa_load(&ctx->objects, *id);
-	if (!obj || obj->dying || (type != IOF_OBJ_ANY && obj->type != type))
+	if (!obj || obj->dying || (ops && obj->ops != ops))
 		obj = ERR_PTR(-ENOENT);
 	else
 		atomic_inc(&obj->calls);
@@ -56,9 +57,9 @@ struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
 	return obj;
 }
 
-struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, enum iof_object_type type)
+struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, const struct iof_object_ops *ops)
 {
-	return iof_object_get_current(ctx, &id, type);
+	return iof_object_get_current(ctx, &id, ops);
 }
 
 void iof_object_put(struct iof_object *obj)
@@ -100,22 +101,8 @@ static int wait_for_calls(struct iof_ctx *ctx, struct iof_object *obj)
 /* Nobody can reach @obj any more: frees the id and the object. */
 static void finish(struct iof_ctx *ctx, struct iof_object *obj)
 {
-	static void (*const destroy[IOF_OBJ_TYPES])(struct iof_object *obj) = {
-		[IOF_OBJ_IOAS] = iof_ioas_destroy,
-		[IOF_OBJ_HWPT_PAGING] = iof_hwpt_destroy,
-		[IOF_OBJ_HWPT_NESTED] = iof_hwpt_destroy,
-		[IOF_OBJ_DEVICE] = iof_device_destroy,
-		[IOF_OBJ_FAULT] = iof_fault_queue_destroy,
-		[IOF_OBJ_ACCESS] = iof_access_free,
-		[IOF_OBJ_TEST] = iof_test_object_destroy,
-	};
-
-	xa_lock(&ctx->objects);
-	if (ctx->vfio_ioas == obj->id)
-		ctx->vfio_ioas = 0;
-	__xa_erase(&ctx->objects, obj->id);
-	xa_unlock(&ctx->objects);
-	destroy[obj->type](obj);
+	xa_erase(&ctx->objects, obj->id);
+	obj->ops->destroy(obj);
 }
 
 /* @final: nobody else uses the context any more, so that there is nothing to wait for. */
@@ -140,9 +127,8 @@ static int destroy_id(struct iof_ctx *ctx, u32 id, bool final)
 	/* One of those calls needs it for longer. */
 	if (!rc && refcount_read(&obj->users) != 1)
 		rc = -EBUSY;
-	/* Nobody uses it now, but a lock of its IOAS may be held for long. */
-	if (!rc && !final && obj->type == IOF_OBJ_HWPT_PAGING)
-		rc = iof_hwpt_leave_ioas(obj);
+	if (!rc && !final && obj->ops->prepare_destroy)
+		rc = obj->ops->prepare_destroy(obj);
 	if (rc) {
 		show(ctx, obj);
 		return rc;
@@ -186,72 +172,4 @@ void iof_objects_destroy_all(struct iof_ctx *ctx)
 		}
 	} while (progress);
 	WARN_ON(!xa_empty(&ctx->objects));
-}
-
-/* ---- objects of the test driver ---- */
-
-struct iof_test_object {
-	struct iof_object obj;
-	struct iof_ctx *ctx;		/* no reference: it lives in its table */
-	void *priv;
-	void (*destroy)(void *priv);
-};
-
-int iof_test_object_create(struct iof_ctx *ctx, void *priv, void (*destroy)(void *priv),
-			   struct iof_test_object **out)
-{
-	struct iof_test_object *tobj = kzalloc(sizeof(*tobj), GFP_KERNEL_ACCOUNT);
-	int rc;
-
-	if (!tobj)
-		return -ENOMEM;
-	tobj->ctx = ctx;
-	tobj->priv = priv;
-	tobj->destroy = destroy;
-	rc = iof_object_reserve(ctx, &tobj->obj, IOF_OBJ_TEST);
-	if (rc) {
-		kfree(tobj);
-		return rc;
-	}
-	*out = tobj;
-	return 0;
-}
-
-u32 iof_test_object_id(struct iof_test_object *tobj)
-{
-	return tobj->obj.id;
-}
-
-void iof_test_object_publish(struct iof_test_object *tobj)
-{
-	iof_object_publish(tobj->ctx, &tobj->obj);
-}
-
-void iof_test_object_abort(struct iof_test_object *tobj)
-{
-	iof_object_abort(tobj->ctx, &tobj->obj);
-	kfree(tobj);
-}
-
-void *iof_test_object_get(struct iof_ctx *ctx, u32 id, struct iof_test_object **out)
-{
-	struct iof_object *obj = iof_object_get(ctx, id, IOF_OBJ_TEST);
-
-	if (IS_ERR(obj))
-		return ERR_CAST(obj);
-	*out = container_of(obj, struct iof_test_object, obj);
-	return (*out)->priv;
-}
-
-void iof_test_object_put(struct iof_test_object *tobj)
-{
-	iof_object_put(&tobj->obj);
-}
-
-void iof_test_object_destroy(struct iof_object *obj)
-{
-	struct iof_test_object *tobj = container_of(obj, struct iof_test_object, obj);
-
-	tobj->destroy(tobj->priv);
-	kfree(tobj);
 }

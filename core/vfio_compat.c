@@ -12,7 +12,7 @@
 /* The compat IOAS, held by a call; -ENODEV. */
 static struct iof_ioas *compat_ioas(struct iof_ctx *ctx)
 {
-	struct iof_object *obj = iof_object_get_current(ctx, &ctx->vfio_ioas, IOF_OBJ_IOAS);
+	struct iof_object *obj = iof_object_get_current(ctx, &ctx->vfio_ioas, &iof_ioas_ops);
 
 	return IS_ERR(obj) ? ERR_PTR(-ENODEV) : container_of(obj, struct iof_ioas, obj);
 }

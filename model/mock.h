@@ -24,7 +24,8 @@ extern const struct iof_test_ops iof_mock_test_ops;
 struct iof_mock_device {
 	struct iof_hwdev hw;
 	struct iof_device *idev;
-	struct iof_test_object *tobj;
+	/* the "selftest device" of the ABI: DESTROY of it removes the device */
+	struct iof_object obj;
 	u32 flags;			/* MOCK_FLAGS_DEVICE_* */
 	char name[16];			/* mockN, the N-th ever made */
 	/*

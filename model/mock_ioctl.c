@@ -10,13 +10,6 @@
  */
 #include "mock.h"
 
-static struct iof_mock_device *stdev_get(struct iof_ucmd *ucmd, struct iof_test_object **hold)
-{
-	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
-
-	return iof_test_object_get(iof_ucmd_ctx(ucmd), cmd->id, hold);
-}
-
 /* ---- making and moving devices ---- */
 
 static void stdev_detach(struct iof_mock_device *mock)
@@ -32,13 +25,26 @@ static void stdev_detach(struct iof_mock_device *mock)
 	iof_device_detach(mock->idev, IOF_NO_PASID);
 }
 
-static void stdev_destroy(void *priv)
+static void stdev_destroy(struct iof_object *obj)
 {
-	struct iof_mock_device *mock = priv;
+	struct iof_mock_device *mock = container_of(obj, struct iof_mock_device, obj);
 
 	stdev_detach(mock);
 	iof_device_unbind(mock->idev);
 	iof_mock_device_destroy(mock);
+}
+
+static const struct iof_object_ops stdev_ops = {
+	.destroy = stdev_destroy,
+};
+
+/* The device that the command names; the caller puts mock->obj. */
+static struct iof_mock_device *stdev_get(struct iof_ucmd *ucmd)
+{
+	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
+	struct iof_object *obj = iof_object_get(iof_ucmd_ctx(ucmd), cmd->id, &stdev_ops);
+
+	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_mock_device, obj);
 }
 
 static int mock_domain_create(struct iof_ucmd *ucmd, u32 flags)
@@ -56,7 +62,7 @@ static int mock_domain_create(struct iof_ucmd *ucmd, u32 flags)
 	mock = iof_mock_device_create(flags, node->credits);
 	if (!mock)
 		return -ENOMEM;
-	rc = iof_test_object_create(ctx, mock, stdev_destroy, &mock->tobj);
+	rc = iof_object_reserve(ctx, &mock->obj, &stdev_ops);
 	if (rc)
 		goto destroy;
 	mock->idev = iof_device_bind(ctx, &mock->hw, false);
@@ -68,22 +74,22 @@ static int mock_domain_create(struct iof_ucmd *ucmd, u32 flags)
 	if (rc)
 		goto unbind;
 
-	cmd->mock_domain.out_stdev_id = iof_test_object_id(mock->tobj);
+	cmd->mock_domain.out_stdev_id = mock->obj.id;
 	cmd->mock_domain.out_hwpt_id = pt_id;
 	cmd->mock_domain.out_idev_id = iof_device_id(mock->idev);
 	rc = iof_ucmd_respond(ucmd, sizeof(*cmd));
 	if (rc)
 		goto detach;
-	iof_test_object_publish(mock->tobj);
+	iof_object_publish(ctx, &mock->obj);
 	return 0;
 
 detach:
-	/* Nobody else could attach a PASID: that takes the test object, which is not published. */
+	/* Nobody else could attach a PASID: that takes the device's object, which is not published. */
 	iof_device_detach(mock->idev, IOF_NO_PASID);
 unbind:
 	iof_device_unbind(mock->idev);
 abort:
-	iof_test_object_abort(mock->tobj);
+	iof_object_abort(ctx, &mock->obj);
 destroy:
 	iof_mock_device_destroy(mock);
 	return rc;
@@ -105,14 +111,13 @@ static int op_mock_domain_flags(struct iof_ucmd *ucmd)
 static int stdev_switch(struct iof_ucmd *ucmd, u32 pasid, u32 *pt_id,
 			int (*how)(struct iof_device *idev, u32 pasid, u32 *pt_id))
 {
-	struct iof_test_object *hold;
-	struct iof_mock_device *mock = stdev_get(ucmd, &hold);
+	struct iof_mock_device *mock = stdev_get(ucmd);
 	int rc;
 
 	if (IS_ERR(mock))
 		return PTR_ERR(mock);
 	rc = how(mock->idev, pasid, pt_id);
-	iof_test_object_put(hold);
+	iof_object_put(&mock->obj);
 	return rc ?: iof_ucmd_respond(ucmd, sizeof(struct iommu_test_cmd));
 }
 
@@ -143,13 +148,12 @@ static int op_pasid_replace(struct iof_ucmd *ucmd)
 static int op_pasid_detach(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
-	struct iof_test_object *hold;
-	struct iof_mock_device *mock = stdev_get(ucmd, &hold);
+	struct iof_mock_device *mock = stdev_get(ucmd);
 
 	if (IS_ERR(mock))
 		return PTR_ERR(mock);
 	iof_device_detach(mock->idev, cmd->pasid_detach.pasid);
-	iof_test_object_put(hold);
+	iof_object_put(&mock->obj);
 	return 0;
 }
 
@@ -166,8 +170,7 @@ static int op_pasid_check(struct iof_ucmd *ucmd)
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
 	struct iof_ctx *ctx = iof_ucmd_ctx(ucmd);
 	struct iof_domain *domain = NULL;
-	struct iof_test_object *hold;
-	struct iof_mock_device *mock = stdev_get(ucmd, &hold);
+	struct iof_mock_device *mock = stdev_get(ucmd);
 	void *hwpt = NULL;
 	int rc = 0;
 
@@ -185,7 +188,7 @@ static int op_pasid_check(struct iof_ucmd *ucmd)
 	if (domain)
 		iof_hwpt_domain_put(ctx, hwpt);
 out:
-	iof_test_object_put(hold);
+	iof_object_put(&mock->obj);
 	return rc;
 }
 

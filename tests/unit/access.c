@@ -140,7 +140,7 @@ static void who_is_cut_takes_no_pins(void **state)
 		.size = sizeof(small), .option_id = IOMMU_OPTION_HUGE_PAGES,
 		.op = IOMMU_OPTION_OP_SET, .object_id = ioas,
 	};
-	struct iof_object *obj = iof_object_get(env->ctx, ioas, IOF_OBJ_IOAS);
+	struct iof_object *obj = iof_object_get(env->ctx, ioas, &iof_ioas_ops);
 	struct iof_map *map = &container_of(obj, struct iof_ioas, obj)->map;
 	struct user user;
 

@@ -92,7 +92,7 @@ static struct view view(struct fixture *f)
 	struct iof_object obj;
 	u32 p;
 
-	assert_ok(iof_object_reserve(f->env->ctx, &obj, IOF_OBJ_IOAS));
+	assert_ok(iof_object_reserve(f->env->ctx, &obj, &iof_ioas_ops));
 	v.next_id = obj.id;
 	iof_object_abort(f->env->ctx, &obj);
 	for (p = 0; p < 3; p++) {

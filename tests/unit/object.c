@@ -41,7 +41,7 @@ static int destroyer_join(struct destroyer *d)
 
 static bool findable(struct env *env, u32 id)
 {
-	struct iof_object *obj = iof_object_get(env->ctx, id, IOF_OBJ_ANY);
+	struct iof_object *obj = iof_object_get(env->ctx, id, NULL);
 
 	if (IS_ERR(obj))
 		return false;
@@ -101,7 +101,7 @@ static void a2_reserved_ids_are_invisible(void **state)
 	struct env *env = *state;
 	struct iof_object obj;
 
-	assert_ok(iof_object_reserve(env->ctx, &obj, IOF_OBJ_IOAS));
+	assert_ok(iof_object_reserve(env->ctx, &obj, &iof_ioas_ops));
 	assert_int_equal(obj.id, 1);
 	assert_false(findable(env, 1));
 	assert_err(env_destroy(env->fd, 1), ENOENT);
@@ -151,7 +151,7 @@ static void a4_unknown_ids(void **state)
 	assert_err(env_destroy(env->fd, 0x7fffffff), ENOENT);
 	assert_err(env_destroy(env->fd, 0xffffffff), ENOENT);
 	assert_int_equal(env_ioas(env->fd), 1);
-	assert_true(IS_ERR(iof_object_get(env->ctx, 1, IOF_OBJ_FAULT)));
+	assert_true(IS_ERR(iof_object_get(env->ctx, 1, &iof_hwpt_nested_ops)));
 	assert_err(env_hwpt(env->fd, 1, 1, 0), ENOENT);
 }
 
@@ -215,7 +215,7 @@ static void a7_destroy_waits_for_calls_and_hides_first(void **state)
 {
 	struct env *env = *state;
 	int id = env_ioas(env->fd);
-	struct iof_object *call = iof_object_get(env->ctx, id, IOF_OBJ_IOAS);
+	struct iof_object *call = iof_object_get(env->ctx, id, &iof_ioas_ops);
 	struct destroyer d;
 
 	assert_false(IS_ERR(call));
@@ -233,7 +233,7 @@ static void a7_call_that_becomes_a_user_keeps_the_object(void **state)
 {
 	struct env *env = *state;
 	int id = env_ioas(env->fd);
-	struct iof_object *call = iof_object_get(env->ctx, id, IOF_OBJ_IOAS);
+	struct iof_object *call = iof_object_get(env->ctx, id, &iof_ioas_ops);
 	struct destroyer d;
 
 	assert_false(IS_ERR(call));
@@ -253,7 +253,7 @@ static void a7_destroy_gives_up(void **state)
 {
 	struct env *env = *state;
 	int id = env_ioas(env->fd);
-	struct iof_object *call = iof_object_get(env->ctx, id, IOF_OBJ_IOAS);
+	struct iof_object *call = iof_object_get(env->ctx, id, &iof_ioas_ops);
 	long patience = iof_object_patience;
 
 	assert_false(IS_ERR(call));
@@ -271,7 +271,7 @@ static void a7_killed_destroy_leaves_the_object(void **state)
 {
 	struct env *env = *state;
 	int id = env_ioas(env->fd);
-	struct iof_object *call = iof_object_get(env->ctx, id, IOF_OBJ_IOAS);
+	struct iof_object *call = iof_object_get(env->ctx, id, &iof_ioas_ops);
 
 	assert_false(IS_ERR(call));
 	iof_fail_nth_thread(IOF_FAIL_KILL, 1, true);
@@ -602,43 +602,80 @@ static void a17_last_holders_leave_together(void **state)
 	fake_dev_remove(&dev);
 }
 
-static void test_objects_live_in_the_same_table(void **state)
+/* An object of a type that object.c does not know. */
+struct foreign {
+	struct iof_object obj;
+	int prepare_rc;
+	int prepared, destroyed;
+};
+
+static int prepare_foreign(struct iof_object *obj)
+{
+	struct foreign *f = container_of(obj, struct foreign, obj);
+
+	f->prepared++;
+	return f->prepare_rc;
+}
+
+static void destroy_foreign(struct iof_object *obj)
+{
+	container_of(obj, struct foreign, obj)->destroyed++;
+}
+
+static const struct iof_object_ops foreign_ops = {
+	.prepare_destroy = prepare_foreign,
+	.destroy = destroy_foreign,
+};
+
+static void foreign_objects_live_in_the_same_table(void **state)
 {
 	struct env *env = *state;
-	struct iof_test_object *tobj, *found;
-	int destroyed = 0;
+	struct foreign f = { 0 };
 
-	assert_ok(iof_test_object_create(env->ctx, &destroyed, NULL, &tobj));
-	assert_int_equal(iof_test_object_id(tobj), 1);
-	assert_true(IS_ERR(iof_test_object_get(env->ctx, 1, &found)));
-	iof_test_object_abort(tobj);
+	assert_ok(iof_object_reserve(env->ctx, &f.obj, &foreign_ops));
+	assert_int_equal(f.obj.id, 1);
+	assert_true(IS_ERR(iof_object_get(env->ctx, 1, &foreign_ops)));
+	iof_object_abort(env->ctx, &f.obj);
+	assert_int_equal(f.destroyed, 0);
 	assert_int_equal(env_ioas(env->fd), 1);
 }
 
-static void count_destroy(void *priv)
-{
-	++*(int *)priv;
-}
-
-static void test_objects_are_destroyed_by_id_and_at_close(void **state)
+static void foreign_objects_are_destroyed_by_id_and_at_close(void **state)
 {
 	struct env *env = *state;
-	struct iof_test_object *tobj, *found;
-	int destroyed = 0;
+	struct foreign f = { 0 };
 
-	assert_ok(iof_test_object_create(env->ctx, &destroyed, count_destroy, &tobj));
-	iof_test_object_publish(tobj);
-	assert_ptr_equal(iof_test_object_get(env->ctx, 1, &found), &destroyed);
-	assert_ptr_equal(found, tobj);
-	iof_test_object_put(found);
+	assert_ok(iof_object_reserve(env->ctx, &f.obj, &foreign_ops));
+	iof_object_publish(env->ctx, &f.obj);
+	assert_ptr_equal(iof_object_get(env->ctx, 1, &foreign_ops), &f.obj);
+	iof_object_put(&f.obj);
+	assert_true(IS_ERR(iof_object_get(env->ctx, 1, &iof_ioas_ops)));
 	assert_ok(env_destroy(env->fd, 1));
-	assert_int_equal(destroyed, 1);
+	assert_int_equal(f.destroyed, 1);
 
-	assert_ok(iof_test_object_create(env->ctx, &destroyed, count_destroy, &tobj));
-	iof_test_object_publish(tobj);
+	assert_ok(iof_object_reserve(env->ctx, &f.obj, &foreign_ops));
+	iof_object_publish(env->ctx, &f.obj);
 	env_close(env->fd);
 	env->fd = -1;
-	assert_int_equal(destroyed, 2);
+	assert_int_equal(f.destroyed, 2);
+	/* The end of a context waits for nothing. */
+	assert_int_equal(f.prepared, 1);
+}
+
+static void an_object_that_cannot_prepare_stays(void **state)
+{
+	struct env *env = *state;
+	struct foreign f = { .prepare_rc = -EINTR };
+
+	assert_ok(iof_object_reserve(env->ctx, &f.obj, &foreign_ops));
+	iof_object_publish(env->ctx, &f.obj);
+	assert_int_equal(iof_object_destroy(env->ctx, 1), -EINTR);
+	assert_int_equal(f.destroyed, 0);
+	assert_ptr_equal(iof_object_get(env->ctx, 1, NULL), &f.obj);
+	iof_object_put(&f.obj);
+	f.prepare_rc = 0;
+	assert_ok(env_destroy(env->fd, 1));
+	assert_int_equal(f.destroyed, 1);
 }
 
 /* Several threads make, use, hold and destroy the same few objects. */
@@ -672,12 +709,12 @@ static void *race_thread(void *arg)
 				abort();
 			break;
 		case 2:
-			obj = iof_object_get(r->env->ctx, id, IOF_OBJ_IOAS);
+			obj = iof_object_get(r->env->ctx, id, &iof_ioas_ops);
 			if (!IS_ERR(obj))
 				iof_object_put(obj);
 			break;
 		default:
-			obj = iof_object_get(r->env->ctx, id, IOF_OBJ_IOAS);
+			obj = iof_object_get(r->env->ctx, id, &iof_ioas_ops);
 			if (IS_ERR(obj))
 				break;
 			iof_object_hold(obj);
@@ -726,8 +763,9 @@ int main(void)
 		TEST(a17_bound_device_keeps_the_context),
 		TEST(a17_open_queue_keeps_the_context),
 		TEST(a17_last_holders_leave_together),
-		TEST(test_objects_live_in_the_same_table),
-		TEST(test_objects_are_destroyed_by_id_and_at_close),
+		TEST(foreign_objects_live_in_the_same_table),
+		TEST(foreign_objects_are_destroyed_by_id_and_at_close),
+		TEST(an_object_that_cannot_prepare_stays),
 		TEST(look_up_hold_and_destroy_race),
 	};
 

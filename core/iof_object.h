@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * iof_object.h - ids and lifetimes in a context: what core/ builds its objects on, and the mock
+ * device its own.
+ *
+ * An object is embedded in the struct of its type. Its ops table names the type: object.c knows no
+ * type, and a look-up compares tables.
+ */
+#ifndef IOF_CORE_OBJECT_H
+#define IOF_CORE_OBJECT_H
+
+#include "kapi.h"
+
+struct iof_ctx;
+struct iof_object;
+
+/**
+ * struct iof_object_ops - a type of objects
+ * @prepare_destroy: the part of DESTROY that may have to wait, and so can fail: -EINTR, killed. The
+ *	object is hidden, nothing uses it, and it is visible again after a failure. NULL: no such
+ *	part. Not called when the context ends, nor by iof_object_remove().
+ * @destroy: frees the object and what it owns. No thread can reach it any more. Cannot fail.
+ */
+struct iof_object_ops {
+	int (*prepare_destroy)(struct iof_object *obj);
+	void (*destroy)(struct iof_object *obj);
+};
+
+/**
+ * struct iof_object - the head of everything that has an id
+ * @ctx: the context; no reference, since callers have one
+ * @ops: the type
+ * @id: in the context's table
+ * @dying: being destroyed, invisible to look-ups; under the table's xa_lock
+ * @users: long-lived holds: other objects, open descriptors, attachments; the table's is one
+ * @calls: calls in progress, plus 1 while the object is visible
+ *
+ * DESTROY wants @users to be exactly the table's one, hides the object from look-ups, then waits
+ * for @calls to end. If a call has become a long-lived user meanwhile, or does not end in a minute,
+ * the object reappears and DESTROY returns -EBUSY.
+ *
+ * A call that holds an object must end by itself: iof_object_remove() waits for it however long it
+ * takes. So none holds a device, or an automatic HWPT, while it touches user memory.
+ */
+struct iof_object {
+	struct iof_ctx *ctx;
+	const struct iof_object_ops *ops;
+	u32 id;
+	bool dying;
+	refcount_t users;
+	atomic_t calls;
+};
+
+/* Reserves an id (lowest free, from 1) for @obj, invisible to look-ups. -ENOMEM, -ENOSPC. */
+int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj,
+		       const struct iof_object_ops *ops);
+void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj);
+/* Gives the id of an unpublished object back. The caller frees the object. */
+void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj);
+/*
+ * Short-lived hold on a published object. ERR_PTR(-ENOENT): id 0, unknown, or not of the type @ops;
+ * NULL is every type.
+ */
+struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, const struct iof_object_ops *ops);
+/* The same for an id that changes under the table's xa_lock. */
+struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
+					  const struct iof_object_ops *ops);
+void iof_object_put(struct iof_object *obj);
+
+/* Long-lived hold. The caller has a hold of either kind already. */
+static inline void iof_object_hold(struct iof_object *obj)
+{
+	refcount_inc(&obj->users);
+}
+
+static inline void iof_object_unhold(struct iof_object *obj)
+{
+	refcount_dec(&obj->users);
+}
+
+/* DESTROY: 0, -ENOENT, -EBUSY, -EINTR killed. On success the object is freed. */
+int iof_object_destroy(struct iof_ctx *ctx, u32 id);
+/* How long DESTROY waits for calls in progress, in jiffies. Tests shorten it. */
+extern long iof_object_patience;
+/*
+ * In-kernel removal by the object's owner, who holds one long-lived hold beside the table's: takes
+ * it out of the table, waits for calls, frees it by its ops. Cannot fail.
+ */
+void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj);
+/* The last reference to the context went: destroys leaf objects until the table is empty. */
+void iof_objects_destroy_all(struct iof_ctx *ctx);
+
+#endif
