@@ -45,6 +45,9 @@ static inline int iof_resched(void)
 
 /* ---- records of which there can be very many (records.c) ---- */
 
+int iof_records_init(void);
+void iof_records_exit(void);
+
 extern struct kmem_cache *iof_area_cache;
 extern struct kmem_cache *iof_pages_cache;
 extern struct kmem_cache *iof_fault_group_cache;
@@ -64,7 +67,7 @@ void iof_fault_record_free(struct iof_hwdev_core *core, struct kmem_cache *cache
 /* Whom to charge from now on; takes over the caller's reference. */
 void iof_fault_records_charge(struct iof_hwdev_core *core, struct iof_plat_payer *payer);
 
-/* ---- contexts and objects (main.c, object.c) ---- */
+/* ---- contexts (ctx.c, main.c) ---- */
 
 struct iof_ctx {
 	/* the open file, each device bound to keep it, each open queue descriptor */
@@ -88,6 +91,9 @@ enum iof_account_mode {
 /* The types. */
 extern const struct iof_object_ops iof_ioas_ops;
 extern const struct iof_object_ops iof_hwpt_paging_ops, iof_hwpt_nested_ops;
+
+/* A context with one reference, counted in @node if that is not NULL. NULL: no memory. */
+struct iof_ctx *iof_ctx_alloc(struct iof_ctx_node *node);
 
 static inline void iof_ctx_get(struct iof_ctx *ctx)
 {
@@ -257,15 +263,36 @@ struct iof_map {
 	} hint;
 };
 
-void iof_map_init(struct iof_map *map);
-/* Requires that no domain is left. */
-void iof_map_destroy(struct iof_map *map);
+static inline unsigned long iof_area_length(const struct iof_area *area)
+{
+	return area->last - area->iova + 1;
+}
 
-/* A mapping to be, taking a reference on @pages, put at the end of @list. -ENOMEM. */
+static inline void iof_area_place(struct iof_area *area, unsigned long iova)
+{
+	area->last += iova - area->iova;
+	area->iova = iova;
+}
+
+/*
+ * A mapping to be, taking a reference on @pages, put at the end of @list; it lies at 0 until it is
+ * placed. -ENOMEM.
+ */
 int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned long offset,
 		    unsigned long length, unsigned int prot);
 /* Frees areas that are in no map. */
 void iof_areas_free(struct list_head *list);
+/* The lowest area that has something in [start, last]. iova_rwsem. */
+struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last);
+struct iof_area *iof_map_next_area(struct iof_area *area);
+/* Both: iova_rwsem for writing. */
+void iof_map_link_area(struct iof_map *map, struct iof_area *area);
+void iof_map_erase_area(struct iof_map *map, struct iof_area *area);
+
+void iof_map_init(struct iof_map *map);
+/* Requires that no domain is left. */
+void iof_map_destroy(struct iof_map *map);
+
 /*
  * Enters the areas of @list, @length bytes in all, one after the other at *iova (@fixed) or at the
  * lowest place that fits (*iova out), and into every domain. On success the list is empty. Errors
@@ -291,7 +318,6 @@ void iof_map_erase_areas(struct iof_map *map, struct list_head *list, struct iof
  * writing.
  */
 void iof_areas_set_idle(struct list_head *list);
-void iof_map_link_area(struct iof_map *map, struct iof_area *area);
 
 /*
  * Removes the areas within [start, last] (iova_remove.c). *bytes is what went, also on failure.
@@ -334,9 +360,6 @@ int iof_map_remove_domain_killable(struct iof_map *map, struct iof_domain *domai
 struct iof_map_access *iof_map_add_access(struct iof_map *map, struct iof_access *access);
 /* Frees @ma. */
 void iof_map_remove_access(struct iof_map *map, struct iof_map_access *ma);
-/* The lowest area that has something in [start, last]. iova_rwsem. */
-struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last);
-struct iof_area *iof_map_next_area(struct iof_area *area);
 
 /* ---- which I/O virtual addresses can be had (iova_ranges.c) ---- */
 

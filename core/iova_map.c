@@ -2,7 +2,7 @@
 /*
  * iova_map.c - the map of an I/O address space: areas, allowed and reserved ranges, domains.
  *
- * Owns struct iof_map and iof_area. A mapping is entered busy under iova_rwsem, so that of two
+ * Owns struct iof_map. A mapping is entered busy under iova_rwsem, so that of two
  * threads that want one IOVA exactly one goes on; then it is pinned and entered into every domain
  * with only domains_rwsem held for reading; then it is published, or everything is undone in
  * reverse. Removal is the mirror image (iova_remove.c), each domain synced once for all areas of
@@ -11,90 +11,6 @@
  * Each domain that shows an area is one user of the area's pages.
  */
 #include "iof_private.h"
-
-/* ---- areas in the tree ---- */
-
-static struct iof_area *to_area(struct rb_node *node)
-{
-	return rb_entry(node, struct iof_area, node);
-}
-
-/* The lowest area that has something in [start, last]. */
-struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last)
-{
-	struct rb_node *node = map->areas.rb_node;
-	struct iof_area *best = NULL;
-
-	while (node) {
-		struct iof_area *area = to_area(node);
-
-		if (area->last < start) {
-			node = node->rb_right;
-		} else {
-			best = area;
-			node = node->rb_left;
-		}
-	}
-	return best && best->iova <= last ? best : NULL;
-}
-
-struct iof_area *iof_map_next_area(struct iof_area *area)
-{
-	struct rb_node *node = rb_next(&area->node);
-
-	return node ? to_area(node) : NULL;
-}
-
-void iof_map_link_area(struct iof_map *map, struct iof_area *area)
-{
-	struct rb_node **link = &map->areas.rb_node, *parent = NULL;
-
-	while (*link) {
-		parent = *link;
-		link = area->iova < to_area(parent)->iova ? &parent->rb_left : &parent->rb_right;
-	}
-	rb_link_node(&area->node, parent, link);
-	rb_insert_color(&area->node, &map->areas);
-}
-
-static void erase_area(struct iof_map *map, struct iof_area *area)
-{
-	struct rb_node *before = rb_prev(&area->node);
-	unsigned long hole = before ? to_area(before)->last + 1 : 0;
-
-	map->hint.start = min(map->hint.start, hole);
-	rb_erase(&area->node, &map->areas);
-}
-
-int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned long offset,
-		    unsigned long length, unsigned int prot)
-{
-	struct iof_area *area = kmem_cache_zalloc(iof_area_cache, GFP_KERNEL);
-
-	if (!area)
-		return -ENOMEM;
-	iof_pages_get(pages);
-	area->pages = pages;
-	area->offset = offset;
-	area->last = length - 1;	/* relative until it has a place */
-	area->prot = prot;
-	area->busy = true;
-	atomic_set(&area->accesses, 0);
-	list_add_tail(&area->work, list);
-	return 0;
-}
-
-void iof_areas_free(struct list_head *list)
-{
-	struct iof_area *area, *next;
-
-	list_for_each_entry_safe(area, next, list, work) {
-		iof_pages_put(area->pages);
-		kmem_cache_free(iof_area_cache, area);
-		cond_resched();
-	}
-	INIT_LIST_HEAD(list);
-}
 
 /* ---- areas in domains ---- */
 
@@ -214,7 +130,7 @@ static int all_areas(struct iof_map *map, struct list_head *list, bool killable)
 
 	lockdep_assert_held(&map->domains_rwsem);
 	for (node = rb_first(&map->areas); node; node = rb_next(node)) {
-		list_add_tail(&to_area(node)->work, list);
+		list_add_tail(&rb_entry(node, struct iof_area, node)->work, list);
 		rc = iof_resched();
 		if (rc && killable)
 			return rc;
@@ -238,7 +154,7 @@ static int check_areas(struct iof_map *map, struct list_head *list, unsigned lon
 			return -EPERM;
 		if ((iova | area->offset) & (map->alignment - 1))
 			return -EINVAL;
-		iova += area->last + 1;
+		iova += iof_area_length(area);
 	}
 	return 0;
 }
@@ -251,7 +167,7 @@ void iof_map_erase_areas(struct iof_map *map, struct list_head *list, struct iof
 	list_for_each_entry(area, list, work) {
 		if (area == end)
 			break;
-		erase_area(map, area);
+		iof_map_erase_area(map, area);
 		cond_resched();
 	}
 }
@@ -268,9 +184,8 @@ static int link_areas(struct iof_map *map, struct list_head *list, unsigned long
 			iof_map_erase_areas(map, list, area);
 			return rc;
 		}
-		area->iova = at;
-		area->last += at;
-		at = area->last + 1;
+		iof_area_place(area, at);
+		at += iof_area_length(area);
 		iof_map_link_area(map, area);
 	}
 	return 0;
@@ -425,7 +340,7 @@ static int raise_alignment(struct iof_map *map, unsigned long alignment)
 	if (alignment <= map->alignment)
 		return 0;
 	for (node = rb_first(&map->areas); node; node = rb_next(node)) {
-		struct iof_area *area = to_area(node);
+		struct iof_area *area = rb_entry(node, struct iof_area, node);
 
 		if ((area->iova | (area->last + 1) | area->offset) & (alignment - 1))
 			return -EADDRINUSE;
@@ -666,7 +581,7 @@ void iof_map_destroy(struct iof_map *map)
 	mutex_destroy(&map->access_lock);
 	while ((node = rb_first(&map->areas)) != NULL) {
 		rb_erase(node, &map->areas);
-		list_add_tail(&to_area(node)->work, &areas);
+		list_add_tail(&rb_entry(node, struct iof_area, node)->work, &areas);
 		cond_resched();
 	}
 	iof_areas_free(&areas);

@@ -1,35 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * main.c - /dev/iommu itself: contexts, and the one table behind its ioctls.
+ * main.c - /dev/iommu itself: its file operations, and the one table behind its ioctls.
  *
- * A context is made by open and lives until the last of its holders is gone: the open file, devices
- * bound to keep it, open queue descriptors. The table says for each command how long its struct is
- * and who handles it; the extensible-struct rule is applied here, once, so that a handler sees a
- * complete, zero-extended kernel copy. A new command is one line in the table and one in the union;
- * an absent line answers -ENOTTY.
+ * The table says for each command how long its struct is and which function handles it. The
+ * extensible-struct rule is applied here, once, so that a handler sees a complete, zero-extended
+ * kernel copy. A new command is one line in the table and one in the union; an absent line is
+ * -ENOTTY. iof_core_get() and iof_core_put() begin and end the core as a whole.
  */
 #include <iofault/iommufd_test.h>
 
 #include "iof_private.h"
-
-/* ---- replies ---- */
-
-struct iof_ctx *iof_ucmd_ctx(struct iof_ucmd *ucmd)
-{
-	return ucmd->ctx;
-}
-
-void *iof_ucmd_cmd(struct iof_ucmd *ucmd)
-{
-	return ucmd->cmd;
-}
-
-int iof_ucmd_respond(struct iof_ucmd *ucmd, size_t len)
-{
-	if (copy_to_user(ucmd->uptr, ucmd->cmd, min_t(size_t, ucmd->user_size, len)))
-		return -EFAULT;
-	return 0;
-}
 
 /* ---- commands that belong to no object ---- */
 
@@ -212,52 +192,22 @@ static long iof_ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	return op->handler(&ucmd);
 }
 
-/* ---- contexts ---- */
+/* ---- the file ---- */
 
 static int iof_ctx_open(struct inode *inode, struct file *file)
 {
-	struct iof_ctx *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+	struct iof_ctx *ctx = iof_ctx_alloc(iof_plat_node_data(file));
 
 	if (!ctx)
 		return -ENOMEM;
-	kref_init(&ctx->ref);
-	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
-	init_waitqueue_head(&ctx->calls_ended);
-	ctx->account_mode = IOF_ACCOUNT_USER;
-	ctx->node = iof_plat_node_data(file);
-	if (ctx->node)
-		atomic_inc(&ctx->node->contexts);
 	file->private_data = ctx;
 	return 0;
-}
-
-static void release_ctx(struct kref *ref)
-{
-	struct iof_ctx *ctx = container_of(ref, struct iof_ctx, ref);
-	struct iof_ctx_node *node = ctx->node;
-
-	iof_objects_destroy_all(ctx);
-	xa_destroy(&ctx->objects);
-	kfree(ctx);
-	/* Whoever waits for this may free the node. */
-	if (node)
-		(void)atomic_dec_return(&node->contexts);
-}
-
-void iof_ctx_put(struct iof_ctx *ctx)
-{
-	kref_put(&ctx->ref, release_ctx);
 }
 
 static int iof_ctx_release(struct inode *inode, struct file *file)
 {
 	iof_ctx_put(file->private_data);
 	return 0;
-}
-
-struct iof_ctx_node *iof_ctx_node(struct iof_ctx *ctx)
-{
-	return ctx->node;
 }
 
 struct iof_ctx *iof_ctx_from_fd(int fd)
@@ -284,3 +234,31 @@ const struct file_operations iof_ctx_fops = {
 	.unlocked_ioctl = iof_ctx_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };
+
+/* ---- the core as a whole ---- */
+
+static DEFINE_MUTEX(users_lock);
+static unsigned int users;
+
+int iof_core_get(void)
+{
+	int rc = 0;
+
+	mutex_lock(&users_lock);
+	if (!users)
+		rc = iof_records_init();
+	if (!rc)
+		users++;
+	mutex_unlock(&users_lock);
+	return rc;
+}
+
+void iof_core_put(void)
+{
+	mutex_lock(&users_lock);
+	if (!--users) {
+		iof_sva_free_unused();
+		iof_records_exit();
+	}
+	mutex_unlock(&users_lock);
+}

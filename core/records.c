@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * records.c - where the records come from of which there can be very many: mappings, the memory
- * behind them, page requests and their groups.
+ * records.c - the caches of the records of which there can be very many: mappings, the memory
+ * behind them, page requests and page-request groups.
  *
- * Each kind has a cache of its own, which is never merged with another: when the last user of the
- * core goes, the caches go, and a record that nobody gave back is told of by name. The caches are
- * there from the first iof_core_get() to the last iof_core_put(): whoever makes devices calls them.
+ * Each kind has a cache of its own, which is never merged with another: when the core ends, the
+ * cache ends too, and the kernel names a record that was not given back.
  */
 #include "iof_private.h"
 
@@ -16,10 +15,7 @@ struct kmem_cache *iof_pages_cache;
 struct kmem_cache *iof_fault_group_cache;
 struct kmem_cache *iof_fault_page_cache;
 
-static DEFINE_MUTEX(users_lock);
-static unsigned int users;
-
-static void destroy_caches(void)
+void iof_records_exit(void)
 {
 	kmem_cache_destroy(iof_fault_page_cache);
 	kmem_cache_destroy(iof_fault_group_cache);
@@ -27,26 +23,16 @@ static void destroy_caches(void)
 	kmem_cache_destroy(iof_area_cache);
 }
 
-int iof_core_get(void)
+int iof_records_init(void)
 {
-	int rc = 0;
-
-	mutex_lock(&users_lock);
-	if (!users) {
-		iof_area_cache = KMEM_CACHE(iof_area, RECORD_FLAGS);
-		iof_pages_cache = KMEM_CACHE(iof_pages, RECORD_FLAGS);
-		iof_fault_group_cache = KMEM_CACHE(iof_fault_group, RECORD_FLAGS);
-		iof_fault_page_cache = KMEM_CACHE(iof_fault_page, RECORD_FLAGS);
-		if (!iof_area_cache || !iof_pages_cache || !iof_fault_group_cache ||
-		    !iof_fault_page_cache) {
-			destroy_caches();
-			rc = -ENOMEM;
-		}
-	}
-	if (!rc)
-		users++;
-	mutex_unlock(&users_lock);
-	return rc;
+	iof_area_cache = KMEM_CACHE(iof_area, RECORD_FLAGS);
+	iof_pages_cache = KMEM_CACHE(iof_pages, RECORD_FLAGS);
+	iof_fault_group_cache = KMEM_CACHE(iof_fault_group, RECORD_FLAGS);
+	iof_fault_page_cache = KMEM_CACHE(iof_fault_page, RECORD_FLAGS);
+	if (iof_area_cache && iof_pages_cache && iof_fault_group_cache && iof_fault_page_cache)
+		return 0;
+	iof_records_exit();
+	return -ENOMEM;
 }
 
 /* ---- records of faults ---- */
@@ -93,14 +79,4 @@ void iof_fault_records_charge(struct iof_hwdev_core *core, struct iof_plat_payer
 	core->payer = payer;
 	spin_unlock(&core->payer_lock);
 	iof_plat_payer_put(old);
-}
-
-void iof_core_put(void)
-{
-	mutex_lock(&users_lock);
-	if (!--users) {
-		iof_sva_free_unused();
-		destroy_caches();
-	}
-	mutex_unlock(&users_lock);
 }

@@ -84,7 +84,7 @@ static int mock_domain_create(struct iof_ucmd *ucmd, u32 flags)
 	return 0;
 
 detach:
-	/* Nobody else could attach a PASID: that takes the device's object, which is not published. */
+	/* No PASID is attached: that takes the device's object, which is not published. */
 	iof_device_detach(mock->idev, IOF_NO_PASID);
 unbind:
 	iof_device_unbind(mock->idev);
