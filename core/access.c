@@ -12,7 +12,7 @@
  * pins meets none. An access that changes its IOAS first takes new pins from nobody, then has the
  * old ones let go by unmap(), and only then moves.
  */
-#include "iof_private.h"
+#include "ioas.h"
 
 /* ---- life ---- */
 

@@ -13,7 +13,9 @@
  * driver can fail. The old attachment is swept, which answers what is open of it, and then freed,
  * before the call returns. A failed call leaves everything as it was.
  */
-#include "iof_private.h"
+#include "fault_queue.h"
+#include "iopf.h"
+#include "sva.h"
 
 /* ---- a queue's cookie slots for the group ---- */
 

@@ -5,7 +5,7 @@
  * A context is made by open of /dev/iommu and lives until the last of its holders is gone: the open
  * file, devices bound to keep it, open queue descriptors. With it end the objects in its table.
  */
-#include "iof_private.h"
+#include "ctx.h"
 
 struct iof_ctx *iof_ctx_alloc(struct iof_ctx_node *node)
 {

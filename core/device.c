@@ -10,7 +10,7 @@
  * Rules: group->lock guards who owns a group and which device is bound. A bound device's object is
  * removed from the table, and calls on it have ended, before the group is given up.
  */
-#include "iof_private.h"
+#include "iopf.h"
 
 /* ---- registration ---- */
 

@@ -10,7 +10,7 @@
  * Rules: hwpt->dirty_lock lets one call at a time read a domain's bits, so each dirty page is told
  * to one of them. A leaf that reaches beyond a window is told with the next one too.
  */
-#include "iof_private.h"
+#include "hwpt.h"
 
 /* Most bits of a window; the buffer is a page. */
 #define WINDOW_BITS	(PAGE_SIZE * BITS_PER_BYTE)

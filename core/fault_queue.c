@@ -19,7 +19,8 @@
  *   neither allocates nor runs out of cookies.
  */
 #include "cookie.h"
-#include "iof_private.h"
+#include "fault_queue.h"
+#include "iopf.h"
 #include "trace.h"
 
 /* Records noted under one hold of the lock, and copied out together. */

@@ -11,7 +11,8 @@
  * with their last attachment: they carry one hold that DESTROY finds, and so cannot be destroyed by
  * id.
  */
-#include "iof_private.h"
+#include "attach.h"
+#include "fault_queue.h"
 
 #define IOF_INVALIDATE_MAX_ENTRIES	(1u << 19)
 

@@ -9,7 +9,7 @@
  */
 #include <iofault/iommufd_test.h>
 
-#include "iof_private.h"
+#include "ioas.h"
 
 /* Entries of a caller's array that are copied at a time. */
 #define COPY_BATCH	32u

@@ -12,7 +12,7 @@
  * group whose pages did not all go to the same attachment is broken and its LAST page is answered
  * INVALID. group->fault_lock makes "find the attachment and deliver" one step against a switch.
  */
-#include "iof_private.h"
+#include "iopf.h"
 #include "trace.h"
 
 /* ---- the pool ---- */

@@ -5,7 +5,8 @@
  * Decides nothing: which places are free is in iova_ranges.c, what an area does in domains is in
  * iova_map.c and iova_remove.c.
  */
-#include "iof_private.h"
+#include "iova_map.h"
+#include "records.h"
 
 static struct iof_area *to_area(struct rb_node *node)
 {

@@ -10,7 +10,7 @@
  *
  * Each domain that shows an area is one user of the area's pages.
  */
-#include "iof_private.h"
+#include "ioas.h"
 
 /* ---- areas in domains ---- */
 

@@ -11,7 +11,7 @@
  * Everything that looks at a map is under its iova_rwsem, and what changes it has that for writing.
  * Memory is allocated before the lock and freed after it.
  */
-#include "iof_private.h"
+#include "iova_map.h"
 
 /* ---- where a mapping may lie ---- */
 

@@ -10,7 +10,8 @@
  * An area with pins of accesses is marked leaving, which keeps new pins away, and its accesses are
  * asked to let go without any lock of the map.
  */
-#include "iof_private.h"
+#include "ioas.h"
+#include "records.h"
 
 /* How often an unmap asks for pages that an access has pinned, before it gives up. */
 #define ASK_TIMES	100

@@ -9,7 +9,9 @@
  */
 #include <iofault/iommufd_test.h>
 
-#include "iof_private.h"
+#include "ctx.h"
+#include "records.h"
+#include "sva.h"
 
 /* ---- commands that belong to no object ---- */
 

@@ -12,7 +12,7 @@
  * be another process's and wait for memory that never comes: DESTROY gives up after a minute, and
  * when its thread is killed.
  */
-#include "iof_private.h"
+#include "ctx.h"
 
 long iof_object_patience = 60 * HZ;
 

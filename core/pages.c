@@ -12,7 +12,8 @@
  * never answers, and other processes need that lock. Every wait of a pin ends on SIGKILL. What a
  * caller has pinned may be looked at without the lock: it cannot change.
  */
-#include "iof_private.h"
+#include "pages.h"
+#include "records.h"
 
 static unsigned long chunk_of(unsigned long index)
 {

@@ -6,7 +6,8 @@
  * Each kind has a cache of its own, which is never merged with another: when the core ends, the
  * cache ends too, and the kernel names a record that was not given back.
  */
-#include "iof_private.h"
+#include "iopf.h"
+#include "iova_map.h"
 
 #define RECORD_FLAGS	(SLAB_ACCOUNT | SLAB_NO_MERGE)
 

@@ -22,7 +22,8 @@
  * Life: users are found by account in a list, and go when a bind or an unbind comes by after their
  * last binding went, or with the last user of the core; a worker cannot destroy its own queue.
  */
-#include "iof_private.h"
+#include "iopf.h"
+#include "sva.h"
 
 #define SVA_USER_WORKERS	64
 #define SVA_BUSY_MAX		16

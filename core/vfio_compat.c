@@ -7,7 +7,7 @@
  * what they do is what the native ones do. Type 1 in its first version also cuts mappings, which
  * takes an IOAS without large pages; choosing that version turns them off.
  */
-#include "iof_private.h"
+#include "ioas.h"
 
 /* The compat IOAS, held by a call; -ENODEV. */
 static struct iof_ioas *compat_ioas(struct iof_ctx *ctx)

@@ -3,7 +3,7 @@
  * devices.c - see devices.h. Apart from the rest, since the model and the library each have a
  * struct iof_dsa_config of their own.
  */
-#include "core/iof_private.h"
+#include "core/iopf.h"
 #include "model/dsa_private.h"
 #include "devices.h"
 

@@ -41,7 +41,7 @@
 #include "shim/fault.h"
 #include "shim/sys.h"
 
-#include "core/iof_private.h"
+#include "core/iopf.h"
 #include <iofault/iommufd_test.h>
 #include <iofault/vfio.h>
 

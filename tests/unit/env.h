@@ -29,7 +29,9 @@
 #include "shim/fault.h"
 #include "shim/sys.h"
 
-#include "core/iof_private.h"
+#include "core/fault_queue.h"
+#include "core/iopf.h"
+#include "core/sva.h"
 #include "fake_driver.h"
 
 #define assert_ok(call)		assert_int_equal(call, 0)

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "core/iof_private.h"
+#include "core/ioas.h"
 #include "shim/fault.h"
 
 #define IOVA		0x10000000ul
