@@ -4,221 +4,14 @@
  *
  * Owns the records of open page requests: from the device's first page, through the partial hash
  * while a group collects, to the sink of the attachment when its LAST page came, and back to the
- * device's pool with the answer. Records are allocated as the device first needs them, at most as
- * many as it has credits, and then reused: once warm, a fault allocates nothing. (Not where a
- * checker looks for uses of freed memory: see renew_group().)
+ * device's pool with the answer (iopf_pool.h).
  *
  * Rules: a group belongs to (device, PASID, group index). Pages are routed when they arrive; a
  * group whose pages did not all go to the same attachment is broken and its LAST page is answered
  * INVALID. group->fault_lock makes "find the attachment and deliver" one step against a switch.
  */
-#include "iopf.h"
+#include "iopf_pool.h"
 #include "trace.h"
-
-/* ---- the pool ---- */
-
-static struct iof_fault_group *alloc_group(struct iof_hwdev *dev, gfp_t gfp)
-{
-	struct iof_fault_group *g;
-
-	g = iof_fault_record_alloc(dev->core, iof_fault_group_cache, gfp);
-
-	if (g) {
-		INIT_LIST_HEAD(&g->pages);
-		g->dev = dev;
-	}
-	return g;
-}
-
-/* Takes up to @want credits, as many as there are. */
-static u32 take_credits(struct iof_hwdev_core *core, u32 want)
-{
-	int used = atomic_read(&core->in_use);
-	int take;
-
-	do {
-		take = min_t(int, core->dev->credits - used, want);
-		if (take <= 0)
-			return 0;
-	} while (!atomic_try_cmpxchg(&core->in_use, &used, used + take));
-	return take;
-}
-
-/* A free record, or NULL. Fetches the next one, which was another processor's a moment ago. */
-static struct iof_fault_group *take_spare(struct iof_hwdev_core *core)
-{
-	struct llist_node *node = core->spare;
-	struct iof_fault_group *g;
-
-	lockdep_assert_held(&core->group->fault_lock);
-	if (!node && !llist_empty(&core->returned))
-		node = llist_del_all(&core->returned);
-	if (!node)
-		return NULL;
-	core->spare = node->next;
-	if (core->spare) {
-		g = llist_entry(core->spare, struct iof_fault_group, free);
-		prefetchw(g);
-		prefetchw(&g->req);
-	}
-	return llist_entry(node, struct iof_fault_group, free);
-}
-
-/* A record without a credit, or NULL. */
-static struct iof_fault_group *take_group(struct iof_hwdev_core *core)
-{
-	struct iof_fault_group *g;
-
-	spin_lock(&core->group->fault_lock);
-	g = take_spare(core);
-	spin_unlock(&core->group->fault_lock);
-	return g ?: alloc_group(core->dev, GFP_KERNEL);
-}
-
-/*
- * Takes a credit and a record for each of @nr LAST pages, at most IOF_TAKEN_MOST. Returns how many
- * got theirs; for the first that did not, *rc says why: -ENOSPC no credit left, -ENOMEM.
- */
-static u32 take_groups(struct iof_hwdev_core *core, struct iof_fault_group **groups, u32 nr,
-		       int *rc)
-{
-	u32 have = take_credits(core, nr), i;
-
-	*rc = have < nr ? -ENOSPC : 0;
-	if (!have)
-		return 0;
-	spin_lock(&core->group->fault_lock);
-	/* After the first that is missing none is taken, so that there is nothing to put back. */
-	for (i = 0; i < have; i++)
-		groups[i] = i && !groups[i - 1] ? NULL : take_spare(core);
-	spin_unlock(&core->group->fault_lock);
-	for (i = 0; i < have; i++) {
-		groups[i] = groups[i] ?: alloc_group(core->dev, GFP_KERNEL);
-		if (groups[i])
-			continue;
-		*rc = -ENOMEM;
-		atomic_sub(have - i, &core->in_use);
-		break;
-	}
-	return i;
-}
-
-/* The same for one page that is not LAST: the group it may be the first of, and a page record. */
-static int take_page(struct iof_hwdev_core *core, struct iof_fault_group **group,
-		     struct iof_fault_page **page)
-{
-	int rc;
-
-	if (!take_groups(core, group, 1, &rc))
-		return rc;
-	spin_lock(&core->pool_lock);
-	*page = list_first_entry_or_null(&core->free_pages, struct iof_fault_page, node);
-	if (*page)
-		list_del(&(*page)->node);
-	spin_unlock(&core->pool_lock);
-	if (!*page)
-		*page = iof_fault_record_alloc(core, iof_fault_page_cache, GFP_KERNEL);
-	if (*page)
-		return 0;
-	iof_fault_record_free(core, iof_fault_group_cache, *group);
-	*group = NULL;
-	atomic_dec(&core->in_use);
-	return -ENOMEM;
-}
-
-/* What goes back to one device's pool, collected so that many groups cost its cache lines once. */
-struct iof_returning {
-	struct iof_hwdev_core *core;
-	struct llist_node *first, *last;	/* struct iof_fault_group.free */
-	struct list_head pages;			/* struct iof_fault_page.node */
-	u32 credits;
-};
-
-static void return_pages(struct iof_hwdev_core *core, struct list_head *pages)
-{
-	struct iof_fault_page *page, *next;
-
-	if (kasan_enabled()) {
-		list_for_each_entry_safe(page, next, pages, node)
-			iof_fault_record_free(core, iof_fault_page_cache, page);
-		INIT_LIST_HEAD(pages);
-		return;
-	}
-	spin_lock(&core->pool_lock);
-	list_splice_init(pages, &core->free_pages);
-	spin_unlock(&core->pool_lock);
-}
-
-static void give_back(struct iof_returning *back)
-{
-	struct iof_hwdev_core *core = back->core;
-
-	if (!list_empty(&back->pages))
-		return_pages(core, &back->pages);
-	/* The record first: whoever gets the credit needs to find it. */
-	if (back->first)
-		llist_add_batch(back->first, back->last, &core->returned);
-	if (back->credits)
-		atomic_sub_return(back->credits, &core->in_use);
-}
-
-static void begin_returning(struct iof_returning *back, struct iof_hwdev_core *core)
-{
-	back->core = core;
-	back->first = NULL;
-	back->last = NULL;
-	INIT_LIST_HEAD(&back->pages);
-	back->credits = 0;
-}
-
-/*
- * Makes the record ready for its next group. Where a checker looks for uses of freed memory, the
- * record is freed and another takes its place; NULL: there was no memory for one.
- */
-static struct iof_fault_group *renew_group(struct iof_fault_group *g)
-{
-	if (kasan_enabled()) {
-		struct iof_hwdev *dev = g->dev;
-
-		iof_fault_record_free(dev->core, iof_fault_group_cache, g);
-		return alloc_group(dev, GFP_NOWAIT);
-	}
-	g->nr_pages = 0;
-	g->attach = NULL;
-	g->cookie = 0;
-	g->broken = false;
-	return g;
-}
-
-static void return_group(struct iof_returning *back, struct iof_fault_group *g)
-{
-	back->credits += g->nr_pages;
-	if (!list_empty(&g->pages))
-		list_splice_init(&g->pages, &back->pages);
-	g = renew_group(g);
-	if (!g)
-		return;
-	g->free.next = back->first;
-	back->first = &g->free;
-	if (!back->last)
-		back->last = &g->free;
-}
-
-/* One record by itself. */
-static void recycle(struct iof_fault_group *g)
-{
-	struct iof_hwdev_core *core = g->dev->core;
-	u32 credits = g->nr_pages;
-
-	if (unlikely(!list_empty(&g->pages)))
-		return_pages(core, &g->pages);
-	g = renew_group(g);
-	/* The record first: whoever gets the credit needs to find it. */
-	if (g)
-		llist_add(&g->free, &core->returned);
-	if (credits)
-		atomic_sub_return(credits, &core->in_use);
-}
 
 /* The driver hears of answers that the core has counted. */
 static void answer_device(struct iof_hwdev *dev, const struct iof_page_answer *answers, u32 nr)
@@ -263,12 +56,12 @@ void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 		answers[i].code = taken[i].code;
 		trace_response(g, dev[i], taken[i].code, taken[i].why);
 		if (unlikely(dev[i]->core != back.core)) {
-			give_back(&back);
+			iof_pool_give_back(&back);
 			begin_returning(&back, dev[i]->core);
 		}
 		return_group(&back, g);
 	}
-	give_back(&back);
+	iof_pool_give_back(&back);
 	for (i = 0; i < nr; i = end) {
 		for (end = i + 1; end < nr && dev[end] == dev[i]; end++)
 			;
@@ -338,7 +131,7 @@ static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g)
 	back.credits = g->nr_pages;
 	g->nr_pages = 0;
 	list_splice_init(&g->pages, &back.pages);
-	give_back(&back);
+	iof_pool_give_back(&back);
 }
 
 /*
@@ -513,7 +306,7 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u
 	int rc;
 
 	atomic64_add(nr, &core->groups);
-	have = take_groups(core, spare, nr, &rc);
+	have = iof_pool_take_many(core, spare, nr, &rc);
 	/* To be told how old a fault is needs no precise clock, if the device has none. */
 	now = reqs[0].sent ?: ktime_get_coarse_ns();
 	begin_delivery(&to);
@@ -544,10 +337,10 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	LIST_HEAD(drop);
 	int rc;
 
-	rc = take_page(core, &g, &page);
+	rc = iof_pool_take_page(core, &g, &page);
 	/* The page is lost: its group must be known as broken when the last one comes. */
 	if (rc)
-		g = take_group(core);
+		g = iof_pool_take(core);
 	spin_lock(&group->fault_lock);
 	attach = route(dev, iof_req_pasid(req));
 	partial = find_partial(core, req);
@@ -581,7 +374,7 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	begin_returning(&back, core);
 	list_add(&page->node, &back.pages);
 	back.credits = 1;
-	give_back(&back);
+	iof_pool_give_back(&back);
 	return -EINVAL;
 }
 

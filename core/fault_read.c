@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * fault_read.c - read() of a fault queue's descriptor: takes page-request groups off the inbox and
+ * delivers their records.
+ *
+ * Rules: a reader keeps no hold on the groups that it delivers. It has their records in a chunk of
+ * its own, and finds a group again by the cookie to put it back when the copy to the user failed.
+ * queue->lock is held to note the records of at most one chunk, and dropped for each copy.
+ */
+#include "fault_queue_private.h"
+#include "trace.h"
+
+/* Records noted under one hold of the lock, and copied out together. */
+#define IOF_READ_CHUNK	32
+
+/* The records of groups that one reader delivers together: the first @nr are noted. */
+struct iof_chunk {
+	struct iommu_hwpt_pgfault rec[IOF_READ_CHUNK];
+};
+
+static __always_inline u32 note_last(struct iof_chunk *chunk, u32 nr,
+				     const struct iof_fault_group *g)
+{
+	iof_fault_record(&chunk->rec[nr], &g->req, g->dev_id);
+	chunk->rec[nr].cookie = g->cookie;
+	return nr + 1;
+}
+
+static u32 note_page(struct iof_chunk *chunk, u32 nr, const struct iof_fault_group *g,
+		     const struct iof_fault_page *page)
+{
+	chunk->rec[nr] = page->rec;
+	chunk->rec[nr].cookie = g->cookie;
+	return nr + 1;
+}
+
+/* Under the lock: from then on the answer, and its event, can come. */
+static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
+					   const struct iof_fault_group *g)
+{
+	trace_deliver(g->dev->name, iof_req_pasid(&g->req), g->req.grpid, g->cookie, g->nr_pages,
+		      g->req.sent, queue->obj.id, g->dev_id);
+}
+
+/*
+ * Delivers groups from the inbox, as many as fit into @room records and into a chunk, and notes
+ * their records. Under the lock. The number of records; 0 if the first group does not fit.
+ */
+static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room,
+				      struct iof_chunk *chunk)
+{
+	const u32 most = min_t(size_t, room, ARRAY_SIZE(chunk->rec));
+	struct iof_fault_group *g;
+	struct iof_fault_page *page;
+	struct list_head *node;
+	u32 nr = 0, groups = 0;
+
+	list_for_each(node, &queue->inbox) {
+		g = list_entry(node, struct iof_fault_group, node);
+		if (g->nr_pages > most - nr)
+			break;
+		g->cookie = iof_cookie_give(&queue->cookies, g);
+		if (WARN_ON_ONCE(!g->cookie))
+			break;
+		if (unlikely(g->nr_pages > 1)) {
+			list_for_each_entry(page, &g->pages, node)
+				nr = note_page(chunk, nr, g, page);
+		}
+		nr = note_last(chunk, nr, g);
+		trace_delivery(queue, g);
+		groups++;
+	}
+	/* All before @node leave the inbox together. */
+	__list_del(&queue->inbox, node);
+	count_queued(queue, -groups);
+	queue->nr_delivered += groups;
+	return nr;
+}
+
+/*
+ * Puts the group of @cookie back to the head of the inbox, unless it is gone. Under the lock. The
+ * number of groups put back, for wake_readers(): another thread may have seen the queue empty.
+ */
+static int put_back(struct iof_fault_queue *queue, u32 cookie)
+{
+	struct iof_fault_group *g = iof_cookie_take(&queue->cookies, cookie);
+
+	if (!g)
+		return 0;
+	g->cookie = 0;
+	list_add(&g->node, &queue->inbox);
+	count_queued(queue, 1);
+	queue->nr_delivered--;
+	return 1;
+}
+
+/*
+ * Only the first @copied bytes of the @nr records in @chunk reached the user: puts back the groups
+ * that are not whole there. Returns the records of those that are.
+ */
+static noinline u32 take_back(struct iof_fault_queue *queue, const struct iof_chunk *chunk, u32 nr,
+			      size_t copied)
+{
+	u32 arrived = copied / sizeof(chunk->rec[0]), i;
+	int nr_back = 0;
+
+	while (arrived && !(chunk->rec[arrived - 1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE))
+		arrived--;
+	spin_lock(&queue->lock);
+	for (i = nr; i-- > arrived;) {
+		if (chunk->rec[i].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE)
+			nr_back += put_back(queue, chunk->rec[i].cookie);
+	}
+	spin_unlock(&queue->lock);
+	if (nr_back)
+		wake_readers(queue, nr_back);
+	return arrived;
+}
+
+/*
+ * The first group did not fit into a chunk: reads it in parts, if it fits into @room. The lock is
+ * dropped for each copy; then the group is looked up again. Called under the lock, returns without.
+ * The number of its records; 0 if somebody took it away half-way; -EINVAL, -EFAULT, -ENOMEM.
+ */
+static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_iter *to, size_t room,
+				   struct iof_chunk *chunk)
+	__releases(&queue->lock)
+{
+	struct iof_fault_group *g = list_first_entry(&queue->inbox, struct iof_fault_group, node);
+	struct iof_fault_page *page;
+	u32 total = g->nr_pages, left = total, cookie, nr;
+	size_t bytes, copied = 0;
+	int nr_back = 0;
+	ssize_t rc;
+
+	rc = total > room ? -EINVAL : -ENOMEM;
+	if (total <= ARRAY_SIZE(chunk->rec) || total > room)
+		goto out_unlock;
+	cookie = iof_cookie_give(&queue->cookies, g);
+	if (WARN_ON_ONCE(!cookie))
+		goto out_unlock;
+	g->cookie = cookie;
+	list_del(&g->node);
+	count_queued(queue, -1);
+	queue->nr_delivered++;
+	trace_delivery(queue, g);
+
+	page = list_first_entry(&g->pages, struct iof_fault_page, node);
+	while (iof_cookie_owner(&queue->cookies, cookie) == g) {
+		for (nr = 0; left > 1 && nr < ARRAY_SIZE(chunk->rec); left--) {
+			nr = note_page(chunk, nr, g, page);
+			page = list_next_entry(page, node);
+		}
+		if (left == 1 && nr < ARRAY_SIZE(chunk->rec)) {
+			nr = note_last(chunk, nr, g);
+			left--;
+		}
+		spin_unlock(&queue->lock);
+		bytes = copy_to_iter(chunk->rec, nr * sizeof(chunk->rec[0]), to);
+		if (!left && bytes == nr * sizeof(chunk->rec[0]))
+			return total;
+		copied += bytes;
+		cond_resched();
+		spin_lock(&queue->lock);
+		if (bytes < nr * sizeof(chunk->rec[0])) {
+			nr_back = put_back(queue, cookie);
+			rc = -EFAULT;
+			goto out_unlock;
+		}
+	}
+	iov_iter_revert(to, copied);
+	rc = 0;
+out_unlock:
+	spin_unlock(&queue->lock);
+	if (nr_back)
+		wake_readers(queue, nr_back);
+	return rc;
+}
+
+/*
+ * What a read of an empty queue says. A plain read returns 0, as clients rely on. A read that may
+ * wait for readiness by itself (no-wait, io_uring) hears that it should.
+ */
+static ssize_t nothing_queued(struct kiocb *iocb)
+{
+	return iocb->ki_flags & IOCB_NOWAIT || !is_sync_kiocb(iocb) ? -EAGAIN : 0;
+}
+
+ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct iof_fault_queue *queue = iocb->ki_filp->private_data;
+	const size_t size = sizeof(struct iommu_hwpt_pgfault);
+	size_t room = iov_iter_count(to) / size, total = 0, copied;
+	struct iof_chunk chunk __uninitialized;
+	ssize_t rc = 0;
+	u32 nr;
+
+	if (iov_iter_count(to) != room * size || iocb->ki_pos)
+		return -ESPIPE;
+	/* Whoever reads an empty queue busily does not hold up those who fill it. */
+	while (READ_ONCE(queue->nr_queued)) {
+		spin_lock(&queue->lock);
+		if (unlikely(!queue->nr_queued)) {
+			spin_unlock(&queue->lock);
+			break;
+		}
+		nr = pop_groups(queue, room - total, &chunk);
+		if (unlikely(!nr)) {
+			rc = read_large(queue, to, room - total, &chunk);
+			if (rc < 0)
+				break;
+			total += rc;
+			continue;
+		}
+		spin_unlock(&queue->lock);
+		/* A size that the compiler knows spares the kernel's check of it. */
+		copied = nr == 1 ? copy_to_iter(chunk.rec, sizeof(chunk.rec[0]), to) :
+				   copy_to_iter(chunk.rec, nr * size, to);
+		if (unlikely(copied < nr * size)) {
+			total += take_back(queue, &chunk, nr, copied);
+			rc = -EFAULT;
+			break;
+		}
+		total += nr;
+		if (total == room)
+			break;
+		cond_resched();
+	}
+	if (total)
+		return total * size;
+	return rc ?: nothing_queued(iocb);
+}
