@@ -37,47 +37,47 @@ static int sum_credits(struct iof_group *group, u32 *sum)
 	return 0;
 }
 
-static struct iof_group_queue *get_credits(struct iof_group *group, struct iof_fault_queue *queue)
+static struct iof_queue_slots *get_slots(struct iof_group *group, struct iof_fault_queue *queue)
 {
-	struct iof_group_queue *gq;
+	struct iof_queue_slots *slots;
 	int rc;
 
 	/* The queues of one group are of one context, so that their ids differ. */
-	gq = xa_load(&group->queues, queue_id(queue));
-	if (gq) {
-		gq->attachments++;
-		return gq;
+	slots = xa_load(&group->queues, queue_id(queue));
+	if (slots) {
+		slots->attachments++;
+		return slots;
 	}
-	gq = kzalloc(sizeof(*gq), GFP_KERNEL_ACCOUNT);
-	if (!gq)
+	slots = kzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
+	if (!slots)
 		return ERR_PTR(-ENOMEM);
-	gq->queue = queue;
-	gq->attachments = 1;
-	rc = sum_credits(group, &gq->credits);
+	slots->queue = queue;
+	slots->attachments = 1;
+	rc = sum_credits(group, &slots->nr);
 	if (rc)
 		goto err_free;
-	rc = xa_err(xa_store(&group->queues, queue_id(queue), gq, GFP_KERNEL_ACCOUNT));
+	rc = xa_err(xa_store(&group->queues, queue_id(queue), slots, GFP_KERNEL_ACCOUNT));
 	if (rc)
 		goto err_free;
-	rc = iof_fault_queue_reserve_credits(queue, gq->credits);
+	rc = iof_fault_queue_reserve_slots(queue, slots->nr);
 	if (rc)
 		goto err_erase;
-	return gq;
+	return slots;
 
 err_erase:
 	xa_erase(&group->queues, queue_id(queue));
 err_free:
-	kfree(gq);
+	kfree(slots);
 	return ERR_PTR(rc);
 }
 
-static void put_credits(struct iof_group *group, struct iof_group_queue *gq)
+static void put_slots(struct iof_group *group, struct iof_queue_slots *slots)
 {
-	if (--gq->attachments)
+	if (--slots->attachments)
 		return;
-	iof_fault_queue_release_credits(gq->queue, gq->credits);
-	xa_erase(&group->queues, queue_id(gq->queue));
-	kfree(gq);
+	iof_fault_queue_release_slots(slots->queue, slots->nr);
+	xa_erase(&group->queues, queue_id(slots->queue));
+	kfree(slots);
 }
 
 /* ---- building and freeing an attachment ---- */
@@ -171,9 +171,9 @@ static struct iof_map *attach_map(const struct iof_attach *attach)
 static void free_attach(struct iof_ctx *ctx, struct iof_attach *attach)
 {
 	drop_members(attach, attach_map(attach));
-	if (attach->credits) {
-		iof_fault_queue_leave(attach->credits->queue, attach);
-		put_credits(attach->group, attach->credits);
+	if (attach->slots) {
+		iof_fault_queue_leave(attach->slots->queue, attach);
+		put_slots(attach->group, attach->slots);
 	}
 	if (attach->hwpt)
 		iof_hwpt_unuse(ctx, attach->hwpt);
@@ -378,13 +378,13 @@ static int change_to_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
 	if (rc)
 		goto err_free;
 	if (hwpt->queue) {
-		struct iof_group_queue *credits = get_credits(group, hwpt->queue);
+		struct iof_queue_slots *slots = get_slots(group, hwpt->queue);
 
-		if (IS_ERR(credits)) {
-			rc = PTR_ERR(credits);
+		if (IS_ERR(slots)) {
+			rc = PTR_ERR(slots);
 			goto err_free;
 		}
-		attach->credits = credits;
+		attach->slots = slots;
 		attach->sink = iof_fault_queue_sink(hwpt->queue);
 		iof_fault_queue_join(hwpt->queue, attach);
 	}

@@ -2,9 +2,9 @@
 /*
  * fault_queue.c - the fault object: complete groups wait here for a reader, and for the answer.
  *
- * A group's way: deliver() puts it on the inbox; a reader takes it off and gives it a cookie, which
- * makes it delivered; write() finds it by the cookie and takes it away to be answered. Detach and
- * replace (sweep) and the last close take away whatever is open, queued or delivered.
+ * A group is queued on the inbox; a reader takes it off and gives it a cookie, which makes it
+ * delivered; write() finds it by the cookie and takes it away to be answered. Detach and replace
+ * (sweep) and the last close take away whatever is open, queued or delivered.
  *
  * Rules:
  * - Whoever takes a group off attach->open, under queue->lock, is the one who answers it.
@@ -20,9 +20,9 @@
 #include "trace.h"
 
 /* Responses copied in together, and looked up under one hold of the lock. */
-#define IOF_WRITE_CHUNK	IOF_TAKEN_MOST
+#define IOF_WRITE_CHUNK	IOF_ANSWERS_MAX
 /* Groups taken away under one hold of the lock by a sweep or the last close. */
-#define IOF_SWEEP_CHUNK	IOF_TAKEN_MOST
+#define IOF_SWEEP_CHUNK	IOF_ANSWERS_MAX
 /* With fewer delivered groups, all that an answer touches is in the nearest cache anyway. */
 #define IOF_PREFETCH_FROM	256
 
@@ -38,49 +38,49 @@ static struct iof_fault_queue *from_sink(struct iof_fault_sink *sink)
  * call that kernels hardened against list corruption make for each; where a checker looks for uses
  * of freed memory, with it.
  */
-static void add_open(struct iof_fault_group *g, struct iof_attach *attach)
+static void add_open(struct iof_prg *prg, struct iof_attach *attach)
 {
 	struct list_head *last = attach->open.prev;
 
 	if (kasan_enabled()) {
-		list_add_tail(&g->open_node, &attach->open);
+		list_add_tail(&prg->open_node, &attach->open);
 		return;
 	}
-	g->open_node.next = &attach->open;
-	g->open_node.prev = last;
-	attach->open.prev = &g->open_node;
-	last->next = &g->open_node;
+	prg->open_node.next = &attach->open;
+	prg->open_node.prev = last;
+	attach->open.prev = &prg->open_node;
+	last->next = &prg->open_node;
 }
 
-/* Takes @g, which is on attach->open and neither on the inbox nor has a cookie. Under the lock. */
-static void take_open(struct iof_taken *taken, struct iof_fault_group *g, enum iof_page_code code,
+/* Takes @prg, which is on attach->open, not on the inbox, and has no cookie. Under the lock. */
+static void take_open(struct iof_prg_answer *taken, struct iof_prg *prg, enum iof_page_code code,
 		      enum iof_why why)
 {
 	if (kasan_enabled())
-		list_del(&g->open_node);
+		list_del(&prg->open_node);
 	else
-		__list_del(g->open_node.prev, g->open_node.next);
-	atomic_inc(&g->attach->answering);
-	taken->group = g;
-	taken->attach = g->attach;
+		__list_del(prg->open_node.prev, prg->open_node.next);
+	atomic_inc(&prg->attach->answering);
+	taken->group = prg;
+	taken->attach = prg->attach;
 	taken->code = code;
 	taken->why = why;
 }
 
-/* Takes @g, which is on attach->open, to be answered by the core. Under the lock. */
-static void take_swept(struct iof_fault_queue *queue, struct iof_taken *taken,
-		       struct iof_fault_group *g, enum iof_why why)
+/* Takes @prg, which is on attach->open, to be answered by the core. Under the lock. */
+static void take_swept(struct iof_fault_queue *queue, struct iof_prg_answer *taken,
+		       struct iof_prg *prg, enum iof_why why)
 {
 	lockdep_assert_held(&queue->lock);
-	if (g->cookie) {
-		WARN_ON_ONCE(iof_cookie_take(&queue->cookies, g->cookie) != g);
+	if (prg->cookie) {
+		WARN_ON_ONCE(iof_cookie_take(&queue->cookies, prg->cookie) != prg);
 		queue->nr_delivered--;
 	} else {
-		list_del(&g->node);
+		list_del(&prg->node);
 		count_queued(queue, -1);
 	}
-	iof_iopf_count_swept(g);
-	take_open(taken, g, IOF_PAGE_INVALID, why);
+	iof_iopf_count_swept(prg);
+	take_open(taken, prg, IOF_PAGE_INVALID, why);
 }
 
 /* The last answer of an attachment is given. */
@@ -94,7 +94,7 @@ static void wake_sweepers(struct iof_fault_queue *queue)
  * Answers groups that were taken. Without the lock. The attachments may be gone as soon as the last
  * of their answers is counted.
  */
-static void answer_taken(struct iof_fault_queue *queue, const struct iof_taken *taken, u32 nr)
+static void answer_taken(struct iof_fault_queue *queue, const struct iof_prg_answer *taken, u32 nr)
 {
 	bool idle = false;
 	u32 i, next;
@@ -111,11 +111,11 @@ static void answer_taken(struct iof_fault_queue *queue, const struct iof_taken *
 
 /* ---- as a sink of attachments ---- */
 
-static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_attach *attach,
+static bool fault_queue_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
 				struct list_head *groups)
 {
 	struct iof_fault_queue *queue = from_sink(sink);
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 	int nr = 0;
 
 	spin_lock(&queue->lock);
@@ -123,8 +123,8 @@ static bool fault_queue_deliver(struct iof_fault_sink *sink, struct iof_attach *
 		spin_unlock(&queue->lock);
 		return false;
 	}
-	list_for_each_entry(g, groups, node) {
-		add_open(g, attach);
+	list_for_each_entry(prg, groups, node) {
+		add_open(prg, attach);
 		nr++;
 	}
 	list_splice_tail_init(groups, &queue->inbox);
@@ -144,17 +144,17 @@ static void wake_after_removal(struct iof_fault_queue *queue)
 static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 {
 	struct iof_fault_queue *queue = from_sink(sink);
-	struct iof_taken taken[IOF_SWEEP_CHUNK] __uninitialized;
+	struct iof_prg_answer taken[IOF_SWEEP_CHUNK] __uninitialized;
 	enum iof_why why = iof_iopf_why_swept(attach);
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 	u32 nr;
 
 	do {
 		nr = 0;
 		spin_lock(&queue->lock);
 		while (nr < ARRAY_SIZE(taken) && !list_empty(&attach->open)) {
-			g = list_first_entry(&attach->open, struct iof_fault_group, open_node);
-			take_swept(queue, &taken[nr++], g, why);
+			prg = list_first_entry(&attach->open, struct iof_prg, open_node);
+			take_swept(queue, &taken[nr++], prg, why);
 		}
 		queue->swept += nr;
 		spin_unlock(&queue->lock);
@@ -168,7 +168,7 @@ static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *at
 }
 
 static const struct iof_fault_sink_ops fault_queue_sink_ops = {
-	.deliver = fault_queue_deliver,
+	.queue = fault_queue_queue,
 	.sweep = fault_queue_sweep,
 };
 
@@ -178,10 +178,10 @@ static const struct iof_fault_sink_ops fault_queue_sink_ops = {
  * With many faults open, what an answer touches is far away and in no order: its slot, its record,
  * the record's neighbours on the open list. Fetches those of a chunk side by side.
  */
-static void prefetch_answered(struct iof_fault_queue *queue,
+static void prefetch_responded(struct iof_fault_queue *queue,
 			      const struct iommu_hwpt_page_response *resp, u32 nr)
 {
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 	u32 i;
 
 	if (nr < 2 || queue->nr_delivered < IOF_PREFETCH_FROM)
@@ -189,17 +189,17 @@ static void prefetch_answered(struct iof_fault_queue *queue,
 	for (i = 0; i < nr; i++)
 		iof_cookie_prefetch(&queue->cookies, resp[i].cookie);
 	for (i = 0; i < nr; i++) {
-		g = iof_cookie_owner(&queue->cookies, resp[i].cookie);
-		if (g) {
-			prefetchw(g);
-			prefetch(&g->req);
+		prg = iof_cookie_owner(&queue->cookies, resp[i].cookie);
+		if (prg) {
+			prefetchw(prg);
+			prefetch(&prg->req);
 		}
 	}
 	for (i = 0; i < nr; i++) {
-		g = iof_cookie_owner(&queue->cookies, resp[i].cookie);
-		if (g) {
-			prefetchw(g->open_node.next);
-			prefetchw(g->open_node.prev);
+		prg = iof_cookie_owner(&queue->cookies, resp[i].cookie);
+		if (prg) {
+			prefetchw(prg->open_node.next);
+			prefetchw(prg->open_node.prev);
 		}
 	}
 }
@@ -207,27 +207,27 @@ static void prefetch_answered(struct iof_fault_queue *queue,
 /*
  * Takes the groups that the first of @nr responses name, up to the first bad one. Under the lock.
  */
-static __always_inline u32 take_answered(struct iof_fault_queue *queue,
+static __always_inline u32 take_responded(struct iof_fault_queue *queue,
 					 const struct iommu_hwpt_page_response *resp, u32 nr,
-					 struct iof_taken *taken)
+					 struct iof_prg_answer *taken)
 {
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 	u32 i;
 
-	prefetch_answered(queue, resp, nr);
+	prefetch_responded(queue, resp, nr);
 	for (i = 0; i < nr; i++) {
-		g = NULL;
+		prg = NULL;
 		if (resp[i].code == IOMMUFD_PAGE_RESP_SUCCESS ||
 		    resp[i].code == IOMMUFD_PAGE_RESP_INVALID)
-			g = iof_cookie_take(&queue->cookies, resp[i].cookie);
-		if (unlikely(!g)) {
-			queue->refused++;
+			prg = iof_cookie_take(&queue->cookies, resp[i].cookie);
+		if (unlikely(!prg)) {
+			queue->rejected++;
 			break;
 		}
-		take_open(&taken[i], g, resp[i].code, IOF_WHY_RESPONSE);
+		take_open(&taken[i], prg, resp[i].code, IOF_WHY_RESPONSE);
 	}
 	queue->nr_delivered -= i;
-	queue->answered += i;
+	queue->responded += i;
 	return i;
 }
 
@@ -235,13 +235,13 @@ static __always_inline u32 take_answered(struct iof_fault_queue *queue,
 static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
 {
 	struct iommu_hwpt_page_response resp;
-	struct iof_taken taken = {};
+	struct iof_prg_answer taken = {};
 
 	/* A size that the compiler knows spares the kernel's check of it. */
 	if (copy_from_iter(&resp, sizeof(resp), from) != sizeof(resp))
 		return -EFAULT;
 	spin_lock(&queue->lock);
-	if (!take_answered(queue, &resp, 1, &taken)) {
+	if (!take_responded(queue, &resp, 1, &taken)) {
 		spin_unlock(&queue->lock);
 		return -EINVAL;
 	}
@@ -255,7 +255,7 @@ static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
 static ssize_t write_many(struct iof_fault_queue *queue, struct iov_iter *from, size_t left)
 {
 	struct iommu_hwpt_page_response resp[IOF_WRITE_CHUNK] __uninitialized;
-	struct iof_taken taken[IOF_WRITE_CHUNK] __uninitialized;
+	struct iof_prg_answer taken[IOF_WRITE_CHUNK] __uninitialized;
 	size_t done = 0;
 	u32 want, copied, good;
 	int rc = 0;
@@ -266,7 +266,7 @@ static ssize_t write_many(struct iof_fault_queue *queue, struct iov_iter *from, 
 		if (unlikely(copied < want))
 			rc = -EFAULT;
 		spin_lock(&queue->lock);
-		good = take_answered(queue, resp, copied, taken);
+		good = take_responded(queue, resp, copied, taken);
 		spin_unlock(&queue->lock);
 		if (unlikely(good < copied))
 			rc = -EINVAL;
@@ -313,16 +313,16 @@ static __poll_t fault_queue_poll(struct file *file, struct poll_table_struct *wa
 static u64 oldest_age(struct iof_fault_queue *queue)
 {
 	u64 now = ktime_get_ns(), oldest = now;
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 	struct iof_attach *attach;
 
 	mutex_lock(&queue->grow_lock);
 	list_for_each_entry(attach, &queue->attachments, queue_node) {
 		spin_lock(&queue->lock);
 		/* By arrival, so the first is the oldest of its attachment. */
-		g = list_first_entry_or_null(&attach->open, struct iof_fault_group, open_node);
-		if (g)
-			oldest = min(oldest, g->req.sent);
+		prg = list_first_entry_or_null(&attach->open, struct iof_prg, open_node);
+		if (prg)
+			oldest = min(oldest, prg->req.sent);
 		spin_unlock(&queue->lock);
 		cond_resched();
 	}
@@ -333,37 +333,38 @@ static u64 oldest_age(struct iof_fault_queue *queue)
 static void fault_queue_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct iof_fault_queue *queue = file->private_data;
-	u64 queued, delivered, answered, refused, swept, age;
+	u64 queued, delivered, responded, rejected, swept, age;
 
 	spin_lock(&queue->lock);
 	queued = queue->nr_queued;
 	delivered = queue->nr_delivered;
-	answered = queue->answered;
-	refused = queue->refused;
+	responded = queue->responded;
+	rejected = queue->rejected;
 	swept = queue->swept;
 	spin_unlock(&queue->lock);
 	age = oldest_age(queue);
-	seq_printf(m, "queued:\t%llu\ndelivered:\t%llu\nanswered:\t%llu\nrefused:\t%llu\n", queued,
-		   delivered, answered, refused);
+	seq_printf(m, "queued:\t%llu\ndelivered:\t%llu\n", queued, delivered);
+	seq_printf(m, "responded:\t%llu\nrejected:\t%llu\n", responded, rejected);
 	seq_printf(m, "swept:\t%llu\noldest_ms:\t%llu\n", swept, age / NSEC_PER_MSEC);
 }
 
 /* Takes up to @max open groups: first what is queued, then from slot *@index on what is out. */
-static u32 take_any(struct iof_fault_queue *queue, struct iof_taken *taken, u32 max, u32 *index)
+static u32 take_any(struct iof_fault_queue *queue, struct iof_prg_answer *taken, u32 max,
+		    u32 *index)
 {
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 	u32 nr = 0, looked = 0;
 
 	while (nr < max && !list_empty(&queue->inbox)) {
-		g = list_first_entry(&queue->inbox, struct iof_fault_group, node);
-		take_swept(queue, &taken[nr++], g, IOF_WHY_CLOSE);
+		prg = list_first_entry(&queue->inbox, struct iof_prg, node);
+		take_swept(queue, &taken[nr++], prg, IOF_WHY_CLOSE);
 	}
 	while (nr < max && looked < max && queue->cookies.bits &&
 	       *index < 1u << queue->cookies.bits) {
-		g = iof_cookie_owner_at(&queue->cookies, (*index)++);
+		prg = iof_cookie_owner_at(&queue->cookies, (*index)++);
 		looked++;
-		if (g)
-			take_swept(queue, &taken[nr++], g, IOF_WHY_CLOSE);
+		if (prg)
+			take_swept(queue, &taken[nr++], prg, IOF_WHY_CLOSE);
 	}
 	queue->swept += nr;
 	return nr;
@@ -372,7 +373,7 @@ static u32 take_any(struct iof_fault_queue *queue, struct iof_taken *taken, u32 
 /* The last holder of the descriptor is gone: nobody can answer, so everything open is INVALID. */
 static void close_queue(struct iof_fault_queue *queue)
 {
-	struct iof_taken taken[IOF_SWEEP_CHUNK] __uninitialized;
+	struct iof_prg_answer taken[IOF_SWEEP_CHUNK] __uninitialized;
 	u32 nr, index = 0;
 	bool more;
 
@@ -448,7 +449,7 @@ struct iof_fault_sink *iof_fault_queue_sink(struct iof_fault_queue *queue)
 	return &queue->sink;
 }
 
-int iof_fault_queue_reserve_credits(struct iof_fault_queue *queue, u32 credits)
+int iof_fault_queue_reserve_slots(struct iof_fault_queue *queue, u32 credits)
 {
 	struct iof_cookie_growth growth;
 	u32 total, bits;
@@ -475,7 +476,7 @@ out_unlock:
 	return rc;
 }
 
-void iof_fault_queue_release_credits(struct iof_fault_queue *queue, u32 credits)
+void iof_fault_queue_release_slots(struct iof_fault_queue *queue, u32 credits)
 {
 	mutex_lock(&queue->grow_lock);
 	WARN_ON(queue->reserved < credits);

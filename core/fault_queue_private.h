@@ -18,13 +18,13 @@ struct iof_fault_queue {
 	struct list_head attachments;	/* struct iof_attach.queue_node */
 
 	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below */
-	/* struct iof_fault_group.node, by arrival of the LAST page */
+	/* struct iof_prg.node, by arrival of the LAST page */
 	struct list_head inbox;
 	struct iof_cookies cookies;
 	bool closed;			/* the descriptor is gone: nobody can answer */
 	u64 nr_delivered;		/* now */
-	/* Ever. Refused: responses that fitted no open group; swept: taken away instead. */
-	u64 answered, refused, swept;
+	/* ever; rejected: responses that named no open page-request group */
+	u64 responded, rejected, swept;
 	/* Now. Away from the lock, since a handler may look at it busily. */
 	u64 nr_queued ____cacheline_aligned_in_smp;
 

@@ -19,27 +19,27 @@ struct iof_chunk {
 };
 
 static __always_inline u32 note_last(struct iof_chunk *chunk, u32 nr,
-				     const struct iof_fault_group *g)
+				     const struct iof_prg *prg)
 {
-	iof_fault_record(&chunk->rec[nr], &g->req, g->dev_id);
-	chunk->rec[nr].cookie = g->cookie;
+	iof_fault_record(&chunk->rec[nr], &prg->req, prg->dev_id);
+	chunk->rec[nr].cookie = prg->cookie;
 	return nr + 1;
 }
 
-static u32 note_page(struct iof_chunk *chunk, u32 nr, const struct iof_fault_group *g,
-		     const struct iof_fault_page *page)
+static u32 note_page(struct iof_chunk *chunk, u32 nr, const struct iof_prg *prg,
+		     const struct iof_prg_page *page)
 {
 	chunk->rec[nr] = page->rec;
-	chunk->rec[nr].cookie = g->cookie;
+	chunk->rec[nr].cookie = prg->cookie;
 	return nr + 1;
 }
 
 /* Under the lock: from then on the answer, and its event, can come. */
 static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
-					   const struct iof_fault_group *g)
+					   const struct iof_prg *prg)
 {
-	trace_deliver(g->dev->name, iof_req_pasid(&g->req), g->req.grpid, g->cookie, g->nr_pages,
-		      g->req.sent, queue->obj.id, g->dev_id);
+	trace_deliver(prg->dev->name, iof_req_pasid(&prg->req), prg->req.grpid, prg->cookie,
+		      prg->nr_pages, prg->req.sent, queue->obj.id, prg->dev_id);
 }
 
 /*
@@ -50,24 +50,24 @@ static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room
 				      struct iof_chunk *chunk)
 {
 	const u32 most = min_t(size_t, room, ARRAY_SIZE(chunk->rec));
-	struct iof_fault_group *g;
-	struct iof_fault_page *page;
+	struct iof_prg *prg;
+	struct iof_prg_page *page;
 	struct list_head *node;
 	u32 nr = 0, groups = 0;
 
 	list_for_each(node, &queue->inbox) {
-		g = list_entry(node, struct iof_fault_group, node);
-		if (g->nr_pages > most - nr)
+		prg = list_entry(node, struct iof_prg, node);
+		if (prg->nr_pages > most - nr)
 			break;
-		g->cookie = iof_cookie_give(&queue->cookies, g);
-		if (WARN_ON_ONCE(!g->cookie))
+		prg->cookie = iof_cookie_give(&queue->cookies, prg);
+		if (WARN_ON_ONCE(!prg->cookie))
 			break;
-		if (unlikely(g->nr_pages > 1)) {
-			list_for_each_entry(page, &g->pages, node)
-				nr = note_page(chunk, nr, g, page);
+		if (unlikely(prg->nr_pages > 1)) {
+			list_for_each_entry(page, &prg->pages, node)
+				nr = note_page(chunk, nr, prg, page);
 		}
-		nr = note_last(chunk, nr, g);
-		trace_delivery(queue, g);
+		nr = note_last(chunk, nr, prg);
+		trace_delivery(queue, prg);
 		groups++;
 	}
 	/* All before @node leave the inbox together. */
@@ -83,12 +83,12 @@ static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room
  */
 static int put_back(struct iof_fault_queue *queue, u32 cookie)
 {
-	struct iof_fault_group *g = iof_cookie_take(&queue->cookies, cookie);
+	struct iof_prg *prg = iof_cookie_take(&queue->cookies, cookie);
 
-	if (!g)
+	if (!prg)
 		return 0;
-	g->cookie = 0;
-	list_add(&g->node, &queue->inbox);
+	prg->cookie = 0;
+	list_add(&prg->node, &queue->inbox);
 	count_queued(queue, 1);
 	queue->nr_delivered--;
 	return 1;
@@ -126,9 +126,9 @@ static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_ite
 				   struct iof_chunk *chunk)
 	__releases(&queue->lock)
 {
-	struct iof_fault_group *g = list_first_entry(&queue->inbox, struct iof_fault_group, node);
-	struct iof_fault_page *page;
-	u32 total = g->nr_pages, left = total, cookie, nr;
+	struct iof_prg *prg = list_first_entry(&queue->inbox, struct iof_prg, node);
+	struct iof_prg_page *page;
+	u32 total = prg->nr_pages, left = total, cookie, nr;
 	size_t bytes, copied = 0;
 	int nr_back = 0;
 	ssize_t rc;
@@ -136,23 +136,23 @@ static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_ite
 	rc = total > room ? -EINVAL : -ENOMEM;
 	if (total <= ARRAY_SIZE(chunk->rec) || total > room)
 		goto out_unlock;
-	cookie = iof_cookie_give(&queue->cookies, g);
+	cookie = iof_cookie_give(&queue->cookies, prg);
 	if (WARN_ON_ONCE(!cookie))
 		goto out_unlock;
-	g->cookie = cookie;
-	list_del(&g->node);
+	prg->cookie = cookie;
+	list_del(&prg->node);
 	count_queued(queue, -1);
 	queue->nr_delivered++;
-	trace_delivery(queue, g);
+	trace_delivery(queue, prg);
 
-	page = list_first_entry(&g->pages, struct iof_fault_page, node);
-	while (iof_cookie_owner(&queue->cookies, cookie) == g) {
+	page = list_first_entry(&prg->pages, struct iof_prg_page, node);
+	while (iof_cookie_owner(&queue->cookies, cookie) == prg) {
 		for (nr = 0; left > 1 && nr < ARRAY_SIZE(chunk->rec); left--) {
-			nr = note_page(chunk, nr, g, page);
+			nr = note_page(chunk, nr, prg, page);
 			page = list_next_entry(page, node);
 		}
 		if (left == 1 && nr < ARRAY_SIZE(chunk->rec)) {
-			nr = note_last(chunk, nr, g);
+			nr = note_last(chunk, nr, prg);
 			left--;
 		}
 		spin_unlock(&queue->lock);

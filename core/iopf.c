@@ -28,38 +28,38 @@ static void answer_device(struct iof_hwdev *dev, const struct iof_page_answer *a
 	dev->ops->page_responses(dev, answers, nr);
 }
 
-static __always_inline void trace_response(const struct iof_fault_group *g,
+static __always_inline void trace_response(const struct iof_prg *prg,
 					   const struct iof_hwdev *dev, enum iof_page_code code,
 					   enum iof_why why)
 {
-	u32 pasid = iof_req_pasid(&g->req);
+	u32 pasid = iof_req_pasid(&prg->req);
 
 	if (why)
-		trace_sweep(dev->name, pasid, g->req.grpid, g->cookie, why, g->req.sent);
+		trace_sweep(dev->name, pasid, prg->req.grpid, prg->cookie, why, prg->req.sent);
 	else
-		trace_answer(dev->name, pasid, g->req.grpid, g->cookie, code, g->req.sent);
+		trace_answer(dev->name, pasid, prg->req.grpid, prg->cookie, code, prg->req.sent);
 }
 
-void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
+void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr)
 {
-	struct iof_page_answer answers[IOF_TAKEN_MOST] __uninitialized;
-	struct iof_hwdev *dev[IOF_TAKEN_MOST] __uninitialized;
+	struct iof_page_answer answers[IOF_ANSWERS_MAX] __uninitialized;
+	struct iof_hwdev *dev[IOF_ANSWERS_MAX] __uninitialized;
 	struct iof_returning back;
 	u32 i, end;
 
 	begin_returning(&back, taken[0].group->dev->core);
 	for (i = 0; i < nr; i++) {
-		struct iof_fault_group *g = taken[i].group;
+		struct iof_prg *prg = taken[i].group;
 
-		dev[i] = g->dev;
-		answers[i].req = g->req;
+		dev[i] = prg->dev;
+		answers[i].req = prg->req;
 		answers[i].code = taken[i].code;
-		trace_response(g, dev[i], taken[i].code, taken[i].why);
+		trace_response(prg, dev[i], taken[i].code, taken[i].why);
 		if (unlikely(dev[i]->core != back.core)) {
 			iof_pool_give_back(&back);
 			begin_returning(&back, dev[i]->core);
 		}
-		return_group(&back, g);
+		return_group(&back, prg);
 	}
 	iof_pool_give_back(&back);
 	for (i = 0; i < nr; i = end) {
@@ -69,14 +69,14 @@ void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr)
 	}
 }
 
-void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code, enum iof_why why)
+void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code, enum iof_why why)
 {
-	const struct iof_page_answer answer = { .req = g->req, .code = code };
-	struct iof_hwdev *dev = g->dev;
+	const struct iof_page_answer answer = { .req = prg->req, .code = code };
+	struct iof_hwdev *dev = prg->dev;
 
-	trace_response(g, dev, code, why);
+	trace_response(prg, dev, code, why);
 
-	recycle(g);
+	recycle(prg);
 	atomic64_inc(&dev->core->answered[code]);
 	dev->ops->page_responses(dev, &answer, 1);
 }
@@ -88,27 +88,27 @@ static struct list_head *partial_bucket(struct iof_hwdev_core *core, u32 pasid, 
 	return &core->partial[hash_64((u64)pasid << 32 | grpid, IOF_PARTIAL_HASH_BITS)];
 }
 
-static struct iof_fault_group *find_partial(struct iof_hwdev_core *core,
+static struct iof_prg *find_partial(struct iof_hwdev_core *core,
 					    const struct iof_page_req *req)
 {
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 
 	/* Most devices ask for one page at a time. */
 	if (!core->nr_partial)
 		return NULL;
-	list_for_each_entry(g, partial_bucket(core, iof_req_pasid(req), req->grpid), node) {
-		if (g->req.grpid == req->grpid && iof_req_pasid(&g->req) == iof_req_pasid(req))
-			return g;
+	list_for_each_entry(prg, partial_bucket(core, iof_req_pasid(req), req->grpid), node) {
+		if (prg->req.grpid == req->grpid && iof_req_pasid(&prg->req) == iof_req_pasid(req))
+			return prg;
 	}
 	return NULL;
 }
 
-static void unhash_partial(struct iof_hwdev_core *core, struct iof_fault_group *g)
+static void unhash_partial(struct iof_hwdev_core *core, struct iof_prg *prg)
 {
-	list_del(&g->node);
+	list_del(&prg->node);
 	/* Of its attachment, or of the broken ones. */
-	list_del(&g->open_node);
-	if (g->broken)
+	list_del(&prg->open_node);
+	if (prg->broken)
 		core->nr_broken--;
 	core->nr_partial--;
 }
@@ -117,20 +117,20 @@ static void unhash_partial(struct iof_hwdev_core *core, struct iof_fault_group *
  * Marks a collecting group as one whose LAST page will be answered INVALID. It holds no credit from
  * then on. It stays where it is: trim_broken() is to follow.
  */
-static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g)
+static void break_group(struct iof_hwdev_core *core, struct iof_prg *prg)
 {
 	struct iof_returning back;
 
-	if (g->broken)
+	if (prg->broken)
 		return;
-	g->broken = true;
-	g->attach = NULL;
-	list_move_tail(&g->open_node, &core->broken);
+	prg->broken = true;
+	prg->attach = NULL;
+	list_move_tail(&prg->open_node, &core->broken);
 	core->nr_broken++;
 	begin_returning(&back, core);
-	back.credits = g->nr_pages;
-	g->nr_pages = 0;
-	list_splice_init(&g->pages, &back.pages);
+	back.credits = prg->nr_pages;
+	prg->nr_pages = 0;
+	list_splice_init(&prg->pages, &back.pages);
 	iof_pool_give_back(&back);
 }
 
@@ -140,10 +140,10 @@ static void break_group(struct iof_hwdev_core *core, struct iof_fault_group *g)
  */
 static void trim_broken(struct iof_hwdev_core *core, struct list_head *drop)
 {
-	struct iof_fault_group *oldest;
+	struct iof_prg *oldest;
 
 	while (core->nr_broken > core->dev->credits) {
-		oldest = list_first_entry(&core->broken, struct iof_fault_group, open_node);
+		oldest = list_first_entry(&core->broken, struct iof_prg, open_node);
 		unhash_partial(core, oldest);
 		list_add_tail(&oldest->node, drop);
 	}
@@ -151,10 +151,10 @@ static void trim_broken(struct iof_hwdev_core *core, struct list_head *drop)
 
 static void recycle_list(struct list_head *drop)
 {
-	struct iof_fault_group *g, *next;
+	struct iof_prg *prg, *next;
 
-	list_for_each_entry_safe(g, next, drop, node)
-		recycle(g);
+	list_for_each_entry_safe(prg, next, drop, node)
+		recycle(prg);
 }
 
 /* ---- routing ---- */
@@ -186,13 +186,13 @@ static bool is_switching(struct iof_group *group, u32 pasid, const struct iof_at
  * Complete groups on their way to sinks: those that follow each other for one attachment go
  * together. Under fault_lock, until what is @refused is answered by the caller.
  */
-struct iof_delivery {
+struct iof_queueing {
 	struct iof_attach *attach;
-	struct list_head groups, refused;	/* struct iof_fault_group.node */
+	struct list_head groups, refused;	/* struct iof_prg.node */
 	u32 nr_groups;
 };
 
-static void begin_delivery(struct iof_delivery *to)
+static void begin_queueing(struct iof_queueing *to)
 {
 	to->attach = NULL;
 	INIT_LIST_HEAD(&to->groups);
@@ -200,43 +200,43 @@ static void begin_delivery(struct iof_delivery *to)
 	to->nr_groups = 0;
 }
 
-static void deliver_collected(struct iof_delivery *to)
+static void queue_collected(struct iof_queueing *to)
 {
 	struct iof_fault_sink *sink;
 
 	if (!to->nr_groups)
 		return;
 	sink = to->attach->sink;
-	if (!sink->ops->deliver(sink, to->attach, &to->groups))
+	if (!sink->ops->queue(sink, to->attach, &to->groups))
 		list_splice_tail_init(&to->groups, &to->refused);
 	to->nr_groups = 0;
 }
 
-static void deliver(struct iof_delivery *to, struct iof_fault_group *g, struct iof_attach *attach)
+static void queue_prg(struct iof_queueing *to, struct iof_prg *prg, struct iof_attach *attach)
 {
 	if (!attach || !attach->sink) {
-		list_add_tail(&g->node, &to->refused);
+		list_add_tail(&prg->node, &to->refused);
 		return;
 	}
-	if (attach != to->attach || to->nr_groups == IOF_TAKEN_MOST) {
-		deliver_collected(to);
+	if (attach != to->attach || to->nr_groups == IOF_ANSWERS_MAX) {
+		queue_collected(to);
 		to->attach = attach;
 	}
-	g->attach = attach;
-	g->dev_id = attach->dev_id;
-	list_add_tail(&g->node, &to->groups);
+	prg->attach = attach;
+	prg->dev_id = attach->dev_id;
+	list_add_tail(&prg->node, &to->groups);
 	to->nr_groups++;
 }
 
 /* Answers what nobody else will. */
 static void refuse_list(struct list_head *refused)
 {
-	struct iof_fault_group *g, *next;
+	struct iof_prg *prg, *next;
 
-	list_for_each_entry_safe(g, next, refused, node) {
-		atomic64_inc(&g->dev->core->refused);
-		iof_iopf_respond(g, IOF_PAGE_INVALID,
-				 g->broken ? IOF_WHY_BROKEN : IOF_WHY_NOBODY);
+	list_for_each_entry_safe(prg, next, refused, node) {
+		atomic64_inc(&prg->dev->core->refused);
+		iof_iopf_respond(prg, IOF_PAGE_INVALID,
+				 prg->broken ? IOF_WHY_BROKEN : IOF_WHY_NO_LISTENER);
 	}
 }
 
@@ -248,7 +248,7 @@ static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *
 {
 	const struct iof_page_answer answer = { .req = *req, .code = IOF_PAGE_INVALID };
 	struct iof_hwdev_core *core = dev->core;
-	struct iof_fault_group *partial;
+	struct iof_prg *partial;
 
 	spin_lock(&core->group->fault_lock);
 	partial = find_partial(core, req);
@@ -267,39 +267,39 @@ static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *
  * fault_lock.
  */
 static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req, u64 now,
-			   struct iof_fault_group *spare, struct iof_delivery *to,
+			   struct iof_prg *spare, struct iof_queueing *to,
 			   struct list_head *unused)
 {
 	struct iof_group *group = dev->core->group;
 	struct iof_attach *attach = route(dev, iof_req_pasid(req));
-	struct iof_fault_group *g = find_partial(dev->core, req);
+	struct iof_prg *prg = find_partial(dev->core, req);
 
-	if (g) {
-		unhash_partial(dev->core, g);
+	if (prg) {
+		unhash_partial(dev->core, prg);
 		/* The group has the credit, the record was not needed. */
 		list_add_tail(&spare->node, unused);
-		if (g->attach != attach)
-			g->broken = true;
+		if (prg->attach != attach)
+			prg->broken = true;
 	} else {
-		g = spare;
+		prg = spare;
 	}
-	g->req = *req;
-	g->req.sent = req->sent ?: now;
-	g->nr_pages++;
-	if (g->broken)
-		list_add_tail(&g->node, &to->refused);
+	prg->req = *req;
+	prg->req.sent = req->sent ?: now;
+	prg->nr_pages++;
+	if (prg->broken)
+		list_add_tail(&prg->node, &to->refused);
 	else if (is_switching(group, iof_req_pasid(req), attach))
-		list_add_tail(&g->node, &group->parked);
+		list_add_tail(&prg->node, &group->parked);
 	else
-		deliver(to, g, attach);
+		queue_prg(to, prg, attach);
 }
 
-/* @nr LAST pages, at most IOF_TAKEN_MOST. What became of the last of them. */
+/* @nr LAST pages, at most IOF_ANSWERS_MAX. What became of the last of them. */
 static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr)
 {
-	struct iof_fault_group *spare[IOF_TAKEN_MOST] __uninitialized;
+	struct iof_prg *spare[IOF_ANSWERS_MAX] __uninitialized;
 	struct iof_hwdev_core *core = dev->core;
-	struct iof_delivery to;
+	struct iof_queueing to;
 	LIST_HEAD(unused);
 	u32 have, i;
 	u64 now;
@@ -309,11 +309,11 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u
 	have = iof_pool_take_many(core, spare, nr, &rc);
 	/* To be told how old a fault is needs no precise clock, if the device has none. */
 	now = reqs[0].sent ?: ktime_get_coarse_ns();
-	begin_delivery(&to);
+	begin_queueing(&to);
 	spin_lock(&core->group->fault_lock);
 	for (i = 0; i < have; i++)
 		complete_group(dev, &reqs[i], now, spare[i], &to, &unused);
-	deliver_collected(&to);
+	queue_collected(&to);
 	spin_unlock(&core->group->fault_lock);
 
 	recycle_list(&unused);
@@ -330,23 +330,23 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
 	struct iof_hwdev_core *core = dev->core;
 	struct iof_group *group = core->group;
-	struct iof_fault_group *g = NULL, *partial;
-	struct iof_fault_page *page = NULL;
+	struct iof_prg *prg = NULL, *partial;
+	struct iof_prg_page *page = NULL;
 	struct iof_returning back;
 	struct iof_attach *attach;
 	LIST_HEAD(drop);
 	int rc;
 
-	rc = iof_pool_take_page(core, &g, &page);
+	rc = iof_pool_take_page(core, &prg, &page);
 	/* The page is lost: its group must be known as broken when the last one comes. */
 	if (rc)
-		g = iof_pool_take(core);
+		prg = iof_pool_take(core);
 	spin_lock(&group->fault_lock);
 	attach = route(dev, iof_req_pasid(req));
 	partial = find_partial(core, req);
-	if (!partial && g) {
-		partial = g;
-		g = NULL;
+	if (!partial && prg) {
+		partial = prg;
+		prg = NULL;
 		partial->req = *req;
 		partial->attach = attach;
 		INIT_LIST_HEAD(&partial->open_node);
@@ -367,8 +367,8 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	spin_unlock(&group->fault_lock);
 
 	recycle_list(&drop);
-	if (g)
-		recycle(g);
+	if (prg)
+		recycle(prg);
 	if (!page)
 		return rc;
 	begin_returning(&back, core);
@@ -398,7 +398,7 @@ static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
 	struct iof_hwdev_core *core = dev->core;
 	struct iof_group *group = core->group;
-	struct iof_fault_group *g = NULL;
+	struct iof_prg *prg = NULL;
 	struct iof_attach *attach;
 	bool taken = false;
 
@@ -407,27 +407,27 @@ static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 	spin_lock(&group->fault_lock);
 	attach = route(dev, iof_req_pasid(req));
 	if (likely(attach && attach->sink && !core->nr_partial && !group->switching))
-		g = take_spare(core);
-	if (likely(g)) {
-		struct list_head groups = LIST_HEAD_INIT(g->node);
+		prg = take_spare(core);
+	if (likely(prg)) {
+		struct list_head groups = LIST_HEAD_INIT(prg->node);
 
-		g->node = (struct list_head)LIST_HEAD_INIT(groups);
-		g->req = *req;
+		prg->node = (struct list_head)LIST_HEAD_INIT(groups);
+		prg->req = *req;
 		if (!req->sent)
-			g->req.sent = coarse_now(core);
-		g->nr_pages = 1;
-		g->attach = attach;
-		g->dev_id = attach->dev_id;
+			prg->req.sent = coarse_now(core);
+		prg->nr_pages = 1;
+		prg->attach = attach;
+		prg->dev_id = attach->dev_id;
 		/* Counted before anybody can answer it. */
 		atomic64_inc(&core->groups);
-		taken = attach->sink->ops->deliver(attach->sink, attach, &groups);
+		taken = attach->sink->ops->queue(attach->sink, attach, &groups);
 	}
 	spin_unlock(&group->fault_lock);
 	if (likely(taken))
 		return true;
-	if (g) {
+	if (prg) {
 		atomic64_dec(&core->groups);
-		recycle(g);
+		recycle(prg);
 	} else {
 		atomic_sub_return(1, &core->in_use);
 	}
@@ -466,7 +466,7 @@ void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs
 			(void)report_partial(dev, &reqs[i]);
 			continue;
 		}
-		while (end < nr && end - i < IOF_TAKEN_MOST && is_last(&reqs[end]))
+		while (end < nr && end - i < IOF_ANSWERS_MAX && is_last(&reqs[end]))
 			trace_request(dev, &reqs[end++]);
 		(void)report_last(dev, &reqs[i], end - i);
 	}
@@ -475,15 +475,15 @@ void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs
 void iof_report_reset(struct iof_hwdev *dev)
 {
 	struct iof_hwdev_core *core = dev->core;
-	struct iof_fault_group *g, *next;
+	struct iof_prg *prg, *next;
 	LIST_HEAD(drop);
 	u32 i;
 
 	spin_lock(&core->group->fault_lock);
 	for (i = 0; i < ARRAY_SIZE(core->partial); i++) {
-		list_for_each_entry_safe(g, next, &core->partial[i], node) {
-			unhash_partial(core, g);
-			list_add_tail(&g->node, &drop);
+		list_for_each_entry_safe(prg, next, &core->partial[i], node) {
+			unhash_partial(core, prg);
+			list_add_tail(&prg->node, &drop);
 		}
 	}
 	spin_unlock(&core->group->fault_lock);
@@ -496,11 +496,11 @@ void iof_report_reset(struct iof_hwdev *dev)
 static void break_partials(struct iof_hwdev_core *core, struct iof_attach *attach,
 			   struct list_head *drop)
 {
-	struct iof_fault_group *g, *next;
+	struct iof_prg *prg, *next;
 
-	list_for_each_entry_safe(g, next, &attach->partial, open_node) {
-		if (g->dev->core == core)
-			break_group(core, g);
+	list_for_each_entry_safe(prg, next, &attach->partial, open_node) {
+		if (prg->dev->core == core)
+			break_group(core, prg);
 	}
 	trim_broken(core, drop);
 }
@@ -525,23 +525,23 @@ void iof_iopf_switch_begin(struct iof_group *group, u32 pasid)
 }
 
 /* Sends the parked groups where they belong now. Under fault_lock. */
-static void unpark(struct iof_group *group, struct iof_delivery *to)
+static void unpark(struct iof_group *group, struct iof_queueing *to)
 {
-	struct iof_fault_group *g, *next;
+	struct iof_prg *prg, *next;
 
 	group->switching = false;
-	begin_delivery(to);
-	list_for_each_entry_safe(g, next, &group->parked, node) {
-		list_del(&g->node);
-		deliver(to, g, route(g->dev, iof_req_pasid(&g->req)));
+	begin_queueing(to);
+	list_for_each_entry_safe(prg, next, &group->parked, node) {
+		list_del(&prg->node);
+		queue_prg(to, prg, route(prg->dev, iof_req_pasid(&prg->req)));
 	}
-	deliver_collected(to);
+	queue_collected(to);
 }
 
 void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *new)
 {
 	struct iof_hwdev_core *core;
-	struct iof_delivery to;
+	struct iof_queueing to;
 	struct iof_attach *old;
 	LIST_HEAD(drop);
 
@@ -565,7 +565,7 @@ void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *
 
 void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid)
 {
-	struct iof_delivery to;
+	struct iof_queueing to;
 
 	lockdep_assert_held(&group->lock);
 	spin_lock(&group->fault_lock);
@@ -594,21 +594,21 @@ void iof_iopf_init(struct iof_hwdev_core *core)
 
 void iof_iopf_trim(struct iof_hwdev_core *core)
 {
-	struct iof_fault_page *page, *next_page;
-	struct iof_fault_group *g;
+	struct iof_prg_page *page, *next_page;
+	struct iof_prg *prg;
 	LIST_HEAD(pages);
 
 	spin_lock(&core->pool_lock);
 	list_splice_init(&core->free_pages, &pages);
 	spin_unlock(&core->pool_lock);
 	list_for_each_entry_safe(page, next_page, &pages, node) {
-		iof_fault_record_free(core, iof_fault_page_cache, page);
+		iof_fault_record_free(core, iof_prg_page_cache, page);
 		cond_resched();
 	}
 	spin_lock(&core->group->fault_lock);
-	while ((g = take_spare(core))) {
+	while ((prg = take_spare(core))) {
 		spin_unlock(&core->group->fault_lock);
-		iof_fault_record_free(core, iof_fault_group_cache, g);
+		iof_fault_record_free(core, iof_prg_cache, prg);
 		cond_resched();
 		spin_lock(&core->group->fault_lock);
 	}

@@ -18,14 +18,15 @@ enum iof_why {
 	IOF_WHY_REPLACE = 2,
 	IOF_WHY_CLOSE = 3,	/* the last holder of the descriptor */
 	/* It was refused when it came: */
-	IOF_WHY_NOBODY = 4,	/* no attachment, or nobody holds its queue, or it has none */
+	/* no attachment, or no process holds its queue, or it has none */
+	IOF_WHY_NO_LISTENER = 4,
 	IOF_WHY_BROKEN = 5,	/* pages of it were lost, or meant for an earlier attachment */
 	IOF_WHY_CREDITS = 6,	/* the device has none left */
 	IOF_WHY_MEMORY = 7,
 };
 
 /* A page of a group before its last. */
-struct iof_fault_page {
+struct iof_prg_page {
 	struct list_head node;
 	struct iommu_hwpt_pgfault rec;
 };
@@ -35,7 +36,7 @@ struct iof_fault_page {
  * collecting; then the sink. Whoever takes it off there answers it by iof_iopf_respond(), which
  * gives the record back to the device's pool.
  */
-struct iof_fault_group {
+struct iof_prg {
 	/* What taking, answering and sweeping touch comes first, and is one cache line. */
 	union {
 		struct llist_node free;	/* core->returned, core->spare */
@@ -56,7 +57,7 @@ struct iof_fault_group {
 	bool broken;
 
 	struct iof_page_req req;	/* the last page, as the driver sent it */
-	/* struct iof_fault_page, all but the last, in arrival order */
+	/* struct iof_prg_page, all but the last, in arrival order */
 	struct list_head pages;
 } ____cacheline_aligned_in_smp;
 
@@ -106,10 +107,10 @@ struct iof_hwdev_core {
 	struct iof_plat_payer *payer;	/* payer_lock; while bound: a reference */
 	atomic_t nr_records;		/* groups and pages, in use or free */
 	spinlock_t pool_lock;
-	struct list_head free_pages;	/* pool_lock; struct iof_fault_page.node */
+	struct list_head free_pages;	/* pool_lock; struct iof_prg_page.node */
 	atomic64_t requests, groups;
 
-	struct llist_head returned ____cacheline_aligned_in_smp; /* struct iof_fault_group.free */
+	struct llist_head returned ____cacheline_aligned_in_smp; /* struct iof_prg.free */
 	atomic_t in_use;		/* pages open, at most dev->credits */
 	atomic64_t refused, swept, answered[3];
 };
@@ -123,17 +124,17 @@ void iof_iopf_exit(struct iof_hwdev_core *core);	/* answers and frees what is le
  * sleep. The device's credits are back before the driver hears of the answer, since it may send the
  * next request at once.
  */
-void iof_iopf_respond(struct iof_fault_group *g, enum iof_page_code code, enum iof_why why);
+void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code, enum iof_why why);
 /* A group that somebody took off its sink and has to answer. */
-struct iof_taken {
-	struct iof_fault_group *group;
+struct iof_prg_answer {
+	struct iof_prg *group;
 	struct iof_attach *attach;
 	enum iof_page_code code;
 	enum iof_why why;
 };
-#define IOF_TAKEN_MOST	32
-/* iof_iopf_respond() for up to IOF_TAKEN_MOST groups. */
-void iof_iopf_respond_many(const struct iof_taken *taken, u32 nr);
+#define IOF_ANSWERS_MAX	32
+/* iof_iopf_respond() for up to IOF_ANSWERS_MAX groups. */
+void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr);
 /* Why the groups of an attachment that is out of force are swept; in detach or replace. */
 static inline enum iof_why iof_iopf_why_swept(const struct iof_attach *attach)
 {
@@ -141,9 +142,9 @@ static inline enum iof_why iof_iopf_why_swept(const struct iof_attach *attach)
 								     IOF_WHY_DETACH;
 }
 /* Counts a group that the core answers because its attachment or its queue goes away. */
-static inline void iof_iopf_count_swept(struct iof_fault_group *g)
+static inline void iof_iopf_count_swept(struct iof_prg *prg)
 {
-	atomic64_inc(&g->dev->core->swept);
+	atomic64_inc(&prg->dev->core->swept);
 }
 
 /*

@@ -5,30 +5,30 @@
  */
 #include "iopf_pool.h"
 
-struct iof_fault_group *iof_pool_alloc(struct iof_hwdev *dev, gfp_t gfp)
+struct iof_prg *iof_pool_alloc(struct iof_hwdev *dev, gfp_t gfp)
 {
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 
-	g = iof_fault_record_alloc(dev->core, iof_fault_group_cache, gfp);
+	prg = iof_fault_record_alloc(dev->core, iof_prg_cache, gfp);
 
-	if (g) {
-		INIT_LIST_HEAD(&g->pages);
-		g->dev = dev;
+	if (prg) {
+		INIT_LIST_HEAD(&prg->pages);
+		prg->dev = dev;
 	}
-	return g;
+	return prg;
 }
 
-struct iof_fault_group *iof_pool_take(struct iof_hwdev_core *core)
+struct iof_prg *iof_pool_take(struct iof_hwdev_core *core)
 {
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 
 	spin_lock(&core->group->fault_lock);
-	g = take_spare(core);
+	prg = take_spare(core);
 	spin_unlock(&core->group->fault_lock);
-	return g ?: iof_pool_alloc(core->dev, GFP_KERNEL);
+	return prg ?: iof_pool_alloc(core->dev, GFP_KERNEL);
 }
 
-u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_fault_group **groups, u32 nr,
+u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups, u32 nr,
 		       int *rc)
 {
 	u32 have = take_credits(core, nr), i;
@@ -52,23 +52,23 @@ u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_fault_group **gro
 	return i;
 }
 
-int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_fault_group **group,
-		     struct iof_fault_page **page)
+int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_prg **group,
+		     struct iof_prg_page **page)
 {
 	int rc;
 
 	if (!iof_pool_take_many(core, group, 1, &rc))
 		return rc;
 	spin_lock(&core->pool_lock);
-	*page = list_first_entry_or_null(&core->free_pages, struct iof_fault_page, node);
+	*page = list_first_entry_or_null(&core->free_pages, struct iof_prg_page, node);
 	if (*page)
 		list_del(&(*page)->node);
 	spin_unlock(&core->pool_lock);
 	if (!*page)
-		*page = iof_fault_record_alloc(core, iof_fault_page_cache, GFP_KERNEL);
+		*page = iof_fault_record_alloc(core, iof_prg_page_cache, GFP_KERNEL);
 	if (*page)
 		return 0;
-	iof_fault_record_free(core, iof_fault_group_cache, *group);
+	iof_fault_record_free(core, iof_prg_cache, *group);
 	*group = NULL;
 	atomic_dec(&core->in_use);
 	return -ENOMEM;
@@ -76,11 +76,11 @@ int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_fault_group **gro
 
 void iof_pool_return_pages(struct iof_hwdev_core *core, struct list_head *pages)
 {
-	struct iof_fault_page *page, *next;
+	struct iof_prg_page *page, *next;
 
 	if (kasan_enabled()) {
 		list_for_each_entry_safe(page, next, pages, node)
-			iof_fault_record_free(core, iof_fault_page_cache, page);
+			iof_fault_record_free(core, iof_prg_page_cache, page);
 		INIT_LIST_HEAD(pages);
 		return;
 	}

@@ -12,24 +12,24 @@
 #include "iopf.h"
 
 /* A new record, or NULL. */
-struct iof_fault_group *iof_pool_alloc(struct iof_hwdev *dev, gfp_t gfp);
+struct iof_prg *iof_pool_alloc(struct iof_hwdev *dev, gfp_t gfp);
 /* A record without a credit, or NULL. */
-struct iof_fault_group *iof_pool_take(struct iof_hwdev_core *core);
+struct iof_prg *iof_pool_take(struct iof_hwdev_core *core);
 /*
- * Takes a credit and a record for each of @nr LAST pages, at most IOF_TAKEN_MOST. Returns how many
+ * Takes a credit and a record for each of @nr LAST pages, at most IOF_ANSWERS_MAX. Returns how many
  * got theirs; for the first that did not, *rc says why: -ENOSPC no credit left, -ENOMEM.
  */
-u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_fault_group **groups, u32 nr,
+u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups, u32 nr,
 		       int *rc);
 /* The same for one page that is not LAST: the group it may be the first of, and a page record. */
-int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_fault_group **group,
-		       struct iof_fault_page **page);
+int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_prg **group,
+		       struct iof_prg_page **page);
 
 /* What goes back to one device's pool, collected so that many groups cost its cache lines once. */
 struct iof_returning {
 	struct iof_hwdev_core *core;
-	struct llist_node *first, *last;	/* struct iof_fault_group.free */
-	struct list_head pages;			/* struct iof_fault_page.node */
+	struct llist_node *first, *last;	/* struct iof_prg.free */
+	struct list_head pages;			/* struct iof_prg_page.node */
 	u32 credits;
 };
 
@@ -52,10 +52,10 @@ static inline u32 take_credits(struct iof_hwdev_core *core, u32 want)
 }
 
 /* A free record, or NULL. Fetches the next one, which was another processor's a moment ago. */
-static inline struct iof_fault_group *take_spare(struct iof_hwdev_core *core)
+static inline struct iof_prg *take_spare(struct iof_hwdev_core *core)
 {
 	struct llist_node *node = core->spare;
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 
 	lockdep_assert_held(&core->group->fault_lock);
 	if (!node && !llist_empty(&core->returned))
@@ -64,11 +64,11 @@ static inline struct iof_fault_group *take_spare(struct iof_hwdev_core *core)
 		return NULL;
 	core->spare = node->next;
 	if (core->spare) {
-		g = llist_entry(core->spare, struct iof_fault_group, free);
-		prefetchw(g);
-		prefetchw(&g->req);
+		prg = llist_entry(core->spare, struct iof_prg, free);
+		prefetchw(prg);
+		prefetchw(&prg->req);
 	}
-	return llist_entry(node, struct iof_fault_group, free);
+	return llist_entry(node, struct iof_prg, free);
 }
 
 static inline void begin_returning(struct iof_returning *back, struct iof_hwdev_core *core)
@@ -84,47 +84,47 @@ static inline void begin_returning(struct iof_returning *back, struct iof_hwdev_
  * Makes the record ready for its next group. Where a checker looks for uses of freed memory, the
  * record is freed and another takes its place; NULL: there was no memory for one.
  */
-static inline struct iof_fault_group *renew_group(struct iof_fault_group *g)
+static inline struct iof_prg *renew_group(struct iof_prg *prg)
 {
 	if (kasan_enabled()) {
-		struct iof_hwdev *dev = g->dev;
+		struct iof_hwdev *dev = prg->dev;
 
-		iof_fault_record_free(dev->core, iof_fault_group_cache, g);
+		iof_fault_record_free(dev->core, iof_prg_cache, prg);
 		return iof_pool_alloc(dev, GFP_NOWAIT);
 	}
-	g->nr_pages = 0;
-	g->attach = NULL;
-	g->cookie = 0;
-	g->broken = false;
-	return g;
+	prg->nr_pages = 0;
+	prg->attach = NULL;
+	prg->cookie = 0;
+	prg->broken = false;
+	return prg;
 }
 
-static inline void return_group(struct iof_returning *back, struct iof_fault_group *g)
+static inline void return_group(struct iof_returning *back, struct iof_prg *prg)
 {
-	back->credits += g->nr_pages;
-	if (!list_empty(&g->pages))
-		list_splice_init(&g->pages, &back->pages);
-	g = renew_group(g);
-	if (!g)
+	back->credits += prg->nr_pages;
+	if (!list_empty(&prg->pages))
+		list_splice_init(&prg->pages, &back->pages);
+	prg = renew_group(prg);
+	if (!prg)
 		return;
-	g->free.next = back->first;
-	back->first = &g->free;
+	prg->free.next = back->first;
+	back->first = &prg->free;
 	if (!back->last)
-		back->last = &g->free;
+		back->last = &prg->free;
 }
 
 /* One record by itself. */
-static inline void recycle(struct iof_fault_group *g)
+static inline void recycle(struct iof_prg *prg)
 {
-	struct iof_hwdev_core *core = g->dev->core;
-	u32 credits = g->nr_pages;
+	struct iof_hwdev_core *core = prg->dev->core;
+	u32 credits = prg->nr_pages;
 
-	if (unlikely(!list_empty(&g->pages)))
-		iof_pool_return_pages(core, &g->pages);
-	g = renew_group(g);
+	if (unlikely(!list_empty(&prg->pages)))
+		iof_pool_return_pages(core, &prg->pages);
+	prg = renew_group(prg);
 	/* The record first: whoever gets the credit needs to find it. */
-	if (g)
-		llist_add(&g->free, &core->returned);
+	if (prg)
+		llist_add(&prg->free, &core->returned);
 	if (credits)
 		atomic_sub_return(credits, &core->in_use);
 }

@@ -13,13 +13,13 @@
 
 struct kmem_cache *iof_area_cache;
 struct kmem_cache *iof_pages_cache;
-struct kmem_cache *iof_fault_group_cache;
-struct kmem_cache *iof_fault_page_cache;
+struct kmem_cache *iof_prg_cache;
+struct kmem_cache *iof_prg_page_cache;
 
 void iof_records_exit(void)
 {
-	kmem_cache_destroy(iof_fault_page_cache);
-	kmem_cache_destroy(iof_fault_group_cache);
+	kmem_cache_destroy(iof_prg_page_cache);
+	kmem_cache_destroy(iof_prg_cache);
 	kmem_cache_destroy(iof_pages_cache);
 	kmem_cache_destroy(iof_area_cache);
 }
@@ -28,9 +28,9 @@ int iof_records_init(void)
 {
 	iof_area_cache = KMEM_CACHE(iof_area, RECORD_FLAGS);
 	iof_pages_cache = KMEM_CACHE(iof_pages, RECORD_FLAGS);
-	iof_fault_group_cache = KMEM_CACHE(iof_fault_group, RECORD_FLAGS);
-	iof_fault_page_cache = KMEM_CACHE(iof_fault_page, RECORD_FLAGS);
-	if (iof_area_cache && iof_pages_cache && iof_fault_group_cache && iof_fault_page_cache)
+	iof_prg_cache = KMEM_CACHE(iof_prg, RECORD_FLAGS);
+	iof_prg_page_cache = KMEM_CACHE(iof_prg_page, RECORD_FLAGS);
+	if (iof_area_cache && iof_pages_cache && iof_prg_cache && iof_prg_page_cache)
 		return 0;
 	iof_records_exit();
 	return -ENOMEM;

@@ -12,8 +12,8 @@ void iof_records_exit(void);
 
 extern struct kmem_cache *iof_area_cache;
 extern struct kmem_cache *iof_pages_cache;
-extern struct kmem_cache *iof_fault_group_cache;
-extern struct kmem_cache *iof_fault_page_cache;
+extern struct kmem_cache *iof_prg_cache;
+extern struct kmem_cache *iof_prg_page_cache;
 
 /*
  * Records of faults are made by whichever thread reports one. Beyond so many of a device they are

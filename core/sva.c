@@ -38,7 +38,7 @@ struct sva_worker {
 	struct list_head node;		/* user->idle, sva->busy; user->lock */
 	struct iof_sva *sva;		/* busy with a group of that; holds it */
 	/* the group, NULL once somebody took it to respond; user->lock */
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 };
 
 struct sva_user {
@@ -63,7 +63,7 @@ struct iof_sva {
 	atomic_t answering;
 
 	/* user->lock: */
-	struct list_head waiting;	/* struct iof_fault_group.node */
+	struct list_head waiting;	/* struct iof_prg.node */
 	struct list_head busy;		/* struct sva_worker.node */
 	unsigned int nr_busy;
 	struct list_head ready_node;	/* user->ready; empty: not in it */
@@ -190,8 +190,8 @@ static bool assign(struct sva_user *user, struct sva_worker *worker)
 	}
 	refcount_inc(&sva->refs);
 	worker->sva = sva;
-	worker->g = list_first_entry(&sva->waiting, struct iof_fault_group, node);
-	list_del(&worker->g->node);
+	worker->prg = list_first_entry(&sva->waiting, struct iof_prg, node);
+	list_del(&worker->prg->node);
 	list_add_tail(&worker->node, &sva->busy);
 	sva->nr_busy++;
 	list_del_init(&sva->ready_node);
@@ -222,21 +222,21 @@ static bool bring_in(struct mm_struct *mm, unsigned long addr, bool write)
 static bool next_page(struct sva_worker *worker, struct list_head **at, unsigned long *addr,
 		      u32 *perm)
 {
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 	bool found;
 
 	spin_lock(&worker->user->lock);
-	g = worker->g;
+	prg = worker->prg;
 	/* The pages before the last, then the last one, which is the head's. */
-	found = g && *at != &g->pages;
+	found = prg && *at != &prg->pages;
 	if (found) {
-		*at = *at ? (*at)->next : g->pages.next;
-		if (*at == &g->pages) {
-			*addr = g->req.addr;
-			*perm = g->req.perm;
+		*at = *at ? (*at)->next : prg->pages.next;
+		if (*at == &prg->pages) {
+			*addr = prg->req.addr;
+			*perm = prg->req.perm;
 		} else {
-			*addr = list_entry(*at, struct iof_fault_page, node)->rec.addr;
-			*perm = list_entry(*at, struct iof_fault_page, node)->rec.perm;
+			*addr = list_entry(*at, struct iof_prg_page, node)->rec.addr;
+			*perm = list_entry(*at, struct iof_prg_page, node)->rec.perm;
 		}
 	}
 	spin_unlock(&worker->user->lock);
@@ -247,7 +247,7 @@ static void resolve(struct sva_worker *worker)
 {
 	struct iof_sva *sva = worker->sva;
 	struct list_head *at = NULL;
-	struct iof_fault_group *g;
+	struct iof_prg *prg;
 	unsigned long addr;
 	bool ok = true;
 	u32 perm;
@@ -256,14 +256,14 @@ static void resolve(struct sva_worker *worker)
 		ok = bring_in(sva->mm, addr, perm & IOMMU_PGFAULT_PERM_WRITE);
 
 	spin_lock(&worker->user->lock);
-	g = worker->g;
-	worker->g = NULL;
-	if (g)
+	prg = worker->prg;
+	worker->prg = NULL;
+	if (prg)
 		atomic_inc(&sva->answering);
 	spin_unlock(&worker->user->lock);
-	if (!g)
+	if (!prg)
 		return;
-	iof_iopf_respond(g, ok ? IOF_PAGE_SUCCESS : IOF_PAGE_INVALID, IOF_WHY_RESPONSE);
+	iof_iopf_respond(prg, ok ? IOF_PAGE_SUCCESS : IOF_PAGE_INVALID, IOF_WHY_RESPONSE);
 	if (atomic_dec_and_test(&sva->answering))
 		wake_up_var(&sva->answering);
 }
@@ -291,7 +291,7 @@ static void resolve_work(struct work_struct *work)
 
 /* ---- the sink ---- */
 
-static bool sva_deliver(struct iof_fault_sink *sink, struct iof_attach *attach,
+static bool sva_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
 			struct list_head *groups)
 {
 	struct iof_sva *sva = container_of(sink, struct iof_sva, sink);
@@ -315,22 +315,22 @@ static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 {
 	struct iof_sva *sva = container_of(sink, struct iof_sva, sink);
 	enum iof_why why = iof_iopf_why_swept(attach);
-	struct iof_fault_group *g, *next;
+	struct iof_prg *prg, *next;
 	struct sva_worker *worker;
 	LIST_HEAD(swept);
 
 	spin_lock(&sva->user->lock);
 	list_for_each_entry(worker, &sva->busy, node) {
-		if (worker->g)
-			list_add_tail(&worker->g->node, &swept);
-		worker->g = NULL;
+		if (worker->prg)
+			list_add_tail(&worker->prg->node, &swept);
+		worker->prg = NULL;
 	}
 	list_splice_tail_init(&sva->waiting, &swept);
 	update_ready(sva);
 	spin_unlock(&sva->user->lock);
-	list_for_each_entry_safe(g, next, &swept, node) {
-		iof_iopf_count_swept(g);
-		iof_iopf_respond(g, IOF_PAGE_INVALID, why);
+	list_for_each_entry_safe(prg, next, &swept, node) {
+		iof_iopf_count_swept(prg);
+		iof_iopf_respond(prg, IOF_PAGE_INVALID, why);
 		cond_resched();
 	}
 	/* These have the group's pages behind them: only the driver is to hear of it. */
@@ -338,7 +338,7 @@ static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 }
 
 static const struct iof_fault_sink_ops sva_sink_ops = {
-	.deliver = sva_deliver,
+	.queue = sva_queue,
 	.sweep = sva_sweep,
 };
 

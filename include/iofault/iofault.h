@@ -132,8 +132,8 @@ void iof_thread_interrupt(struct iof_thread *thread);
  *
  *   queued		groups that wait to be read
  *   delivered		groups that were read and wait for their response
- *   answered		groups ever answered by a response
- *   refused		responses ever refused, since no open group fitted them
+ *   responded		groups ever answered by a response
+ *   rejected		responses ever rejected, since they named no open group
  *   swept		groups ever answered without a response, by detach, replace or last close
  *   oldest_ms		for how many milliseconds the oldest of queued and delivered has been open
  *

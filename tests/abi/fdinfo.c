@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct numbers {
-	unsigned long long queued, delivered, answered, refused, swept, oldest_ms;
+	unsigned long long queued, delivered, responded, rejected, swept, oldest_ms;
 };
 
 static unsigned long long number(const char *text, const char *name)
@@ -39,23 +39,23 @@ static struct numbers look(int ffd)
 	return (struct numbers){
 		.queued = number(text, "queued"),
 		.delivered = number(text, "delivered"),
-		.answered = number(text, "answered"),
-		.refused = number(text, "refused"),
+		.responded = number(text, "responded"),
+		.rejected = number(text, "rejected"),
 		.swept = number(text, "swept"),
 		.oldest_ms = number(text, "oldest_ms"),
 	};
 }
 
 /* All but the age. */
-static void expect(int ffd, unsigned int queued, unsigned int delivered, unsigned int answered,
-		   unsigned int refused, unsigned int swept)
+static void expect(int ffd, unsigned int queued, unsigned int delivered, unsigned int responded,
+		   unsigned int rejected, unsigned int swept)
 {
 	struct numbers now = look(ffd);
 
 	assert_int_equal(now.queued, queued);
 	assert_int_equal(now.delivered, delivered);
-	assert_int_equal(now.answered, answered);
-	assert_int_equal(now.refused, refused);
+	assert_int_equal(now.responded, responded);
+	assert_int_equal(now.rejected, rejected);
 	assert_int_equal(now.swept, swept);
 	if (!queued && !delivered)
 		assert_int_equal(now.oldest_ms, 0);
@@ -174,7 +174,7 @@ static void the_oldest_open_group_counts(void **state)
 	assert_true(age + 1 >= between - sent);
 	/* The clock in between may be coarse. */
 	assert_true(age <= end - begin + 25);
-	/* Once the oldest is answered, the next one counts, which is younger. */
+	/* Once the oldest has its response, the next one counts, which is younger. */
 	assert_int_equal(abi_read_one(w.ffd, &second), sizeof(second));
 	assert_ok(abi_answer(w.ffd, first.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	age = look(w.ffd).oldest_ms;

@@ -153,7 +153,7 @@ static void send_burst(void)
 		if (!g->begun)
 			*g = (struct group){ dev, sent[i].pasid, sent[i].index,
 					     .attached = m.attached[dev][sent[i].pasid] };
-		if (run % IOF_TAKEN_MOST == 0)
+		if (run % IOF_ANSWERS_MAX == 0)
 			left = CREDITS - m.in_use[dev];
 		if (sent[i].last)
 			last_sent(g, sent[i].addr, left-- > 0);

@@ -857,8 +857,8 @@ static void counters_show_in_fdinfo(void **state)
 	assert_true(iof_sys_fdinfo(w.q, text, sizeof(text)) > 0);
 	assert_non_null(strstr(text, "queued:\t1\n"));
 	assert_non_null(strstr(text, "delivered:\t1\n"));
-	assert_non_null(strstr(text, "answered:\t1\n"));
-	assert_non_null(strstr(text, "refused:\t1\n"));
+	assert_non_null(strstr(text, "responded:\t1\n"));
+	assert_non_null(strstr(text, "rejected:\t1\n"));
 	way_close(&w);
 }
 

@@ -506,11 +506,11 @@ static void sweeps_say_why(void **state)
 	/* What has no queue; and what is attached nowhere. */
 	assert_err(fake_fault(&w.dev, 3, 3, 0x3000), EINVAL);
 	expect_report(&at, 3, 3, 0x3000, IOMMU_PGFAULT_PERM_READ, true);
-	expect_sweep(&at, &w, 3, 3, 0, IOF_WHY_NOBODY);
+	expect_sweep(&at, &w, 3, 3, 0, IOF_WHY_NO_LISTENER);
 	iof_device_detach(w.idev, 3);
 	assert_err(fake_fault(&w.dev, 3, 4, 0x4000), EINVAL);
 	expect_report(&at, 3, 4, 0x4000, IOMMU_PGFAULT_PERM_READ, true);
-	expect_sweep(&at, &w, 3, 4, 0, IOF_WHY_NOBODY);
+	expect_sweep(&at, &w, 3, 4, 0, IOF_WHY_NO_LISTENER);
 
 	/* A page that was lost breaks its group. */
 	assert_err(fake_report(&w.dev, 0, 3, 5, IOMMU_PGFAULT_PERM_READ, 0x5000), EINVAL);
@@ -540,7 +540,7 @@ static void sweeps_say_why(void **state)
 	expect_sweep(&at, &w, 0, 1, rec.cookie, IOF_WHY_CLOSE);
 	assert_err(fake_fault(&w.dev, 0, 3, 0x3000), EINVAL);
 	at++;
-	expect_sweep(&at, &w, 0, 3, 0, IOF_WHY_NOBODY);
+	expect_sweep(&at, &w, 0, 3, 0, IOF_WHY_NO_LISTENER);
 	expect_end(&at);
 	way_close(&w);
 }
