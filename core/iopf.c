@@ -1,19 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iopf.c - page requests become groups, and each group gets exactly one answer.
+ * iopf.c - collects page requests into groups, and gives each group exactly one
+ * answer.
  *
- * Owns the records of open page requests: from the device's first page, through the partial hash
- * while a group collects, to the sink of the attachment when its LAST page came, and back to the
- * device's pool with the answer (iopf_pool.h).
+ * States of a group, and the function of each arrow:
  *
- * Rules: a group belongs to (device, PASID, group index). Pages are routed when they arrive; a
- * group whose pages did not all go to the same attachment is broken and its LAST page is answered
- * INVALID. group->fault_lock makes "find the attachment and deliver" one step against a switch.
+ *   collecting --LAST--> parked --> queued --read()--> delivered --write()--> responding --> free
+ *
+ *   first page               report_partial()
+ *   LAST -> queued           report_whole(), or complete_group() and queue_prg()
+ *   LAST -> parked           complete_group(), while the attachment is switched
+ *   parked -> queued         unpark(): the switch ended or was cancelled
+ *   queued -> delivered      pop_groups(), read_large()   (fault_read.c)
+ *   delivered -> queued      put_back(): the copy failed  (fault_read.c)
+ *   delivered -> responding  take_responded()             (fault_queue.c)
+ *   queued or delivered -> responding, by a sweep
+ *                            take_swept()                 (fault_queue.c)
+ *   collecting -> broken     break_group(): LAST is refused
+ *   responding -> free       iof_iopf_respond(), iof_iopf_respond_many()
+ *
+ * Owns the record of an open group: in the partial hash while it collects, in
+ * the sink of its attachment after LAST, and back in the device's pool with the
+ * answer (iopf_pool.h).
+ *
+ * Rules: (device, PASID, group index) identifies a group. A page is routed when
+ * it arrives. A group whose pages went to different attachments is broken, and
+ * its LAST page is refused. Finding the attachment and queueing the group are
+ * one step under group->fault_lock, so that a switch does not come in between.
  */
 #include "iopf_pool.h"
 #include "trace.h"
 
-/* The driver hears of answers that the core has counted. */
+/* Counts the answers, then gives them to the driver. */
 static void answer_device(struct iof_hwdev *dev, const struct iof_page_answer *answers, u32 nr)
 {
 	u32 count[ARRAY_SIZE(dev->core->answered)] = {};
@@ -93,7 +111,7 @@ static struct iof_prg *find_partial(struct iof_hwdev_core *core,
 {
 	struct iof_prg *prg;
 
-	/* Most devices ask for one page at a time. */
+	/* Most devices request one page at a time. */
 	if (!core->nr_partial)
 		return NULL;
 	list_for_each_entry(prg, partial_bucket(core, iof_req_pasid(req), req->grpid), node) {
@@ -106,7 +124,7 @@ static struct iof_prg *find_partial(struct iof_hwdev_core *core,
 static void unhash_partial(struct iof_hwdev_core *core, struct iof_prg *prg)
 {
 	list_del(&prg->node);
-	/* Of its attachment, or of the broken ones. */
+	/* On attach->partial, or on core->broken. */
 	list_del(&prg->open_node);
 	if (prg->broken)
 		core->nr_broken--;
@@ -114,8 +132,9 @@ static void unhash_partial(struct iof_hwdev_core *core, struct iof_prg *prg)
 }
 
 /*
- * Marks a collecting group as one whose LAST page will be answered INVALID. It holds no credit from
- * then on. It stays where it is: trim_broken() is to follow.
+ * Marks a collecting group as broken: its LAST page will be refused. The group
+ * gives its credits back and stays in the hash. The caller calls trim_broken()
+ * next.
  */
 static void break_group(struct iof_hwdev_core *core, struct iof_prg *prg)
 {
@@ -135,8 +154,9 @@ static void break_group(struct iof_hwdev_core *core, struct iof_prg *prg)
 }
 
 /*
- * So that a device cannot pile broken groups up, the oldest are forgotten beyond @dev->credits, by
- * whoever does not walk over them. What the caller recycles after unlocking is put on @drop.
+ * Forgets the oldest broken groups beyond dev->credits, so that their number is
+ * bounded. Not to be called while walking them. The caller recycles @drop after
+ * unlocking.
  */
 static void trim_broken(struct iof_hwdev_core *core, struct list_head *drop)
 {
@@ -174,7 +194,7 @@ static struct iof_attach *route(struct iof_hwdev *dev, u32 pasid)
 	return attach;
 }
 
-/* Whether a group for @attach has to wait for the outcome of a switch. */
+/* Whether a group for @attach must be parked until the switch ends. */
 static bool is_switching(struct iof_group *group, u32 pasid, const struct iof_attach *attach)
 {
 	if (!group->switching)
@@ -183,8 +203,9 @@ static bool is_switching(struct iof_group *group, u32 pasid, const struct iof_at
 }
 
 /*
- * Complete groups on their way to sinks: those that follow each other for one attachment go
- * together. Under fault_lock, until what is @refused is answered by the caller.
+ * Complete groups that are being queued. Consecutive groups of one attachment
+ * go to its sink together. Used under fault_lock; the caller refuses @refused
+ * after unlocking.
  */
 struct iof_queueing {
 	struct iof_attach *attach;
@@ -228,7 +249,7 @@ static void queue_prg(struct iof_queueing *to, struct iof_prg *prg, struct iof_a
 	to->nr_groups++;
 }
 
-/* Answers what nobody else will. */
+/* Refuses groups that have no sink. */
 static void refuse_list(struct list_head *refused)
 {
 	struct iof_prg *prg, *next;
@@ -242,7 +263,7 @@ static void refuse_list(struct list_head *refused)
 
 /* ---- reporting ---- */
 
-/* The device sent a LAST page that no record can be had for: answer it all the same. */
+/* Refuses a LAST page for which there is no credit or no record. */
 static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *req, u64 sent,
 			      enum iof_why why)
 {
@@ -263,8 +284,8 @@ static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *
 }
 
 /*
- * The device sent the LAST page @req, by @now: @spare is a record with a credit for it. Under
- * fault_lock.
+ * Completes the group of the LAST page @req, which was sent no later than @now.
+ * @spare is a record with a credit for it. Under fault_lock.
  */
 static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req, u64 now,
 			   struct iof_prg *spare, struct iof_queueing *to,
@@ -276,7 +297,9 @@ static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req
 
 	if (prg) {
 		unhash_partial(dev->core, prg);
-		/* The group has the credit, the record was not needed. */
+		/*
+		 * The group takes the credit; the record returns to the pool.
+		 */
 		list_add_tail(&spare->node, unused);
 		if (prg->attach != attach)
 			prg->broken = true;
@@ -294,7 +317,10 @@ static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req
 		queue_prg(to, prg, attach);
 }
 
-/* @nr LAST pages, at most IOF_ANSWERS_MAX. What became of the last of them. */
+/*
+ * Reports @nr LAST pages, at most IOF_ANSWERS_MAX. Returns the result of the
+ * last of them. report_whole() is the fast path for one page.
+ */
 static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr)
 {
 	struct iof_prg *spare[IOF_ANSWERS_MAX] __uninitialized;
@@ -307,7 +333,7 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u
 
 	atomic64_add(nr, &core->groups);
 	have = iof_pool_take_many(core, spare, nr, &rc);
-	/* To be told how old a fault is needs no precise clock, if the device has none. */
+	/* The age of a fault needs no precise clock if the device has none. */
 	now = reqs[0].sent ?: ktime_get_coarse_ns();
 	begin_queueing(&to);
 	spin_lock(&core->group->fault_lock);
@@ -338,7 +364,7 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	int rc;
 
 	rc = iof_pool_take_page(core, &prg, &page);
-	/* The page is lost: its group must be known as broken when the last one comes. */
+	/* The page is lost. Record the group as broken, for its LAST page. */
 	if (rc)
 		prg = iof_pool_take(core);
 	spin_lock(&group->fault_lock);
@@ -378,7 +404,10 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	return -EINVAL;
 }
 
-/* ktime_get_coarse_ns(), which changes with the tick, for a look at that. Under fault_lock. */
+/*
+ * ktime_get_coarse_ns() changes with each tick, so read it once a tick and
+ * cache it. Under fault_lock.
+ */
 static u64 coarse_now(struct iof_hwdev_core *core)
 {
 	unsigned long tick = jiffies;
@@ -391,8 +420,9 @@ static u64 coarse_now(struct iof_hwdev_core *core)
 }
 
 /*
- * A LAST page by itself that is a whole group, and nothing stands in its way: what report_last()
- * does for many, without what many need. False: nothing has happened, it is a case for that one.
+ * Fast path of report_last(): one page that is a whole group, with a sink, a
+ * free record, no partial groups and no switch. False: nothing was done, and
+ * the caller takes report_last().
  */
 static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
@@ -418,7 +448,7 @@ static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 		prg->nr_pages = 1;
 		prg->attach = attach;
 		prg->dev_id = attach->dev_id;
-		/* Counted before anybody can answer it. */
+		/* Count the group before a reader can respond. */
 		atomic64_inc(&core->groups);
 		taken = attach->sink->ops->queue(attach->sink, attach, &groups);
 	}
@@ -492,7 +522,10 @@ void iof_report_reset(struct iof_hwdev *dev)
 
 /* ---- switching an attachment ---- */
 
-/* Breaks the unfinished groups of @core that were meant for @attach. Under fault_lock. */
+/*
+ * Breaks the unfinished groups of @core that were collected for @attach. Under
+ * fault_lock.
+ */
 static void break_partials(struct iof_hwdev_core *core, struct iof_attach *attach,
 			   struct list_head *drop)
 {
@@ -524,7 +557,10 @@ void iof_iopf_switch_begin(struct iof_group *group, u32 pasid)
 	spin_unlock(&group->fault_lock);
 }
 
-/* Sends the parked groups where they belong now. Under fault_lock. */
+/*
+ * Ends the switch: queues the parked groups at the attachment that is in force
+ * now. Under fault_lock.
+ */
 static void unpark(struct iof_group *group, struct iof_queueing *to)
 {
 	struct iof_prg *prg, *next;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iopf_pool.c - credits and records of page-request groups: taken before group->fault_lock is, and
- * given back in batches.
+ * iopf_pool.c - takes credits and records of page-request groups before
+ * group->fault_lock is taken, and returns them in batches.
  */
 #include "iopf_pool.h"
 
@@ -37,7 +37,10 @@ u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups, u32
 	if (!have)
 		return 0;
 	spin_lock(&core->group->fault_lock);
-	/* After the first that is missing none is taken, so that there is nothing to put back. */
+	/*
+	 * After the first missing record, none is taken and none must be put
+	 * back.
+	 */
 	for (i = 0; i < have; i++)
 		groups[i] = i && !groups[i - 1] ? NULL : take_spare(core);
 	spin_unlock(&core->group->fault_lock);
@@ -95,7 +98,7 @@ void iof_pool_give_back(struct iof_returning *back)
 
 	if (!list_empty(&back->pages))
 		iof_pool_return_pages(core, &back->pages);
-	/* The record first: whoever gets the credit needs to find it. */
+	/* The record first: the thread that takes the credit needs it. */
 	if (back->first)
 		llist_add_batch(back->first, back->last, &core->returned);
 	if (back->credits)

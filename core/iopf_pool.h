@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * iopf_pool.h - credits and records of page-request groups, for iopf.c (iopf_pool.c).
+ * iopf_pool.h - credits and records of page-request groups (iopf_pool.c).
  *
- * Records are allocated as the device first needs them, at most as many as it has credits, and then
- * reused: once warm, a fault allocates nothing. Where a checker looks for uses of freed memory, a
- * record is freed each time instead (renew_group()).
+ * A record is allocated when the device first needs it, and reused. There are
+ * at most as many as the device has credits. Once warm, a fault allocates
+ * nothing. Under KASAN each record is freed instead of reused (renew_group()).
  */
 #ifndef IOF_CORE_IOPF_POOL_H
 #define IOF_CORE_IOPF_POOL_H
@@ -16,16 +16,23 @@ struct iof_prg *iof_pool_alloc(struct iof_hwdev *dev, gfp_t gfp);
 /* A record without a credit, or NULL. */
 struct iof_prg *iof_pool_take(struct iof_hwdev_core *core);
 /*
- * Takes a credit and a record for each of @nr LAST pages, at most IOF_ANSWERS_MAX. Returns how many
- * got theirs; for the first that did not, *rc says why: -ENOSPC no credit left, -ENOMEM.
+ * Takes a credit and a record for each of @nr LAST pages, at most
+ * IOF_ANSWERS_MAX. Returns the number of pages that have both. If that is less
+ * than @nr, *rc is -ENOSPC (no credit left) or -ENOMEM.
  */
 u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups, u32 nr,
 		       int *rc);
-/* The same for one page that is not LAST: the group it may be the first of, and a page record. */
+/*
+ * The same for one page that is not LAST: a record for the group that it may
+ * begin, and a page record.
+ */
 int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_prg **group,
 		       struct iof_prg_page **page);
 
-/* What goes back to one device's pool, collected so that many groups cost its cache lines once. */
+/*
+ * Records and credits on their way back to the pool of one device, collected so
+ * that many groups touch its cache lines once.
+ */
 struct iof_returning {
 	struct iof_hwdev_core *core;
 	struct llist_node *first, *last;	/* struct iof_prg.free */
@@ -51,7 +58,10 @@ static inline u32 take_credits(struct iof_hwdev_core *core, u32 want)
 	return take;
 }
 
-/* A free record, or NULL. Fetches the next one, which was another processor's a moment ago. */
+/*
+ * Returns a free record or NULL. Prefetches the next one, which is dirty in
+ * another CPU's cache.
+ */
 static inline struct iof_prg *take_spare(struct iof_hwdev_core *core)
 {
 	struct llist_node *node = core->spare;
@@ -81,8 +91,8 @@ static inline void begin_returning(struct iof_returning *back, struct iof_hwdev_
 }
 
 /*
- * Makes the record ready for its next group. Where a checker looks for uses of freed memory, the
- * record is freed and another takes its place; NULL: there was no memory for one.
+ * Prepares the record for its next group. Under KASAN the record is freed and a
+ * new one takes its place; NULL: no memory for that.
  */
 static inline struct iof_prg *renew_group(struct iof_prg *prg)
 {
@@ -113,7 +123,7 @@ static inline void return_group(struct iof_returning *back, struct iof_prg *prg)
 		back->last = &prg->free;
 }
 
-/* One record by itself. */
+/* Returns one record with its credits. */
 static inline void recycle(struct iof_prg *prg)
 {
 	struct iof_hwdev_core *core = prg->dev->core;
@@ -122,7 +132,7 @@ static inline void recycle(struct iof_prg *prg)
 	if (unlikely(!list_empty(&prg->pages)))
 		iof_pool_return_pages(core, &prg->pages);
 	prg = renew_group(prg);
-	/* The record first: whoever gets the credit needs to find it. */
+	/* The record first: the thread that takes the credit needs it. */
 	if (prg)
 		llist_add(&prg->free, &core->returned);
 	if (credits)

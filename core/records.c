@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * records.c - the caches of the records of which there can be very many: mappings, the memory
- * behind them, page requests and page-request groups.
+ * records.c - slab caches of the records that can be very many: mappings, the
+ * memory behind them, page requests and page-request groups.
  *
- * Each kind has a cache of its own, which is never merged with another: when the core ends, the
- * cache ends too, and the kernel names a record that was not given back.
+ * Each kind has a cache of its own, which is never merged with another. When
+ * the core ends, its caches are destroyed, and the kernel names a record that
+ * was not freed.
  */
 #include "iopf.h"
 #include "iova_map.h"

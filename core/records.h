@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * records.h - the records of which there can be very many (records.c).
+ * records.h - slab caches of the records that can be very many (records.c).
  */
 #ifndef IOF_CORE_RECORDS_H
 #define IOF_CORE_RECORDS_H
@@ -16,9 +16,10 @@ extern struct kmem_cache *iof_prg_cache;
 extern struct kmem_cache *iof_prg_page_cache;
 
 /*
- * Records of faults are made by whichever thread reports one. Beyond so many of a device they are
- * charged to the process that bound it, whose cgroup bounds them; below, faults need no memory of
- * his to be answered.
+ * Records that a device may have without a charge. The reporting thread
+ * allocates records. Those beyond this number are charged to the process that
+ * bound the device, and its cgroup bounds them; below it, a fault is answered
+ * without memory of that process.
  */
 #define IOF_RECORDS_BASE 64
 
@@ -26,7 +27,10 @@ struct iof_hwdev_core;
 /* A zeroed record, or NULL. */
 void *iof_fault_record_alloc(struct iof_hwdev_core *core, struct kmem_cache *cache, gfp_t gfp);
 void iof_fault_record_free(struct iof_hwdev_core *core, struct kmem_cache *cache, void *record);
-/* Whom to charge from now on; takes over the caller's reference. */
+/*
+ * Charges later records of the device to @payer. Takes over the caller's
+ * reference.
+ */
 void iof_fault_records_charge(struct iof_hwdev_core *core, struct iof_plat_payer *payer);
 
 #endif
