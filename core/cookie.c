@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * cookie.c - the table behind cookie.h.
+ * cookie.c - the cookie table of a fault queue (cookie.h).
  *
- * Segment 0 holds slots 0 to 2^MIN_BITS - 1, segment k the 2^(MIN_BITS+k-1) slots that double the
- * table; a slot's segment follows from its index alone. Nothing here locks or, but for growth,
- * allocates.
+ * Segment 0 holds slots 0 to 2^MIN_BITS - 1. Segment k holds the
+ * 2^(MIN_BITS+k-1) slots that double the table. The index of a slot gives its
+ * segment. Nothing here locks, and only growth allocates.
  */
 #include "cookie.h"
 
@@ -43,7 +43,10 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_c
 			return -ENOMEM;
 		}
 	}
-	/* The free list through all new slots is made here, so that linking it in is one step. */
+	/*
+	 * Builds the free list of all new slots here, so that linking it in is
+	 * one step.
+	 */
 	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits); k++) {
 		struct iof_cookie_slot *slot = growth->segment[k];
 		u32 first = k ? segment_slots(k) : 0, i;
@@ -77,7 +80,10 @@ void iof_cookie_grow(struct iof_cookies *cookies, struct iof_cookie_growth *grow
 	}
 	if (growth->bits <= cookies->bits)
 		return;
-	/* New cookies start above all that were given at other widths, as long as there is room. */
+	/*
+	 * New cookies start above all cookies of other widths, as long as there
+	 * is room.
+	 */
 	if (cookies->highest)
 		cookies->narrower |= BIT(cookies->bits);
 	cookies->bits = growth->bits;
@@ -131,7 +137,8 @@ u32 iof_cookie_next_slow(const struct iof_cookies *cookies, struct iof_cookie_sl
 		cookie |= cookies->base << cookies->bits;
 	}
 	/*
-	 * Only a cookie still out from a narrower table can stand in the way; the next one is free.
+	 * Only a cookie that was given before a growth can be in the way; the
+	 * next one is free.
 	 */
 	while (iof_cookie_find_narrower(cookies, cookie)) {
 		cookie += cookies->step;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * cookie.h - the cookies of one fault queue: who answers what.
+ * cookie.h - the cookies of one fault queue: which open group a response names.
  *
- * A cookie is a slot index in its low bits and a generation above; the generation counts how often
- * the slot has been used, so that a late or invented response misses. Slots are reused first in,
- * first out. Cookie 0 is never given. With N index bits a cookie comes back after 2^(32-N)-1 reuses
- * of its slot.
+ * A cookie is a slot index in its low bits and a generation above. The
+ * generation counts the uses of the slot, so that a late or invented response
+ * misses. Slots are reused first in, first out. Cookie 0 is never given. With N
+ * index bits, a cookie is given again after 2^(32-N)-1 reuses of its slot.
  *
- * The table grows by whole segments that never move, before the faults that need them can arrive;
- * so giving and taking a cookie allocates nothing and costs the same however many are out. When it
- * grows, cookies already given keep their narrower index: look-ups try each width that was ever in
- * use.
+ * The table grows by whole segments that never move, before the faults that
+ * need them can arrive. So giving and taking a cookie allocates nothing and
+ * costs the same at any fill. Cookies that were given before a growth keep
+ * their narrower index: a look-up tries each width that was ever used.
  *
- * The caller's spinlock guards everything, except that growing allocates outside of it.
+ * The caller's spinlock guards everything. Growing allocates outside of it.
  */
 #ifndef IOF_CORE_COOKIE_H
 #define IOF_CORE_COOKIE_H
@@ -25,31 +25,40 @@
 
 struct iof_cookie_slot {
 	union {
-		void *owner;			/* out */
-		struct iof_cookie_slot *next;	/* free */
+		void *owner;			/* while the cookie is given */
+		struct iof_cookie_slot *next;	/* while the slot is free */
 	};
-	u32 cookie;		/* given now, or last; generation 0 if never */
-	u8 bits;		/* index bits of @cookie */
+	/* the present or the last cookie; generation 0: none yet */
+	u32 cookie;
+	u8 bits;		/* number of index bits of @cookie */
 	bool out;
 };
 
 struct iof_cookies {
 	struct iof_cookie_slot *segment[IOF_COOKIE_SEGMENTS];
-	u32 bits;		/* slots are 2^bits; 0: none yet */
-	u32 step;		/* 2^bits: from one generation of a slot to the next */
-	u32 narrower;		/* bit w: cookies with w index bits, fewer than now, were given */
-	u32 base;		/* first generation at the present width */
+	u32 bits;		/* there are 2^bits slots; 0: none yet */
+	/* 2^bits: the step from one generation of a slot to the next */
+	u32 step;
+	/* bit w: cookies with w index bits were given before the table grew */
+	u32 narrower;
+	/* first generation at the present number of index bits */
+	u32 base;
 	u32 highest;		/* highest cookie given since the table last grew */
 	struct iof_cookie_slot *free_head;
-	struct iof_cookie_slot *free_tail;	/* means something while there is a head */
+	/* valid while there is a head */
+	struct iof_cookie_slot *free_tail;
 };
 
-/* How many bits are needed for @slots slots; above IOF_COOKIE_MAX_BITS: too many. */
+/*
+ * The number of index bits for @slots slots. Above IOF_COOKIE_MAX_BITS: too
+ * many.
+ */
 u32 iof_cookie_bits(u32 slots);
 
 /*
- * Growing in three steps: the memory is allocated without the lock, linked in under it, and what
- * the caller did not need (somebody else grew meanwhile) is freed afterwards.
+ * The table grows in three steps: allocate without the lock, link in under the
+ * lock, and free what was not needed because another thread grew the table
+ * first.
  */
 struct iof_cookie_growth {
 	u32 bits;
@@ -64,18 +73,21 @@ static inline struct iof_cookie_slot *iof_cookie_slot_at(const struct iof_cookie
 							 u32 index)
 {
 	u32 k = fls(index >> IOF_COOKIE_MIN_BITS);
-	/* 2^(MIN_BITS+k-1), but 0 for the first segment, where that is not even its size */
+	/* 2^(MIN_BITS+k-1); 0 for segment 0, although that is not its size */
 	u32 first = 1u << (IOF_COOKIE_MIN_BITS + k - 1) & ~((1u << IOF_COOKIE_MIN_BITS) - 1);
 
 	return &cookies->segment[k][index - first];
 }
 
-/* The slot's next cookie when its last, or those of others, were given at another width. */
+/*
+ * The slot's next cookie, if its last one or those of other slots have another
+ * width.
+ */
 u32 iof_cookie_next_slow(const struct iof_cookies *cookies, struct iof_cookie_slot *slot);
-/* The slot of a cookie given while the table was narrower, or NULL. */
+/* The slot of a cookie that was given before the table grew, or NULL. */
 struct iof_cookie_slot *iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie);
 
-/* Gives a cookie to @owner, or 0 if every slot is taken. */
+/* Returns a cookie for @owner, or 0 if every slot is taken. */
 static inline u32 iof_cookie_give(struct iof_cookies *cookies, void *owner)
 {
 	struct iof_cookie_slot *slot = cookies->free_head;
@@ -86,7 +98,7 @@ static inline u32 iof_cookie_give(struct iof_cookies *cookies, void *owner)
 	cookies->free_head = slot->next;
 	if (likely(slot->bits == cookies->bits && !cookies->narrower)) {
 		cookie = slot->cookie + cookies->step;
-		/* Generation 0 is left out, so that no cookie is 0. */
+		/* Skip generation 0, so that no cookie is 0. */
 		if (unlikely(cookie < cookies->step))
 			cookie += cookies->step;
 	} else {
@@ -110,11 +122,14 @@ static inline struct iof_cookie_slot *iof_cookie_find(const struct iof_cookies *
 	slot = iof_cookie_slot_at(cookies, cookie & (cookies->step - 1));
 	if (likely(slot->cookie == cookie && slot->out))
 		return slot;
-	/* One width, unless a device joined a queue that was already in use. */
+	/*
+	 * One width only, unless a device was attached after cookies had been
+	 * given.
+	 */
 	return cookies->narrower ? iof_cookie_find_narrower(cookies, cookie) : NULL;
 }
 
-/* The owner of a cookie that is out, or NULL. */
+/* The owner of a given cookie, or NULL. */
 static inline void *iof_cookie_owner(const struct iof_cookies *cookies, u32 cookie)
 {
 	struct iof_cookie_slot *slot = iof_cookie_find(cookies, cookie);
@@ -122,7 +137,7 @@ static inline void *iof_cookie_owner(const struct iof_cookies *cookies, u32 cook
 	return slot ? slot->owner : NULL;
 }
 
-/* Takes back a cookie: whose it was, or NULL if it is not out. */
+/* Takes a cookie back. Returns its owner, or NULL if it is not given. */
 static inline void *iof_cookie_take(struct iof_cookies *cookies, u32 cookie)
 {
 	struct iof_cookie_slot *slot = iof_cookie_find(cookies, cookie);
@@ -141,16 +156,16 @@ static inline void *iof_cookie_take(struct iof_cookies *cookies, u32 cookie)
 	return owner;
 }
 
-/* Fetches the slot of a cookie into the cache, whether or not it is out. */
+/* Prefetches the slot of a cookie, whether or not the cookie is given. */
 static inline void iof_cookie_prefetch(const struct iof_cookies *cookies, u32 cookie)
 {
 	if (cookies->bits)
 		prefetchw(iof_cookie_slot_at(cookies, cookie & (cookies->step - 1)));
 }
 
-/* The owner in slot @index, or NULL; for a walk over all that are out. */
+/* The owner in slot @index, or NULL. For a walk over all given cookies. */
 void *iof_cookie_owner_at(const struct iof_cookies *cookies, u32 index);
-/* Requires that no cookie is out. */
+/* No cookie may be given any more. */
 void iof_cookies_free(struct iof_cookies *cookies);
 
 #endif

@@ -8,17 +8,23 @@
 #include "attach.h"
 
 struct iof_fault_queue;
-/* From an id in HWPT_ALLOC, short-lived hold on the object; -ENOENT. */
+/*
+ * The queue with this id, with a short-lived hold on the object.
+ * ERR_PTR(-ENOENT).
+ */
 struct iof_fault_queue *iof_fault_queue_get(struct iof_ctx *ctx, u32 id);
 struct iof_object *iof_fault_queue_object(struct iof_fault_queue *queue);
 struct iof_fault_sink *iof_fault_queue_sink(struct iof_fault_queue *queue);
 /*
- * Before an attachment is made: sees to it that the queue has cookie slots for @credits more open
- * groups, so that reading never allocates. -ENOMEM. Undone by iof_fault_queue_release_slots().
+ * Reserves cookie slots for @credits more open groups, before the attachment
+ * that needs them is made. -ENOMEM. Undone by iof_fault_queue_release_slots().
  */
 int iof_fault_queue_reserve_slots(struct iof_fault_queue *queue, u32 credits);
 void iof_fault_queue_release_slots(struct iof_fault_queue *queue, u32 credits);
-/* From before @attach is in force until after it was swept: where fdinfo looks for open groups. */
+/*
+ * Called before @attach is in force and after it was swept: fdinfo looks for
+ * open groups at the attachments of the queue.
+ */
 void iof_fault_queue_join(struct iof_fault_queue *queue, struct iof_attach *attach);
 void iof_fault_queue_leave(struct iof_fault_queue *queue, struct iof_attach *attach);
 

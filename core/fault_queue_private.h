@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * fault_queue_private.h - the fault queue itself, for fault_queue.c and fault_read.c.
+ * fault_queue_private.h - struct iof_fault_queue, for fault_queue.c and
+ * fault_read.c.
  */
 #ifndef IOF_CORE_FAULT_QUEUE_PRIVATE_H
 #define IOF_CORE_FAULT_QUEUE_PRIVATE_H
@@ -11,37 +12,47 @@
 
 struct iof_fault_queue {
 	struct iof_object obj;
-	struct iof_ctx *ctx;		/* a reference, from the descriptor */
+	/* a reference, held by the descriptor */
+	struct iof_ctx *ctx;
 	struct iof_fault_sink sink;
-	struct mutex grow_lock;		/* reserved, attachments; growth of the cookie table */
-	u32 reserved;			/* credits of the attached devices, summed */
+	/* guards reserved, attachments and growth of the cookie table */
+	struct mutex grow_lock;
+	u32 reserved;			/* slots reserved, in all */
 	struct list_head attachments;	/* struct iof_attach.queue_node */
 
-	spinlock_t lock ____cacheline_aligned_in_smp;	/* all below */
+	/* guards all fields below */
+	spinlock_t lock ____cacheline_aligned_in_smp;
 	/* struct iof_prg.node, by arrival of the LAST page */
 	struct list_head inbox;
 	struct iof_cookies cookies;
-	bool closed;			/* the descriptor is gone: nobody can answer */
-	u64 nr_delivered;		/* now */
-	/* ever; rejected: responses that named no open page-request group */
+	bool closed;			/* after the last close */
+	u64 nr_delivered;		/* number of delivered groups */
+	/*
+	 * Counters since allocation. rejected: responses that named no open
+	 * group.
+	 */
 	u64 responded, rejected, swept;
-	/* Now. Away from the lock, since a handler may look at it busily. */
+	/*
+	 * Number of queued groups. In a cache line of its own, because a
+	 * handler may poll it without the lock.
+	 */
 	u64 nr_queued ____cacheline_aligned_in_smp;
 
 	wait_queue_head_t readable ____cacheline_aligned_in_smp;
 	wait_queue_head_t answers_done;	/* sweepers wait for attach->answering */
 };
 
-/* Under the lock; for those who look without. */
+/* Under the lock. Readers without the lock use READ_ONCE(). */
 static inline void count_queued(struct iof_fault_queue *queue, int by)
 {
 	WRITE_ONCE(queue->nr_queued, queue->nr_queued + by);
 }
 
 /*
- * Each arrival is an event (rule e31), also while older groups are queued: a client that waits by
- * edge and reads one group an event is served, and as many exclusive waiters wake as groups were
- * queued. Without the lock. @nr is not 0.
+ * Wakes readers for @nr > 0 groups that were queued. Each arrival is an event
+ * (rule e31), also while older groups are queued: an edge-triggered waiter that
+ * reads one group for each event is served, and as many exclusive waiters wake
+ * as groups were queued. Without the lock.
  */
 static inline void wake_readers(struct iof_fault_queue *queue, int nr)
 {

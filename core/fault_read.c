@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * fault_read.c - read() of a fault queue's descriptor: takes page-request groups off the inbox and
- * delivers their records.
+ * fault_read.c - read() of a fault queue's descriptor: takes page-request
+ * groups off the inbox and delivers their records.
  *
- * Rules: a reader keeps no hold on the groups that it delivers. It has their records in a chunk of
- * its own, and finds a group again by the cookie to put it back when the copy to the user failed.
- * queue->lock is held to note the records of at most one chunk, and dropped for each copy.
+ * Rules: a reader keeps no hold on the groups that it delivers. It fills a
+ * chunk of its own with their records. If the copy to the user fails, it finds
+ * a group again by its cookie and puts it back. queue->lock is held to fill at
+ * most one chunk and dropped for each copy.
  */
 #include "fault_queue_private.h"
 #include "trace.h"
 
-/* Records noted under one hold of the lock, and copied out together. */
+/* Records filled in under one hold of the lock, and copied out by one copy. */
 #define IOF_READ_CHUNK	32
 
-/* The records of groups that one reader delivers together: the first @nr are noted. */
+/* Records of the groups that one read delivers. */
 struct iof_chunk {
 	struct iommu_hwpt_pgfault rec[IOF_READ_CHUNK];
 };
@@ -34,7 +35,7 @@ static u32 note_page(struct iof_chunk *chunk, u32 nr, const struct iof_prg *prg,
 	return nr + 1;
 }
 
-/* Under the lock: from then on the answer, and its event, can come. */
+/* Under the lock, so that the event precedes that of the response. */
 static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
 					   const struct iof_prg *prg)
 {
@@ -43,8 +44,9 @@ static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
 }
 
 /*
- * Delivers groups from the inbox, as many as fit into @room records and into a chunk, and notes
- * their records. Under the lock. The number of records; 0 if the first group does not fit.
+ * Takes groups off the inbox and fills @chunk with their records, as many as
+ * fit into @chunk and into @room records. Returns the number of records; 0 if
+ * the first group does not fit. Under the lock.
  */
 static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room,
 				      struct iof_chunk *chunk)
@@ -70,7 +72,7 @@ static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room
 		trace_delivery(queue, prg);
 		groups++;
 	}
-	/* All before @node leave the inbox together. */
+	/* Unlink all groups before @node at once. */
 	__list_del(&queue->inbox, node);
 	count_queued(queue, -groups);
 	queue->nr_delivered += groups;
@@ -78,8 +80,9 @@ static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room
 }
 
 /*
- * Puts the group of @cookie back to the head of the inbox, unless it is gone. Under the lock. The
- * number of groups put back, for wake_readers(): another thread may have seen the queue empty.
+ * Puts the group of @cookie back at the head of the inbox, unless it was
+ * answered meanwhile. Returns the number of groups put back, for
+ * wake_readers(): another thread may have seen the queue empty. Under the lock.
  */
 static int put_back(struct iof_fault_queue *queue, u32 cookie)
 {
@@ -95,8 +98,9 @@ static int put_back(struct iof_fault_queue *queue, u32 cookie)
 }
 
 /*
- * Only the first @copied bytes of the @nr records in @chunk reached the user: puts back the groups
- * that are not whole there. Returns the records of those that are.
+ * The copy to the user stopped after @copied bytes of the @nr records in
+ * @chunk. Puts back the groups that the user did not get whole. Returns the
+ * number of records of those that he did.
  */
 static noinline u32 take_back(struct iof_fault_queue *queue, const struct iof_chunk *chunk, u32 nr,
 			      size_t copied)
@@ -118,9 +122,10 @@ static noinline u32 take_back(struct iof_fault_queue *queue, const struct iof_ch
 }
 
 /*
- * The first group did not fit into a chunk: reads it in parts, if it fits into @room. The lock is
- * dropped for each copy; then the group is looked up again. Called under the lock, returns without.
- * The number of its records; 0 if somebody took it away half-way; -EINVAL, -EFAULT, -ENOMEM.
+ * Delivers the first group, which is larger than a chunk, in parts, if it fits
+ * into @room. The lock is dropped for each copy; then the group is looked up
+ * again. Called under the lock, returns without it. Returns the number of
+ * records, 0 if the group was answered meanwhile, or -EINVAL, -EFAULT, -ENOMEM.
  */
 static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_iter *to, size_t room,
 				   struct iof_chunk *chunk)
@@ -178,8 +183,9 @@ out_unlock:
 }
 
 /*
- * What a read of an empty queue says. A plain read returns 0, as clients rely on. A read that may
- * wait for readiness by itself (no-wait, io_uring) hears that it should.
+ * Result of a read of an empty queue. A plain read returns 0, on which clients
+ * rely. A read that can wait for readiness by itself (no-wait, io_uring) gets
+ * -EAGAIN.
  */
 static ssize_t nothing_queued(struct kiocb *iocb)
 {
@@ -197,7 +203,10 @@ ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	if (iov_iter_count(to) != room * size || iocb->ki_pos)
 		return -ESPIPE;
-	/* Whoever reads an empty queue busily does not hold up those who fill it. */
+	/*
+	 * Without the lock: a thread that polls an empty queue does not delay
+	 * those that fill it.
+	 */
 	while (READ_ONCE(queue->nr_queued)) {
 		spin_lock(&queue->lock);
 		if (unlikely(!queue->nr_queued)) {
@@ -213,7 +222,7 @@ ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			continue;
 		}
 		spin_unlock(&queue->lock);
-		/* A size that the compiler knows spares the kernel's check of it. */
+		/* A constant size avoids the kernel's run-time check of it. */
 		copied = nr == 1 ? copy_to_iter(chunk.rec, sizeof(chunk.rec[0]), to) :
 				   copy_to_iter(chunk.rec, nr * size, to);
 		if (unlikely(copied < nr * size)) {
