@@ -112,7 +112,7 @@ static void unpin_written(struct page *page)
 }
 
 /* Pins the one page at @addr as it is now, faulting nothing in. 0 or -EFAULT. */
-static int iof_plat_pin_present(struct mm_struct *mm, unsigned long addr, bool write,
+static int pin_present(struct mm_struct *mm, unsigned long addr, bool write,
 				struct page **page)
 {
 	long got = 0;
@@ -132,7 +132,7 @@ bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool w
 {
 	struct page *page;
 
-	if (iof_plat_pin_present(mm, addr, write, &page))
+	if (pin_present(mm, addr, write, &page))
 		return false;
 	unpin_user_page(page);
 	return true;
@@ -144,7 +144,7 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t
 	char *mapped, *at;
 	size_t left;
 
-	if (n > PAGE_SIZE - offset_in_page(addr) || iof_plat_pin_present(mm, addr, write, &page))
+	if (n > PAGE_SIZE - offset_in_page(addr) || pin_present(mm, addr, write, &page))
 		return -EFAULT;
 	mapped = kmap_local_page(page);
 	at = mapped + offset_in_page(addr);

@@ -7,9 +7,10 @@
  * somebody listens to them; after a successful answer the device tries again, after any other, or
  * when nothing can be asked, the transfer ends unfinished. Either way the RUN bit clears.
  *
- * Reset, and a new command while one runs, start a new epoch: what belongs to an older one stops at
- * the next look. A page request that is open then is waited for before the next transfer begins.
- * Lock: ats->lock over the registers and the epoch; the device's memory is the thread's.
+ * Reset, and a new command while one runs, start a new generation: what belongs to an older one
+ * stops at the next look. A page request that is open then is waited for before the next transfer
+ * begins.
+ * Lock: ats->lock over the registers and the generation; the device's memory is the thread's.
  */
 #include "ats.h"
 #include "model.h"
@@ -23,7 +24,7 @@ struct iof_ats {
 	wait_queue_head_t idle_wq;
 	spinlock_t lock;
 	u8 regs[IOF_ATS_REGS];		/* lock */
-	u32 epoch;			/* written under lock */
+	u32 generation;			/* written under lock */
 	u64 transfers, whole;		/* lock: iof_ats_get_stats() */
 	atomic_t resumed;		/* the wait for a credit or an answer is over */
 	u32 delay_us;
@@ -40,9 +41,9 @@ static u32 command(struct iof_ats *ats)
 	return cmd;
 }
 
-static bool stale(struct iof_ats *ats, u32 epoch)
+static bool stale(struct iof_ats *ats, u32 generation)
 {
-	return READ_ONCE(ats->epoch) != epoch || kthread_should_stop();
+	return READ_ONCE(ats->generation) != generation || kthread_should_stop();
 }
 
 /* ---- page requests ---- */
@@ -67,7 +68,7 @@ static void wait_resumed(struct iof_ats *ats)
 }
 
 /* Whether the page may be there now. */
-static bool ask(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
+static bool request_page(struct iof_ats *ats, u64 addr, bool write, u32 generation)
 {
 	unsigned long delay = usecs_to_jiffies(ats->delay_us) + 1;
 	struct iof_pri_page page = {
@@ -78,7 +79,7 @@ static bool ask(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
 	atomic_set(&ats->resumed, 0);
 	if (!iof_pri_take(&ats->mdev.pri, &ats->slot, 1))
 		wait_resumed(ats);
-	if (stale(ats, epoch)) {
+	if (stale(ats, generation)) {
 		iof_pri_give_back(&ats->slot, 0);
 		return false;
 	}
@@ -88,23 +89,23 @@ static bool ask(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
 	if (ats->slot.code != IOF_PAGE_SUCCESS)
 		return false;
 	if (ats->delay_us)
-		wait_event_interruptible_timeout(ats->wq, stale(ats, epoch), delay);
-	return !stale(ats, epoch);
+		wait_event_interruptible_timeout(ats->wq, stale(ats, generation), delay);
+	return !stale(ats, generation);
 }
 
 /* ---- a transfer ---- */
 
 /* As far as one translation goes: bytes moved, 0 to try again, negative: it is over. */
-static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 epoch)
+static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 generation)
 {
 	u32 access = write ? IOF_ACCESS_WRITE : IOF_ACCESS_READ;
 	struct iof_attachment *att;
-	bool may_ask = false;
+	bool may_request = false;
 	struct iof_xlate x;
 	int n = -EFAULT;
 
-	iof_tlb_enter(&ats->tlb);
-	att = stale(ats, epoch) ? NULL : iof_tlb_attachment(&ats->tlb, IOF_NO_PASID);
+	iof_tlb_read_lock(&ats->tlb);
+	att = stale(ats, generation) ? NULL : iof_tlb_attachment(&ats->tlb, IOF_NO_PASID);
 	if (att && !att->mdom->mm) {
 		switch (iof_translate(&ats->tlb, att, addr + done, access, &x)) {
 		case IOF_XLATE_OK:
@@ -114,27 +115,27 @@ static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 ep
 				n = -EIO;
 			break;
 		case IOF_XLATE_FAULT:
-			may_ask = att->mdom->domain.fault_capable;
+			may_request = att->mdom->domain.fault_capable;
 			break;
 		default:
 			break;
 		}
 	}
-	iof_tlb_leave(&ats->tlb);
-	if (may_ask)
-		n = ask(ats, addr + done, write, epoch) ? 0 : -EFAULT;
+	iof_tlb_read_unlock(&ats->tlb);
+	if (may_request)
+		n = request_page(ats, addr + done, write, generation) ? 0 : -EFAULT;
 	return n;
 }
 
 /* Whether it came to the end. */
-static bool transfer(struct iof_ats *ats, u64 addr, bool write, u32 epoch)
+static bool transfer(struct iof_ats *ats, u64 addr, bool write, u32 generation)
 {
 	u32 done = 0;
 	int n;
 
 	/* Up to the last address, not on from 0. */
 	while (done < IOF_ATS_SIZE && addr + done >= addr) {
-		n = move_some(ats, addr, done, write, epoch);
+		n = move_some(ats, addr, done, write, generation);
 		if (n < 0)
 			break;
 		done += n;
@@ -156,7 +157,7 @@ static bool has_work(struct iof_ats *ats)
 static int ats_main(void *data)
 {
 	struct iof_ats *ats = data;
-	u32 cmd, epoch;
+	u32 cmd, generation;
 	bool whole;
 	u64 addr;
 
@@ -167,13 +168,13 @@ static int ats_main(void *data)
 		spin_lock(&ats->lock);
 		cmd = command(ats);
 		memcpy(&addr, ats->regs + IOF_ATS_ADDR, sizeof(addr));
-		epoch = ats->epoch;
+		generation = ats->generation;
 		spin_unlock(&ats->lock);
 		if (!(cmd & IOF_ATS_RUN))
 			continue;
-		whole = transfer(ats, addr, !(cmd & IOF_ATS_READ), epoch);
+		whole = transfer(ats, addr, !(cmd & IOF_ATS_READ), generation);
 		spin_lock(&ats->lock);
-		if (ats->epoch == epoch) {
+		if (ats->generation == generation) {
 			ats->regs[IOF_ATS_CMD] &= (u8)~IOF_ATS_RUN;
 			ats->transfers++;
 			ats->whole += whole;
@@ -201,7 +202,7 @@ void iof_ats_set(struct iof_ats *ats, u32 off, const void *buf, u32 n)
 	memcpy(ats->regs + off, buf, n);
 	start = off <= IOF_ATS_CMD && off + n > IOF_ATS_CMD;
 	if (start)
-		WRITE_ONCE(ats->epoch, ats->epoch + 1);
+		WRITE_ONCE(ats->generation, ats->generation + 1);
 	spin_unlock(&ats->lock);
 	if (start)
 		wake_up_all(&ats->wq);
@@ -230,7 +231,7 @@ void iof_ats_reset(struct iof_ats *ats)
 
 	iof_ats_set(ats, 0, zero, sizeof(zero));
 	wake_up_all(&ats->idle_wq);
-	/* A stretch that begins now sees the new epoch. */
+	/* A stretch that begins now sees the new generation. */
 	iof_mdev_drain(&ats->mdev);
 }
 

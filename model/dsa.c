@@ -7,8 +7,8 @@
  * (dsa_engine.c) take it from there. Whoever ends a job makes room for others, tells drains and the
  * batch that wait for it, and puts it back on a stack of free ones.
  *
- * Reset starts a new epoch. Jobs of an older one are stale: whoever holds one ends it at the next
- * opportunity instead of working on it, and a round through all engines sees to it that none
+ * Reset starts a new generation. Jobs of an older one are stale: whoever holds one ends it at the
+ * next opportunity instead of working on it, and a round through all engines sees to it that none
  * works on one any more. A stale job that waits for the answer to a page request keeps its slot
  * until that comes.
  */
@@ -97,7 +97,7 @@ static struct iof_dsa_job *enqueue_locked(struct iof_dsa *dsa, const struct dsa_
 	job->parent = parent;
 	job->engine = NULL;
 	job->phase = DSA_PHASE_CHECK;
-	job->asked = false;
+	job->requested = false;
 	job->status = DSA_COMP_SUCCESS;
 	job->result = 0;
 	job->backward = false;
@@ -112,14 +112,14 @@ static struct iof_dsa_job *enqueue_locked(struct iof_dsa *dsa, const struct dsa_
 	atomic_set(&job->completed, 0);
 	atomic_set(&job->failed, 0);
 	/* A child of a stale batch is stale. */
-	job->epoch = parent ? parent->epoch : dsa->epoch;
+	job->generation = parent ? parent->generation : dsa->generation;
 	if (!parent) {
 		if (desc->opcode == DSA_OPCODE_DRAIN) {
-			iof_dsa_advance_groups(dsa);
-			dsa->group++;
+			iof_dsa_advance_epochs(dsa);
+			dsa->epoch++;
 		}
-		job->group = dsa->group;
-		atomic_inc(&dsa->groups[job->group & dsa->group_mask]);
+		job->epoch = dsa->epoch;
+		atomic_inc(&dsa->epochs[job->epoch & dsa->epoch_mask]);
 		atomic_set(&job->counted, 1);
 		atomic_inc(&dsa->accepted);
 		atomic_set(&job->accepted, 1);
@@ -181,13 +181,13 @@ bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait)
 }
 
 /* The job no longer holds up drains; harmless if repeated. */
-static void leave_group(struct iof_dsa_job *job)
+static void leave_epoch(struct iof_dsa_job *job)
 {
 	struct iof_dsa *dsa = job->dsa;
 
 	if (!atomic_xchg(&job->counted, 0))
 		return;
-	if (atomic_dec_and_test(&dsa->groups[job->group & dsa->group_mask]) &&
+	if (atomic_dec_and_test(&dsa->epochs[job->epoch & dsa->epoch_mask]) &&
 	    atomic_read(&dsa->nr_drains))
 		iof_dsa_feed_drains(dsa);
 }
@@ -216,7 +216,7 @@ static struct iof_dsa_job *renew_job(struct iof_dsa_job *job)
 
 	if (!kasan_enabled())
 		return job;
-	/* Against begin_epoch(), which goes through all. */
+	/* Against begin_generation(), which goes through all. */
 	spin_lock(&dsa->lock);
 	fresh = new_job(dsa, job->pri.index, GFP_NOWAIT | __GFP_ACCOUNT);
 	spin_unlock(&dsa->lock);
@@ -235,7 +235,7 @@ void iof_dsa_end(struct iof_dsa_job *job)
 	iof_pri_give_back(&job->pri, 0);
 	if (!parent) {
 		iof_dsa_leave_queue(job);
-		leave_group(job);
+		leave_epoch(job);
 		job = renew_job(job);
 		llist_add(&job->ready, &dsa->free[DSA_FREE_QUEUE]);
 		iof_dsa_tell_room(dsa);
@@ -260,8 +260,8 @@ void iof_dsa_abandon(struct iof_dsa_job *job)
 
 /* ---- reset ---- */
 
-/* A new epoch: nothing queued is left, and nothing old fills the queue or holds up a drain. */
-static void begin_epoch(struct iof_dsa *dsa)
+/* A new generation: nothing queued is left, and nothing old fills the queue or holds up a drain. */
+static void begin_generation(struct iof_dsa *dsa)
 {
 	struct iof_dsa_job *job, *next;
 	LIST_HEAD(stale);
@@ -269,7 +269,7 @@ static void begin_epoch(struct iof_dsa *dsa)
 	u32 i;
 
 	spin_lock(&dsa->lock);
-	WRITE_ONCE(dsa->epoch, dsa->epoch + 1);
+	WRITE_ONCE(dsa->generation, dsa->generation + 1);
 	list_splice_init(&dsa->queue, &stale);
 	WRITE_ONCE(dsa->nr_queued, 0);
 	list_splice_tail_init(&dsa->batches, &stale);
@@ -280,9 +280,9 @@ static void begin_epoch(struct iof_dsa *dsa)
 		job = dsa->jobs[i];
 		iof_dsa_leave_queue(job);
 		if (atomic_xchg(&job->counted, 0))
-			atomic_dec_return(&dsa->groups[job->group & dsa->group_mask]);
+			atomic_dec_return(&dsa->epochs[job->epoch & dsa->epoch_mask]);
 	}
-	iof_dsa_advance_groups(dsa);
+	iof_dsa_advance_epochs(dsa);
 	spin_unlock(&dsa->lock);
 
 	list_for_each_entry_safe(job, next, &stale, link)
@@ -306,7 +306,7 @@ void iof_dsa_reset(struct iof_dsa *dsa)
 	int wanted[IOF_DSA_MAX_ENGINES];
 	unsigned int i;
 
-	begin_epoch(dsa);
+	begin_generation(dsa);
 	for (i = 0; i < dsa->nr_engines; i++) {
 		wanted[i] = atomic_inc_return(&dsa->engines[i]->sync_wanted);
 		wake_engine(dsa->engines[i]);
@@ -344,9 +344,9 @@ bool iof_dsa_idle(struct iof_dsa *dsa)
 	bool idle;
 
 	spin_lock(&dsa->lock);
-	iof_dsa_advance_groups(dsa);
-	idle = dsa->oldest == dsa->group &&
-	       !atomic_read_acquire(&dsa->groups[dsa->group & dsa->group_mask]);
+	iof_dsa_advance_epochs(dsa);
+	idle = dsa->oldest == dsa->epoch &&
+	       !atomic_read_acquire(&dsa->epochs[dsa->epoch & dsa->epoch_mask]);
 	spin_unlock(&dsa->lock);
 	return idle;
 }
@@ -441,7 +441,7 @@ static void free_dsa(struct iof_dsa *dsa)
 	for (i = 0; dsa->jobs && i < dsa->nr_jobs; i++)
 		kfree(dsa->jobs[i]);
 	kvfree(dsa->jobs);
-	kvfree(dsa->groups);
+	kvfree(dsa->epochs);
 	kfree(dsa);
 }
 
@@ -475,16 +475,16 @@ static int start_engines(struct iof_dsa *dsa)
 
 static int make_jobs(struct iof_dsa *dsa)
 {
-	u32 queued = dsa->queue_depth + dsa->nr_engines, groups, i;
+	u32 queued = dsa->queue_depth + dsa->nr_engines, epochs, i;
 
 	/* An engine may still hold a job that has left the queue already. */
 	dsa->nr_jobs = queued + CHILD_SLOTS;
 	dsa->jobs = kvcalloc(dsa->nr_jobs, sizeof(*dsa->jobs), GFP_KERNEL_ACCOUNT);
-	/* As many groups as drains can be open, the one before the first, and one to spare. */
-	groups = roundup_pow_of_two(dsa->nr_jobs + 2);
-	dsa->groups = kvcalloc(groups, sizeof(*dsa->groups), GFP_KERNEL_ACCOUNT);
-	dsa->group_mask = groups - 1;
-	if (!dsa->jobs || !dsa->groups)
+	/* As many epochs as drains can be open, the one before the first, and one to spare. */
+	epochs = roundup_pow_of_two(dsa->nr_jobs + 2);
+	dsa->epochs = kvcalloc(epochs, sizeof(*dsa->epochs), GFP_KERNEL_ACCOUNT);
+	dsa->epoch_mask = epochs - 1;
+	if (!dsa->jobs || !dsa->epochs)
 		return -ENOMEM;
 	for (i = 0; i < dsa->nr_jobs; i++) {
 		struct iof_dsa_job *job = new_job(dsa, i, GFP_KERNEL_ACCOUNT);
@@ -502,7 +502,7 @@ static bool pick(u32 *out, u32 given, u32 standard, u32 most)
 	return *out <= most;
 }
 
-struct iof_dsa *iof_dsa_create(const struct iof_dsa_config *config, struct iof_hwdev *group_with)
+struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config, struct iof_hwdev *group_with)
 {
 	struct iof_dsa *dsa = kzalloc(sizeof(*dsa), GFP_KERNEL_ACCOUNT);
 	struct iof_hwdev *hwdev;

@@ -28,7 +28,7 @@ struct iof_dsa;
 #define IOF_DSA_MAX_BATCH	1024u
 
 /* Zero means the default that machine.h gives; larger than its maximum is -EINVAL. */
-struct iof_dsa_config {
+struct iof_dsa_setup {
 	const char *name;		/* copied */
 	u32 credits;
 	u32 engines;
@@ -42,7 +42,7 @@ struct iof_dsa_config {
  * Makes the device, starts its engines, registers it with the core. @group_with: the device whose
  * isolation group it joins, or NULL. ERR_PTR: -EINVAL, -ENOMEM.
  */
-struct iof_dsa *iof_dsa_create(const struct iof_dsa_config *config, struct iof_hwdev *group_with);
+struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config, struct iof_hwdev *group_with);
 /* Nobody has the device bound, and nobody else calls anything of it any more. */
 void iof_dsa_destroy(struct iof_dsa *dsa);
 struct iof_hwdev *iof_dsa_hwdev(struct iof_dsa *dsa);

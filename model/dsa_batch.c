@@ -16,9 +16,9 @@
  * CPU. A program that resets the device after the last batch therefore needs a DRAIN, or the
  * records of all batches.
  *
- * A drain waits for everything accepted before it. Each accepted job is counted in the group that
- * is current then; a drain opens a new group with itself as the first, and is ready when all
- * older groups are empty.
+ * A drain waits for everything accepted before it. Each accepted job is counted in the epoch that
+ * is current then; a drain opens a new epoch with itself as the first, and is ready when all
+ * older epochs are empty.
  */
 #include "dsa_private.h"
 
@@ -85,7 +85,7 @@ static bool fetch(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	if (job->fetched)
 		return true;
 	if (!iof_dsa_read(e, job, addr, &job->desc_next, sizeof(job->desc_next))) {
-		if (!job->fault.ask) {
+		if (!job->fault.may_request) {
 			job->list_error = DSA_COMP_BATCH_PAGE_FAULT;
 			job->fault_addr = job->fault.addr;
 		}
@@ -145,17 +145,17 @@ enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job
 
 /* ---- drains ---- */
 
-void iof_dsa_advance_groups(struct iof_dsa *dsa)
+void iof_dsa_advance_epochs(struct iof_dsa *dsa)
 {
 	lockdep_assert_held(&dsa->lock);
-	while (dsa->oldest != dsa->group &&
-	       !atomic_read_acquire(&dsa->groups[dsa->oldest & dsa->group_mask]))
+	while (dsa->oldest != dsa->epoch &&
+	       !atomic_read_acquire(&dsa->epochs[dsa->oldest & dsa->epoch_mask]))
 		dsa->oldest++;
 }
 
 static bool drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job)
 {
-	return (s32)(dsa->oldest - job->group) >= 0;
+	return (s32)(dsa->oldest - job->epoch) >= 0;
 }
 
 enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job)
@@ -164,9 +164,9 @@ enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job)
 	bool wait;
 
 	spin_lock(&dsa->lock);
-	/* A full barrier between this and the look at the groups: pairs with iof_dsa_end(). */
+	/* A full barrier between this and the look at the epochs: pairs with iof_dsa_end(). */
 	atomic_inc_return(&dsa->nr_drains);
-	iof_dsa_advance_groups(dsa);
+	iof_dsa_advance_epochs(dsa);
 	wait = !drained(dsa, job) && !iof_dsa_stale(job);
 	if (wait)
 		list_add_tail(&job->link, &dsa->drains);
@@ -182,7 +182,7 @@ void iof_dsa_feed_drains(struct iof_dsa *dsa)
 	LIST_HEAD(ready);
 
 	spin_lock(&dsa->lock);
-	iof_dsa_advance_groups(dsa);
+	iof_dsa_advance_epochs(dsa);
 	list_for_each_entry_safe(job, next, &dsa->drains, link) {
 		if (!drained(dsa, job))
 			continue;

@@ -56,7 +56,7 @@ static bool take_answer(struct iof_dsa_job *job)
 {
 	u8 write = job->fault.write ? DSA_COMP_STATUS_WRITE : 0;
 
-	job->asked = false;
+	job->requested = false;
 	if (job->pri.code == IOF_PAGE_SUCCESS)
 		return true;
 	if (job->phase == DSA_PHASE_RECORD) {
@@ -95,7 +95,7 @@ static void delay(struct iof_dsa_engine *e, struct list_head *resumed)
 	struct iof_dsa_job *job, *next;
 
 	list_for_each_entry_safe(job, next, resumed, link) {
-		if (!job->asked)
+		if (!job->requested)
 			continue;
 		job->due = ktime_get_ns() + e->dsa->delay;
 		list_move_tail(&job->link, &e->delayed);
@@ -155,7 +155,7 @@ static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	enum iof_dsa_step step;
 	int turn;
 
-	if (job->asked && !iof_dsa_stale(job) && !take_answer(job)) {
+	if (job->requested && !iof_dsa_stale(job) && !take_answer(job)) {
 		complete_job(e, job);
 		return;
 	}
@@ -188,8 +188,8 @@ static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 			next_phase(job);
 			break;
 		case DSA_STEP_FAULT:
-			if (job->fault.ask) {
-				iof_dsa_ask(e, job);
+			if (job->fault.may_request) {
+				iof_dsa_collect_request(e, job);
 				return;
 			}
 			fail(job, job->fault.status);
@@ -197,12 +197,12 @@ static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		case DSA_STEP_PARKED:
 			return;
 		case DSA_STEP_AGAIN:
-			if (turn == SEND_AFTER && e->nr_asking) {
-				iof_dsa_let_go(e);
-				iof_dsa_send_asked(e);
+			if (turn == SEND_AFTER && e->nr_collected) {
+				iof_dsa_tlb_read_unlock(e);
+				iof_dsa_send_collected(e);
 			}
 			if (turn % 64 == 63) {
-				iof_dsa_let_go(e);
+				iof_dsa_tlb_read_unlock(e);
 				cond_resched();
 			}
 			break;
@@ -214,12 +214,12 @@ static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	struct iof_dsa_job *next = list_first_entry_or_null(&e->run, struct iof_dsa_job, link);
 
-	if (next && next->asked && next->pri.code == IOF_PAGE_SUCCESS && !iof_dsa_stale(next)) {
-		iof_dsa_touch(e);
+	if (next && next->requested && next->pri.code == IOF_PAGE_SUCCESS && !iof_dsa_stale(next)) {
+		iof_dsa_tlb_read_lock(e);
 		iof_dsa_warm(e, next);
 	}
 	work_on(e, job);
-	iof_dsa_let_go(e);
+	iof_dsa_tlb_read_unlock(e);
 }
 
 /* ---- engines ---- */
@@ -350,14 +350,14 @@ int iof_dsa_engine_main(void *arg)
 		 */
 		cond_resched();
 		if (must_sync(e)) {
-			iof_dsa_send_asked(e);
+			iof_dsa_send_collected(e);
 			sync_engine(e);
 		}
 		job = next_job(e);
 		if (job)
 			run_job(e, job);
-		else if (e->nr_asking)
-			iof_dsa_send_asked(e);
+		else if (e->nr_collected)
+			iof_dsa_send_collected(e);
 		else
 			doze(e);
 	}

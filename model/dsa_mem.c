@@ -20,10 +20,12 @@
  */
 #include "dsa_private.h"
 
-static bool set_fault(struct iof_dsa_job *job, u64 addr, u32 left, bool write, u8 status, bool ask)
+static bool set_fault(struct iof_dsa_job *job, u64 addr, u32 left, bool write, u8 status,
+		      bool may_request)
 {
 	job->fault = (struct iof_dsa_fault){
-		.addr = addr, .left = left, .write = write, .status = status, .ask = ask,
+		.addr = addr, .left = left, .write = write, .status = status,
+		.may_request = may_request,
 	};
 	if (write)
 		job->fault.status |= DSA_COMP_STATUS_WRITE;
@@ -33,9 +35,9 @@ static bool set_fault(struct iof_dsa_job *job, u64 addr, u32 left, bool write, u
 static bool set_page_fault(struct iof_dsa_job *job, const struct iof_mdomain *mdom, u64 addr,
 			   u32 left, bool write)
 {
-	bool ask = (job->desc.flags & IDXD_OP_FLAG_BOF) && mdom->domain.fault_capable;
+	bool may_request = (job->desc.flags & IDXD_OP_FLAG_BOF) && mdom->domain.fault_capable;
 
-	return set_fault(job, addr, left, write, DSA_COMP_PAGE_FAULT_NOBOF, ask);
+	return set_fault(job, addr, left, write, DSA_COMP_PAGE_FAULT_NOBOF, may_request);
 }
 
 static u32 access_of(const struct iof_dsa_job *job, bool write)
@@ -162,7 +164,7 @@ bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, v
 {
 	struct iof_dsa_place from;
 
-	iof_dsa_touch(e);
+	iof_dsa_tlb_read_lock(e);
 	return iof_dsa_find(e, job, addr, n, false, &from) && iof_dsa_get(job, &from, buf, n, n);
 }
 
@@ -192,7 +194,7 @@ static bool page_missing(struct iof_dsa_engine *e, const struct iof_dsa_job *job
 	struct iof_attachment *att;
 	struct iof_xlate x;
 
-	iof_dsa_touch(e);
+	iof_dsa_tlb_read_lock(e);
 	att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
 	if (!att)
 		return false;
@@ -201,7 +203,7 @@ static bool page_missing(struct iof_dsa_engine *e, const struct iof_dsa_job *job
 	return iof_translate(&e->tlb, att, addr, access_of(job, write), &x) == IOF_XLATE_FAULT;
 }
 
-void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	struct iof_pri *pri = &job->dsa->mdev.pri;
 	struct iof_pri_page pages[IOF_DSA_MAX_GROUP];
@@ -214,8 +216,8 @@ void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		perm |= IOMMU_PGFAULT_PERM_PRIV;
 	want = min_t(u64, job->dsa->pages_per_group,
 		     (job->fault.addr - first + job->fault.left + DSA_PAGE - 1) / DSA_PAGE);
-	job->asked = false;
-	iof_dsa_let_go(e);
+	job->requested = false;
+	iof_dsa_tlb_read_unlock(e);
 	/* Without a credit the job stands in line, and comes back to look at the page once more. */
 	want = iof_pri_take(pri, &job->pri, max(want, 1u));
 	if (!want)
@@ -227,27 +229,28 @@ void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 			break;
 		pages[nr] = (struct iof_pri_page){ .addr = addr, .perm = perm };
 	}
-	iof_dsa_let_go(e);
+	iof_dsa_tlb_read_unlock(e);
 	iof_pri_give_back(&job->pri, nr);
-	job->asked = true;
+	job->requested = true;
 	if (nr > 1) {
 		iof_pri_send(&job->pri, job->desc.pasid, pages, nr);
 		return;
 	}
-	/* The usual case; see iof_dsa_send_asked(). */
-	e->asking[e->nr_asking++] = (struct iof_pri_single){ &job->pri, job->desc.pasid, pages[0] };
-	if (e->nr_asking == DSA_ASK_TOGETHER)
-		iof_dsa_send_asked(e);
+	/* The usual case; see iof_dsa_send_collected(). */
+	e->collected[e->nr_collected++] =
+		(struct iof_pri_single){ &job->pri, job->desc.pasid, pages[0] };
+	if (e->nr_collected == DSA_COLLECTED_MAX)
+		iof_dsa_send_collected(e);
 }
 
-void iof_dsa_send_asked(struct iof_dsa_engine *e)
+void iof_dsa_send_collected(struct iof_dsa_engine *e)
 {
-	u32 nr = e->nr_asking;
+	u32 nr = e->nr_collected;
 
 	if (!nr)
 		return;
-	e->nr_asking = 0;
-	iof_pri_send_singles(&e->dsa->mdev.pri, e->asking, nr);
+	e->nr_collected = 0;
+	iof_pri_send_singles(&e->dsa->mdev.pri, e->collected, nr);
 }
 
 /* ---- completion records ---- */
@@ -334,7 +337,7 @@ enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *j
 		return DSA_STEP_DONE;
 
 	compose(job, &u.rec);
-	iof_dsa_touch(e);
+	iof_dsa_tlb_read_lock(e);
 	ok = iof_dsa_find(e, job, job->desc.completion_addr, 32, true, &to);
 	if (ok) {
 		/* Who sees the record may submit the next descriptor: there is room for it. */
@@ -343,7 +346,7 @@ enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *j
 	}
 	if (ok)
 		return DSA_STEP_DONE;
-	if (job->fault.ask)
+	if (job->fault.may_request)
 		return DSA_STEP_FAULT;
 	iof_dsa_lose_record(job);
 	return DSA_STEP_DONE;

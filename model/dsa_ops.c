@@ -162,7 +162,7 @@ static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e, struct iof_dsa_jo
 		to += job->done;
 	}
 
-	iof_dsa_touch(e);
+	iof_dsa_tlb_read_lock(e);
 	if (!find_span(e, job, from, left, false, &src) ||
 	    !find_span(e, job, to, left, true, &dst))
 		return DSA_STEP_FAULT;
@@ -194,7 +194,7 @@ static enum iof_dsa_step run_memfill(struct iof_dsa_engine *e, struct iof_dsa_jo
 	struct iof_dsa_place dst;
 	bool ok;
 
-	iof_dsa_touch(e);
+	iof_dsa_tlb_read_lock(e);
 	ok = iof_dsa_find(e, job, to, left, true, &dst) &&
 	     iof_dsa_put(job, &dst, fill_from(e, job->desc.pattern, job->done), n, left);
 	return ok ? advance(e, job, n) : DSA_STEP_FAULT;
@@ -227,7 +227,7 @@ static enum iof_dsa_step run_compare(struct iof_dsa_engine *e, struct iof_dsa_jo
 	struct iof_dsa_place from_a, from_b;
 	bool ok;
 
-	iof_dsa_touch(e);
+	iof_dsa_tlb_read_lock(e);
 	ok = iof_dsa_find(e, job, a, left, false, &from_a) &&
 	     iof_dsa_find(e, job, b, left, false, &from_b) &&
 	     iof_dsa_get(job, &from_a, e->buf[0], n, left) &&
@@ -303,7 +303,7 @@ static enum iof_dsa_step run_crc(struct iof_dsa_engine *e, struct iof_dsa_job *j
 		return DSA_STEP_FAULT;
 	if (copy)
 		n = min(n, to_page_end(to));
-	iof_dsa_touch(e);
+	iof_dsa_tlb_read_lock(e);
 	ok = iof_dsa_find(e, job, from, left, false, &src) &&
 	     (!copy || iof_dsa_find(e, job, to, left, true, &dst)) &&
 	     iof_dsa_get(job, &src, e->buf[0], n, left) &&

@@ -30,7 +30,7 @@
 /* Most that one piece of work copies. */
 #define DSA_CHUNK	(16 * DSA_PAGE)
 
-#define DSA_ASK_TOGETHER 32	/* at most IOF_PRI_TOGETHER */
+#define DSA_COLLECTED_MAX 32	/* at most IOF_PRI_SINGLES_MAX */
 
 struct iof_dsa_engine;
 
@@ -53,8 +53,8 @@ struct iof_dsa_fault {
 	u64 addr;		/* the first byte that could not be touched */
 	u32 left;		/* how many from there on the operation wants in one piece */
 	bool write;
-	bool ask;		/* a page request may help, and the descriptor wants to wait */
-	u8 status;		/* DSA_COMP_* if nothing is asked */
+	bool may_request;	/* a page request may help, and the descriptor wants to wait */
+	u8 status;		/* DSA_COMP_* if no page is requested */
 };
 
 struct iof_dsa_job {
@@ -69,13 +69,13 @@ struct iof_dsa_job {
 	struct iof_dsa_engine *engine;	/* whose stack it resumes on */
 	struct iof_dsa_job *parent;		/* the batch it belongs to */
 
-	u32 epoch;			/* dsa->epoch at acceptance */
-	u32 group;			/* drains submitted before or at acceptance */
+	u32 generation;			/* dsa->generation at acceptance */
+	u32 epoch;			/* drains submitted before or at acceptance */
 	atomic_t accepted;		/* 1: in dsa->accepted; who sets it to 0 takes it out */
-	atomic_t counted;		/* 1: in its group's counter, likewise */
+	atomic_t counted;		/* 1: in its epoch's counter, likewise */
 
 	u8 phase;			/* enum iof_dsa_phase */
-	bool asked;			/* a request was sent: pri.code is its answer */
+	bool requested;			/* a request was sent: pri.code is its answer */
 	u8 status;			/* DSA_COMP_*, for the completion record */
 	u8 result;
 	bool backward;			/* MEMMOVE from the end */
@@ -114,13 +114,13 @@ struct iof_dsa_engine {
 	/* The engine's own: */
 	struct list_head run ____cacheline_aligned_in_smp;	/* struct iof_dsa_job.link */
 	struct list_head delayed;	/* the same: answered, by when they go on */
-	bool inside;			/* in a stretch: see iof_dsa_touch() */
+	bool in_read_section;			/* in a stretch: see iof_dsa_tlb_read_lock() */
 	u64 spin_ns;			/* how long to look for work before sleeping */
 	unsigned int spins_in_vain;	/* see doze() */
 	unsigned int spins_left_out;
 	/* Page requests of jobs in its hands, sent together while there is other work. */
-	struct iof_pri_single asking[DSA_ASK_TOGETHER];
-	u32 nr_asking;
+	struct iof_pri_single collected[DSA_COLLECTED_MAX];
+	u32 nr_collected;
 	u8 *buf[2];			/* DSA_PAGE bytes each */
 	u8 *fill;			/* DSA_PAGE + 8 bytes of fill_pattern, repeated */
 	u64 fill_pattern;
@@ -142,14 +142,14 @@ struct iof_dsa {
 	struct list_head queue;			/* lock; jobs that no engine has taken */
 	u32 nr_queued;				/* lock; looked at without */
 	struct llist_node *spare[DSA_FREE_KINDS]; /* lock; taken off free[] */
-	u32 epoch;				/* lock; looked at without; grows with resets */
+	u32 generation;				/* lock; looked at without; grows with resets */
 	struct list_head drains;		/* lock; waiting for what came before them */
 	struct list_head batches;		/* lock; waiting for room for children */
-	u32 group, oldest;			/* lock; current group, oldest not empty */
+	u32 epoch, oldest;			/* lock; current, oldest not empty */
 
 	struct llist_head free[DSA_FREE_KINDS];
-	atomic_t *groups;			/* [group & group_mask]: jobs not ended */
-	u32 group_mask;
+	atomic_t *epochs;			/* [epoch & epoch_mask]: jobs not ended */
+	u32 epoch_mask;
 	atomic_t accepted;
 	atomic_t nr_drains, nr_batches;		/* on the lists above */
 	unsigned long sleeping;			/* a bit per engine; who clears it wakes it */
@@ -173,7 +173,7 @@ static inline struct iof_dsa_job *iof_dsa_job_of(struct iof_pri_slot *slot)
 /* The job was accepted before a reset: nothing of it may happen any more. */
 static inline bool iof_dsa_stale(const struct iof_dsa_job *job)
 {
-	return job->epoch != READ_ONCE(job->dsa->epoch);
+	return job->generation != READ_ONCE(job->dsa->generation);
 }
 
 /* ---- dsa.c ---- */
@@ -211,24 +211,24 @@ int iof_dsa_engine_main(void *engine);
 
 /*
  * Before each piece of work with memory: from here on translations hold. The stretch goes on until
- * the next piece if nobody waits for its end, and until iof_dsa_let_go(), which must come before
- * anything that may wait.
+ * the next piece if nobody waits for its end, and until iof_dsa_tlb_read_unlock(), which must come
+ * before anything that may wait.
  */
-static inline void iof_dsa_touch(struct iof_dsa_engine *e)
+static inline void iof_dsa_tlb_read_lock(struct iof_dsa_engine *e)
 {
-	if (e->inside) {
-		iof_tlb_breathe(&e->tlb);
+	if (e->in_read_section) {
+		iof_tlb_read_relock(&e->tlb);
 	} else {
-		iof_tlb_enter(&e->tlb);
-		e->inside = true;
+		iof_tlb_read_lock(&e->tlb);
+		e->in_read_section = true;
 	}
 }
 
-static inline void iof_dsa_let_go(struct iof_dsa_engine *e)
+static inline void iof_dsa_tlb_read_unlock(struct iof_dsa_engine *e)
 {
-	if (e->inside) {
-		iof_tlb_leave(&e->tlb);
-		e->inside = false;
+	if (e->in_read_section) {
+		iof_tlb_read_unlock(&e->tlb);
+		e->in_read_section = false;
 	}
 }
 
@@ -241,7 +241,10 @@ struct iof_dsa_place {
 	bool write;
 };
 
-/* After iof_dsa_touch(); @left: what is still wanted from @addr on. False: job->fault is set. */
+/*
+ * After iof_dsa_tlb_read_lock(); @left: what is still wanted from @addr on. False: job->fault is
+ * set.
+ */
 bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
 	      struct iof_dsa_place *place);
 /* In the same piece: where the bytes behind a place are. False: not known, no harm. */
@@ -264,12 +267,12 @@ bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, v
  */
 void iof_dsa_warm(struct iof_dsa_engine *e, const struct iof_dsa_job *job);
 /* After DSA_STEP_FAULT: asks for the pages. The job is elsewhere afterwards. */
-void iof_dsa_ask(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 /*
  * Sends the page requests that the engine has collected. At the latest when it has no other work,
  * when a job turns out to be a long one, and before a reset is acknowledged. Not in a stretch.
  */
-void iof_dsa_send_asked(struct iof_dsa_engine *e);
+void iof_dsa_send_collected(struct iof_dsa_engine *e);
 /* Writes the completion record, if one is due. */
 enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status);
@@ -290,10 +293,10 @@ enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job
 enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job);
 /* A child of @batch has ended, with @success. */
 void iof_dsa_child_done(struct iof_dsa_job *batch, bool success);
-/* Room for a child came free; a group of jobs became empty. */
+/* Room for a child came free; an epoch became empty. */
 void iof_dsa_feed_batches(struct iof_dsa *dsa);
 void iof_dsa_feed_drains(struct iof_dsa *dsa);
-/* Moves on past groups that are empty; dsa->lock held. */
-void iof_dsa_advance_groups(struct iof_dsa *dsa);
+/* Moves on past epochs that are empty; dsa->lock held. */
+void iof_dsa_advance_epochs(struct iof_dsa *dsa);
 
 #endif

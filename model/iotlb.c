@@ -91,7 +91,7 @@ static void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots, unsigned 
 	tlb->filled[tlb->nr_filled++] = slot;
 	if (unlikely(tlb->nr_filled == IOF_TLB_FILLS)) {
 		smp_mb();
-		iof_tlb_settle(tlb);
+		iof_tlb_drop_stale_fills(tlb);
 	}
 }
 
@@ -244,7 +244,7 @@ void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova, u6
 		struct iof_tlb *tlb = mdev->tlbs[i];
 		u64 tag;
 
-		atomic_inc_return(&tlb->gen);	/* full barrier: see iof_tlb_settle() */
+		atomic_inc_return(&tlb->gen);	/* full barrier: see iof_tlb_drop_stale_fills() */
 		/*
 		 * After that: an engine that gives a nested domain a new tag meanwhile, and fills
 		 * slots with it, either sees that gen grew or is seen here.
@@ -317,7 +317,7 @@ static void drain_tlb(struct iof_tlb *tlb)
 
 	if (!(seq & 1))
 		return;
-	atomic_inc(&tlb->gen);		/* what iof_tlb_breathe() looks at */
+	atomic_inc(&tlb->gen);		/* what iof_tlb_read_relock() looks at */
 	for (i = 0; i < DRAIN_SPINS; i++) {
 		if (atomic_read_acquire(&tlb->seq) != seq)
 			return;
@@ -332,7 +332,7 @@ void iof_mdev_drain(struct iof_mdev *mdev)
 {
 	unsigned int i;
 
-	/* What the caller took away, before the look at seq: pairs with iof_tlb_enter(). */
+	/* What the caller took away, before the look at seq: pairs with iof_tlb_read_lock(). */
 	smp_mb();
 	for (i = 0; i < mdev->nr_tlbs; i++)
 		drain_tlb(mdev->tlbs[i]);

@@ -48,7 +48,7 @@ void iof_machine_device_defaults(struct iof_machine_device *device)
 
 /* What the device is made with: defaults filled in. -EINVAL: out of range. */
 static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int index,
-			      struct iof_dsa_config *config)
+			      struct iof_dsa_setup *config)
 {
 	struct iof_machine_device full = *dev;
 
@@ -59,7 +59,7 @@ static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int
 		return -EINVAL;
 	if (dev->group_with < -1 || dev->group_with >= (int)index)
 		return -EINVAL;
-	*config = (struct iof_dsa_config){
+	*config = (struct iof_dsa_setup){
 		.credits = full.credits,
 		.engines = full.engines,
 		.queue_depth = full.queue_depth,
@@ -73,7 +73,7 @@ static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int
 
 int iof_machine_check(const struct iof_machine_config *config)
 {
-	struct iof_dsa_config dsa;
+	struct iof_dsa_setup dsa;
 	unsigned int i;
 
 	if (config->nr_devices > MACHINE_MAX_DEVICES ||
@@ -90,7 +90,7 @@ static struct iof_hwdev *slot_hwdev(struct iof_machine_slot *slot)
 	return slot->kind == IOF_MACHINE_ATS ? iof_ats_hwdev(slot->ats) : iof_dsa_hwdev(slot->dsa);
 }
 
-static int add_ats(struct iof_machine_slot *slot, const struct iof_dsa_config *as_dsa,
+static int add_ats(struct iof_machine_slot *slot, const struct iof_dsa_setup *as_dsa,
 		   u32 delay_us, struct iof_hwdev *group_with, struct iof_plat_space *space,
 		   const char *node)
 {
@@ -118,7 +118,7 @@ static int machine_add_device(struct iof_machine *machine, const struct iof_mach
 	unsigned int index = machine->nr_devices;
 	struct iof_machine_slot *slot = &machine->devices[index];
 	struct iof_hwdev *group_with = NULL;
-	struct iof_dsa_config config;
+	struct iof_dsa_setup config;
 	char node[48];
 	int rc;
 

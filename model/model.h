@@ -7,11 +7,12 @@
  * "VT-d" with a section number is Intel's Virtualization Technology for Directed I/O specification.
  *
  * How a translation stays true while it is used: an engine translates and touches memory only in a
- * stretch, between iof_tlb_enter() and iof_tlb_leave(). Whoever takes a translation away first
- * changes the tables, then drops the cached copies (iof_mdev_drop()), then waits until each engine
- * has left the stretch it is in (iof_mdev_drain()). A stretch may be long, since entering one costs
- * a full barrier, which after a page of stores takes as long as the copy; but after each page or
- * small multiple an engine looks whether somebody waits (iof_tlb_breathe()), and lets go.
+ * stretch, between iof_tlb_read_lock() and iof_tlb_read_unlock(). Whoever takes a translation away
+ * first changes the tables, then drops the cached copies (iof_mdev_drop()), then waits until each
+ * engine has left the stretch it is in (iof_mdev_drain()). A stretch may be long, since entering
+ * one costs a full barrier, which after a page of stores takes as long as the copy; but after each
+ * page or small multiple an engine looks whether somebody waits (iof_tlb_read_relock()), and lets
+ * go.
  *
  * Attachments and pages of tables are freed after such a wait, so engines need no locks. An
  * engine never waits for anything in a stretch.
@@ -160,9 +161,9 @@ struct iof_tlb {
 	wait_queue_head_t wq;
 
 	/* The engine's: */
-	int seen;			/* gen at iof_tlb_enter() */
+	int seen;			/* gen at iof_tlb_read_lock() */
 	unsigned int nr_filled;
-	struct iof_tlb_slot *filled[IOF_TLB_FILLS];	/* since then; see iof_tlb_settle() */
+	struct iof_tlb_slot *filled[IOF_TLB_FILLS];	/* since then */
 	struct iof_tlb_slot *small, *large, *huge, *dirs;
 	struct {
 		u32 pasid;
@@ -176,7 +177,7 @@ int iof_tlb_init(struct iof_tlb *tlb, struct iof_mdev *mdev);
 void iof_tlb_destroy(struct iof_tlb *tlb);
 
 /* For the engine: a stretch in which translations may be used. Does not sleep, cannot nest. */
-static inline void iof_tlb_enter(struct iof_tlb *tlb)
+static inline void iof_tlb_read_lock(struct iof_tlb *tlb)
 {
 	atomic_inc_return(&tlb->seq);	/* full barrier: what is read below is read after this */
 	tlb->seen = atomic_read(&tlb->gen);
@@ -186,7 +187,7 @@ static inline void iof_tlb_enter(struct iof_tlb *tlb)
  * After a full barrier: if somebody dropped translations since the stretch began, what was filled
  * in since then may come from tables as they were before, and goes.
  */
-static inline void iof_tlb_settle(struct iof_tlb *tlb)
+static inline void iof_tlb_drop_stale_fills(struct iof_tlb *tlb)
 {
 	if (unlikely(atomic_read(&tlb->gen) != tlb->seen))
 		while (tlb->nr_filled)
@@ -194,20 +195,20 @@ static inline void iof_tlb_settle(struct iof_tlb *tlb)
 	tlb->nr_filled = 0;
 }
 
-static inline void iof_tlb_leave(struct iof_tlb *tlb)
+static inline void iof_tlb_read_unlock(struct iof_tlb *tlb)
 {
 	atomic_inc_return(&tlb->seq);
-	iof_tlb_settle(tlb);
+	iof_tlb_drop_stale_fills(tlb);
 	if (unlikely(atomic_read(&tlb->waiters)))
 		wake_up_all(&tlb->wq);
 }
 
 /* In a stretch, where nothing of it is in use: lets those go on who wait for its end. */
-static inline void iof_tlb_breathe(struct iof_tlb *tlb)
+static inline void iof_tlb_read_relock(struct iof_tlb *tlb)
 {
 	if (unlikely(atomic_read(&tlb->gen) != tlb->seen)) {
-		iof_tlb_leave(tlb);
-		iof_tlb_enter(tlb);
+		iof_tlb_read_unlock(tlb);
+		iof_tlb_read_lock(tlb);
 	}
 }
 
@@ -295,7 +296,7 @@ struct iof_pri_single {
 	struct iof_pri_page page;
 };
 
-#define IOF_PRI_TOGETHER	32	/* groups sent together, slots whose waits end together */
+#define IOF_PRI_SINGLES_MAX	32	/* groups sent together, slots whose waits end together */
 
 /* The page-request interface of a device: VT-d 7.4, PCIe 10.4. */
 struct iof_pri {
@@ -335,7 +336,7 @@ void iof_pri_give_back(struct iof_pri_slot *slot, u32 keep);
  * answer, maybe before this returns: the slot's owner must not touch it after this.
  */
 void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr);
-/* The same for @nr groups of one page each, at most IOF_PRI_TOGETHER, which cost less together. */
+/* The same for @nr groups of one page each, at most IOF_PRI_SINGLES_MAX; cheaper together. */
 void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *singles, u32 nr);
 /* Takes the answers to @nr groups of the device. */
 void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answers, u32 nr);

@@ -156,7 +156,7 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_pag
 
 void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *singles, u32 nr)
 {
-	struct iof_page_req reqs[IOF_PRI_TOGETHER];
+	struct iof_page_req reqs[IOF_PRI_SINGLES_MAX];
 	u64 now = ktime_get_ns();
 	u32 i;
 
@@ -232,7 +232,7 @@ static struct iof_pri_slot *take_answer(struct iof_pri *pri, const struct iof_pa
 
 void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answers, u32 nr)
 {
-	struct iof_pri_slot *slots[IOF_PRI_TOGETHER];
+	struct iof_pri_slot *slots[IOF_PRI_SINGLES_MAX];
 	u64 now = ktime_get_ns();
 	u32 held = 0, n = 0, i;
 

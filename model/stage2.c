@@ -145,11 +145,11 @@ static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova, u64
 
 	for (;;) {
 		u64 *slot = &table[s2_index(iova, level)];
-		u64 end = iova | (size - 1);	/* of this slot */
+		u64 slot_last = iova | (size - 1);	/* of this slot */
 		u64 entry = *slot;
 
 		if (s2_present(entry)) {
-			bool whole = !(iova & (size - 1)) && end <= last;
+			bool whole = !(iova & (size - 1)) && slot_last <= last;
 
 			if (s2_is_leaf(entry, level)) {
 				WARN_ON_ONCE(!whole);
@@ -158,7 +158,8 @@ static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova, u64
 				WRITE_ONCE(*slot, 0);
 				s2_bury_tree(s2, s2_table(entry), level - 1);
 			} else {
-				s2_clear(s2, s2_table(entry), level - 1, iova, min(end, last));
+				s2_clear(s2, s2_table(entry), level - 1, iova,
+					 min(slot_last, last));
 				cond_resched();
 				if (s2_empty(s2_table(entry))) {
 					WRITE_ONCE(*slot, 0);
@@ -166,9 +167,9 @@ static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova, u64
 				}
 			}
 		}
-		if (end >= last)
+		if (slot_last >= last)
 			return;
-		iova = end + 1;
+		iova = slot_last + 1;
 	}
 }
 

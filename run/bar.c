@@ -27,7 +27,7 @@
 #define SLOW_NS 500000
 #define QUICK_LOOKS 20000		/* half a second and more */
 
-struct bar {
+struct mapped_bar {
 	int fd;
 	void *map;			/* of the page, NULL: not yet */
 	bool watched;			/* a thread looks at it */
@@ -35,21 +35,21 @@ struct bar {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct bar bars[IOF_RUN_MAX_DEVICES];	/* under lock */
+static struct mapped_bar bars[IOF_RUN_MAX_DEVICES];	/* under lock */
 
-struct watch {
+struct bar_watch {
 	struct iof_run *run;
-	struct bar *bar;
+	struct mapped_bar *bar;
 	struct iof_run_call call;
 };
 
-static uint32_t *command_of(const struct bar *bar)
+static uint32_t *command_of(const struct mapped_bar *bar)
 {
 	return (uint32_t *)((char *)bar->map + 8);
 }
 
 /* 0 and the command register, or -ENODEV. */
-static int ask(struct watch *watch, bool start, uint32_t *cmd)
+static int ask(struct bar_watch *watch, bool start, uint32_t *cmd)
 {
 	struct iof_run_bar bar = { .start = start, .cmd = *cmd };
 	struct iof_run_call *call = &watch->call;
@@ -78,9 +78,9 @@ static void pause_for(long ns)
  * From the bit in memory to the end of the transfer. False: the device seems nobody's any more.
  * Whoever binds it meanwhile finds the registers empty, and what was under way is forgotten.
  */
-static bool transfer(struct watch *watch)
+static bool transfer(struct bar_watch *watch)
 {
-	struct bar *bar = watch->bar;
+	struct mapped_bar *bar = watch->bar;
 	unsigned int looks = 0, binding;
 	uint32_t cmd;
 	int rc = 0;
@@ -105,7 +105,7 @@ static bool transfer(struct watch *watch)
 }
 
 /* Whether to go on. Who binds the device from now on finds that nobody looks, and begins. */
-static bool still_bound(struct watch *watch)
+static bool still_bound(struct bar_watch *watch)
 {
 	uint32_t cmd = 0;
 	bool bound;
@@ -119,7 +119,7 @@ static bool still_bound(struct watch *watch)
 
 static void *watch_bar(void *arg)
 {
-	struct watch *watch = arg;
+	struct bar_watch *watch = arg;
 	unsigned int idle = 0;
 
 	prctl(PR_SET_TIMERSLACK, 1000);
@@ -141,7 +141,7 @@ static void *watch_bar(void *arg)
 }
 
 /* Under the lock. */
-static bool map_bar(struct iof_run *run, struct bar *bar, unsigned int device)
+static bool map_bar(struct iof_run *run, struct mapped_bar *bar, unsigned int device)
 {
 	char name[24];
 
@@ -165,8 +165,8 @@ static bool is_ours(struct iof_run *run, unsigned int device)
 
 void iof_run_bar_before_bind(struct iof_run *run, unsigned int device)
 {
-	struct bar *bar = &bars[device];
-	struct watch watch = { .run = run, .bar = bar };
+	struct mapped_bar *bar = &bars[device];
+	struct bar_watch watch = { .run = run, .bar = bar };
 	uint32_t cmd = 0;
 	int i;
 
@@ -186,8 +186,8 @@ void iof_run_bar_before_bind(struct iof_run *run, unsigned int device)
 
 void iof_run_bar_after_bind(struct iof_run *run, unsigned int device, bool bound)
 {
-	struct bar *bar = &bars[device];
-	struct watch *watch;
+	struct mapped_bar *bar = &bars[device];
+	struct bar_watch *watch;
 	pthread_t thread;
 
 	if (!is_ours(run, device))

@@ -83,7 +83,7 @@ struct made {
 #define BAR_CMD 8u
 #define BAR_RUN 1u
 
-struct bar {
+struct bar_owner {
 	pthread_mutex_t lock;
 	int owner;			/* the descriptor that bound the device, or -1 */
 	uint8_t memory[BAR_SIZE];
@@ -97,7 +97,7 @@ static struct {
 	unsigned int last_name;
 	int broker;			/* its pidfd */
 	bool map_direct;
-	struct bar bars[IOF_RUN_MAX_DEVICES];
+	struct bar_owner bars[IOF_RUN_MAX_DEVICES];
 } files = { .names_lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1 };
 
 void iof_run_files_init(struct iof_run *run, struct iof_plat_space *space, pid_t broker)
@@ -297,7 +297,7 @@ void iof_run_file_release(struct iof_run_file *file)
 	iof_run_trace(0, file->name, "close");
 	iof_run_wake_forget(file->fd);
 	if (file->kind == KIND_ATS) {
-		struct bar *bar = &files.bars[file->device];
+		struct bar_owner *bar = &files.bars[file->device];
 
 		pthread_mutex_lock(&bar->lock);
 		if (bar->owner == file->fd)
@@ -557,7 +557,7 @@ static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 /* The broker has looked at the registers in memory. */
 static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
 {
-	struct bar *bar = &files.bars[file->device];
+	struct bar_owner *bar = &files.bars[file->device];
 	uint8_t regs[BAR_REGS] = { 0 };
 	struct iof_run_bar ask;
 	int rc = -ENODEV;
@@ -607,7 +607,7 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 	iof_run_count(IOF_RUN_COUNT_TRAPPED, 1);
 	call->result = run_call(file, call);
 	if (!call->result && file->kind == KIND_ATS && call->cmd == VFIO_DEVICE_BIND_IOMMUFD) {
-		struct bar *bar = &files.bars[file->device];
+		struct bar_owner *bar = &files.bars[file->device];
 
 		pthread_mutex_lock(&bar->lock);
 		bar->owner = file->fd;
@@ -624,7 +624,7 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 /* A whole page is the cache's: that its transfer runs is then for the broker to find, not here. */
 static ssize_t read_bar(struct iof_run_file *file, void *buf, size_t size, size_t pos)
 {
-	struct bar *bar = &files.bars[file->device];
+	struct bar_owner *bar = &files.bars[file->device];
 	uint8_t regs[BAR_REGS];
 
 	pthread_mutex_lock(&bar->lock);
@@ -643,7 +643,7 @@ static ssize_t read_bar(struct iof_run_file *file, void *buf, size_t size, size_
 static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size, size_t pos,
 			 bool cached)
 {
-	struct bar *bar = &files.bars[file->device];
+	struct bar_owner *bar = &files.bars[file->device];
 	ssize_t rc = (ssize_t)size;
 
 	if (size > BAR_SIZE - pos) {

@@ -152,7 +152,7 @@ static void portal_interrupt(void *data)
 }
 
 struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *name,
-				     struct iof_dsa *dsa, const struct iof_dsa_config *config)
+				     struct iof_dsa *dsa, const struct iof_dsa_setup *config)
 {
 	struct iof_portal *portal = kzalloc(sizeof(*portal), GFP_KERNEL);
 	int rc;

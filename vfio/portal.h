@@ -15,7 +15,7 @@ struct iof_portal;
  * replaced by the defaults. ERR_PTR: -ENOMEM, -EEXIST.
  */
 struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *name,
-				     struct iof_dsa *dsa, const struct iof_dsa_config *config);
+				     struct iof_dsa *dsa, const struct iof_dsa_setup *config);
 bool iof_portal_busy(struct iof_portal *portal);
 /* Not busy. */
 void iof_portal_destroy(struct iof_portal *portal);

@@ -48,7 +48,7 @@ struct bed {
 };
 
 struct bed_options {
-	struct iof_dsa_config dsa;
+	struct iof_dsa_setup dsa;
 	u32 pasid;		/* IOF_NO_PASID: the RID */
 	bool no_queue;
 	u64 s1_flags;

@@ -519,7 +519,7 @@ static void garbage(void **state)
 
 static void bad_config(void **state)
 {
-	static const struct iof_dsa_config bad[] = {
+	static const struct iof_dsa_setup bad[] = {
 		{ .name = "x", .credits = IOF_DSA_MAX_CREDITS + 1 },
 		{ .name = "x", .engines = IOF_DSA_MAX_ENGINES + 1 },
 		{ .name = "x", .queue_depth = IOF_DSA_MAX_QUEUE + 1 },
@@ -540,7 +540,7 @@ static void bad_config(void **state)
 /* Wherever memory runs out, nothing is left. */
 static void no_memory(void **state)
 {
-	const struct iof_dsa_config config = { .name = "x", .engines = 2 };
+	const struct iof_dsa_setup config = { .name = "x", .engines = 2 };
 	struct iof_live live;
 	struct iof_dsa *dsa;
 	unsigned long n;

@@ -22,7 +22,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct bed *with(void **state, struct iof_dsa_config dsa)
+static struct bed *with(void **state, struct iof_dsa_setup dsa)
 {
 	struct bed_options options = standard;
 
@@ -387,7 +387,7 @@ static void record_faults(void **state)
  */
 static void many_open(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){ .queue_depth = 64, .credits = 64 });
+	struct bed *bed = with(state, (struct iof_dsa_setup){ .queue_depth = 64, .credits = 64 });
 	struct iommu_hwpt_pgfault faults[64];
 	u32 i, have = 0;
 
@@ -419,7 +419,7 @@ static void many_open(void **state)
 /* Never more requests open than credits; whoever waits for one gets it in turn. */
 static void credits(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){ .queue_depth = 32, .credits = 3 });
+	struct bed *bed = with(state, (struct iof_dsa_setup){ .queue_depth = 32, .credits = 3 });
 	struct iof_hwdev_stats core;
 	struct iof_dsa_stats stats;
 	u32 i, next = 0;
@@ -450,7 +450,7 @@ static void credits(void **state)
 /* A group is what is missing in a row, LAST on the last, as many as allowed; one answer for all. */
 static void groups_of_pages(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){ .pages_per_group = 8 });
+	struct bed *bed = with(state, (struct iof_dsa_setup){ .pages_per_group = 8 });
 	struct dsa_hw_desc desc = bed_desc(DSA_OPCODE_CRCGEN, 0);
 	struct iommu_hwpt_pgfault faults[16];
 	u32 have = 0, want, i, groups = 0;
@@ -491,7 +491,7 @@ static void groups_of_pages(void **state)
 /* Fewer credits than pages in a group: smaller groups, and it still goes on. */
 static void groups_and_credits(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){
+	struct bed *bed = with(state, (struct iof_dsa_setup){
 		.pages_per_group = 8, .credits = 3 });
 	struct dsa_hw_desc desc;
 	u32 pages = 0, i;
@@ -525,7 +525,7 @@ static void groups_and_credits(void **state)
  */
 static void detach_with_faults(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){ .credits = 5 });
+	struct bed *bed = with(state, (struct iof_dsa_setup){ .credits = 5 });
 	struct iof_dsa_stats stats;
 	u32 i;
 
@@ -545,7 +545,7 @@ static void detach_with_faults(void **state)
 /* Replace too; what was waiting in line finds the new table. */
 static void replace_with_faults(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){ .credits = 2 });
+	struct bed *bed = with(state, (struct iof_dsa_setup){ .credits = 2 });
 	int other = bed_alloc_nested(bed, BED_POOL, 0, bed->queue);
 	u32 i, ended = 0, done = 0;
 
@@ -573,7 +573,7 @@ static void replace_with_faults(void **state)
  */
 static void reset_with_faults(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){
+	struct bed *bed = with(state, (struct iof_dsa_setup){
 		.queue_depth = 64, .credits = 8, .engines = 2 });
 	struct iommu_hwpt_pgfault faults[8];
 	struct dsa_hw_desc desc;
@@ -614,7 +614,7 @@ static void reset_with_faults(void **state)
 /* Reset in the middle of work, again and again: what is accepted afterwards completes. */
 static void reset_races(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){ .queue_depth = 64, .engines = 3 });
+	struct bed *bed = with(state, (struct iof_dsa_setup){ .queue_depth = 64, .engines = 3 });
 	u32 round, i;
 
 	bed_map_range(bed, SRC, FIRST, 64);
@@ -753,7 +753,7 @@ static void *pager_main(void *arg)
 
 static void paging_under_load(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_config){
+	struct bed *bed = with(state, (struct iof_dsa_setup){
 		.queue_depth = 64, .engines = 3, .credits = 16, .pages_per_group = 1 });
 	struct pager pager = { .bed = bed };
 	u32 round, slot, in[32] = { 0 };

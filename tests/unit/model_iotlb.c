@@ -101,11 +101,11 @@ static void *look(struct rig *rig, u32 d, u32 e, u32 pasid, u64 iova)
 	struct iof_attachment *att;
 	struct iof_xlate x = { NULL, 0 };
 
-	iof_tlb_enter(tlb);
+	iof_tlb_read_lock(tlb);
 	att = iof_tlb_attachment(tlb, pasid);
 	if (!att || iof_translate(tlb, att, iova, 0, &x) != IOF_XLATE_OK)
 		x.va = NULL;
-	iof_tlb_leave(tlb);
+	iof_tlb_read_unlock(tlb);
 	return x.va;
 }
 
@@ -413,7 +413,7 @@ static void waits_for_stretch(void **state)
 			w.rig = rig;
 			tlb = &rig->tlb[0][1];
 			attach(rig, 0, 5, rig->nested, NULL);
-			iof_tlb_enter(tlb);
+			iof_tlb_read_lock(tlb);
 			att = iof_tlb_attachment(tlb, 5);
 			assert_int_equal(iof_translate(tlb, att, IOVA, 0, &x), IOF_XLATE_OK);
 			assert_ok(pthread_create(&thread, NULL, take_away, &w));
@@ -426,11 +426,11 @@ static void waits_for_stretch(void **state)
 				(void)iof_translate(tlb, att, IOVA + 4096, 0, &x);
 			assert_int_equal(__atomic_load_n(&w.done, __ATOMIC_ACQUIRE), 0);
 			if (breathe) {
-				iof_tlb_breathe(tlb);
+				iof_tlb_read_relock(tlb);
 				pthread_join(thread, NULL);
-				iof_tlb_leave(tlb);
+				iof_tlb_read_unlock(tlb);
 			} else {
-				iof_tlb_leave(tlb);
+				iof_tlb_read_unlock(tlb);
 				pthread_join(thread, NULL);
 			}
 			assert_int_equal(w.done, 1);
@@ -466,7 +466,7 @@ static void overtaken_fill(void **state)
 	struct iof_xlate x;
 
 	attach(rig, 0, 5, rig->nested, NULL);
-	iof_tlb_enter(tlb);
+	iof_tlb_read_lock(tlb);
 	att = iof_tlb_attachment(tlb, 5);
 	/*
 	 * The drop comes between a walk of the old table and its fill: the order the engine fears.
@@ -474,7 +474,7 @@ static void overtaken_fill(void **state)
 	rig->table[0x189] = bed_gpa(50) | S1_RWU;
 	iof_mdev_drop(&rig->mdev[0], att->mdom, IOVA, IOVA, true);
 	assert_int_equal(iof_translate(tlb, att, IOVA, 0, &x), IOF_XLATE_OK);
-	iof_tlb_leave(tlb);
+	iof_tlb_read_unlock(tlb);
 	rig->table[0x189] = bed_gpa(51) | S1_RWU;
 	assert_ptr_equal(look(rig, 0, 0, 5, IOVA), page(rig, 51));
 }
@@ -505,13 +505,13 @@ static void *race_engine(void *arg)
 		struct iof_xlate x;
 		u64 value;
 
-		iof_tlb_enter(tlb);
+		iof_tlb_read_lock(tlb);
 		att = iof_tlb_attachment(tlb, 5);
 		assert_int_equal(iof_translate(tlb, att, IOVA, 0, &x), IOF_XLATE_OK);
 		value = __atomic_load_n((u64 *)x.va, __ATOMIC_RELAXED);
 		assert_true(value >= least);
 		r->seen += value != least;
-		iof_tlb_leave(tlb);
+		iof_tlb_read_unlock(tlb);
 	}
 	return NULL;
 }

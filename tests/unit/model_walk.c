@@ -101,9 +101,9 @@ static enum iof_xlate_result translate(struct rig *rig, u64 iova, u32 access, st
 {
 	enum iof_xlate_result res;
 
-	iof_tlb_enter(&rig->tlb);
+	iof_tlb_read_lock(&rig->tlb);
 	res = iof_translate(&rig->tlb, rig->att, iova, access, x);
-	iof_tlb_leave(&rig->tlb);
+	iof_tlb_read_unlock(&rig->tlb);
 	return res;
 }
 
