@@ -90,7 +90,7 @@ static unsigned long choose_window(struct iof_dirty *dirty, const u8 __user *upt
 /*
  * Window by window, each with the bits of one page of the user's memory. A page of the bitmap that
  * is absent takes no bits, and what it would tell of stays dirty; the pages behind it take theirs.
- * A page that can only be read loses its bits. Neither is an error: behaviour (c) 19.
+ * A page that can only be read loses its bits. Neither is an error: rule c19.
  */
 static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned long *old,
 			u8 __user *uptr)
@@ -144,7 +144,7 @@ static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_b
 	return rc;
 }
 
-/* The range and the size of a bit: behaviour (c) 17. */
+/* The range and the size of a bit: rule c17. */
 static int check_range(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
 	unsigned long alignment = iof_map_alignment(&hwpt->ioas->map), last;

@@ -121,7 +121,7 @@ void iof_map_destroy(struct iof_map *map);
 /*
  * Enters the areas of @list, @length bytes in all, one after the other at *iova (@fixed) or at the
  * lowest place that fits (*iova out), and into every domain. On success the list is empty. Errors
- * of behaviour (b) 2-8 and 13, and -EINTR; on failure nothing has happened.
+ * of rules b2 to b8 and b13, and -EINTR; on failure nothing has happened.
  */
 int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
 		   unsigned long *iova, bool fixed);
@@ -163,7 +163,7 @@ int iof_map_cut(struct iof_map *map, unsigned long iova);
  */
 u64 iof_map_page_sizes(struct iof_map *map);
 
-/* -EINVAL, -EADDRINUSE: behaviour (b) 27; -EINTR. */
+/* -EINVAL, -EADDRINUSE: rule b27; -EINTR. */
 int iof_map_set_huge_pages(struct iof_map *map, bool on);
 /* As they are at a moment: no lock. */
 static inline bool iof_map_huge_pages(const struct iof_map *map)
@@ -175,7 +175,7 @@ static inline unsigned long iof_map_alignment(const struct iof_map *map)
 	return READ_ONCE(map->alignment);
 }
 /*
- * Fills @domain with all areas and keeps it filled. Errors of behaviour (b) 33; undone on failure.
+ * Fills @domain with all areas and keeps it filled. Errors of rule b33; undone on failure.
  */
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);

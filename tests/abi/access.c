@@ -14,7 +14,7 @@ static struct abi_mock mock_on(struct fixture *f)
 	return mock;
 }
 
-/* (h), a9, a11: it takes an id that nobody is told, holds its IOAS, and goes with its holder. */
+/* h1, a9, a11: it takes an id that nobody is told, holds its IOAS, and goes with its holder. */
 static void h_an_access_has_a_hidden_id(void **state)
 {
 	struct fixture *f = *state;

@@ -280,7 +280,7 @@ static void a_closed_number_is_dead(void **state)
 	assert_err(iof_ioctl(-1, IOMMU_DESTROY, &cmd), EBADF);
 }
 
-/* (a) 17: an open fault queue keeps its context. */
+/* a17: an open fault queue keeps its context. */
 static void a_fault_queue_outlives_its_context(void **state)
 {
 	struct fix *f = *state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * dirty.c - proves the rules of dirty tracking, (c) 16 to 21, on the mock device, which writes
+ * dirty.c - proves the rules of dirty tracking, c16 to c21, on the mock device, which writes
  * where it is told to.
  */
 #include "ioas.h"

@@ -296,6 +296,7 @@ static void e25_bad_answers(void **state)
 }
 
 /* Ours: a cookie is not given out again soon, and 0 never. */
+/* e18, e19: a cookie is not used again at once. */
 static void a_late_answer_hits_nobody_else(void **state)
 {
 	struct fix *f = *state;
@@ -506,7 +507,7 @@ static void pasids_under_a_nested_table(void **state)
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_INVALID));
 }
 
-/* Ours: when the last holder closes the descriptor, nobody can answer any more: the core does. */
+/* e33, e34: when the last holder closes the descriptor, the core responds to what is open. */
 static void the_last_close_answers(void **state)
 {
 	struct fix *f = *state;

@@ -161,7 +161,7 @@ static inline int teardown(void **state)
 }
 
 /*
- * A test with the rule it proves: section and number of the behaviour contract, then what it says.
+ * A test with the rule it proves: its name in docs/behaviour.md, then what it says.
  */
 #define RULE(name, function)	{ name, function, setup, teardown, NULL }
 

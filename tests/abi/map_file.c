@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * map_file.c - proves that MAP_FILE shows the memory of a file, whoever maps that, and refuses what
- * is no such file: behaviour (b) 10.
+ * is no such file: rule b10.
  */
 #include "ioas.h"
 

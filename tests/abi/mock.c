@@ -204,7 +204,7 @@ static int check_refs(struct fix *f, void *memory, uint32_t refs)
 	return iof_ioctl(f->fd, IOMMU_TEST_CMD, &cmd);
 }
 
-/* (b) 29: a page is pinned once, while anybody needs it. */
+/* b29: a page is pinned once, while anybody needs it. */
 static void check_refs_counts_pins(void **state)
 {
 	struct fix *f = *state;

@@ -268,7 +268,7 @@ static void structs_end_in_a_hole(void **state)
 	assert_int_equal(next_id(f), id);
 }
 
-/* (a) 3: what was made is undone when the reply cannot be written. */
+/* a3: what was made is undone when the reply cannot be written. */
 static void replies_have_nowhere_to_go(void **state)
 {
 	struct fix *f = *state;

@@ -143,6 +143,7 @@ static void answer(const struct bed *bed, const struct record *rec)
 
 /* ---- reads ---- */
 
+/* e46, e48: no worker, no vain tries. */
 static void a_read_waits_for_the_fault(void **state)
 {
 	struct bed *bed = *state;
@@ -179,7 +180,7 @@ static void a_read_of_a_full_queue_completes_at_once(void **state)
 	}
 }
 
-/* O_NONBLOCK is about the calls that would block; a submitted read does not. */
+/* e47: O_NONBLOCK is about the calls that would block; a submitted read does not. */
 static void nonblocking_mode_changes_nothing(void **state)
 {
 	struct bed *bed = *state;
@@ -481,6 +482,7 @@ static void a_ring_ends_with_reads_waiting(void **state)
 	assert_int_equal(io_uring_queue_init(DEPTH, &ring, 0), 0);
 }
 
+/* e49 */
 static void answers_are_written_by_the_ring(void **state)
 {
 	struct bed *bed = *state;
@@ -652,6 +654,7 @@ static void a_plain_read_of_nothing_is_zero(void **state)
 	assert_int_equal(read(bed->ffd, &rec, sizeof(rec)), 0);
 }
 
+/* e32 */
 static void vectors_are_one_buffer(void **state)
 {
 	struct bed *bed = *state;

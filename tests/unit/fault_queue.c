@@ -563,7 +563,7 @@ static void a_page_for_nobody_breaks_its_group(void **state)
 	way_close(&w);
 }
 
-/* A page that no credit was left for is missing: the last one must not pass for its whole group. */
+/* f2, e44: without a credit for one page, the last one must not pass for its whole group. */
 static void a_page_beyond_the_credits_breaks_its_group(void **state)
 {
 	struct way w;
@@ -705,7 +705,7 @@ static void *read_slowly(void *arg)
 	return NULL;
 }
 
-/* No lock is held across the copy, and a record being copied needs nothing of its device. */
+/* e22, e29: a copy holds no lock, and the record being copied needs nothing of its device. */
 static void the_device_can_go_while_its_fault_is_being_read(void **state)
 {
 	struct uffdio_zeropage zero = { .range.len = 4096 };
