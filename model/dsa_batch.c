@@ -33,15 +33,6 @@ static bool wait_for_children(struct iof_dsa_job *job)
 	return false;
 }
 
-void iof_dsa_child_done(struct iof_dsa_job *batch, bool success)
-{
-	if (!success)
-		atomic_set(&batch->failed, 1);
-	atomic_inc(&batch->completed);
-	if (atomic_dec_and_test(&batch->open))
-		iof_dsa_resume(batch);
-}
-
 /* True: the job is parked until a slot for a child comes free. */
 static bool wait_for_room(struct iof_dsa_job *job)
 {
@@ -59,21 +50,6 @@ static bool wait_for_room(struct iof_dsa_job *job)
 		atomic_dec(&dsa->nr_batches);
 	spin_unlock(&dsa->lock);
 	return wait;
-}
-
-void iof_dsa_feed_batches(struct iof_dsa *dsa)
-{
-	struct iof_dsa_job *job;
-
-	spin_lock(&dsa->lock);
-	job = list_first_entry_or_null(&dsa->batches, struct iof_dsa_job, link);
-	if (job) {
-		list_del(&job->link);
-		atomic_dec(&dsa->nr_batches);
-	}
-	spin_unlock(&dsa->lock);
-	if (job)
-		iof_dsa_resume(job);
 }
 
 /* The next descriptor of the list is in job->desc_next, or job->fault or list_error is set. */
@@ -145,19 +121,6 @@ enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job
 
 /* ---- drains ---- */
 
-void iof_dsa_advance_epochs(struct iof_dsa *dsa)
-{
-	lockdep_assert_held(&dsa->lock);
-	while (dsa->oldest != dsa->epoch &&
-	       !atomic_read_acquire(&dsa->epochs[dsa->oldest & dsa->epoch_mask]))
-		dsa->oldest++;
-}
-
-static bool drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job)
-{
-	return (s32)(dsa->oldest - job->epoch) >= 0;
-}
-
 enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job)
 {
 	struct iof_dsa *dsa = job->dsa;
@@ -167,29 +130,11 @@ enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job)
 	/* A full barrier between this and the look at the epochs: pairs with iof_dsa_end(). */
 	atomic_inc_return(&dsa->nr_drains);
 	iof_dsa_advance_epochs(dsa);
-	wait = !drained(dsa, job) && !iof_dsa_stale(job);
+	wait = !iof_dsa_drained(dsa, job) && !iof_dsa_stale(job);
 	if (wait)
 		list_add_tail(&job->link, &dsa->drains);
 	else
 		atomic_dec(&dsa->nr_drains);
 	spin_unlock(&dsa->lock);
 	return wait ? DSA_STEP_PARKED : DSA_STEP_DONE;
-}
-
-void iof_dsa_feed_drains(struct iof_dsa *dsa)
-{
-	struct iof_dsa_job *job, *next;
-	LIST_HEAD(ready);
-
-	spin_lock(&dsa->lock);
-	iof_dsa_advance_epochs(dsa);
-	list_for_each_entry_safe(job, next, &dsa->drains, link) {
-		if (!drained(dsa, job))
-			continue;
-		list_move_tail(&job->link, &ready);
-		atomic_dec(&dsa->nr_drains);
-	}
-	spin_unlock(&dsa->lock);
-	list_for_each_entry_safe(job, next, &ready, link)
-		iof_dsa_resume(job);
 }

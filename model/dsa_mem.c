@@ -296,6 +296,14 @@ static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to, 
 	}
 }
 
+/* The value for the completion record of a CRC. */
+static u64 crc_value(const struct iof_dsa_job *job)
+{
+	bool bypass = job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT;
+
+	return bypass ? iof_dsa_reverse32(job->crc) : ~job->crc;
+}
+
 static void compose(const struct iof_dsa_job *job, struct dsa_completion_record *rec)
 {
 	u8 status = job->status & DSA_COMP_STATUS_MASK;
@@ -307,7 +315,7 @@ static void compose(const struct iof_dsa_job *job, struct dsa_completion_record 
 	if (status == DSA_COMP_INVALID_FLAGS)
 		rec->invalid_flags = job->invalid_flags;
 	else if (job->seeded)
-		rec->crc_val = iof_dsa_crc_value(job);
+		rec->crc_val = crc_value(job);
 	if (status == DSA_COMP_PAGE_FAULT_NOBOF || status == DSA_COMP_PAGE_FAULT_IR ||
 	    status == DSA_COMP_BATCH_PAGE_FAULT || status == DSA_COMP_TRANSLATION_FAIL ||
 	    status == DSA_COMP_HW_ERR1)

@@ -245,15 +245,6 @@ static enum iof_dsa_step run_compare(struct iof_dsa_engine *e, struct iof_dsa_jo
 
 /* ---- CRC ---- */
 
-static u32 reverse32(u32 x)
-{
-	x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
-	x = (x >> 2 & 0x33333333) | (x & 0x33333333) << 2;
-	x = (x >> 4 & 0x0f0f0f0f) | (x & 0x0f0f0f0f) << 4;
-	x = (x >> 8 & 0x00ff00ff) | (x & 0x00ff00ff) << 8;
-	return x >> 16 | x << 16;
-}
-
 /* Each byte's bits the other way round. @buf has room for whole words. */
 static void reverse_bytes(u8 *buf, u32 n)
 {
@@ -270,12 +261,7 @@ static void reverse_bytes(u8 *buf, u32 n)
 
 static u32 crc_from_seed(const struct iof_dsa_job *job, u32 seed)
 {
-	return job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT ? reverse32(seed) : ~seed;
-}
-
-u64 iof_dsa_crc_value(const struct iof_dsa_job *job)
-{
-	return job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT ? reverse32(job->crc) : ~job->crc;
+	return job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT ? iof_dsa_reverse32(seed) : ~seed;
 }
 
 static bool seed_crc(struct iof_dsa_engine *e, struct iof_dsa_job *job)

@@ -9,7 +9,8 @@
  * Engines never block on a fault: the job is put away, the engine goes on with another, so that
  * as many faults can be open as the queue is deep.
  *
- *   dsa.c        the queue, where jobs begin and end, reset, making and unmaking
+ *   dsa.c        the device: reset, making and unmaking
+ *   dsa_job.c    the queue, where jobs begin and end
  *   dsa_engine.c what an engine works on next, and for how long
  *   dsa_mem.c    access to memory by PASID and address; faults; completion records
  *   dsa_ops.c    what descriptors must look like and what the operations do
@@ -176,7 +177,17 @@ static inline bool iof_dsa_stale(const struct iof_dsa_job *job)
 	return job->generation != READ_ONCE(job->dsa->generation);
 }
 
-/* ---- dsa.c ---- */
+/* @x with its bits in reverse order. */
+static inline u32 iof_dsa_reverse32(u32 x)
+{
+	x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
+	x = (x >> 2 & 0x33333333) | (x & 0x33333333) << 2;
+	x = (x >> 4 & 0x0f0f0f0f) | (x & 0x0f0f0f0f) << 4;
+	x = (x >> 8 & 0x00ff00ff) | (x & 0x00ff00ff) << 8;
+	return x >> 16 | x << 16;
+}
+
+/* ---- dsa_job.c ---- */
 
 /* Puts a job that its owner gives up onto its engine's stack. */
 void iof_dsa_resume(struct iof_dsa_job *job);
@@ -202,6 +213,19 @@ static inline void iof_dsa_leave_queue(struct iof_dsa_job *job)
 struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
 			    struct iof_dsa_job *parent);
 void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr);
+void iof_dsa_wake_engine(struct iof_dsa_engine *e);
+/* As iof_dsa_resume(), for page requests: called by pri.c. Any thread. */
+void iof_dsa_resume_many(struct iof_pri_slot *const *slots, u32 nr);
+/* Makes the job with @index. NULL: no memory. */
+struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp);
+/* A child of @batch has ended, with @success. */
+void iof_dsa_child_done(struct iof_dsa_job *batch, bool success);
+/* Room for a child came free; an epoch became empty. */
+void iof_dsa_feed_batches(struct iof_dsa *dsa);
+void iof_dsa_feed_drains(struct iof_dsa *dsa);
+/* Moves on past epochs that are empty; dsa->lock held. */
+void iof_dsa_advance_epochs(struct iof_dsa *dsa);
+bool iof_dsa_drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job);
 
 /* ---- dsa_engine.c ---- */
 
@@ -284,19 +308,10 @@ void iof_dsa_lose_record(struct iof_dsa_job *job);
 /* DSA_COMP_SUCCESS or what is wrong with the descriptor; sets up the job. */
 u8 iof_dsa_check(struct iof_dsa_job *job);
 enum iof_dsa_step iof_dsa_run(struct iof_dsa_engine *e, struct iof_dsa_job *job);
-/* The value for the completion record of a CRC. */
-u64 iof_dsa_crc_value(const struct iof_dsa_job *job);
 
 /* ---- dsa_batch.c ---- */
 
 enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job);
-/* A child of @batch has ended, with @success. */
-void iof_dsa_child_done(struct iof_dsa_job *batch, bool success);
-/* Room for a child came free; an epoch became empty. */
-void iof_dsa_feed_batches(struct iof_dsa *dsa);
-void iof_dsa_feed_drains(struct iof_dsa *dsa);
-/* Moves on past epochs that are empty; dsa->lock held. */
-void iof_dsa_advance_epochs(struct iof_dsa *dsa);
 
 #endif

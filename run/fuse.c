@@ -65,18 +65,6 @@ static void fail(struct request *req, int error)
 	answer(req, error, NULL, 0);
 }
 
-void iof_run_fuse_wake(uint64_t kh)
-{
-	struct fuse_notify_poll_wakeup_out out = { .kh = kh };
-	struct fuse_out_header head = {
-		.len = sizeof(head) + sizeof(out), .error = FUSE_NOTIFY_POLL,
-	};
-	struct iovec iov[] = { { &head, sizeof(head) }, { &out, sizeof(out) } };
-	ssize_t done = writev(fuse.fd, iov, 2);
-
-	(void)done;
-}
-
 /* ---- requests ---- */
 
 static void do_init(struct request *req)

@@ -9,9 +9,9 @@
  *   server   holds the machine and the FUSE connection (server.c, fuse.c, files.c, wake.c); in a
  *            user namespace if it needs one, and a mount namespace in which view.c builds /dev and
  *            /sys. Its memory is the embedded system's.
- *   broker   answers what seccomp traps (broker.c): calls that make or take descriptors; and looks
- *            after registers in mapped memory (bar.c). It does not hold the FUSE connection, so
- *            that it dies whatever becomes of the server.
+ *   broker   answers what seccomp traps (trap.c, broker.c): calls that make or take descriptors;
+ *            and looks after registers in mapped memory (bar.c). It does not hold the FUSE
+ *            connection, so that it dies whatever becomes of the server.
  *   keeper   process 1 of the program's PID namespace (keeper.c): its end is everybody's end.
  *   PROGRAM
  *
@@ -71,6 +71,8 @@ struct iof_run {
 	int tree;			/* root of our file system, O_PATH */
 };
 
+/* ---- report.c ---- */
+
 void iof_run_report(struct iof_run *run, int kind, int status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 /* Reports failure and ends the process. */
@@ -96,7 +98,7 @@ void iof_run_keeper(struct iof_run *run, int listener_out) __attribute__((noretu
 /* bar.c, around a call that binds @device: if it does, BAR 0 is looked after from then on. */
 void iof_run_bar_before_bind(struct iof_run *run, unsigned int device);
 void iof_run_bar_after_bind(struct iof_run *run, unsigned int device, bool bound);
-/* In the program's process, as the last thing before it: the descriptor of what is trapped. */
+/* trap.c, in the program's process before it: the descriptor of what is trapped. */
 int iof_run_trap(void);
 
 /* Nodes of the file system: NodeIDs. */

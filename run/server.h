@@ -20,8 +20,6 @@ struct iof_plat_space;
 
 /* Serves until the connection ends. Threads come as they are needed. */
 void iof_run_fuse_loop(struct iof_run *run);
-/* Whoever polls the file of this kernel handle looks again. */
-void iof_run_fuse_wake(uint64_t kh);
 
 /* ---- files.c ---- */
 

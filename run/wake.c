@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "server.h"
 #include "shim/sys.h"
@@ -42,6 +44,19 @@ static struct {
 } wake = { .telling = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .some = PTHREAD_COND_INITIALIZER };
 
+/* Whoever polls the file of this kernel handle looks again. */
+static void wake_pollers(uint64_t kh)
+{
+	struct fuse_notify_poll_wakeup_out out = { .kh = kh };
+	struct fuse_out_header head = {
+		.len = sizeof(head) + sizeof(out), .error = FUSE_NOTIFY_POLL,
+	};
+	struct iovec iov[] = { { &head, sizeof(head) }, { &out, sizeof(out) } };
+	ssize_t done = writev(wake.run->fuse, iov, 2);
+
+	(void)done;
+}
+
 /* One wake-up for each event that was not told of yet. Under telling. */
 static void tell_events(int fd)
 {
@@ -49,7 +64,7 @@ static void tell_events(int fd)
 	uint64_t events = iof_sys_events(fd);
 
 	for (; watch->told < events; watch->told++)
-		iof_run_fuse_wake(watch->kh);
+		wake_pollers(watch->kh);
 }
 
 static void tell_readable(void)
@@ -92,7 +107,7 @@ static void tell_writable(const struct pollfd *fds, unsigned int nr)
 		for (unsigned int j = 0; j < wake.nr; j++) {
 			if (wake.writable[j].fd != fds[i].fd)
 				continue;
-			iof_run_fuse_wake(wake.writable[j].kh);
+			wake_pollers(wake.writable[j].kh);
 			wake.writable[j--] = wake.writable[--wake.nr];
 		}
 	}

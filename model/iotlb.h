@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * iotlb.h - slots of the IOTLB: where one is, how to find and to fill it. For iotlb.c and
+ * translate.c.
+ */
+#ifndef IOF_MODEL_IOTLB_H
+#define IOF_MODEL_IOTLB_H
+
+#include "model.h"
+
+#define SMALL_SHIFT	12
+#define LARGE_SHIFT	21
+#define HUGE_SHIFT	30
+
+/*
+ * Neighbouring keys get neighbouring slots. The upper bits and the tag shift them, so that buffers
+ * at the same offset of different regions, and attachments, do not drive each other out.
+ */
+static inline struct iof_tlb_slot *slot_of(struct iof_tlb_slot *slots, unsigned int nr, u64 tag,
+					   u64 key)
+{
+	u64 shift = ((key >> 12) ^ (tag << 32)) * 0x9e3779b97f4a7c15ULL >> 40;
+
+	return &slots[(key + shift) & (nr - 1)];
+}
+
+static inline struct iof_tlb_slot *find_slot(struct iof_tlb_slot *slots, unsigned int nr, u64 tag,
+					     u64 key)
+{
+	struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
+
+	return READ_ONCE(slot->tag) == tag && slot->key == key ? slot : NULL;
+}
+
+static inline void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots, unsigned int nr,
+			     u64 tag, u64 key, u64 pa, u32 perm)
+{
+	struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
+
+	WRITE_ONCE(slot->key, key);
+	slot->pa = pa;
+	slot->perm = perm;
+	smp_store_release(&slot->tag, tag);
+	tlb->filled[tlb->nr_filled++] = slot;
+	if (unlikely(tlb->nr_filled == IOF_TLB_FILLS)) {
+		smp_mb();
+		iof_tlb_drop_stale_fills(tlb);
+	}
+}
+
+#endif
