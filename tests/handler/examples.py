@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""examples.py FOLDER: runs the programs of examples/, and believes none of them.
+"""examples.py FOLDER TUTORIAL: runs the programs of examples/, and believes none of them.
 
 FOLDER is where they were built. What they print is compared with what it must be; the file that one of
-them copies, and the checksum that another computes, with what Python makes of them.
+them copies, and the checksum that another computes, with what Python makes of them. What the page
+TUTORIAL shows of a program's output must be its output too.
 """
 import os
 import random
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-FOLDER = sys.argv[1]
+FOLDER, TUTORIAL = sys.argv[1:]
 
 if not os.path.exists('/proc/self/status'):
     print('skipped: /proc is not mounted')
@@ -74,3 +75,12 @@ matches('epoll', r'status 0x1 after 1000 faults', run('epoll'))
 told = run('raw')
 matches('raw', r"status 0x1; the last byte is '\*'", told)
 assert len(re.findall(r'^device \d+ asks for 0x1000', told, re.MULTILINE)) == 16, told
+
+# "    $ PATH/example-NAME" in the page, and below it what that prints; "..." stands for any lines.
+with open(TUTORIAL) as page:
+    shown = re.findall(r'^    \$ \S*/example-(\w+)\n((?:    (?!\$).*\n)+)', page.read(), re.MULTILINE)
+assert shown, 'the tutorial shows no output'
+for name, lines in shown:
+    pattern = re.escape(re.sub(r'^    ', '', lines, flags=re.MULTILINE)).replace(r'\.\.\.', '(?:.*\n)*.*')
+    told = run(name)
+    assert re.fullmatch(pattern, told), f'{name} prints other than the tutorial says: {told}'
