@@ -2,15 +2,17 @@
 /*
  * access.c - in-kernel access to an I/O address space, for emulated devices.
  *
- * Owns struct iof_access: an object with an id that nobody is told, which holds its context, and
- * the IOAS that it uses. Its owner copies to and from I/O virtual addresses, or pins the pages
- * behind them and keeps them until it unpins, or until somebody unmaps: then its unmap() is called
- * and must unpin at once.
+ * Owns struct iof_access: an object with an unpublished id, which holds its
+ * context and the IOAS that it uses. Its owner copies to and from I/O virtual
+ * addresses. Or it pins the pages behind them until it unpins, or until a
+ * thread unmaps the range: that calls the owner's unmap(), which must unpin at
+ * once.
  *
- * Rules: an area in which an access has pinned something is not removed and not cut; it counts such
- * ranges (iof_area.accesses). Pinning counts under the map's iova_rwsem, so an unmap that found no
- * pins meets none. An access that changes its IOAS first takes new pins from nobody, then has the
- * old ones let go by unmap(), and only then moves.
+ * Rules: an area with pins of an access is neither removed nor cut;
+ * iof_area.accesses counts pinned ranges. Pinning counts under the map's
+ * iova_rwsem, so an unmap that found no pins meets none later. To move to
+ * another IOAS, an access first refuses new pins, then has the old ones
+ * released by unmap(), and then moves.
  */
 #include "ioas.h"
 
@@ -48,13 +50,16 @@ struct iof_access *iof_access_create(struct iof_ctx *ctx, const struct iof_acces
 		return ERR_PTR(rc);
 	}
 	iof_ctx_get(ctx);
-	/* The owner's hold: its id cannot be destroyed by DESTROY. */
+	/* The owner's hold: DESTROY of the id is EBUSY. */
 	iof_object_hold(&access->obj);
 	iof_object_publish(ctx, &access->obj);
 	return access;
 }
 
-/* Lets everything go that it holds in its IOAS, if it has one; iof_access.lock is held. */
+/*
+ * Releases the access's pins and its IOAS, if it has one. Under
+ * iof_access.lock.
+ */
 static void leave_ioas(struct iof_access *access)
 {
 	struct iof_ioas *old = access->pinned_in;
@@ -67,7 +72,7 @@ static void leave_ioas(struct iof_access *access)
 	up_write(&access->ioas_rwsem);
 	if (access->ops->unmap)
 		access->ops->unmap(access->priv, 0, ULONG_MAX);
-	/* Returns when no unmap() for this IOAS runs any more. */
+	/* Waits for any unmap() call for this IOAS. */
 	iof_map_remove_access(&old->map, access->entry);
 	down_write(&access->ioas_rwsem);
 	access->pinned_in = NULL;
@@ -101,7 +106,10 @@ int iof_access_attach(struct iof_access *access, u32 ioas_id)
 		goto out_put;
 	}
 	if (access->pinned_in != ioas) {
-		/* For a moment it is in two maps; an unmap() for the new one finds nothing. */
+		/*
+		 * The access is in two maps for a moment; an unmap() for the
+		 * new one finds no pins.
+		 */
 		entry = iof_map_add_access(&ioas->map, access);
 		rc = PTR_ERR_OR_ZERO(entry);
 		if (!rc) {
@@ -122,7 +130,7 @@ out_put:
 
 /* ---- pins ---- */
 
-/* The first and the last of the area's pages that show something of [iova, last]. */
+/* The first and the last page of @area that hold bytes of [iova, last]. */
 static void area_pages(struct iof_area *area, unsigned long iova, unsigned long last,
 		       unsigned long *first_page, unsigned long *last_page)
 {
@@ -155,7 +163,9 @@ static void unpin_areas(struct iof_map *map, unsigned long iova, unsigned long l
 	}
 }
 
-/* One area's part of a pin: *pages is where its pages go, and moves on. */
+/*
+ * Pins the part in one area. *pages is the place for its pages, and advances.
+ */
 static int pin_area(struct iof_area *area, unsigned long iova, unsigned long last,
 		    unsigned int prot, struct page ***pages)
 {
@@ -164,7 +174,10 @@ static int pin_area(struct iof_area *area, unsigned long iova, unsigned long las
 	unsigned long from, to;
 	int rc;
 
-	/* Whole pages of memory, one after the other; only the last may be used in part. */
+	/*
+	 * Pages must be consecutive and whole; only the last may be used in
+	 * part.
+	 */
 	if (!area->busy && (area->leaving || !PAGE_ALIGNED(start) ||
 			    (area->last < last && !PAGE_ALIGNED(end))))
 		return -EINVAL;
@@ -257,7 +270,10 @@ static int copy_in_page(struct page *page, unsigned long offset, void *buf, size
 	return left ? -EFAULT : 0;
 }
 
-/* Copies what of [iova, last] the area shows: how many bytes, or a negative errno. */
+/*
+ * Copies the part of [iova, last] in @area. Returns the number of bytes or a
+ * negative errno.
+ */
 static long copy_area(struct iof_area *area, unsigned long iova, unsigned long last, void *buf,
 		      bool write)
 {

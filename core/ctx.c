@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * ctx.c - contexts, and what a command's handler does with its own.
+ * ctx.c - contexts, and the helpers of command handlers.
  *
- * A context is made by open of /dev/iommu and lives until the last of its holders is gone: the open
- * file, devices bound to keep it, open queue descriptors. With it end the objects in its table.
+ * A context is made by open of /dev/iommu. It lives until its last holder is
+ * gone: the open file, devices bound to keep it, open fault descriptors. The
+ * objects in its table end with it.
  */
 #include "ctx.h"
 
@@ -31,7 +32,7 @@ static void release_ctx(struct kref *ref)
 	iof_objects_destroy_all(ctx);
 	xa_destroy(&ctx->objects);
 	kfree(ctx);
-	/* Whoever waits for this may free the node. */
+	/* A thread that waits for this may free the node. */
 	if (node)
 		(void)atomic_dec_return(&node->contexts);
 }

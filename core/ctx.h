@@ -9,25 +9,39 @@
 #include "locks.h"
 
 struct iof_ctx {
-	/* the open file, each device bound to keep it, each open queue descriptor */
+	/*
+	 * held by the open file, each device bound to keep it, each open fault
+	 * descriptor
+	 */
 	struct kref ref;
-	struct xarray objects;	/* id -> struct iof_object; reserved while unpublished */
-	/* may be NULL; const after open; its count falls as the last thing */
+	/* id -> struct iof_object; reserved entries: unpublished */
+	struct xarray objects;
+	/*
+	 * may be NULL; constant after open. Its count drops as the very last
+	 * step.
+	 */
 	struct iof_ctx_node *node;
-	u32 vfio_ioas;		/* id of the IOAS behind VFIO's type-1 commands, or 0; xa_lock */
-	/* IOF_ACCOUNT_*; written by OPTION while no object exists (xa_lock) */
+	/* id of the compat IOAS of VFIO's type-1 commands, or 0; xa_lock */
+	u32 vfio_ioas;
+	/* IOF_ACCOUNT_*; OPTION writes it while no object exists (xa_lock) */
 	u32 account_mode;
-	/* DESTROY and removal wait here for the calls in progress of an object */
+	/* DESTROY and removal wait here for an object's calls */
 	wait_queue_head_t calls_ended;
 };
 
 enum iof_account_mode {
-	IOF_ACCOUNT_USER = 0,	/* locked pages of the user, RLIMIT_MEMLOCK */
-	IOF_ACCOUNT_MM = 1,	/* locked pages of the process */
-	IOF_ACCOUNT_NONE = 2,	/* of memory only: mapped with CAP_IPC_LOCK, no limit */
+	/* locked pages of the user; RLIMIT_MEMLOCK applies */
+	IOF_ACCOUNT_USER = 0,
+	/* locked pages of the process; RLIMIT_MEMLOCK applies */
+	IOF_ACCOUNT_MM = 1,
+	/* mapped with CAP_IPC_LOCK: no limit, not charged */
+	IOF_ACCOUNT_NONE = 2,
 };
 
-/* A context with one reference, counted in @node if that is not NULL. NULL: no memory. */
+/*
+ * Allocates a context with one reference, counted in @node if that is not NULL.
+ * NULL: no memory.
+ */
 struct iof_ctx *iof_ctx_alloc(struct iof_ctx_node *node);
 
 static inline void iof_ctx_get(struct iof_ctx *ctx)
@@ -36,7 +50,8 @@ static inline void iof_ctx_get(struct iof_ctx *ctx)
 }
 
 /*
- * One ioctl in progress. @cmd is the kernel's copy of the struct, zero-extended to its known size.
+ * An ioctl in progress. @cmd is the kernel's copy of the struct, zero-extended
+ * to its known size.
  */
 struct iof_ucmd {
 	struct iof_ctx *ctx;
@@ -45,7 +60,7 @@ struct iof_ucmd {
 	void *cmd;
 };
 
-/* The handlers behind the ioctl table; each returns 0 or a negative errno. */
+/* Handlers of the ioctl table. Each returns 0 or a negative errno. */
 int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_allow_iovas_ioctl(struct iof_ucmd *ucmd);
@@ -53,7 +68,8 @@ int iof_ioas_map_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_map_file_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_unmap_ioctl(struct iof_ucmd *ucmd);
-int iof_option_ioctl(struct iof_ucmd *ucmd);		/* main.c; HUGE_PAGES calls into ioas.c */
+/* main.c; HUGE_PAGES is handled in ioas.c */
+int iof_option_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd);
 int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd);
 int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd);
@@ -61,7 +77,10 @@ int iof_hw_info_ioctl(struct iof_ucmd *ucmd);		/* device.c */
 int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd);	/* dirty.c */
 int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd);
 int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd);		/* vfio_compat.c */
-/* VFIO's type-1 commands, whose numbers lie below ours. -ENOTTY. */
+/*
+ * VFIO's type-1 commands, whose numbers are below those of iommufd. -ENOTTY:
+ * unknown.
+ */
 int iof_vfio_compat_ioctl(struct iof_ctx *ctx, unsigned int cmd, unsigned long arg);
 int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd);
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * hwpt.c - hardware page tables: paging ones that mirror an IOAS, nested ones that the user owns.
+ * hwpt.c - hardware page tables: paging ones that mirror an IOAS, nested ones
+ * whose table the user owns.
  *
- * An HWPT wraps one domain of a driver. A paging HWPT is filled from its IOAS before anybody can
- * attach to it; a nested one hangs on a paging HWPT made for that. Either may name a fault queue,
- * for good.
+ * An HWPT wraps one domain of a driver. A paging HWPT is filled from its IOAS
+ * before a device can be attached to it. A nested HWPT refers to a paging HWPT
+ * that was allocated as its parent. Either may name a fault queue, for good.
  *
- * Rules: an HWPT holds its IOAS or parent, and its queue, from allocation until it is freed; an
- * attachment holds the HWPT (iof_hwpt_use). Automatic HWPTs are made by an attach to an IOAS and go
- * with their last attachment: they carry one hold that DESTROY finds, and so cannot be destroyed by
- * id.
+ * Rules: an HWPT holds its IOAS or parent, and its queue, from allocation until
+ * it is freed. An attachment holds the HWPT (iof_hwpt_use()). An automatic HWPT
+ * is made by an attach to an IOAS and freed with its last attachment. Until
+ * then it has one long-lived hold, so that DESTROY of its id is EBUSY.
  */
 #include "attach.h"
 #include "fault_queue.h"
@@ -74,7 +75,7 @@ static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, const struct iof_object_
 	return hwpt;
 }
 
-/* Gives up everything the HWPT has but its id. */
+/* Frees everything but the id. */
 static void free_hwpt(struct iof_hwpt *hwpt)
 {
 	if (hwpt->ioas && !hwpt->left)
@@ -89,7 +90,9 @@ static void free_hwpt(struct iof_hwpt *hwpt)
 	release_hwpt(hwpt);
 }
 
-/* Another thread may hold the lock of the IOAS for as long as user memory takes to come in. */
+/*
+ * Killable: another thread may hold the IOAS's lock while user memory comes in.
+ */
 static int leave_ioas(struct iof_object *obj)
 {
 	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
@@ -104,7 +107,7 @@ static void destroy_hwpt(struct iof_object *obj)
 {
 	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
 
-	/* An automatic one left its list with its last attachment. */
+	/* An automatic HWPT left the list with its last attachment. */
 	WARN_ON(!list_empty(&hwpt->ioas_node));
 	if (hwpt->ioas)
 		atomic_long_dec(&hwpt->ioas->nr_hwpts);
@@ -164,7 +167,8 @@ void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 		return;
 	}
 	/*
-	 * Whoever comes after us frees the HWPT, and then nothing else holds the IOAS and its lock.
+	 * After the unlock, another thread may free the HWPT, and with it the
+	 * last hold on the IOAS that has the lock.
 	 */
 	iof_object_hold(&ioas->obj);
 	mutex_lock(&ioas->hwpts_lock);
@@ -253,7 +257,10 @@ static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx, struct iof_hwpt *paren
 	return hwpt;
 }
 
-/* @pt decides which kind of HWPT. Needs the device, touches no user memory. */
+/*
+ * Allocates a nested HWPT if @pt is an HWPT, a paging one if it is an IOAS.
+ * Uses the device, touches no user memory.
+ */
 static struct iof_hwpt *alloc_on(struct iof_ctx *ctx, struct iof_object *pt,
 				 struct iof_device *idev, u32 flags,
 				 const struct iof_user_data *data)
@@ -265,7 +272,7 @@ static struct iof_hwpt *alloc_on(struct iof_ctx *ctx, struct iof_object *pt,
 	return ERR_PTR(-EINVAL);
 }
 
-/* A complete HWPT, not yet published. */
+/* Makes a complete HWPT that is not yet published. */
 static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx, const struct iommu_hwpt_alloc *cmd,
 				  const struct iof_user_data *data)
 {
@@ -276,14 +283,17 @@ static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx, const struct iommu_hwpt_a
 
 	if (IS_ERR(idev))
 		return ERR_CAST(idev);
-	/* What is nothing to build on is -EINVAL here, not -ENOENT. */
+	/* An unknown pt_id is -EINVAL here, not -ENOENT. */
 	pt = iof_object_get(ctx, cmd->pt_id, NULL);
 	if (IS_ERR(pt)) {
 		iof_device_put(idev);
 		return ERR_PTR(-EINVAL);
 	}
 	hwpt = alloc_on(ctx, pt, idev, cmd->flags, data);
-	/* Filling may wait for user memory: whoever unbinds the device does not. */
+	/*
+	 * Filling may wait for user memory; unbind of the device must not wait
+	 * for that.
+	 */
 	iof_device_put(idev);
 	if (!IS_ERR(hwpt) && pt->ops == &iof_ioas_ops) {
 		rc = iof_hwpt_fill(hwpt, container_of(pt, struct iof_ioas, obj));
@@ -296,7 +306,7 @@ static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx, const struct iommu_hwpt_a
 	return hwpt;
 }
 
-/* Before anybody can attach to @hwpt. */
+/* Sets the fault queue, before the HWPT is published. */
 static int name_queue(struct iof_ctx *ctx, struct iof_hwpt *hwpt, u32 fault_id)
 {
 	struct iof_fault_queue *queue = iof_fault_queue_get(ctx, fault_id);
@@ -323,12 +333,18 @@ int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 	struct iof_hwpt *hwpt;
 	int rc;
 
-	/* As Linux: flags are checked when device and pt_id, which decide on them, are known. */
+	/*
+	 * As on Linux, flags are checked after device and pt_id, on which their
+	 * meaning depends.
+	 */
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != !cmd->data_len)
 		return -EINVAL;
-	/* Whether it can be read is told when a driver wants it: other errors come first. */
+	/*
+	 * A failed copy is reported when a driver reads the data: other errors
+	 * come first.
+	 */
 	data.copy = copy;
 	if (data.len && data.len <= sizeof(copy) && copy_from_user(copy, data.uptr, data.len))
 		data.copy_rc = -EFAULT;
@@ -396,7 +412,7 @@ int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd)
 	else
 		rc = invalidate(ucmd->ctx, cmd->hwpt_id, &array, &done);
 
-	/* How far it came is told on failure too. */
+	/* The number of completed entries is returned on failure too. */
 	cmd->entry_num = done;
 	if (iof_ucmd_respond(ucmd, sizeof(*cmd)))
 		return -EFAULT;

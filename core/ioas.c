@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * ioas.c - the commands of I/O address spaces: alloc, ranges, allow-list, map, copy, unmap,
- * options.
+ * ioas.c - the commands of I/O address spaces: alloc, ranges, allow-list, map,
+ * copy, unmap, options.
  *
- * Owns struct iof_ioas. What is here checks what the caller gave, in the order that the ABI
- * promises, and hands over to the map (iova_map.c). Arrays of the caller are copied without any
- * lock held and with memory bounded by what exists, never by the length that the caller claims.
+ * Owns struct iof_ioas. Checks the arguments in the order that the ABI
+ * promises, and calls the map (iova_map.c). Arrays of the caller are copied
+ * with no lock held. Memory for them is bounded by what exists, not by the
+ * length that the caller states.
  */
 #include <iofault/iommufd_test.h>
 
 #include "ioas.h"
 
-/* Entries of a caller's array that are copied at a time. */
+/* Entries of a caller's array that are copied by one copy. */
 #define COPY_BATCH	32u
 
 #define MAP_FLAGS	((u32)(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | \
 			       IOMMU_IOAS_MAP_READABLE))
 
-/* VFIO's type-1 commands have no IOAS any more. Nothing can name this one again: it is hidden. */
+/*
+ * Clears the compat IOAS if it is this one. The object is hidden, so that it
+ * cannot be set again.
+ */
 static int forget_compat(struct iof_object *obj)
 {
 	struct iof_ctx *ctx = obj->ctx;
@@ -78,7 +82,7 @@ err_free:
 	return rc;
 }
 
-/* Tries again when the list grew between counting and filling. */
+/* Repeats if the list grew between counting and filling. */
 struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned long room,
 						unsigned long *count, unsigned long *total,
 						u64 *alignment)
@@ -136,8 +140,8 @@ out:
 }
 
 /*
- * Copies the caller's list into a tree, entry by entry: the first wrong one decides about the
- * errno.
+ * Copies the caller's list into a tree, entry by entry. The first invalid entry
+ * decides the errno.
  */
 static int load_allowed(struct rb_root *root, u64 uptr, u32 num)
 {
@@ -146,7 +150,7 @@ static int load_allowed(struct rb_root *root, u64 uptr, u32 num)
 
 	while (num && !rc) {
 		u32 want = min(num, COPY_BATCH), have, i;
-		/* A number until here: an address that wraps is the caller's mistake. */
+		/* An address that wraps is refused by copy_from_user(). */
 		size_t left = copy_from_user(batch, u64_to_user_ptr(uptr), want * sizeof(*batch));
 
 		have = (u32)((want * sizeof(*batch) - left) / sizeof(*batch));
@@ -181,7 +185,7 @@ int iof_ioas_allow_iovas_ioctl(struct iof_ucmd *ucmd)
 	if (!rc)
 		rc = iof_map_swap_allowed(&ioas->map, &root);
 	iof_object_put(&ioas->obj);
-	/* The old list, or the one that was refused. */
+	/* The old list, or the refused one. */
 	iof_allowed_free(&root);
 	return rc;
 }
@@ -192,7 +196,10 @@ static unsigned int prot_of(u32 flags)
 	       (flags & IOMMU_IOAS_MAP_WRITEABLE ? IOF_PROT_WRITE : 0u);
 }
 
-/* Maps @length bytes of @pages from @offset on; the caller's reference goes. */
+/*
+ * Maps @length bytes of @pages from @offset on. Takes over the caller's
+ * reference.
+ */
 static int map_pages(struct iof_ioas *ioas, struct iof_pages *pages, unsigned long offset,
 		     unsigned long length, unsigned int prot, unsigned long *iova, bool fixed)
 {
@@ -275,7 +282,8 @@ int iof_ioas_map_ioctl(struct iof_ucmd *ucmd)
 	if (rc)
 		return rc;
 	/*
-	 * A reply that cannot be copied does not undo the mapping: the caller knows what to unmap.
+	 * A failed copy of the reply does not undo the mapping: the caller
+	 * knows the range.
 	 */
 	cmd->iova = iova;
 	return iof_ucmd_respond(ucmd, sizeof(*cmd));
@@ -301,12 +309,12 @@ int iof_ioas_map_file_ioctl(struct iof_ucmd *ucmd)
 	iof_object_put(&ioas->obj);
 	if (rc)
 		return rc;
-	/* As for MAP. */
+	/* As for IOAS_MAP: a failed copy does not undo. */
 	cmd->iova = iova;
 	return iof_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-/* Linux's fuzzers set one more, which says nothing here. */
+/* A node with test ioctls accepts one more flag, which has no effect. */
 static u32 copy_flags(struct iof_ctx *ctx)
 {
 	return ctx->node && ctx->node->test_ops ? MAP_FLAGS | MOCK_FLAGS_ACCESS_SYZ : MAP_FLAGS;
@@ -380,7 +388,7 @@ out:
 	return iof_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-/* Changes @cmd only; the caller replies. */
+/* Changes @cmd only; the caller copies the reply out. */
 int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd)
 {
 	struct iof_ioas *ioas = iof_ioas_get(ctx, cmd->object_id);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * iof_object.h - ids and lifetimes in a context: what core/ builds its objects on, and the mock
- * device its own.
+ * iof_object.h - ids and lifetimes of objects in a context, for core/ and the
+ * mock device.
  *
- * An object is embedded in the struct of its type. Its ops table names the type: object.c knows no
- * type, and a look-up compares tables.
+ * An object is embedded in the struct of its type. Its ops table identifies the
+ * type: object.c knows no type, and a look-up compares the pointers.
  */
 #ifndef IOF_CORE_OBJECT_H
 #define IOF_CORE_OBJECT_H
@@ -58,8 +58,8 @@ void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj);
 /* Gives the id of an unpublished object back. The caller frees the object. */
 void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj);
 /*
- * Short-lived hold on a published object. ERR_PTR(-ENOENT): id 0, unknown, or not of the type @ops;
- * NULL is every type.
+ * Short-lived hold on a published object. ERR_PTR(-ENOENT): id 0, unknown, or
+ * of another type than @ops. @ops NULL: any type.
  */
 struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, const struct iof_object_ops *ops);
 /* The same for an id that changes under the table's xa_lock. */
@@ -83,11 +83,12 @@ int iof_object_destroy(struct iof_ctx *ctx, u32 id);
 /* How long DESTROY waits for calls in progress, in jiffies. Tests shorten it. */
 extern long iof_object_patience;
 /*
- * In-kernel removal by the object's owner, who holds one long-lived hold beside the table's: takes
- * it out of the table, waits for calls, frees it by its ops. Cannot fail.
+ * Removal by the object's owner, who has one long-lived hold beside the
+ * table's. Takes the object out of the table, waits for calls, and frees it by
+ * its ops. Cannot fail.
  */
 void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj);
-/* The last reference to the context went: destroys leaf objects until the table is empty. */
+/* The context ends: destroys objects without users until the table is empty. */
 void iof_objects_destroy_all(struct iof_ctx *ctx);
 
 #endif

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iova_area.c - the areas of an I/O address space, one by one: made, found, linked and erased.
+ * iova_area.c - the areas of an I/O address space: creates, finds, links and
+ * erases them one by one.
  *
- * Decides nothing: which places are free is in iova_ranges.c, what an area does in domains is in
- * iova_map.c and iova_remove.c.
+ * It decides nothing. iova_ranges.c chooses free places; iova_map.c and
+ * iova_remove.c enter areas into domains and take them out.
  */
 #include "iova_map.h"
 #include "records.h"
@@ -69,7 +70,7 @@ int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned lo
 	iof_pages_get(pages);
 	area->pages = pages;
 	area->offset = offset;
-	/* At [0, length - 1] until it has a place. */
+	/* At [0, length - 1] until it is placed. */
 	area->last = length - 1;
 	area->prot = prot;
 	area->busy = true;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iova_ranges.c - which I/O virtual addresses can be had: reserved ranges, the allow-list, the
- * search.
+ * iova_ranges.c - which I/O virtual addresses are usable: reserved ranges, the
+ * allow-list, the search for a free place.
  *
- * Owns struct iof_reserved and iof_allowed of a map. Reserved ranges bind everybody; the allow-list
- * binds only the search for an automatic IOVA, and whoever wants to reserve: the two never overlap.
- * Each different range is one record, however many devices and domains hold it, so that what is
- * reserved costs nothing by their number.
+ * Owns struct iof_reserved and iof_allowed of a map. No mapping can lie in a
+ * reserved range. The allow-list restricts only the search for an automatic
+ * IOVA, and new reserved ranges: the two never overlap. Each different range is
+ * one record, however many devices and domains hold it, so look-ups do not
+ * depend on that number.
  *
- * Everything that looks at a map is under its iova_rwsem, and what changes it has that for writing.
- * Memory is allocated before the lock and freed after it.
+ * Callers hold the map's iova_rwsem, for writing where they change something.
+ * Memory is allocated before the lock is taken and freed after.
  */
 #include "iova_map.h"
 
@@ -42,7 +43,10 @@ static struct iof_reserved *to_reserved(struct rb_node *node)
 	return rb_entry(node, struct iof_reserved, node);
 }
 
-/* Whether something of [start, last] is reserved; *reach is where the highest such range ends. */
+/*
+ * Whether [start, last] overlaps a reserved range; *reach is the last address
+ * of the highest one.
+ */
 static bool reserved_at(struct iof_map *map, unsigned long start, unsigned long last,
 			unsigned long *reach)
 {
@@ -80,11 +84,12 @@ int iof_map_check_fixed(struct iof_map *map, unsigned long iova, unsigned long l
 	return 0;
 }
 
-/* What an automatic IOVA has to be. */
+/* Requirements on an automatic IOVA. */
 struct wish {
 	unsigned long length;
 	unsigned long modulus;	/* a power of two, at least PAGE_SIZE */
-	unsigned long residue;	/* iova % modulus: keeps the place in the page */
+	/* iova % modulus: the offset in the page stays the same */
+	unsigned long residue;
 };
 
 static int search_window(struct iof_map *map, const struct wish *wish, unsigned long start,
@@ -119,7 +124,10 @@ static int search_window(struct iof_map *map, const struct wish *wish, unsigned 
 	}
 }
 
-/* The lowest place, never in the first page of the address space nor in the last one. */
+/*
+ * Finds the lowest free place. The first and the last page of the address space
+ * are never used.
+ */
 static int search_all(struct iof_map *map, const struct wish *wish, unsigned long *iova)
 {
 	unsigned long lowest = PAGE_SIZE, highest = ULONG_MAX - PAGE_SIZE;
@@ -289,8 +297,8 @@ void iof_reserved_free(struct list_head *list)
 }
 
 /*
- * After an insertion or a removal before @node: corrects the reach from there on, as far as it
- * changes.
+ * After an insertion or a removal before @node: corrects the reach of the
+ * following nodes, as far as it changes.
  */
 static void correct_reach(struct rb_node *node)
 {
@@ -309,8 +317,7 @@ static void correct_reach(struct rb_node *node)
 }
 
 /*
- * The place of [start, last] in the tree: the record that is there, or NULL and where to link a new
- * one.
+ * The record of exactly [start, last], or NULL and the place to link a new one.
  */
 static struct iof_reserved *find_reserved(struct iof_map *map, unsigned long start,
 					  unsigned long last, struct rb_node **parent,

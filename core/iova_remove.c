@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iova_remove.c - mappings go: unmap and cut, and asking accesses for the pages that they hold.
+ * iova_remove.c - removes mappings: unmap and cut, and the request to accesses
+ * to unpin.
  *
- * The mirror image of making one (iova_map.c): areas are marked busy under iova_rwsem, taken out of
- * every domain with domains_rwsem held for reading, synced, unpinned, and only then erased. Up to
- * the marking a killed caller is let go, and nothing has happened; what is marked goes to the end,
- * since putting it back could fail.
+ * Removal mirrors creation (iova_map.c). Areas are marked busy under
+ * iova_rwsem, taken out of every domain with domains_rwsem held for reading,
+ * synced, unpinned, and then erased. A killed caller can leave until the first
+ * area is marked, with nothing changed. Marked areas are removed to the end,
+ * since putting them back could fail.
  *
- * An area with pins of accesses is marked leaving, which keeps new pins away, and its accesses are
- * asked to let go without any lock of the map.
+ * An area with pins of accesses is marked 'leaving', which prevents new pins.
+ * Its accesses are then asked to unpin, without any lock of the map.
  */
 #include "ioas.h"
 #include "records.h"
 
-/* How often an unmap asks for pages that an access has pinned, before it gives up. */
+/* How often an unmap asks accesses to unpin before it returns -EDEADLK. */
 #define ASK_TIMES	100
 
 /* ---- unmap ---- */
@@ -22,23 +24,24 @@
 struct iof_removal {
 	unsigned long start, last;
 	bool may_be_empty;
-	unsigned long bytes;		/* what went */
-	struct list_head list;		/* what is about to go, by struct iof_area.work */
+	unsigned long bytes;		/* bytes removed */
+	/* areas that are being removed, by struct iof_area.work */
+	struct list_head list;
 	/* -EAGAIN: accesses hold pages there */
 	unsigned long kept, kept_last;
 };
 
-/* It can end without a trace as long as nothing of it went. */
+/* A killed caller can leave while no area is marked. */
 static bool is_killed(const struct iof_removal *r)
 {
 	return iof_resched() && !r->bytes;
 }
 
 /*
- * Marks the areas within [start, last] busy and puts them on the list, up to one that cannot go.
- * -EAGAIN: that one is kept by accesses only. It takes no more pins, and neither do those after it
- * that could go otherwise. They lie in kept to kept_last: accesses are asked for all of them at
- * once.
+ * Marks the areas within [start, last] busy and puts them on the list, up to
+ * the first area that cannot be removed. -EAGAIN: only pins of accesses keep
+ * that one. It and the removable areas after it are marked 'leaving'; kept to
+ * kept_last spans them, so that accesses are asked for all of them at once.
  */
 static int claim_areas(struct iof_map *map, struct iof_removal *r)
 {
@@ -75,7 +78,7 @@ static int claim(struct iof_map *map, struct iof_removal *r)
 {
 	int rc = 0;
 
-	/* What began to go goes to the end. */
+	/* Marked areas are removed to the end. */
 	if (r->bytes)
 		down_write(&map->iova_rwsem);
 	else
@@ -87,7 +90,7 @@ static int claim(struct iof_map *map, struct iof_removal *r)
 	return rc;
 }
 
-/* Removes what can go. */
+/* Removes the areas that are not pinned. */
 static int remove_some(struct iof_map *map, struct iof_removal *r)
 {
 	struct iof_domain *domain;
@@ -119,7 +122,7 @@ out:
 	return rc;
 }
 
-/* Asks whoever has access to let [iova, last] go. */
+/* Asks every access of the map to unpin [iova, last]. */
 static void notify_accesses(struct iof_map *map, unsigned long iova, unsigned long last)
 {
 	struct iof_map_access *ma;
@@ -133,7 +136,10 @@ static void notify_accesses(struct iof_map *map, unsigned long iova, unsigned lo
 	mutex_unlock(&map->access_lock);
 }
 
-/* An unmap of [start, last] has given up, a cut has ended: accesses may pin there again. */
+/*
+ * Lets accesses pin in [start, last] again, after an unmap gave up or a cut
+ * ended.
+ */
 static void stay(struct iof_map *map, unsigned long start, unsigned long last)
 {
 	struct iof_area *area;
@@ -162,7 +168,10 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
 		if (rc != -EAGAIN)
 			break;
 		asked = r.bytes == before ? asked + 1 : 0;
-		/* All below has gone: what is mapped there since then is none of this call's. */
+		/*
+		 * Everything below is removed: later mappings there are not
+		 * part of this call.
+		 */
 		r.start = r.kept;
 		any_asked = true;
 		if (asked > ASK_TIMES) {
@@ -179,7 +188,7 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
 
 /* ---- cut ---- */
 
-/* Makes the area on @fresh the part of @area from @iova on. */
+/* Makes the area on @fresh the upper part of @area, from @iova on. */
 static void cut_area(struct iof_map *map, struct iof_area *area, unsigned long iova,
 		     struct list_head *fresh)
 {
@@ -198,8 +207,9 @@ static void cut_area(struct iof_map *map, struct iof_area *area, unsigned long i
 }
 
 /*
- * With large pages off each domain has each page of an area by itself, so that nothing but the area
- * need be cut. -EAGAIN: an access holds pages of *first to *last, and gets no more there.
+ * Cuts @area at @iova. With large pages off, each domain maps each page by
+ * itself, so only the area must be cut. -EAGAIN: an access has pinned pages in
+ * *first to *last; new pins there are refused.
  */
 static int try_cut(struct iof_map *map, unsigned long iova, struct list_head *fresh,
 		   unsigned long *first, unsigned long *last)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * kapi.h - everything the shared rooms (core/, model/, vfio/) need from a kernel.
+ * kapi.h - everything that the shared directories (core/, model/, vfio/) need
+ * from a kernel.
  *
- * This is the only file of the shared rooms that names a <linux/...> header. In the kernel these
- * are the kernel's own; in user space they are the stand-ins of shim/include/linux/, one by one
- * listed in shim/STANDINS.md. A new kernel call costs a line here, a row there, and a contract
- * test.
+ * This is the only file of them that names a <linux/...> header. In the kernel
+ * these are the kernel's own. In user space they are the stand-ins of
+ * shim/include/linux/, listed one by one in shim/STANDINS.md. A new kernel call
+ * costs a line here, a row there, and a contract test.
  *
- * The second half declares the platform hooks: the few services for which no single kernel call
- * means the same in both worlds. kernel/platform.c and shim/platform.c implement them.
+ * The second half declares the platform hooks: services for which no kernel
+ * call means the same in both worlds. kernel/platform.c and shim/platform.c
+ * implement them.
  */
 #ifndef IOF_CORE_KAPI_H
 #define IOF_CORE_KAPI_H
@@ -76,69 +78,80 @@
 #include <linux/xarray.h>
 
 /*
- * Copies between two addresses that this context may touch: kernel memory, or user pages reached
- * through kmap_local_page(). Returns the number of bytes at the end that were NOT copied: 0 is
- * success. Something else happens in user space, where "pinned" memory can still be unmapped by the
- * program that owns it, and in a kernel whose hardware has lost a page; the caller turns it into an
- * error of that one DMA. May be called with a mutex held, not with a spinlock.
+ * Copies between two addresses that this context may touch: kernel memory, or
+ * user pages reached through kmap_local_page(). Returns the number of trailing
+ * bytes that were not copied; 0 is success. Fewer bytes are copied in user
+ * space when the program has unmapped "pinned" memory, and in a kernel when the
+ * page has a hardware error. The caller turns that into an error of this one
+ * DMA. May be called with a mutex held, not with a spinlock.
  */
 size_t iof_plat_copy(void *dst, const void *src, size_t n);
 
-/* The same for data that nobody is about to read: what is written need not stay in the caches. */
+/*
+ * The same for data that will not be read soon: writes need not stay in the
+ * caches.
+ */
 size_t iof_plat_copy_stream(void *dst, const void *src, size_t n);
 
-/* An aligned 64-bit load of such memory: 0, or -EFAULT if the memory is gone. */
+/* Aligned 64-bit load of such memory: 0, or -EFAULT if the memory is gone. */
 int iof_plat_load64(const u64 *p, u64 *val);
 
 /*
- * Compare-and-exchange on such memory, fully ordered. 0: exchanged. -EAGAIN: *p differed from *old,
- * which now holds what was found. -EFAULT: the memory is gone, or not writable.
+ * Compare-and-exchange on such memory, fully ordered. 0: exchanged. -EAGAIN: *p
+ * differed from *old, which then holds the value found. -EFAULT: the memory is
+ * gone or not writable.
  */
 int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new);
 
 /*
- * Whether the page at user address @addr of @mm can be touched right now without a page fault of
- * the processor (present; for @write also writable as far as the world can tell). Never faults it
- * in.
+ * Whether the CPU can access the page at user address @addr of @mm without a
+ * page fault: it is present, and for @write also writable as far as the world
+ * can tell. Never faults the page in.
  */
 bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write);
 
 /*
- * Copy to (@write) or from the address space @mm of a process, as a device that shares its page
- * tables does: only what is present is touched, nothing is faulted in, the range lies within one
- * page. 0, or -EFAULT when the page is absent, not permitted, or the process is gone.
+ * Copies to (@write) or from the address space @mm of a process, as a device
+ * does that shares its page tables: only present pages are touched, nothing is
+ * faulted in, and the range lies within one page. 0, or -EFAULT: the page is
+ * absent or not permitted, or the process is gone.
  */
 int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write);
 
 /*
- * Make the page at @addr of @mm present (and writable, for @write), as the processor's own page
- * fault would. May sleep. 0, or -EFAULT when the process has no such memory, or is gone.
+ * Makes the page at @addr of @mm present (and writable, for @write), as a page
+ * fault of the CPU would. May sleep. 0, or -EFAULT: the process has no such
+ * memory, or is gone.
  */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
 
 /*
- * Memory of a file: [start, start + length) of the memfd (or file of tmpfs, hugetlbfs) behind a
- * descriptor of the caller, for @write if pins with that intent will come. ERR_PTR: -EBADF, -EINVAL
- * another kind of file, or a range past its end, -EPERM not open for writing, or sealed, -ENOMEM.
- * Whoever gets it puts it when nothing of it is pinned any more.
+ * Memory of a file: [start, start + length) of the memfd (or file of tmpfs,
+ * hugetlbfs) behind a descriptor of the caller. @write: pins with write intent
+ * will follow. ERR_PTR: -EBADF, -EINVAL another kind of file, or a range past
+ * its end, -EPERM not open for writing, or sealed, -ENOMEM. The caller puts it
+ * when nothing of it is pinned any more.
  */
 struct iof_plat_memfile;
 struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, bool write);
 void iof_plat_memfile_put(struct iof_plat_memfile *file);
 /*
- * Pins up to @n pages from @pos on, as pin_user_pages() does; they are unpinned like its pages. How
- * many, or -EFAULT, -EINVAL the file has become shorter, -ENOMEM; a signal: -EINTR, or what begins
- * the system call anew. Huge pages of a file that are not there yet are allocated as fallocate()
- * does, so never those that others have reserved; -ENOMEM if the descriptor was not for writing.
+ * Pins up to @n pages from @pos on, as pin_user_pages() does; they are unpinned
+ * the same way. Returns the number of pages, or -EFAULT, -EINVAL the file has
+ * become shorter, -ENOMEM. A signal gives -EINTR or restarts the system call.
+ * Absent huge pages of the file are allocated as fallocate() does, so pages
+ * that another file has reserved are never used; -ENOMEM if the descriptor was
+ * not open for writing.
  */
 long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long n, bool write,
 			  struct page **pages);
 
 /*
- * Whom to charge for what threads of ours do for a program: the control group that the calling
- * process's memory is charged to. NULL: nobody in particular. iof_plat_charge_to() lets what the
- * calling thread allocates with __GFP_ACCOUNT be charged to @payer, whose reference the caller has,
- * until it is called again with what it returned. Hold and put: any context.
+ * Charges the allocations of the core's own threads to a program: @payer stands
+ * for the memory cgroup of the calling process. NULL: no cgroup. From
+ * iof_plat_charge_to() on, what the calling thread allocates with __GFP_ACCOUNT
+ * is charged to @payer, whose reference the caller has, until the next call
+ * with the returned value. Hold and put: any context.
  */
 struct iof_plat_payer;
 struct iof_plat_payer *iof_plat_payer_get(void);
@@ -147,15 +160,16 @@ void iof_plat_payer_put(struct iof_plat_payer *payer);
 struct iof_plat_payer *iof_plat_charge_to(struct iof_plat_payer *payer);
 
 /*
- * From here on the kernel thread @task is in all control groups of the calling process, so that its
- * CPU time is that one's; or it is in none again, which cannot fail. Both may sleep.
+ * Moves the kernel thread @task into all cgroups of the calling process, so
+ * that its CPU time is charged there; or out of them again, which cannot fail.
+ * Both may sleep.
  */
 int iof_plat_thread_join(struct task_struct *task);
 void iof_plat_thread_leave(struct task_struct *task);
 
 /*
- * The number of a pinned page's frame. Some kernels read it from the page's flags, of which others
- * change other bits meanwhile.
+ * The frame number of a pinned page. Some kernels read it from page flags of
+ * which other bits change concurrently.
  */
 static inline unsigned long iof_page_pfn(struct page *page)
 {
@@ -163,10 +177,11 @@ static inline unsigned long iof_page_pfn(struct page *page)
 }
 
 /*
- * Device nodes. @space is where nodes of one machine live (in the kernel always NULL: there is one
- * /dev), @name the path below /dev ("iommu", "vfio/devices/vfio0"). An open file of the node
- * reaches @data through iof_plat_node_data(), also inside fops->open. iof_plat_remove_node() may be
- * called only when no file of the node is open.
+ * Device nodes. @space holds the nodes of one machine (in the kernel always
+ * NULL: there is one /dev), @name is the path below /dev ("iommu",
+ * "vfio/devices/vfio0"). An open file of the node reaches @data through
+ * iof_plat_node_data(), also inside fops->open. iof_plat_remove_node() requires
+ * that no file of the node is open.
  */
 struct iof_plat_node;
 struct iof_plat_space;

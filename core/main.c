@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * main.c - /dev/iommu itself: its file operations, and the one table behind its ioctls.
+ * main.c - /dev/iommu: its file operations and its table of ioctls.
  *
- * The table says for each command how long its struct is and which function handles it. The
- * extensible-struct rule is applied here, once, so that a handler sees a complete, zero-extended
- * kernel copy. A new command is one line in the table and one in the union; an absent line is
- * -ENOTTY. iof_core_get() and iof_core_put() begin and end the core as a whole.
+ * The table has the size and the handler of each command. The rule for
+ * extensible structs is applied here, once, so that a handler sees a complete,
+ * zero-extended kernel copy. A new command is one line in the table and one in
+ * the union; a missing line is -ENOTTY. iof_core_get() and iof_core_put() begin
+ * and end the core.
  */
 #include <iofault/iommufd_test.h>
 
@@ -85,7 +86,7 @@ struct iof_ioctl {
 	int (*handler)(struct iof_ucmd *ucmd);
 };
 
-/* The kernel's copy of any command's struct. */
+/* Space for the struct of any command. */
 union iof_ioctl_buf {
 	u32 size;
 	struct iommu_destroy destroy;
@@ -111,8 +112,8 @@ union iof_ioctl_buf {
 #define IOF_IOCTL_INDEX(_cmd)	(_IOC_NR(_cmd) - IOF_IOCTL_FIRST)
 
 /*
- * @_last: the last field of the first ABI version of @_struct. @_min is that end in numbers, so
- * that a field which moves, or is inserted, stops the build.
+ * @_last is the last field of the first ABI version of @_struct, and @_min the
+ * offset of its end: a field that moves or is inserted breaks the build.
  */
 #define IOF_IOCTL(_cmd, _handler, _struct, _last, _size, _min)                                     \
 	[IOF_IOCTL_INDEX(_cmd)] = {                                                                \
@@ -149,12 +150,12 @@ static const struct iof_ioctl iof_ioctls[] = {
 	IOF_IOCTL(IOMMU_FAULT_QUEUE_ALLOC, iof_fault_queue_alloc_ioctl, iommu_fault_alloc,
 		  out_fault_fd, 16, 16),
 	IOF_IOCTL(IOMMU_IOAS_MAP_FILE, iof_ioas_map_file_ioctl, iommu_ioas_map_file, iova, 40, 40),
-	/* Known numbers end here, unless the node has test ioctls. */
+	/* The last number, unless the node has test ioctls. */
 	[IOF_IOCTL_INDEX(IOMMU_HW_QUEUE_ALLOC)] = { 0 },
 	IOF_IOCTL(IOMMU_TEST_CMD, test_ioctl, iommu_test_cmd, last, 72, 68),
 };
 
-/* NULL: a number outside the range that this context knows. */
+/* NULL: the number is outside the range of this context. */
 static const struct iof_ioctl *find_ioctl(struct iof_ctx *ctx, unsigned int cmd)
 {
 	unsigned int last = _IOC_NR(IOMMU_HW_QUEUE_ALLOC), nr = _IOC_NR(cmd);
@@ -163,7 +164,7 @@ static const struct iof_ioctl *find_ioctl(struct iof_ctx *ctx, unsigned int cmd)
 		last = _IOC_NR(IOMMU_TEST_CMD);
 	if (nr < IOF_IOCTL_FIRST || nr > last)
 		return NULL;
-	/* The number is the caller's: not even by running ahead may the table be left. */
+	/* Clamp the user-controlled index (Spectre v1). */
 	return &iof_ioctls[array_index_nospec(nr - IOF_IOCTL_FIRST, ARRAY_SIZE(iof_ioctls))];
 }
 
@@ -174,7 +175,7 @@ static long iof_ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		.uptr = (void __user *)arg,
 	};
 	const struct iof_ioctl *op = find_ioctl(ucmd.ctx, cmd);
-	/* What a command sees of it is copied in. */
+	/* The part that a command uses is copied in. */
 	union iof_ioctl_buf buf __uninitialized;
 	int rc;
 

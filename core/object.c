@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * object.c - ids and lifetimes of everything in a context.
+ * object.c - ids and lifetimes of the objects of a context.
  *
- * An object is reserved (it has an id, nobody finds it), published when its creator's reply has
- * reached the user, and then found by id until it is destroyed. A look-up counts in obj->calls
- * until it is put; whoever needs the object for longer counts in obj->users.
+ * An object is reserved: it has an id, and look-ups do not find it. It is
+ * published when the reply of its creator has reached the user, and found by id
+ * until it is destroyed. A look-up counts in obj->calls until it is put. A
+ * longer use counts in obj->users.
  *
- * Rules: the table's xa_lock guards what is found by whom. Destroying first hides the object, then
- * waits for the calls inside it, and only then looks whether one of them has become a user: so a
- * call may hold the object for long at any point, and never meets one that is half gone. Calls can
- * be another process's and wait for memory that never comes: DESTROY gives up after a minute, and
- * when its thread is killed.
+ * Rules: the table's xa_lock guards visibility. DESTROY hides the object, waits
+ * for the calls in progress, and then checks obj->users, since a call may have
+ * become a user. So a call may take a long-lived hold at any point and never
+ * meets a half-destroyed object. A call of another process may wait for memory
+ * that never comes: DESTROY gives up after a minute, and when its thread is
+ * killed.
  */
 #include "ctx.h"
 
@@ -26,14 +28,14 @@ int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj,
 	obj->dying = false;
 	refcount_set(&obj->users, 1);
 	atomic_set(&obj->calls, 1);
-	/* No entry: the id is taken, and a look-up finds nothing. */
+	/* NULL: the id is taken, and a look-up finds nothing. */
 	rc = xa_alloc(&ctx->objects, &obj->id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
 	return rc == -EBUSY ? -ENOSPC : rc;
 }
 
 void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj)
 {
-	/* The slot exists since it was reserved, so this allocates nothing. */
+	/* The slot was reserved, so this allocates nothing. */
 	WARN_ON(xa_is_err(xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL_ACCOUNT)));
 }
 
@@ -66,19 +68,19 @@ void iof_object_put(struct iof_object *obj)
 {
 	struct iof_ctx *ctx = obj->ctx;
 
-	/* A waiter may free the object as soon as the count is zero. */
+	/* A waiter may free the object once the count is zero. */
 	if (atomic_dec_and_test(&obj->calls))
 		wake_up_all(&ctx->calls_ended);
 }
 
-/* Hides @obj, under xa_lock. The caller then waits for calls. */
+/* Hides @obj from look-ups, under xa_lock. The caller then waits for calls. */
 static void hide(struct iof_object *obj)
 {
 	obj->dying = true;
 	atomic_dec(&obj->calls);
 }
 
-/* Undoes that, whether or not the calls have ended. */
+/* Makes @obj visible again, whether or not calls have ended. */
 static void show(struct iof_ctx *ctx, struct iof_object *obj)
 {
 	xa_lock(&ctx->objects);
@@ -98,14 +100,17 @@ static int wait_for_calls(struct iof_ctx *ctx, struct iof_object *obj)
 	return left ? 0 : -EBUSY;
 }
 
-/* Nobody can reach @obj any more: frees the id and the object. */
+/* Frees the id and the object, which no thread can reach any more. */
 static void finish(struct iof_ctx *ctx, struct iof_object *obj)
 {
 	xa_erase(&ctx->objects, obj->id);
 	obj->ops->destroy(obj);
 }
 
-/* @final: nobody else uses the context any more, so that there is nothing to wait for. */
+/*
+ * @final: the context ends; no other thread uses it and there is nothing to
+ * wait for.
+ */
 static int destroy_id(struct iof_ctx *ctx, u32 id, bool final)
 {
 	struct iof_object *obj;
@@ -124,7 +129,7 @@ static int destroy_id(struct iof_ctx *ctx, u32 id, bool final)
 		return rc;
 
 	rc = wait_for_calls(ctx, obj);
-	/* One of those calls needs it for longer. */
+	/* One of those calls has become a user. */
 	if (!rc && refcount_read(&obj->users) != 1)
 		rc = -EBUSY;
 	if (!rc && !final && obj->ops->prepare_destroy)
@@ -133,7 +138,10 @@ static int destroy_id(struct iof_ctx *ctx, u32 id, bool final)
 		show(ctx, obj);
 		return rc;
 	}
-	/* The table's hold; also orders what earlier users did before the end. */
+	/*
+	 * Drop the table's hold. Orders accesses of earlier users before the
+	 * free.
+	 */
 	WARN_ON(!refcount_dec_and_test(&obj->users));
 	finish(ctx, obj);
 	return 0;
@@ -162,7 +170,7 @@ void iof_objects_destroy_all(struct iof_ctx *ctx)
 	unsigned long id;
 	bool progress;
 
-	/* Users of an object are younger than it or held by a test object: a few rounds. */
+	/* Most users of an object are younger than it: a few rounds suffice. */
 	do {
 		progress = false;
 		xa_for_each(&ctx->objects, id, obj) {

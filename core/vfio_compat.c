@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * vfio_compat.c - VFIO's type-1 commands on /dev/iommu, for programs that know no other.
+ * vfio_compat.c - VFIO's type-1 commands on /dev/iommu, for programs that use
+ * only these.
  *
- * They act on one IOAS of the context, the compat IOAS, which IOMMU_VFIO_IOAS names. It is not held
- * by that: when it is destroyed there is none any more. What the commands say and return is VFIO's,
- * what they do is what the native ones do. Type 1 in its first version also cuts mappings, which
- * takes an IOAS without large pages; choosing that version turns them off.
+ * They act on one IOAS of the context, the compat IOAS, which IOMMU_VFIO_IOAS
+ * sets. The setting does not hold the IOAS: when it is destroyed, the context
+ * has none. Structs and errnos are VFIO's; the work is done by the functions
+ * behind the native commands. Type 1 in its first version also cuts mappings,
+ * which requires an IOAS without large pages: choosing that version turns them
+ * off.
  */
 #include "ioas.h"
 
-/* The compat IOAS, held by a call; -ENODEV. */
+/* Returns the compat IOAS with a short-lived hold, or ERR_PTR(-ENODEV). */
 static struct iof_ioas *compat_ioas(struct iof_ctx *ctx)
 {
 	struct iof_object *obj = iof_object_get_current(ctx, &ctx->vfio_ioas, &iof_ioas_ops);
@@ -49,7 +52,9 @@ int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd)
 		ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
 		if (IS_ERR(ioas))
 			return PTR_ERR(ioas);
-		/* While our call lasts it cannot go, so it is cleared after this when it does. */
+		/*
+		 * The hold delays DESTROY, which clears the setting after this.
+		 */
 		set_compat(ucmd->ctx, ioas->obj.id);
 		iof_object_put(&ioas->obj);
 		return 0;
@@ -61,7 +66,10 @@ int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd)
 	}
 }
 
-/* Drivers here take snooping as it comes: no HWPT enforces it, but where there is none all do. */
+/*
+ * No HWPT here enforces cache coherency; VFIO says 1 for a container without
+ * any.
+ */
 static int enforces_coherency(struct iof_ioas *ioas)
 {
 	return !atomic_long_read(&ioas->nr_hwpts);
@@ -145,7 +153,8 @@ static struct full_info *make_info(struct iof_ioas *ioas, size_t *size)
 	full->avail.header.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL;
 	full->avail.header.version = 1;
 	full->avail.header.next = offsetof(struct full_info, cap);
-	full->avail.avail = U32_MAX;	/* nothing but memory limits their number */
+	/* only memory limits the number of mappings */
+	full->avail.avail = U32_MAX;
 	full->cap.header.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
 	full->cap.header.version = 1;
 	full->cap.nr_iovas = (u32)count;
@@ -215,7 +224,7 @@ static int map_dma(struct iof_ctx *ctx, void __user *uptr)
 	return rc;
 }
 
-/* *began: the removal was tried; *bytes says how far it came. */
+/* Sets *began if the removal was tried, and *bytes to the bytes removed. */
 static int unmap_range(struct iof_map *map, const struct vfio_iommu_type1_dma_unmap *unmap,
 		       unsigned long *bytes, bool *began)
 {
@@ -228,7 +237,7 @@ static int unmap_range(struct iof_map *map, const struct vfio_iommu_type1_dma_un
 	} else {
 		if (!unmap->size)
 			return -EINVAL;
-		/* As Linux: nothing of it went, which is told. */
+		/* As on Linux, size 0 is copied out on this error. */
 		*began = true;
 		if (check_add_overflow(start, (unsigned long)unmap->size - 1, &last))
 			return -EOVERFLOW;
@@ -262,7 +271,10 @@ static int unmap_dma(struct iof_ctx *ctx, void __user *uptr)
 		return PTR_ERR(ioas);
 	rc = unmap_range(&ioas->map, &unmap, &bytes, &began);
 	iof_object_put(&ioas->obj);
-	/* What is refused before it begins leaves the caller's struct as it was. */
+	/*
+	 * A call that is refused at the start leaves the caller's struct
+	 * unchanged.
+	 */
 	if (!began)
 		return rc;
 	unmap.size = bytes;
