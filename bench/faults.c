@@ -40,7 +40,7 @@ static int fill_and_enter(void *arg, struct iof_fault_group *groups, uint32_t nr
 {
 	for (uint32_t i = 0; i < nr; i++) {
 		fill_and_enter_one(arg, groups[i].pages->addr);
-		groups[i].answer = IOF_SUCCESS;
+		groups[i].response = IOF_SUCCESS;
 	}
 	return 0;
 }

@@ -48,7 +48,7 @@ int main(void)
 
 	device_fill(&dev, START, PAGES * PAGE, 0x21746c7561666f69ull, PAGE, 0);
 	record_wait(record);
-	iof_handler_stats(handler, &stats);
+	iof_handler_get_stats(handler, &stats);
 	printf("status 0x%x after %lu faults; the memory says \"%.8s\"\n", record->status,
 	       (unsigned long)stats.groups, memory + 63 * PAGE);
 

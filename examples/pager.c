@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 		}
 	}
 	must(iof_pager_sync(pager, 0, TO_AT, size));
-	iof_pager_stats(pager, &stats);
+	iof_pager_get_stats(pager, &stats);
 	printf("%lu bytes: %lu faults, %lu pages loaded ahead, %lu evicted, %lu written back, "
 	       "at most %lu in memory\n", size, stats.faults, stats.prefetched, stats.evictions,
 	       stats.writebacks, stats.resident_peak);

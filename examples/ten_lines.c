@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 	TRY(iof_pwrite(iof_pager_device_fd(pager), &crc, sizeof(crc), 0));
 	if (record_wait(record) != DSA_COMP_SUCCESS)
 		return fprintf(stderr, "ten_lines: the engine says 0x%x\n", record->status), 1;
-	iof_pager_stats(pager, &stats);
+	iof_pager_get_stats(pager, &stats);
 	printf("crc32c %08x of %u bytes after %lu page faults, at most %lu pages in memory\n",
 	       (unsigned int)record->crc_val, crc.xfer_size, stats.faults, stats.resident_peak);
 	iof_source_free(file);

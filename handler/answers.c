@@ -198,7 +198,7 @@ long iof_answers_write(struct iof_handler *handler,
 	return taken;
 }
 
-long iof_handler_answer_many(struct iof_handler *handler,
+long iof_handler_respond_many(struct iof_handler *handler,
 			     const struct iommu_hwpt_page_response *answers, size_t nr)
 {
 	bool callbacks = __atomic_load_n(&handler->running, __ATOMIC_ACQUIRE) > 0;
@@ -229,14 +229,14 @@ long iof_handler_answer_many(struct iof_handler *handler,
 	return taken;
 }
 
-int iof_handler_answer(struct iof_handler *handler, uint32_t cookie, int answer)
+int iof_handler_respond(struct iof_handler *handler, uint32_t cookie, int answer)
 {
 	struct iommu_hwpt_page_response response = { .cookie = cookie, .code = (uint32_t)answer };
 	long taken;
 
 	if (answer != IOF_SUCCESS && answer != IOF_INVALID)
 		return -EINVAL;
-	taken = iof_handler_answer_many(handler, &response, 1);
+	taken = iof_handler_respond_many(handler, &response, 1);
 	if (taken < 0)
 		return (int)taken;
 	return taken ? 0 : -EINVAL;

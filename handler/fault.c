@@ -241,7 +241,7 @@ static int iof_settle(struct iof_pager *pager, struct iof_work *work,
 		if (work->items[i].group == IOF_NO_GROUP)
 			goto drop;
 		if (frame->state == IOF_FRAME_FAILED) {
-			groups[work->items[i].group].answer = IOF_INVALID;
+			groups[work->items[i].group].response = IOF_INVALID;
 			if (!result)
 				result = frame->err;
 		} else if (flags & IOF_RESOLVE_PIN && !frame->pins++) {
@@ -317,7 +317,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 			taken = iof_group_take(pager, work, &groups[done], done, flags);
 			if (taken == IOF_NO_FRAMES || taken == IOF_NOT_NOW)
 				break;
-			groups[done].answer = taken == IOF_TAKEN ? IOF_SUCCESS : IOF_INVALID;
+			groups[done].response = taken == IOF_TAKEN ? IOF_SUCCESS : IOF_INVALID;
 			if (taken == IOF_REFUSED) {
 				pager->stats.refused += !(flags & IOF_RESOLVE_QUIET);
 				err = -ENOENT;
@@ -331,7 +331,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 			   (pager->held && !(flags & IOF_RESOLVE_NO_EVICT))) {
 			iof_pager_wait(pager);
 		} else if (pager->released == released || flags & IOF_RESOLVE_NO_EVICT) {
-			groups[done].answer = IOF_INVALID;
+			groups[done].response = IOF_INVALID;
 			err = -ENOSPC;
 			if (flags & IOF_RESOLVE_NO_EVICT)
 				nr = done;

@@ -174,7 +174,7 @@ static int iof_worker_group(struct iof_worker *worker, uint32_t nr)
 		group->cookie = record->cookie;
 		group->dev_id = record->dev_id;
 		group->pasid = record->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? record->pasid : 0;
-		group->answer = IOF_INVALID;
+		group->response = IOF_INVALID;
 		do {
 			record++;
 		} while (!(record[-1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE) && record < end &&
@@ -226,7 +226,7 @@ static void iof_worker_ask(struct iof_worker *worker, uint32_t nr)
 		return;
 	}
 	for (i = 0; i < nr; i++)
-		worker->groups[i].answer = config->fault(config->arg, &worker->groups[i]);
+		worker->groups[i].response = config->fault(config->arg, &worker->groups[i]);
 }
 
 /* Turns what the callbacks said into answers; returns their number, and that of the LATER ones. */
@@ -239,18 +239,18 @@ static uint32_t iof_worker_collect(struct iof_worker *worker, uint32_t nr, uint3
 	for (i = 0; i < nr; i++) {
 		struct iof_fault_group *group = &worker->groups[i];
 
-		if (group->answer == IOF_LATER) {
+		if (group->response == IOF_LATER) {
 			worker->later[(*later)++] = group->cookie;
 			continue;
 		}
-		if (group->answer != IOF_SUCCESS && group->answer != IOF_INVALID) {
+		if (group->response != IOF_SUCCESS && group->response != IOF_INVALID) {
 			iof_handler_note(worker->handler,
-					 group->answer < 0 ? group->answer : -EINVAL, group);
+					 group->response < 0 ? group->response : -EINVAL, group);
 			worker->failed++;
-			group->answer = IOF_INVALID;
+			group->response = IOF_INVALID;
 		}
 		worker->answers[answers].cookie = group->cookie;
-		worker->answers[answers++].code = (uint32_t)group->answer;
+		worker->answers[answers++].code = (uint32_t)group->response;
 	}
 	return answers;
 }
@@ -672,7 +672,7 @@ static void iof_stats_add(struct iof_handler_stats *to, const struct iof_handler
 	iof_histogram_merge(&to->latency, &from->latency);
 }
 
-void iof_handler_stats(struct iof_handler *handler, struct iof_handler_stats *out)
+void iof_handler_get_stats(struct iof_handler *handler, struct iof_handler_stats *out)
 {
 	struct iof_worker *worker;
 

@@ -533,7 +533,7 @@ struct iof_handler *iof_pager_handler(struct iof_pager *pager)
 	return pager->handler;
 }
 
-void iof_pager_stats(struct iof_pager *pager, struct iof_pager_stats *out)
+void iof_pager_get_stats(struct iof_pager *pager, struct iof_pager_stats *out)
 {
 	if (iof_forked(pager->forks)) {
 		memset(out, 0, sizeof(*out));

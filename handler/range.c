@@ -30,7 +30,7 @@ static uint32_t iof_ask(struct iof_asking *asking, uint32_t pasid, uint64_t iova
 		asking->groups[i].pages = &asking->faults[i];
 		asking->groups[i].nr_pages = 1;
 		asking->groups[i].pasid = pasid;
-		asking->groups[i].answer = IOF_INVALID;
+		asking->groups[i].response = IOF_INVALID;
 	}
 	return nr;
 }
@@ -41,7 +41,7 @@ static uint32_t iof_granted(const struct iof_asking *asking, uint32_t nr)
 	uint32_t i;
 
 	for (i = 0; i < nr; i++)
-		granted += asking->groups[i].answer == IOF_SUCCESS;
+		granted += asking->groups[i].response == IOF_SUCCESS;
 	return granted;
 }
 
@@ -97,7 +97,7 @@ static void iof_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, ui
 	for (i = 0; i < nr; i++) {
 		struct iof_frame *frame;
 
-		if (asking && asking->groups[i].answer != IOF_SUCCESS)
+		if (asking && asking->groups[i].response != IOF_SUCCESS)
 			continue;
 		frame = iof_frame_at(pager, space, iova + (i << IOF_PAGE_SHIFT));
 		if (frame && frame->pins && !--frame->pins)

@@ -54,7 +54,7 @@ static int populate(struct iof_page_run *run)
 								sides[side]->name,
 								iof_pager_error(run->pager));
 					run->done += length;
-					iof_pager_stats(run->pager, &stats);
+					iof_pager_get_stats(run->pager, &stats);
 					if (stats.resident == stats.frames)
 						goto full;
 					iof_progress_show(&run->progress, run->done, "");

@@ -439,8 +439,8 @@ int iof_page_close_device(struct iof_page_run *run)
 			iof_handler_stop(iof_pager_handler(run->pager));
 			iof_handler_wait(iof_pager_handler(run->pager));
 		}
-		iof_handler_stats(iof_pager_handler(run->pager), &run->handler_stats);
-		iof_pager_stats(run->pager, &run->pager_stats);
+		iof_handler_get_stats(iof_pager_handler(run->pager), &run->handler_stats);
+		iof_pager_get_stats(run->pager, &run->pager_stats);
 		err = iof_pager_close(run->pager);
 		run->pager = NULL;
 		if (err && good)

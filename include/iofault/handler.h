@@ -35,10 +35,10 @@ extern "C" {
 struct iof_handler;
 
 /* What becomes of a group. The first two are the codes that travel to the device. */
-enum iof_answer {
+enum iof_response {
 	IOF_SUCCESS = IOMMUFD_PAGE_RESP_SUCCESS, /* the pages are there: the device tries again */
 	IOF_INVALID = IOMMUFD_PAGE_RESP_INVALID, /* there are no such pages: the device gives up */
-	IOF_LATER = 2,				 /* iof_handler_answer() will be called */
+	IOF_LATER = 2,				 /* iof_handler_respond() will be called */
 };
 
 /*
@@ -48,10 +48,10 @@ enum iof_answer {
 struct iof_fault_group {
 	const struct iommu_hwpt_pgfault *pages;	/* in order of arrival; the last has LAST_PAGE */
 	uint32_t nr_pages;			/* at least 1 */
-	uint32_t cookie;			/* names the group in iof_handler_answer() */
+	uint32_t cookie;			/* names the group in iof_handler_respond() */
 	uint32_t dev_id;			/* the device that asks */
 	uint32_t pasid;				/* and its PASID; 0: a request without one */
-	int answer;				/* of the batch callback; preset to IOF_INVALID */
+	int response;				/* of the batch callback; preset to IOF_INVALID */
 };
 
 enum iof_handler_flags {
@@ -77,14 +77,15 @@ struct iof_handler_config {
 	uint32_t flags;		/* enum iof_handler_flags */
 
 	/*
-	 * Decides one group: an enum iof_answer, or a negative errno, which answers INVALID, is
+	 * Decides one group: an enum iof_response, or a negative errno, which answers INVALID, is
 	 * remembered, and goes to @error. Called from all of the handler's threads at once. It may
-	 * take as long as it wants, and may call iof_handler_answer() and iof_handler_stop().
+	 * take as long as it wants, and may call iof_handler_respond() and iof_handler_stop().
 	 */
 	int (*fault)(void *arg, const struct iof_fault_group *group);
 
 	/*
-	 * Instead of @fault, if there: decides all @nr groups of a batch by setting their `answer`.
+	 * Instead of @fault, if not NULL: decides all @nr groups of a batch by setting @response of
+	 * each.
 	 * 0, or a negative errno, which is remembered and goes to @error; the answers set by then
 	 * stand.
 	 */
@@ -143,21 +144,21 @@ int iof_handler_wait(struct iof_handler *handler);
 int iof_handler_close(struct iof_handler *handler);
 
 /*
- * Answers a group whose callback said IOF_LATER (or is about to). @answer is IOF_SUCCESS or
+ * Answers a group whose callback said IOF_LATER (or is about to). @response is IOF_SUCCESS or
  * IOF_INVALID.
- * -EINVAL	another answer; or the cookie is not open: it was answered before, or by the core
+ * -EINVAL	another value; or the cookie is not open: it was answered before, or by the core
  *		when the device was detached, or never given out. Nothing else is harmed by it.
  * Anything else is an error of the descriptor.
  */
-int iof_handler_answer(struct iof_handler *handler, uint32_t cookie, int answer);
+int iof_handler_respond(struct iof_handler *handler, uint32_t cookie, int response);
 
 /*
  * The same for @nr groups with as few writes as possible. Refused cookies are passed over. Returns
  * how many were taken, or a negative errno if the descriptor failed or a code is wrong (then none
  * is).
  */
-long iof_handler_answer_many(struct iof_handler *handler,
-			     const struct iommu_hwpt_page_response *answers, size_t nr);
+long iof_handler_respond_many(struct iof_handler *handler,
+			     const struct iommu_hwpt_page_response *responses, size_t nr);
 
 /* A copy of @group with its records, for free(); NULL: out of memory. */
 struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group);
@@ -181,7 +182,7 @@ int iof_handler_run_once(struct iof_handler *handler, int timeout_ms);
 int iof_handler_run(struct iof_handler *handler);
 
 /* Sums up all threads; a moment's picture while they run. */
-void iof_handler_stats(struct iof_handler *handler, struct iof_handler_stats *out);
+void iof_handler_get_stats(struct iof_handler *handler, struct iof_handler_stats *out);
 
 #ifdef __cplusplus
 }

@@ -48,7 +48,7 @@ struct iof_source_ops {
 	 * lies beyond the end of the source must be filled too. 0 or a negative errno, after which
 	 * the content does not matter. Called from several threads at once, without locks; while it
 	 * runs a page is on its way, so none of the three may call iof_pager_ functions of the
-	 * pager that uses the source, other than iof_pager_stats().
+	 * pager that uses the source, other than iof_pager_get_stats().
 	 */
 	int (*load)(void *arg, uint64_t offset, const struct iovec *iov, int nr);
 	/* The opposite direction. NULL: the source cannot be mapped with IOF_PAGER_WRITE. */
@@ -113,7 +113,7 @@ struct iof_pager_config {
 	/*
 	 * If there, told of each error, once for each page that cannot be written back. @err:
 	 * negative errno, @sentence: for a person. Called without locks, from handler threads too;
-	 * it must not call iof_pager_ functions other than iof_pager_stats().
+	 * it must not call iof_pager_ functions other than iof_pager_get_stats().
 	 */
 	void (*error)(void *arg, int err, const char *sentence);
 	void *arg;
@@ -289,7 +289,7 @@ int iof_pager_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
 int iof_pager_refuse(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length);
 
 /* A moment's picture. */
-void iof_pager_stats(struct iof_pager *pager, struct iof_pager_stats *out);
+void iof_pager_get_stats(struct iof_pager *pager, struct iof_pager_stats *out);
 
 #ifdef __cplusplus
 }

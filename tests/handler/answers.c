@@ -53,7 +53,7 @@ static void the_device_hears_what_the_callback_said(void **state)
 	for (i = 0; i < 1000; i++)
 		queue_fault(&q, i, IOVA + i * PAGE);
 	queue_answered(&q, 1000);
-	until((iof_handler_stats(handler, &stats), stats.success + stats.invalid == 1000));
+	until((iof_handler_get_stats(handler, &stats), stats.success + stats.invalid == 1000));
 	assert_int_equal(queue_stats(&q).success, 500);
 	assert_int_equal(queue_stats(&q).invalid, 500);
 	assert_int_equal(load(seen.groups), 1000);
@@ -136,7 +136,7 @@ static void a_group_longer_than_the_buffer_makes_it_grow(void **state)
 	assert_int_equal(iof_handler_run_once(handler, 0), 1);
 	assert_int_equal(seen.bad, 0);
 	assert_int_equal(seen.pages[0], 300);
-	iof_handler_stats(handler, &stats);
+	iof_handler_get_stats(handler, &stats);
 	assert_int_equal(stats.faults, 300);
 	assert_int_equal(stats.groups, 1);
 	assert_ok(iof_handler_close(handler));
@@ -149,10 +149,10 @@ static int whole_batches(void *arg, struct iof_fault_group *groups, uint32_t nr)
 	uint32_t i;
 
 	for (i = 0; i < nr; i++) {
-		if (groups[i].answer != IOF_INVALID)
+		if (groups[i].response != IOF_INVALID)
 			seen->bad++;
 		if (i % 4 != 3)
-			groups[i].answer = IOF_SUCCESS;
+			groups[i].response = IOF_SUCCESS;
 	}
 	seen->groups++;
 	return 0;
@@ -222,7 +222,7 @@ static void a_failing_callback_answers_invalid_and_is_told(void **state)
 	assert_int_equal(load(seen.errors), 20);
 	assert_int_equal(seen.last_error, -EINVAL);
 	assert_int_equal(seen.bad, 0);
-	iof_handler_stats(handler, &stats);
+	iof_handler_get_stats(handler, &stats);
 	assert_int_equal(stats.failed, 20);
 	assert_err(iof_handler_close(handler), EIO);
 	queue_close(&q);
@@ -232,8 +232,8 @@ static int fails_after_two(void *arg, struct iof_fault_group *groups, uint32_t n
 {
 	(void)arg;
 	(void)nr;
-	groups[0].answer = IOF_SUCCESS;
-	groups[1].answer = IOF_SUCCESS;
+	groups[0].response = IOF_SUCCESS;
+	groups[1].response = IOF_SUCCESS;
 	return -ENOMEM;
 }
 
@@ -272,7 +272,7 @@ static int pull_the_first(void *arg, struct iof_fault_group *groups, uint32_t nr
 	if (abi_destroy(q->iommu, q->mock.stdev))
 		return -EBUSY;
 	for (i = 0; i < nr; i++)
-		groups[i].answer = IOF_SUCCESS;
+		groups[i].response = IOF_SUCCESS;
 	return 0;
 }
 
@@ -296,7 +296,7 @@ static void answers_refused_in_a_batch_do_not_stop_the_others(void **state)
 		assert_ok(abi_trigger(q.iommu, other.idev, 0, i, IOMMU_PGFAULT_PERM_READ, IOVA));
 	}
 	assert_int_equal(iof_handler_run_once(handler, 0), 40);
-	iof_handler_stats(handler, &stats);
+	iof_handler_get_stats(handler, &stats);
 	assert_int_equal(stats.success, 20);
 	assert_int_equal(stats.late, 20);
 	assert_ok(abi_stats(q.iommu, other.idev, &heard));

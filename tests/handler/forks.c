@@ -123,11 +123,11 @@ static void a_handler_neither_hangs_nor_answers(void **state)
 	child = fork();
 	if (!child) {
 		alarm(30);
-		CHILD(iof_handler_answer(handler, 1, IOF_SUCCESS) == -ECHILD);
-		CHILD(iof_handler_answer_many(handler, NULL, 0) == -ECHILD);
+		CHILD(iof_handler_respond(handler, 1, IOF_SUCCESS) == -ECHILD);
+		CHILD(iof_handler_respond_many(handler, NULL, 0) == -ECHILD);
 		CHILD(iof_handler_run_once(handler, -1) == -ECHILD);
 		CHILD(iof_handler_run(handler) == -ECHILD);
-		iof_handler_stats(handler, &stats);
+		iof_handler_get_stats(handler, &stats);
 		CHILD(!stats.groups);
 		iof_handler_stop(handler);
 		CHILD(iof_handler_wait(handler) == -ECHILD);
@@ -169,7 +169,7 @@ static void a_pager_neither_hangs_nor_pages(void **state)
 		CHILD(iof_pager_detach(e.pager, 0) == -ECHILD);
 		CHILD(!iof_pager_hwpt(e.pager, 0));
 		CHILD(iof_pager_error(e.pager));
-		iof_pager_stats(e.pager, &stats);
+		iof_pager_get_stats(e.pager, &stats);
 		CHILD(!stats.frames);
 		CHILD(iof_pager_close(e.pager) == -ECHILD);
 		_exit(0);

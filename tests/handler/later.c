@@ -48,7 +48,7 @@ static struct iof_handler_stats stats_of(const struct shelf *shelf)
 {
 	struct iof_handler_stats stats;
 
-	iof_handler_stats(shelf->handler, &stats);
+	iof_handler_get_stats(shelf->handler, &stats);
 	return stats;
 }
 
@@ -59,7 +59,7 @@ static void *answer_all(void *arg)
 
 	for (i = 0; i < MANY; i++) {
 		until(load(shelf->nr) > i);
-		if (iof_handler_answer(shelf->handler, shelf->cookies[i],
+		if (iof_handler_respond(shelf->handler, shelf->cookies[i],
 				       i % 2 ? IOF_SUCCESS : IOF_INVALID))
 			return shelf;
 	}
@@ -103,7 +103,7 @@ static int answer_before_saying_so(void *arg, const struct iof_fault_group *grou
 {
 	struct shelf *shelf = arg;
 
-	if (iof_handler_answer(shelf->handler, group->cookie, IOF_SUCCESS))
+	if (iof_handler_respond(shelf->handler, group->cookie, IOF_SUCCESS))
 		return -EIO;
 	return IOF_LATER;
 }
@@ -138,18 +138,18 @@ static void a_second_or_invented_answer_is_refused(void **state)
 
 	(void)state;
 	shelve(&q, &shelf, 0, 3);
-	assert_ok(iof_handler_answer(shelf.handler, shelf.cookies[1], IOF_SUCCESS));
-	assert_err(iof_handler_answer(shelf.handler, shelf.cookies[1], IOF_SUCCESS), EINVAL);
-	assert_err(iof_handler_answer(shelf.handler, shelf.cookies[1], IOF_INVALID), EINVAL);
-	assert_err(iof_handler_answer(shelf.handler, 0xfffffff0, IOF_SUCCESS), EINVAL);
+	assert_ok(iof_handler_respond(shelf.handler, shelf.cookies[1], IOF_SUCCESS));
+	assert_err(iof_handler_respond(shelf.handler, shelf.cookies[1], IOF_SUCCESS), EINVAL);
+	assert_err(iof_handler_respond(shelf.handler, shelf.cookies[1], IOF_INVALID), EINVAL);
+	assert_err(iof_handler_respond(shelf.handler, 0xfffffff0, IOF_SUCCESS), EINVAL);
 	assert_int_equal(stats_of(&shelf).late, 3);
 	/* A wrong code is no answer at all. */
-	assert_err(iof_handler_answer(shelf.handler, shelf.cookies[0], IOF_LATER), EINVAL);
-	assert_err(iof_handler_answer(shelf.handler, shelf.cookies[0], -1), EINVAL);
+	assert_err(iof_handler_respond(shelf.handler, shelf.cookies[0], IOF_LATER), EINVAL);
+	assert_err(iof_handler_respond(shelf.handler, shelf.cookies[0], -1), EINVAL);
 	assert_int_equal(stats_of(&shelf).late, 3);
 	assert_int_equal(stats_of(&shelf).open, 2);
-	assert_ok(iof_handler_answer(shelf.handler, shelf.cookies[0], IOF_INVALID));
-	assert_ok(iof_handler_answer(shelf.handler, shelf.cookies[2], IOF_SUCCESS));
+	assert_ok(iof_handler_respond(shelf.handler, shelf.cookies[0], IOF_INVALID));
+	assert_ok(iof_handler_respond(shelf.handler, shelf.cookies[2], IOF_SUCCESS));
 	assert_int_equal(stats_of(&shelf).open, 0);
 	assert_int_equal(queue_stats(&q).success, 2);
 	assert_int_equal(queue_stats(&q).invalid, 1);
@@ -173,13 +173,13 @@ static void many_answers_go_together_and_bad_ones_are_passed_over(void **state)
 	answers[2] = answers[0];
 	answers[6].cookie = 0xfffffff0;
 	answers[6].code = IOF_INVALID;
-	assert_int_equal(iof_handler_answer_many(shelf.handler, answers, 7), 5);
+	assert_int_equal(iof_handler_respond_many(shelf.handler, answers, 7), 5);
 	assert_int_equal(stats_of(&shelf).late, 2);
 	assert_int_equal(stats_of(&shelf).open, 0);
 	assert_int_equal(queue_stats(&q).success, 5);
 	answers[3].code = 2;
-	assert_err(iof_handler_answer_many(shelf.handler, answers, 7), EINVAL);
-	assert_int_equal(iof_handler_answer_many(shelf.handler, answers, 0), 0);
+	assert_err(iof_handler_respond_many(shelf.handler, answers, 7), EINVAL);
+	assert_int_equal(iof_handler_respond_many(shelf.handler, answers, 0), 0);
 	assert_ok(iof_handler_close(shelf.handler));
 	queue_close(&q);
 }
@@ -193,7 +193,7 @@ static void an_answer_after_the_device_has_gone_is_refused(void **state)
 	shelve(&q, &shelf, 0, 10);
 	assert_ok(abi_mock_replace(q.iommu, &q.mock, (uint32_t)q.ioas));
 	assert_int_equal(queue_stats(&q).swept, 10);
-	assert_err(iof_handler_answer(shelf.handler, shelf.cookies[4], IOF_SUCCESS), EINVAL);
+	assert_err(iof_handler_respond(shelf.handler, shelf.cookies[4], IOF_SUCCESS), EINVAL);
 	assert_int_equal(stats_of(&shelf).late, 1);
 	assert_int_equal(stats_of(&shelf).open, 9);
 	assert_ok(iof_handler_close(shelf.handler));
@@ -209,7 +209,7 @@ static void closing_answers_what_is_open_and_unread(void **state)
 
 	(void)state;
 	shelve(&q, &shelf, 0, MANY);
-	assert_ok(iof_handler_answer(shelf.handler, shelf.cookies[7], IOF_SUCCESS));
+	assert_ok(iof_handler_respond(shelf.handler, shelf.cookies[7], IOF_SUCCESS));
 	for (i = 0; i < MANY; i++)
 		queue_fault(&q, i, IOVA);
 	assert_ok(iof_handler_close(shelf.handler));
@@ -277,7 +277,7 @@ static void a_copy_outlives_the_callback(void **state)
 	assert_non_null(shelf.copy);
 	assert_int_equal(shelf.copy->nr_pages, 4);
 	assert_int_equal(shelf.copy->pages[3].addr, IOVA + 3 * PAGE);
-	assert_ok(iof_handler_answer(shelf.handler, shelf.copy->cookie, IOF_SUCCESS));
+	assert_ok(iof_handler_respond(shelf.handler, shelf.copy->cookie, IOF_SUCCESS));
 	free(shelf.copy);
 	assert_ok(iof_handler_close(shelf.handler));
 	queue_close(&q);

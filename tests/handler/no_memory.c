@@ -306,7 +306,7 @@ static void later_needs_room(void **state)
 		enough();
 		assert_int_equal(d.nr, LATER);
 		for (uint32_t i = 0; i < LATER; i++)
-			refused += !!iof_handler_answer(handler, d.cookies[i], IOF_SUCCESS);
+			refused += !!iof_handler_respond(handler, d.cookies[i], IOF_SUCCESS);
 		stats = queue_stats(&q);
 		assert_int_equal(stats.success, LATER - refused);
 		assert_int_equal(stats.invalid, refused);

@@ -172,7 +172,7 @@ struct iof_pager_stats engine_stats(struct engine *e)
 {
 	struct iof_pager_stats stats;
 
-	iof_pager_stats(e->pager, &stats);
+	iof_pager_get_stats(e->pager, &stats);
 	return stats;
 }
 

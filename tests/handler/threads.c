@@ -80,7 +80,7 @@ static void each_group_goes_to_one_thread_once(uint32_t threads, uint32_t spin_u
 	}
 	queue_answered(&q, FAULTS * DEVICES);
 	assert_ok(iof_handler_wait((iof_handler_stop(handler), handler)));
-	iof_handler_stats(handler, &stats);
+	iof_handler_get_stats(handler, &stats);
 	assert_int_equal(stats.groups, FAULTS * DEVICES);
 	assert_int_equal(stats.success, FAULTS * DEVICES);
 	assert_int_equal(stats.late, 0);

@@ -362,7 +362,7 @@ static void detaching_does_not_wait_for_a_source(void **state)
 	store(from.block, 0);
 	do {
 		sched_yield();
-		iof_handler_stats(iof_pager_handler(e.pager), &stats);
+		iof_handler_get_stats(iof_pager_handler(e.pager), &stats);
 	} while (!stats.late);
 	assert_int_equal(stats.late, 1);
 	engine_close(&e);
