@@ -269,6 +269,10 @@ static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
 	return sizeof(resp);
 }
 
+/*
+ * Copies and takes responses in chunks, one critical section of the queue's
+ * lock for each chunk.
+ */
 static ssize_t write_many(struct iof_fault_queue *queue, struct iov_iter *from, size_t left)
 {
 	struct iommu_hwpt_page_response resp[IOF_WRITE_CHUNK] __uninitialized;

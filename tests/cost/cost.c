@@ -10,11 +10,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <linux/idxd.h>
 
 #include <iofault/iofault.h>
 #include <iofault/iommufd.h>
@@ -299,7 +301,68 @@ static void pinned_areas(unsigned int n)
 	keep_fd(access);
 }
 
+/* ---- the fault path of the embedded world ---- */
+
+static int queue_fd;
+
+static void respond(void)
+{
+	struct iommu_hwpt_page_response response = { .code = IOMMUFD_PAGE_RESP_INVALID };
+	struct iommu_hwpt_pgfault request;
+
+	/* Not in poll(): whether the report wakes a sleeper would depend on the scheduler. */
+	while (!must((int)iof_read(queue_fd, &request, sizeof(request)), "read() of a fault queue"))
+		sched_yield();
+	response.cookie = request.cookie;
+	must((int)iof_write(queue_fd, &response, sizeof(response)), "write() of a response");
+}
+
+static void fault(void)
+{
+	struct dsa_hw_desc desc = {
+		.opcode = DSA_OPCODE_MEMFILL, .flags = IDXD_OP_FLAG_BOF, .dst_addr = FAR,
+		.xfer_size = PAGE,
+	};
+
+	must((int)iof_write(dev, &desc, sizeof(desc)), "the portal");
+	respond();
+}
+
+/* The engine's attachment has a fault queue, and one fault has warmed the pools. */
+static void prepare_faults(unsigned int n)
+{
+	struct iommu_fault_alloc queue = { .size = sizeof(queue) };
+
+	must(iof_ioctl(ctx, IOMMU_FAULT_QUEUE_ALLOC, &queue), "FAULT_QUEUE_ALLOC");
+	queue_fd = (int)queue.out_fault_fd;
+	keep_fd(queue_fd);
+	attach(new_hwpt(ioas, 0, queue.out_fault_id), 0);
+	fault();
+	later(n);
+}
+
+static void faults(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < wanted; i++)
+		fault();
+}
+
 static uint32_t stdev;
+
+static void page_req(unsigned int grpid, uint32_t flags)
+{
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd), .op = IOF_TEST_OP_PAGE_REQ,
+		.iof_page_req = {
+			.dev_id = dev_id, .pasid = 1, .grpid = grpid, .addr = grpid * PAGE,
+			.flags = IOMMU_PGFAULT_FLAGS_PASID_VALID | flags,
+		},
+	};
+
+	must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "PAGE_REQ");
+}
 
 /* A mock device with 200 PASIDs, and @n groups of page requests that it has begun. */
 static void begun_groups(unsigned int n)
@@ -315,7 +378,8 @@ static void begun_groups(unsigned int n)
 	uint32_t pasid;
 
 	must(iof_ioctl(ctx, IOMMU_FAULT_QUEUE_ALLOC, &queue), "FAULT_QUEUE_ALLOC");
-	keep_fd(queue.out_fault_fd);
+	queue_fd = (int)queue.out_fault_fd;
+	keep_fd(queue_fd);
 	must(iof_ioctl(ctx, IOMMU_TEST_CMD, &mock), "MOCK_DOMAIN_FLAGS");
 	stdev = mock.mock_domain_flags.out_stdev_id;
 	dev_id = mock.mock_domain_flags.out_idev_id;
@@ -331,16 +395,24 @@ static void begun_groups(unsigned int n)
 
 		must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "PASID_ATTACH");
 	}
-	for (; n; n--) {
-		struct iommu_test_cmd cmd = {
-			.size = sizeof(cmd), .op = IOF_TEST_OP_PAGE_REQ,
-			.iof_page_req = {
-				.dev_id = dev_id, .pasid = 1, .grpid = n, .addr = n * PAGE,
-				.flags = IOMMU_PGFAULT_FLAGS_PASID_VALID,
-			},
-		};
+	for (; n; n--)
+		page_req(n, 0);
+}
 
-		must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "PAGE_REQ");
+/* Faults of one page, while the device has begun one other group. */
+static void one_begun_group(unsigned int n)
+{
+	begun_groups(1);
+	later(n);
+}
+
+static void mock_faults(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < wanted; i++) {
+		page_req(2, IOMMU_PGFAULT_FLAGS_LAST_PAGE);
+		respond();
 	}
 }
 
@@ -382,6 +454,8 @@ static const struct {
 	{ "unmap-under-nested-hwpts", nested_hwpts, unmap_all },
 	{ "detach-among-begun-groups", begun_groups, detach_others },
 	{ "invalidate-under-pasids", nested_pasids, invalidate },
+	{ "faults", prepare_faults, faults },
+	{ "faults-beside-begun-group", one_begun_group, mock_faults },
 };
 
 /* What is counted. */

@@ -6,6 +6,9 @@ Each line of CALLS is a test: PROGRAM (cost.c) makes the call with a small and w
 what it is prepared with, both under callgrind, which counts the instructions of the call alone, the
 same on each machine. The large one may cost at most `factor` times the small one.
 
+Each line of PATHS is a test too: what one page costs in a function of the library, counted in two
+runs with different numbers of pages, and at most how many instructions that may be.
+
 With COST_FULL=1 in the environment the large numbers are those of FULL, which takes minutes.
 """
 import os
@@ -38,6 +41,12 @@ CALLS = [
     ('map-among-reserved', 500, 5000, 2),
     ('detach-among-begun-groups', 100, 5000, 2),
 ]
+# A path, its function, pages in two runs, and the most that a page may cost. Each limit is between
+# the count with the fast path (in the comment; gcc 12) and without.
+PATHS = [
+    ('faults', 'iof_report_page_reqs', 100, 600, 650),    # 558; 727 by report_last()
+    ('faults-beside-begun-group', 'iof_report_page_req', 100, 600, 1100),   # 985; 1,212 by both
+]
 FULL = {
     'close-hwpts': (20000, 200000),
     'unmap-under-pasids': (1000, 1000000),
@@ -47,10 +56,10 @@ FULL = {
 }
 
 
-def count(program, call, n):
-    """The instructions of one call, or None after the reason."""
+def count(program, call, n, function='measured'):
+    """The instructions in a function during one call, or None after the reason."""
     run = subprocess.run(['valgrind', '--tool=callgrind', '--collect-atstart=no',
-                          '--toggle-collect=measured', f'--callgrind-out-file={os.devnull}',
+                          f'--toggle-collect={function}', f'--callgrind-out-file={os.devnull}',
                           program, call, str(n)],
                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     told = re.search(r'Collected : (\d+)', run.stderr)
@@ -67,7 +76,7 @@ def main():
     if not shutil.which('valgrind'):
         print('1..0 # SKIP no valgrind')
         return 0
-    print(f'1..{len(CALLS)}', flush=True)
+    print(f'1..{len(CALLS) + len(PATHS)}', flush=True)
     failed = 0
     for i, (call, small, large, factor) in enumerate(CALLS, 1):
         if os.environ.get('COST_FULL') == '1':
@@ -77,6 +86,14 @@ def main():
         if few and many:
             print(f'# {call}: {few:,} instructions with {small:,}, {many:,} with {large:,}: '
                   f'{many / few:.2f} times, at most {factor}')
+        print(f'{"ok" if good else "not ok"} {i} - {call}', flush=True)
+        failed += not good
+    for i, (call, function, small, large, most) in enumerate(PATHS, len(CALLS) + 1):
+        few, many = (count(sys.argv[1], call, n, function) for n in (small, large))
+        each = (many - few) / (large - small) if few and many else 0
+        good = 0 < each <= most
+        if each:
+            print(f'# {call}: {each:.0f} instructions a page in {function}(), at most {most}')
         print(f'{"ok" if good else "not ok"} {i} - {call}', flush=True)
         failed += not good
     return failed > 0
