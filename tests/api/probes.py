@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""probes.py SOURCE FILE...: each FILE, a library or a program, has the probes that core/trace.h lists.
+"""probes.py SOURCE FILE...: each FILE, a library or a program, has the probes of core/trace_events.h.
 
 Each event of the list is there, as USDT probe iofault:NAME, with the list's number of arguments of the
 list's sizes, none has a semaphore, and there is no other one. man/iofault-trace.7 lists the same events and
-arguments. Prints each difference; status 1 if there is one. (That the probes tell the truth is the matter of tests/unit/trace.c.)
+arguments. Prints each difference; status 1 if there is one. tests/unit/trace.c shows that the probes tell the
+truth.
 """
 import re
 import subprocess
@@ -12,16 +13,12 @@ import sys
 
 
 def listed(source):
-    """{event: [(name, size) of each argument]}, from the macros of the header."""
-    text = open(source + '/core/trace.h').read().replace('\\\n', ' ')
-    macros = dict(re.findall(r'#define (\w+)\((?:FIRST, ARG|EVENT)\)(.*)', text))
-    types = dict(re.findall(r'#define IOF_TRACE_TYPE_(\w+)\s+(.*)', text))
+    """{event: [(name, size) of each argument]}, from the prototypes of the header."""
+    text = re.sub(r'/\*.*?\*/', ' ', open(source + '/core/trace_events.h').read(), flags=re.DOTALL)
     sizes = {'u32': 4, 'u64': 8, 'const char *': 8}
-    events = {}
-    for name, macro in re.findall(r'EVENT\((\w+), (\w+)\)', macros['IOF_TRACE_EVENTS']):
-        arguments = re.findall(r'(?:FIRST|ARG)\((\w+), (\w+)\)', macros[macro])
-        events[name] = [(argument, sizes[types[kind]]) for kind, argument in arguments]
-    return events
+    return {name: [(argument, sizes[kind.strip()])
+                   for kind, argument in re.findall(r'([^,]*?)(\w+)\s*(?:,|$)', arguments)]
+            for name, arguments in re.findall(r'TRACE_EVENT\((\w+),\s*TP_PROTO\(([^)]*)\)', text)}
 
 
 def described(source):
