@@ -38,8 +38,8 @@
 #define assert_id(call)		assert_true((call) > 0)
 
 /*
- * A world with mock devices and @dsa DMA engines; skips the test where it cannot be had. Of the
- * kernel's world, whose devices are what they are, neighbours are taken that fit.
+ * A world with mock devices and @dsa DMA engines. Skips the test where there is none. The kernel's
+ * devices are fixed: matching neighbours of the same group are taken.
  */
 struct iof_world *abi_world(const struct iof_dsa_config *dsa, unsigned int nr_dsa);
 /* Everything of it is closed: asserts it. */

@@ -14,7 +14,7 @@ static struct abi_mock mock_on(struct fixture *f)
 	return mock;
 }
 
-/* h1, a9, a11: it takes an id that nobody is told, holds its IOAS, and goes with its holder. */
+/* h1, a9, a11: an access takes an unpublished id, holds its IOAS, and ends with its holder. */
 static void h_an_access_has_a_hidden_id(void **state)
 {
 	struct fixture *f = *state;
@@ -257,7 +257,7 @@ static void a_pin_spans_mappings(void **state)
 	assert_ok(iof_close(access));
 }
 
-/* b20: unmapping tells the owner, who lets go; others keep what is theirs. */
+/* b20: unmap calls the owner's unmap(), which unpins; other accesses keep their pins. */
 static void b20_unmapping_ends_pins(void **state)
 {
 	struct fixture *f = *state;

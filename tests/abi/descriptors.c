@@ -223,7 +223,7 @@ static void a_sleeping_poll_is_woken(void **state)
 	close(pipefd[1]);
 }
 
-/* Closing under a poller harms nobody; the queue is gone at the latest when that is back. */
+/* Closing under a poller has no bad effect; the queue is freed when poll() has returned. */
 static void close_while_polling(void **state)
 {
 	struct fix *f = *state;
@@ -254,7 +254,7 @@ static void close_while_polling(void **state)
 	close(pipefd[1]);
 }
 
-/* After close the number is nobody's. */
+/* After close the number is free. */
 static void a_closed_number_is_dead(void **state)
 {
 	struct fix *f = *state;

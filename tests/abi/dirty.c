@@ -372,7 +372,7 @@ static void *get_all(void *arg)
 	return NULL;
 }
 
-/* No lock is held across a user copy: a bitmap that never comes holds up nobody but its reader. */
+/* No lock is held across a user copy: a bitmap whose page never comes delays its reader only. */
 static void a_bitmap_that_hangs_holds_nobody_up(void **state)
 {
 	struct fixture *f = *state;

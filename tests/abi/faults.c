@@ -109,7 +109,7 @@ static void e15_room_for_the_first_group(void **state)
 	assert_int_equal(iof_read(f->ffd, &rec, REC), 0);
 	assert_int_equal(iof_read(f->ffd, &rec, 0), 0);
 	fault(f, 1);
-	/* FUSE answers who reads nothing by itself. */
+	/* FUSE answers a read of length 0 itself. */
 	if (abi_through_fuse(f->ffd))
 		assert_int_equal(iof_read(f->ffd, &rec, 0), 0);
 	else
@@ -202,7 +202,7 @@ static void e16_groups_of_several_pages(void **state)
 	page(f, 1, 0x1000, 0);
 	page(f, 2, 0x9000, 0);
 	page(f, 1, 0x3000, 0);
-	/* Unfinished groups are nobody's business. */
+	/* Unfinished groups are not delivered. */
 	assert_int_equal(abi_readable(f->ffd), 0);
 	assert_int_equal(take(f, recs, 8), 0);
 	page(f, 2, 0x8000, LAST);
@@ -333,7 +333,7 @@ static void e35_replace_with_faults_open(void **state)
 	assert_int_equal(abi_readable(f->ffd), 0);
 	assert_int_equal(take(f, &late, 1), 0);
 	assert_err(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
-	/* e45: nobody listens now; the device is told at once. */
+	/* e45: there is no listener now; the device gets its answer at once. */
 	fault(f, 4);
 	assert_int_equal(abi_readable(f->ffd), 0);
 	if (!abi_ours())
@@ -478,7 +478,7 @@ static void faults_of_pasids(void **state)
 	assert_int_equal(rec.addr, 0x4000);
 	assert_int_equal(rec.flags, LAST);
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	/* Not attached, and the RID's table is the kernel's: nobody hears of it. */
+	/* Not attached, and the RID's table is the kernel's: the request is refused. */
 	assert_ok(abi_trigger(f->fd, mock.idev, 5, 2, PERM, 0x5000));
 	assert_int_equal(abi_readable(f->ffd), 0);
 	/* Replace of a PASID. */

@@ -141,7 +141,7 @@ static void counters_follow_each_state(void **state)
 	expect(w.ffd, 1, 1, 2, 3, 0);
 	assert_ok(abi_mock_replace(w.fd, &w.mock, w.plain));
 	expect(w.ffd, 0, 0, 2, 3, 2);
-	/* What nobody listens to was never this queue's. */
+	/* Requests without a listener do not count for this queue. */
 	trigger(&w, 5);
 	expect(w.ffd, 0, 0, 2, 3, 2);
 	way_close(&w);

@@ -243,7 +243,7 @@ static void failing_copy_undone(void **state)
 	char *p = no_memory();
 
 	mock_on(f, &mock);
-	/* Two good mappings around one whose memory is not there. */
+	/* Two good mappings around one of absent memory. */
 	assert_ok(abi_map(f->fd, (uint32_t)second, f->buf, PAGE, IOVA));
 	assert_ok(abi_map(f->fd, (uint32_t)second, p + PAGE, PAGE, IOVA + PAGE));
 	assert_ok(abi_map(f->fd, (uint32_t)second, f->buf + PAGE, PAGE, IOVA + 2 * PAGE));

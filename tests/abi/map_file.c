@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * map_file.c - proves that MAP_FILE shows the memory of a file, whoever maps that, and refuses what
- * is no such file: rule b10.
+ * map_file.c - proves that MAP_FILE maps the memory of a file, whichever process maps the file
+ * itself, and refuses files of other kinds: rule b10.
  */
 #include "ioas.h"
 
@@ -240,8 +240,8 @@ static void huge_pages_of_a_file(void **state)
 }
 
 /*
- * Who is given a file with a seal against writing relies on it: what could still write, if only
- * once something pins the memory, keeps the seal from being set, as a mapping of the file would.
+ * The receiver of a file with a write seal relies on it. A mapping that could write, even if only
+ * at a later pin, prevents the seal, as an mmap of the file would.
  */
 static void a_seal_waits_for_what_may_write(void **state)
 {
@@ -293,7 +293,7 @@ static void a_seal_of_huge_pages_is_one_too(void **state)
 	}
 }
 
-/* A file that was cut behind the map: an error for who touches it, nothing worse. */
+/* A file that was truncated after the map: the access that touches it fails, and nothing else. */
 static void a_file_that_becomes_shorter(void **state)
 {
 	struct fixture *f = *state;

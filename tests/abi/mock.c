@@ -204,7 +204,7 @@ static int check_refs(struct fix *f, void *memory, uint32_t refs)
 	return iof_ioctl(f->fd, IOMMU_TEST_CMD, &cmd);
 }
 
-/* b29: a page is pinned once, while anybody needs it. */
+/* b29: a page is pinned once, while it has a user. */
 static void check_refs_counts_pins(void **state)
 {
 	struct fix *f = *state;
@@ -404,7 +404,7 @@ static void trigger_reports_success_always(void **state)
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
 	assert_err(abi_trigger(f->fd, 77, 0, 0, 0, 0), ENOENT);
 	assert_err(abi_trigger(f->fd, mock.stdev, 0, 0, 0, 0), ENOENT);
-	/* Nobody listens. */
+	/* There is no listener. */
 	assert_ok(abi_trigger(f->fd, mock.idev, 0, 0, 0, 0));
 	assert_ok(abi_trigger(f->fd, mock.idev, 9, 0, 0, 0));
 	if (abi_ours()) {

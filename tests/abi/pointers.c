@@ -401,7 +401,7 @@ static void arrays_and_blobs_are_nowhere(void **state)
 	assert_int_equal(next_id(f), id);
 }
 
-/* Memory that is nobody's is refused when it has to be pinned; nothing stays mapped. */
+/* Unmapped memory is refused when it must be pinned; no mapping stays. */
 static void memory_to_map_is_nowhere(void **state)
 {
 	struct fix *f = *state;

@@ -354,7 +354,7 @@ static void interrupts_go_to_an_eventfd(void **state)
 	};
 
 	assert_id(abi_bind(f->dev, f->fd));
-	/* Nobody listens: nothing happens. */
+	/* There is no listener: nothing happens. */
 	assert_ok(set_irqs(f, VFIO_IRQ_SET_DATA_NONE | TRIGGER, 0, 1, 0));
 	assert_ok(set_irqs(f, VFIO_IRQ_SET_DATA_EVENTFD | TRIGGER, 0, 1, efd));
 	assert_ok(set_irqs(f, VFIO_IRQ_SET_DATA_NONE | TRIGGER, 0, 1, 0));

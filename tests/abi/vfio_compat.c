@@ -71,7 +71,9 @@ static void the_compat_ioas_is_named_and_forgotten(void **state)
 	assert_int_equal(id, f->ioas);
 	assert_ok(vfio_ioas(f->fd, IOMMU_VFIO_IOAS_CLEAR, &id));
 	assert_err(vfio_ioas(f->fd, IOMMU_VFIO_IOAS_GET, &id), ENODEV);
-	/* a10: it is not held, and not succeeded by whoever gets its number. */
+	/*
+	 * a10: the compat IOAS is not held, and a later IOAS with its id does not take its place.
+	 */
 	use(f);
 	assert_ok(abi_destroy(f->fd, f->ioas));
 	assert_err(vfio_ioas(f->fd, IOMMU_VFIO_IOAS_GET, &id), ENODEV);

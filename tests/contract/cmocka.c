@@ -38,7 +38,7 @@ void contract_unmap(void *at, unsigned long pages)
 	munmap(at, (pages + 1) * PAGE_SIZE);
 }
 
-/* Memory that may only be read stays what it is to everybody else. */
+/* Read-only memory stays unchanged for other mappings. */
 void contract_poke(void *at, const void *from, size_t n)
 {
 	memcpy(at, from, n);
@@ -109,6 +109,9 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < group->count; i++)
 		tests[i] = (struct CMUnitTest){ .name = group->cases[i].name, .test_func = run,
 						.initial_state = (void *)&group->cases[i] };
-	/* What the macro for a group does, whose number of tests is not known to the compiler. */
+	/*
+	 * What cmocka_run_group_tests() does, for a number of tests that the compiler does not
+	 * know.
+	 */
 	return _cmocka_run_group_tests(group->name, tests, group->count, NULL, NULL);
 }

@@ -175,7 +175,7 @@ static int item_cmp(const void *key, const struct rb_node *node)
 	return n < m ? -1 : n > m;
 }
 
-/* As long as no path is more than twice as long as another, nobody need know the colours. */
+/* No path is more than twice as long as another: the colours need not be looked at. */
 static void expect_balance(struct rb_root *root, int count)
 {
 	int limit = 2 * order_base_2(count + 1);

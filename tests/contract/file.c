@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * file.c - open files and their numbers: a number is nobody's until it is installed, a file is
- * released once when the last holder lets go, polling puts the caller on the file's own queues.
+ * file.c - open files and their numbers: a number is free until it is installed, a file is released
+ * once at its last put, and polling puts the caller on the file's own wait queues.
  */
 #include "tests/contract/contract.h"
 #include <linux/fdtable.h>
@@ -166,7 +166,7 @@ static void polling_tells_of_the_files_own_queue(void)
 	expect(asker.queue == &thing.wq);
 	expect(asker.file == file);
 	thing.ready = true;
-	/* without a table, or a function in it, nobody wants to wait */
+	/* without a table, or a function in it, no caller wants to wait */
 	expect_eq(vfs_poll(file, NULL), EPOLLIN | EPOLLRDNORM);
 	init_poll_funcptr(&asker.table, NULL);
 	expect_eq(vfs_poll(file, &asker.table), EPOLLIN | EPOLLRDNORM);

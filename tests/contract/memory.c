@@ -59,7 +59,7 @@ static void pinning_stops_at_the_hole(void)
 		unpin_user_pages(pages, (unsigned long)got);
 	expect_eq(pin_user_pages_fast(address(user) + PAGES * PAGE_SIZE, 1, 0, pages), -EFAULT);
 	expect_eq(pin_user_pages_fast(0, 1, 0, pages), -EFAULT);
-	/* not the user's; and one whose end is not a number any more */
+	/* not the user's; and a range whose end overflows */
 	expect_eq(pin_user_pages_fast(~0ul << 13, 1, 0, pages), -EFAULT);
 	expect_eq(pin_user_pages_fast(~0ul << 12, 1, 0, pages), -EOVERFLOW);
 	expect_eq(get_user_pages_fast(~0ul << 12, 1, 0, pages), -EOVERFLOW);

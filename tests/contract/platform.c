@@ -24,7 +24,7 @@ static void copies_that_end_early_say_where(void)
 			memset(to, 0xff, sizeof(to));
 			expect_eq(iof_plat_copy(to, edge - room, n), n - room);
 			expect(!memcmp(to, from, room));
-			/* what was not copied is nobody's business, what comes behind is */
+			/* bytes that were not copied are undefined, those behind are untouched */
 			expect(!memchr_inv(to + n, 0xff, sizeof(to) - n));
 		}
 	}

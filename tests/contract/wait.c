@@ -49,7 +49,7 @@ static void wake_functions_are_called_with_the_key(void)
 	expect_eq(c.calls, 1);
 	wake_up_all(&wq);
 	expect_eq(a.calls + b.calls + c.calls, 8);
-	/* nobody after one that answers below zero */
+	/* no waiter after one whose function returns less than 0 */
 	a.answer = -1;
 	wake_up_all(&wq);
 	expect_eq(a.calls + b.calls + c.calls, 9);
@@ -76,7 +76,9 @@ static void wake_functions_are_called_in_order(void)
 	}
 	turns = 0;
 	wake_up_nr(&wq, 2);
-	/* who came last first, then the exclusive ones as they came, as many as were asked for */
+	/*
+	 * the latest non-exclusive waiter first, then exclusive ones in order, as many as asked for
+	 */
 	expect_eq(plain[1].turn, 1);
 	expect_eq(plain[0].turn, 2);
 	expect_eq(exclusive[0].turn, 3);
@@ -154,7 +156,7 @@ static void a_waker_does_not_wake_those_who_wait_otherwise(void)
 	wake_up_all(&wq);
 	expect(!waitqueue_active(&wq));
 	finish_wait(&wq, &entry);
-	/* whoever gives up is not there any more, and need not have been woken */
+	/* a waiter that gave up is off the queue, and may not have been woken */
 	expect_eq(prepare_to_wait_event(&wq, &entry, TASK_INTERRUPTIBLE), 0);
 	finish_wait(&wq, &entry);
 	expect(!waitqueue_active(&wq));
@@ -257,7 +259,7 @@ static void a_signal_ends_an_interruptible_sleep(void)
 	expect(!waitqueue_active(&it.wq));
 	WRITE_ONCE(it.gone, true);
 	contract_join(thread);
-	/* what is true already does not wait, whoever interrupts */
+	/* a true condition does not wait, whatever interrupts */
 	expect_eq(wait_event_interruptible(it.wq, true), 0);
 	expect(!fatal_signal_pending(current));
 	contract_signals_end();

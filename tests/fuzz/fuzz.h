@@ -193,7 +193,7 @@ struct fuzz_queue *fuzz_queue(const struct fuzz_act *a);	/* NULL: there is none 
 int fuzz_access_fd(const struct fuzz_act *a);
 void fuzz_note_queue(int fd);
 void fuzz_note_access(int fd);
-/* Until no device has anything to do that nobody else must do first. */
+/* Until no device has work that it can do by itself. */
 void fuzz_devices_rest(void);
 
 /* Says what each action is. */

@@ -268,7 +268,7 @@ void fuzz_do_DIRTY(const struct fuzz_act *a)
 	test(a, IOMMU_TEST_OP_DIRTY, &cmd);
 }
 
-/* The memory limit, and ops that nobody knows. */
+/* The memory limit, and unknown ops. */
 void fuzz_do_TEST_OTHER(const struct fuzz_act *a)
 {
 	struct iommu_test_cmd cmd = { .id = fuzz_id(a, 0, FUZZ_STDEV) };

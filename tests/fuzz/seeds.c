@@ -27,7 +27,7 @@
 	ACT(IOAS_ALLOC), ACT(MOCK), ACT(QUEUE), ACT(HWPT, .flags = PARENT),                        \
 	ACT(HWPT_SELFTEST, .flags = QUEUED), ACT(MOCK_REPLACE, .id[1] = FUZZ_OF(NEST, 0))
 
-/* A DMA engine on a first stage of the user's, whose four levels are pages 1 to 4 of the arena. */
+/* A DMA engine on a first stage of the user: its four levels are pages 1 to 4 of the arena. */
 #define TABLES                                                                                     \
 	ACT(TABLE, .ptr = 1, .iova[0] = FUZZ_IOVA(2), .flags = RW),                                \
 	ACT(TABLE, .ptr = 2, .iova[0] = FUZZ_IOVA(3), .flags = RW),                                \
@@ -193,7 +193,7 @@ static const struct fuzz_act engine_faults[] = {
 	ACT(DETACH), ACT(INVALIDATE, .small = 0x41, .iova[1] = U16_MAX),
 };
 
-/* Two faults answered at once; a credit that is waited for; a batch whose list is missing. */
+/* Two faults answered at once; a wait for a credit; a batch with an absent list. */
 static const struct fuzz_act engine_busy[] = {
 	ENGINE(2), ACT(ATTACH, .where = 2, .id[0] = FUZZ_OF(NEST, 0)), PAGE_ENTRY(0),
 	ACT(DESCRIPTOR, .where = 2, .iova = { FUZZ_IOVA(8), FUZZ_IOVA(9) }),

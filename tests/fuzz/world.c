@@ -306,10 +306,10 @@ static void begin(void)
 		fuzz.ctx[i].fd = -1;
 	for (i = 0; i < FUZZ_NODES; i++)
 		fuzz.nodes[i] = -1;
-	/* The same whoever runs it. */
+	/* The same for every user that runs it. */
 	iof_shim_set_capable(CAP_IPC_LOCK, 0);
 	lift_limits();
-	/* Whoever asks for the first time leaves a descriptor open for the next. */
+	/* The first call leaves a descriptor open for the next. */
 	iof_shim_page_present(0, ARENA);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * answers.c - proves that the handler rebuilds groups, asks once for each, and that the device
- * hears exactly what the callback said; that a failing callback harms nobody; and that batches are
- * batches.
+ * answers.c - proves that the handler rebuilds groups, calls back once for each, and responds
+ * exactly as the callback said; that a failing callback affects its own group only; and that
+ * batches are batches.
  */
 #include "setup.h"
 

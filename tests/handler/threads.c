@@ -141,7 +141,7 @@ static void a_callback_may_stop_but_not_close(void **state)
 	assert_int_equal(load(count->groups), 1);
 	assert_err(load(count->close_result), EDEADLK);
 	assert_int_equal(queue_stats(&q).success, 1);
-	/* Nobody reads any more, until it is closed. */
+	/* No thread reads any more, until it is closed. */
 	queue_fault(&q, 2, IOVA);
 	assert_int_equal(iof_handler_run_once(handler, -1), 0);
 	assert_int_equal(queue_stats(&q).invalid, 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * trouble.c - proves that what goes wrong in a source, on a full disk, or by taking mappings and
- * devices away at the worst moment, is told once, loses nothing that can be kept, and hangs nobody.
+ * trouble.c - proves that an error of a source, a full disk, and a mapping or device taken away at
+ * the worst moment are reported once, lose nothing that can be kept, and hang no thread.
  */
 #include "setup.h"
 
@@ -407,7 +407,10 @@ static void unmapping_waits_for_a_load_and_then_refuses(void **state)
 	assert_ok(pthread_join(thread, &ret));
 	assert_null(ret);
 	assert_int_equal(load(from.released), 1);
-	/* Whether the descriptor got everything depends on who was first; it ends either way. */
+	/*
+	 * Whether the descriptor got everything depends on the order of two threads; it ends either
+	 * way.
+	 */
 	engine_wait(&e, number);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, PAGE), DSA_COMP_PAGE_FAULT_IR);
 	engine_close(&e);

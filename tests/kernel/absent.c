@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * absent.c - proves that memory which another program brings in, when it likes, delays only those
- * who asked for it: an attach waits for it, and ends on SIGKILL; meanwhile the process whose memory
- * it is can be looked at and go on, and others' calls return. A device that shares the page tables
- * of such a process is detached, closed and bound by others at once, and only the module stays.
+ * absent.c - proves that memory which another program brings in at its own pace delays only the
+ * calls that need it. An attach waits for it, and ends on SIGKILL; meanwhile other processes can
+ * look at the owner of the memory, and their calls return. A device that shares the page tables of
+ * such a process is detached, closed and bound by others at once; only the module cannot be
+ * unloaded.
  */
 #include "filler.h"
 
@@ -37,13 +38,13 @@ static int teardown(void **state)
 
 /* ---- pins ---- */
 
-/* What everybody can do with a process while its memory is awaited, and itself too. */
+/* What other processes, and the process itself, can do while its memory is awaited. */
 static void can_be_looked_at(pid_t pid)
 {
 	char path[64], text[256];
 	int fd;
 
-	/* Somebody who waits to change the address space keeps those out who only look. */
+	/* A thread that waits to change the address space blocks later readers of it. */
 	munmap(dma_memory(PAGE, MAP_PRIVATE), PAGE);
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -341,7 +342,7 @@ static void *read_as_a_debugger(void *arg)
 
 static atomic_int changer;
 
-/* From now on everybody else waits behind this. */
+/* From now on every other thread waits behind this one. */
 static void *change_address_space(void *arg)
 {
 	const int *go = arg;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * chaos.c - proves that nothing programs do with their descriptors hurts anybody else: many threads
- * on one context, one fault queue handled by several processes that got it in several ways, every
- * order of closing, a process killed after each step of what it does. Afterwards the module has no
- * user and no page is pinned, and the next program finds everything as it should be.
+ * chaos.c - proves that no use of descriptors affects other programs: many threads on one context,
+ * one fault queue handled by several processes that got it in several ways, every order of closing,
+ * a process killed after each step of its work. Afterwards the module has no user, no page is
+ * pinned, and the next program finds everything in its first state.
  */
 #include "dma.h"
 
@@ -131,7 +131,7 @@ static void many_threads_share_one_context(void **state)
 	munmap(crowd.memory, 8 * PAGE);
 }
 
-/* The descriptors end under those who use them; the calls in progress end well. */
+/* Descriptors are closed while threads use them; calls in progress end well. */
 static void threads_lose_their_descriptors(void **state)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -411,7 +411,7 @@ static void life(void)
 	step();
 	CHECK(!dma_map(&d, (void *)d.record, PAGE, DMA_RECORD));
 	step();
-	/* The engine is at work, and nobody waits for it. */
+	/* The engine is at work, and no thread waits for it. */
 	desc.src_addr = IOVA;
 	desc.dst_addr = IOVA + 32 * PAGE;
 	desc.xfer_size = 32 * PAGE;

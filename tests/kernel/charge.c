@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * charge.c - proves who pays for a program: what it lets the module allocate, by its own calls or
- * by the engines that work for it, is charged to its control group, and the engines are in that
- * group as long as the program has the device. Expects a device 0 with a deep queue, many credits
- * and large groups (tests/vm/tests.list).
+ * charge.c - proves that a program is charged: what the module allocates for it, in its own calls
+ * or in engine threads, is charged to its cgroup, and the engine threads are in that cgroup as long
+ * as the program has the device. Expects a device 0 with a deep queue, many credits and large
+ * groups (tests/vm/tests.list).
  */
 #include "dma.h"
 

@@ -441,7 +441,7 @@ static void a_destroy_that_waits_can_be_killed(void **state)
 		abi_destroy(bed.fd, slow.hwpt);
 		_exit(0);
 	}
-	/* It waits as soon as nobody finds the object any more. */
+	/* It waits once look-ups do not find the object any more. */
 	while (!invalidate_mock(bed.fd, slow.hwpt, NULL, 0))
 		sched_yield();
 	kill(pid, SIGKILL);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * exec.c - proves what becomes of descriptors when a process executes another program: those that
- * are to close are closed, a fault queue's is one of them from its birth, the others work on in the
- * new program, and a queue whose last holder is gone that way answers what was open.
- *
- * Given arguments, this is that other program.
+ * exec.c - proves what happens to descriptors when a process executes another program. Those with
+ * close-on-exec are closed, among them every fault descriptor from its creation on; the others work
+ * in the new program; and a queue whose last holder went that way answers its open groups. With
+ * arguments, this is that other program.
  */
 #include "kernel.h"
 
@@ -117,7 +116,7 @@ static void what_is_to_close_is_closed(void **state)
 
 	fds->fd[DEVICE] = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
 	assert_true(fds->fd[DEVICE] >= 0);
-	/* nobody asked for it, and it is */
+	/* close-on-exec was not asked for, and is set */
 	assert_true(fcntl(fds->fd[FAULT], F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(result_of("open", fds), 0);
 	for (int i = 0; i < NR_FDS; i++) {

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * filler.h - memory whose pages somebody else brings in, when the test says so: a handler of
- * userfaultfd, which is the test itself, or a file system in user space (FUSE), which is a child of
- * it. Either shows that a page was asked for, and keeps the asker waiting until filler_fill().
- *
- * A page of FUSE is what a user can make any process wait for without a privilege; the memory is
- * read-only.
+ * filler.h - memory whose pages come in when the test says so: by a userfaultfd handler, which is
+ * the test itself, or by a file system in user space (FUSE), which is a child of it. Either shows
+ * that a page was requested, and keeps the requester waiting until filler_fill(). An unprivileged
+ * user can make any process wait for a page of FUSE; the memory is read-only.
  */
 #ifndef TESTS_KERNEL_FILLER_H
 #define TESTS_KERNEL_FILLER_H
@@ -158,7 +156,7 @@ static inline bool filler_open_fuse(struct filler *f, size_t pages)
 		}
 		filler_serve(f, fd);
 	}
-	/* Who holds it answers for the server: nobody does but the server. */
+	/* Only the server may hold it: each holder keeps the server alive. */
 	close(fd);
 	close(f->asked[1]);
 	close(f->answers[0]);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel.h - what the tests of the kernel's world share: the /dev/iommu of the kernel they run on,
- * a mock device whose faults reach a queue, and what must be back where it was when all is closed.
- *
- * They use the wrappers of tests/abi/abi.h on real descriptors, so whatever a program does with a
- * descriptor besides (fork, dup, io_uring, SCM_RIGHTS) can be done here. Without a /dev/iommu that
- * has test ioctls, kernel_needed() skips the program and says so.
+ * kernel.h - what the tests in the kernel's world share: the kernel's /dev/iommu, a mock device
+ * with a fault queue, and the checks that all is as before when everything is closed. They use the
+ * wrappers of tests/abi/abi.h on real descriptors, so that fork, dup, io_uring and SCM_RIGHTS can
+ * be tested. Without a /dev/iommu that has test ioctls, kernel_needed() skips the program with the
+ * reason.
  */
 #ifndef TESTS_KERNEL_H
 #define TESTS_KERNEL_H
@@ -54,7 +53,7 @@ void holdings_now(struct holdings *now);
  */
 void holdings_back(const struct holdings *then);
 
-/* Tasks of this process whose name starts with @prefix; io_uring's workers are "iou-wrk". */
+/* Tasks of this process with a name that starts with @prefix; io_uring's workers are "iou-wrk". */
 int tasks_named(const char *prefix);
 /* A number from a file like /proc/self/status, after @key; -1: not there. */
 long number_in(const char *path, const char *key);

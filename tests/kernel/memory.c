@@ -79,7 +79,7 @@ static void set_mode(int fd, uint64_t mode)
 	CHECK(!ioctl(fd, IOMMU_OPTION, &cmd));
 }
 
-/* A context whose mappings are pinned at once. */
+/* A context that pins mappings at once. */
 static int pinning_context(uint64_t mode, int *ioas)
 {
 	struct abi_mock mock;
@@ -240,7 +240,7 @@ static void map_and_go(struct dma *d, bool killed)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, killed ? SIGKILL : 0);
-	/* The page is there, whoever is not. */
+	/* The page is present, although the process is gone. */
 	assert_int_equal(dma_copy(d, TO, FROM, 4 * PAGE), DSA_COMP_SUCCESS);
 	assert_true(to[0] == (killed ? 5 : 4) && to[4 * PAGE - 1] == to[0]);
 	/* Pinned already, it can be shown to another HWPT; not pinned before, it could not. */
@@ -464,7 +464,10 @@ static void holes_of_huge_files_are_filled(void **state)
 	assert_int_equal(huge_reserved(), reserved);
 }
 
-/* Huge pages that somebody has mapped but not touched are his: he would die of their lack. */
+/*
+ * Huge pages that another process has mapped but not touched are reserved for it: without them it
+ * would get SIGBUS.
+ */
 static void huge_pages_reserved_for_others_stay_theirs(void **state)
 {
 	struct dma *d = *state;

@@ -100,7 +100,7 @@ static void a_descriptor_on_its_way_keeps_it(void **state)
 	close_both(d);
 	cannot_be_unloaded();
 	close(pair[0]);
-	/* Nobody will ever take it. */
+	/* No reader will take it. */
 	close(pair[1]);
 }
 

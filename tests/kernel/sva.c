@@ -53,7 +53,7 @@ static void pages_are_faulted_in(void **state)
 			 DSA_COMP_SUCCESS);
 	assert_true(resident(to) && resident(to + 15 * PAGE));
 	assert_int_equal(to[15 * PAGE], 'x');
-	/* Whoever does not want to wait is told. */
+	/* A non-blocking caller gets EAGAIN. */
 	madvise(to, 16 * PAGE, MADV_DONTNEED);
 	assert_int_equal(dma_copy_sva(d, PASID, to, from, PAGE, 0), DSA_COMP_PAGE_FAULT_NOBOF);
 	assert_true((uintptr_t)d->record->fault_addr == (uintptr_t)to);
@@ -123,7 +123,7 @@ static void a_fork_is_followed(void **state)
 		_exit(0);
 	}
 	close(pipes[0]);
-	/* The page is shared until somebody writes: the device does, for the parent. */
+	/* The page is shared until the first write: the device writes, for the parent. */
 	assert_int_equal(dma_copy_sva(d, PASID, to, from, PAGE, IDXD_OP_FLAG_BOF),
 			 DSA_COMP_SUCCESS);
 	assert_int_equal(to[0], 1);

@@ -54,7 +54,7 @@ static int setup_sqpoll(void **state)
 	return setup_flags(state, IORING_SETUP_SQPOLL);
 }
 
-/* Whatever was submitted: nobody's hands but the caller's did it. */
+/* For every request submitted, the caller's thread did the work. */
 static int teardown(void **state)
 {
 	if (!fuse)
@@ -223,7 +223,7 @@ static void several_reads_share_the_faults(void **state)
 	}
 	assert_int_equal(seen, 0xffff);
 
-	/* Fewer faults than readers: who got none goes on waiting. */
+	/* Fewer faults than readers: a reader without one goes on waiting. */
 	for (int i = 0; i < 4; i++)
 		queue_read(bed->ffd, &recs[i], i);
 	submit(4);
@@ -455,7 +455,7 @@ static void the_number_is_closed_under_a_waiting_read(void **state)
 	bed_trigger(bed, 77);
 	reap_expecting(1, sizeof(rec.fault));
 	assert_int_equal(rec.fault.grpid, 77);
-	/* That was the last holder: nobody can answer any more, so the core has. */
+	/* That was the last holder: no process can respond any more, so the core has answered. */
 	do {
 		io_uring_get_events(&ring);
 		bed_stats(bed, &stats);
@@ -476,7 +476,7 @@ static void a_ring_ends_with_reads_waiting(void **state)
 	submit(8);
 	nothing_completes();
 	io_uring_queue_exit(&ring);
-	/* The module is free again (teardown looks), and faults are nobody else's. */
+	/* The module has no user (teardown checks), and no later queue gets these faults. */
 	bed_trigger(bed, 1);
 	assert_ok(abi_answer(bed->ffd, bed_take(bed), IOMMUFD_PAGE_RESP_SUCCESS));
 	assert_int_equal(io_uring_queue_init(DEPTH, &ring, 0), 0);
@@ -645,7 +645,7 @@ static void a_plain_read_of_nothing_is_zero(void **state)
 	assert_int_equal(read(bed->ffd, &rec, sizeof(rec)), 0);
 	assert_int_equal(readv(bed->ffd, &iov, 1), 0);
 	assert_int_equal(preadv2(bed->ffd, &iov, 1, -1, 0), 0);
-	/* Who asks not to wait hears that there is something to wait for. */
+	/* A no-wait read of an empty queue gets EAGAIN. */
 	assert_int_equal(preadv2(bed->ffd, &iov, 1, -1, RWF_NOWAIT), -1);
 	assert_int_equal(errno, fuse ? EOPNOTSUPP : EAGAIN);
 	bed_trigger(bed, 1);

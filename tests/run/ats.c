@@ -180,7 +180,7 @@ static void a_missing_page_is_asked_for(void **state)
 	assert_ok(abi_answer(pfd.fd, rec.cookie, IOMMUFD_PAGE_RESP_INVALID));
 	finish(ats);
 
-	/* Open at the close: nobody is left to answer, and nothing hangs. */
+	/* Open at the close: no process can respond, and nothing hangs. */
 	start(ats, 0x70000000, 0);
 	assert_int_equal(poll(&pfd, 1, 10000), 1);
 	close(pfd.fd);

@@ -94,7 +94,7 @@ static void a_queue_is_passed_to_another_process(void **state)
 	close(sockets[1]);
 }
 
-/* While anybody holds the queue nothing is answered; when the last one goes, everything is. */
+/* While a process holds the queue nothing is answered; at the last close everything is. */
 static void the_last_holder_ends_it(void **state)
 {
 	struct bed *bed = *state;
@@ -124,7 +124,7 @@ static void the_last_holder_ends_it(void **state)
 	assert_int_equal(exit_of(child), -SIGKILL);
 	bed_stats(bed, &stats);
 	assert_int_equal(stats.swept, 1);
-	/* and the object can go, now that nobody holds its descriptor */
+	/* DESTROY succeeds now: no process holds the descriptor */
 	assert_ok(abi_mock_replace(bed->fd, &bed->mock, bed->ioas));
 	assert_ok(abi_destroy(bed->fd, bed->hwpt));
 	assert_ok(abi_destroy(bed->fd, bed->fault));

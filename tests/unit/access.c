@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * access.c - proves what the mock device never does: an access that does not let go, pins while
- * somebody unmaps and maps, failures at each step.
+ * access.c - proves what the mock device cannot show: an access that does not unpin, pins while
+ * another thread unmaps and maps, failures at each step.
  */
 #include "env.h"
 
@@ -130,7 +130,10 @@ static void who_leaves_takes_no_pins(void **state)
 	free(memory);
 }
 
-/* VFIO's first version: who is asked to let go, so that a mapping be cut, gets no pins either. */
+/*
+ * VFIO's first version: an access that is asked to unpin, so that a mapping can be cut, gets no new
+ * pins.
+ */
 static void who_is_cut_takes_no_pins(void **state)
 {
 	struct env *env = *state;
@@ -148,7 +151,7 @@ static void who_is_cut_takes_no_pins(void **state)
 	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA));
 	begin(env, &user, ioas);
 	assert_ok(pin(&user));
-	/* Nobody is asked for what cannot be. */
+	/* No access is asked to unpin for a cut that is not possible. */
 	assert_err(iof_map_cut(map, IOVA + PAGE_SIZE + 1), EINVAL);
 	assert_int_equal(user.asked, 0);
 	user.greedy = true;

@@ -631,7 +631,7 @@ static void faults_during_a_switch_go_where_it_ends(void **state)
 	assert_id(env_replace(f->i_alone, RID, b));
 	rec = read_one(f);
 	assert_ok(env_answer(f->fault_fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	/* Detach: nobody's. */
+	/* Detach: refused. */
 	f->alone.on_attach = fault_in_attach;
 	iof_device_detach(f->i_alone, RID);
 	assert_int_equal(fake_answered(&f->alone, IOF_PAGE_SUCCESS), 3);
@@ -727,7 +727,7 @@ static void sva_follows_the_processs_memory(void **state)
 	assert_int_equal(sva_fault(f, read, page), IOF_PAGE_INVALID);
 	assert_ok(iof_device_sva_unbind(f->i_alone, 1));
 	assert_ok(munmap(page, 4096));
-	/* Nobody listens any more. */
+	/* There is no listener any more. */
 	assert_err(fake_fault(&f->alone, 1, 1, 0x1000), EINVAL);
 	assert_int_equal(fake_take_answer(&f->alone, 0x1000), IOF_PAGE_INVALID);
 }

@@ -99,7 +99,7 @@ static void *owner(void *arg)
 	return NULL;
 }
 
-/* Makes and destroys objects under everybody's feet. */
+/* Makes and destroys objects while other threads use them. */
 static void *builder(void *arg)
 {
 	struct actor *a = arg;
@@ -283,7 +283,7 @@ static void *claim(void *arg)
 				abort();
 			continue;
 		}
-		/* Whoever is in, the other context is not. */
+		/* While one context has the group, the other has not. */
 		atomic_inc(c->mine);
 		if (atomic_read(c->theirs))
 			abort();

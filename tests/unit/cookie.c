@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves of the cookie table: no two cookies that are out are equal, 0 is never given, slots are
- * reused first in first out, a late cookie finds nobody until the stated number of reuses, and all
- * of that also while the table grows under cookies that are out.
+ * Proves of the cookie table: no two given cookies are equal, 0 is never given, slots are reused
+ * first in first out, a late cookie finds no group until the stated number of reuses, and all of
+ * this also while the table grows under given cookies.
  */
 #include <setjmp.h>
 #include <stdarg.h>

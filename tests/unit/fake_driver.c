@@ -362,7 +362,7 @@ static void fake_answer(struct fake_dev *dev, const struct iof_page_req *req,
 	list_move_tail(&found->node, &dev->answered);
 	dev->nr_open--;
 	dev->nr_answered[code]++;
-	/* Under the lock: whoever finds all answered may take the device away. */
+	/* Under the lock: a thread that finds all answered may free the device. */
 	wake_up_all(&dev->answer);
 	mutex_unlock(&dev->lock);
 }

@@ -549,7 +549,7 @@ static void never_last_is_bounded_and_forgotten(void **state)
 	way_close(&w);
 }
 
-/* f5, with our promise of one answer: a page for nobody breaks its group. */
+/* f5, with the promise of one answer: a page without a listener breaks its group. */
 static void a_page_for_nobody_breaks_its_group(void **state)
 {
 	struct way w;
@@ -673,7 +673,7 @@ static void failing_user_copies_lose_nothing(void **state)
 	way_close(&w);
 }
 
-/* A page whose first touch waits until somebody lets it go on. */
+/* A page. Its first touch waits until the test lets it go on. */
 static void *slow_page(int *uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -732,7 +732,7 @@ static void the_device_can_go_while_its_fault_is_being_read(void **state)
 	assert_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
 	assert_ok(pthread_join(reader, NULL));
 	assert_int_equal(r.got, 2 * sizeof(struct iommu_hwpt_pgfault));
-	/* Whoever answers what he has read hears that it is too late. */
+	/* A response to a group that was swept after its read is EINVAL. */
 	assert_err(env_answer(r.q, ((struct iommu_hwpt_pgfault *)r.page)->cookie, 0), EINVAL);
 	env_close(r.q);
 	munmap(r.page, 4096);
@@ -761,7 +761,7 @@ static void e12_dev_id_of_a_group_is_the_oldest_members(void **state)
 	struct way w;
 
 	way_open(&w, state, 8);
-	/* A group grows only while nobody has it bound. */
+	/* An isolation group grows only while it is not bound. */
 	iof_device_detach(w.idev, 0);
 	iof_device_unbind(w.idev);
 	fake_dev_add(&second, "second", 8, FAKE_PASIDS, &w.dev);

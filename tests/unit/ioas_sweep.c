@@ -100,7 +100,7 @@ static void sweep(struct fixture *f, const struct command *command, enum iof_fai
 		int rc;
 
 		iof_shim_live(&before);
-		/* Who is killed stays so. */
+		/* A killed thread stays killed. */
 		iof_fail_nth_thread(kind, n, kind == IOF_FAIL_KILL);
 		rc = command->run(f);
 		fired = iof_fail_fired(kind);

@@ -313,10 +313,7 @@ static void pieces_must_fit(void **state)
 {
 	struct fixture *f = *state;
 
-	/*
-	 * Two mappings whose border is no multiple of the IO page: the copy as a whole would be
-	 * one.
-	 */
+	/* Two mappings with a border inside an IO page: a copy of both would be one area. */
 	assert_int_equal(map_at(f, f->buf, 1024, IOVA), 0);
 	assert_int_equal(map_at(f, f->buf + PAGE_SIZE + 1024, 3072, IOVA + 1024), 0);
 	assert_int_equal(iof_map_add_domain(&f->map, &f->b.domain), -EADDRINUSE);

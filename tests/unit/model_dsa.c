@@ -546,7 +546,7 @@ static void batches_in_a_storm(void **state)
 	}
 }
 
-/* A child whose record cannot be written did not succeed for those who wait for it. */
+/* A child with an unwritable completion record did not succeed, for those that wait for it. */
 static void batch_with_lost_record(void **state)
 {
 	struct bed *bed = *state;

@@ -58,7 +58,7 @@ static void wait_requests(struct bed *bed, u64 n)
 	assert_int_equal(stats.page_requests, n);
 }
 
-/* A request is counted before it is reported: who switches page tables waits for the report. */
+/* A request is counted before it is reported: a switch of page tables waits for the report. */
 static void wait_queued(struct bed *bed, u64 n)
 {
 	char text[512], wanted[32];
@@ -208,7 +208,7 @@ static void report_mode(void **state)
 	wait_requests(bed, 0);
 }
 
-/* Nobody listens to page requests of the attachment: as if the descriptor did not want to block. */
+/* The attachment has no listener: as if the descriptor had no block-on-fault. */
 static void no_queue(void **state)
 {
 	struct bed_options options = standard;
@@ -416,7 +416,7 @@ static void many_open(void **state)
 	}
 }
 
-/* Never more requests open than credits; whoever waits for one gets it in turn. */
+/* Never more requests are open than credits; jobs that wait for one get it in order. */
 static void credits(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_setup){ .queue_depth = 32, .credits = 3 });
@@ -642,7 +642,7 @@ static void reset_races(void **state)
 	}
 }
 
-/* A batch whose list and children fault: everything is asked for, everything completes. */
+/* A batch with absent list and children: everything is requested, everything completes. */
 static void batch_with_faults(void **state)
 {
 	struct bed *bed = *state;

@@ -284,8 +284,8 @@ static void pasids_share_what_is_cached(void **state)
 }
 
 /*
- * What a device has cached of a domain, and nobody dropped there while it was attached to nothing
- * of it, is not used when it comes back.
+ * Translations of a domain that a device had cached when it was detached are not used when it comes
+ * back, although no invalidation reached it meanwhile.
  */
 static void who_comes_back_has_forgotten(void **state)
 {
@@ -391,9 +391,9 @@ static void *take_away(void *arg)
 }
 
 /*
- * An engine in a stretch holds up whoever takes its translation away, until it leaves, or until it
- * breathes; what it looks up meanwhile does not outlive the stretch. No clock is involved: the test
- * goes on when the other thread says that it sleeps.
+ * An invalidation waits for an engine in an IOTLB read section, until it ends or is renewed. What
+ * the engine looks up meanwhile does not outlive the section. No clock is involved: the test goes
+ * on when the other thread says that it sleeps.
  */
 static void waits_for_stretch(void **state)
 {
@@ -441,7 +441,7 @@ static void waits_for_stretch(void **state)
 	}
 }
 
-/* Between stretches nobody is waited for. */
+/* Outside of read sections no invalidation waits. */
 static void idle_engines_hold_up_nobody(void **state)
 {
 	struct rig *rig = *state;
@@ -553,12 +553,12 @@ static void never_stale(void **state)
 	for (value = 1; value < 20000; value++) {
 		u32 nr = 40 + value % 16;
 
-		/* Nobody can reach this page any more: it was replaced 16 rounds ago. */
+		/* No translation leads to this page any more: it was replaced 16 rounds ago. */
 		__atomic_store_n(page(rig, nr), value, __ATOMIC_RELAXED);
 		__atomic_store_n(&rig->table[0x189], bed_gpa(nr) | S1_RWU, __ATOMIC_RELEASE);
 		assert_ok(invalidate(rig, IOVA, 1, IOMMU_VTD_INV_FLAGS_LEAF, &done));
 		__atomic_store_n(&published, value, __ATOMIC_RELEASE);
-		/* And poison what was there, as one does who reuses the page. */
+		/* Poison the old page, as a new owner would. */
 		__atomic_store_n(page(rig, 40 + (value - 1) % 16), 0, __ATOMIC_RELAXED);
 	}
 	for (e = 0; e <= ENGINES; e++) {

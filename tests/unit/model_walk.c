@@ -415,7 +415,7 @@ static void table_memory_gone(void **state)
 	}
 }
 
-/* Somebody changes entries all the time: each walk ends, with one of the states' results. */
+/* A thread changes entries all the time: each walk ends with the result of one of the states. */
 static void *garble(void *arg)
 {
 	u64 *entry = arg;

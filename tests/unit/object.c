@@ -278,7 +278,7 @@ static void a7_killed_destroy_leaves_the_object(void **state)
 	assert_err(env_destroy(env->fd, id), EINTR);
 	assert_true(findable(env, id));
 	iof_object_put(call);
-	/* Who need not wait is not stopped: killed processes close their files. */
+	/* A wait that is not needed is not interrupted: killed processes close their files. */
 	assert_ok(env_destroy(env->fd, id));
 	iof_fail_nth_thread(IOF_FAIL_KILL, 0, false);
 }
@@ -311,7 +311,7 @@ static void wait_in_map(struct iof_domain *domain)
 		sched_yield();
 }
 
-/* An HWPT is filled, with memory of whoever: its device can go meanwhile. */
+/* An HWPT is being filled with memory of any process: its device can be unbound meanwhile. */
 static void a8_unbind_does_not_wait_for_filling(void **state)
 {
 	struct env *env = *state;

@@ -145,7 +145,7 @@ static int queue_fd(struct queue *q, int flags)
 	return fd;
 }
 
-/* What anybody's poll() sees of the eventfd. */
+/* What poll() on the eventfd sees. */
 static bool readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -175,7 +175,7 @@ static void a_descriptor_is_readable_while_the_file_is(void **state)
 	assert_int_equal(iof_sys_read(fd, buf, sizeof(buf)), 8);
 	assert_false(readable(fd));
 	assert_int_equal(iof_sys_poll(fd, POLLIN), 0);
-	/* filled before anybody looked */
+	/* filled before the first look */
 	queue_put(&q);
 	assert_int_equal(iof_sys_set_readiness(fd, false), 0);
 	assert_false(readable(fd));

@@ -76,7 +76,7 @@ static void bad_pointers_fail_and_do_no_harm(void **state)
 	assert_int_equal(iof_plat_cmpxchg64(BAD, &old, 1), -EFAULT);
 	assert_int_equal(iof_plat_copy(&kernel, BAD, 8), 8);
 	assert_int_equal(iof_plat_copy(BAD, &kernel, 8), 8);
-	/* addresses of this process are good, whoever they are */
+	/* addresses of this process are good for every thread */
 	assert_true(access_ok(state, 8));
 }
 
@@ -130,7 +130,7 @@ static void crash_at(volatile char *p)
 static void on_top(int sig, siginfo_t *info, void *context)
 {
 	calls++;
-	/* what it does not know goes to whoever was there before */
+	/* other signals go to the handler that was there before */
 	if (below.sa_flags & SA_SIGINFO)
 		below.sa_sigaction(sig, info, context);
 }
@@ -152,7 +152,7 @@ static void faults_that_are_not_ours_reach_the_earlier_handler(void **state)
 		assert_ptr_equal(seen.si_addr, BAD);
 		assert_int_equal(copy_from_user(&byte, BAD, 1), 1);
 	}
-	/* a signal that somebody sent, too */
+	/* a signal sent by kill(), too */
 	if (!sigsetjmp(caught, 1))
 		raise(SIGBUS);
 	assert_int_equal(calls, 4);

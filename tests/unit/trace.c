@@ -159,7 +159,7 @@ static bool take(const char **text, const char *word)
 	return true;
 }
 
-/* The value of a register whose name stands at *text after a %; only the low bits may count. */
+/* The value of the register named at *text after a %; only the low bits may count. */
 static bool take_register(const char **text, const greg_t *regs, u64 *value)
 {
 	static const struct {
@@ -287,7 +287,7 @@ static void arm(bool on)
 		u8 *page = (u8 *)((unsigned long)probes[i].at & ~4095ul);
 
 		assert_ok(mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC));
-		/* Past TSan, whose notes on constant memory are constant. */
+		/* Past TSan: its shadow of constant memory is constant. */
 		asm volatile("movb %1, %0" : "=m"(*probes[i].at) : "q"((u8)(on ? 0xcc : 0x90)));
 		assert_ok(mprotect(page, 4096, PROT_READ | PROT_EXEC));
 	}

@@ -190,8 +190,8 @@ static void a_reply_that_cannot_be_written_undoes(void **state)
 }
 
 /*
- * A page with @data that can be read at once; who writes to it waits for release_page(). -1: no
- * such.
+ * A page with @data that can be read at once; a write to it waits for release_page(). -1: not
+ * possible.
  */
 static int slow_page(void **page, const void *data, size_t len)
 {

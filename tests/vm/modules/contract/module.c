@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * module.c - the groups of tests/contract/ in a kernel: whoever opens
- * /sys/kernel/debug/contract/NAME runs that group, as the process that he is, and reads what came
- * of it as TAP.
+ * module.c - the groups of tests/contract/ in a kernel: a process that opens
+ * /sys/kernel/debug/contract/NAME runs that group, and reads the result as TAP.
  */
 #include <linux/debugfs.h>
 #include <linux/mman.h>
@@ -32,7 +31,7 @@ void __user *contract_map(unsigned long pages, bool writable)
 				   writable ? PROT_READ | PROT_WRITE : PROT_READ,
 				   MAP_PRIVATE | MAP_ANONYMOUS, 0);
 
-	/* Whoever asks for memory of his process and gets none has the assertions to find out. */
+	/* A caller that asks for memory of its process and gets none finds out by assertions. */
 	if (!expect(!IS_ERR_VALUE(at)))
 		return NULL;
 	expect(!vm_munmap(at + pages * PAGE_SIZE, PAGE_SIZE));
@@ -79,7 +78,7 @@ void contract_signals_begin(void)
 {
 }
 
-/* One that does not kill, and that nobody ignores before it is delivered; which it is not. */
+/* A signal that does not kill, and is not ignored before delivery; it is never delivered. */
 void contract_signal(struct task_struct *task)
 {
 	send_sig(SIGTSTP, task, 1);

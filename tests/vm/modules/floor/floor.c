@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * floor.c - a device whose calls do nothing: /dev/iofault-floor, for bench/faultpath.
- *
- * What it costs to get into a module and out again is not iofault's to save. So this one has the
- * same kind of operations on the same kind of file (iterators, no position, no-wait), and each
- * returns at once: an ioctl 0, a read and a write as many bytes as were asked for, none of them
- * copied, and poll says readable and writable of a wait queue that nobody wakes.
+ * floor.c - a device with calls that do nothing: /dev/iofault-floor, for bench/faultpath. The cost
+ * of entering and leaving a module is not iofault's. So this device has the same kind of operations
+ * on the same kind of file (iterators, no position, no-wait), and each returns at once: an ioctl 0,
+ * a read and a write the number of bytes asked for, with none copied, and poll says readable and
+ * writable on a wait queue that is never woken.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
