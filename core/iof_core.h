@@ -45,8 +45,8 @@ u32 iof_device_id(struct iof_device *idev);
 struct iof_hwdev *iof_device_hwdev(struct iof_device *idev);
 
 /*
- * Attach, replace, detach for the RID (IOF_NO_PASID) or a PASID, by the rules of section (d) of the
- * behaviour contract. *pt_id in: an IOAS or HWPT; out: the HWPT in force. attach of something
+ * Attach, replace, detach for the RID (IOF_NO_PASID) or a PASID, by the rules of section (d) of
+ * docs/behaviour.md. *pt_id in: an IOAS or HWPT; out: the HWPT in force. attach of something
  * attached: -EBUSY; replace of something not attached: -EINVAL; detach of something not attached:
  * no-op. Detach and replace return only after every open fault of the old attachment has been
  * answered.

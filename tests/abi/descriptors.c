@@ -280,7 +280,7 @@ static void a_closed_number_is_dead(void **state)
 	assert_err(iof_ioctl(-1, IOMMU_DESTROY, &cmd), EBADF);
 }
 
-/* a17: an open fault queue keeps its context. */
+/* a17, e2: an open fault queue keeps its context. */
 static void a_fault_queue_outlives_its_context(void **state)
 {
 	struct fix *f = *state;
@@ -299,7 +299,7 @@ static void a_fault_queue_outlives_its_context(void **state)
 		assert_err(iof_world_close(f->world), EBUSY);
 }
 
-/* What a descriptor of /dev/iommu cannot do, and a fault queue neither. */
+/* e4, e32: what a descriptor of /dev/iommu cannot do, and a fault queue neither. */
 static void calls_that_make_no_sense(void **state)
 {
 	struct fix *f = *state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * faults.c - proves section (e) of the behaviour contract from outside: groups of several pages,
+ * faults.c - proves section (e) of docs/behaviour.md from outside: groups of several pages,
  * order, partial reads, cookies bad and stale, what the device is told, queues shared by page
  * tables and devices, replace with faults open, PASIDs. What only our own test ops can make, or
  * only we promise, is left out elsewhere.

@@ -2,7 +2,7 @@
 /*
  * ioas_hwpt.c - an I/O address space that hardware page tables mirror: what is pinned and entered
  * when, what stands in the way, and what is left when something fails. The hardware is a mock
- * device: IO pages of 2048 bytes, an aperture. Each test names the rule of the behaviour contract
+ * device: IO pages of 2048 bytes, an aperture. Each test names the rule of docs/behaviour.md
  * that it proves.
  */
 #include "ioas.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * ioas_map.c - MAP, COPY and UNMAP of an I/O address space that no device uses: what is refused,
- * with which errno, and what is left afterwards. Each test names the rule of the behaviour contract
+ * with which errno, and what is left afterwards. Each test names the rule of docs/behaviour.md
  * that it proves; where Linux 6.12 and 7.2 differ, 7.2 holds.
  */
 #include "ioas.h"

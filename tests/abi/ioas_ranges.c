@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * ioas_ranges.c - what of an I/O address space can be used: ranges, the allow-list, reserved
- * ranges, and the HUGE_PAGES option. Each test names the rule of the behaviour contract that it
+ * ranges, and the HUGE_PAGES option. Each test names the rule of docs/behaviour.md that it
  * proves.
  */
 #include "ioas.h"

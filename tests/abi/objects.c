@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * objects.c - proves, through public calls, the rules of ids and lifetimes (section (a) of the
- * behaviour contract), of hardware page tables (c), of attaching (d) and what these do to open
+ * objects.c - proves, through public calls, the rules of ids and lifetimes (section (a) of
+ * docs/behaviour.md), of hardware page tables (c), of attaching (d) and what these do to open
  * faults (e), by number, and the extensible-struct rule. Device: the mock.
  */
 #include "abi.h"

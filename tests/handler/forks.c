@@ -31,6 +31,7 @@ static void expect_child(pid_t child)
 	assert_int_equal(status, 0);
 }
 
+/* a18 */
 static void each_call_on_a_world_fails(void **state)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };

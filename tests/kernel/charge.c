@@ -298,6 +298,7 @@ static void let_engines_fault(void)
 	} while (queued < nr);
 }
 
+/* a19: records of faults too. */
 static void what_engines_need_is_charged(void **state)
 {
 	(void)state;

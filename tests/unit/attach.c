@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * attach.c - proves the rules of devices, groups and attachments: section (d) of the behaviour
- * contract, by number, as Linux 7.2 has them; those of (e) on what detach and replace do to open
- * faults; and that a failed call leaves everything as it was.
+ * attach.c - proves the rules of devices, groups and attachments: section (d) of
+ * docs/behaviour.md, by number, as Linux 7.2 has them; those of (e) on what detach and replace do
+ * to open faults; and that a failed call leaves everything as it was.
  */
 #include "env.h"
 
@@ -409,6 +409,7 @@ static void d9_replace_checks_every_devices_regions_first(void **state)
 
 /* ---- PASIDs ---- */
 
+/* c5: the flag is needed. */
 static void d12_pasid_rules(void **state)
 {
 	struct fixture *f = *state;

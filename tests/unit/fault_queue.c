@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves the rules of section (e) of the behaviour contract, by number, and the promises of the
+ * Proves the rules of section (e) of docs/behaviour.md, by number, and the promises of the
  * design on the way of a fault, each by name, with a fake IOMMU driver as the device: it checks
  * that every group gets exactly one answer.
  */

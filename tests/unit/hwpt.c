@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * hwpt.c - proves the rules of hardware page tables: section (c) of the behaviour contract, by
+ * hwpt.c - proves the rules of hardware page tables: section (c) of docs/behaviour.md, by
  * number, as Linux 7.2 has them, and those of section (e) on which HWPTs may carry a fault queue.
  */
 #include "env.h"

@@ -569,7 +569,8 @@ static void replace_with_faults(void **state)
 }
 
 /*
- * Reset abandons all, waits for no answer, and takes new descriptors; late answers change nothing.
+ * f12: reset abandons all, waits for no response, and takes new descriptors; late responses change
+ * nothing.
  */
 static void reset_with_faults(void **state)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * object.c - proves the rules of ids and lifetimes: section (a) of the behaviour contract, by
+ * object.c - proves the rules of ids and lifetimes: section (a) of docs/behaviour.md, by
  * number.
  */
 #include "env.h"
@@ -180,7 +180,7 @@ static void a6_used_objects_are_busy(void **state)
 	assert_err(env_destroy(env->fd, queue), EBUSY);
 	env_close(fault_fd);
 	assert_err(env_destroy(env->fd, queue), EBUSY);
-	/* a12 an attached HWPT */
+	/* a12, e39 an attached HWPT */
 	assert_int_equal(env_attach(idev, IOF_NO_PASID, nested), nested);
 	assert_err(env_destroy(env->fd, nested), EBUSY);
 	iof_device_detach(idev, IOF_NO_PASID);

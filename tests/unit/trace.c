@@ -573,6 +573,7 @@ static void sweeps_say_why(void **state)
 	way_close(&w);
 }
 
+/* f4 */
 static void without_memory_is_a_sweep_too(void **state)
 {
 	unsigned int at = 0;

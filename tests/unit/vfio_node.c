@@ -128,6 +128,7 @@ static int attach(u32 pasid, u32 pt)
 	return env_ioctl(node.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &a);
 }
 
+/* e41 */
 static void closing_resets_then_detaches(void **state)
 {
 	int fd = node.env->fd, id = bind(), ioas = env_ioas(fd), hwpt;
