@@ -69,6 +69,7 @@ struct iof_run {
 	int fuse;			/* the connection; the server only */
 	int old_dev;			/* the machine's own /dev, O_PATH */
 	int tree;			/* root of our file system, O_PATH */
+	dev_t dev;			/* its number */
 };
 
 /* ---- report.c ---- */

@@ -144,6 +144,7 @@ int iof_run_serve(struct iof_run *run)
 	space = iof_sys_space_create();
 	if (!space)
 		iof_run_die(run, "out of memory");
+	iof_sys_set_registers(run->dev);
 	limit_memory(run);
 	machine = make_machine(run, space);
 	iof_run_files_init(run, space, child);

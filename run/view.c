@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "view.h"
@@ -130,8 +131,9 @@ static void user_namespace(struct iof_run *run)
 
 void iof_run_enter(struct iof_run *run)
 {
-	char options[160];
 	pid_t parent = getppid();
+	char options[160];
+	struct statx st;
 
 	run->privileged = !unshare(CLONE_NEWNS);
 	if (!run->privileged)
@@ -155,6 +157,9 @@ void iof_run_enter(struct iof_run *run)
 	if (mkdir(TREE, 0755) ||
 	    mount("iofault", TREE, "fuse", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
 		die_of_namespaces(run, "FUSE cannot be mounted");
+	/* answered without the server */
+	if (!statx(AT_FDCWD, TREE, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &st))
+		run->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
 }
 
 /* ---- adding to a folder ---- */

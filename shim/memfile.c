@@ -90,7 +90,8 @@ void iof_plat_memfile_put(struct iof_plat_memfile *file)
 long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long n, bool write,
 			  struct page **pages)
 {
+	/* without FOLL_LONGTERM, which would look for files that are written back: this is none */
 	return iof_shim_pin_pages(&iof_shim_mm,
 				  (unsigned long)file->base + (unsigned long)(pos - file->start), n,
-				  FOLL_LONGTERM | (write ? FOLL_WRITE : 0), pages, true);
+				  write ? FOLL_WRITE : 0, pages, true);
 }

@@ -23,6 +23,7 @@
 #include <linux/uaccess.h>
 #include "core/kapi.h"
 #include "internal.h"
+#include "mapping.h"
 #include "remote.h"
 
 #ifndef MADV_POPULATE_READ
@@ -244,7 +245,8 @@ int iof_shim_fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned
 	if (!access_ok(addr & PAGE_MASK, PAGE_SIZE))
 		return -EFAULT;
 	if (mm->pid)
-		return iof_shim_remote_populate(mm, addr & PAGE_MASK, 1, write) ? 0 : -EFAULT;
+		return iof_shim_remote_populate(mm, addr & PAGE_MASK, 1, write, false) ?
+			       0 : -EFAULT;
 	return populate(addr & PAGE_MASK, 1, write);
 }
 
@@ -270,9 +272,11 @@ long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long
 			if (!iof_plat_user_page_present(mm, start + got * PAGE_SIZE, write))
 				break;
 	} else if (mm->pid) {
-		got = iof_shim_remote_populate(mm, start, n, write);
+		got = iof_shim_remote_populate(mm, start, n, write, flags & FOLL_LONGTERM);
 	} else {
 		got = populate_range(start, n, write);
+		if (write && flags & FOLL_LONGTERM)
+			got = iof_shim_own_pinnable(start, got);
 	}
 	for (i = 0; i < got; i++) {
 		unsigned long pfn = (start >> PAGE_SHIFT) + i +

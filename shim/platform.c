@@ -21,6 +21,7 @@
 
 #include "core/kapi.h"
 #include "internal.h"
+#include "mapping.h"
 #include "remote.h"
 
 static bool force_remote, hide_pages;
@@ -450,43 +451,10 @@ size_t iof_plat_copy(void *dst, const void *src, size_t n)
 /* ---- the address space of a process, as a device that shares its tables sees it ---- */
 
 /*
- * /proc/self/pagemap stays open, since it is asked for each page; a child made by fork() opens its
- * own. Bit 63 of an entry: present. A sandbox may have no /proc, and a process that is not dumpable
- * may not open the file: then mincore() tells. It also calls a page of a file present that is in
- * memory and not mapped yet, which costs that page its page request and nothing else.
+ * Bit 63 of an entry of pagemap: present. A sandbox may have no /proc, and a process that is not
+ * dumpable may not open the file: then mincore() tells. It also calls a page of a file present that
+ * is in memory and not mapped yet, which costs that page its page request and nothing else.
  */
-static int own_pagemap = -1;
-
-static void forget_pagemap(void)
-{
-	int fd = __atomic_exchange_n(&own_pagemap, -1, __ATOMIC_RELAXED);
-
-	if (fd >= 0)
-		close(fd);
-}
-
-static void watch_forks(void)
-{
-	pthread_atfork(NULL, NULL, forget_pagemap);
-}
-
-static int open_own_pagemap(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	int fd = __atomic_load_n(&own_pagemap, __ATOMIC_ACQUIRE), none = -1;
-
-	if (fd >= 0)
-		return fd;
-	pthread_once(&once, watch_forks);
-	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && !__atomic_compare_exchange_n(&own_pagemap, &none, fd, false,
-						    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-		close(fd);
-		fd = none;
-	}
-	return fd;
-}
-
 static bool in_memory(unsigned long addr)
 {
 	unsigned char there = 0;
@@ -507,7 +475,7 @@ bool iof_shim_page_present(pid_t pid, unsigned long addr)
 		iof_shim_scnprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	} else {
-		fd = open_own_pagemap();
+		fd = iof_shim_own_pagemap();
 	}
 	if (fd < 0)
 		return !pid && in_memory(addr);

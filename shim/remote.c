@@ -33,6 +33,7 @@
 #include <linux/uaccess.h>
 #include "core/kapi.h"
 #include "internal.h"
+#include "mapping.h"
 #include "remote.h"
 #include "sys.h"
 
@@ -60,7 +61,6 @@ static struct {
 } cached[CACHED];				/* under lock */
 static unsigned long cache_clock;
 static pthread_mutex_t exchange_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
 
 __thread pid_t iof_shim_acting_for __attribute__((tls_model("initial-exec")));
 
@@ -575,72 +575,12 @@ static bool is_present(struct mm_struct *mm, unsigned long addr)
 		     (off_t)(addr / PAGE_SIZE * sizeof(entry))) == sizeof(entry) && entry >> 63;
 }
 
-/* Linux 6.11: one mapping, without the text of all others. */
-struct mapping_query {
-	u64 size, query_flags, query_addr;
-	u64 vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
-	u32 dev_major, dev_minor, vma_name_size, build_id_size;
-	u64 vma_name_addr, build_id_addr;
-};
-#define MAPPING_QUERY _IOWR('f', 17, struct mapping_query)
-#define MAPPING_READABLE 0x1u
-#define MAPPING_WRITABLE 0x2u
-
-/* The end of the mapping at @addr if it allows @want; 0: it does not, or there is none. */
-static unsigned long ask_mapping(int maps, unsigned long addr, u64 want, bool *known)
-{
-	struct mapping_query query = { .size = sizeof(query), .query_addr = addr };
-
-	if (ioctl(maps, MAPPING_QUERY, &query)) {
-		*known = errno != ENOTTY && errno != EINVAL;
-		return 0;
-	}
-	*known = true;
-	return query.vma_flags & want ? query.vma_end : 0;
-}
-
-/* The same from the text, up to @end. The file has one position for all threads of ours. */
-static unsigned long read_mappings(int maps, unsigned long at, unsigned long end, u64 want)
-{
-	FILE *text = fdopen(dup(maps), "r");
-	unsigned long from, to;
-	char *line = NULL;
-	size_t room = 0;
-	char perms[8];
-
-	if (!text)
-		return at;
-	pthread_mutex_lock(&maps_lock);
-	rewind(text);
-	while (at < end && getline(&line, &room, text) > 0) {
-		if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) != 3 || to <= at)
-			continue;
-		if (from > at || perms[want == MAPPING_WRITABLE] == '-')
-			break;
-		at = to;
-	}
-	pthread_mutex_unlock(&maps_lock);
-	free(line);
-	fclose(text);
-	return at;
-}
-
-/* How many of @n pages from @start on lie in mappings that allow @want. */
 static unsigned long allowed_pages(struct mm_struct *mm, unsigned long start, unsigned long n,
-				   u64 want)
+				   bool write, bool longterm)
 {
-	unsigned long at = start, end = start + n * PAGE_SIZE, next;
-	bool known = true;
+	struct iof_shim_maps space = { mm->remote->maps, mm->remote->process };
 
-	while (at < end) {
-		next = ask_mapping(mm->remote->maps, at, want, &known);
-		if (!known)
-			at = read_mappings(mm->remote->maps, at, end, want);
-		if (next <= at)
-			break;
-		at = next;
-	}
-	return (min(at, end) - start) / PAGE_SIZE;
+	return iof_shim_mapped(&space, start, n, write, longterm);
 }
 
 /* Reads a byte of each, which makes them present: how many could be had. */
@@ -673,17 +613,16 @@ static unsigned long touch_pages(struct mm_struct *mm, unsigned long start, unsi
 }
 
 unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start, unsigned long n,
-				       bool write)
+				       bool write, bool longterm)
 {
-	n = allowed_pages(mm, start, n, write ? MAPPING_WRITABLE : MAPPING_READABLE);
+	n = allowed_pages(mm, start, n, write, longterm);
 	return n ? touch_pages(mm, start, n) : 0;
 }
 
 /* The file of an address space that is gone says "absent". */
 bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr, bool write)
 {
-	return is_present(mm, addr) &&
-	       allowed_pages(mm, addr & PAGE_MASK, 1, write ? MAPPING_WRITABLE : MAPPING_READABLE);
+	return is_present(mm, addr) && allowed_pages(mm, addr & PAGE_MASK, 1, write, false);
 }
 
 int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n,

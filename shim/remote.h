@@ -27,9 +27,12 @@ size_t iof_shim_remote_copy(void *dst, const void *src, size_t n);
 int iof_shim_remote_cmpxchg64(u64 *p, u64 *old, u64 new);
 
 bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr, bool write);
-/* How many of @n pages from @start on are there now, and writable if asked. */
+/*
+ * How many of @n pages from @start on are there now, and writable if asked; @longterm: such as a
+ * kernel pins for long.
+ */
 unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start, unsigned long n,
-				       bool write);
+				       bool write, bool longterm);
 /* Within one page, which is touched only if it is present. */
 int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n,
 			    bool write);

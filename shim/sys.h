@@ -105,6 +105,12 @@ int iof_sys_poke(void *addr, const void *src, size_t len);
 /* Lets go of what is known of processes and not in use. */
 void iof_sys_forget_processes(void);
 
+/*
+ * Files of the file system @dev show registers of a device where they are mapped: such memory
+ * cannot be mapped for devices.
+ */
+void iof_sys_set_registers(dev_t dev);
+
 /* What /proc/PID/fdinfo would show beyond the common lines; length, as snprintf(3) cut to @size. */
 ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
 

@@ -244,6 +244,32 @@ static void bound_again(void **state)
 	munmap(from, PAGE);
 }
 
+/* Registers are no memory: they cannot be mapped for devices, however they are mapped here. */
+static void registers_cannot_be_mapped(void **state)
+{
+	static const int ways[] = { PROT_READ | PROT_WRITE, PROT_READ };
+	struct vfio_region_info region = {
+		.argsz = sizeof(region), .index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	struct ats *ats = *state;
+
+	assert_ok(ioctl(ats->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		void *bar = mmap(NULL, PAGE, ways[i], MAP_SHARED, ats->dev, (off_t)region.offset);
+		struct iommu_ioas_map map = {
+			.size = sizeof(map), .ioas_id = (uint32_t)ats->ioas, .length = PAGE,
+			.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+			.user_va = (uintptr_t)bar, .iova = FROM,
+		};
+
+		assert_true(bar != MAP_FAILED);
+		assert_err(ioctl(ats->fd, IOMMU_IOAS_MAP, &map) ? -errno : 0, EFAULT);
+		assert_err(abi_map(ats->fd, (uint32_t)ats->ioas, bar, PAGE, FROM), EFAULT);
+		assert_err(abi_unmap(ats->fd, (uint32_t)ats->ioas, FROM, PAGE), ENOENT);
+		munmap(bar, PAGE);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -252,6 +278,7 @@ int main(void)
 		T(a_missing_page_is_asked_for),
 		T(configuration_space),
 		T(bound_again),
+		T(registers_cannot_be_mapped),
 	};
 
 	kernel_needed("run/ats");

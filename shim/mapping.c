@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapping.c - what kind of memory lies at an address: permissions, and whether a kernel pins it for
+ * long.
+ *
+ * A kernel refuses two kinds that are otherwise readable and writable: a shared, writable mapping
+ * of a file whose file system writes pages back, because the device's stores would escape it; and
+ * registers of a device. What cannot be pinned for any other reason (vvar, memfd_secret, registers
+ * of real devices) is refused by the kernel itself when the pages are made present. The kind is
+ * asked for at each pin and never kept: mappings change without notice. Linux 6.11 answers for one
+ * address (PROCMAP_QUERY). On older kernels the text of /proc/PID/maps is read; in our own process
+ * only if the pagemap shows a page that belongs to a file.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <linux/mm.h>
+#include "core/kapi.h"
+#include "internal.h"
+#include "mapping.h"
+#include "sys.h"
+
+/* Linux 6.11: one mapping, without the text of all others. */
+struct mapping_query {
+	u64 size, query_flags, query_addr;
+	u64 vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+	u32 dev_major, dev_minor, vma_name_size, build_id_size;
+	u64 vma_name_addr, build_id_addr;
+};
+#define MAPPING_QUERY _IOWR('f', 17, struct mapping_query)
+#define MAPPING_READABLE 0x1u
+#define MAPPING_WRITABLE 0x2u
+#define MAPPING_SHARED 0x8u
+
+#define PAGEMAP_PRESENT (1ull << 63)
+#define PAGEMAP_FILE (1ull << 61)	/* of a file, or anonymous and shared */
+
+struct mapping {
+	unsigned long start, end;
+	u64 flags;
+	dev_t dev;			/* 0: no file */
+};
+
+static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;	/* a text has one position */
+static dev_t registers;			/* the file system whose memory is device registers */
+
+void iof_sys_set_registers(dev_t dev)
+{
+	__atomic_store_n(&registers, dev, __ATOMIC_RELAXED);
+}
+
+/* ---- our own files of /proc ---- */
+
+/*
+ * They stay open, since they are asked at each pin or page; a child made by fork() opens its own.
+ * A program may have closed them behind our back, and text is only read from a file opened for it.
+ */
+static int own_pagemap = -1, own_maps = -1;
+
+static void forget_own(void)
+{
+	int *const all[] = { &own_pagemap, &own_maps };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(all); i++) {
+		int fd = __atomic_exchange_n(all[i], -1, __ATOMIC_RELAXED);
+
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, forget_own);
+}
+
+static int open_own(int *kept, const char *path)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int fd = __atomic_load_n(kept, __ATOMIC_ACQUIRE), none = -1;
+
+	if (likely(fd >= 0))
+		return fd;
+	pthread_once(&once, watch_forks);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && !__atomic_compare_exchange_n(kept, &none, fd, false, __ATOMIC_ACQ_REL,
+						    __ATOMIC_ACQUIRE)) {
+		close(fd);
+		fd = none;
+	}
+	return fd;
+}
+
+int iof_shim_own_pagemap(void)
+{
+	return open_own(&own_pagemap, "/proc/self/pagemap");
+}
+
+/* ---- one mapping ---- */
+
+/* The mapping at @addr. @known: there is an answer, which may be that there is none. */
+static bool ask(int maps, unsigned long addr, struct mapping *mapping, bool *known)
+{
+	struct mapping_query query = { .size = sizeof(query), .query_addr = addr };
+
+	if (ioctl(maps, MAPPING_QUERY, &query)) {
+		*known = errno != ENOTTY && errno != EINVAL && errno != EBADF;
+		return false;
+	}
+	*known = true;
+	*mapping = (struct mapping){
+		.start = query.vma_start, .end = query.vma_end, .flags = query.vma_flags,
+		.dev = makedev(query.dev_major, query.dev_minor),
+	};
+	return true;
+}
+
+static bool parse(const char *line, struct mapping *mapping)
+{
+	unsigned int major, minor;
+	char perms[8];
+
+	if (sscanf(line, "%lx-%lx %7s %*x %x:%x", &mapping->start, &mapping->end, perms, &major,
+		   &minor) != 5)
+		return false;
+	mapping->flags = (perms[0] == 'r' ? MAPPING_READABLE : 0) |
+			 (perms[1] == 'w' ? MAPPING_WRITABLE : 0) |
+			 (perms[3] == 's' ? MAPPING_SHARED : 0);
+	mapping->dev = makedev(major, minor);
+	return true;
+}
+
+/* ---- what can be pinned ---- */
+
+/* Memory of files that is all there is to them, memfd and shared anonymous memory among it. */
+static bool is_memory(const char *type)
+{
+	static const char *const types[] = { "tmpfs", "devtmpfs", "ramfs", "rootfs", "hugetlbfs" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strcmp(type, types[i]))
+			return true;
+	return false;
+}
+
+/* The device number of those that no program mounted; the kernel keeps one for all. */
+static dev_t shared_memory(void)
+{
+	static dev_t known;
+	dev_t dev = __atomic_load_n(&known, __ATOMIC_RELAXED);
+	struct stat st;
+	int fd;
+
+	if (dev)
+		return dev;
+	fd = memfd_create("iofault", MFD_CLOEXEC);
+	if (fd >= 0 && !fstat(fd, &st))
+		dev = st.st_dev;
+	if (fd >= 0)
+		close(fd);
+	__atomic_store_n(&known, dev, __ATOMIC_RELAXED);
+	return dev;
+}
+
+/* Whether pages of files of @dev are written back; of what is mounted nowhere none are. */
+static bool writes_back(const struct iof_shim_maps *space, dev_t dev)
+{
+	int fd = space->process < 0 ? open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC) :
+				      openat(space->process, "mountinfo", O_RDONLY | O_CLOEXEC);
+	FILE *text = fd < 0 ? NULL : fdopen(fd, "r");
+	unsigned int major, minor;
+	char *line = NULL, *rest;
+	bool found = false;
+	size_t room = 0;
+	char type[32];
+
+	if (!text && fd >= 0)
+		close(fd);
+	while (text && !found && getline(&line, &room, text) > 0) {
+		if (sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 ||
+		    makedev(major, minor) != dev)
+			continue;
+		rest = strstr(line, " - ");
+		found = rest && sscanf(rest, " - %31s", type) == 1;
+	}
+	free(line);
+	if (text)
+		fclose(text);
+	return found && !is_memory(type);
+}
+
+static bool can_pin(const struct iof_shim_maps *space, const struct mapping *mapping, bool write)
+{
+	if (!mapping->dev)
+		return true;
+	if (mapping->dev == __atomic_load_n(&registers, __ATOMIC_RELAXED))
+		return false;
+	if (!write || !(mapping->flags & MAPPING_SHARED) || mapping->dev == shared_memory())
+		return true;
+	/* a file system on a disk writes back; one without a disk has no major number */
+	return !major(mapping->dev) && !writes_back(space, mapping->dev);
+}
+
+static bool allows(const struct iof_shim_maps *space, const struct mapping *mapping, bool write,
+		   bool longterm)
+{
+	if (!(mapping->flags & (write ? MAPPING_WRITABLE : MAPPING_READABLE)))
+		return false;
+	return !longterm || can_pin(space, mapping, write);
+}
+
+/* How far it goes from @at on, by the text, up to @end. */
+static unsigned long read_mappings(const struct iof_shim_maps *space, unsigned long at,
+				   unsigned long end, bool write, bool longterm)
+{
+	int fd = space->process < 0 ? open("/proc/self/maps", O_RDONLY | O_CLOEXEC) :
+				      dup(space->maps);
+	FILE *text = fd < 0 ? NULL : fdopen(fd, "r");
+	struct mapping mapping;
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!text) {
+		if (fd >= 0)
+			close(fd);
+		return at;
+	}
+	pthread_mutex_lock(&maps_lock);
+	rewind(text);
+	while (at < end && getline(&line, &room, text) > 0) {
+		if (!parse(line, &mapping) || mapping.end <= at)
+			continue;
+		if (mapping.start > at || !allows(space, &mapping, write, longterm))
+			break;
+		at = mapping.end;
+	}
+	pthread_mutex_unlock(&maps_lock);
+	free(line);
+	fclose(text);
+	return at;
+}
+
+unsigned long iof_shim_mapped(const struct iof_shim_maps *space, unsigned long start,
+			      unsigned long n, bool write, bool longterm)
+{
+	unsigned long at = start, end = start + n * PAGE_SIZE;
+	struct mapping mapping;
+	bool known = true;
+
+	while (at < end) {
+		bool found = ask(space->maps, at, &mapping, &known);
+
+		if (!known) {
+			at = read_mappings(space, at, end, write, longterm);
+			break;
+		}
+		if (!found || !allows(space, &mapping, write, longterm))
+			break;
+		at = mapping.end;
+	}
+	return (min(at, end) - start) / PAGE_SIZE;
+}
+
+/* Whether a page of a file is among them, or none is known about. */
+static bool has_file_pages(unsigned long start, unsigned long n)
+{
+	int fd = iof_shim_own_pagemap();
+	u64 entry[512];
+
+	while (n) {
+		unsigned long part = min(n, (unsigned long)ARRAY_SIZE(entry));
+		ssize_t size = (ssize_t)(part * sizeof(entry[0]));
+
+		if (pread(fd, entry, (size_t)size,
+			  (off_t)(start / PAGE_SIZE * sizeof(entry[0]))) != size)
+			return true;
+		for (unsigned long i = 0; i < part; i++)
+			if (!(entry[i] & PAGEMAP_PRESENT) || entry[i] & PAGEMAP_FILE)
+				return true;
+		start += part * PAGE_SIZE;
+		n -= part;
+	}
+	return false;
+}
+
+unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n)
+{
+	struct iof_shim_maps space = { open_own(&own_maps, "/proc/self/maps"), -1 };
+	struct mapping mapping;
+	bool known, found;
+
+	/* without /proc nothing is known, and nothing refused */
+	if (!n || space.maps < 0)
+		return n;
+	found = ask(space.maps, start, &mapping, &known);
+	if (known && found && mapping.end - start >= n * PAGE_SIZE)
+		return can_pin(&space, &mapping, true) ? n : 0;
+	if (!known && !has_file_pages(start, n))
+		return n;
+	return iof_shim_mapped(&space, start, n, true, true);
+}

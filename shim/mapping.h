@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mapping.h - what mapping.c, the kinds of mappings, offers to the shim's other files.
+ */
+#ifndef IOF_SHIM_MAPPING_H
+#define IOF_SHIM_MAPPING_H
+
+#include <linux/types.h>
+
+/* An address space as /proc shows it: the file maps, and the process's folder or -1 for our own. */
+struct iof_shim_maps {
+	int maps;
+	int process;
+};
+
+/*
+ * How many of @n pages from @start on lie in mappings that allow reading, or writing if @write;
+ * with @longterm also a pin of that kind, as FOLL_LONGTERM asks for it.
+ */
+unsigned long iof_shim_mapped(const struct iof_shim_maps *space, unsigned long start,
+			      unsigned long n, bool write, bool longterm);
+/*
+ * The same for a long-term pin for writing in our own address space, of pages that are there and
+ * may be written.
+ */
+unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n);
+
+/* Of our own process: a descriptor of /proc/self/pagemap that stays open, or a negative one. */
+int iof_shim_own_pagemap(void);
+
+#endif
