@@ -31,7 +31,8 @@ struct iof_run_config {
 	struct iof_run_device devices[IOF_RUN_MAX_DEVICES];
 	unsigned int nr_devices;
 	bool mock;			/* test ioctls, with mock devices */
-	uint64_t memlock;		/* bytes that may be mapped for devices; 0: no limit */
+	uint64_t memlock;		/* bytes that may be mapped for devices, UINT64_MAX: all;
+					   0: as each process's RLIMIT_MEMLOCK says */
 	const char *trace;		/* a file for a line of each call, or NULL */
 	bool stats;			/* counts on standard error at the end */
 	void (*complain)(const char *sentence);	/* why it failed; NULL: on standard error */

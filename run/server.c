@@ -81,20 +81,23 @@ static void raise_limits(struct iof_run *run)
 }
 
 /*
- * RLIMIT_MEMLOCK is about memory that cannot be swapped, and pins here can: it counts only if the
- * user says so, and then for root too, who would be free of it by a capability.
+ * The limit that a process sets itself counts, and that which it inherited from outside only where
+ * the user is exempt from it: others have a small one for memory that cannot be swapped, and pins
+ * here can.
  */
 static void limit_memory(struct iof_run *run)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	bool exempt = run->privileged && !syscall(SYS_capget, &header, data) &&
+		      data[0].effective & 1u << CAP_IPC_LOCK;
+	struct rlimit limit;
 
-	iof_sys_set_memlock(run->config->memlock ? run->config->memlock : UINT64_MAX - 1);
-	if (!run->config->memlock || syscall(SYS_capget, &header, data))
-		return;
-	data[0].effective &= ~(1u << CAP_IPC_LOCK);
-	if (syscall(SYS_capset, &header, data))
-		iof_run_die(run, "CAP_IPC_LOCK cannot be left out: %s", strerror(errno));
+	if (run->config->memlock)
+		iof_sys_set_memlock(run->config->memlock == UINT64_MAX ? UINT64_MAX - 1 :
+								      run->config->memlock);
+	else if (!exempt && !getrlimit(RLIMIT_MEMLOCK, &limit))
+		iof_sys_set_inherited_memlock(limit.rlim_cur);
 }
 
 static void *serve(void *arg)

@@ -77,6 +77,7 @@ void iof_shim_send_wakes(void);
 void iof_shim_interrupt(struct task_struct *task);
 
 extern struct mm_struct iof_shim_mm;
+extern struct task_struct iof_shim_leader;	/* of this process */
 
 /* file.c */
 struct file *iof_shim_file_alloc(const char *name, const struct file_operations *fops, void *priv,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mm.c - struct page for user memory, pinning, and who is charged.
+ * mm.c - struct page for user memory, and pinning.
  *
  * The pages of an address space are described by sections of 512, made when one of them is first
  * pinned and kept from then on (16 bytes each), reached through two levels of tables by frame
@@ -9,7 +9,6 @@
  * kernel does.
  */
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,8 +17,6 @@
 
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/uaccess.h>
 #include "core/kapi.h"
 #include "internal.h"
@@ -59,7 +56,6 @@ struct mm_struct iof_shim_mm = {
 	.mm_count = ATOMIC_INIT(1),
 	.mmap_lock = __RWSEM_INITIALIZER(mm.mmap_lock),
 };
-struct user_struct iof_shim_user = { .__count = REFCOUNT_INIT(1) };
 
 /* ---- struct page ---- */
 
@@ -339,7 +335,7 @@ void iof_shim_put_page(struct page *page)
 	WARN_ON(atomic_dec_return(&page->refs) < 0);
 }
 
-/* ---- address spaces and their accounts ---- */
+/* ---- address spaces ---- */
 
 void iof_shim_mm_free(struct mm_struct *mm)
 {
@@ -359,62 +355,4 @@ struct mm_struct *iof_shim_get_task_mm(struct task_struct *task)
 	if (!mm || task->flags & PF_KTHREAD || !mmget_not_zero(mm))
 		return NULL;
 	return mm;
-}
-
-static unsigned long memlock_bytes = ~0ul;	/* what a test says */
-
-void iof_shim_set_memlock(unsigned long bytes)
-{
-	__atomic_store_n(&memlock_bytes, bytes, __ATOMIC_RELAXED);
-}
-
-unsigned long iof_shim_rlimit(int resource)
-{
-	unsigned long said = __atomic_load_n(&memlock_bytes, __ATOMIC_RELAXED);
-	struct rlimit limit;
-
-	if (resource == RLIMIT_MEMLOCK && said != ~0ul)
-		return said;
-	if (getrlimit((__rlimit_resource_t)resource, &limit))
-		return 0;
-	return limit.rlim_cur == RLIM_INFINITY ? ~0ul : limit.rlim_cur;
-}
-
-unsigned long iof_shim_memlock_pages(void)
-{
-	return iof_shim_rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-}
-
-int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc)
-{
-	int rc;
-
-	if (!pages || !mm)
-		return 0;
-	mmap_write_lock(mm);
-	rc = __account_locked_vm(mm, pages, inc, current, capable(CAP_IPC_LOCK));
-	mmap_write_unlock(mm);
-	return rc;
-}
-
-/* ---- capabilities ---- */
-
-static signed char capable_says[64];		/* 0: ask, else 1 + what a test says */
-
-void iof_shim_set_capable(int cap, int value)
-{
-	__atomic_store_n(&capable_says[cap & 63], (signed char)(value + 1), __ATOMIC_RELAXED);
-}
-
-bool iof_shim_capable(int cap)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	signed char said = __atomic_load_n(&capable_says[cap & 63], __ATOMIC_RELAXED);
-
-	if (said)
-		return said == 2;
-	if (syscall(SYS_capget, &header, data))
-		return false;
-	return data[cap / 32 & 1].effective >> (cap & 31) & 1;
 }

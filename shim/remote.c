@@ -47,6 +47,8 @@ struct iof_shim_remote {
 	int pagemap;
 	int maps;
 	void *sections;			/* of struct page, mm.c's */
+	struct task_struct *leader;	/* stands for the process; a reference */
+	unsigned long memlock;		/* atomic: its limit when it was last asked */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -136,7 +138,12 @@ static struct mm_struct *new_mm(int thread, pid_t tgid, int *rc)
 	mm->remote = calloc(1, sizeof(*mm->remote));
 	if (!mm->remote)
 		goto err_free;
-	mm->remote->mem = mm->remote->pagemap = mm->remote->maps = -1;
+	mm->remote->process = mm->remote->mem = mm->remote->pagemap = mm->remote->maps = -1;
+	mm->remote->leader = calloc(1, sizeof(*mm->remote->leader));
+	if (!mm->remote->leader)
+		goto err_free_remote;
+	refcount_set(&mm->remote->leader->usage, 1);
+	mm->remote->leader->mm = mm;
 	*rc = open_files(mm->remote, thread, tgid);
 	if (*rc)
 		goto err_close;
@@ -156,6 +163,8 @@ static struct mm_struct *new_mm(int thread, pid_t tgid, int *rc)
 
 err_close:
 	close_files(mm->remote);
+	free(mm->remote->leader);
+err_free_remote:
 	free(mm->remote);
 err_free:
 	free(mm);
@@ -174,6 +183,7 @@ void iof_shim_remote_free(struct mm_struct *mm)
 	pthread_mutex_unlock(&lock);
 	iof_shim_sections_free(mm->remote->sections);
 	close_files(mm->remote);
+	put_task_struct(mm->remote->leader);
 	free(mm->remote);
 	free(mm);
 }
@@ -192,6 +202,17 @@ static bool is_alive(const struct mm_struct *mm)
 	char byte;
 
 	return pread(mm->remote->mem, &byte, 1, 0) != 0;
+}
+
+unsigned long iof_shim_remote_rlimit(struct mm_struct *mm, int resource)
+{
+	unsigned long *known = &mm->remote->memlock;
+	struct rlimit limit;
+
+	if (is_there(mm->remote->process) &&
+	    !prlimit(mm->pid, (__rlimit_resource_t)resource, NULL, &limit))
+		__atomic_store_n(known, limit.rlim_cur, __ATOMIC_RELAXED);
+	return __atomic_load_n(known, __ATOMIC_RELAXED);
 }
 
 /* Ids of the process of a thread and of that one's parent, by the folder of the thread. */
@@ -309,6 +330,7 @@ int iof_sys_act_for(pid_t tid)
 	if (iof_shim_acting_for) {
 		mm = self->mm;
 		self->mm = &iof_shim_mm;
+		self->group_leader = &iof_shim_leader;
 		iof_shim_acting_for = 0;
 		mmdrop(mm);
 	}
@@ -318,6 +340,7 @@ int iof_sys_act_for(pid_t tid)
 	if (!mm)
 		return rc;
 	self->mm = mm;
+	self->group_leader = mm->remote->leader;
 	iof_shim_acting_for = tid;
 	return 0;
 }

@@ -36,6 +36,8 @@ unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start
 /* Within one page, which is touched only if it is present. */
 int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n,
 			    bool write);
+/* Its process's limit; as it was last if the process is gone. */
+unsigned long iof_shim_remote_rlimit(struct mm_struct *mm, int resource);
 /* The last reference is gone. */
 void iof_shim_remote_free(struct mm_struct *mm);
 

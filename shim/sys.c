@@ -712,10 +712,3 @@ void iof_sys_settle(void)
 	rcu_barrier();
 	iof_shim_work_settle();
 }
-
-/* ---- limits ---- */
-
-void iof_sys_set_memlock(uint64_t bytes)
-{
-	iof_shim_set_memlock(bytes);
-}

@@ -120,10 +120,12 @@ ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
 void iof_sys_settle(void);
 
 /*
- * What counts as RLIMIT_MEMLOCK from now on, in bytes; UINT64_MAX: the process's own limit, as at
- * the beginning.
+ * What counts as RLIMIT_MEMLOCK from now on, in bytes; UINT64_MAX: the limit of the process, or of
+ * the one acted for, as at the beginning. A number holds for all, CAP_IPC_LOCK or not.
  */
 void iof_sys_set_memlock(uint64_t bytes);
+/* A process acted for whose limit is @bytes has none. */
+void iof_sys_set_inherited_memlock(uint64_t bytes);
 
 /*
  * How long a thread about to sleep first spins for its wake-up, in nanoseconds; 0 (default) never.

@@ -31,7 +31,7 @@
 
 __thread struct task_struct *iof_shim_task __attribute__((tls_model("initial-exec")));
 
-static struct task_struct leader = { .mm = &iof_shim_mm, .group_leader = &leader,
+struct task_struct iof_shim_leader = { .mm = &iof_shim_mm, .group_leader = &iof_shim_leader,
 				     .usage = REFCOUNT_INIT(1) };
 static unsigned int spin_ns;
 
@@ -100,8 +100,8 @@ static void thread_ends(void *arg)
 
 static void make_key(void)
 {
-	leader.pid = leader.tgid = getpid();
-	prctl(PR_GET_NAME, leader.comm);
+	iof_shim_leader.pid = iof_shim_leader.tgid = getpid();
+	prctl(PR_GET_NAME, iof_shim_leader.comm);
 	if (pthread_key_create(&task_key, thread_ends))
 		iof_shim_bug(__FILE__, __LINE__, __func__, "no thread-specific data left");
 }
@@ -116,8 +116,8 @@ static struct task_struct *new_task(void)
 	if (!task)
 		iof_shim_bug(__FILE__, __LINE__, __func__, "no memory for a thread");
 	task->mm = &iof_shim_mm;
-	task->group_leader = &leader;
-	task->tgid = leader.tgid;
+	task->group_leader = &iof_shim_leader;
+	task->tgid = iof_shim_leader.tgid;
 	refcount_set(&task->usage, 1);
 	return task;
 }
@@ -135,7 +135,7 @@ struct task_struct *iof_shim_task_attach(void)
 
 void iof_shim_task_free(struct task_struct *task)
 {
-	if (task != &leader)
+	if (task != &iof_shim_leader)
 		free(task);
 }
 

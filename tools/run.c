@@ -28,7 +28,8 @@ static const char usage[] =
 "                     descriptors taken (128), PASIDs (2^20)\n"
 "  --no-device        /dev/iommu only\n"
 "  --mock             the test commands of /dev/iommu, with mock devices\n"
-"  --memlock SIZE     as much may be mapped for devices at a time (no limit)\n"
+"  --memlock SIZE     as much may be mapped for devices at a time, or none: no limit\n"
+"                     (each process's RLIMIT_MEMLOCK; see the manual)\n"
 "  --trace FILE       a line for each call on these files\n"
 "  --stats            how many of them, and what each device did, on standard error\n"
 "  --check            try it without a program, and say what this machine lacks\n"
@@ -170,9 +171,11 @@ int iof_cmd_run(int argc, char **argv)
 			config.mock = true;
 			break;
 		case OPT_MEMLOCK:
-			if (!iof_number(optarg, true, 4096, 1ull << 60, &config.memlock))
+			if (!strcmp(optarg, "none"))
+				config.memlock = UINT64_MAX;
+			else if (!iof_number(optarg, true, 4096, 1ull << 60, &config.memlock))
 				rc = iof_fail(USAGE, "run: --memlock must be a size from 4K on, "
-					      "such as 8M");
+					      "such as 8M, or none");
 			break;
 		case OPT_TRACE:
 			config.trace = optarg;

@@ -19,7 +19,7 @@ says 'nothing-of-that-name'
 expect 126 run ./plain
 for wrong in '--nonsense true' '--device nothing true' '--device dsa,credits=0 true' \
 	'--device dsa,credits true' '--device dsa,share true' '--device ats-test,engines=2 true' \
-	'--device dsa --no-device true' '--trace' '--memlock 1 true' '--memlock much true' ''; do
+	'--device dsa --no-device true' '--trace' '--memlock 1 true' '--memlock much true' '--memlock no true' ''; do
 	# shellcheck disable=SC2086
 	expect 125 run $wrong
 	[ "$(wc -l <err)" -eq 1 ] || die "not one line: $wrong"
@@ -85,12 +85,23 @@ expect 0 run --device dsa --device ats-test --device dsa,share sh -c '
 has 0x8086 0x0b25 0x1234 0x11e9 vfio0 vfio1 vfio2 '1234 11e9'
 expect 0 run --no-device sh -c 'test -e /dev/iommu && ! test -e /dev/vfio/devices/vfio0'
 
-# Nothing is limited unless it is said; then the map that would be too much is refused.
+# With a limit for all, a map that would be too much is refused, of root too; or there is none. Otherwise
+# it is the process's own, but for one that an ordinary user came with.
 worker=$BUILD/tests/abi/abi-ioas_hwpt
 expect 0 env IOFAULT_WORLD=kernel "$IOFAULT" run --mock "$worker"
 expect 0 env IOFAULT_WORLD=kernel "$IOFAULT" run --mock --memlock 1G "$worker"
 ! env IOFAULT_WORLD=kernel "$IOFAULT" run --mock --memlock 8K "$worker" >out 2>&1 ||
 	die 'more than 8 KiB could be mapped'
+small() {
+	env IOFAULT_WORLD=kernel "$IOFAULT" run --mock "$@"
+}
+own='ulimit -S -l 8; exec "$@"'
+if user_can; then
+	expect 0 as_user bash -c 'ulimit -l 8; exec "$@"' - \
+		env IOFAULT_WORLD=kernel "$IOFAULT" run --mock "$worker"
+	! small bash -c "$own" - setpriv --bounding-set -ipc_lock --inh-caps -all "$worker" >out 2>&1 ||
+		die 'a limit of its own does not count'
+fi
 
 # The machine's own sysfs can be read, not written, by root either.
 if [ "$(id -u)" -eq 0 ] && [ -w /sys/kernel/mm/ksm/run ]; then

@@ -16,7 +16,7 @@
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/overflow.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <asm/page.h>
 
@@ -107,20 +107,17 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 #define mmap_write_unlock(mm) up_write(&(mm)->mmap_lock)
 #define mmap_assert_locked(mm) lockdep_assert_held(&(mm)->mmap_lock)
 
-unsigned long iof_shim_memlock_pages(void);
-
 /* mmap_lock is held for writing. */
 static inline int __account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc,
 				      struct task_struct *task, bool bypass_rlim)
 {
-	(void)task;
 	lockdep_assert_held_write(&mm->mmap_lock);
 	if (!inc) {
 		WARN_ON_ONCE(pages > mm->locked_vm);
 		mm->locked_vm -= pages;
 		return 0;
 	}
-	if (!bypass_rlim && mm->locked_vm + pages > iof_shim_memlock_pages())
+	if (!bypass_rlim && mm->locked_vm + pages > task_rlimit(task, RLIMIT_MEMLOCK) >> PAGE_SHIFT)
 		return -ENOMEM;
 	mm->locked_vm += pages;
 	return 0;

@@ -6,9 +6,9 @@
 #include <sys/resource.h>
 #include <linux/sched.h>
 
-unsigned long iof_shim_rlimit(int resource);
-#define rlimit(resource) iof_shim_rlimit(resource)
-#define task_rlimit(task, resource) iof_shim_rlimit(resource)
+unsigned long iof_shim_task_rlimit(const struct task_struct *task, int resource);
+#define rlimit(resource) iof_shim_task_rlimit(current->group_leader, resource)
+#define task_rlimit(task, resource) iof_shim_task_rlimit(task, resource)
 
 /* Asked of the current task only. */
 static inline int signal_pending(struct task_struct *task)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* sched/user.h - the user whom pinned memory is charged to: there is one, the process's. */
+/*
+ * sched/user.h - the user whom pinned memory is charged to: the process's, or of a call for another
+ * process that one's (creds.c).
+ */
 #ifndef IOF_SHIM_LINUX_SCHED_USER_H
 #define IOF_SHIM_LINUX_SCHED_USER_H
 
@@ -13,7 +16,8 @@ struct user_struct {
 
 extern struct user_struct iof_shim_user;
 
-#define current_user() (&iof_shim_user)
+struct user_struct *iof_shim_current_user(void);
+#define current_user() iof_shim_current_user()
 
 static inline struct user_struct *get_uid(struct user_struct *user)
 {
