@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * ats.c - the ATS test device: a 4 KiB transfer between memory and the device, which a register
- * starts.
+ * ats.c - the ATS test device: a 4 KiB transfer between memory and the device,
+ * started by a register.
  *
- * One thread does the transfers, one at a time. A missing translation raises a page request if
- * somebody listens to them; after a successful answer the device tries again, after any other, or
- * when nothing can be asked, the transfer ends unfinished. Either way the RUN bit clears.
+ * One thread does the transfers, one at a time. A missing translation raises a
+ * page request if a fault queue listens. After SUCCESS the thread tries again;
+ * after any other answer, or when no page can be requested, the transfer ends
+ * incomplete. Either way the RUN bit clears.
  *
- * Reset, and a new command while one runs, start a new generation: what belongs to an older one
- * stops at the next look. A page request that is open then is waited for before the next transfer
- * begins.
- * Lock: ats->lock over the registers and the generation; the device's memory is the thread's.
+ * Reset, and a new command during a transfer, start a new generation: the
+ * thread drops a transfer of an older generation at its next check. It waits
+ * for an open page request before the next transfer begins. Lock: ats->lock
+ * over the registers and the generation; the device's memory is the thread's.
  */
 #include "ats.h"
 #include "model.h"
@@ -26,7 +27,7 @@ struct iof_ats {
 	u8 regs[IOF_ATS_REGS];		/* lock */
 	u32 generation;			/* written under lock */
 	u64 transfers, whole;		/* lock: iof_ats_get_stats() */
-	atomic_t resumed;		/* the wait for a credit or an answer is over */
+	atomic_t resumed;		/* a credit or an answer has come */
 	u32 delay_us;
 	u8 *memory;
 	char name[32];
@@ -60,14 +61,14 @@ static void resume(struct iof_pri_slot *const *slots, u32 nr)
 	}
 }
 
-/* What is waited for comes: from a handler, or from whoever detaches. */
+/* Ends in any case: a handler responds, or a detach sweeps the group. */
 static void wait_resumed(struct iof_ats *ats)
 {
 	while (!atomic_read_acquire(&ats->resumed))
 		wait_event_interruptible(ats->wq, atomic_read_acquire(&ats->resumed));
 }
 
-/* Whether the page may be there now. */
+/* True: the page was answered with SUCCESS, and the transfer is not stale. */
 static bool request_page(struct iof_ats *ats, u64 addr, bool write, u32 generation)
 {
 	unsigned long delay = usecs_to_jiffies(ats->delay_us) + 1;
@@ -95,7 +96,10 @@ static bool request_page(struct iof_ats *ats, u64 addr, bool write, u32 generati
 
 /* ---- a transfer ---- */
 
-/* As far as one translation goes: bytes moved, 0 to try again, negative: it is over. */
+/*
+ * Copies within one translation. Returns bytes copied, 0 to try again, or a
+ * negative errno that ends the transfer.
+ */
 static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 generation)
 {
 	u32 access = write ? IOF_ACCESS_WRITE : IOF_ACCESS_READ;
@@ -127,13 +131,13 @@ static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 ge
 	return n;
 }
 
-/* Whether it came to the end. */
+/* True: all of the transfer was copied. */
 static bool transfer(struct iof_ats *ats, u64 addr, bool write, u32 generation)
 {
 	u32 done = 0;
 	int n;
 
-	/* Up to the last address, not on from 0. */
+	/* The transfer ends at the last address; it does not wrap to 0. */
 	while (done < IOF_ATS_SIZE && addr + done >= addr) {
 		n = move_some(ats, addr, done, write, generation);
 		if (n < 0)
@@ -162,7 +166,10 @@ static int ats_main(void *data)
 	u64 addr;
 
 	while (!kthread_should_stop()) {
-		/* A program can start commands faster than they fail: the wait is none then. */
+		/*
+		 * A program may start commands faster than they fail; the wait
+		 * below does not sleep then.
+		 */
 		cond_resched();
 		wait_event_interruptible(ats->wq, has_work(ats));
 		spin_lock(&ats->lock);
@@ -231,7 +238,7 @@ void iof_ats_reset(struct iof_ats *ats)
 
 	iof_ats_set(ats, 0, zero, sizeof(zero));
 	wake_up_all(&ats->idle_wq);
-	/* A stretch that begins now sees the new generation. */
+	/* A read section that begins now sees the new generation. */
 	iof_mdev_drain(&ats->mdev);
 }
 
@@ -311,7 +318,7 @@ err_free:
 void iof_ats_destroy(struct iof_ats *ats)
 {
 	iof_ats_reset(ats);
-	/* Nothing is attached, so everything is answered. */
+	/* Nothing is attached, so each group has its answer. */
 	iof_hwdev_unregister(&ats->mdev.hwdev);
 	kthread_stop(ats->task);
 	free_ats(ats);

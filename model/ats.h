@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * ats.h - the ATS test device: one register pair, one 4 KiB transfer at a time, page requests.
+ * ats.h - the ATS test device: one register pair, one 4 KiB transfer at a time,
+ * page requests.
  */
 #ifndef IOF_MODEL_ATS_H
 #define IOF_MODEL_ATS_H
@@ -11,10 +12,10 @@
 #define IOF_ATS_ADDR	0x0	/* 64 bits: the I/O virtual address */
 #define IOF_ATS_CMD	0x8	/* 32 bits */
 #define IOF_ATS_REGS	0x10
-#define IOF_ATS_RUN	BIT(0)	/* starts a transfer; clears when it is over */
+#define IOF_ATS_RUN	BIT(0)	/* starts a transfer; clears when it ends */
 #define IOF_ATS_READ	BIT(1)	/* from memory into the device, else the other way */
 
-#define IOF_ATS_SIZE	4096u	/* of a transfer, and of the device's own memory */
+#define IOF_ATS_SIZE	4096u	/* of a transfer, and of the device's memory */
 
 struct iof_ats;
 
@@ -25,21 +26,27 @@ struct iof_ats_config {
 	u32 delay_us;		/* from an answer to the next attempt */
 };
 
-/* ERR_PTR: -ENOMEM, and what registering says. */
+/* ERR_PTR: -ENOMEM, or an error of iof_hwdev_register(). */
 struct iof_ats *iof_ats_create(const struct iof_ats_config *config, struct iof_hwdev *group_with);
 /* Nothing is attached to it. */
 void iof_ats_destroy(struct iof_ats *ats);
 struct iof_hwdev *iof_ats_hwdev(struct iof_ats *ats);
-/* Bytes [off, off + n) of the registers, which lie inside. */
+/* Copies bytes [off, off + n) of the registers, which are in range. */
 void iof_ats_get(struct iof_ats *ats, u32 off, void *buf, u32 n);
 void iof_ats_set(struct iof_ats *ats, u32 off, const void *buf, u32 n);
-/* Transfers that ended by themselves since it was made, and those of them that came to the end. */
+/*
+ * Transfers that ended without a reset since creation, and how many of them
+ * were complete.
+ */
 void iof_ats_get_stats(struct iof_ats *ats, u64 *transfers, u64 *whole);
-/* No transfer is under way. */
+/* True: no transfer is in progress. */
 bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file, poll_table *wait);
-/* The transfer under way ends where it is; memory is not touched any more. */
+/* Aborts the transfer in progress: it touches no memory after this returns. */
 void iof_ats_reset(struct iof_ats *ats);
-/* The thread's CPU time is the calling process's from now on; or no process's any more. */
+/*
+ * Charges the thread's CPU time to the calling process from now on;
+ * iof_ats_disown(): to no process.
+ */
 int iof_ats_own(struct iof_ats *ats);
 void iof_ats_disown(struct iof_ats *ats);
 

@@ -2,10 +2,11 @@
 /*
  * dsa.c - the DMA engine as a device: reset, counters, making and unmaking.
  *
- * Reset starts a new generation. Jobs of an older one are stale: whoever holds one ends it at the
- * next opportunity instead of working on it, and a round through all engines sees to it that none
- * works on one any more. A stale job that waits for the answer to a page request keeps its slot
- * until that comes.
+ * Reset starts a new generation. Jobs of an older one are stale: the thread
+ * that owns a stale job ends it at the next opportunity instead of running it.
+ * A handshake with each engine ensures that none runs a stale job any more. A
+ * stale job that waits for the answer to a page request keeps its slot until
+ * the answer comes.
  */
 #include "dsa_private.h"
 
@@ -13,7 +14,10 @@
 
 /* ---- reset ---- */
 
-/* A new generation: nothing queued is left, and nothing old fills the queue or holds up a drain. */
+/*
+ * Starts a new generation: empties the queue, and takes all older jobs out of
+ * dsa->accepted and their epochs.
+ */
 static void begin_generation(struct iof_dsa *dsa)
 {
 	struct iof_dsa_job *job, *next;
@@ -41,8 +45,9 @@ static void begin_generation(struct iof_dsa *dsa)
 	list_for_each_entry_safe(job, next, &stale, link)
 		iof_dsa_abandon(job);
 	/*
-	 * Those in line for a credit. A slot whose job is not stale can be in line already, for a
-	 * descriptor submitted meanwhile: it goes back to its engine, which asks again.
+	 * Jobs that wait for a credit. A slot whose job is not stale can wait
+	 * already, for a descriptor submitted since: it goes back to its
+	 * engine, which requests the page again.
 	 */
 	for (i = 0; i < dsa->nr_jobs; i++) {
 		spin_lock(&dsa->lock);
@@ -182,7 +187,10 @@ static struct iof_dsa_engine *new_engine(struct iof_dsa *dsa, unsigned int index
 	return e;
 }
 
-/* What has been made so far; threads are not running, the device is not known to the core. */
+/*
+ * Frees what exists of the device; its threads do not run and the core does not
+ * know it.
+ */
 static void free_dsa(struct iof_dsa *dsa)
 {
 	unsigned int i;
@@ -230,10 +238,13 @@ static int make_jobs(struct iof_dsa *dsa)
 {
 	u32 queued = dsa->queue_depth + dsa->nr_engines, epochs, i;
 
-	/* An engine may still hold a job that has left the queue already. */
+	/* An engine may still own a job that has left the queue. */
 	dsa->nr_jobs = queued + CHILD_SLOTS;
 	dsa->jobs = kvcalloc(dsa->nr_jobs, sizeof(*dsa->jobs), GFP_KERNEL_ACCOUNT);
-	/* As many epochs as drains can be open, the one before the first, and one to spare. */
+	/*
+	 * One epoch for each drain that can be open, the one before the first,
+	 * and a spare.
+	 */
 	epochs = roundup_pow_of_two(dsa->nr_jobs + 2);
 	dsa->epochs = kvcalloc(epochs, sizeof(*dsa->epochs), GFP_KERNEL_ACCOUNT);
 	dsa->epoch_mask = epochs - 1;
@@ -277,7 +288,6 @@ struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config, struct iof_hw
 	    !pick(&i, config->engines, 1, IOF_DSA_MAX_ENGINES))
 		goto err_free;
 	dsa->nr_engines = i;
-	/* one more than asked for: the first is not a whole one */
 	dsa->delay = config->delay_us * (u64)NSEC_PER_USEC;
 
 	spin_lock_init(&dsa->lock);
@@ -324,7 +334,10 @@ void iof_dsa_destroy(struct iof_dsa *dsa)
 {
 	iof_dsa_set_interrupt(dsa, NULL, NULL);
 	iof_dsa_reset(dsa);
-	/* Nothing is attached, so everything is answered; what came back late is taken now. */
+	/*
+	 * Nothing is attached, so each group has its answer. A second reset
+	 * takes the jobs that were answered late.
+	 */
 	iof_hwdev_unregister(&dsa->mdev.hwdev);
 	iof_dsa_reset(dsa);
 	stop_engines(dsa);

@@ -2,23 +2,26 @@
 /*
  * dsa_batch.c - the two operations that wait for other jobs: BATCH and DRAIN.
  *
- * A batch reads its descriptors one after the other and puts them on the queue as jobs of their
- * own, so that several engines work on them and several may wait for pages. It is done when all
- * have ended. Its count of open children includes one for itself while it runs (bias), so that
- * exactly one of the two, the batch that wants to wait or the last child, finds zero and goes on.
- * A fence waits for the children before it, and ends the batch there if one of them failed.
- * Statuses: BATCH_FAIL if a child's was not SUCCESS or its record was lost, BATCH_PAGE_FAULT if the
- * list could not be read; bytes_completed is the number of children that ended.
+ * A batch reads its descriptors one after the other and queues them as jobs of
+ * their own, so that several engines run them and several may wait for pages.
+ * It is complete when all of them have ended. Its count of open children
+ * includes one for itself while it runs (bias), so that exactly one of the two,
+ * the batch that wants to wait or the last child, finds zero and continues. A
+ * fence waits for the children before it, and ends the batch there if one of
+ * them failed. Statuses: BATCH_FAIL if a child's was not SUCCESS or its record
+ * was lost, BATCH_PAGE_FAULT if the list could not be read; bytes_completed is
+ * the number of children that ended.
  *
- * The record of a batch says that all its children are complete, and nothing about other batches.
- * Batches share the slots for children and the engines, also where there is one engine: one that
- * was submitted later may be complete first, by a lot where an engine's thread has to wait for a
- * CPU. A program that resets the device after the last batch therefore needs a DRAIN, or the
- * records of all batches.
+ * The record of a batch says that all its children are complete, and nothing
+ * about other batches. Batches share the child jobs and the engines, also with
+ * a single engine. A batch submitted later may complete first, by a long time
+ * where an engine's thread has to wait for a CPU. A program that resets the
+ * device after the last batch therefore needs a DRAIN, or the records of all
+ * batches.
  *
- * A drain waits for everything accepted before it. Each accepted job is counted in the epoch that
- * is current then; a drain opens a new epoch with itself as the first, and is ready when all
- * older epochs are empty.
+ * A drain waits for all jobs accepted before it. Each accepted job is counted
+ * in the current epoch. A drain opens a new epoch with itself as the first job,
+ * and is complete when all older epochs are empty.
  */
 #include "dsa_private.h"
 
@@ -33,14 +36,17 @@ static bool wait_for_children(struct iof_dsa_job *job)
 	return false;
 }
 
-/* True: the job is parked until a slot for a child comes free. */
+/* True: the job is parked until a child's job is free. */
 static bool wait_for_room(struct iof_dsa_job *job)
 {
 	struct iof_dsa *dsa = job->dsa;
 	bool wait;
 
 	spin_lock(&dsa->lock);
-	/* A full barrier between the count and the look at free: pairs with iof_dsa_end(). */
+	/*
+	 * A full barrier between the count and the read of free: pairs with
+	 * iof_dsa_end().
+	 */
 	atomic_inc_return(&dsa->nr_batches);
 	wait = !dsa->spare[DSA_FREE_CHILD] && llist_empty(&dsa->free[DSA_FREE_CHILD]) &&
 	       !iof_dsa_stale(job);
@@ -52,7 +58,10 @@ static bool wait_for_room(struct iof_dsa_job *job)
 	return wait;
 }
 
-/* The next descriptor of the list is in job->desc_next, or job->fault or list_error is set. */
+/*
+ * Reads the next descriptor of the list into job->desc_next. False: job->fault
+ * or list_error is set.
+ */
 static bool fetch(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	u64 addr = job->desc.desc_list_addr + (u64)job->next * sizeof(job->desc_next);
@@ -67,7 +76,7 @@ static bool fetch(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		}
 		return false;
 	}
-	/* DSA 3.8: these two of a child are the batch's. */
+	/* DSA 3.8: a child has the batch's PASID and privilege. */
 	job->desc_next.pasid = job->desc.pasid;
 	job->desc_next.priv = job->desc.priv;
 	job->fetched = true;
@@ -89,7 +98,7 @@ enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job
 	bool last;
 
 	if (!job->biased) {
-		/* The first time, or the last child has just left. */
+		/* The first run, or the last child has resumed the batch. */
 		job->biased = true;
 		atomic_inc(&job->open);
 	}
@@ -100,12 +109,12 @@ enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job
 	if (last || (job->desc_next.flags & IDXD_OP_FLAG_FENCE)) {
 		if (atomic_read(&job->open) > 1 && wait_for_children(job))
 			return DSA_STEP_PARKED;
-		/* The barrier of the count being 1 again is the last child's. */
+		/* Ordered by the last child's decrement of the count. */
 		if (last || atomic_read(&job->failed))
 			return end_batch(job);
 	}
 
-	/* Counted before it can end. */
+	/* Count the child before it can end. */
 	atomic_inc(&job->open);
 	if (iof_dsa_enqueue(job->dsa, &job->desc_next, job)) {
 		job->next++;
@@ -127,7 +136,10 @@ enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job)
 	bool wait;
 
 	spin_lock(&dsa->lock);
-	/* A full barrier between this and the look at the epochs: pairs with iof_dsa_end(). */
+	/*
+	 * A full barrier between this and the read of the epochs: pairs with
+	 * iof_dsa_end().
+	 */
 	atomic_inc_return(&dsa->nr_drains);
 	iof_dsa_advance_epochs(dsa);
 	wait = !iof_dsa_drained(dsa, job) && !iof_dsa_stale(job);

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * dsa_engine.c - one engine of the DMA engine: what it works on next, and for how long.
+ * dsa_engine.c - one engine of the DMA engine: which job it runs next, and for
+ * how long.
  *
- * An engine takes several jobs at once onto its run list and works on one until it is done, waits
- * for something, or has had its turn. What a job waited for puts it onto its engine's stack of
- * resumed jobs, without a lock; those come first. Page requests of several jobs are sent together,
- * while there is other work: so what the handler's processor and the engine's both write changes
- * hands less often. An engine without work looks for some a little while, then sleeps; the while
- * follows how long the last waits took.
+ * An engine takes several jobs at once onto its run list and runs one until it
+ * is complete, has to wait, or has used its turn. A job that has waited comes
+ * back on its engine's stack of resumed jobs, without a lock, and runs first.
+ * Page requests of several jobs are sent together while the engine has other
+ * jobs, so that cache lines written by both the handler's CPU and the engine's
+ * move less often. An idle engine spins for a short time, then sleeps; the time
+ * follows the length of the last waits.
  */
 #include "dsa_private.h"
 
 #define TAKE_AT_ONCE	16	/* jobs an engine takes from the queue */
-#define TURN		64	/* pieces of work before others get theirs */
-#define SEND_AFTER	4	/* pieces of one job for which collected page requests wait */
+#define TURN		64	/* steps of one job before others run */
+/* steps of one job before collected requests are sent */
+#define SEND_AFTER	4
 #define MAX_SPIN_NS	50000
 #define MIN_SPIN_NS	1000
-#define MAX_LEFT_OUT	1023u	/* sleeps without spinning before them */
+#define MAX_LEFT_OUT	1023u	/* sleeps without spinning */
 
 static void interrupt(struct iof_dsa *dsa)
 {
@@ -27,7 +30,7 @@ static void interrupt(struct iof_dsa *dsa)
 	spin_unlock(&dsa->irq_lock);
 }
 
-/* The completion record is written, or cannot be, or is not wanted. */
+/* Ends a job whose completion record is written, lost, or not wanted. */
 static void complete_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	WRITE_ONCE(e->stats.descriptors, e->stats.descriptors + 1);
@@ -38,7 +41,10 @@ static void complete_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	iof_dsa_end(job);
 }
 
-/* The operation is over with a bad status; of a batch, only the reading of its list. */
+/*
+ * Ends the operation with an error status; of a batch, only the reading of its
+ * list.
+ */
 static void fail(struct iof_dsa_job *job, u8 status)
 {
 	job->fault_addr = job->fault.addr;
@@ -51,7 +57,10 @@ static void fail(struct iof_dsa_job *job, u8 status)
 	job->phase = DSA_PHASE_RECORD;
 }
 
-/* A page request was answered. False: it was about the completion record, which is then lost. */
+/*
+ * Takes the answer to the job's page request. False: it was for the completion
+ * record, which is lost.
+ */
 static bool take_answer(struct iof_dsa_job *job)
 {
 	u8 write = job->fault.write ? DSA_COMP_STATUS_WRITE : 0;
@@ -78,7 +87,7 @@ static void next_phase(struct iof_dsa_job *job)
 	}
 }
 
-/* Whether the first of those that a slow device leaves waiting has waited enough. */
+/* True: the first delayed job has waited long enough. */
 static bool delay_over(const struct iof_dsa_engine *e)
 {
 	const struct iof_dsa_job *job;
@@ -89,7 +98,10 @@ static bool delay_over(const struct iof_dsa_engine *e)
 	return iof_dsa_stale(job) || ktime_get_ns() >= job->due;
 }
 
-/* Answered ones wait; the others had no credit. What is over goes on, after what is new. */
+/*
+ * Delays answered jobs; jobs that lacked a credit continue. Delayed jobs that
+ * are due run after the newly resumed ones.
+ */
 static void delay(struct iof_dsa_engine *e, struct list_head *resumed)
 {
 	struct iof_dsa_job *job, *next;
@@ -111,7 +123,10 @@ static void take_resumed(struct iof_dsa_engine *e)
 
 	if (llist_empty(&e->resumed) && list_empty(&e->delayed))
 		return;
-	/* The stack's last is the first: adding each at the head turns them round. */
+	/*
+	 * The stack is in reverse order; adding each job at the head restores
+	 * it.
+	 */
 	for (node = llist_del_all(&e->resumed); node;) {
 		struct iof_dsa_job *job = llist_entry(node, struct iof_dsa_job, ready);
 
@@ -131,7 +146,7 @@ static void take_queued(struct iof_dsa_engine *e)
 	if (!READ_ONCE(dsa->nr_queued))
 		return;
 	spin_lock(&dsa->lock);
-	/* Some for the other engines too. */
+	/* Leaves a share for the other engines. */
 	nr = clamp_t(u32, dsa->nr_queued / dsa->nr_engines, 1, TAKE_AT_ONCE);
 	for (; nr && !list_empty(&dsa->queue); nr--) {
 		struct iof_dsa_job *job = list_first_entry(&dsa->queue, struct iof_dsa_job, link);
@@ -149,7 +164,7 @@ static bool others_wait(const struct iof_dsa_engine *e)
 	       READ_ONCE(e->dsa->nr_queued);
 }
 
-/* Works on a job until it is not this engine's any more. */
+/* Runs a job until this engine no longer owns it. */
 static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	enum iof_dsa_step step;
@@ -243,9 +258,10 @@ static bool must_sync(const struct iof_dsa_engine *e)
 }
 
 /*
- * Only what the engine's own loop acts on counts: an engine that sees work here and finds none
- * there would spin. So the end is kthread_should_stop(), not a flag of the device, whose engines
- * are stopped one after the other.
+ * Tests only what the engine's loop acts on: with any other condition an engine
+ * could find work here and none there, and spin. So the end is
+ * kthread_should_stop(), not a flag of the device, whose engines are stopped
+ * one after the other.
  */
 static bool has_work(const struct iof_dsa_engine *e)
 {
@@ -253,7 +269,7 @@ static bool has_work(const struct iof_dsa_engine *e)
 	       kthread_should_stop() || delay_over(e);
 }
 
-/* Between jobs: whoever waits in iof_dsa_reset() learns that no old job is worked on here. */
+/* Between jobs: tells iof_dsa_reset() that this engine runs no stale job. */
 static void sync_engine(struct iof_dsa_engine *e)
 {
 	int wanted = atomic_read_acquire(&e->sync_wanted);
@@ -270,7 +286,7 @@ static void sync_engine(struct iof_dsa_engine *e)
 	wake_up_all(&e->dsa->reset_wq);
 }
 
-/* Jiffies until the first of those that wait goes on; it is looked at again then. */
+/* Jiffies until the first delayed job is due; the caller checks again then. */
 static long time_left(const struct iof_dsa_engine *e)
 {
 	const struct iof_dsa_job *job = list_first_entry(&e->delayed, struct iof_dsa_job, link);
@@ -279,7 +295,7 @@ static long time_left(const struct iof_dsa_engine *e)
 	return job->due > now ? nsecs_to_jiffies(job->due - now) + 1 : 1;
 }
 
-/* Looks for work for at most @ns. */
+/* Spins for work for at most @ns. */
 static bool spin_for_work(struct iof_dsa_engine *e, u64 start, u64 ns)
 {
 	int i;
@@ -297,9 +313,10 @@ static bool spin_for_work(struct iof_dsa_engine *e, u64 start, u64 ns)
 }
 
 /*
- * For a while, work is likely to come sooner than a wake-up would take, unless whoever makes it
- * shares the processor with us: then it comes as soon as we sleep. Where spinning was in vain for
- * that reason it is left out, ever longer until it helps again.
+ * Adaptive spinning: spins up to spin_ns before sleeping, since work often
+ * comes sooner than a wake-up would take. A producer on this CPU runs only once
+ * the engine sleeps: where spinning failed for that reason, the next sleeps
+ * skip it, ever more of them until spinning succeeds again.
  */
 static void doze(struct iof_dsa_engine *e)
 {
@@ -317,7 +334,7 @@ static void doze(struct iof_dsa_engine *e)
 		asleep = ktime_get_ns();
 	}
 	set_bit(e->index, &e->dsa->sleeping);
-	smp_mb__after_atomic();		/* pairs with the barriers of those who wake */
+	smp_mb__after_atomic();	/* pairs with the barriers of the wakers */
 	if (list_empty(&e->delayed))
 		wait_event_interruptible(e->wq, has_work(e) ||
 					 !test_bit(e->index, &e->dsa->sleeping));
@@ -345,8 +362,8 @@ int iof_dsa_engine_main(void *arg)
 		struct iof_dsa_job *job;
 
 		/*
-		 * In every round, whatever it finds: without preemption, others get the CPU only
-		 * here, among them the thread that this one waits for.
+		 * In every round: without preemption, other threads get the CPU
+		 * only here, among them the thread that this one waits for.
 		 */
 		cond_resched();
 		if (must_sync(e)) {

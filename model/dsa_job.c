@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * dsa_job.c - the life of a job: submission, the queue, the end of a job, the jobs and engines that
- * it wakes.
+ * dsa_job.c - the life of a job: submission, the queue, the end of a job, and
+ * the jobs and engines that these wake.
  *
- * A submission takes a free job, copies the descriptor into it and appends it to the queue; engines
- * (dsa_engine.c) take it from there. iof_dsa_end() makes room for the next submission, resumes the
- * drains and the batch that wait for the job, and puts it back on a stack of free jobs.
+ * A submission takes a free job, copies the descriptor into it and appends it
+ * to the queue; engines (dsa_engine.c) take it from there. iof_dsa_end() makes
+ * room for the next submission, resumes the drains and the batch that wait for
+ * the job, and pushes the job onto a stack of free jobs.
  */
 #include "dsa_private.h"
 
@@ -15,7 +16,8 @@ void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr)
 {
 	unsigned long mask;
 
-	smp_mb();	/* the work before the look at who sleeps; pairs with doze() */
+	/* orders the work before the read of sleeping; pairs with doze() */
+	smp_mb();
 	while (nr && (mask = READ_ONCE(dsa->sleeping))) {
 		unsigned int i = __ffs(mask);
 
@@ -42,7 +44,7 @@ void iof_dsa_resume(struct iof_dsa_job *job)
 	iof_dsa_wake_engine(e);
 }
 
-/* Those of one engine together, so that it is disturbed once. */
+/* Pushes the jobs of one engine together, and wakes it once. */
 void iof_dsa_resume_many(struct iof_pri_slot *const *slots, u32 nr)
 {
 	u32 i = 0;
@@ -51,7 +53,10 @@ void iof_dsa_resume_many(struct iof_pri_slot *const *slots, u32 nr)
 		struct iof_dsa_job *last = iof_dsa_job_of(slots[i]), *job = last;
 		struct iof_dsa_engine *e = last->engine;
 
-		/* Its engine takes the stack from the top: what was first is last in the chain. */
+		/*
+		 * The engine pops from the top: the first job goes last into
+		 * the chain.
+		 */
 		while (++i < nr && iof_dsa_job_of(slots[i])->engine == e) {
 			struct iof_dsa_job *next = iof_dsa_job_of(slots[i]);
 
@@ -225,12 +230,12 @@ bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait)
 	poll_wait(file, &dsa->room_wq, wait);
 	if (has_room(dsa))
 		return true;
-	/* Whoever makes room after this look sees that it is wanted. */
+	/* iof_dsa_tell_room() after this point sees the flag. */
 	xchg(&dsa->room_wanted, true);
 	return has_room(dsa);
 }
 
-/* The job no longer holds up drains; harmless if repeated. */
+/* Takes the job out of its epoch; harmless if repeated. */
 static void leave_epoch(struct iof_dsa_job *job)
 {
 	struct iof_dsa *dsa = job->dsa;
@@ -244,7 +249,7 @@ static void leave_epoch(struct iof_dsa_job *job)
 
 struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp)
 {
-	/* The size sees to the alignment. */
+	/* A size that is a power of two gives the alignment. */
 	struct iof_dsa_job *job = kzalloc(roundup_pow_of_two(sizeof(*job)), gfp);
 
 	if (!job)
@@ -256,8 +261,8 @@ struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp)
 }
 
 /*
- * A job that is done with, for its next descriptor. Where a checker looks for uses of freed memory
- * it is freed and another takes its place, if there is memory for one.
+ * Recycles a finished job. With a checker for uses of freed memory, the job is
+ * freed and a new one takes its slot, if there is memory for one.
  */
 static struct iof_dsa_job *renew_job(struct iof_dsa_job *job)
 {
@@ -266,7 +271,7 @@ static struct iof_dsa_job *renew_job(struct iof_dsa_job *job)
 
 	if (!kasan_enabled())
 		return job;
-	/* Against begin_generation(), which goes through all. */
+	/* Excludes begin_generation(), which walks dsa->jobs. */
 	spin_lock(&dsa->lock);
 	fresh = iof_dsa_new_job(dsa, job->pri.index, GFP_NOWAIT | __GFP_ACCOUNT);
 	spin_unlock(&dsa->lock);

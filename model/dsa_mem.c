@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * dsa_mem.c - how the DMA engine reaches memory, and what happens when it cannot.
+ * dsa_mem.c - access of the DMA engine to memory, page requests, completion
+ * records.
  *
- * Everything is done in pieces of at most DSA_CHUNK bytes, between which an engine lets those go
- * on who take translations away (model.h). Memory behind a domain of this IOMMU is translated and
- * then touched directly; memory of a process that shares its page tables (SVA) is touched by
- * address each time, nothing of it being kept. Three ways to fail, with the completion status if
- * no page request is made or it does not help:
+ * All access is done in steps of at most DSA_CHUNK bytes, between which an
+ * engine lets invalidating threads continue (model.h). Memory behind a domain
+ * of this IOMMU is translated and then accessed directly. Memory of a process
+ * that shares its page tables (SVA) is accessed by address each time, and no
+ * translation is kept. An access fails in three ways, with this completion
+ * status if no page is requested or the answer does not help:
  *
- *   a page is missing, or not permitted   PAGE_FAULT_NOBOF without block-on-fault, or if nobody
- *                                         listens to page requests; else the page is asked for:
- *                                         PAGE_FAULT_IR if the answer is INVALID,
- *                                         TRANSLATION_FAIL if it is FAILURE
- *   nothing attached, wrong tables or     TRANSLATION_FAIL
- *   address
- *   the memory itself is gone             HW_ERR1
+ * a page is missing or not      PAGE_FAULT_NOBOF without block-on-fault, or
+ * permitted                     if no fault queue listens; else the page is
+ *                               requested: PAGE_FAULT_IR if the answer is
+ *                               INVALID, TRANSLATION_FAIL if it is FAILURE
+ * nothing attached, malformed   TRANSLATION_FAIL
+ * tables or address
+ * the memory itself is gone     HW_ERR1
  *
- * The top bit of the status says that it was a write. fault_addr is the first byte not touched.
+ * The top bit of the status marks a write. fault_addr is the first byte that
+ * was not accessed.
  */
 #include "dsa_private.h"
 
@@ -85,7 +88,7 @@ bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 	if (!place->va || !att)
 		return false;
 	next->addr = place->addr + place->len;
-	/* If there is something wrong with it, its own turn will tell. */
+	/* A fault of the next place is raised when the job gets there. */
 	if (iof_translate(&e->tlb, att, next->addr, access_of(job, place->write), &x) !=
 	    IOF_XLATE_OK)
 		return false;
@@ -96,7 +99,10 @@ bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 	return true;
 }
 
-/* The attachment is the one that was found: the stretch has not ended. */
+/*
+ * The access to @place failed. Its attachment is valid: the read section has
+ * not ended.
+ */
 static bool lost(struct iof_dsa_job *job, const struct iof_dsa_place *place, u32 left)
 {
 	struct iof_attachment *att;
@@ -135,21 +141,30 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struc
 		u64 a = (u64)(unsigned long)to->va, b = (u64)(unsigned long)from->va;
 		u64 apart = a > b ? a - b : b - a;
 
-		/* Different addresses may lead to the same memory: then through the buffer. */
+		/*
+		 * Two addresses may map to the same memory: then the buffer is
+		 * needed.
+		 */
 		if (likely(apart >= *n)) {
-			/* As the hardware does: into the cache only when asked to. */
+			/*
+			 * As the hardware: allocate in the cache only with the
+			 * CC flag.
+			 */
 			size_t rest = job->desc.flags & IDXD_OP_FLAG_CC ?
 					      iof_plat_copy(to->va, from->va, *n) :
 					      iof_plat_copy_stream(to->va, from->va, *n);
 
 			if (likely(!rest))
 				return true;
-			/* What could be copied is done; the next attempt begins where it ended. */
+			/*
+			 * Report the bytes copied; the next attempt begins
+			 * after them.
+			 */
 			if (rest < *n && !job->backward) {
 				*n -= rest;
 				return true;
 			}
-			/* Which of the two is gone? */
+			/* Find out which of the two places failed. */
 			if (iof_plat_copy(e->buf[0], from->va + (*n - rest), 1))
 				return lost(job, from, left);
 			return lost(job, to, left);
@@ -218,7 +233,10 @@ void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		     (job->fault.addr - first + job->fault.left + DSA_PAGE - 1) / DSA_PAGE);
 	job->requested = false;
 	iof_dsa_tlb_read_unlock(e);
-	/* Without a credit the job stands in line, and comes back to look at the page once more. */
+	/*
+	 * Without a credit the job waits on pri->starved, and checks the page
+	 * once more when it resumes.
+	 */
 	want = iof_pri_take(pri, &job->pri, max(want, 1u));
 	if (!want)
 		return;
@@ -236,7 +254,7 @@ void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		iof_pri_send(&job->pri, job->desc.pasid, pages, nr);
 		return;
 	}
-	/* The usual case; see iof_dsa_send_collected(). */
+	/* One page is the usual case; see iof_dsa_send_collected(). */
 	e->collected[e->nr_collected++] =
 		(struct iof_pri_single){ &job->pri, job->desc.pasid, pages[0] };
 	if (e->nr_collected == DSA_COLLECTED_MAX)
@@ -269,8 +287,8 @@ void iof_dsa_lose_record(struct iof_dsa_job *job)
 }
 
 /*
- * A program waits for the status to become non-zero and then looks at the rest: so the rest is
- * written first, and the word with the status at once.
+ * A program waits for a non-zero status and then reads the rest: so the rest is
+ * written first, then the word with the status at once.
  */
 static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to, const u64 *words)
 {
@@ -348,7 +366,10 @@ enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *j
 	iof_dsa_tlb_read_lock(e);
 	ok = iof_dsa_find(e, job, job->desc.completion_addr, 32, true, &to);
 	if (ok) {
-		/* Who sees the record may submit the next descriptor: there is room for it. */
+		/*
+		 * Make room first: a program that sees the record may submit
+		 * its next descriptor.
+		 */
 		iof_dsa_leave_queue(job);
 		ok = put_record(job, &to, u.words);
 	}

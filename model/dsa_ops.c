@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * dsa_ops.c - the DMA engine's operations, and what a descriptor must look like.
+ * dsa_ops.c - the DMA engine's operations, and the checks of descriptors.
  *
- * "DSA" is Intel's Data Streaming Accelerator architecture specification. An operation is done in
- * pieces of at most a page of each of its buffers (MEMMOVE: several), each of which may fault;
- * job->done is what is complete, and the next attempt goes on from there.
+ * "DSA" is Intel's Data Streaming Accelerator architecture specification. An
+ * operation is done in steps of at most a page of each of its buffers (MEMMOVE:
+ * several), each of which may fault. job->done counts the complete part, and
+ * the next attempt continues from there.
  *
- * Completion records: bytes_completed is the transfer size on success, what was done before the
- * fault otherwise, the offset of the first difference for COMPARE with result 1. MEMMOVE copes
- * with overlap: where the destination begins inside the source it works from the end; should it
- * fail, result is 1 and bytes_completed counts from the end. COPY_CRC refuses overlap.
+ * Completion records: bytes_completed is the transfer size on success, the
+ * bytes done before the fault otherwise, and the offset of the first difference
+ * for COMPARE with result 1. MEMMOVE handles overlap: where the destination
+ * begins inside the source it works from the end; if that fails, result is 1
+ * and bytes_completed counts from the end. COPY_CRC refuses overlap.
  *
- * CRC: CRC32C. The seed is inverted and reflected before use, the value again afterwards, data
- * bits are reflected: with seed 0 crc_val is the standard CRC32C, and a crc_val is the seed that
- * continues it. In terms of crc32c(), which does neither inversion: crc_val = ~crc32c(~seed,
- * data). The flags that bypass these steps are honoured. After a page fault without blocking
- * crc_val holds the bytes done so far.
+ * CRC: CRC32C. The seed is inverted and reflected before use, the value again
+ * afterwards, data bits are reflected: with seed 0 crc_val is the standard
+ * CRC32C, and a crc_val is the seed that continues it. In terms of crc32c(),
+ * which does neither inversion: crc_val = ~crc32c(~seed, data). The flags that
+ * bypass these steps are honoured. After a page fault without blocking crc_val
+ * covers the bytes done so far.
  */
 #include "dsa_private.h"
 
-/* Allowed everywhere, and of no effect here: hints about caches and traffic, readback. */
+/*
+ * Flags that any operation may have and that have no effect here: cache and
+ * traffic hints, readback.
+ */
 #define HINT_FLAGS								\
 	(IDXD_OP_FLAG_CRSTS | IDXD_OP_FLAG_CC | IDXD_OP_FLAG_ADDR1_TCS |	\
 	 IDXD_OP_FLAG_ADDR2_TCS | IDXD_OP_FLAG_ADDR3_TCS | IDXD_OP_FLAG_CR_TCS |	\
@@ -31,9 +37,9 @@
 #define CRC_FLAGS							\
 	(DSA_FLAG_CRC_READ_SEED | DSA_FLAG_CRC_BYPASS_INVERT | DSA_FLAG_CRC_BYPASS_REFLECT)
 
-#define DSA_MIN_BATCH	2	/* the device does not offer batches of one */
+#define DSA_MIN_BATCH	2	/* the device has no batches of one */
 
-/* Fields of the descriptor that an operation has; the others must be zero. */
+/* Fields of the descriptor that an operation has; all others must be zero. */
 #define HAS_SRC		BIT(0)
 #define HAS_DST		BIT(1)
 #define HAS_SIZE	BIT(2)
@@ -72,7 +78,7 @@ static enum iof_dsa_step advance(struct iof_dsa_engine *e, struct iof_dsa_job *j
 	return job->done == job->desc.xfer_size ? DSA_STEP_DONE : DSA_STEP_AGAIN;
 }
 
-/* Where a buffer's next bytes are, as far as one piece of work goes. */
+/* The places of a buffer's next bytes, up to one step. */
 #define SPAN_PLACES	(DSA_CHUNK / DSA_PAGE)
 
 struct span {
@@ -82,8 +88,9 @@ struct span {
 };
 
 /*
- * Finds at least the first place, or sets job->fault. The others are looked up before anything is
- * copied: a copy's stores take their time, and a walk between two copies would wait for them.
+ * Finds at least the first place, or sets job->fault. All places are found
+ * before the copy: a walk between two copies would wait for the stores of the
+ * first.
  */
 static bool find_span(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left,
 		      bool write, struct span *span)
@@ -108,7 +115,7 @@ static bool find_span(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 add
 	return true;
 }
 
-/* Moves on by @n bytes, at most what is left of the first place. */
+/* Advances *place by @n bytes, at most the rest of its first place. */
 static void advance_place(struct iof_dsa_place **place, u32 n)
 {
 	struct iof_dsa_place *p = *place;
@@ -124,8 +131,8 @@ static void advance_place(struct iof_dsa_place **place, u32 n)
 }
 
 /*
- * Copies @len bytes from span to span. What was copied, less if memory is gone: then job->fault is
- * set.
+ * Copies @len bytes between spans. Returns the bytes copied; fewer if memory is
+ * gone, with job->fault set.
  */
 static u32 copy_span(struct iof_dsa_engine *e, struct iof_dsa_job *job, struct span *to,
 		     struct span *from, u32 len, u32 left)
@@ -151,7 +158,7 @@ static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e, struct iof_dsa_jo
 	u32 n = left, done;
 
 	if (job->backward) {
-		/* The bytes before both ends that lie in one page each. */
+		/* The last bytes of both buffers, within one page each. */
 		n = min(n, (u32)((from + left - 1) & (DSA_PAGE - 1)) + 1);
 		n = min(n, (u32)((to + left - 1) & (DSA_PAGE - 1)) + 1);
 		from += left - n;
@@ -168,7 +175,10 @@ static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e, struct iof_dsa_jo
 		return DSA_STEP_FAULT;
 	n = min3(n, src.len, dst.len);
 	done = copy_span(e, job, &dst, &src, n, left);
-	/* Backwards nothing but the whole counts, which is at most a page of each. */
+	/*
+	 * A backward step counts only as a whole; it is at most a page of each
+	 * buffer.
+	 */
 	if (!done || (job->backward && done < n))
 		return DSA_STEP_FAULT;
 	return advance(e, job, done);
@@ -245,7 +255,7 @@ static enum iof_dsa_step run_compare(struct iof_dsa_engine *e, struct iof_dsa_jo
 
 /* ---- CRC ---- */
 
-/* Each byte's bits the other way round. @buf has room for whole words. */
+/* Reverses the bits of each byte. @buf has room for whole words. */
 static void reverse_bytes(u8 *buf, u32 n)
 {
 	u64 *word = (u64 *)buf, *end = (u64 *)(buf + round_up(n, 8));
@@ -368,8 +378,8 @@ static u8 check_record(struct iof_dsa_job *job, const struct dsa_op *op)
 }
 
 /*
- * Privilege belongs to a PASID: the RID's own table has no such notion. Checked early, since the
- * record is written with it whatever else is wrong.
+ * Privilege belongs to a PASID; the RID's own table has none. Checked early,
+ * since the record is written with this privilege, whatever other check fails.
  */
 static u8 check_privilege(struct iof_dsa_job *job, const struct dsa_op *op)
 {
@@ -405,7 +415,10 @@ static u8 check_interrupt(struct iof_dsa_job *job, const struct dsa_op *op)
 	return wanted && job->desc.int_handle ? DSA_COMP_INT_HANDLE_INVAL : DSA_COMP_NONE;
 }
 
-/* The operation-specific part: bytes beyond what the operation has. */
+/*
+ * True: the operation-specific part has non-zero bytes that the operation does
+ * not use.
+ */
 static bool specific_part_used(const struct dsa_hw_desc *desc)
 {
 	u8 rest[sizeof(desc->op_specific)];
@@ -496,7 +509,7 @@ u8 iof_dsa_check(struct iof_dsa_job *job)
 
 	if (desc->opcode < ARRAY_SIZE(ops))
 		op = &ops[array_index_nospec((size_t)desc->opcode, ARRAY_SIZE(ops))];
-	/* In the order of the table. */
+	/* In the order of the table above. */
 	bad = check_record(job, op) ?: check_privilege(job, op) ?: check_opcode(job, op) ?:
 	      check_flags(job, op) ?: check_interrupt(job, op) ?: check_reserved(job, op) ?:
 	      check_list(job, op) ?: check_transfer(job, op) ?: check_seed(job, op);

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * dsa_private.h - inside the DMA engine: jobs, engines, who may touch what when.
+ * dsa_private.h - inside the DMA engine: jobs, engines, and which thread owns a
+ * job.
  *
- * A job is one descriptor from its acceptance to its end. It is always in exactly one place, and
- * who takes it from there owns it: the queue, an engine's run list, an engine's hands, the wait
- * for an answer (pri.c), the line for credits, the drains, the batches that want room, or an
- * engine's stack of resumed jobs. Only its owner reads or writes it, except for what is marked.
- * Engines never block on a fault: the job is put away, the engine goes on with another, so that
- * as many faults can be open as the queue is deep.
+ * A job is one descriptor from its acceptance to its end. It is always in
+ * exactly one place, and the thread that takes it from there owns it: the
+ * queue, an engine's run list, an engine's current job, the wait for an answer
+ * (pri.c), pri->starved, the drains, the batches that wait for a free child, or
+ * an engine's stack of resumed jobs. Only the owner reads or writes a job,
+ * except for marked fields. Engines never block on a fault: the job waits
+ * elsewhere while the engine runs another, so that as many faults can be open
+ * as the queue is deep.
  *
  *   dsa.c        the device: reset, making and unmaking
  *   dsa_job.c    the queue, where jobs begin and end
- *   dsa_engine.c what an engine works on next, and for how long
- *   dsa_mem.c    access to memory by PASID and address; faults; completion records
- *   dsa_ops.c    what descriptors must look like and what the operations do
+ *   dsa_engine.c which job an engine runs next, and for how long
+ *   dsa_mem.c    access to memory by PASID and address; faults; records
+ *   dsa_ops.c    checks of descriptors, and the operations
  *   dsa_batch.c  batches and drains
  */
 #ifndef IOF_MODEL_DSA_PRIVATE_H
@@ -22,13 +25,16 @@
 #include "dsa.h"
 #include "model.h"
 
-/* DSA architecture specification, CRC Generation: operation-specific flags <linux/idxd.h> lacks. */
+/*
+ * DSA architecture specification, CRC Generation: operation-specific flags
+ * <linux/idxd.h> lacks.
+ */
 #define DSA_FLAG_CRC_READ_SEED		0x010000
 #define DSA_FLAG_CRC_BYPASS_INVERT	0x020000	/* bypass CRC inversion and reflection */
 #define DSA_FLAG_CRC_BYPASS_REFLECT	0x040000	/* bypass data reflection */
 
 #define DSA_PAGE	4096u
-/* Most that one piece of work copies. */
+/* The most that one step copies. */
 #define DSA_CHUNK	(16 * DSA_PAGE)
 
 #define DSA_COLLECTED_MAX 32	/* at most IOF_PRI_SINGLES_MAX */
@@ -41,39 +47,43 @@ enum iof_dsa_phase {
 	DSA_PHASE_RECORD,
 };
 
-/* What a piece of work on a job came to. */
+/* Result of one step of a job. */
 enum iof_dsa_step {
-	DSA_STEP_AGAIN,		/* there is more to do */
-	DSA_STEP_DONE,		/* this phase is over */
-	DSA_STEP_FAULT,		/* job->fault says why not */
-	DSA_STEP_PARKED,	/* the job is elsewhere now: hands off */
+	DSA_STEP_AGAIN,		/* the phase needs more steps */
+	DSA_STEP_DONE,		/* the phase is complete */
+	DSA_STEP_FAULT,		/* the access failed: see job->fault */
+	/* the job waits elsewhere: not the engine's any more */
+	DSA_STEP_PARKED,
 };
 
-/* Why an access did not work. */
+/* Why an access failed. */
 struct iof_dsa_fault {
-	u64 addr;		/* the first byte that could not be touched */
-	u32 left;		/* how many from there on the operation wants in one piece */
+	u64 addr;		/* the first byte that was not accessed */
+	u32 left;		/* bytes from there on, wanted in one step */
 	bool write;
-	bool may_request;	/* a page request may help, and the descriptor wants to wait */
+	bool may_request;	/* a page request may help, and BOF is set */
 	u8 status;		/* DSA_COMP_* if no page is requested */
 };
 
 struct iof_dsa_job {
 	struct dsa_hw_desc desc;
-	/* What whoever answers touches is one cache line. */
+	/* A responder touches this one cache line. */
 	struct iof_pri_slot pri ____cacheline_aligned_in_smp;
 	struct llist_node ready;	/* engine->resumed, or dsa->free[] */
-	/* dsa->queue, engine->run, engine->delayed, dsa->drains, dsa->batches */
+	/*
+	 * dsa->queue, engine->run, engine->delayed, dsa->drains, dsa->batches
+	 */
 	struct list_head link;
 	u64 due;			/* on engine->delayed: ktime_get_ns() */
 	struct iof_dsa *dsa;
-	struct iof_dsa_engine *engine;	/* whose stack it resumes on */
-	struct iof_dsa_job *parent;		/* the batch it belongs to */
+	struct iof_dsa_engine *engine;	/* it resumes on this engine's stack */
+	struct iof_dsa_job *parent;		/* of a child: its batch */
 
 	u32 generation;			/* dsa->generation at acceptance */
 	u32 epoch;			/* drains submitted before or at acceptance */
-	atomic_t accepted;		/* 1: in dsa->accepted; who sets it to 0 takes it out */
-	atomic_t counted;		/* 1: in its epoch's counter, likewise */
+	/* 1: in dsa->accepted; setting 0 takes it out */
+	atomic_t accepted;
+	atomic_t counted;	/* 1: in its epoch's counter, likewise */
 
 	u8 phase;			/* enum iof_dsa_phase */
 	bool requested;			/* a request was sent: pri.code is its answer */
@@ -85,16 +95,16 @@ struct iof_dsa_job {
 	u32 crc;			/* as crc32c() takes and gives it */
 	u32 invalid_flags;
 	u64 fault_addr;			/* for the record: where the operation failed */
-	struct iof_dsa_fault fault;		/* of the last access that did not work */
+	struct iof_dsa_fault fault;	/* of the last access that failed */
 
 	/* Batches: */
-	bool biased;			/* the batch's own one in @open is there */
-	u8 list_error;			/* DSA_COMP_*: no more of the list is read */
-	atomic_t open;			/* children under way, and one for the batch itself */
+	bool biased;			/* @open counts the batch itself */
+	u8 list_error;	/* DSA_COMP_*: reading of the list has stopped */
+	atomic_t open;	/* running children, and one for the batch itself */
 	atomic_t completed;		/* children */
 	atomic_t failed;		/* not 0: a child had a status other than success */
-	u32 next;			/* descriptor of the list to fetch */
-	bool fetched;			/* desc_next holds it already */
+	u32 next;		/* index of the next descriptor to fetch */
+	bool fetched;			/* desc_next holds that descriptor */
 	struct dsa_hw_desc desc_next;
 };
 
@@ -109,17 +119,24 @@ struct iof_dsa_engine {
 	struct iof_tlb tlb;
 	wait_queue_head_t wq;
 	atomic_t sync_wanted, synced;	/* see iof_dsa_reset() */
-	/* Pushed by anybody, emptied by the engine; alone, since both sides write it. */
+	/*
+	 * Pushed by any thread, emptied by the engine. On a cache line of its
+	 * own, since both write it.
+	 */
 	struct llist_head resumed ____cacheline_aligned_in_smp;
 
 	/* The engine's own: */
 	struct list_head run ____cacheline_aligned_in_smp;	/* struct iof_dsa_job.link */
-	struct list_head delayed;	/* the same: answered, by when they go on */
-	bool in_read_section;			/* in a stretch: see iof_dsa_tlb_read_lock() */
-	u64 spin_ns;			/* how long to look for work before sleeping */
+	/* the same: answered jobs, ordered by due */
+	struct list_head delayed;
+	bool in_read_section;		/* see iof_dsa_tlb_read_lock() */
+	u64 spin_ns;			/* how long to spin before sleeping */
 	unsigned int spins_in_vain;	/* see doze() */
 	unsigned int spins_left_out;
-	/* Page requests of jobs in its hands, sent together while there is other work. */
+	/*
+	 * Page requests of this engine's jobs, sent together while it has other
+	 * jobs.
+	 */
 	struct iof_pri_single collected[DSA_COLLECTED_MAX];
 	u32 nr_collected;
 	u8 *buf[2];			/* DSA_PAGE bytes each */
@@ -140,22 +157,23 @@ struct iof_dsa {
 	struct iof_dsa_engine *engines[IOF_DSA_MAX_ENGINES];
 
 	spinlock_t lock;
-	struct list_head queue;			/* lock; jobs that no engine has taken */
-	u32 nr_queued;				/* lock; looked at without */
+	struct list_head queue;	/* lock; jobs that no engine has taken */
+	u32 nr_queued;				/* lock; read without it */
 	struct llist_node *spare[DSA_FREE_KINDS]; /* lock; taken off free[] */
-	u32 generation;				/* lock; looked at without; grows with resets */
-	struct list_head drains;		/* lock; waiting for what came before them */
-	struct list_head batches;		/* lock; waiting for room for children */
-	u32 epoch, oldest;			/* lock; current, oldest not empty */
+	u32 generation;		/* lock; read without it; number of resets */
+	struct list_head drains;	/* lock; waiting for older epochs */
+	struct list_head batches;	/* lock; waiting for a free child */
+	u32 epoch, oldest;	/* lock; current, and oldest not empty */
 
 	struct llist_head free[DSA_FREE_KINDS];
 	atomic_t *epochs;			/* [epoch & epoch_mask]: jobs not ended */
 	u32 epoch_mask;
 	atomic_t accepted;
 	atomic_t nr_drains, nr_batches;		/* on the lists above */
-	unsigned long sleeping;			/* a bit per engine; who clears it wakes it */
+	/* a bit per engine; clearing it obliges to wake it */
+	unsigned long sleeping;
 	wait_queue_head_t reset_wq;
-	bool room_wanted;			/* somebody on room_wq saw none */
+	bool room_wanted;	/* a poller on room_wq saw a full portal */
 	wait_queue_head_t room_wq;
 
 	spinlock_t irq_lock;
@@ -171,7 +189,7 @@ static inline struct iof_dsa_job *iof_dsa_job_of(struct iof_pri_slot *slot)
 	return container_of(slot, struct iof_dsa_job, pri);
 }
 
-/* The job was accepted before a reset: nothing of it may happen any more. */
+/* The job was accepted before a reset: it must have no further effect. */
 static inline bool iof_dsa_stale(const struct iof_dsa_job *job)
 {
 	return job->generation != READ_ONCE(job->dsa->generation);
@@ -189,19 +207,25 @@ static inline u32 iof_dsa_reverse32(u32 x)
 
 /* ---- dsa_job.c ---- */
 
-/* Puts a job that its owner gives up onto its engine's stack. */
+/*
+ * Pushes a job onto its engine's stack, and wakes the engine. The caller no
+ * longer owns the job.
+ */
 void iof_dsa_resume(struct iof_dsa_job *job);
-/* The end of a job, in whatever way: makes room, tells the batch, recycles. Any thread. */
+/*
+ * Ends a job: makes room for another, notifies its batch, recycles it. Any
+ * thread.
+ */
 void iof_dsa_end(struct iof_dsa_job *job);
-/* The end of a stale job; a batch lives on until its children have ended. Any thread. */
+/* Ends a stale job. A batch ends after its children have. Any thread. */
 void iof_dsa_abandon(struct iof_dsa_job *job);
-/* After a full barrier: there may be room in the portal now, which somebody polls for. */
+/* After a full barrier: the portal may have room now. Wakes its pollers. */
 static inline void iof_dsa_tell_room(struct iof_dsa *dsa)
 {
 	if (unlikely(READ_ONCE(dsa->room_wanted)) && xchg(&dsa->room_wanted, false))
 		wake_up_poll(&dsa->room_wq, EPOLLOUT | EPOLLWRNORM);
 }
-/* The job no longer fills the queue; harmless if repeated. */
+/* Takes the job out of dsa->accepted; harmless if repeated. */
 static inline void iof_dsa_leave_queue(struct iof_dsa_job *job)
 {
 	if (atomic_read(&job->accepted) && atomic_xchg(&job->accepted, 0)) {
@@ -209,21 +233,24 @@ static inline void iof_dsa_leave_queue(struct iof_dsa_job *job)
 		iof_dsa_tell_room(job->dsa);
 	}
 }
-/* A new job on the queue, for the portal or (@parent) a batch. NULL: no slot is free. */
+/*
+ * Appends a new job to the queue, for the portal or for the batch @parent.
+ * NULL: no job is free.
+ */
 struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
 			    struct iof_dsa_job *parent);
 void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr);
 void iof_dsa_wake_engine(struct iof_dsa_engine *e);
-/* As iof_dsa_resume(), for page requests: called by pri.c. Any thread. */
+/* iof_dsa_resume() for answered page requests, called by pri.c. Any thread. */
 void iof_dsa_resume_many(struct iof_pri_slot *const *slots, u32 nr);
 /* Makes the job with @index. NULL: no memory. */
 struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp);
 /* A child of @batch has ended, with @success. */
 void iof_dsa_child_done(struct iof_dsa_job *batch, bool success);
-/* Room for a child came free; an epoch became empty. */
+/* A child's job became free; an epoch became empty. */
 void iof_dsa_feed_batches(struct iof_dsa *dsa);
 void iof_dsa_feed_drains(struct iof_dsa *dsa);
-/* Moves on past epochs that are empty; dsa->lock held. */
+/* Advances dsa->oldest past empty epochs; dsa->lock held. */
 void iof_dsa_advance_epochs(struct iof_dsa *dsa);
 bool iof_dsa_drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job);
 
@@ -234,9 +261,10 @@ int iof_dsa_engine_main(void *engine);
 /* ---- dsa_mem.c ---- */
 
 /*
- * Before each piece of work with memory: from here on translations hold. The stretch goes on until
- * the next piece if nobody waits for its end, and until iof_dsa_tlb_read_unlock(), which must come
- * before anything that may wait.
+ * Before each step that accesses memory: translations found after this stay
+ * valid. The IOTLB read section lasts until the next step, unless a thread
+ * waits for its end, or until iof_dsa_tlb_read_unlock(), which must come before
+ * anything that may sleep.
  */
 static inline void iof_dsa_tlb_read_lock(struct iof_dsa_engine *e)
 {
@@ -256,56 +284,67 @@ static inline void iof_dsa_tlb_read_unlock(struct iof_dsa_engine *e)
 	}
 }
 
-/* Where an address leads during one piece of work. */
+/* The memory behind an address during one step. */
 struct iof_dsa_place {
-	void *va;		/* NULL: mm and addr instead */
+	void *va;		/* NULL: use mm and addr */
 	struct mm_struct *mm;
 	u64 addr;
-	u32 len;		/* bytes from here on that lead on in one piece */
+	u32 len;		/* contiguous bytes from here on */
 	bool write;
 };
 
 /*
- * After iof_dsa_tlb_read_lock(); @left: what is still wanted from @addr on. False: job->fault is
- * set.
+ * After iof_dsa_tlb_read_lock(). @left: bytes still wanted from @addr on.
+ * False: job->fault is set.
  */
 bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
 	      struct iof_dsa_place *place);
-/* In the same piece: where the bytes behind a place are. False: not known, no harm. */
+/*
+ * In the same step: finds the bytes after a place. False: not found; job->fault
+ * is unchanged.
+ */
 bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 		       const struct iof_dsa_place *place, struct iof_dsa_place *next);
-/* In the same piece. False: job->fault is set. */
+/* In the same step. False: job->fault is set. */
 bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from, void *buf, u32 n,
 		 u32 left);
 bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to, const void *buf, u32 n,
 		 u32 left);
-/* At most a page if it must go through a buffer; *n in: wanted, out: copied. */
+/* At most a page if the copy needs a buffer; *n in: wanted, out: copied. */
 bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struct iof_dsa_place *to,
 	      const struct iof_dsa_place *from, u32 *n, u32 left);
-/* A piece of its own for a few bytes within one page. */
+/* A step of its own for a few bytes within one page. */
 bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n);
 
 /*
- * In a stretch: looks up the page that @job asked for, now that there is an answer, and begins to
- * fetch its memory: for a job that comes next, whose page the handler's processor has just written.
+ * In a read section: looks up the page that @job requested, now that it has its
+ * answer, and prefetches the page's memory. For the job that runs next: its
+ * page is dirty in the cache of the handler's CPU.
  */
 void iof_dsa_warm(struct iof_dsa_engine *e, const struct iof_dsa_job *job);
-/* After DSA_STEP_FAULT: asks for the pages. The job is elsewhere afterwards. */
+/*
+ * After DSA_STEP_FAULT: collects the job's page request, or sends it. The
+ * engine does not own the job afterwards.
+ */
 void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 /*
- * Sends the page requests that the engine has collected. At the latest when it has no other work,
- * when a job turns out to be a long one, and before a reset is acknowledged. Not in a stretch.
+ * Sends the collected page requests: at the latest when the engine has no other
+ * job, when a job takes many steps, and before a reset is acknowledged. Not in
+ * a read section.
  */
 void iof_dsa_send_collected(struct iof_dsa_engine *e);
-/* Writes the completion record, if one is due. */
+/* Writes the completion record, if the descriptor wants one. */
 enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status);
-/* The record cannot be written: counts that; a batch that the job belongs to fails. */
+/* The record cannot be written: counts that, and fails the job's batch. */
 void iof_dsa_lose_record(struct iof_dsa_job *job);
 
 /* ---- dsa_ops.c ---- */
 
-/* DSA_COMP_SUCCESS or what is wrong with the descriptor; sets up the job. */
+/*
+ * Checks the descriptor and prepares the job. Returns DSA_COMP_SUCCESS or the
+ * error status.
+ */
 u8 iof_dsa_check(struct iof_dsa_job *job);
 enum iof_dsa_step iof_dsa_run(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 

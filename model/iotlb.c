@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iotlb.c - translations that engines remember, and how others take them away.
+ * iotlb.c - the IOTLB: translations cached by engines, and how other threads
+ * invalidate them.
  *
- * Each engine has direct-mapped arrays of its own: leaves by size, tables of 4 KiB leaves (VT-d
- * 6.2.3's paging-structure cache) and attachments by PASID (the PASID cache, 6.2.2). Translations
- * carry the tag of their domain, not of an attachment, so that taking some away costs the same
- * however many PASIDs share the domain. Looking up costs no lock and no atomic operation.
- * What is not present, or not permitted, is never remembered; a leaf remembered for reads does not
- * serve writes unless its dirty bit was set already. So whoever makes something present, or permits
- * more, needs to tell nobody.
+ * Each engine has direct-mapped arrays of its own: leaves by size, tables of 4
+ * KiB leaves (VT-d 6.2.3's paging-structure cache) and attachments by PASID
+ * (the PASID cache, 6.2.2). A translation carries the tag of its domain, not of
+ * an attachment, so an invalidation costs the same however many PASIDs share
+ * the domain. A look-up takes no lock and no atomic operation. Translations
+ * that are absent or not permitted are never cached. A leaf cached for reads
+ * serves writes only if its dirty bit was set already. So a thread that makes a
+ * page present, or permits more, invalidates nothing.
  *
- * Taking away, against an engine that walks right now: the tables have changed before,
- * iof_tlb.gen grows first, then, after a full barrier, slots are emptied. An engine that has
- * filled slots looks at gen afterwards, at the latest when its stretch ends, after a full barrier
- * too: so either the other side saw the slot, or the engine sees that gen grew and empties it
- * itself, before it uses translations again. What it uses until then, and what it holds in its
- * hands, the wait for the end of the stretch covers (iof_tlb.seq).
+ * Invalidation against an engine that walks at the same time: the tables have
+ * changed before, iof_tlb.gen grows first, then, after a full barrier, slots
+ * are emptied. An engine that has filled slots reads gen afterwards, at the
+ * latest when its read section ends, after a full barrier too. So either the
+ * invalidating thread saw the slot, or the engine sees that gen grew and
+ * empties the slot itself before it uses translations again. Translations that
+ * the engine uses until then are covered by the wait for the end of the read
+ * section (iof_tlb.seq).
  */
 #include "iotlb.h"
 
-/* How often to look whether an engine has let go, which is a page copied, before sleeping. */
+/* Polls for the end of a read section, about a page copied, before sleeping. */
 #define DRAIN_SPINS	2000
 
 static atomic64_t last_tag = ATOMIC64_INIT(0);
@@ -90,7 +94,10 @@ struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid)
 	att = find_attachment(tlb->mdev, pasid);
 	if (!att)
 		return NULL;
-	/* As with slots, but the look at gen comes at once. The others never look at the PASID. */
+	/*
+	 * As with slots, but gen is read at once. Invalidating threads never
+	 * look at the PASID.
+	 */
 	tlb->pasids[i].pasid = pasid;
 	(void)xchg(&tlb->pasids[i].att, att);
 	if (unlikely(atomic_read(&tlb->gen) != tlb->seen))
@@ -132,10 +139,12 @@ void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova, u6
 		struct iof_tlb *tlb = mdev->tlbs[i];
 		u64 tag;
 
-		atomic_inc_return(&tlb->gen);	/* full barrier: see iof_tlb_drop_stale_fills() */
+		/* full barrier: see iof_tlb_drop_stale_fills() */
+		atomic_inc_return(&tlb->gen);
 		/*
-		 * After that: an engine that gives a nested domain a new tag meanwhile, and fills
-		 * slots with it, either sees that gen grew or is seen here.
+		 * Read after the barrier: an engine that gives a nested domain
+		 * a new tag at the same time, and fills slots with it, either
+		 * sees that gen grew or its slots are seen here.
 		 */
 		tag = atomic64_read(&mdom->tag);
 		drop_slots(tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT,
@@ -168,12 +177,13 @@ void iof_domain_drop_all(struct iof_mdomain *mdom)
 	unsigned int i;
 
 	/*
-	 * An engine that still has the old number fills slots that nobody will look for. The
-	 * exchange is a full barrier: a stretch that begins after it, or that the drain does not
-	 * wait for, sees the new number.
+	 * An engine that still has the old tag fills slots that no look-up
+	 * finds. The exchange is a full barrier: a read section that begins
+	 * after it, or that iof_mdev_drain() does not wait for, sees the new
+	 * tag.
 	 */
 	atomic64_xchg(&mdom->tag, iof_new_tag());
-	/* One that has the new number already may have read the tables before. */
+	/* An engine with the new tag may have read the tables before. */
 	list_for_each_entry(use, &mdom->uses, node) {
 		for (i = 0; i < use->mdev->nr_tlbs; i++)
 			atomic_inc_return(&use->mdev->tlbs[i]->gen);
@@ -182,13 +192,17 @@ void iof_domain_drop_all(struct iof_mdomain *mdom)
 
 void iof_domain_drop_nested(struct iof_mdomain *parent)
 {
-	/* As with the exchange above: each domain gets its new number when it is used next. */
+	/*
+	 * As with the exchange above: each domain gets a new tag at its next
+	 * use.
+	 */
 	atomic64_xchg(&parent->nested_floor, iof_new_tag());
 }
 
 /*
- * @tag of a nested domain is no longer good. Numbers grow, so a new one is, unless the parent has
- * changed again since; then it is good for the stretch that the drain waits for.
+ * @tag of a nested domain is no longer valid. Tags grow, so a new one is valid
+ * unless the parent has changed again since. Then it is valid for the read
+ * section that iof_mdev_drain() waits for.
  */
 u64 iof_domain_renew_tag(struct iof_mdomain *mdom, u64 tag)
 {
@@ -205,7 +219,7 @@ static void drain_tlb(struct iof_tlb *tlb)
 
 	if (!(seq & 1))
 		return;
-	atomic_inc(&tlb->gen);		/* what iof_tlb_read_relock() looks at */
+	atomic_inc(&tlb->gen);		/* read by iof_tlb_read_relock() */
 	for (i = 0; i < DRAIN_SPINS; i++) {
 		if (atomic_read_acquire(&tlb->seq) != seq)
 			return;
@@ -220,7 +234,10 @@ void iof_mdev_drain(struct iof_mdev *mdev)
 {
 	unsigned int i;
 
-	/* What the caller took away, before the look at seq: pairs with iof_tlb_read_lock(). */
+	/*
+	 * Orders the caller's invalidation before the read of seq; pairs with
+	 * iof_tlb_read_lock().
+	 */
 	smp_mb();
 	for (i = 0; i < mdev->nr_tlbs; i++)
 		drain_tlb(mdev->tlbs[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * iotlb.h - slots of the IOTLB: where one is, how to find and to fill it. For iotlb.c and
- * translate.c.
+ * iotlb.h - slots of the IOTLB: the slot of a key, look-up and fill. For
+ * iotlb.c and translate.c.
  */
 #ifndef IOF_MODEL_IOTLB_H
 #define IOF_MODEL_IOTLB_H
@@ -13,8 +13,9 @@
 #define HUGE_SHIFT	30
 
 /*
- * Neighbouring keys get neighbouring slots. The upper bits and the tag shift them, so that buffers
- * at the same offset of different regions, and attachments, do not drive each other out.
+ * Neighbouring keys get neighbouring slots. The upper bits of the key and the
+ * tag shift them, so that buffers at the same offset of different regions, and
+ * of different attachments, do not evict each other.
  */
 static inline struct iof_tlb_slot *slot_of(struct iof_tlb_slot *slots, unsigned int nr, u64 tag,
 					   u64 key)

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * model.h - the software IOMMU's own structs: domains, attachments, cached translations, page
- * requests.
+ * model.h - the software IOMMU's own structs: domains, attachments, cached
+ * translations, page requests.
  *
- * Seen by iommu.c, stage2.c, walk.c, iotlb.c, pri.c and the devices behind this IOMMU (dsa*.c).
- * "VT-d" with a section number is Intel's Virtualization Technology for Directed I/O specification.
+ * Seen by iommu.c, stage2.c, walk.c, translate.c, iotlb.c, pri.c and the
+ * devices behind this IOMMU (dsa*.c, ats.c). "VT-d" with a section number is
+ * Intel's Virtualization Technology for Directed I/O specification.
  *
- * How a translation stays true while it is used: an engine translates and touches memory only in a
- * stretch, between iof_tlb_read_lock() and iof_tlb_read_unlock(). Whoever takes a translation away
- * first changes the tables, then drops the cached copies (iof_mdev_drop()), then waits until each
- * engine has left the stretch it is in (iof_mdev_drain()). A stretch may be long, since entering
- * one costs a full barrier, which after a page of stores takes as long as the copy; but after each
- * page or small multiple an engine looks whether somebody waits (iof_tlb_read_relock()), and lets
- * go.
+ * How a translation stays valid while it is used: an engine translates and
+ * touches memory only in an IOTLB read section, between iof_tlb_read_lock() and
+ * iof_tlb_read_unlock(). A thread that invalidates a translation first changes
+ * the tables, then drops the cached copies (iof_mdev_drop()), then waits until
+ * each engine has ended the read section that it is in (iof_mdev_drain()). A
+ * read section may be long, since beginning one costs a full barrier, which
+ * after a page of stores takes as long as the copy. After each page or small
+ * multiple the engine checks for waiting threads (iof_tlb_read_relock()), and
+ * ends its section for them.
  *
- * Attachments and pages of tables are freed after such a wait, so engines need no locks. An
- * engine never waits for anything in a stretch.
+ * Attachments and pages of tables are freed after such a wait, so engines need
+ * no locks. An engine never sleeps in a read section.
  *
  * Locks, outermost first: iof_mdomain.lock, iof_stage2.lock.
  */
@@ -28,17 +31,19 @@
 struct iof_mdev;
 struct iof_mdomain;
 
-/* What an access wants; the first is implied. */
+/* Rights that an access needs; IOF_ACCESS_READ is implied. */
 #define IOF_ACCESS_READ		0u
 #define IOF_ACCESS_WRITE	BIT(0)
 #define IOF_ACCESS_EXEC		BIT(1)
 #define IOF_ACCESS_PRIV		BIT(2)
 
-/* What came of a translation. */
+/* Result of a translation. */
 enum iof_xlate_result {
 	IOF_XLATE_OK,
-	IOF_XLATE_FAULT,	/* not there or not allowed now: a page request may help */
-	IOF_XLATE_ERROR,	/* the tables are wrong or the address is: nothing to ask for */
+	/* absent, or not permitted now: a page request may help */
+	IOF_XLATE_FAULT,
+	/* malformed tables or address: a page request cannot help */
+	IOF_XLATE_ERROR,
 };
 
 /* ---- second stage: kernel memory (stage2.c) ---- */
@@ -52,43 +57,52 @@ struct iof_stage2 {
 };
 
 int iof_stage2_init(struct iof_stage2 *s2);
-void iof_stage2_destroy(struct iof_stage2 *s2);	/* nobody walks it any more */
+/* no engine walks it any more */
+void iof_stage2_destroy(struct iof_stage2 *s2);
 int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size, unsigned int prot);
 void iof_stage2_unmap(struct iof_stage2 *s2, u64 iova, u64 size);
-/* The unlinked tables up to now, to be freed after a wait for all who may walk them. */
+/*
+ * Takes the tables unlinked so far. The caller frees them after
+ * iof_mdev_drain() of all devices that may walk them.
+ */
 u64 *iof_stage2_take_dead(struct iof_stage2 *s2);
 void iof_stage2_free_dead(u64 *dead);
 
-/* What a walk found: a physical address, and the size of the leaf it lies in. */
+/* Result of a walk: a physical address, and the size of its leaf. */
 struct iof_leaf {
-	u64 pa;			/* of the very address asked for */
+	u64 pa;			/* of the address itself, not of the leaf */
 	u8 shift;		/* log2 of the leaf's size */
 	bool read;
 	bool write;		/* for a first stage: and its dirty bit is set */
 	bool user;		/* first stage: not only for privileged requests */
 };
 
-/* Whether there is a leaf at all; permissions are the caller's to check. */
+/* True: there is a leaf. The caller checks its permissions. */
 bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova, struct iof_leaf *leaf);
 
 /* ---- domains (iommu.c) ---- */
 
-/* Of any kind. Embeds the core's. */
+/* A domain of any type. Embeds the core's struct iof_domain. */
 struct iof_mdomain {
 	struct iof_domain domain;
 	struct mutex lock;		/* uses */
-	/* struct iof_domain_use: its own attachments' and those of domains nested on it */
+	/*
+	 * struct iof_domain_use: its own attachments' and those of domains
+	 * nested on it
+	 */
 	struct list_head uses;
 	/*
-	 * What its cached translations carry, on every device: they depend on the domain alone. A
-	 * new number makes all of them unreachable at once; numbers grow, and are never used twice.
-	 * Read by iof_domain_tag().
+	 * The tag of this domain's cached translations on every device, since
+	 * they depend on the domain alone. A new tag makes all of them
+	 * unreachable at once. Tags grow, and none is used twice. Read by
+	 * iof_domain_tag().
 	 */
 	atomic64_t tag;
 
 	/* paging: */
 	struct iof_stage2 s2;
-	atomic64_t nested_floor;	/* tags of domains nested on it are good above this */
+	/* tags of domains nested on it are valid above this */
+	atomic64_t nested_floor;
 
 	/* nested: */
 	struct iof_mdomain *parent;
@@ -107,8 +121,8 @@ static inline struct iof_mdomain *iof_mdomain_of(struct iof_domain *domain)
 }
 
 /*
- * A device that may have translations of a domain cached: what is invalidated is dropped once on
- * each device, however many PASIDs of it are attached.
+ * A device that may have cached translations of a domain. An invalidation drops
+ * them once on each device, however many of its PASIDs are attached.
  */
 struct iof_domain_use {
 	struct list_head node;		/* mdom->uses */
@@ -116,7 +130,10 @@ struct iof_domain_use {
 	unsigned long attachments;	/* the domain's lock */
 };
 
-/* (device, PASID) uses a domain. Found by engines through iof_tlb_attachment(). */
+/*
+ * A domain attached to a device and PASID. Engines find it by
+ * iof_tlb_attachment().
+ */
 struct iof_attachment {
 	struct iof_mdev *mdev;
 	struct iof_mdomain *mdom;
@@ -134,11 +151,12 @@ extern const struct iof_driver_ops iof_model_driver_ops;
 #define IOF_TLB_HUGE	64
 #define IOF_TLB_DIRS	256
 #define IOF_TLB_PASIDS	32
-#define IOF_TLB_FILLS	64	/* slots filled before a look whether one was overtaken */
+#define IOF_TLB_FILLS	64 /* slots filled before a check for an invalidation */
 
 /*
- * A slot is written by its engine only, except that anybody may set @tag to 0, which empties it.
- * The engine writes the tag last. Emptying a slot that was being refilled does no harm.
+ * Written by the slot's engine only, except that any thread may set @tag to 0,
+ * which empties the slot. The engine writes the tag last. Emptying a slot
+ * during a refill does no harm.
  */
 struct iof_tlb_slot {
 	u64 tag;
@@ -155,19 +173,20 @@ struct iof_tlb_slot {
 /* The cached translations of one engine. */
 struct iof_tlb {
 	struct iof_mdev *mdev;
-	atomic_t seq;			/* odd in a stretch */
+	atomic_t seq;			/* odd in a read section */
 	atomic_t gen;			/* grows with each drop and each wait */
 	atomic_t waiters;
 	wait_queue_head_t wq;
 
-	/* The engine's: */
+	/* Written by the engine: */
 	int seen;			/* gen at iof_tlb_read_lock() */
 	unsigned int nr_filled;
 	struct iof_tlb_slot *filled[IOF_TLB_FILLS];	/* since then */
 	struct iof_tlb_slot *small, *large, *huge, *dirs;
 	struct {
 		u32 pasid;
-		struct iof_attachment *att;	/* anybody may set it to NULL */
+		/* any thread may set it to NULL */
+		struct iof_attachment *att;
 	} pasids[IOF_TLB_PASIDS];
 	u64 hits, misses;		/* written by the engine with WRITE_ONCE */
 };
@@ -176,7 +195,10 @@ struct iof_tlb {
 int iof_tlb_init(struct iof_tlb *tlb, struct iof_mdev *mdev);
 void iof_tlb_destroy(struct iof_tlb *tlb);
 
-/* For the engine: a stretch in which translations may be used. Does not sleep, cannot nest. */
+/*
+ * Begins a read section, in which the engine may use translations. Does not
+ * sleep, cannot nest.
+ */
 static inline void iof_tlb_read_lock(struct iof_tlb *tlb)
 {
 	atomic_inc_return(&tlb->seq);	/* full barrier: what is read below is read after this */
@@ -184,8 +206,9 @@ static inline void iof_tlb_read_lock(struct iof_tlb *tlb)
 }
 
 /*
- * After a full barrier: if somebody dropped translations since the stretch began, what was filled
- * in since then may come from tables as they were before, and goes.
+ * After a full barrier. If translations were dropped since the read section
+ * began, the slots filled since then may come from the old tables, and are
+ * emptied.
  */
 static inline void iof_tlb_drop_stale_fills(struct iof_tlb *tlb)
 {
@@ -203,7 +226,10 @@ static inline void iof_tlb_read_unlock(struct iof_tlb *tlb)
 		wake_up_all(&tlb->wq);
 }
 
-/* In a stretch, where nothing of it is in use: lets those go on who wait for its end. */
+/*
+ * In a read section, while the engine uses no translation: ends the section and
+ * begins another if a thread waits for its end.
+ */
 static inline void iof_tlb_read_relock(struct iof_tlb *tlb)
 {
 	if (unlikely(atomic_read(&tlb->gen) != tlb->seen)) {
@@ -212,10 +238,16 @@ static inline void iof_tlb_read_relock(struct iof_tlb *tlb)
 	}
 }
 
-/* In a stretch: what @pasid is attached to, or NULL. Good until the stretch ends. */
+/*
+ * In a read section: the attachment of @pasid, or NULL. Valid until the read
+ * section ends.
+ */
 struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid);
 
-/* In a stretch: where @iova is, and how many bytes from there on belong to the same leaf. */
+/*
+ * In a read section: translates @iova, and tells how many bytes from there on
+ * belong to the same leaf.
+ */
 struct iof_xlate {
 	void *va;
 	size_t len;
@@ -223,27 +255,34 @@ struct iof_xlate {
 enum iof_xlate_result iof_translate(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
 				    u32 access, struct iof_xlate *out);
 
-/* For walk.c: the cached table of 4 KiB leaves for @iova, and how to enter one. */
+/*
+ * For walk.c: finds and fills the cached address of the table of 4 KiB leaves
+ * for @iova.
+ */
 const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag, u64 iova);
 void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table, u32 perm);
 
 /*
- * For everybody else: forgets what one device's engines have cached of [iova, last] of the domain,
- * with the tables above leaves if @dirs. It may still be in use until iof_mdev_drain().
+ * For invalidating threads: drops what the engines of one device have cached of
+ * [iova, last] of the domain; with @dirs, the tables above leaves too. An
+ * engine may still use a dropped translation until iof_mdev_drain().
  */
 void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova, u64 last, bool dirs);
-/* Forgets which PASID is attached to what. */
+/* Drops the cached attachments of all PASIDs. */
 void iof_mdev_drop_pasids(struct iof_mdev *mdev);
-/* Forgets everything of the domain, on all devices. Under its lock, once it has uses. */
+/*
+ * Drops all translations of the domain, on all devices. Under its lock, once it
+ * has uses.
+ */
 void iof_domain_drop_all(struct iof_mdomain *mdom);
 /*
- * Forgets everything of the domains nested on the one. An engine that sees it late is one whose
- * stretch the drain waits for.
+ * Drops all translations of the domains nested on @parent. iof_mdev_drain()
+ * waits for the read section of an engine that does not see the drop yet.
  */
 void iof_domain_drop_nested(struct iof_mdomain *parent);
 u64 iof_domain_renew_tag(struct iof_mdomain *mdom, u64 tag);
 
-/* What translations of the domain are cached under, now. */
+/* The tag of the domain's cached translations now. */
 static inline u64 iof_domain_tag(struct iof_mdomain *mdom)
 {
 	u64 tag = atomic64_read(&mdom->tag);
@@ -253,12 +292,12 @@ static inline u64 iof_domain_tag(struct iof_mdomain *mdom)
 	return tag;
 }
 u64 iof_new_tag(void);
-/* Returns when no engine is in a stretch that began before the call. */
+/* Returns when each read section that began before the call has ended. */
 void iof_mdev_drain(struct iof_mdev *mdev);
 
 /* ---- the walk (walk.c) ---- */
 
-/* In a stretch. leaf->pa is meaningful with IOF_XLATE_OK only. */
+/* In a read section. leaf->pa is valid with IOF_XLATE_OK only. */
 enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
 			       u32 access, struct iof_leaf *leaf);
 
@@ -269,15 +308,19 @@ struct iof_pri;
 enum iof_pri_state {
 	IOF_PRI_IDLE,
 	IOF_PRI_STARVED,	/* waits for a credit, on pri->starved */
-	IOF_PRI_OPEN,		/* a group is sent and not answered */
+	IOF_PRI_OPEN,		/* a group was sent and has no answer yet */
 };
 
-/* One requester within a device, with at most one group open. Its index is its group index. */
+/*
+ * One requester of a device, with at most one open group. The slot's index is
+ * its group index.
+ */
 struct iof_pri_slot {
 	struct iof_pri *pri;
 	u32 index;
 	u32 pasid;			/* of the open group */
-	u32 held;			/* credits: promised before sending, in use while open */
+	/* credits: reserved before sending, in use while open */
+	u32 held;
 	int state;			/* enum iof_pri_state */
 	enum iof_page_code code;	/* the last answer; SUCCESS also for a credit */
 	u64 sent;			/* ns, when the open group was sent */
@@ -296,24 +339,28 @@ struct iof_pri_single {
 	struct iof_pri_page page;
 };
 
-#define IOF_PRI_SINGLES_MAX	32	/* groups sent together, slots whose waits end together */
+/* groups sent, or slots resumed, in one call */
+#define IOF_PRI_SINGLES_MAX	32
 
 /* The page-request interface of a device: VT-d 7.4, PCIe 10.4. */
 struct iof_pri {
 	struct iof_hwdev *hwdev;
 	struct iof_pri_slot **slots;	/* by index; fixed after init */
 	u32 nr_slots;
-	/* The waits of @nr slots are over: their owners may act. Any thread, must not sleep. */
+	/*
+	 * @nr slots have a credit or an answer. Called by any thread; must not
+	 * sleep.
+	 */
 	void (*resume)(struct iof_pri_slot *const *slots, u32 nr);
 	atomic_t nr_starved;
 	spinlock_t lock;		/* starved */
-	struct list_head starved;	/* first come, first served */
-	atomic64_t groups, stalls;	/* with those who send */
-	/* What both sides write stays away from what one of them does. */
+	struct list_head starved;	/* in order of arrival */
+	atomic64_t groups, stalls;	/* written by senders */
+	/* On a cache line of its own: senders and responders both write it. */
 	atomic_t credits ____cacheline_aligned_in_smp;	/* free ones */
 	/*
-	 * With those who answer: how long groups were open, in ns, as struct iof_vfio_dsa_latency
-	 * has it.
+	 * Written by responders: how long groups were open, in ns, in the
+	 * layout of struct iof_vfio_dsa_latency.
 	 */
 	atomic64_t latency_sum ____cacheline_aligned_in_smp;
 	atomic64_t latency_max;
@@ -325,24 +372,35 @@ int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
 void iof_pri_destroy(struct iof_pri *pri);
 void iof_pri_add_slot(struct iof_pri *pri, u32 index, struct iof_pri_slot *slot);
 /*
- * Before sending: up to @want credits, of which the slot may already hold one. Returns how many it
- * holds, or 0: none was left, and resume() is called with one in hand, maybe before this returns.
+ * Reserves up to @want credits, counting those that the slot holds, before a
+ * group is sent. Returns how many the slot holds, or 0 if none was free: then
+ * resume() is called once the slot has one, possibly before this returns.
  */
 u32 iof_pri_take(struct iof_pri *pri, struct iof_pri_slot *slot, u32 want);
-/* Gives back all but @keep of the credits that an idle slot holds. */
+/* Gives back all but @keep of the credits of an idle slot. */
 void iof_pri_give_back(struct iof_pri_slot *slot, u32 keep);
 /*
- * Sends a group of @nr pages, for which the slot holds as many credits. resume() is called with the
- * answer, maybe before this returns: the slot's owner must not touch it after this.
+ * Sends a group of @nr pages, for which the slot holds as many credits.
+ * resume() is called with the answer, possibly before this returns: the slot's
+ * owner must not touch the slot after this.
  */
 void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr);
-/* The same for @nr groups of one page each, at most IOF_PRI_SINGLES_MAX; cheaper together. */
+/*
+ * Sends @nr groups of one page each, at most IOF_PRI_SINGLES_MAX, in one
+ * report: cheaper than as many calls of iof_pri_send().
+ */
 void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *singles, u32 nr);
-/* Takes the answers to @nr groups of the device. */
+/*
+ * Takes the answers to @nr groups of the device.
+ * iof_driver_ops.page_responses() of the model.
+ */
 void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answers, u32 nr);
-/* Each number by itself is right; together they are when no group is open. */
+/* Each counter is exact; together they are consistent when no group is open. */
 void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency);
-/* Takes a starved slot out of the line: true if it was still there; no resume() then. */
+/*
+ * Removes a starved slot from pri->starved. True: it was on the list, and
+ * resume() is not called for it.
+ */
 bool iof_pri_unstarve(struct iof_pri_slot *slot);
 
 /* ---- devices behind this IOMMU ---- */
@@ -363,7 +421,7 @@ static inline struct iof_mdev *iof_mdev_of(struct iof_hwdev *hwdev)
 	return container_of(hwdev, struct iof_mdev, hwdev);
 }
 
-/* Fills in ops, hardware information and an empty set of attachments. */
+/* Initialises ops, hardware information and an empty set of attachments. */
 void iof_mdev_init(struct iof_mdev *mdev);
 void iof_mdev_destroy(struct iof_mdev *mdev);
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * pri.c - the page-request interface of a device: credits, groups, answers.
+ * pri.c - the page-request interface of a device: credits, page-request groups,
+ * answers.
  *
- * A device has as many credits as page requests it may have open (PCIe's outstanding page request
- * allocation); a request takes one and its group's answer gives all of the group back. When none
- * is left a requester waits in line, first come first served; the credit that becomes free is
- * given to it, so nobody overtakes. A group's index is the index of the requester (slot), which
- * has at most one open, so an answer finds its slot without a search.
+ * A device has as many credits as page requests it may have open (PCIe's
+ * outstanding page request allocation). A request takes one credit, and the
+ * answer to its group gives all of the group's credits back. When none is free,
+ * a requester joins a FIFO list; the next free credit is assigned to its head,
+ * so no requester overtakes another. A group's index is the index of the
+ * requester (slot), which has at most one group open, so an answer finds its
+ * slot without a search.
  *
- * Neither sending nor answering takes a lock unless somebody waits for credits. Nothing here
- * sleeps but iof_report_page_req() may.
+ * Sending and answering take a lock only while a slot waits for credits.
+ * Nothing here sleeps, except that iof_report_page_req() may.
  */
 #include "model.h"
 
@@ -27,7 +30,6 @@ int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
 	atomic_set(&pri->nr_starved, 0);
 	spin_lock_init(&pri->lock);
 	INIT_LIST_HEAD(&pri->starved);
-	/* The counters are zero already. */
 	return 0;
 }
 
@@ -47,7 +49,7 @@ void iof_pri_add_slot(struct iof_pri *pri, u32 index, struct iof_pri_slot *slot)
 	pri->slots[index] = slot;
 }
 
-/* Takes up to @want credits, as many as there are. */
+/* Takes up to @want of the free credits. */
 static u32 grab(struct iof_pri *pri, u32 want)
 {
 	int have = atomic_read(&pri->credits);
@@ -61,7 +63,7 @@ static u32 grab(struct iof_pri *pri, u32 want)
 	return take;
 }
 
-/* Hands free credits to those in line. */
+/* Assigns free credits to the slots on pri->starved. */
 static void feed(struct iof_pri *pri)
 {
 	while (atomic_read(&pri->nr_starved)) {
@@ -87,7 +89,10 @@ static void release(struct iof_pri *pri, u32 nr)
 {
 	if (!nr)
 		return;
-	/* A full barrier: either we see who came into line, or they see the credits. */
+	/*
+	 * A full barrier: either feed() sees a slot that joined pri->starved,
+	 * or that slot's thread sees the credits.
+	 */
 	atomic_add_return(nr, &pri->credits);
 	feed(pri);
 }
@@ -127,7 +132,10 @@ static void open_slot(struct iof_pri_slot *slot, u32 pasid, u32 nr, u64 now)
 	WARN_ON_ONCE(slot->held != nr || slot->state != IOF_PRI_IDLE);
 	slot->pasid = pasid;
 	slot->sent = now;
-	/* The answer may come at any moment from the last report on; see take_answer(). */
+	/*
+	 * The answer may come as soon as the last page is reported; see
+	 * take_answer().
+	 */
 	smp_store_release(&slot->state, IOF_PRI_OPEN);
 }
 
@@ -149,7 +157,7 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_pag
 		req.perm = pages[i].perm;
 		if (i + 1 == nr)
 			req.flags |= IOMMU_PGFAULT_FLAGS_LAST_PAGE;
-		/* Whatever this returns, the last page is answered. */
+		/* The last page gets an answer whatever this returns. */
 		(void)iof_report_page_req(pri->hwdev, &req);
 	}
 }
@@ -178,8 +186,8 @@ void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *sing
 }
 
 /*
- * 16 buckets for each power of two, the first 16 values by themselves, the last bucket for all that
- * is 2^40 and above: the buckets of <iofault/histogram.h>.
+ * Each power of two has 16 buckets, each value below 16 its own, and all values
+ * from 2^40 on share the last: the buckets of <iofault/histogram.h>.
  */
 static unsigned int latency_bucket(u64 ns)
 {
@@ -216,7 +224,10 @@ void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency)
 	}
 }
 
-/* The slot whose group @req ends, and which was open: nobody else has it then. Or NULL. */
+/*
+ * Takes the open group of @req's slot: the caller owns the slot then. NULL: the
+ * slot had no open group.
+ */
 static struct iof_pri_slot *take_answer(struct iof_pri *pri, const struct iof_page_req *req)
 {
 	struct iof_pri_slot *slot;
@@ -224,7 +235,7 @@ static struct iof_pri_slot *take_answer(struct iof_pri *pri, const struct iof_pa
 	if (WARN_ON_ONCE(req->grpid >= pri->nr_slots || !pri->slots[req->grpid]))
 		return NULL;
 	slot = pri->slots[req->grpid];
-	/* Exactly one answer is taken for each group sent: whoever gets the state from OPEN. */
+	/* The thread that changes the state from OPEN takes the only answer. */
 	if (WARN_ON_ONCE(cmpxchg(&slot->state, IOF_PRI_OPEN, IOF_PRI_IDLE) != IOF_PRI_OPEN))
 		return NULL;
 	return slot;
@@ -236,7 +247,7 @@ void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answer
 	u64 now = ktime_get_ns();
 	u32 held = 0, n = 0, i;
 
-	/* Those who sent have the slots: fetch them side by side. */
+	/* The slots are dirty in the senders' caches: prefetch all of them. */
 	for (i = 0; i < nr; i++) {
 		if (answers[i].req.grpid < pri->nr_slots && pri->slots[answers[i].req.grpid])
 			prefetchw(&pri->slots[answers[i].req.grpid]->state);
@@ -267,7 +278,7 @@ bool iof_pri_unstarve(struct iof_pri_slot *slot)
 	bool there;
 
 	spin_lock(&pri->lock);
-	/* The other states come and go without the lock. */
+	/* The other states change without the lock. */
 	there = READ_ONCE(slot->state) == IOF_PRI_STARVED;
 	if (there) {
 		list_del_init(&slot->node);

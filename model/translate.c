@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * translate.c - one translation: from the IOTLB (iotlb.c), or by a walk (walk.c), whose result the
- * IOTLB then holds.
+ * translate.c - one translation: from the IOTLB (iotlb.c), or by a walk
+ * (walk.c), whose result is then cached.
  */
 #include "iotlb.h"
 
-/* Only for ordinary requests: privileged ones and execution have rules of their own, and walk. */
+/*
+ * Only for ordinary requests: privileged and execute requests have rules of
+ * their own, and always walk.
+ */
 static bool slot_serves(const struct iof_tlb_slot *slot, u32 access)
 {
 	u32 need = access & IOF_ACCESS_WRITE ? IOF_SLOT_WRITE : IOF_SLOT_READ;
