@@ -92,7 +92,7 @@ struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned 
 
 	*count = *total = 0;
 	while (found >= 0) {
-		unsigned long n = min((unsigned long)found, room);
+		unsigned long n = min_t(unsigned long, found, room);
 		struct iommu_iova_range *ranges;
 
 		ranges = kvcalloc(max(n, 1ul), sizeof(*ranges), GFP_KERNEL_ACCOUNT);
@@ -129,7 +129,7 @@ int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd)
 	rc = -EFAULT;
 	if (copy_to_user(u64_to_user_ptr(cmd->allowed_iovas), ranges, count * sizeof(*ranges)))
 		goto out;
-	cmd->num_iovas = (u32)min(total, (unsigned long)U32_MAX);
+	cmd->num_iovas = min_t(unsigned long, total, U32_MAX);
 	cmd->out_iova_alignment = alignment;
 	rc = iof_ucmd_respond(ucmd, sizeof(*cmd));
 	if (!rc && total > room)

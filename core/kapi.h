@@ -167,12 +167,10 @@ struct iof_plat_payer *iof_plat_charge_to(struct iof_plat_payer *payer);
 int iof_plat_thread_join(struct task_struct *task);
 void iof_plat_thread_leave(struct task_struct *task);
 
-/*
- * The frame number of a pinned page. Some kernels read it from page flags of
- * which other bits change concurrently.
- */
+/* The frame number of a pinned page. */
 static inline unsigned long iof_page_pfn(struct page *page)
 {
+	/* Some kernels read page flags, of which other bits may change. */
 	return data_race(page_to_pfn(page));
 }
 

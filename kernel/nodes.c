@@ -86,6 +86,7 @@ static int node_open(struct inode *inode, struct file *file)
 	const struct file_operations *fops;
 	struct iof_plat_node *node;
 
+	/* Pairs with iof_nodes_open(): the nodes are complete. */
 	if (wait_event_killable(gate_wq, smp_load_acquire(&gate) != GATE_SHUT))
 		return -EINTR;
 	if (gate != GATE_OPEN)
@@ -106,11 +107,12 @@ static const struct file_operations node_fops = {
 
 void iof_nodes_open(bool success)
 {
+	/* Pairs with the wait in node_open(). */
 	smp_store_release(&gate, success ? GATE_OPEN : GATE_GONE);
 	wake_up_all(&gate_wq);
 	/* Loading is one user of the module. Nodes are gone, so that no others come. */
 	while (!success && module_refcount(THIS_MODULE) > 1)
-		msleep(1);
+		usleep_range(1000, 2000);
 }
 
 static void enter_node(struct iof_plat_node *node)

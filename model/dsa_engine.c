@@ -323,16 +323,16 @@ static void doze(struct iof_dsa_engine *e)
 	u64 start = ktime_get_ns(), asleep = start, now;
 	bool spun = !e->spins_left_out;
 
-	if (!spun) {
-		e->spins_left_out--;
-	} else if (spin_for_work(e, start, e->spin_ns)) {
+	if (spun && spin_for_work(e, start, e->spin_ns)) {
 		e->spins_in_vain = 0;
 		now = ktime_get_ns() - start;
 		e->spin_ns = clamp_t(u64, 2 * now, MIN_SPIN_NS, MAX_SPIN_NS);
 		return;
-	} else {
-		asleep = ktime_get_ns();
 	}
+	if (spun)
+		asleep = ktime_get_ns();
+	else
+		e->spins_left_out--;
 	set_bit(e->index, &e->dsa->sleeping);
 	smp_mb__after_atomic();	/* pairs with the barriers of the wakers */
 	if (list_empty(&e->delayed))

@@ -30,6 +30,7 @@ void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr)
 
 void iof_dsa_wake_engine(struct iof_dsa_engine *e)
 {
+	/* The work is in place; pairs with the barrier of the engine that goes to sleep. */
 	smp_mb();
 	if (test_bit(e->index, &e->dsa->sleeping) &&
 	    test_and_clear_bit(e->index, &e->dsa->sleeping))

@@ -292,6 +292,9 @@ void iof_dsa_lose_record(struct iof_dsa_job *job)
  */
 static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to, const u64 *words)
 {
+	u64 *head = to->va, was;
+	int rc;
+
 	if (to->mm) {
 		const u8 *bytes = (const u8 *)words;
 		struct iof_dsa_place rest = *to;
@@ -299,19 +302,16 @@ static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to, 
 		rest.addr++;
 		if (!iof_dsa_put(job, &rest, bytes + 1, 31, 32))
 			return false;
+		/* The status byte comes last, for a program that polls it. */
 		smp_wmb();
 		return iof_dsa_put(job, to, bytes, 1, 32);
-	} else {
-		u64 *head = to->va, was;
-		int rc;
-
-		if (iof_plat_copy(head + 1, words + 1, 24) || iof_plat_load64(head, &was))
-			return lost(job, to, 32);
-		do {
-			rc = iof_plat_cmpxchg64(head, &was, words[0]);
-		} while (rc == -EAGAIN);
-		return !rc || lost(job, to, 32);
 	}
+	if (iof_plat_copy(head + 1, words + 1, 24) || iof_plat_load64(head, &was))
+		return lost(job, to, 32);
+	do {
+		rc = iof_plat_cmpxchg64(head, &was, words[0]);
+	} while (rc == -EAGAIN);
+	return !rc || lost(job, to, 32);
 }
 
 /* The value for the completion record of a CRC. */

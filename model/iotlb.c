@@ -116,6 +116,7 @@ static void drop_slots(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64
 		for (key = first;; key++) {
 			struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
 
+			/* Pairs with fill_slot(). */
 			if (smp_load_acquire(&slot->tag) == tag && READ_ONCE(slot->key) == key)
 				WRITE_ONCE(slot->tag, 0);
 			if (key == last)
@@ -123,6 +124,7 @@ static void drop_slots(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64
 		}
 	}
 	for (i = 0; i < nr; i++) {
+		/* Pairs with fill_slot(). */
 		if (smp_load_acquire(&slots[i].tag) != tag)
 			continue;
 		key = READ_ONCE(slots[i].key);

@@ -41,9 +41,11 @@ static inline void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots, un
 	WRITE_ONCE(slot->key, key);
 	slot->pa = pa;
 	slot->perm = perm;
+	/* Pairs with drop_slots(). */
 	smp_store_release(&slot->tag, tag);
 	tlb->filled[tlb->nr_filled++] = slot;
 	if (unlikely(tlb->nr_filled == IOF_TLB_FILLS)) {
+		/* The fills are in place before the look at what is stale. */
 		smp_mb();
 		iof_tlb_drop_stale_fills(tlb);
 	}

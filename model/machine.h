@@ -42,8 +42,8 @@ struct iof_machine_stats {
 	unsigned long long refused;	/* groups, by the core: nobody listened */
 	unsigned long long swept;	/* groups, by the core: detach, replace, last close */
 	unsigned long long stalls;	/* DSA: times that a credit was waited for */
-	unsigned long long descriptors, errors;	/* completed, of those not with success; ATS test
-						 * devices: transfers */
+	/* DSA: completed, and of those not with success; ATS test devices: transfers */
+	unsigned long long descriptors, errors;
 };
 
 /* Replaces zeroes by what they stand for. */

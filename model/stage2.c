@@ -110,6 +110,7 @@ void iof_stage2_free_dead(u64 *dead)
 static void s2_bury(struct iof_stage2 *s2, u64 *table)
 {
 	lockdep_assert_held(&s2->lock);
+	/* Pairs with iof_stage2_walk(). */
 	smp_store_release(&table[0], (u64)(unsigned long)s2->dead);
 	s2->dead = table;
 }
@@ -201,6 +202,7 @@ static int s2_enter(struct iof_stage2 *s2, u64 iova, int leaf_level, u64 entry)
 
 			if (!fresh)
 				return -ENOMEM;
+			/* Pairs with iof_stage2_walk(): the table is seen empty. */
 			smp_store_release(slot, virt_to_phys(fresh) | S2_READ | S2_WRITE);
 		} else if (s2_is_leaf(*slot, level)) {
 			return -EINVAL;
@@ -211,6 +213,7 @@ static int s2_enter(struct iof_stage2 *s2, u64 iova, int leaf_level, u64 entry)
 		return -EINVAL;
 	if (leaf_level > 1)
 		entry |= S2_LARGE;
+	/* Pairs with iof_stage2_walk(). */
 	smp_store_release(&table[s2_index(iova, leaf_level)], entry);
 	return 0;
 }
@@ -280,6 +283,7 @@ bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova, struct iof_leaf *lea
 	if (iova >> IOF_S2_WIDTH)
 		return false;
 	for (level = S2_LEVELS;; level--) {
+		/* Pairs with the stores of map() and s2_bury(). */
 		u64 entry = smp_load_acquire(&table[s2_index(iova, level)]);
 
 		if (!s2_present(entry))

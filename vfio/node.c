@@ -87,6 +87,7 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 		mutex_unlock(&vdev->lock);
 		return -EFAULT;
 	}
+	/* The calls that need a bound device see all of the binding. */
 	smp_store_release(&vf->owner, true);
 	return 0;
 }
@@ -279,6 +280,7 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	if (cmd == VFIO_DEVICE_BIND_IOMMUFD)
 		return vfio_bind(vf, uptr);
+	/* Pairs with vfio_bind(). */
 	if (!smp_load_acquire(&vf->owner))
 		return -EINVAL;
 
@@ -319,6 +321,7 @@ static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter, u32 dir
 	const struct iof_vfio_ops *ops = vf->vdev->ops;
 	u64 index = (u64)iocb->ki_pos >> IOF_VFIO_REGION_SHIFT, size;
 
+	/* Pairs with vfio_bind(). */
 	if (!smp_load_acquire(&vf->owner))
 		return -EINVAL;
 	if (index >= ops->nr_regions)
@@ -368,6 +371,7 @@ static __poll_t vfio_poll(struct file *file, poll_table *wait)
 	/* Asked before the bind too: who waits from then on must be heard later. */
 	__poll_t mask = vf->vdev->ops->poll(vf->vdev->dev, file, wait);
 
+	/* Pairs with vfio_bind(). */
 	return smp_load_acquire(&vf->owner) ? mask : EPOLLERR;
 }
 
