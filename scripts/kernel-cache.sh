@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2034,SC2154 # variables are shared with the scripts that read this
 #
 # scripts/kernel-cache.sh: what scripts/kernel-headers, kernel-image and kernel-source share; read with `.`
 # after $me (the name in messages) and $what (what is wanted, in words) are set. Debian's kernel packages are
@@ -38,8 +39,9 @@ elif [ -n "${HOME-}" ]; then
 else
 	fail "there is no home directory to keep $what in: name one in IOFAULT_CACHE"
 fi
-mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ] ||
+if ! mkdir -p "$cache" 2>/dev/null || [ ! -w "$cache" ]; then
 	fail "cannot write to $cache: name another folder in IOFAULT_CACHE"
+fi
 cache=$(cd "$cache" && pwd)
 
 # The one package of a dependency list whose name has a given form.
@@ -51,7 +53,7 @@ dependency() {
 download() {
 	[ -n "$package" ] || return 1
 	more=$(others) || return 1
-	# shellcheck disable=SC2086 -- a list of names
+	# shellcheck disable=SC2086 # a list of names
 	(cd "$new" && rm -f ./*.deb &&
 		apt-get -q -o APT::Sandbox::User=root download "$package" $more >log 2>&1)
 }

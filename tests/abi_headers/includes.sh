@@ -12,7 +12,7 @@ source=$1
 cc=("${@:2}")
 cxx=()
 for compiler in g++ clang++; do
-	if command -v $compiler >/dev/null; then cxx+=($compiler); fi
+	if command -v "$compiler" >/dev/null; then cxx+=("$compiler"); fi
 done
 
 work=$(mktemp -d)

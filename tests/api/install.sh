@@ -61,6 +61,7 @@ int main(void)
 }
 END
 
+# shellcheck disable=SC2046 # flags are words
 "$@" -std=c11 "$dest/program.c" -o "$dest/shared" $(flags --cflags --libs)
 LD_LIBRARY_PATH=$(flags --variable=libdir) "$dest/shared"
 echo "the shared library serves"
@@ -68,11 +69,13 @@ echo "the shared library serves"
 archive=$(find "$dest/root" -name libiofault.a)
 [ -n "$archive" ] || { echo "no static library was installed"; exit 1; }
 # All that is static: the C library too.
+# shellcheck disable=SC2046 # flags are words
 "$@" -std=c11 -static "$dest/program.c" -o "$dest/static" $(flags --static --cflags --libs)
 "$dest/static"
 ! ldd "$dest/static" >/dev/null 2>&1 || { echo "it is not static"; exit 1; }
 # Shared libraries of others, our own one as an archive.
 libs=$(flags --static --libs | sed "s,-liofault\\b,$archive,")
+# shellcheck disable=SC2046,SC2086 # flags are words
 "$@" -std=c11 "$dest/program.c" -o "$dest/mixed" $(flags --cflags) $libs
 "$dest/mixed"
 echo "the static library serves"

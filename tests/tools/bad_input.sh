@@ -168,7 +168,7 @@ fi
 
 # Page tables that would take all memory: said, before Linux kills somebody. (meminfo counts KiB.)
 available=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo)
-if truncate -s $((available * 3 / 2 * 384))K tables 2>/dev/null; then
+if truncate -s $((available * 3 * 384 / 2))K tables 2>/dev/null; then
 	expect 1 page --op crc32c tables
 	says 'the page tables of' '--sva needs none'
 	rm tables

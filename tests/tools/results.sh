@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # What each operation computes is right, for sizes that fit nothing and for every way to spread the work.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
+# shellcheck disable=SC2086,SC2153 source=tests/tools/lib.sh
 . "$SOURCE/tests/tools/lib.sh"
 
 printf 123456789 >check
@@ -40,7 +40,7 @@ for how in '--resident 16K' '--resident 64K --prefetch 0' '--resident 1M --prefe
 	'--group 32 --resident 1M' '--handlers 3 --engines 2' '--credits 1 --engines 2' \
 	'--depth 4096 --chunk 4K' '--depth 5 --resident 80K --prefetch 0' '--depth 1' '--passes 3' '--populate' '--populate --resident 64K' \
 	'--spin 100' '--sva' '--sva --pasids 5 --engines 3 --resident 64K' '--sva --passes 2'; do
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2153
 	expect 0 "$IOFAULT" page --op crc32c $how --json j $big
 	has "$sum  $big"
 	is j 'j["result"] == "ok" and j["unanswered"] == 0 and j["refused"] == 0'
@@ -54,7 +54,7 @@ expect 0 "$IOFAULT" page --op crc32c --pasids 3 $big empty f4097 $big
 for how in '' '--resident 16K' '--engines 3 --pasids 5 --resident 256K' '--sva' '--passes 2'; do
 	for source in empty f1 f4097 $big; do
 		rm -f copy
-		# shellcheck disable=SC2086
+		# shellcheck disable=SC2086,SC2153
 		expect 0 "$IOFAULT" page --op copy $how --out copy $source
 		cmp $source copy || die "the copy of $source with '$how' is another"
 	done
@@ -75,17 +75,17 @@ chmod 751 f300001
 
 cp $big same
 for how in '' '--resident 16K' '--engines 2 --pasids 3' '--sva'; do
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2153
 	expect 0 "$IOFAULT" page --op compare $how $big same
 	has 'equal'
-	# shellcheck disable=SC2086
+	# shellcheck disable=SC2086,SC2153
 	expect 0 "$IOFAULT" page --op compare $how --out same $big
 	for at in 0 4096 1234567 2000002; do
 		cp $big other
 		printf '\377\376\375' | dd of=other bs=1 seek=$at conv=notrunc status=none
 		truncate -s 2000003 other
 		first=$(cmp $big other | sed -E 's/.*(byte|char) ([0-9]+),.*/\2/' || true)
-		# shellcheck disable=SC2086
+		# shellcheck disable=SC2086,SC2153
 		expect 1 "$IOFAULT" page --op compare $how --json j $big other
 		is j "j['result'] == 'different' and j['files'][0]['differs_at'] == $((first - 1))"
 	done
@@ -96,7 +96,7 @@ says 'they differ'
 
 for how in '' '--resident 16K' '--engines 2 --pasids 3 --resident 128K' '--sva'; do
 	for size in 0 1 4097 1000001; do
-		# shellcheck disable=SC2086
+		# shellcheck disable=SC2086,SC2153
 		expect 0 "$IOFAULT" page --op fill $how --pattern 0x0102030405060708 --size $size --out filled
 		python3 -c '
 import sys

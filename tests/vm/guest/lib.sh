@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+# shellcheck shell=sh
 #
 # tests/vm/guest/lib.sh: what scripts in the guest share; read with `. /vm/lib.sh`.
 
@@ -29,6 +30,7 @@ stock_rmmod() {
 # iofault_needs: loads what the module under test needs of the kernel's own, which stays;
 # iofault_insmod PARAM...: loads that, and the module.
 iofault_needs() {
+	# shellcheck disable=SC2013 # one name a line
 	for iofault_needed in $(cat /vm/modules/needed); do
 		stock_insmod "$iofault_needed" || return 1
 	done
@@ -54,7 +56,7 @@ snapshot() {
 # there now and was not; true if that is nothing. $patience: so many looks.
 left_since() {
 	attempt=0
-	while [ $attempt -lt ${patience:-6} ]; do
+	while [ "$attempt" -lt "${patience:-6}" ]; do
 		attempt=$((attempt + 1))
 		snapshot >/run/snapshot.now
 		comm_new "$1" /run/snapshot.now >/run/snapshot.new
