@@ -56,7 +56,6 @@
 #include <linux/prefetch.h>
 #include <linux/printk.h>
 #include <linux/rbtree.h>
-#include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/sched.h>

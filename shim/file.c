@@ -2,8 +2,9 @@
 /*
  * file.c - open files, the table of descriptors, and the eventfds that say when a file is readable.
  *
- * A look-up reads a table indexed by number inside RCU and takes a reference; nothing on that way
- * locks.
+ * A look-up reads a table indexed by number, and takes a reference without a lock. The table's
+ * segments never move, and the memory of reference counts is never freed. So the look-up raises the
+ * count first, and then asks whether the table still names it.
  *
  * Readiness. A descriptor's eventfd is to be readable exactly while f_op->poll says so, and each
  * arrival is an event of it: what arrives while it is readable writes it once more and takes that
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -28,7 +30,6 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/poll.h>
-#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/workqueue.h>
@@ -66,7 +67,7 @@ struct iof_shim_ready {
 #define MAX_CHUNKS 1024u
 
 struct slot {
-	struct file *file;
+	struct iof_shim_file_ref *ref;	/* of the open file; atomic */
 	struct iof_shim_ready *ready;	/* atomic; from get_unused_fd() until fd_install() */
 };
 
@@ -99,26 +100,34 @@ static struct slot *make_slot(unsigned int fd)
 	return find_slot(fd);
 }
 
+static void put_later(struct file *file);
+
 struct file *iof_shim_fget(unsigned int fd)
 {
 	struct slot *slot = find_slot(fd);
-	struct file *file;
+	struct iof_shim_file_ref *ref;
 
-	if (!slot || !__atomic_load_n(&slot->file, __ATOMIC_RELAXED))
+	if (!slot)
 		return NULL;
-	rcu_read_lock();
-	file = __atomic_load_n(&slot->file, __ATOMIC_ACQUIRE);
-	if (file && !atomic_long_inc_not_zero(&file->f_count))
-		file = NULL;
-	rcu_read_unlock();
-	return file;
+	ref = __atomic_load_n(&slot->ref, __ATOMIC_ACQUIRE);
+	if (!ref || !atomic_long_inc_not_zero(&ref->count))
+		return NULL;
+	if (likely(__atomic_load_n(&slot->ref, __ATOMIC_ACQUIRE) == ref))
+		return ref->file;
+	/*
+	 * The descriptor was closed meanwhile, and the count may be another file's. If this is the
+	 * last reference to it by now, the release must not run here, under the caller's locks.
+	 */
+	if (!atomic_long_add_unless(&ref->count, -1, 1))
+		put_later(ref->file);
+	return NULL;
 }
 
 bool iof_shim_is_our_fd(int fd)
 {
 	struct slot *slot = fd < 0 ? NULL : find_slot((unsigned int)fd);
 
-	return slot && __atomic_load_n(&slot->file, __ATOMIC_RELAXED);
+	return slot && __atomic_load_n(&slot->ref, __ATOMIC_RELAXED);
 }
 
 static bool is_reserved(int fd)
@@ -419,7 +428,7 @@ int iof_shim_get_unused_fd(unsigned int flags)
 	refcount_set(&ready->refs, 1);
 	spin_lock_init(&ready->look);
 	ready->fd = fd;
-	if (unlikely(__atomic_load_n(&slot->file, __ATOMIC_RELAXED)))
+	if (unlikely(__atomic_load_n(&slot->ref, __ATOMIC_RELAXED)))
 		drop_stale(slot);
 	__atomic_store_n(&slot->ready, ready, __ATOMIC_RELAXED);
 	return fd;
@@ -439,7 +448,7 @@ void iof_shim_fd_install(unsigned int fd, struct file *file)
 	struct slot *slot = find_slot(fd);
 	struct iof_shim_ready *ready = __atomic_exchange_n(&slot->ready, NULL, __ATOMIC_RELAXED);
 
-	BUG_ON(!ready || __atomic_load_n(&slot->file, __ATOMIC_RELAXED));
+	BUG_ON(!ready || __atomic_load_n(&slot->ref, __ATOMIC_RELAXED));
 	WARN_ON(file->iof_ready);
 	ready->file = file;
 	__atomic_store_n(&file->iof_ready, ready, __ATOMIC_RELEASE);
@@ -450,12 +459,15 @@ void iof_shim_fd_install(unsigned int fd, struct file *file)
 		say(ready, true);
 	spin_unlock(&ready->look);
 	/* last: from here on the number can be used, and closed */
-	__atomic_store_n(&slot->file, file, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->ref, file->iof_ref, __ATOMIC_RELEASE);
 }
 
 static struct file *take_out(struct slot *slot)
 {
-	return slot ? __atomic_exchange_n(&slot->file, NULL, __ATOMIC_ACQ_REL) : NULL;
+	struct iof_shim_file_ref *ref;
+
+	ref = slot ? __atomic_exchange_n(&slot->ref, NULL, __ATOMIC_ACQ_REL) : NULL;
+	return ref ? ref->file : NULL;
 }
 
 /* The eventfd, to be closed; wake-ups leave it alone from now on. */
@@ -495,21 +507,60 @@ static void put_stale(struct work_struct *work)
 	free(stale);
 }
 
-static void drop_stale(struct slot *slot)
+static void put_later(struct file *file)
 {
-	struct file *file = take_out(slot);
-	struct stale *stale;
+	struct stale *stale = calloc(1, sizeof(*stale));
 
-	if (!file)
-		return;
-	take_fd(file->iof_ready);
-	/* not here: our caller may hold what the release needs */
-	stale = calloc(1, sizeof(*stale));
 	if (WARN_ON(!stale))
 		return;
 	stale->file = file;
 	INIT_WORK(&stale->work, put_stale);
 	schedule_work(&stale->work);
+}
+
+static void drop_stale(struct slot *slot)
+{
+	struct file *file = take_out(slot);
+
+	if (!file)
+		return;
+	take_fd(file->iof_ready);
+	/* not here: our caller may hold what the release needs */
+	put_later(file);
+}
+
+/* ---- reference counts ---- */
+
+static struct {
+	pthread_mutex_t lock;
+	struct iof_shim_file_ref *free;
+} refs = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct iof_shim_file_ref *get_ref(struct file *file)
+{
+	struct iof_shim_file_ref *ref;
+
+	pthread_mutex_lock(&refs.lock);
+	ref = refs.free;
+	if (ref)
+		refs.free = ref->next;
+	pthread_mutex_unlock(&refs.lock);
+	if (!ref)
+		ref = calloc(1, sizeof(*ref));
+	if (!ref)
+		return NULL;
+	ref->file = file;
+	/* Orders the close that freed it before the second look of a late iof_shim_fget(). */
+	atomic_long_set_release(&ref->count, 1);
+	return ref;
+}
+
+static void put_ref(struct iof_shim_file_ref *ref)
+{
+	pthread_mutex_lock(&refs.lock);
+	ref->next = refs.free;
+	refs.free = ref;
+	pthread_mutex_unlock(&refs.lock);
 }
 
 /* ---- files ---- */
@@ -521,33 +572,37 @@ struct file *iof_shim_file_alloc(const char *name, const struct file_operations 
 
 	if (!file)
 		return ERR_PTR(-ENOMEM);
+	file->iof_ref = get_ref(file);
+	if (!file->iof_ref) {
+		kfree(file);
+		return ERR_PTR(-ENOMEM);
+	}
 	file->f_op = fops;
 	file->private_data = priv;
 	file->f_flags = (unsigned int)flags;
 	file->f_mode = (fmode_t)((flags + 1) & O_ACCMODE);
 	file->f_inode = &file->iof_inode;
-	atomic_long_set(&file->f_count, 1);
 	strscpy(file->iof_name, name, sizeof(file->iof_name));
 	iof_shim_count(files, 1);
 	return file;
 }
 
-static void free_file(struct rcu_head *head)
-{
-	kfree(container_of(head, struct file, iof_rcu));
-}
-
-/* Without calling release: for a file that was never fully opened. */
+/*
+ * Without calling release: for a file that was never fully opened. A late look-up may hold a
+ * reference for a moment.
+ */
 void iof_shim_file_free(struct file *file)
 {
-	iof_shim_count(files, -1);
-	call_rcu(&file->iof_rcu, free_file);
+	static const struct file_operations none;
+
+	file->f_op = &none;
+	fput(file);
 }
 
 void iof_shim_fput(struct file *file)
 {
 	struct iof_shim_ready *ready;
-	long left = atomic_long_dec_return(&file->f_count);
+	long left = atomic_long_dec_return(&file->iof_ref->count);
 
 	if (likely(left > 0))
 		return;
@@ -565,7 +620,9 @@ void iof_shim_fput(struct file *file)
 	iof_shim_node_put(file);
 	if (ready)
 		ready_put(ready);
-	iof_shim_file_free(file);
+	put_ref(file->iof_ref);
+	kfree(file);
+	iof_shim_count(files, -1);
 }
 
 struct file *iof_shim_anon_file(const char *name, const struct file_operations *fops, void *priv,

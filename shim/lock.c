@@ -383,13 +383,10 @@ void iof_shim_might_sleep(const char *file, int line, const char *func)
 	struct task_struct *task = current;
 	const char *last = "none";
 
-	if (likely(!task->iof_preempt && !task->iof_rcu_depth))
+	if (likely(!task->iof_preempt))
 		return;
 	if (task->iof_nheld)
 		last = task->iof_held[task->iof_nheld - 1].map->name;
-	if (task->iof_preempt)
-		iof_shim_warn(file, line, func, "may sleep while a spinlock is held (%s)", last);
-	else
-		iof_shim_warn(file, line, func, "may sleep inside an RCU reader");
+	iof_shim_warn(file, line, func, "may sleep while a spinlock is held (%s)", last);
 }
 #endif

@@ -16,7 +16,6 @@
 #include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/poll.h>
-#include <linux/rcupdate.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -207,7 +206,6 @@ int iof_sys_open(struct iof_plat_space *space, const char *path, int flags)
 	if (node->fops->open)
 		rc = node->fops->open(file->f_inode, file);
 	if (rc) {
-		iof_shim_node_put(file);
 		iof_shim_file_free(file);
 		put_unused_fd(fd);
 		return rc;
@@ -708,7 +706,5 @@ ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size)
 
 void iof_sys_settle(void)
 {
-	iof_shim_work_settle();
-	rcu_barrier();
 	iof_shim_work_settle();
 }

@@ -115,7 +115,7 @@ void iof_sys_set_registers(dev_t dev);
 ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
 
 /*
- * Waits until everything deferred (RCU callbacks, work items) has run. For tests and leak counts.
+ * Waits until every work item has run. For tests and leak counts.
  */
 void iof_sys_settle(void);
 

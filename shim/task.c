@@ -412,22 +412,3 @@ void iof_shim_kthread_unuse_mm(struct mm_struct *mm)
 	current->mm = NULL;
 	mmdrop(mm);
 }
-
-/* ---- RCU readers, for rcu.c, which cannot see struct task_struct ---- */
-
-void iof_shim_rcu_depth(int n);
-bool iof_shim_rcu_depth_held(void);
-
-void iof_shim_rcu_depth(int n)
-{
-	if (IOF_SHIM_CHECKS) {
-		current->iof_rcu_depth += n;
-		if (current->iof_rcu_depth < 0)
-			iof_shim_complain("rcu_read_unlock() without rcu_read_lock()");
-	}
-}
-
-bool iof_shim_rcu_depth_held(void)
-{
-	return !IOF_SHIM_CHECKS || current->iof_rcu_depth > 0;
-}

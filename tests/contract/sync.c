@@ -1,124 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * sync.c - what orders threads: deferred frees wait for readers, locks exclude, counts reach zero
+ * sync.c - what orders threads: locks exclude, counts reach zero
  * once, atomic operations say what was there.
  */
 #include "tests/contract/contract.h"
 #include <linux/cleanup.h>
-
-/* ---- RCU ---- */
-
-struct deferred {
-	struct rcu_head rcu;
-	int value;
-	bool *freed;
-};
-
-static void set_freed(struct rcu_head *head)
-{
-	struct deferred *d = container_of(head, struct deferred, rcu);
-
-	WRITE_ONCE(*d->freed, true);
-	kfree(d);
-}
-
-struct reader {
-	struct completion inside, leave;
-	struct deferred **where;
-	int seen;
-};
-
-static void read_for_long(void *arg)
-{
-	struct reader *reader = arg;
-	struct deferred *d;
-
-	rcu_read_lock();
-	d = READ_ONCE(*reader->where);
-	complete(&reader->inside);
-	while (!completion_done(&reader->leave))
-		cpu_relax();
-	reader->seen = d->value;
-	rcu_read_unlock();
-}
-
-static void deferred_free_waits_for_the_reader_inside(void)
-{
-	struct deferred *d = kzalloc(sizeof(*d), GFP_KERNEL), *shared = d;
-	struct reader reader = { .where = &shared };
-	struct contract_thread *thread;
-	bool freed = false;
-
-	require(d);
-	init_completion(&reader.inside);
-	init_completion(&reader.leave);
-	d->value = 42;
-	d->freed = &freed;
-	thread = contract_start(read_for_long, &reader);
-	wait_for_completion(&reader.inside);
-	WRITE_ONCE(shared, NULL);
-	call_rcu(&d->rcu, set_freed);
-	/* not at once, and not after some time either */
-	for (int i = 0; i < 20; i++) {
-		expect(!READ_ONCE(freed));
-		yield();
-	}
-	complete(&reader.leave);
-	contract_join(thread);
-	expect_eq(reader.seen, 42);
-	rcu_barrier();
-	expect(READ_ONCE(freed));
-}
-
-struct grace {
-	struct completion inside, leave;
-	bool left;
-};
-
-static void read_and_tell(void *arg)
-{
-	struct grace *grace = arg;
-
-	rcu_read_lock();
-	complete(&grace->inside);
-	while (!completion_done(&grace->leave))
-		cpu_relax();
-	for (int i = 0; i < 1000; i++)
-		cpu_relax();
-	WRITE_ONCE(grace->left, true);
-	rcu_read_unlock();
-}
-
-static void release_reader(void *arg)
-{
-	struct grace *grace = arg;
-
-	complete(&grace->leave);
-}
-
-static void a_grace_period_waits_for_the_reader_inside(void)
-{
-	struct grace grace = { .left = false };
-	struct contract_thread *reader, *other;
-
-	init_completion(&grace.inside);
-	init_completion(&grace.leave);
-	reader = contract_start(read_and_tell, &grace);
-	wait_for_completion(&grace.inside);
-	/* the reader cannot leave before this thread is about to wait, or does */
-	other = contract_start(release_reader, &grace);
-	synchronize_rcu();
-	expect(READ_ONCE(grace.left));
-	contract_join(other);
-	contract_join(reader);
-	for (int i = 0; i < 100; i++) {
-		struct deferred *d = kmalloc(sizeof(*d), GFP_KERNEL);
-
-		require(d);
-		kfree_rcu(d, rcu);
-	}
-	rcu_barrier();
-}
 
 /* ---- counts ---- */
 
@@ -439,8 +325,6 @@ static void kernel_threads_stop_when_told(void)
 }
 
 CONTRACT(sync,
-	 CASE(deferred_free_waits_for_the_reader_inside),
-	 CASE(a_grace_period_waits_for_the_reader_inside),
 	 CASE(reference_counts_reach_zero_once),
 	 CASE(whoever_drops_the_last_reference_is_one),
 	 CASE(kref_releases_at_the_last_put),

@@ -444,29 +444,6 @@ static void xarray_reports_failed_allocations(void **state)
 	assert_true(xa_empty(&xa));
 }
 
-struct deferred {
-	struct rcu_head rcu;
-	int value;
-};
-
-static void grace_periods_and_kfree_rcu_free_everything(void **state)
-{
-	struct iof_live before, after;
-
-	(void)state;
-	rcu_barrier();
-	iof_shim_live(&before);
-	for (int i = 0; i < 1000; i++) {
-		struct deferred *d = kmalloc(sizeof(*d), GFP_KERNEL);
-
-		kfree_rcu(d, rcu);
-	}
-	synchronize_rcu();
-	rcu_barrier();
-	iof_shim_live(&after);
-	assert_int_equal(before.objects, after.objects);
-}
-
 static void the_current_task_is_this_process(void **state)
 {
 	(void)state;
@@ -492,7 +469,6 @@ static void the_current_task_is_this_process(void **state)
 	test(the_nth_copy_and_pin_fail) \
 	test(allocations_that_may_not_sleep_can_be_made_to_fail) \
 	test(xarray_reports_failed_allocations) \
-	test(grace_periods_and_kfree_rcu_free_everything) \
 	test(the_current_task_is_this_process)
 
 #define define_run(name) \

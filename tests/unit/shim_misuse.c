@@ -62,18 +62,6 @@ static void wait_under_spinlock(void)
 	wait_event(wq, word == 0);
 }
 
-static void sleep_in_rcu_reader(void)
-{
-	rcu_read_lock();
-	mutex_lock(&mutex);
-}
-
-static void grace_period_in_rcu_reader(void)
-{
-	rcu_read_lock();
-	synchronize_rcu();
-}
-
 static void spinlock_twice(void)
 {
 	spin_lock(&spin);
@@ -231,7 +219,7 @@ static void a_file_put_once_too_often(void)
 	static const struct file_operations fops;
 	struct file *file = anon_inode_getfile("x", &fops, NULL, O_RDWR);
 
-	atomic_long_set(&file->f_count, 0);
+	atomic_long_set(&file->iof_ref->count, 0);
 	fput(file);
 }
 
@@ -283,8 +271,6 @@ static const struct misuse {
 	M(user_copy_under_spinlock, "may sleep while a spinlock is held"),
 	M(iterator_under_spinlock, "may sleep while a spinlock is held"),
 	M(wait_under_spinlock, "may sleep while a spinlock is held"),
-	M(sleep_in_rcu_reader, "may sleep inside an RCU reader"),
-	M(grace_period_in_rcu_reader, "may sleep inside an RCU reader"),
 	M(spinlock_twice, "taken twice by the same thread"),
 	M(mutex_twice, "taken twice by the same thread"),
 	M(unlock_of_a_free_mutex, "unlocked by a thread that does not hold it"),

@@ -86,7 +86,7 @@ static inline struct task_struct *iof_shim_current(void)
 /* Whether a test says that the current thread was killed (shim/fault.h). */
 bool iof_shim_killed(void);
 
-/* Complains when the caller must not sleep: a spinlock is held, or it is inside an RCU reader. */
+/* Complains when the caller must not sleep: a spinlock is held. */
 #if IOF_SHIM_CHECKS
 void iof_shim_might_sleep(const char *file, int line, const char *func);
 #define iof_shim_sleep_check() iof_shim_might_sleep(__FILE__, __LINE__, __func__)

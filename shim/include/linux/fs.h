@@ -73,10 +73,21 @@ struct file_operations {
 	void (*show_fdinfo)(struct seq_file *m, struct file *file);
 };
 
+/*
+ * The reference count of a file. It outlives the file: its memory is used again for the counts of
+ * other files, and for nothing else. So a look-up may try to raise a count that it found in the
+ * table, whatever became of the file meanwhile.
+ */
+struct iof_shim_file_ref {
+	atomic_long_t count;
+	struct file *file;
+	struct iof_shim_file_ref *next;	/* while no file uses it */
+};
+
 struct file {
 	const struct file_operations *f_op;
 	void *private_data;
-	atomic_long_t f_count;
+	struct iof_shim_file_ref *iof_ref;
 	unsigned int f_flags;
 	fmode_t f_mode;
 	loff_t f_pos;			/* no lock, as for devices */
@@ -84,7 +95,6 @@ struct file {
 	struct inode iof_inode;		/* f_inode points here */
 	char iof_name[32];
 	struct iof_shim_ready *iof_ready;	/* the descriptor that follows this file */
-	struct rcu_head iof_rcu;
 };
 
 void iof_shim_file_free(struct file *file);
@@ -104,13 +114,13 @@ long iof_shim_compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned lon
 
 static inline struct file *get_file(struct file *file)
 {
-	atomic_long_inc(&file->f_count);
+	atomic_long_inc(&file->iof_ref->count);
 	return file;
 }
 
 static inline long file_count(const struct file *file)
 {
-	return atomic_long_read(&file->f_count);
+	return atomic_long_read(&file->iof_ref->count);
 }
 
 static inline void init_sync_kiocb(struct kiocb *kiocb, struct file *file)

@@ -6,7 +6,6 @@
 #include <linux/hash.h>
 #include <linux/kernel.h>
 #include <linux/list.h>
-#include <linux/rculist.h>
 
 #define DECLARE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)]
 #define DEFINE_HASHTABLE(name, bits) struct hlist_head name[1 << (bits)] = { HLIST_HEAD_INIT }
@@ -17,11 +16,8 @@
 			    hash_64((u64)(key), HASH_BITS(table)))
 #define hash_init(table) memset(table, 0, sizeof(table))
 #define hash_add(table, node, key) hlist_add_head(node, &(table)[iof_shim_bucket(table, key)])
-#define hash_add_rcu(table, node, key) \
-	hlist_add_head_rcu(node, &(table)[iof_shim_bucket(table, key)])
 #define hash_hashed(node) (!hlist_unhashed(node))
 #define hash_del(node) hlist_del_init(node)
-#define hash_del_rcu(node) hlist_del_init_rcu(node)
 #define hash_for_each(table, bkt, obj, member) \
 	for ((bkt) = 0, (obj) = NULL; !(obj) && (size_t)(bkt) < HASH_SIZE(table); (bkt)++) \
 		hlist_for_each_entry(obj, &(table)[bkt], member)
@@ -32,8 +28,6 @@
 	hlist_for_each_entry(obj, &(table)[iof_shim_bucket(table, key)], member)
 #define hash_for_each_possible_safe(table, obj, tmp, member, key) \
 	hlist_for_each_entry_safe(obj, tmp, &(table)[iof_shim_bucket(table, key)], member)
-#define hash_for_each_possible_rcu(table, obj, member, key, ...) \
-	hlist_for_each_entry_rcu(obj, &(table)[iof_shim_bucket(table, key)], member)
 
 static inline bool iof_shim_hash_empty(const struct hlist_head *table, size_t n)
 {

@@ -5,7 +5,7 @@
  *
  * Removal leaves pointers that fault when used. In builds with checks every insertion and removal
  * looks whether the neighbours agree. list_empty() and list_empty_careful() may be called without
- * the lock, as in the kernel; so may the hlist walks with _rcu (rculist.h).
+ * the lock, as in the kernel.
  */
 #ifndef IOF_SHIM_LINUX_LIST_H
 #define IOF_SHIM_LINUX_LIST_H

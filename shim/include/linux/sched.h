@@ -58,7 +58,6 @@ struct task_struct {
 	/* private to the thread itself */
 	bool iof_signalled;		/* a signal handler ran while it slept interruptibly */
 	int iof_preempt;		/* > 0: must not sleep */
-	int iof_rcu_depth;
 	int iof_pagefault_off;
 	unsigned int iof_hold_wakes;	/* > 0: wake-ups are collected, for after an unlock */
 	unsigned int iof_nwakes;

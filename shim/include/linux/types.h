@@ -53,12 +53,6 @@ struct hlist_head {
 	struct hlist_node *first;
 };
 
-struct callback_head {
-	struct callback_head *next;
-	void (*func)(struct callback_head *head);
-};
-#define rcu_head callback_head
-
 #define BITS_PER_BYTE 8
 #ifndef BITS_PER_LONG
 #define BITS_PER_LONG (8 * (int)sizeof(long))
