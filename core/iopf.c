@@ -46,16 +46,19 @@ static void answer_device(struct iof_hwdev *dev, const struct iof_page_answer *a
 	dev->ops->page_responses(dev, answers, nr);
 }
 
-static __always_inline void trace_response(const struct iof_prg *prg,
-					   const struct iof_hwdev *dev, enum iof_page_code code,
-					   enum iof_why why)
+static __always_inline void trace_answer(const struct iof_prg *prg,
+					 const struct iof_hwdev *dev, enum iof_page_code code,
+					 enum iof_why why)
 {
-	u32 pasid = iof_req_pasid(&prg->req);
+	const struct iof_page_req *req = &prg->req;
+	u32 pasid = iof_req_pasid(req);
 
-	if (why)
-		trace_sweep(dev->name, pasid, prg->req.grpid, prg->cookie, why, prg->req.sent);
+	if (why == IOF_WHY_RESPONSE)
+		trace_respond(dev->name, pasid, req->grpid, prg->cookie, code, req->sent);
+	else if (why <= IOF_WHY_CLOSE)
+		trace_sweep(dev->name, pasid, req->grpid, prg->cookie, why, req->sent);
 	else
-		trace_answer(dev->name, pasid, prg->req.grpid, prg->cookie, code, prg->req.sent);
+		trace_refuse(dev->name, pasid, req->grpid, why, req->sent);
 }
 
 /*
@@ -76,7 +79,7 @@ void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr)
 		dev[i] = prg->dev;
 		answers[i].req = prg->req;
 		answers[i].code = taken[i].code;
-		trace_response(prg, dev[i], taken[i].code, taken[i].why);
+		trace_answer(prg, dev[i], taken[i].code, taken[i].why);
 		if (unlikely(dev[i]->core != back.core)) {
 			iof_pool_give_back(&back);
 			begin_returning(&back, dev[i]->core);
@@ -100,7 +103,7 @@ void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code, enum iof_why
 	const struct iof_page_answer answer = { .req = prg->req, .code = code };
 	struct iof_hwdev *dev = prg->dev;
 
-	trace_response(prg, dev, code, why);
+	trace_answer(prg, dev, code, why);
 
 	recycle(prg);
 	atomic64_inc(&dev->core->answered[code]);
@@ -287,7 +290,7 @@ static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *
 	if (partial)
 		recycle(partial);
 	atomic64_inc(&core->refused);
-	trace_sweep(dev->name, iof_req_pasid(req), req->grpid, 0, why, sent);
+	trace_refuse(dev->name, iof_req_pasid(req), req->grpid, why, sent);
 	answer_device(dev, &answer, 1);
 }
 

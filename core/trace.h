@@ -8,8 +8,8 @@
  *
  * What the events promise to a tracer: (device, pasid, grpid) names a
  * page-request group while it is open. Each report with last=1 is followed by
- * exactly one answer or one sweep of its group. A deliver in between tells the
- * group's cookie. @sent is when the device sent the group's last page, in
+ * exactly one respond, sweep or refuse of its group. A deliver in between tells
+ * the group's cookie. @sent is when the device sent the group's last page, in
  * nanoseconds of CLOCK_MONOTONIC; its precision is a few milliseconds if the
  * device keeps no clock.
  */

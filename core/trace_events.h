@@ -86,7 +86,7 @@ TRACE_EVENT(deliver,
  * A group's response was accepted and goes to the driver. Cookie 0: a fault of
  * an SVA attachment, which the core resolved.
  */
-TRACE_EVENT(answer,
+TRACE_EVENT(respond,
 	TP_PROTO(const char *device, u32 pasid, u32 grpid, u32 cookie,
 		 u32 code, u64 sent),
 	TP_ARGS(device, pasid, grpid, cookie, code, sent),
@@ -117,7 +117,10 @@ TRACE_EVENT(answer,
 		  __entry->sent)
 );
 
-/* The core answers a group INVALID by itself. Cookie 0: no reader had it. */
+/*
+ * The core answers an open group INVALID, because its attachment or its queue
+ * goes away. Cookie 0: no reader had it.
+ */
 TRACE_EVENT(sweep,
 	TP_PROTO(const char *device, u32 pasid, u32 grpid, u32 cookie, u32 why,
 		 u64 sent),
@@ -138,15 +141,43 @@ TRACE_EVENT(sweep,
 		__entry->why = why;
 		__entry->sent = sent;
 	),
-	/* enum iof_why */
+	/* enum iof_why, its first part */
 	TP_printk("device=%s pasid=%u grpid=%u cookie=0x%x why=%s sent=%llu",
 		  __get_str(device), __entry->pasid, __entry->grpid,
 		  __entry->cookie,
 		  __print_symbolic(__entry->why,
 				   { 1, "detach" },
 				   { 2, "replace" },
-				   { 3, "close" },
-				   { 4, "nobody" },
+				   { 3, "close" }),
+		  __entry->sent)
+);
+
+/*
+ * The core answers a group INVALID when its LAST page arrives. It never has a
+ * cookie.
+ */
+TRACE_EVENT(refuse,
+	TP_PROTO(const char *device, u32 pasid, u32 grpid, u32 why, u64 sent),
+	TP_ARGS(device, pasid, grpid, why, sent),
+	TP_STRUCT__entry(
+		__string(device, device)
+		__field(u32, pasid)
+		__field(u32, grpid)
+		__field(u32, why)
+		__field(u64, sent)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->pasid = pasid;
+		__entry->grpid = grpid;
+		__entry->why = why;
+		__entry->sent = sent;
+	),
+	/* enum iof_why, its second part */
+	TP_printk("device=%s pasid=%u grpid=%u why=%s sent=%llu",
+		  __get_str(device), __entry->pasid, __entry->grpid,
+		  __print_symbolic(__entry->why,
+				   { 4, "no-listener" },
 				   { 5, "broken" },
 				   { 6, "credits" },
 				   { 7, "memory" }),

@@ -375,6 +375,14 @@ static void expect_sweep(unsigned int *at, struct way *w, u32 pasid, u32 grpid, 
 	assert_true(value[5] >= w->begin && value[5] <= ktime_get_ns());
 }
 
+static void expect_refuse(unsigned int *at, struct way *w, u32 pasid, u32 grpid, enum iof_why why)
+{
+	const u64 *value = next_event(at, "refuse", pasid, grpid);
+
+	assert_int_equal(value[3], why);
+	assert_true(value[4] >= w->begin && value[4] <= ktime_get_ns());
+}
+
 static void expect_end(unsigned int *at)
 {
 	assert_int_equal(*at, nr_seen);
@@ -423,7 +431,7 @@ static void a_round_trip_is_told(void **state)
 	assert_true(sent >= w.begin && sent <= ktime_get_ns());
 	expect_end(&at);
 	assert_ok(env_answer(w.q, rec[0].cookie, IOMMUFD_PAGE_RESP_INVALID));
-	value = next_event(&at, "answer", 3, 7);
+	value = next_event(&at, "respond", 3, 7);
 	assert_int_equal(value[3], rec[0].cookie);
 	assert_int_equal(value[4], IOF_PAGE_INVALID);
 	assert_true(value[5] == sent);
@@ -447,7 +455,7 @@ static void a_devices_own_clock_is_kept(void **state)
 	assert_int_equal(env_read(w.q, &rec, 1), 1);
 	assert_int_equal(next_event(&at, "deliver", 0, 1)[5], 12345);
 	assert_ok(env_answer(w.q, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	assert_int_equal(next_event(&at, "answer", 0, 1)[5], 12345);
+	assert_int_equal(next_event(&at, "respond", 0, 1)[5], 12345);
 	way_close(&w);
 }
 
@@ -470,7 +478,7 @@ static void a_batch_is_told_one_by_one(void **state)
 	iof_report_page_reqs(&w.dev.hw, reqs, ARRAY_SIZE(reqs));
 	for (i = 0; i < ARRAY_SIZE(reqs); i++)
 		expect_report(&at, 0, reqs[i].grpid, reqs[i].addr, reqs[i].perm, reqs[i].flags);
-	expect_sweep(&at, &w, 0, 4, 0, IOF_WHY_CREDITS);
+	expect_refuse(&at, &w, 0, 4, IOF_WHY_CREDITS);
 	assert_int_equal(env_read(w.q, rec, 4), 4);
 	next_event(&at, "deliver", 0, 2);
 	assert_int_equal(next_event(&at, "deliver", 0, 1)[4], 2);
@@ -479,9 +487,9 @@ static void a_batch_is_told_one_by_one(void **state)
 	resp[1] = (struct iommu_hwpt_page_response){ .cookie = rec[3].cookie };
 	resp[2] = (struct iommu_hwpt_page_response){ .cookie = rec[1].cookie };
 	assert_int_equal(iof_sys_write(w.q, resp, sizeof(resp)), sizeof(resp));
-	assert_int_equal(next_event(&at, "answer", 0, 2)[3], rec[0].cookie);
-	assert_int_equal(next_event(&at, "answer", 0, 3)[3], rec[3].cookie);
-	assert_int_equal(next_event(&at, "answer", 0, 1)[3], rec[1].cookie);
+	assert_int_equal(next_event(&at, "respond", 0, 2)[3], rec[0].cookie);
+	assert_int_equal(next_event(&at, "respond", 0, 3)[3], rec[3].cookie);
+	assert_int_equal(next_event(&at, "respond", 0, 1)[3], rec[1].cookie);
 	expect_end(&at);
 	way_close(&w);
 }
@@ -505,7 +513,7 @@ static void a_failed_copy_is_delivered_again(void **state)
 	assert_int_equal(second, rec.cookie);
 	assert_int_not_equal(first, second);
 	assert_ok(env_answer(w.q, rec.cookie, 0));
-	next_event(&at, "answer", 0, 1);
+	next_event(&at, "respond", 0, 1);
 	expect_end(&at);
 	env_free_page(readonly);
 	way_close(&w);
@@ -534,17 +542,17 @@ static void sweeps_say_why(void **state)
 	/* What has no queue; and what is attached nowhere. */
 	assert_err(fake_fault(&w.dev, 3, 3, 0x3000), EINVAL);
 	expect_report(&at, 3, 3, 0x3000, IOMMU_PGFAULT_PERM_READ, true);
-	expect_sweep(&at, &w, 3, 3, 0, IOF_WHY_NO_LISTENER);
+	expect_refuse(&at, &w, 3, 3, IOF_WHY_NO_LISTENER);
 	iof_device_detach(w.idev, 3);
 	assert_err(fake_fault(&w.dev, 3, 4, 0x4000), EINVAL);
 	expect_report(&at, 3, 4, 0x4000, IOMMU_PGFAULT_PERM_READ, true);
-	expect_sweep(&at, &w, 3, 4, 0, IOF_WHY_NO_LISTENER);
+	expect_refuse(&at, &w, 3, 4, IOF_WHY_NO_LISTENER);
 
 	/* A page that was lost breaks its group. */
 	assert_err(fake_report(&w.dev, 0, 3, 5, IOMMU_PGFAULT_PERM_READ, 0x5000), EINVAL);
 	assert_err(fake_fault(&w.dev, 3, 5, 0x6000), EINVAL);
 	at += 2;
-	expect_sweep(&at, &w, 3, 5, 0, IOF_WHY_BROKEN);
+	expect_refuse(&at, &w, 3, 5, IOF_WHY_BROKEN);
 
 	/* More than the device has credits for; no memory. */
 	assert_int_equal(env_attach(w.idev, 3, w.hwpt), w.hwpt);
@@ -552,7 +560,7 @@ static void sweeps_say_why(void **state)
 	assert_ok(fake_fault(&w.dev, 3, 7, 0x2000));
 	assert_err(fake_fault(&w.dev, 0, 8, 0x3000), ENOSPC);
 	at += 3;
-	expect_sweep(&at, &w, 0, 8, 0, IOF_WHY_CREDITS);
+	expect_refuse(&at, &w, 0, 8, IOF_WHY_CREDITS);
 	iof_device_detach(w.idev, 3);
 	expect_sweep(&at, &w, 3, 6, 0, IOF_WHY_DETACH);
 	expect_sweep(&at, &w, 3, 7, 0, IOF_WHY_DETACH);
@@ -568,7 +576,7 @@ static void sweeps_say_why(void **state)
 	expect_sweep(&at, &w, 0, 1, rec.cookie, IOF_WHY_CLOSE);
 	assert_err(fake_fault(&w.dev, 0, 3, 0x3000), EINVAL);
 	at++;
-	expect_sweep(&at, &w, 0, 3, 0, IOF_WHY_NO_LISTENER);
+	expect_refuse(&at, &w, 0, 3, IOF_WHY_NO_LISTENER);
 	expect_end(&at);
 	way_close(&w);
 }
@@ -584,11 +592,11 @@ static void without_memory_is_a_sweep_too(void **state)
 	assert_err(fake_fault(&w.dev, 0, 1, 0x1000), ENOMEM);
 	iof_fail_nth(IOF_FAIL_ALLOC, 0, false);
 	expect_report(&at, 0, 1, 0x1000, IOMMU_PGFAULT_PERM_READ, true);
-	expect_sweep(&at, &w, 0, 1, 0, IOF_WHY_MEMORY);
+	expect_refuse(&at, &w, 0, 1, IOF_WHY_MEMORY);
 	way_close(&w);
 }
 
-static void faults_that_the_core_resolves_are_answers(void **state)
+static void faults_that_the_core_resolves_are_responses(void **state)
 {
 	static char page[4096];
 	unsigned int at = 0;
@@ -600,7 +608,7 @@ static void faults_that_the_core_resolves_are_answers(void **state)
 	assert_ok(fake_fault(&w.dev, 5, 1, (u64)page));
 	fake_wait_all_answered(&w.dev);
 	expect_report(&at, 5, 1, (u64)page, IOMMU_PGFAULT_PERM_READ, true);
-	value = next_event(&at, "answer", 5, 1);
+	value = next_event(&at, "respond", 5, 1);
 	assert_int_equal(value[3], 0);
 	assert_int_equal(value[4], IOF_PAGE_SUCCESS);
 	assert_ok(iof_device_sva_unbind(w.idev, 5));
@@ -609,7 +617,7 @@ static void faults_that_the_core_resolves_are_answers(void **state)
 }
 
 /* The promise that lets a tracer find a lost fault: it is the one without an end. */
-static void each_group_ends_in_one_answer_or_sweep(void **state)
+static void each_group_ends_in_one_respond_sweep_or_refuse(void **state)
 {
 	struct iommu_hwpt_pgfault rec[8];
 	unsigned int i, grpid, seed = 1, ends[512] = {}, last[512] = {};
@@ -662,8 +670,8 @@ int main(void)
 		T(a_failed_copy_is_delivered_again),
 		T(sweeps_say_why),
 		T(without_memory_is_a_sweep_too),
-		T(faults_that_the_core_resolves_are_answers),
-		T(each_group_ends_in_one_answer_or_sweep),
+		T(faults_that_the_core_resolves_are_responses),
+		T(each_group_ends_in_one_respond_sweep_or_refuse),
 	};
 
 	return cmocka_run_group_tests(tests, find_probes, NULL);
