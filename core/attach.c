@@ -11,7 +11,8 @@
  * Rules: all under group->lock. What the new attachment needs (slot in group->attachments, reserved
  * ranges, cookie slots, holds) is there before the driver is asked, so that nothing after the
  * driver can fail. The old attachment is swept, which answers what is open of it, and then freed,
- * before the call returns. A failed call leaves everything as it was.
+ * before the call returns. A failed call leaves everything as it was. An automatic HWPT is filled
+ * without group->lock: user memory comes in meanwhile, and a detach must not wait for that.
  */
 #include "fault_queue.h"
 #include "iopf.h"
@@ -335,6 +336,8 @@ struct iof_change {
 	struct iof_device *idev;
 	u32 pasid;
 	struct iof_attach *old;	/* to be replaced; NULL: attach where nothing is */
+	struct iof_hwpt *fresh;	/* an automatic HWPT to be, filled; NULL when it is in use */
+	struct iof_ioas *needs_fresh;	/* out: failed for want of one of this IOAS; a call on it */
 	u32 hwpt_id;		/* out: the HWPT in force */
 };
 
@@ -415,27 +418,43 @@ static int try_automatic(struct iof_change *c, struct iof_attach *attach, struct
 	return rc;
 }
 
-/* A new automatic HWPT for the device, and the attach to it. */
-static int make_automatic(struct iof_change *c, struct iof_attach *attach, struct iof_ioas *ioas)
+/*
+ * An automatic HWPT for @idev, not yet published. Called without locks: filling it may wait for
+ * user memory.
+ */
+static struct iof_hwpt *make_automatic(struct iof_device *idev, struct iof_ioas *ioas)
 {
-	struct iof_ctx *ctx = c->idev->ctx;
-	struct iof_hwpt *hwpt = iof_hwpt_alloc_paging(ctx, c->idev, 0, NULL);
+	struct iof_hwpt *hwpt = iof_hwpt_alloc_paging(idev->ctx, idev, 0, NULL);
 	int rc;
 
 	if (IS_ERR(hwpt))
-		return PTR_ERR(hwpt);
+		return hwpt;
 	hwpt->automatic = true;
 	rc = iof_hwpt_fill(hwpt, ioas);
 	if (!rc)
-		rc = try_automatic(c, attach, hwpt);
-	if (rc) {
-		iof_hwpt_abort(ctx, hwpt);
-		return rc;
+		return hwpt;
+	iof_hwpt_abort(idev->ctx, hwpt);
+	return ERR_PTR(rc);
+}
+
+/* Attaches to c->fresh and publishes it. */
+static int use_fresh(struct iof_change *c, struct iof_attach *attach, struct iof_ioas *ioas)
+{
+	struct iof_hwpt *hwpt = c->fresh;
+	int rc;
+
+	if (!hwpt) {
+		c->needs_fresh = ioas;
+		return -EAGAIN;
 	}
+	rc = try_automatic(c, attach, hwpt);
+	if (rc)
+		return rc;
+	c->fresh = NULL;
 	hwpt->attachments = 1;
 	/* The hold of whoever removes it, which is the last attachment. */
 	iof_object_hold(&hwpt->obj);
-	iof_hwpt_publish(ctx, hwpt);
+	iof_hwpt_publish(c->idev->ctx, hwpt);
 	return 0;
 }
 
@@ -457,7 +476,7 @@ static int choose_automatic(struct iof_change *c, struct iof_attach *attach, str
 		if (rc != -EINVAL)
 			return rc;
 	}
-	return make_automatic(c, attach, ioas);
+	return use_fresh(c, attach, ioas);
 }
 
 static int change_to_ioas(struct iof_change *c, struct iof_ioas *ioas)
@@ -510,18 +529,16 @@ static int join(struct iof_device *idev, struct iof_attach *attach, struct iof_o
 	return add_member(attach, idev, attach_map(attach));
 }
 
-/* Ends the caller's call on @pt. */
-static int change_locked(struct iof_device *idev, u32 pasid, struct iof_object *pt, bool replace,
-			 u32 *hwpt_id)
+/* Ends the caller's call on @pt, or hands it over to c->needs_fresh. */
+static int change_locked(struct iof_change *c, struct iof_object *pt, bool replace)
 {
-	struct iof_attach *attach = xa_load(&idev->group->attachments, pasid);
+	struct iof_device *idev = c->idev;
+	struct iof_attach *attach = xa_load(&idev->group->attachments, c->pasid);
 	bool member = attach && find_member(attach, idev);
-	struct iof_change c = {
-		.idev = idev,
-		.pasid = pasid,
-		.old = attach,
-	};
 	int rc = -EINVAL;
+
+	c->old = attach;
+	c->needs_fresh = NULL;
 
 	if (pt->ops != &iof_ioas_ops && pt->ops != &iof_hwpt_paging_ops &&
 	    pt->ops != &iof_hwpt_nested_ops)
@@ -532,29 +549,30 @@ static int change_locked(struct iof_device *idev, u32 pasid, struct iof_object *
 		rc = -EBUSY;
 		goto out_put;
 	}
-	rc = check_pasid(idev, pasid);
+	rc = check_pasid(idev, c->pasid);
 	if (rc)
 		goto out_put;
 	if (!replace && attach) {
-		rc = join(idev, attach, pt, &c.hwpt_id);
+		rc = join(idev, attach, pt, &c->hwpt_id);
 	} else if (pt->ops == &iof_ioas_ops) {
-		rc = change_to_ioas(&c, container_of(pt, struct iof_ioas, obj));
+		rc = change_to_ioas(c, container_of(pt, struct iof_ioas, obj));
+		if (c->needs_fresh)
+			pt = NULL;
 	} else {
-		rc = change_to_hwpt(&c, container_of(pt, struct iof_hwpt, obj));
+		rc = change_to_hwpt(c, container_of(pt, struct iof_hwpt, obj));
 		pt = NULL;
 	}
-	if (!rc) {
+	if (!rc)
 		idev->hwdev->core->attached += !replace;
-		*hwpt_id = c.hwpt_id;
-	}
 out_put:
 	if (pt)
 		iof_object_put(pt);
 	return rc;
 }
 
-static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
+static int try_change(struct iof_change *c, u32 pt_id, bool replace)
 {
+	struct iof_device *idev = c->idev;
 	struct iof_object *pt;
 	int rc;
 
@@ -564,9 +582,33 @@ static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
 	 */
 	if (mutex_lock_killable(&idev->group->lock))
 		return -EINTR;
-	pt = iof_object_get(idev->ctx, *pt_id, NULL);
-	rc = IS_ERR(pt) ? PTR_ERR(pt) : change_locked(idev, pasid, pt, replace, pt_id);
+	pt = iof_object_get(idev->ctx, pt_id, NULL);
+	rc = IS_ERR(pt) ? PTR_ERR(pt) : change_locked(c, pt, replace);
 	mutex_unlock(&idev->group->lock);
+	return rc;
+}
+
+static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
+{
+	struct iof_change c = { .idev = idev, .pasid = pasid };
+	int rc = try_change(&c, *pt_id, replace);
+	struct iof_ioas *ioas = c.needs_fresh;
+
+	if (ioas) {
+		c.needs_fresh = NULL;
+		c.fresh = make_automatic(idev, ioas);
+		if (!IS_ERR(c.fresh))
+			rc = try_change(&c, *pt_id, replace);
+		else
+			rc = PTR_ERR(c.fresh);
+		/* Refused, or another thread made one meanwhile. */
+		if (!IS_ERR_OR_NULL(c.fresh))
+			iof_hwpt_abort(idev->ctx, c.fresh);
+		/* Last: a DESTROY of the IOAS may wait for this call. */
+		iof_object_put(&ioas->obj);
+	}
+	if (!rc)
+		*pt_id = c.hwpt_id;
 	return rc;
 }
 

@@ -105,7 +105,8 @@ static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned
 			memset(dirty->bits, 0, PAGE_SIZE);
 			if (dirty->found_reach && dirty->reach >= dirty->from)
 				mark(dirty, dirty->from, dirty->reach);
-			mutex_lock(&hwpt->dirty_lock);
+			if (mutex_lock_killable(&hwpt->dirty_lock))
+				return -EINTR;
 			ops->read_dirty(hwpt->domain, dirty->from, dirty->to, dirty);
 			mutex_unlock(&hwpt->dirty_lock);
 			deliver(dirty, old, uptr, bytes);
@@ -206,9 +207,11 @@ int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd)
 		return PTR_ERR(hwpt);
 	rc = -EOPNOTSUPP;
 	if (can_track(hwpt)) {
-		mutex_lock(&hwpt->dirty_lock);
-		rc = hwpt->domain->ops->set_dirty_tracking(hwpt->domain, cmd->flags);
-		mutex_unlock(&hwpt->dirty_lock);
+		rc = mutex_lock_killable(&hwpt->dirty_lock);
+		if (!rc) {
+			rc = hwpt->domain->ops->set_dirty_tracking(hwpt->domain, cmd->flags);
+			mutex_unlock(&hwpt->dirty_lock);
+		}
 	}
 	iof_object_put(&hwpt->obj);
 	return rc;

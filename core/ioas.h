@@ -13,7 +13,7 @@ struct iof_ioas {
 	struct iof_object obj;
 	struct iof_map map;
 	atomic_long_t nr_hwpts;		/* published ones */
-	struct mutex hwpts_lock;	/* automatic HWPTs; held while one is filled */
+	struct mutex hwpts_lock;	/* automatic HWPTs */
 	/* struct iof_hwpt.ioas_node in creation order; hwpts_lock */
 	struct list_head automatic;
 };

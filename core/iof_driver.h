@@ -181,7 +181,10 @@ struct iof_domain {
 	 * it.
 	 */
 	bool fault_capable;
-	struct list_head map_node;	/* paging only: the core's */
+	/* paging only, the core's: */
+	struct list_head map_node;
+	bool filling;			/* shows the areas below @fill_next only; domains_rwsem */
+	unsigned long fill_next;
 };
 
 /* ---- devices ---- */

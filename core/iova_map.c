@@ -2,11 +2,13 @@
 /*
  * iova_map.c - the map of an I/O address space: areas, allowed and reserved ranges, domains.
  *
- * Owns struct iof_map. A mapping is entered busy under iova_rwsem, so that of two
- * threads that want one IOVA exactly one goes on; then it is pinned and entered into every domain
- * with only domains_rwsem held for reading; then it is published, or everything is undone in
- * reverse. Removal is the mirror image (iova_remove.c), each domain synced once for all areas of
- * the call. Taking out neither allocates nor fails.
+ * Owns struct iof_map. A mapping is entered busy under iova_rwsem, so that of two threads that want
+ * one IOVA exactly one goes on; then it is pinned with no lock held, if there is a domain; then it
+ * is entered into every domain with only domains_rwsem held for reading; then it is published, or
+ * everything is undone in reverse. A new domain is filled area by area, from low IOVAs to high
+ * ones: it belongs to the map from the start, and shows the areas below domain->fill_next. The
+ * memory of the next area is pinned with no lock held. Removal is the mirror image (iova_remove.c),
+ * each domain synced once for all areas of the call. Taking out neither allocates nor fails.
  *
  * Each domain that shows an area is one user of the area's pages.
  */
@@ -14,14 +16,31 @@
 
 /* ---- areas in domains ---- */
 
-static unsigned long first_page(struct iof_area *area)
+static unsigned long first_page(const struct iof_area *area)
 {
 	return area->offset >> PAGE_SHIFT;
 }
 
-static unsigned long last_page(struct iof_area *area)
+static unsigned long last_page(const struct iof_area *area)
 {
 	return (area->offset + (area->last - area->iova)) >> PAGE_SHIFT;
+}
+
+/* Whether @area is in @domain, or is to be entered now: the domain may not have been filled yet. */
+static bool shows(const struct iof_domain *domain, const struct iof_area *area)
+{
+	return !domain->filling || area->iova < READ_ONCE(domain->fill_next);
+}
+
+/*
+ * @area is in @domain, which is being filled. Since no other area overlaps it, a thread that looks
+ * at fill_next for another area may see the old value or the new one: so domains_rwsem is held for
+ * reading or for writing.
+ */
+static void set_filled(struct iof_domain *domain, const struct iof_area *area)
+{
+	if (area->last >= domain->fill_next)
+		WRITE_ONCE(domain->fill_next, area->last == ULONG_MAX ? ULONG_MAX : area->last + 1);
 }
 
 /* Pins @area for @domain and enters it, in pieces as long as physical memory and options allow. */
@@ -67,7 +86,7 @@ void iof_areas_leave(struct iof_domain *domain, struct list_head *list, struct i
 	struct iof_area *area, *last = NULL;
 
 	list_for_each_entry(area, list, work) {
-		if (area == end)
+		if (area == end || !shows(domain, area))
 			break;
 		domain->ops->unmap(domain, area->iova, area->last - area->iova + 1);
 		last = area;
@@ -78,7 +97,7 @@ void iof_areas_leave(struct iof_domain *domain, struct list_head *list, struct i
 	area = list_first_entry(list, struct iof_area, work);
 	domain->ops->sync(domain, area->iova, last->last);
 	list_for_each_entry(area, list, work) {
-		if (area == end)
+		if (area == end || !shows(domain, area))
 			break;
 		iof_pages_unpin(area->pages, first_page(area), last_page(area));
 		cond_resched();
@@ -90,12 +109,17 @@ static int enter_areas(struct iof_map *map, struct iof_domain *domain, struct li
 	struct iof_area *area;
 
 	list_for_each_entry(area, list, work) {
-		int rc = enter_area(map, domain, area);
+		int rc;
 
+		if (!shows(domain, area))
+			break;
+		rc = enter_area(map, domain, area);
 		if (rc) {
 			iof_areas_leave(domain, list, area);
 			return rc;
 		}
+		if (domain->filling)
+			set_filled(domain, area);
 	}
 	return 0;
 }
@@ -120,22 +144,53 @@ err_leave:
 }
 
 /*
- * Links all areas through their work list. With domains_rwsem held for writing nobody else uses it,
- * and none is busy. -EINTR: not all, but then only a caller that can fail needs to know.
+ * Links the areas through their work list, with domains_rwsem held for writing. A busy one is being
+ * made, and in no domain yet.
  */
-static int all_areas(struct iof_map *map, struct list_head *list, bool killable)
+static void all_areas(struct iof_map *map, struct list_head *list)
 {
 	struct rb_node *node;
-	int rc;
 
 	lockdep_assert_held(&map->domains_rwsem);
 	for (node = rb_first(&map->areas); node; node = rb_next(node)) {
-		list_add_tail(&rb_entry(node, struct iof_area, node)->work, list);
-		rc = iof_resched();
-		if (rc && killable)
-			return rc;
+		struct iof_area *area = rb_entry(node, struct iof_area, node);
+
+		if (!area->busy)
+			list_add_tail(&area->work, list);
+		cond_resched();
 	}
-	return 0;
+}
+
+/* Pins the areas of @list, which are in no domain yet. No lock is held. */
+static int pin_new(struct list_head *list)
+{
+	struct iof_area *area;
+	int rc = 0;
+
+	list_for_each_entry(area, list, work) {
+		rc = iof_pages_pin(area->pages, first_page(area), last_page(area));
+		if (rc)
+			break;
+		cond_resched();
+	}
+	if (!rc)
+		return 0;
+	list_for_each_entry_continue_reverse(area, list, work) {
+		iof_pages_unpin(area->pages, first_page(area), last_page(area));
+		cond_resched();
+	}
+	return rc;
+}
+
+/* Ends that. */
+static void unpin_new(struct list_head *list)
+{
+	struct iof_area *area;
+
+	list_for_each_entry(area, list, work) {
+		iof_pages_unpin(area->pages, first_page(area), last_page(area));
+		cond_resched();
+	}
 }
 
 /* ---- making mappings ---- */
@@ -234,6 +289,25 @@ void iof_areas_set_idle(struct list_head *list)
 	INIT_LIST_HEAD(list);
 }
 
+/*
+ * Called and returns with domains_rwsem held for reading. It is dropped while user memory comes in:
+ * the areas are busy, so that no other thread touches them.
+ */
+static int pin_and_fill(struct iof_map *map, struct list_head *list)
+{
+	int rc;
+
+	up_read(&map->domains_rwsem);
+	rc = pin_new(list);
+	down_read(&map->domains_rwsem);
+	if (rc)
+		return rc;
+	/* Pins what is pinned already, so that nothing comes in. */
+	rc = fill_domains(map, list);
+	unpin_new(list);
+	return rc;
+}
+
 int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
 		   unsigned long *iova, bool fixed)
 {
@@ -246,7 +320,8 @@ int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long le
 	rc = place_areas(map, list, length, &at, fixed);
 	if (rc)
 		goto out;
-	rc = fill_domains(map, list);
+	if (!list_empty(&map->domains))
+		rc = pin_and_fill(map, list);
 	down_write(&map->iova_rwsem);
 	if (rc) {
 		iof_map_erase_areas(map, list, NULL);
@@ -373,11 +448,93 @@ static void leave_aperture(struct iof_map *map, struct iof_domain *domain, struc
 		iof_map_leave_reserved(map, outside[n].start, outside[n].last, gone);
 }
 
+/* The lowest area that a domain being filled is to get next. */
+static struct iof_area *next_to_fill(struct iof_map *map, struct iof_domain *domain)
+{
+	struct iof_area *area;
+
+	lockdep_assert_held(&map->domains_rwsem);
+	area = iof_map_first_area(map, domain->fill_next, ULONG_MAX);
+	/* The thread that makes a busy one enters it; one that reaches past fill_next is there. */
+	while (area && (area->busy || area->iova < domain->fill_next))
+		area = iof_map_next_area(area);
+	return area;
+}
+
+/* Memory that the thread which fills a domain has pinned, before the domain needs it. */
+struct iof_fill_hold {
+	struct iof_pages *pages;	/* holds it; NULL: nothing */
+	unsigned long first, last;
+};
+
+static void end_hold(struct iof_fill_hold *hold)
+{
+	if (!hold->pages)
+		return;
+	iof_pages_unpin(hold->pages, hold->first, hold->last);
+	iof_pages_put(hold->pages);
+	hold->pages = NULL;
+}
+
+/* Whether the memory of @area is held; it may be another area than when it was pinned. */
+static bool is_held(const struct iof_fill_hold *hold, const struct iof_area *area)
+{
+	return hold->pages == area->pages && hold->first <= first_page(area) &&
+	       hold->last >= last_page(area);
+}
+
+/* Drops domains_rwsem and pins the memory of @area. Returns with the lock for writing. */
+static int hold_area(struct iof_map *map, struct iof_fill_hold *hold, struct iof_area *area)
+{
+	struct iof_fill_hold next = { area->pages, first_page(area), last_page(area) };
+	int rc;
+
+	iof_pages_get(next.pages);
+	up_write(&map->domains_rwsem);
+	end_hold(hold);
+	rc = iof_pages_pin(next.pages, next.first, next.last);
+	if (rc)
+		iof_pages_put(next.pages);
+	else
+		*hold = next;
+	down_write(&map->domains_rwsem);
+	return rc ?: iof_resched();
+}
+
+/* Called and returns with domains_rwsem held for writing; on failure nothing is entered. */
+static int fill_domain(struct iof_map *map, struct iof_domain *domain)
+{
+	struct iof_fill_hold hold = {};
+	struct iof_area *area;
+	LIST_HEAD(areas);
+	int rc = 0;
+
+	domain->filling = true;
+	domain->fill_next = 0;
+	list_add_tail(&domain->map_node, &map->domains);
+	while (!rc && (area = next_to_fill(map, domain))) {
+		if (!is_held(&hold, area)) {
+			rc = hold_area(map, &hold, area);
+			continue;
+		}
+		rc = enter_area(map, domain, area);
+		if (!rc)
+			set_filled(domain, area);
+	}
+	if (rc) {
+		list_del(&domain->map_node);
+		all_areas(map, &areas);
+		iof_areas_leave(domain, &areas, NULL);
+	}
+	domain->filling = false;
+	end_hold(&hold);
+	return rc;
+}
+
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
 {
 	struct iof_resv_region outside[2];
 	LIST_HEAD(aperture);
-	LIST_HEAD(areas);
 	unsigned int n;
 	int rc = 0;
 
@@ -404,13 +561,9 @@ int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
 	map->demands[ilog2(io_page_size(domain))]++;
 	up_write(&map->iova_rwsem);
 
-	/* Nobody changes the areas while domains_rwsem is ours; others may look meanwhile. */
-	rc = all_areas(map, &areas, true);
-	if (!rc)
-		rc = enter_areas(map, domain, &areas);
+	rc = fill_domain(map, domain);
 	if (rc)
 		goto err_alignment;
-	list_add_tail(&domain->map_node, &map->domains);
 	up_write(&map->domains_rwsem);
 	iof_reserved_free(&aperture);
 	return 0;
@@ -439,8 +592,7 @@ static void remove_domain_locked(struct iof_map *map, struct iof_domain *domain)
 	leave_aperture(map, domain, &aperture);
 	end_demand(map, io_page_size(domain));
 	up_write(&map->iova_rwsem);
-	/* Nobody maps anything as long as domains_rwsem is ours. */
-	all_areas(map, &areas, false);
+	all_areas(map, &areas);
 	iof_areas_leave(domain, &areas, NULL);
 	up_write(&map->domains_rwsem);
 	iof_reserved_free(&aperture);

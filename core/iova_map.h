@@ -61,7 +61,9 @@ struct iof_map_access {
 
 /*
  * The areas are changed with domains_rwsem held for reading and iova_rwsem for writing, so that
- * either one held the other way suffices to look at them.
+ * either one held the other way suffices to look at them. A busy one is being removed with
+ * domains_rwsem held for reading, or being made: then it may be in no domain yet, and no lock be
+ * held.
  */
 struct iof_map {
 	struct rw_semaphore domains_rwsem;

@@ -22,9 +22,10 @@
  *   iof_hwdev_core.pool_lock  spinlock  free page records of one device
  *   iof_ctx.objects xa_lock   spinlock  the id table
  *
- * No lock is held across a copy from or to user memory. Under the spinlocks nothing allocates or
- * sleeps, and nothing walks what has no small bound, with one exception: a switch of an attachment
- * walks its unfinished groups under its isolation group's fault_lock.
+ * No lock is held across a copy from or to user memory, nor while user memory comes in to be
+ * pinned: either may take as long as another program likes. Under the spinlocks nothing allocates
+ * or sleeps, and nothing walks what has no small bound, with one exception: a switch of an
+ * attachment walks its unfinished groups under its isolation group's fault_lock.
  */
 #ifndef IOF_CORE_LOCKS_H
 #define IOF_CORE_LOCKS_H

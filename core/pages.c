@@ -7,13 +7,18 @@
  * kept in chunks that appear as pinning reaches them and stay until the last reference goes:
  * nothing here allocates on the way down, and nothing on the way down can fail.
  *
- * Locks: iof_pages.lock over counts and pinning; inside it the kernel takes the mmap lock of the
- * memory's owner, and drops it while a page comes in: the page's file may belong to a server that
- * never answers, and other processes need that lock. Every wait of a pin ends on SIGKILL. What a
- * caller has pinned may be looked at without the lock: it cannot change.
+ * Locks: iof_pages.lock over counts. It is not held while pages come in, since that may take as
+ * long as the program likes that brings them in. Pages that a thread is pinning are marked so, and
+ * other threads that pin them wait until it is done; a thread waits with no mark of its own. The
+ * kernel takes the mmap lock of the memory's owner, and drops it while a page comes in. Every wait
+ * of a pin ends on SIGKILL. What a caller has pinned may be looked at without the lock: it cannot
+ * change.
  */
 #include "pages.h"
 #include "records.h"
+
+/* Count of users: none yet, but a thread is pinning the page. */
+#define IOF_PAGES_COMING	U32_MAX
 
 static unsigned long chunk_of(unsigned long index)
 {
@@ -34,6 +39,7 @@ struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, struct iof_plat_memfile *
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&pages->ref);
+	atomic_set(&pages->brought_in, 0);
 	mutex_init(&pages->lock);
 	xa_init_flags(&pages->chunks, XA_FLAGS_ACCOUNT);
 	pages->file = file;
@@ -222,6 +228,40 @@ static struct iof_pages_chunk *get_chunk(struct iof_pages *pages, unsigned long 
 	return chunk;
 }
 
+static void set_users(struct iof_pages_chunk *chunk, unsigned int from, unsigned int to, u32 users)
+{
+	while (from < to)
+		chunk->users[from++] = users;
+}
+
+/* Pins the pages @from to @to - 1 of the chunk, which have no users. Drops the lock meanwhile. */
+static int bring_in(struct iof_pages *pages, struct iof_pages_chunk *chunk, unsigned long first,
+		    unsigned int from, unsigned int to)
+{
+	int rc;
+
+	set_users(chunk, from, to, IOF_PAGES_COMING);
+	mutex_unlock(&pages->lock);
+	rc = acquire_run(pages, first + from, to - from, &chunk->page[from]);
+	mutex_lock(&pages->lock);
+	set_users(chunk, from, to, rc ? 0 : 1);
+	(void)atomic_inc_return(&pages->brought_in);
+	wake_up_var(&pages->brought_in);
+	return rc;
+}
+
+/* Waits until another thread is done with pages that it pins. Drops the lock meanwhile. */
+static int wait_for_others(struct iof_pages *pages)
+{
+	int before = atomic_read(&pages->brought_in), rc;
+
+	mutex_unlock(&pages->lock);
+	rc = wait_var_event_killable(&pages->brought_in,
+				     atomic_read(&pages->brought_in) != before);
+	mutex_lock(&pages->lock);
+	return rc ? -EINTR : 0;
+}
+
 /* One more user for pages @from to @to of one chunk. On failure *done tells how many have it. */
 static int pin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
 			unsigned long first, unsigned int from, unsigned int to,
@@ -230,24 +270,26 @@ static int pin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
 	unsigned int i = from;
 	int rc = 0;
 
-	while (i <= to) {
+	while (i <= to && !rc) {
 		unsigned int run = i;
 
+		if (chunk->users[i] == IOF_PAGES_COMING) {
+			rc = wait_for_others(pages);
+			continue;
+		}
+		if (chunk->users[i] == IOF_PAGES_COMING - 1) {
+			rc = -ENOMEM;
+			continue;
+		}
 		if (chunk->users[i]) {
-			if (chunk->users[i] == U32_MAX) {
-				rc = -ENOMEM;
-				break;
-			}
 			chunk->users[i++]++;
 			continue;
 		}
 		while (run <= to && !chunk->users[run])
 			run++;
-		rc = acquire_run(pages, first + i, run - i, &chunk->page[i]);
-		if (rc)
-			break;
-		for (; i < run; i++)
-			chunk->users[i] = 1;
+		rc = bring_in(pages, chunk, first, i, run);
+		if (!rc)
+			i = run;
 	}
 	*done = i - from;
 	return rc;

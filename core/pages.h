@@ -13,7 +13,7 @@
 /* As long as the memory needs: the last chunk of a piece is shorter. */
 struct iof_pages_chunk {
 	u32 *users;		/* behind the pages, in the same allocation */
-	struct page *page[];	/* valid where users > 0 */
+	struct page *page[];	/* valid where users > 0, and no thread is pinning them still */
 };
 
 /*
@@ -24,6 +24,8 @@ struct iof_pages_chunk {
  */
 struct iof_pages {
 	struct kref ref;		/* one per area */
+	/* changes when a thread has pinned pages, or failed to: others may wait for them */
+	atomic_t brought_in;
 	struct mutex lock;		/* what the chunks hold */
 	struct xarray chunks;		/* page index / IOF_PAGES_CHUNK -> chunk; only grows */
 	/* whose memory if it is that of a file, then uptr is an offset in it; NULL: the mm's */

@@ -110,12 +110,15 @@ static bool pasid_is_process(struct iof_vfio_device *vdev, u32 pasid)
 	return xa_load(&vdev->pasids, pasid) == xa_mk_value(PASID_PROCESS);
 }
 
-static void detach_pasid(struct iof_vfio_device *vdev, u32 pasid)
+/* -EINTR, killed: an attach of another thread may wait for user memory. Then the close detaches. */
+static int detach_pasid(struct iof_vfio_device *vdev, u32 pasid)
 {
-	mutex_lock(&vdev->lock);
+	if (mutex_lock_killable(&vdev->lock))
+		return -EINTR;
 	iof_device_detach(vdev->idev, pasid);
 	xa_erase(&vdev->pasids, pasid);
 	mutex_unlock(&vdev->lock);
+	return 0;
 }
 
 static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
@@ -160,7 +163,7 @@ static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
 	if (rc || !copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id),
 				&attach.pt_id, sizeof(attach.pt_id)))
 		return rc;
-	detach_pasid(vdev, pasid);
+	(void)detach_pasid(vdev, pasid);
 	return -EFAULT;
 }
 
@@ -185,8 +188,7 @@ static int vfio_detach(struct iof_vfio_file *vf, void __user *arg)
 		pasid = detach.pasid;
 	}
 
-	detach_pasid(vdev, pasid);
-	return 0;
+	return detach_pasid(vdev, pasid);
 }
 
 static int sva_bind(struct iof_vfio_device *vdev, u32 pasid)

@@ -180,6 +180,10 @@ static void variables_are_waited_for_by_address(void)
 	thread = contract_start(wake_var_later, &var);
 	wait_var_event(&var, atomic_read_acquire(&var));
 	contract_join(thread);
+	atomic_set(&var, 0);
+	thread = contract_start(wake_var_later, &var);
+	expect_eq(wait_var_event_killable(&var, atomic_read_acquire(&var)), 0);
+	contract_join(thread);
 	clear_and_wake_up_bit(0, &bits);
 	expect_eq(wait_on_bit(&bits, 0, TASK_UNINTERRUPTIBLE), 0);
 	expect_eq(bits, 0);

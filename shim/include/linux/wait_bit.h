@@ -43,14 +43,17 @@ void iof_shim_wake_up_var(const void *var, long bit);
 		if (!(cond)) \
 			(void)iof_shim_wait_var(var, -1, cond, TASK_UNINTERRUPTIBLE); \
 	} while (0)
-#define wait_var_event_interruptible(var, cond) \
+#define iof_shim_wait_var_ret(var, cond, state) \
 	({ \
 		int iof_res = 0; \
 		might_sleep(); \
 		if (!(cond)) \
-			iof_res = (int)iof_shim_wait_var(var, -1, cond, TASK_INTERRUPTIBLE); \
+			iof_res = (int)iof_shim_wait_var(var, -1, cond, state); \
 		iof_res; \
 	})
+#define wait_var_event_interruptible(var, cond) \
+	iof_shim_wait_var_ret(var, cond, TASK_INTERRUPTIBLE)
+#define wait_var_event_killable(var, cond) iof_shim_wait_var_ret(var, cond, TASK_KILLABLE)
 #define wake_up_var(var) iof_shim_wake_up_var(var, -1)
 #define wait_on_bit(word, bit, mode) \
 	({ \
