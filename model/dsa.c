@@ -45,7 +45,7 @@ static void begin_generation(struct iof_dsa *dsa)
 	list_for_each_entry_safe(job, next, &stale, link)
 		iof_dsa_abandon(job);
 	/*
-	 * Jobs that wait for a credit. A slot whose job is not stale can wait
+	 * Jobs that wait for a credit. A job that is not stale can wait
 	 * already, for a descriptor submitted since: it goes back to its
 	 * engine, which requests the page again.
 	 */

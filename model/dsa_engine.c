@@ -30,7 +30,10 @@ static void interrupt(struct iof_dsa *dsa)
 	spin_unlock(&dsa->irq_lock);
 }
 
-/* Ends a job whose completion record is written, lost, or not wanted. */
+/*
+ * Ends a job after its completion record is written, lost, or found not to be
+ * wanted.
+ */
 static void complete_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	WRITE_ONCE(e->stats.descriptors, e->stats.descriptors + 1);
@@ -260,7 +263,7 @@ static bool must_sync(const struct iof_dsa_engine *e)
 /*
  * Tests only what the engine's loop acts on: with any other condition an engine
  * could find work here and none there, and spin. So the end is
- * kthread_should_stop(), not a flag of the device, whose engines are stopped
+ * kthread_should_stop(), not a flag of the device: the device stops its engines
  * one after the other.
  */
 static bool has_work(const struct iof_dsa_engine *e)

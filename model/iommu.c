@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iommu.c - the software IOMMU as a driver: struct iof_driver_ops for the devices behind it.
+ * iommu.c - the software IOMMU as a driver: struct iof_driver_ops for the
+ * devices behind it.
  *
- * It shows itself as an Intel VT-d in scalable mode. Domains: paging (second stage only), nested
- * (the user's first stage through a paging domain), SVA (the device touches the process's memory
- * through the processor's tables, see dsa_mem.c). An attachment is what engines find by PASID; it
- * is replaced as a whole, and freed only after every engine of its device has been waited for.
+ * It presents itself as an Intel VT-d in scalable mode. Domains: paging (second
+ * stage only), nested (the user's first stage through a paging domain), SVA
+ * (the device accesses the process's memory through the CPU's tables, see
+ * dsa_mem.c). Engines find an attachment by PASID. It is replaced as a whole,
+ * and freed only after a wait for every engine of its device.
  */
 #include "model.h"
 
 /*
- * VT-d 11.4.2, capability register: 2^16 domains (ND), 4-level tables (SAGAW bit 2), 48-bit input
- * addresses (MGAW), zero-length reads (ZLR), second-stage leaves of 2 MiB and 1 GiB (SLLPS),
- * invalidation by page (PSI) up to 2^18 pages (MAMV), read and write draining (DRD, DWD),
- * first-stage 1 GiB leaves.
+ * VT-d 11.4.2, capability register: 2^16 domains (ND), 4-level tables (SAGAW
+ * bit 2), 48-bit input addresses (MGAW), zero-length reads (ZLR), second-stage
+ * leaves of 2 MiB and 1 GiB (SLLPS), invalidation by page (PSI) up to 2^18
+ * pages (MAMV), read and write draining (DRD, DWD), first-stage 1 GiB leaves.
  */
 #define VTD_CAP							\
 	((6ULL << 0) | (4ULL << 8) | ((IOF_S2_WIDTH - 1ULL) << 16) |	\
@@ -21,10 +23,11 @@
 	 BIT_ULL(54) | BIT_ULL(55) | BIT_ULL(56))
 
 /*
- * VT-d 11.4.3, extended capability register: coherent (C), queued invalidation (QI), device TLBs
- * (DT), snoop control (SC), nested translation (NEST), page requests (PRS), supervisor requests
- * (SRS), extended accessed flag (EAFS), 20-bit PASIDs (PSS, PASID), scalable mode (SMTS), second
- * stage (SSTS), first stage (FSTS), coherent in scalable mode (SMPWCS). Not: dirty bits of the
+ * VT-d 11.4.3, extended capability register: coherent (C), queued invalidation
+ * (QI), device TLBs (DT), snoop control (SC), nested translation (NEST), page
+ * requests (PRS), supervisor requests (SRS), extended accessed flag (EAFS),
+ * 20-bit PASIDs (PSS, PASID), scalable mode (SMTS), second stage (SSTS), first
+ * stage (FSTS), coherent in scalable mode (SMPWCS). Not: dirty bits of the
  * second stage (SSADS).
  */
 #define VTD_ECAP						\
@@ -83,7 +86,10 @@ static void free_domain(struct iof_mdomain *mdom)
 	kfree(mdom);
 }
 
-/* Waits for all who may use what was dropped, once for each device. */
+/*
+ * Waits for all engines that may use dropped translations, once for each
+ * device.
+ */
 static void drain_uses(struct iof_mdomain *mdom)
 {
 	struct iof_domain_use *use;
@@ -99,7 +105,7 @@ static struct iof_domain *model_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	struct iof_mdomain *mdom;
 	int rc;
 
-	/* Dirty bits of the second stage are not there. */
+	/* The second stage has no dirty bits. */
 	if (data || (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID)))
 		return ERR_PTR(-EOPNOTSUPP);
 	mdom = new_domain(IOF_DOMAIN_PAGING, &paging_ops);
@@ -135,7 +141,10 @@ static void paging_sync(struct iof_domain *domain, unsigned long iova, unsigned 
 
 	mutex_lock(&mdom->lock);
 	dead = iof_stage2_take_dead(&mdom->s2);
-	/* Which first-stage addresses lead through the range, nobody knows: all are dropped. */
+	/*
+	 * The first-stage addresses that lead through the range are unknown:
+	 * drop all.
+	 */
 	iof_domain_drop_nested(mdom);
 	list_for_each_entry(use, &mdom->uses, node)
 		iof_mdev_drop(use->mdev, mdom, iova, last, false);
@@ -150,7 +159,7 @@ static phys_addr_t paging_iova_to_phys(struct iof_domain *domain, unsigned long 
 	phys_addr_t pa = (phys_addr_t)-1;
 	struct iof_leaf leaf;
 
-	/* Whoever unlinks a table, to free it later, holds this lock. */
+	/* Unlinking a table, to free it later, takes this lock. */
 	mutex_lock(&mdom->s2.lock);
 	if (iof_stage2_walk(&mdom->s2, iova, &leaf))
 		pa = leaf.pa;
@@ -215,7 +224,10 @@ static int check_invalidation(const struct iommu_hwpt_vtd_s1_invalidate *inv)
 	return 0;
 }
 
-/* Drops what one entry of the array names, on all devices of the domain; no waiting yet. */
+/*
+ * Drops the translations that one entry of the array names, on all devices of
+ * the domain; does not wait yet.
+ */
 static void drop_invalidated(struct iof_mdomain *mdom,
 			     const struct iommu_hwpt_vtd_s1_invalidate *inv)
 {
@@ -229,7 +241,7 @@ static void drop_invalidated(struct iof_mdomain *mdom,
 		last = U64_MAX;
 	else
 		last = inv->addr + (inv->npages << 12) - 1;
-	/* More than the caches hold: a new number is cheaper than a search. */
+	/* The range exceeds the caches: a new tag is cheaper than a search. */
 	if (inv->npages >= IOF_TLB_SMALL && !(inv->flags & IOMMU_VTD_INV_FLAGS_LEAF)) {
 		iof_domain_drop_all(mdom);
 		return;
@@ -309,7 +321,7 @@ static const struct iof_domain_ops sva_ops = {
 
 /* ---- attachments ---- */
 
-/* One more attachment of @mdev to the domain. NULL: no memory. */
+/* Counts one more attachment of @mdev to the domain. NULL: no memory. */
 static struct iof_domain_use *get_use(struct iof_mdomain *mdom, struct iof_mdev *mdev)
 {
 	struct iof_domain_use *use;
@@ -323,7 +335,10 @@ static struct iof_domain_use *get_use(struct iof_mdomain *mdom, struct iof_mdev 
 	if (!use)
 		goto out_unlock;
 	use->mdev = mdev;
-	/* What the device has cached since it was attached here before, nobody has dropped. */
+	/*
+	 * The device may hold translations from an earlier attachment here,
+	 * which no invalidation has dropped since.
+	 */
 	iof_domain_drop_all(mdom);
 	list_add_tail(&use->node, &mdom->uses);
 out:
@@ -353,7 +368,7 @@ static void free_attachment(struct iof_attachment *att)
 	kfree(att);
 }
 
-/* The device's cached translations of the domain are dropped with it from here on. */
+/* From here on invalidations of the domain include this device. */
 static struct iof_attachment *alloc_attachment(struct iof_mdev *mdev, struct iof_mdomain *mdom,
 					       u32 pasid)
 {
@@ -397,7 +412,7 @@ static int model_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new
 			return -ENOMEM;
 	}
 
-	/* Storing NULL, or over something that is there, needs no memory. */
+	/* Storing NULL, or over an existing entry, needs no memory. */
 	was = xa_store(&mdev->attachments, pasid, att, GFP_KERNEL_ACCOUNT);
 	if (xa_is_err(was)) {
 		free_attachment(att);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * machine.c - puts a machine together: DMA engines behind the software IOMMU, their VFIO nodes, and
- * /dev/iommu.
+ * machine.c - builds a machine: devices behind the software IOMMU, their VFIO
+ * nodes, and /dev/iommu.
  *
- * Machines know nothing of each other. Creating checks everything first, then builds in the order
- * of the list; destroying goes backwards, and only when no descriptor made through the machine is
- * left, so that it cannot fail half-way. One thread at a time calls these for a machine.
+ * Machines are independent of each other. Creation checks the whole
+ * configuration first, then builds in the order of the list. Destruction goes
+ * backwards, and only if no descriptor made through the machine is open, so
+ * that it cannot fail half-way. One thread at a time calls these functions for
+ * a machine.
  */
 #include "machine.h"
 #include "mock.h"
@@ -33,7 +35,7 @@ struct iof_machine_slot {
 struct iof_machine {
 	struct iof_mock_node mock;	/* its node is that of /dev/iommu, mock devices or not */
 	struct iof_plat_node *iommu;
-	unsigned int nr_devices;	/* of devices[] that are there */
+	unsigned int nr_devices;	/* entries of devices[] that exist */
 	struct iof_machine_slot devices[];
 };
 
@@ -46,7 +48,7 @@ void iof_machine_device_defaults(struct iof_machine_device *device)
 	device->pages_per_group = device->pages_per_group ?: 1;
 }
 
-/* What the device is made with: defaults filled in. -EINVAL: out of range. */
+/* The device's configuration with defaults filled in. -EINVAL: out of range. */
 static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int index,
 			      struct iof_dsa_setup *config)
 {
@@ -67,7 +69,10 @@ static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int
 		.pages_per_group = full.pages_per_group,
 		.delay_us = full.delay_us,
 	};
-	/* A group is granted as a whole: one that needs more than there is would never be sent. */
+	/*
+	 * A group gets its credits as a whole: one that needs more than exist
+	 * would never be sent.
+	 */
 	return config->pages_per_group > config->credits ? -EINVAL : 0;
 }
 

@@ -2,13 +2,14 @@
 /*
  * mock.c - the driver of the mock device.
  *
- * A device that moves no data: it only sends page requests (when a test ioctl says so) and counts
- * the answers. Its paging domains are an index from I/O page to physical address, so that a test
- * can ask what is mapped; I/O pages are half a CPU page, so that nobody takes the two for the same.
- * Its nested domains are four words that stand for a cache.
+ * A device that moves no data: it only sends page requests, by a test ioctl,
+ * and counts the answers. Its paging domains are an index from I/O page to
+ * physical address, so that a test can query what is mapped. An I/O page is
+ * half a CPU page, so that code which confuses the two fails. Its nested
+ * domains are four words that represent a cache.
  *
- * Locks: none of its own. The core serialises attach() for a device and map/unmap of one range; the
- * rest is xarrays and single words.
+ * Locks: none of its own. The core serialises attach() for a device and
+ * map/unmap of one range; the other state is xarrays and single words.
  */
 #include "mock.h"
 
@@ -17,8 +18,8 @@ static const struct iof_driver_ops mock_driver_ops;
 /* ---- paging domains ---- */
 
 /*
- * An entry holds the physical address in units of I/O pages, above these bits. Large pages are
- * entered at their first I/O page only.
+ * An entry holds the physical address in units of I/O pages, above these bits.
+ * A large page has an entry at its first I/O page only.
  */
 #define ENTRY_LARGE	BIT(0)
 #define ENTRY_DIRTY	BIT(1)
@@ -96,7 +97,7 @@ static int mock_map(struct iof_domain *domain, unsigned long iova, phys_addr_t p
 	return 0;
 }
 
-/* There is no cache and no DMA. */
+/* The mock has no cache and no DMA. */
 static void mock_sync(struct iof_domain *domain, unsigned long iova, unsigned long last)
 {
 }
@@ -116,7 +117,7 @@ static phys_addr_t mock_iova_to_phys(struct iof_domain *domain, unsigned long io
 	return mock_entry_pa(entry) + iova % MOCK_HUGE_PAGE_SIZE;
 }
 
-/* Where the leaf that shows @iova is entered, if there is one. */
+/* The index of the leaf that maps @iova, if there is one. */
 static unsigned long mock_leaf_index(struct iof_mock_domain *md, unsigned long iova)
 {
 	unsigned long head = ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE;
@@ -125,7 +126,10 @@ static unsigned long mock_leaf_index(struct iof_mock_domain *md, unsigned long i
 	return entry && mock_entry_large(entry) ? head : iova / MOCK_PAGE_SIZE;
 }
 
-/* An entry that was unmapped meanwhile stays so; one that is there needs no memory. */
+/*
+ * An entry unmapped at the same time stays unmapped; overwriting an existing
+ * entry needs no memory.
+ */
 static void mock_set_dirty(struct iof_mock_domain *md, unsigned long index, void *entry, bool dirty)
 {
 	unsigned long value = xa_to_value(entry) & ~ENTRY_DIRTY;
@@ -155,7 +159,10 @@ static int mock_set_dirty_tracking(struct iof_domain *domain, bool on)
 	if (on) {
 		xa_for_each(&md->entries, index, entry) {
 			mock_set_dirty(md, index, entry, false);
-			/* What was dirty counts only if tracking was on before. */
+			/*
+			 * Earlier dirty bits count only if tracking was on
+			 * before.
+			 */
 			if (!md->tracking && fatal_signal_pending(current))
 				return -EINTR;
 			cond_resched();
@@ -203,7 +210,7 @@ static const struct iof_domain_ops mock_paging_ops = {
 	.free = mock_free,
 };
 
-/* The format the user asks for: 0, or MOCK_IOMMUPT_HUGE. */
+/* The format that the user requests: 0, or MOCK_IOMMUPT_HUGE. */
 static int mock_format(const struct iof_user_data *data)
 {
 	struct iommu_hwpt_selftest blob;
@@ -296,7 +303,10 @@ static int mock_invalidate(struct iof_domain *domain, const struct iof_user_arra
 	*done = 0;
 	if (array->type != IOMMU_HWPT_INVALIDATE_DATA_SELFTEST)
 		return -EINVAL;
-	/* The tests want a longer entry refused, whatever its tail holds. */
+	/*
+	 * The tests expect a longer entry to be refused, whatever its tail
+	 * holds.
+	 */
 	if (array->entry_num && array->entry_len != sizeof(struct iommu_hwpt_invalidate_selftest))
 		return -EINVAL;
 	for (i = 0; i < array->entry_num; i++) {
@@ -377,8 +387,8 @@ static const void *mock_hw_info(struct iof_hwdev *dev, u32 *type, u32 *len)
 }
 
 /*
- * The reserved PASID is a trap for those who undo a failed switch wrongly: its second change fails
- * once. A detach sets it again.
+ * Tests the undoing of a failed switch: the second change of the reserved PASID
+ * fails once. A detach arms it again.
  */
 static bool mock_trapped(struct iof_mock_device *mock, u32 pasid, struct iof_domain *new)
 {
@@ -411,7 +421,7 @@ static int mock_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 	return xa_err(xa_store(&mock->attached, pasid, new, GFP_KERNEL_ACCOUNT));
 }
 
-/* Nothing waits for the answer here; the core has counted it. */
+/* No code of the mock waits for the answer; the core has counted it. */
 static void mock_page_responses(struct iof_hwdev *dev, const struct iof_page_answer *answers,
 				u32 nr)
 {

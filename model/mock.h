@@ -2,10 +2,11 @@
 /*
  * mock.h - the mock device: the smallest device that can fault.
  *
- * mock.c is its driver (domains of half pages, nested domains that are four words, no DMA at all);
- * mock_ioctl.c is IOMMU_TEST_CMD, through which programs make such devices and let them fault;
- * mock_access.c are those of its ops that stand for an emulated device with access to an IOAS. A
- * device belongs to the context it was made in, and is gone with its test object.
+ * mock.c is its driver (domains of half pages, nested domains of four words, no
+ * DMA); mock_ioctl.c is IOMMU_TEST_CMD, by which programs make such devices and
+ * let them fault; mock_access.c has the ops of an emulated device with access
+ * to an IOAS. A device belongs to the context that made it, and is removed with
+ * its test object.
  */
 #ifndef IOF_MODEL_MOCK_H
 #define IOF_MODEL_MOCK_H
@@ -16,7 +17,7 @@
 /* The node data of a machine that offers the test ioctls. */
 struct iof_mock_node {
 	struct iof_ctx_node node;
-	u32 credits;	/* of every mock device; constant */
+	u32 credits;	/* of each mock device; constant */
 };
 
 extern const struct iof_test_ops iof_mock_test_ops;
@@ -29,11 +30,12 @@ struct iof_mock_device {
 	u32 flags;			/* MOCK_FLAGS_DEVICE_* */
 	char name[16];			/* mockN, the N-th ever made */
 	/*
-	 * PASID (0: the RID) -> struct iof_domain in force. Written by attach(), which the core
-	 * serialises for a device; read at any time.
+	 * PASID (0: the RID) -> its struct iof_domain. Written by attach(),
+	 * which the core serialises for a device; read at any time.
 	 */
 	struct xarray attached;
-	u32 trap_changes;		/* of the PASID whose second change fails; as attach() */
+	/* of the PASID whose second change fails; as attach() */
+	u32 trap_changes;
 };
 
 struct iof_mock_domain {
@@ -49,16 +51,25 @@ struct iof_mock_nested {
 	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];	/* READ_ONCE, WRITE_ONCE */
 };
 
-/* Makes and registers a device; @credits as in struct iof_hwdev. NULL: out of memory. */
+/*
+ * Makes and registers a device; @credits as in struct iof_hwdev. NULL: out of
+ * memory.
+ */
 struct iof_mock_device *iof_mock_device_create(u32 flags, u32 credits);
-/* Nothing is attached and nobody has it bound. */
+/* The device has no attachment and is not bound. */
 void iof_mock_device_destroy(struct iof_mock_device *mock);
-/* The mock behind a device or a domain; NULL if it is no mock's, or (domains) of another type. */
+/*
+ * The mock of a device or a domain; NULL if it is not a mock, or (domains) of
+ * another type.
+ */
 struct iof_mock_device *iof_mock_of(struct iof_hwdev *dev);
 struct iof_mock_domain *iof_mock_paging_of(struct iof_domain *domain);
 struct iof_mock_nested *iof_mock_nested_of(struct iof_domain *domain);
 
-/* A device of the domain writes to [iova, last]: what is mapped there becomes dirty. */
+/*
+ * Simulates a write of a device to [iova, last] of the domain: the mapped pages
+ * become dirty.
+ */
 void iof_mock_write(struct iof_mock_domain *md, unsigned long iova, unsigned long last);
 
 /* Ops of mock_access.c, as all in mock_ioctl.c. */

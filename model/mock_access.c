@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * mock_access.c - the test ioctls of an emulated device: access to an IOAS from inside the kernel.
+ * mock_access.c - the test ioctls of an emulated device: access to an IOAS from
+ * inside the kernel.
  *
- * An access is a descriptor, and goes with its last holder. It pins ranges as items, numbered from
- * 0 for each access, and copies. An item ends by DESTROY_ACCESS_PAGES, or when something of it is
- * unmapped: then the core calls mock_unmap().
+ * An access is a descriptor, and is destroyed at its last close. It pins ranges
+ * as items, numbered from 0 for each access, and copies. DESTROY_ACCESS_PAGES
+ * ends an item. So does an unmap of a part of it: the core calls mock_unmap()
+ * then.
  *
- * Locks: mock_access.lock over items and numbers; the core is called under it, except where the
- * core may call mock_unmap() in turn.
+ * Locks: mock_access.lock over items and numbers; the core is called under it,
+ * except where the core may call mock_unmap().
  */
 #include "mock.h"
 
@@ -141,7 +143,7 @@ err_fd:
 	return rc;
 }
 
-/* The access behind the descriptor in `id`, held by *file. */
+/* The access of the descriptor in `id`; *file holds a reference. */
 static struct mock_access *access_get(struct iof_ucmd *ucmd, struct file **file)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
@@ -172,7 +174,7 @@ int iof_mock_access_replace_ioas(struct iof_ucmd *ucmd)
 
 /* ---- pins ---- */
 
-/* Whether @pages are those of the caller from @uptr on. */
+/* Checks that @pages are those of the caller from @uptr on. */
 static int compare_pages(struct page **pages, unsigned long nr, unsigned long uptr)
 {
 	unsigned long i;
@@ -229,7 +231,7 @@ static int access_pages(struct mock_access *ma, struct iommu_test_cmd *cmd)
 	if (check_add_overflow(item->iova, (unsigned long)cmd->access_pages.length - 1,
 			       &item->last))
 		goto err_free;
-	/* The one who has it may wait for user memory. */
+	/* Killable: the holder may wait for user memory. */
 	rc = mutex_lock_killable(&ma->lock);
 	if (rc)
 		goto err_free;
@@ -286,7 +288,7 @@ int iof_mock_access_pages(struct iof_ucmd *ucmd)
 	else
 		rc = access_pages(ma, cmd);
 	if (!rc && iof_ucmd_respond(ucmd, sizeof(*cmd))) {
-		/* An unmap may have been faster. */
+		/* An unmap may have destroyed the item already. */
 		destroy_pages(ma, cmd->access_pages.out_access_pages_id);
 		rc = -EFAULT;
 	}

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * mock_ioctl.c - IOMMU_TEST_CMD: programs make mock devices, move them between page tables and let
- * them fault.
+ * mock_ioctl.c - IOMMU_TEST_CMD: programs make mock devices, move them between
+ * page tables and let them fault.
  *
- * One table drives the ops. Each op gets the copied-in command and returns 0 or a negative errno;
- * what is not in the table, Linux's later ops included, is -EOPNOTSUPP. A device lives as long as
- * its test object: DESTROY of that object, or the end of the context, detaches it everywhere and
- * removes it.
+ * One table drives the ops. Each op gets the command as copied in, and returns
+ * 0 or a negative errno. Ops that the table lacks, Linux's later ones included,
+ * return -EOPNOTSUPP. A device lives as long as its test object: DESTROY of
+ * that object, or the end of the context, detaches it everywhere and removes
+ * it.
  */
 #include "mock.h"
 
@@ -17,7 +18,7 @@ static void stdev_detach(struct iof_mock_device *mock)
 	unsigned long pasid;
 	void *domain;
 
-	/* A detach erases the entry it is at; the walk goes on behind it. */
+	/* A detach erases the current entry; the walk continues after it. */
 	xa_for_each_start(&mock->attached, pasid, domain, 1) {
 		iof_device_detach(mock->idev, pasid);
 		cond_resched();
@@ -38,7 +39,7 @@ static const struct iof_object_ops stdev_ops = {
 	.destroy = stdev_destroy,
 };
 
-/* The device that the command names; the caller puts mock->obj. */
+/* The device of the command's id; the caller puts mock->obj. */
 static struct iof_mock_device *stdev_get(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
@@ -84,7 +85,10 @@ static int mock_domain_create(struct iof_ucmd *ucmd, u32 flags)
 	return 0;
 
 detach:
-	/* No PASID is attached: that takes the device's object, which is not published. */
+	/*
+	 * No PASID is attached: an attach needs the device's object, which is
+	 * not published.
+	 */
 	iof_device_detach(mock->idev, IOF_NO_PASID);
 unbind:
 	iof_device_unbind(mock->idev);
@@ -107,7 +111,9 @@ static int op_mock_domain_flags(struct iof_ucmd *ucmd)
 	return mock_domain_create(ucmd, cmd->mock_domain_flags.dev_flags);
 }
 
-/* attach and replace, for the RID and PASIDs: *pt_id is a word of the command. */
+/*
+ * attach and replace, for the RID and PASIDs: *pt_id is a word of the command.
+ */
 static int stdev_switch(struct iof_ucmd *ucmd, u32 pasid, u32 *pt_id,
 			int (*how)(struct iof_device *idev, u32 pasid, u32 *pt_id))
 {
@@ -157,7 +163,7 @@ static int op_pasid_detach(struct iof_ucmd *ucmd)
 	return 0;
 }
 
-/* The domain of an HWPT of either kind, held. */
+/* The domain of an HWPT of either kind, with a reference. */
 static struct iof_domain *domain_get(struct iof_ctx *ctx, u32 id, void **hold)
 {
 	struct iof_domain *domain = iof_hwpt_domain_get(ctx, id, IOF_DOMAIN_PAGING, hold);
@@ -208,7 +214,10 @@ static int op_add_reserved(struct iof_ucmd *ucmd)
 
 /* ---- looking ---- */
 
-/* The mock's paging domain behind the id of the command, held. -ENOENT, -EINVAL. */
+/*
+ * The mock's paging domain of the command's id, with a reference. -ENOENT,
+ * -EINVAL.
+ */
 static struct iof_domain *mock_domain_get(struct iof_ucmd *ucmd, void **hold)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
@@ -221,7 +230,10 @@ static struct iof_domain *mock_domain_get(struct iof_ucmd *ucmd, void **hold)
 	return ERR_PTR(-EINVAL);
 }
 
-/* Whether the domain maps the I/O pages of [iova, iova + len) to physical memory from @pa on. */
+/*
+ * Checks that the domain maps the I/O pages of [iova, iova + len) to physical
+ * memory from @pa on.
+ */
 static int check_pages(struct iof_ucmd *ucmd, unsigned long iova, phys_addr_t pa, size_t len)
 {
 	struct iof_domain *domain;
@@ -240,8 +252,9 @@ static int check_pages(struct iof_ucmd *ucmd, unsigned long iova, phys_addr_t pa
 }
 
 /*
- * The same with the user's page at @uptr. The domain is not held while that comes in, so that
- * whoever detaches an automatic HWPT does not wait for it.
+ * As check_pages(), with the user's page at @uptr. Holds no reference to the
+ * domain while the page faults in, so that the detach of an automatic HWPT does
+ * not wait for it.
  */
 static int check_user_page(struct iof_ucmd *ucmd, unsigned long iova, unsigned long uptr,
 			   size_t len)
@@ -301,7 +314,10 @@ static int op_check_map(struct iof_ucmd *ucmd)
 			 cmd->check_map.uptr);
 }
 
-/* Whether each small page there is pinned @refs times, however many references it has beside. */
+/*
+ * Checks that each small page is pinned @refs times, whatever other references
+ * it has.
+ */
 static int op_check_refs(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
@@ -352,7 +368,9 @@ static int op_check_iotlb(struct iof_ucmd *ucmd)
 	return rc;
 }
 
-/* Pinning here needs no scratch memory, so any limit that Linux takes is kept. */
+/*
+ * Accepts any limit that Linux accepts: pinning needs no scratch memory here.
+ */
 static int op_memory_limit(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
@@ -391,7 +409,10 @@ static int op_stats(struct iof_ucmd *ucmd)
 
 #define DIRTY_BITS_MAX	(1ul << 27)
 
-/* For each bit of the user's bitmap one page is written to; how many were set. */
+/*
+ * Writes to one page for each bit of the user's bitmap. Returns the number of
+ * bits set.
+ */
 static int write_pages(struct iof_mock_domain *md, unsigned long iova, unsigned long page_size,
 		       unsigned long nr, const u8 __user *uptr, u64 *set)
 {
@@ -442,8 +463,8 @@ static int op_dirty(struct iof_ucmd *ucmd)
 /* ---- by the id of a bound device ---- */
 
 /*
- * The mock device of a bound device's id, until iof_device_put(*idev): mock->idev is written only
- * after the id can be guessed. -ENOENT, -EINVAL.
+ * The mock device of a bound device's id, until iof_device_put(*idev):
+ * mock->idev is written only after the id can be guessed. -ENOENT, -EINVAL.
  */
 static struct iof_mock_device *mock_get(struct iof_ucmd *ucmd, u32 dev_id,
 					struct iof_device **idev)
@@ -461,8 +482,9 @@ static struct iof_mock_device *mock_get(struct iof_ucmd *ucmd, u32 dev_id,
 }
 
 /*
- * The words of a device's cache. Only a vIOMMU's invalidation could change one, and there is no
- * vIOMMU: each is what it starts with, and test programs look at that when they make a device.
+ * The words of a device's cache. Only a vIOMMU's invalidation could change one,
+ * and there is no vIOMMU. So each keeps its initial value, which test programs
+ * check after making a device.
  */
 static int op_dev_check_cache(struct iof_ucmd *ucmd)
 {
@@ -495,7 +517,7 @@ static int op_trigger_iopf(struct iof_ucmd *ucmd)
 
 	if (IS_ERR(mock))
 		return PTR_ERR(mock);
-	/* Whatever becomes of it. */
+	/* The result is of no interest. */
 	(void)iof_report_page_req(&mock->hw, &req);
 	iof_device_put(idev);
 	return 0;

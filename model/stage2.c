@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * stage2.c - second-stage tables in kernel memory: VT-d 9.8's format, four levels, 4 KiB, 2 MiB,
- * 1 GiB.
+ * stage2.c - second-stage tables in kernel memory: VT-d 9.8's format, four
+ * levels, 4 KiB, 2 MiB, 1 GiB.
  *
- * Writers hold s2->lock. Walkers hold nothing: an entry appears by a release store after what it
- * points to is complete, and a table that loses its last entry is unlinked at once but stays
- * readable on the dead list until the domain's sync() has waited for all walkers. A large leaf is
- * only made within one map call, and unmap calls end where map calls ended, so leaves are never
- * split.
+ * Writers hold s2->lock. Walkers hold nothing: an entry is set by a release
+ * store after the table or page that it points to is complete. A table that
+ * loses its last entry is unlinked at once but stays readable on the dead list
+ * until the domain's sync() has waited for all walkers. A large leaf is only
+ * made within one map call, and unmap calls end where map calls ended, so
+ * leaves are never split.
  */
 #include "model.h"
 
 /*
- * VT-d 9.8: the bits of a second-stage entry that are used here. The address has the bits above 51
- * too, which hardware ignores: physical addresses of user space (shim/) are wider than real ones.
+ * VT-d 9.8: the bits of a second-stage entry that are used here. The address
+ * includes the bits above 51, which hardware ignores: physical addresses of
+ * user space (shim/) are wider than real ones.
  */
 #define S2_READ		BIT_ULL(0)
 #define S2_WRITE	BIT_ULL(1)
@@ -104,8 +106,8 @@ void iof_stage2_free_dead(u64 *dead)
 }
 
 /*
- * The link takes the place of entry 0. It is the address of a page, whose low bits are zero, so
- * that a walker who still comes by finds an absent entry.
+ * The link replaces entry 0. It is a page's address with zero low bits, so a
+ * concurrent walker finds an absent entry.
  */
 static void s2_bury(struct iof_stage2 *s2, u64 *table)
 {
@@ -139,7 +141,7 @@ static bool s2_empty(const u64 *table)
 	return true;
 }
 
-/* Takes [iova, last] out of @table, which covers it. */
+/* Clears [iova, last] in @table, which covers it. */
 static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova, u64 last)
 {
 	u64 size = 1ULL << s2_shift(level);
@@ -174,7 +176,7 @@ static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova, u64
 	}
 }
 
-/* The largest leaf that both addresses and what is left allow. */
+/* The largest leaf that both addresses and the remaining length allow. */
 static int s2_leaf_level(u64 iova, u64 pa, u64 left)
 {
 	int level;
@@ -188,7 +190,10 @@ static int s2_leaf_level(u64 iova, u64 pa, u64 left)
 	return 1;
 }
 
-/* Enters one leaf, with the tables above it. Empty tables are never left behind: see unmap. */
+/*
+ * Sets one leaf, and makes the tables above it. Empty tables never remain: see
+ * unmap.
+ */
 static int s2_enter(struct iof_stage2 *s2, u64 iova, int leaf_level, u64 entry)
 {
 	u64 *table = s2->root;
@@ -218,7 +223,10 @@ static int s2_enter(struct iof_stage2 *s2, u64 iova, int leaf_level, u64 entry)
 	return 0;
 }
 
-/* Drops the tables on the way to @iova that s2_enter() made before it ran out of memory. */
+/*
+ * Frees the tables above @iova that s2_enter() made before it ran out of
+ * memory.
+ */
 static void s2_prune(struct iof_stage2 *s2, u64 *table, int level, u64 iova)
 {
 	u64 *slot = &table[s2_index(iova, level)];
@@ -293,7 +301,10 @@ bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova, struct iof_leaf *lea
 		if (s2_is_leaf(entry, level)) {
 			u64 offset = iova & ((1ULL << s2_shift(level)) - 1);
 
-			/* Bits below the leaf's size are zero: map() aligned them. */
+			/*
+			 * Bits below the leaf's size are zero: map() aligned
+			 * them.
+			 */
 			leaf->pa = (entry & S2_ADDR) + offset;
 			leaf->shift = s2_shift(level);
 			leaf->read = read;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * translate.c - one translation: from the IOTLB (iotlb.c), or by a walk
- * (walk.c), whose result is then cached.
+ * (walk.c), which fills the IOTLB.
  */
 #include "iotlb.h"
 

@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * walk.c - what an input address means: second stage alone, or first stage through second.
+ * walk.c - translates an input address: by the second stage alone, or by the
+ * first stage through the second.
  *
- * First-stage tables are x86's (VT-d 9.7, four levels) in memory that a program owns and may
- * garble, change while they are walked, or take away. So each entry is loaded once and judged by
- * that value, and a walk does at most four levels with a bounded number of repeats whatever the
- * tables say.
+ * First-stage tables are x86's (VT-d 9.7, four levels) in memory that a program
+ * owns and may corrupt, change during a walk, or unmap. So each entry is loaded
+ * once and judged by that value, and a walk takes at most four levels with a
+ * bounded number of retries, whatever the tables hold.
  *
- * What is a fault that a page request may cure, and what is an error (VT-d 7.1, 7.4):
- *  - not present or not permitted in the first stage of a nested domain, or in the second stage of
- *    a domain without a first: fault. The owner of that table is who gets the request.
- *  - a second-stage miss under a first stage: error. The request would go to the owner of the first
- *    stage, who cannot repair the second, which he fills through map calls that he knows of.
- *  - reserved bits, an address that is not canonical or beyond the width, tables where there is no
- *    memory, privileged requests where SRE is off: error.
+ * Faults, which a page request may resolve, and errors (VT-d 7.1, 7.4):
+ *
+ *  - not present or not permitted in the first stage of a nested domain, or in
+ *    the second stage of a domain without a first: fault. The page request goes
+ *    to the owner of that table.
+ *  - a second-stage miss under a first stage: error. The request would go to the
+ *    owner of the first stage, and only map calls change the second.
+ *  - reserved bits, an address that is not canonical or beyond the width, tables
+ *    where there is no memory, privileged requests where SRE is off: error.
  */
 #include "model.h"
 
@@ -31,7 +34,7 @@
 #define S1_LEVELS	4
 #define S1_WIDTH	48
 
-/* How often an entry may change under our hands before the walk gives up. */
+/* An entry may change this often during a walk before the walk gives up. */
 #define S1_RETRIES	16
 
 static unsigned int s1_shift(int level)
@@ -45,7 +48,10 @@ static bool s1_canonical(u64 iova)
 	return (u64)((s64)(iova << (64 - S1_WIDTH)) >> (64 - S1_WIDTH)) == iova;
 }
 
-/* Bits that must be zero: PS in a PML4 entry, address bits below the size of a large leaf. */
+/*
+ * Bits that must be zero: PS in a PML4 entry, address bits below the size of a
+ * large leaf.
+ */
 static bool s1_reserved(u64 entry, int level)
 {
 	if (level == S1_LEVELS)
@@ -56,8 +62,8 @@ static bool s1_reserved(u64 entry, int level)
 }
 
 /*
- * Sets bits of an entry that was judged good (VT-d 3.6.2: atomically). -EAGAIN with *entry
- * reloaded if the program changed it meanwhile, -EFAULT if it cannot be written.
+ * Sets bits of a valid entry (VT-d 3.6.2: atomically). -EAGAIN with *entry
+ * reloaded if the program changed it, -EFAULT if it cannot be written.
  */
 static int s1_set(u64 *slot, bool writable, u64 *entry, u64 bits)
 {
@@ -73,7 +79,10 @@ static int s1_set(u64 *slot, bool writable, u64 *entry, u64 bits)
 	return rc;
 }
 
-/* Where the parent has the page at @gpa. First-stage rights play no part here (VT-d 3.8). */
+/*
+ * The parent's translation of @gpa. First-stage rights have no effect on it
+ * (VT-d 3.8).
+ */
 static bool nested_page(const struct iof_mdomain *parent, u64 gpa, struct iof_leaf *leaf)
 {
 	return iof_stage2_walk(&parent->s2, gpa, leaf) && leaf->read;
@@ -83,8 +92,9 @@ struct s1_walk {
 	const struct iof_mdomain *mdom;
 	u64 iova;
 	u32 access;
-	bool write, user, noexec;	/* rights so far: each level can only take away */
-	u64 accessed;			/* the bits that mean "used" */
+	/* rights so far: each level can only remove some */
+	bool write, user, noexec;
+	u64 accessed;			/* A, and bit 10 with EAFE */
 };
 
 static bool s1_permitted(const struct s1_walk *w)
@@ -98,7 +108,10 @@ static bool s1_permitted(const struct s1_walk *w)
 	return !((w->access & IOF_ACCESS_EXEC) && w->noexec);
 }
 
-/* The rights of @w with those of one more entry, which the same entry seen again replaces. */
+/*
+ * Combines the rights of @above with those of one entry. A reload of the same
+ * entry replaces its rights.
+ */
 static void s1_take_rights(struct s1_walk *w, const struct s1_walk *above, u64 entry)
 {
 	w->write = above->write && (entry & S1_WRITE);
@@ -106,7 +119,10 @@ static void s1_take_rights(struct s1_walk *w, const struct s1_walk *above, u64 e
 	w->noexec = above->noexec || (entry & S1_NOEXEC);
 }
 
-/* What is behind a leaf entry whose first-stage rights suffice and whose A and D bits are set. */
+/*
+ * Translates by a leaf entry with sufficient first-stage rights and its A and D
+ * bits set.
+ */
 static enum iof_xlate_result s1_finish(const struct s1_walk *w, u64 entry, int level,
 				       struct iof_leaf *leaf)
 {
@@ -123,7 +139,9 @@ static enum iof_xlate_result s1_finish(const struct s1_walk *w, u64 entry, int l
 	return IOF_XLATE_OK;
 }
 
-/* One entry at @slot; *entry is what it holds, with its A (and D) set if IOF_XLATE_OK. */
+/*
+ * Evaluates the entry at @slot. IOF_XLATE_OK: *entry has its A (and D) bit set.
+ */
 static enum iof_xlate_result s1_entry(struct s1_walk *w, u64 *slot, bool slot_writable, int level,
 				      u64 *entry)
 {
@@ -232,6 +250,7 @@ enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att, 
 	case IOF_DOMAIN_NESTED:
 		return s1_walk(tlb, att, iova, access, leaf);
 	default:
-		return IOF_XLATE_ERROR;	/* a process's tables are not walked here */
+		/* the tables of a process are not walked here */
+		return IOF_XLATE_ERROR;
 	}
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * info.c - what a VFIO device says about itself, and its interrupts.
+ * info.c - the description of a VFIO device, and its interrupts.
  *
- * Each interrupt index has one interrupt, which can be tied to an eventfd, fired by hand for
- * testing, and untied; there is no masking. Nothing here needs vdev->lock.
+ * Each interrupt index has one interrupt, which can be bound to an eventfd,
+ * triggered for a test, and unbound; there is no masking. Nothing here needs
+ * vdev->lock.
  */
 #include "private.h"
 
@@ -74,7 +75,7 @@ void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 index)
 	spin_unlock_irqrestore(&vdev->irq_lock, flags);
 }
 
-/* Ties @index to @new (NULL: to nothing). */
+/* Binds @index to the eventfd @new (NULL: unbinds it). */
 static void irq_set(struct iof_vfio_device *vdev, u32 index, struct eventfd_ctx *new)
 {
 	struct eventfd_ctx *old;

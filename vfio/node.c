@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * node.c - the file operations of a VFIO device node, and the binding to a context.
+ * node.c - the file operations of a VFIO device node, and the binding to a
+ * context.
  *
- * A descriptor is nothing but a name until BIND; from then on it owns the device, until it is
- * closed. vdev->lock serialises bind, attach and detach; it is held while an attach brings user
- * memory in: calls wait for it killably, and no bind of another context waits for it. What only the
- * owner may do looks at vf->owner, which turns true once and stays; release runs when no call is in
- * the file any more, so the owner's calls need no lock against the unbind. Closing resets the
- * device first, so that nothing of it waits for an answer, then detaches every PASID that was
- * attached through this descriptor, then unbinds. A user's pointer may have any alignment, so it
- * never gets a structure's type.
+ * A descriptor has no rights until BIND; from then on it owns the device, until
+ * it is closed. vdev->lock serialises bind, attach and detach. It is held while
+ * an attach faults user memory in: calls wait for it killably, and no bind of
+ * another context waits for it. Calls for the owner alone check vf->owner,
+ * which becomes true once and stays. release() runs when no call uses the file
+ * any more, so the owner's calls need no lock against the unbind. Closing
+ * resets the device first, so that no engine of it waits for an answer, then
+ * detaches every PASID that was attached through this descriptor, then unbinds.
+ * A user's pointer may have any alignment, so it is never cast to a structure's
+ * type.
  */
 #include "private.h"
 
@@ -65,11 +68,16 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 	rc = copy_struct_from_user(&bind, sizeof(bind), arg, argsz);
 	if (rc)
 		return rc;
-	/* A token proves who owns a virtual function's parent; there are no such functions here. */
+	/*
+	 * A token proves the ownership of a virtual function's parent; there
+	 * are no such functions here.
+	 */
 	if (bind.flags || bind.iommufd < 0)
 		return -EINVAL;
 
-	/* Whose it is may hold the lock for as long as his memory takes to come in: do not wait. */
+	/*
+	 * The owner may hold the lock while its memory faults in: do not wait.
+	 */
 	if (READ_ONCE(vdev->idev))
 		return -EINVAL;
 	if (mutex_lock_killable(&vdev->lock))
@@ -78,7 +86,10 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 	mutex_unlock(&vdev->lock);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
-	/* Until the caller knows the id nobody owns the device, and nobody else can bind it. */
+	/*
+	 * The device has no owner until the caller knows the id, and no other
+	 * bind succeeds.
+	 */
 	id = iof_device_id(idev);
 	if (copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid), &id,
 			 sizeof(id))) {
@@ -312,9 +323,10 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 }
 
 /*
- * Checks one access and gives its region: -EINVAL for what is outside of all of them or of the
- * wrong direction. What begins in a region of a PCI function and goes on behind it is cut, but
- * -EFAULT in configuration space. The file position is where the access goes; nothing moves it.
+ * Checks one access and finds its region: -EINVAL if it is outside of all
+ * regions or of the wrong direction. An access that begins in a region of a PCI
+ * function and continues past it is cut, but -EFAULT in configuration space.
+ * The file position is the address of the access; the access does not move it.
  */
 static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter, u32 direction, u32 *region,
 			      u64 *off)
@@ -370,7 +382,10 @@ static ssize_t vfio_write_iter(struct kiocb *iocb, struct iov_iter *from)
 static __poll_t vfio_poll(struct file *file, poll_table *wait)
 {
 	struct iof_vfio_file *vf = file->private_data;
-	/* Asked before the bind too: who waits from then on must be heard later. */
+	/*
+	 * Called before the bind too: a poller that waits from then on must be
+	 * woken later.
+	 */
 	__poll_t mask = vf->vdev->ops->poll(vf->vdev->dev, file, wait);
 
 	/* Pairs with vfio_bind(). */

@@ -2,13 +2,13 @@
 /*
  * portal.c - the regions and the interrupt of a DMA engine's VFIO node.
  *
- * Region 0 is the portal: what is written there are descriptors, wherever inside. Region 1 is the
- * device's state, region 2 the times of its page requests, to be read. No locks: the engine takes
- * care of its queue.
+ * Region 0 is the portal: each write, at any offset, submits descriptors.
+ * Region 1 is the device's state, region 2 the latencies of its page requests,
+ * both read-only. No locks: the engine serialises its queue.
  */
 #include "portal.h"
 
-/* Descriptors copied in at a time; they lie on the stack. */
+/* Descriptors copied in at once, to the stack. */
 #define PORTAL_BATCH	8
 
 struct iof_portal {
@@ -67,7 +67,7 @@ static void portal_fill_state(struct iof_portal *portal, struct iof_vfio_dsa_sta
 	state->refused = answers.answered[IOF_PAGE_INVALID] + answers.answered[IOF_PAGE_FAILURE];
 }
 
-/* The part of @from that begins at @off; what lies behind it reads as zero. */
+/* Copies @from from @off on; bytes past its end read as zero. */
 static ssize_t portal_read_from(const void *from, size_t size, u64 off, struct iov_iter *to)
 {
 	size_t want = iov_iter_count(to);
@@ -170,7 +170,7 @@ struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *n
 		.max_transfer = IOF_DSA_MAX_XFER,
 		.max_batch = IOF_DSA_MAX_BATCH,
 	};
-	/* Before anybody can open the node: until then there is nothing to interrupt for. */
+	/* The node cannot be opened yet: no interrupt can be due. */
 	iof_dsa_set_interrupt(dsa, portal_interrupt, portal);
 	rc = iof_vfio_create(space, name, iof_dsa_hwdev(dsa), &portal_ops, portal, &portal->vdev);
 	if (rc) {

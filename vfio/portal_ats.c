@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * portal_ats.c - the ATS test device as a PCI function behind VFIO: nine regions as VFIO has them,
- * of which two are there. BAR 0 holds the device's registers, what lies behind them reads as zero.
- * Configuration space is 4 KiB: a header of type 0, PCI Express, then ATS, PRI and PASID as
- * extended capabilities; of it the command register, the interrupt line and the base of BAR 0 can
- * be written. Lock: config_lock over configuration space.
+ * portal_ats.c - the ATS test device as a PCI function behind VFIO: the nine
+ * regions of VFIO, of which two exist. BAR 0 holds the device's registers;
+ * bytes after them read as zero. Configuration space is 4 KiB: a header of type
+ * 0, PCI Express, then ATS, PRI and PASID as extended capabilities. The command
+ * register, the interrupt line and the base of BAR 0 are writable. Lock:
+ * config_lock over configuration space.
  */
 #include "portal_ats.h"
 
@@ -56,7 +57,7 @@ static void config_init(struct iof_portal_ats *portal)
 	put(config, 0x00, ATS_VENDOR, 2);
 	put(config, 0x02, ATS_DEVICE, 2);
 	put(config, 0x04, 0x0006, 2);		/* memory space, bus master */
-	put(config, 0x06, 0x0010, 2);		/* there is a list of capabilities */
+	put(config, 0x06, 0x0010, 2);		/* capability list */
 	put(config, 0x08, ATS_CLASS << 8, 4);
 	put(config, 0x10, 0xfe000000, 4);
 	put(config, 0x2c, ATS_VENDOR, 2);
@@ -159,7 +160,7 @@ static ssize_t ats_write(void *dev, u32 region, u64 off, struct iov_iter *from)
 	return (ssize_t)want;
 }
 
-/* Readable: no transfer is under way. */
+/* Readable: no transfer is in progress. */
 static __poll_t ats_poll(void *dev, struct file *file, poll_table *wait)
 {
 	struct iof_portal_ats *portal = dev;

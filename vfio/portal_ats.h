@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * portal_ats.h - the ATS test device behind a VFIO node, as the PCI function 1234:11e9.
+ * portal_ats.h - the ATS test device behind a VFIO node, as the PCI function
+ * 1234:11e9.
  */
 #ifndef IOF_VFIO_PORTAL_ATS_H
 #define IOF_VFIO_PORTAL_ATS_H
@@ -10,11 +11,13 @@
 
 struct iof_portal_ats;
 
-/* Publishes node @name for @ats, which outlives it. ERR_PTR: -ENOMEM, -EEXIST. */
+/*
+ * Publishes node @name for @ats, which outlives it. ERR_PTR: -ENOMEM, -EEXIST.
+ */
 struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space, const char *name,
 					     struct iof_ats *ats);
 bool iof_portal_ats_busy(struct iof_portal_ats *portal);
-/* Not busy. */
+/* The node is not busy. */
 void iof_portal_ats_destroy(struct iof_portal_ats *portal);
 
 #endif

@@ -14,19 +14,26 @@ struct iof_vfio_device {
 	struct iof_plat_node *node;
 	atomic_t files;			/* open descriptors */
 
-	/* Bind, attach, detach: these wait for faults, so nothing that answers faults takes it. */
+	/*
+	 * Bind, attach, detach. A holder may wait for faults, so no path that
+	 * resolves faults takes it.
+	 */
 	struct mutex lock;
 	struct iof_device *idev;	/* NULL: not bound; constant while there is an owner */
-	struct xarray pasids;		/* those attached, to a page table or a process */
+	/* attached PASIDs, to a page table or a process */
+	struct xarray pasids;
 
 	struct mutex irq_mutex;		/* one SET_IRQS at a time */
-	spinlock_t irq_lock;		/* irqs[]; taken where interrupts are raised */
-	struct eventfd_ctx *irqs[IOF_VFIO_MAX_IRQS];	/* NULL: nobody listens */
+	/* irqs[]; taken to raise an interrupt */
+	spinlock_t irq_lock;
+	/* NULL: not bound to an eventfd */
+	struct eventfd_ctx *irqs[IOF_VFIO_MAX_IRQS];
 };
 
 struct iof_vfio_file {
 	struct iof_vfio_device *vdev;
-	bool owner;			/* of the binding; true once for all: acquire, release */
+	/* owns the binding; becomes true once: acquire, release */
+	bool owner;
 };
 
 /* info.c */

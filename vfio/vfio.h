@@ -2,10 +2,10 @@
 /*
  * vfio.h - the VFIO device node: how a program opens a device behind the IOMMU.
  *
- * The node (/dev/vfio/devices/vfioN) speaks the ioctls of <iofault/vfio.h> and of VFIO; what is
- * behind its regions and interrupts is the device model's, through struct iof_vfio_ops. A node may
- * be opened many times, one of its descriptors at a time owns the device: the one that bound it to
- * a context.
+ * The node (/dev/vfio/devices/vfioN) implements the ioctls of <iofault/vfio.h>
+ * and of VFIO. The device model implements its regions and interrupts by struct
+ * iof_vfio_ops. A node may be opened many times; one descriptor at a time owns
+ * the device: the one that bound it to a context.
  */
 #ifndef IOF_VFIO_VFIO_H
 #define IOF_VFIO_VFIO_H
@@ -20,28 +20,32 @@ struct iof_vfio_region {
 	u32 flags;	/* VFIO_REGION_INFO_FLAG_* */
 };
 
-/* What a device model gives. All but irq_count and regions may sleep and run on many threads. */
+/*
+ * Implemented by a device model. All but irq_count and regions may sleep and
+ * run on many threads.
+ */
 struct iof_vfio_ops {
 	const struct iof_vfio_region *regions;
 	u32 nr_regions;
 	u32 flags;		/* VFIO_DEVICE_FLAGS_* beside RESET */
 	u32 nr_irqs;		/* indexes, each of one interrupt; at most IOF_VFIO_MAX_IRQS */
 	/*
-	 * Read from and write to a region; [off, off + iov_iter_count()) lies in it. The bytes
-	 * moved, or a negative errno.
+	 * Read from and write to a region; [off, off + iov_iter_count()) lies
+	 * in it. Returns the bytes moved, or a negative errno.
 	 */
 	ssize_t (*read)(void *dev, u32 region, u64 off, struct iov_iter *to);
 	ssize_t (*write)(void *dev, u32 region, u64 off, struct iov_iter *from);
 	__poll_t (*poll)(void *dev, struct file *file, poll_table *wait);
 	/*
-	 * As after power-on: everything under way has ended and touches memory no more when this
-	 * returns. What waits for a page response is not waited for. Also called when the owner
-	 * closes.
+	 * Resets the device to its state after power-on: when this returns, all
+	 * operations have ended and touch no memory. Does not wait for open
+	 * page requests. Also called when the owner closes.
 	 */
 	void (*reset)(void *dev);
 	/*
-	 * The calling process owns the device from now on: the CPU time of the device's threads is
-	 * charged to it. Or no process does any more, after a reset. Both may be NULL.
+	 * own(): charges the CPU time of the device's threads to the calling
+	 * process, which owns the device now. disown(): to no process, after a
+	 * reset. Both may be NULL.
 	 */
 	int (*own)(void *dev);
 	void (*disown)(void *dev);
@@ -49,14 +53,20 @@ struct iof_vfio_ops {
 
 #define IOF_VFIO_MAX_IRQS	5
 
-/* Publishes node @name. @hw must be registered; it and @dev outlive the node. -ENOMEM, -EEXIST. */
+/*
+ * Publishes node @name. @hw must be registered; it and @dev outlive the node.
+ * -ENOMEM, -EEXIST.
+ */
 int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_hwdev *hw,
 		    const struct iof_vfio_ops *ops, void *dev, struct iof_vfio_device **out);
-/* Whether a descriptor of the node is open. */
+/* True: a descriptor of the node is open. */
 bool iof_vfio_busy(struct iof_vfio_device *vdev);
 /* The node is not busy. */
 void iof_vfio_destroy(struct iof_vfio_device *vdev);
-/* The device raises interrupt @index: the eventfd that the owner named, if any. Any context. */
+/*
+ * Raises interrupt @index: signals its eventfd, if the owner set one. Any
+ * context.
+ */
 void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 index);
 
 #endif
