@@ -2,11 +2,11 @@
 /*
  * bar.c - registers in mapped memory: BAR 0 of the ATS test devices.
  *
- * A program maps our file, and so does the broker: both see the same page of the page cache. There
- * is no telling when a program stores into it, so while somebody has the device bound a thread
- * looks, often at first and less often when nothing happens. It hands a transfer that was started
- * to the server, and clears the bit when that is over. The server never touches the mapping: a
- * page of its own file system would have it wait for itself.
+ * A program maps our file, and so does the broker: both map the same page of the page cache. A
+ * store into it raises no event, so a thread polls the page while a device is bound, at short
+ * intervals first and at longer ones when nothing happens. It passes a transfer that was started to
+ * the server, and clears the RUN bit when the transfer ends. The server never touches the mapping:
+ * a page of its own file system would make it wait for itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,8 @@
 struct mapped_bar {
 	int fd;
 	void *map;			/* of the page, NULL: not yet */
-	bool watched;			/* a thread looks at it */
-	unsigned int binding;		/* counts them */
+	bool watched;			/* a thread polls it */
+	unsigned int binding;		/* number of bindings so far */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -48,7 +48,7 @@ static uint32_t *command_of(const struct mapped_bar *bar)
 	return (uint32_t *)((char *)bar->map + 8);
 }
 
-/* 0 and the command register, or -ENODEV. */
+/* Asks the server. 0 and the command register, or -ENODEV. */
 static int ask(struct bar_watch *watch, bool start, uint32_t *cmd)
 {
 	struct iof_run_bar bar = { .start = start, .cmd = *cmd };
@@ -75,8 +75,8 @@ static void pause_for(long ns)
 }
 
 /*
- * From the bit in memory to the end of the transfer. False: the device seems nobody's any more.
- * Whoever binds it meanwhile finds the registers empty, and what was under way is forgotten.
+ * Runs one transfer, from the RUN bit in memory to its end. False: the device is probably no longer
+ * bound. A later bind clears the registers, and the old transfer is dropped.
  */
 static bool transfer(struct bar_watch *watch)
 {
@@ -104,7 +104,10 @@ static bool transfer(struct bar_watch *watch)
 	return !rc;
 }
 
-/* Whether to go on. Who binds the device from now on finds that nobody looks, and begins. */
+/*
+ * True: the device is still bound, and polling continues. Otherwise the next bind finds no polling
+ * thread, and starts one.
+ */
 static bool still_bound(struct bar_watch *watch)
 {
 	uint32_t cmd = 0;
@@ -175,11 +178,11 @@ void iof_run_bar_before_bind(struct iof_run *run, unsigned int device)
 	pthread_mutex_lock(&lock);
 	if (!bar->map && !map_bar(run, bar, device))
 		return;
-	/* somebody else has it: the call will fail */
+	/* another descriptor has it bound: the call will fail */
 	if (ask(&watch, false, &cmd) != -ENODEV)
 		return;
 	bar->binding++;
-	/* Whoever watched for the last holder may still look. */
+	/* The thread of the previous binding may still poll. */
 	for (i = 0; i < 4; i++)
 		__atomic_store_n((uint32_t *)bar->map + i, 0, __ATOMIC_RELEASE);
 }

@@ -2,15 +2,15 @@
 /*
  * broker.c - the calls that make or take descriptors, which FUSE cannot carry.
  *
- * A seccomp filter stops just these commands. The broker looks at which file it is (a copy of the
- * caller's descriptor), lets the server do the work on a copy of the caller's structure, and puts
- * what is a descriptor in it into the number that is right on the other side: a new one is planted
- * in the caller, one that the caller names is replaced by the server's number or handed over. (Test
- * commands that name one are let go on: the server finds out by itself which file that is.)
- * Whatever is not one of our files continues as if nobody had looked.
+ * A seccomp filter (trap.c) stops just these commands. The broker finds out which file the call is
+ * for (by a copy of the caller's descriptor), lets the server execute it on a copy of the caller's
+ * structure, and translates the descriptors in the structure: a new one is installed in the caller;
+ * one that the caller names is replaced by the server's number, or passed to the server. (Test
+ * commands that name one continue unchanged: the server finds out by itself which file that is.) A
+ * call for any other file continues unchanged.
  *
- * Several threads do this side by side, since the caller's memory may itself need somebody else to
- * answer. None of them holds the FUSE connection.
+ * Several threads do this in parallel, since access to the caller's memory may itself wait for
+ * another trapped call. None of them holds the FUSE connection.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +65,7 @@ struct caller {
 	unsigned int nr_borrowed;
 };
 
-#define CONTINUE 1			/* the call goes on as if nobody had looked */
+#define CONTINUE 1			/* the kernel executes the call unchanged */
 
 static bool is_ours(const struct broker *broker, int fd)
 {
@@ -97,7 +97,7 @@ static int open_caller(struct caller *caller)
 
 	if (fd < 0)
 		fd = (int)syscall(SYS_pidfd_open, group_of(caller->tid), 0);
-	/* still the one that waits for us? */
+	/* Is it still the caller that waits for the broker? */
 	if (fd >= 0 && ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &caller->id)) {
 		close(fd);
 		return -1;
@@ -124,7 +124,7 @@ static int move(struct caller *caller, bool write)
 	struct iovec remote = { caller->arg, caller->call.size };
 	ssize_t done;
 
-	/* killed meanwhile: its number may be somebody else's by now */
+	/* if it was killed, its number may be another process's by now */
 	if (write && ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &caller->id))
 		return -ESRCH;
 	done = write ? process_vm_writev(caller->tid, &local, 1, &remote, 1, 0) :
@@ -133,9 +133,9 @@ static int move(struct caller *caller, bool write)
 }
 
 /*
- * The structure: its first word is its size. Another thread of the program may change it meanwhile,
- * so each byte counts as it was read once: the size as it was when it decided how much to read. The
- * server works on this copy alone.
+ * Copies the structure; its first word is its size. Another thread of the program may change it at
+ * any time, so each byte counts as it was read once: the size as it was when it determined the
+ * length of the copy. The server works on this copy alone.
  */
 static int fetch(struct caller *caller)
 {
@@ -155,7 +155,7 @@ static int fetch(struct caller *caller)
 	return rc;
 }
 
-/* The structure has the field at @at of 4 bytes. */
+/* True: the structure includes the 4 bytes at @at. */
 static bool has(const struct caller *caller, size_t at)
 {
 	return caller->call.size >= at + sizeof(uint32_t);
@@ -174,7 +174,7 @@ static void set(struct caller *caller, size_t at, int value)
 	memcpy(caller->call.data + at, &value, sizeof(value));
 }
 
-/* The server does it. Its result, or a negative errno. */
+/* Lets the server execute the call. Returns its result, or a negative errno. */
 static int serve(struct caller *caller, int file)
 {
 	struct iof_run_call *call = &caller->call;
@@ -187,7 +187,7 @@ static int serve(struct caller *caller, int file)
 	return call->result;
 }
 
-/* The server's own number of the file that the caller's descriptor @fd is. */
+/* The server's number of the file behind the caller's descriptor @fd. */
 static int number_of(struct caller *caller, int fd)
 {
 	struct iof_run_call *ask;
@@ -206,7 +206,7 @@ static int number_of(struct caller *caller, int fd)
 	return rc;
 }
 
-/* Nothing came of it: what was made is to be gone again, also where nobody has opened it. */
+/* Undoes a call that failed later: removes the file that it made, whether it was opened or not. */
 static void undo(struct caller *caller, bool opened)
 {
 	struct iommu_destroy destroy = { .size = sizeof(destroy) };
@@ -227,7 +227,7 @@ static void undo(struct caller *caller, bool opened)
 	serve(caller, caller->file);
 }
 
-/* A command whose field at @at becomes a new descriptor of the caller. */
+/* A command that puts a new descriptor of the caller into the field at @at. */
 static int making(struct caller *caller, size_t at)
 {
 	struct seccomp_notif_addfd add = { .id = caller->id, .newfd_flags = O_CLOEXEC };
@@ -236,7 +236,9 @@ static int making(struct caller *caller, size_t at)
 
 	if (!has(caller, at))
 		return serve(caller, caller->file);	/* fails for its size */
-	/* a reply that cannot be written is found out before there is anything to undo */
+	/*
+	 * write the reply once now: an unwritable structure fails before there is anything to undo
+	 */
 	rc = move(caller, true);
 	if (rc)
 		return rc;
@@ -277,7 +279,7 @@ static int bind_device(struct caller *caller)
 	number = number_of(caller, given);
 	if (number < 0)
 		return number;
-	/* as above: a device that is bound stays bound */
+	/* as above: a successful bind cannot be undone */
 	rc = move(caller, true);
 	if (rc)
 		return rc;
@@ -293,7 +295,7 @@ static int bind_device(struct caller *caller)
 	return rc < 0 ? rc : move(caller, true);
 }
 
-/* Eventfds go to the server, which makes copies of its own. */
+/* Passes eventfds to the server, which duplicates them. */
 static int set_irqs(struct caller *caller)
 {
 	const size_t at = offsetof(struct vfio_irq_set, data);
@@ -304,7 +306,10 @@ static int set_irqs(struct caller *caller)
 	if (!(get(caller, offsetof(struct vfio_irq_set, flags)) & VFIO_IRQ_SET_DATA_EVENTFD))
 		return CONTINUE;
 	count = (unsigned int)get(caller, offsetof(struct vfio_irq_set, count));
-	/* No device has so many; what is not translated must not be taken for the server's. */
+	/*
+	 * No device has so many. An untranslated number must not be taken for a descriptor of the
+	 * server.
+	 */
 	if (count > sizeof(caller->borrowed) / sizeof(caller->borrowed[0]))
 		return -EINVAL;
 	for (i = 0; i < count && has(caller, at + 4 * i); i++) {
@@ -322,7 +327,10 @@ static int set_irqs(struct caller *caller)
 	return serve(caller, caller->file);
 }
 
-/* All test commands come here, and most go on at once: the only one that makes a descriptor. */
+/*
+ * All test commands are trapped, and most continue at once: this is the only one that makes a
+ * descriptor.
+ */
 static bool makes_access(struct caller *caller)
 {
 	struct iommu_test_cmd cmd;
@@ -346,7 +354,7 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	rc = borrow(caller, (int)notif->data.args[0]);
 	caller->file = rc;
 	if (rc < 0 || !is_ours(caller->broker, caller->file))
-		return CONTINUE;	/* the kernel has its own word for that */
+		return CONTINUE;	/* the kernel returns the error for that */
 	rc = fetch(caller);
 	if (rc)
 		return rc;
@@ -358,7 +366,7 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(caller);
 	case IOMMU_TEST_CMD:
-		/* It was another one when it was looked at first. */
+		/* The program changed it since makes_access() read it. */
 		if (!has(caller, offsetof(struct iommu_test_cmd, op)) ||
 		    get(caller, offsetof(struct iommu_test_cmd, op)) != IOMMU_TEST_OP_CREATE_ACCESS)
 			return CONTINUE;
@@ -382,7 +390,7 @@ static void *work(void *arg)
 		if (ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_RECV, &notif)) {
 			struct pollfd gone = { .fd = broker->listener };
 
-			/* ENOENT: that one is gone already */
+			/* ENOENT: the caller is gone */
 			if (errno == EINTR || (errno == ENOENT && poll(&gone, 1, 0) >= 0 &&
 					       !(gone.revents & POLLHUP)))
 				continue;
@@ -471,7 +479,7 @@ void iof_run_broker(struct iof_run *run)
 	setsid();
 	broker.listener = receive_fd(sockets[0]);
 	if (broker.listener < 0)
-		_exit(IOF_RUN_EXIT_OURS);	/* the program's process has said why */
+		_exit(IOF_RUN_EXIT_OURS);	/* the program's process has reported the reason */
 	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&thread, NULL, work, &broker) || pthread_detach(thread))

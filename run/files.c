@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * files.c - what the requests do: each open file of the program's is one of the embedded system's.
+ * files.c - operations on files: each open file of the program is one of the embedded system's.
  *
- * An ioctl runs as the caller: its pointers lead into the caller's memory. Reading and writing go
- * through buffers of our own, since FUSE has carried the data. Commands that make descriptors come
- * from the broker only, with the structure beside them; elsewhere they are unknown.
+ * An ioctl runs as the caller: its pointers refer to the caller's memory. Reads and writes use
+ * buffers of the server, since FUSE has carried the data. Commands that make descriptors come from
+ * the broker only, with the structure beside them; otherwise they are unknown commands.
  *
  * Locks: names_lock over the files that calls have made.
  */
@@ -29,31 +29,31 @@
 enum kind {
 	KIND_IOMMU,
 	KIND_VFIO,
-	KIND_ATS,		/* a VFIO node with memory that can be mapped */
-	KIND_QUEUE,		/* faults and answers */
+	KIND_ATS,		/* a VFIO node with mappable memory */
+	KIND_QUEUE,		/* a fault queue */
 	KIND_OTHER,		/* an access of the test commands */
 };
 
 /*
- * To io_uring a FUSE file is a regular one. Before it reads it looks, with a mask of its own; it is
- * told that there is something, so that it reads, and hears of what is wrong with the read now and
- * not with the next fault. If nothing is wrong and nothing there, the read says so, and it waits,
- * with another mask; nobody else leaves POLLHUP out. A read that got less than its buffer holds
- * goes on, after a wait, until it gets nothing: that wait is told that there is something, and then
- * the read that there is nothing.
+ * To io_uring a FUSE file is a regular one. Before it reads, it polls with a mask of its own; that
+ * poll is answered "readable", so that io_uring reads, and gets the read's own error now instead of
+ * with the next fault. If there is no error and no data, the read returns that, and io_uring waits,
+ * with another mask; no other poller leaves POLLHUP out. After a read that got less than its buffer
+ * holds, io_uring continues, after a wait, until a read returns nothing: that wait is answered
+ * "readable", and then the read returns nothing.
  */
 #define URING_LOOKS POLLIN
 #define URING_WAITS (POLLIN | POLLRDNORM | POLLPRI | POLLERR)
 
 enum uring {
 	URING_NO,
-	URING_ARMED,		/* the next read may be its */
-	URING_SHORT,		/* it was, and got less than it could hold */
-	URING_END,		/* its next read ends it */
+	URING_ARMED,		/* the next read may be io_uring's */
+	URING_SHORT,		/* it was, and got less than its buffer holds */
+	URING_END,		/* its next read returns nothing */
 };
 
 struct iof_run_file {
-	int fd;			/* the embedded system's */
+	int fd;			/* of the embedded system */
 	enum kind kind;
 	enum uring uring;	/* atomic */
 	unsigned int device;	/* of VFIO nodes */
@@ -61,22 +61,22 @@ struct iof_run_file {
 	char name[24];		/* for --trace */
 };
 
-/* A file that a call has made; its name tells the program's descriptors of it apart. */
+/* A file that a call has made. Its name distinguishes the program's descriptors of it. */
 struct made {
 	struct made *next;
 	unsigned int name;
 	int fd;
 	enum kind kind;
-	bool opened, closed;	/* the first open takes it, there is no second */
-	unsigned int users;	/* who opens it, and calls that name it */
+	bool opened, closed;	/* opened at most once */
+	unsigned int users;	/* its opener, and calls that name it */
 };
 
-#define NR_MADE 256		/* lists of them */
+#define NR_MADE 256		/* hash buckets */
 
 /*
- * The memory of an ATS test device as programs map it: pages of our file's in the page cache, which
- * come from here and come back here. The registers at its beginning are the device's; the broker,
- * which has the same page mapped, tells when one was written (bar.c).
+ * The memory of an ATS test device as programs map it: pages of our file in the page cache, which
+ * are read from here and written back here. The registers at its beginning are the device's. The
+ * broker maps the same page, and reports a write to a register (bar.c).
  */
 #define BAR_SIZE 4096u
 #define BAR_REGS 16u		/* 64 bits of address, 32 of command */
@@ -162,7 +162,7 @@ static unsigned int remember_made(int fd, enum kind kind)
 	return made->name;
 }
 
-/* For its opener. */
+/* Takes the file for its opener. */
 static struct made *take_made(unsigned int name)
 {
 	struct made *made;
@@ -177,7 +177,7 @@ static struct made *take_made(unsigned int name)
 	return made;
 }
 
-/* For a call that names it. */
+/* Holds the file for a call that names it. */
 static struct made *hold_made(unsigned int name)
 {
 	struct made *made;
@@ -284,8 +284,8 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 	if (file->kind == KIND_ATS)
 		*open_flags = FOPEN_NOFLUSH | FOPEN_KEEP_CACHE |
 			      (files.map_direct ? FOPEN_DIRECT_IO : 0);
-	/* FUSE has no file that pread(2) finds and lseek(2) does not: they can be positioned */
-	/* no position, no lock on it; the two device nodes take one, as character devices do */
+	/* FUSE has no file that supports pread(2) but not lseek(2): such files get a position */
+	/* no position, no lock on it; the device nodes have a position, as character devices */
 	if (file->kind == KIND_QUEUE || file->kind == KIND_OTHER)
 		*open_flags |= FOPEN_NONSEEKABLE | FOPEN_STREAM;
 	*out = file;
@@ -313,7 +313,7 @@ void iof_run_file_release(struct iof_run_file *file)
 
 /* ---- ioctls ---- */
 
-/* Descriptors in the structure have been dealt with, or there are none. */
+/* True: only the broker may send this command, unless its structure names no descriptor. */
 static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 {
 	switch (cmd) {
@@ -326,13 +326,14 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 }
 
 /*
- * So much of a caller's structure is read at once; few are longer. Another thread of the program
- * may change it meanwhile, so what a decision here was made on is what the embedded system sees.
+ * Bytes of a caller's structure read at once; few structures are longer. Another thread of the
+ * program may change it at any time, so the embedded system gets the same bytes that a decision
+ * here was based on.
  */
 #define AHEAD 128
 
 struct ahead {
-	size_t size;			/* bytes that count; 0: none could be read */
+	size_t size;			/* valid bytes; 0: none could be read */
 	union {
 		uint32_t word[AHEAD / 4];	/* the first is its size */
 		struct iommu_test_cmd test;
@@ -340,8 +341,8 @@ struct ahead {
 };
 
 /*
- * Reads a structure that begins with its size, as much of it as there is room for; at least @least
- * bytes, where more are not there.
+ * Reads a structure that begins with its size, up to AHEAD bytes. Reads at least @least bytes, even
+ * if the size is smaller.
  */
 static void look_ahead(struct ahead *ahead, void *user, size_t least)
 {
@@ -362,7 +363,10 @@ static void look_ahead(struct ahead *ahead, void *user, size_t least)
 	iof_sys_act_ahead(user, &ahead->own, ahead->size);
 }
 
-/* These come here directly when no descriptor is in them; then there is none to be misread. */
+/*
+ * True: the structure names eventfds. Without them the command comes here directly, and no number
+ * can be misread.
+ */
 static bool names_eventfds(const struct ahead *ahead)
 {
 	return ahead->size >= 8 && ahead->own.word[1] & VFIO_IRQ_SET_DATA_EVENTFD;
@@ -376,8 +380,8 @@ static void find_node(void)
 }
 
 /*
- * The file that the caller's descriptor @fd is, held for the call. Nobody is asked what the kernel
- * knows: that would be ourselves.
+ * The file of the caller's descriptor @fd, held for the call. Read from /proc: a question to the
+ * file itself would come back to this server.
  */
 static struct made *made_of(uint32_t pid, int fd)
 {
@@ -394,7 +398,7 @@ static struct made *made_of(uint32_t pid, int fd)
 	return hold_made((unsigned int)(st.stx_ino - IOF_RUN_NODE_MADE));
 }
 
-/* A test command on an access, which it names by the caller's descriptor. */
+/* A test command on an access, named by the caller's descriptor. */
 static long test_access(struct iof_run_file *file, struct ahead *ahead, void *user, uint32_t pid)
 {
 	uint32_t given = ahead->own.test.id;
@@ -415,7 +419,7 @@ static long test_access(struct iof_run_file *file, struct ahead *ahead, void *us
 
 static long test_call(struct iof_run_file *file, struct ahead *ahead, void *user, uint32_t pid)
 {
-	/* Below that it fails for its size. */
+	/* A smaller structure fails for its size. */
 	if (ahead->size >= offsetof(struct iommu_test_cmd, __reserved)) {
 		switch (ahead->own.test.op) {
 		case IOMMU_TEST_OP_CREATE_ACCESS:
@@ -430,7 +434,7 @@ static long test_call(struct iof_run_file *file, struct ahead *ahead, void *user
 	return iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);
 }
 
-/* The embedded system has no memory to map there; we have. */
+/* Reports the region as mappable: the embedded system has no mappable memory, this file has. */
 static void say_it_maps(void *user)
 {
 	struct vfio_region_info info;
@@ -442,7 +446,7 @@ static void say_it_maps(void *user)
 	iof_sys_poke(user, &info, offsetof(struct vfio_region_info, cap_offset));
 }
 
-/* As the caller; @user is his, or a number. */
+/* Executes the command as the caller; @user is the caller's pointer, or a number. */
 static long direct_call(struct iof_run_file *file, uint32_t cmd, void *user, uint32_t pid)
 {
 	size_t room = 4096 - (uintptr_t)user % 4096;
@@ -450,7 +454,7 @@ static long direct_call(struct iof_run_file *file, uint32_t cmd, void *user, uin
 	long rc;
 
 	if (cmd == IOMMU_TEST_CMD || cmd == VFIO_DEVICE_SET_IRQS) {
-		/* what SET_IRQS calls its size need not all be there */
+		/* SET_IRQS may give a size larger than the structure */
 		look_ahead(&ahead, user,
 			   cmd == VFIO_DEVICE_SET_IRQS ? offsetof(struct vfio_irq_set, data) : 0);
 		if (!ahead.size)
@@ -461,7 +465,7 @@ static long direct_call(struct iof_run_file *file, uint32_t cmd, void *user, uin
 			return -ENOTTY;
 		return iof_sys_ioctl(file->fd, cmd, user);
 	}
-	/* within a page: what lies behind it may not be there, or wait for somebody */
+	/* within a page: the next page may be absent, or fault for long */
 	if (room > sizeof(ahead.own))
 		room = sizeof(ahead.own);
 	if (!iof_sys_peek(&ahead.own, user, room))
@@ -492,7 +496,7 @@ long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, u
 	return rc;
 }
 
-/* The broker's descriptors named in the structure become ours; the first @*nr were. */
+/* Duplicates the broker's descriptors named in the structure; *nr is the number duplicated. */
 static int adopt(struct iof_run_call *call, uint32_t *nr)
 {
 	int fd, rc;
@@ -554,7 +558,7 @@ static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 	return 0;
 }
 
-/* The broker has looked at the registers in memory. */
+/* The broker reports the registers in memory. */
 static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
 {
 	struct bar_owner *bar = &files.bars[file->device];
@@ -621,7 +625,10 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 
 /* ---- reading, writing, polling ---- */
 
-/* A whole page is the cache's: that its transfer runs is then for the broker to find, not here. */
+/*
+ * A read of a whole page fills the page cache: it gets the RUN bit clear. The broker starts a
+ * transfer when it finds the bit set in memory, and only a store of the program may set it.
+ */
 static ssize_t read_bar(struct iof_run_file *file, void *buf, size_t size, size_t pos)
 {
 	struct bar_owner *bar = &files.bars[file->device];
@@ -652,7 +659,7 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 	}
 	pthread_mutex_lock(&bar->lock);
 	memcpy(bar->memory + pos, buf, size);
-	/* the broker sees what comes through the cache; a read may come before its next look */
+	/* the broker sees stores through the cache; a read may come before its next poll */
 	if (cached && bar->owner >= 0 && !pos && size >= BAR_CMD)
 		iof_sys_pwrite(bar->owner, buf, BAR_CMD, 0);
 	if (!cached && files.map_direct)
@@ -662,10 +669,10 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 }
 
 /*
- * FUSE carries as much as the caller's buffer can take or give, up to the first page that is not
- * there; a kernel would do the whole records before it and then meet it. Where @size is no multiple
- * of @record the caller's own count tells the two reasons apart. The bytes of whole records,
- * -EFAULT if there is none, or @size as it came where the count itself is wrong.
+ * FUSE carries as many bytes as the caller's buffer can hold, up to the first page that is absent;
+ * a kernel would copy the whole records before that page and then fault on it. Where @size is not a
+ * multiple of @record, the caller's own count distinguishes the two cases. Returns the bytes of
+ * whole records, -EFAULT if there is none, or @size unchanged where the count itself is wrong.
  */
 static ssize_t up_to_the_hole(uint32_t pid, size_t size, size_t record)
 {
@@ -721,7 +728,7 @@ ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uin
 
 		if (uring == URING_END)
 			return 0;
-		/* FUSE has cut a longer read here, not the caller */
+		/* FUSE, not the caller, has cut a longer read here */
 		if (size == IOF_RUN_MAX_IO && file->kind == KIND_QUEUE)
 			size -= size % sizeof(struct iommu_hwpt_pgfault);
 		got = read_queue(file, buf, size, pid);
@@ -769,7 +776,7 @@ static uint32_t look(struct iof_run_file *file, uint32_t events, uint64_t kh, bo
 	bool looks;
 	int ready;
 
-	/* if others wait for this file, that could be one of them */
+	/* with other waiters on this file, the read could be theirs */
 	looks = events == URING_LOOKS && !notify && file->kind == KIND_QUEUE;
 	if (events == URING_WAITS || events == URING_LOOKS) {
 		if (uring == URING_SHORT && events == URING_WAITS)
@@ -780,7 +787,7 @@ static uint32_t look(struct iof_run_file *file, uint32_t events, uint64_t kh, bo
 		if (uring == URING_END || looks)
 			return POLLIN | POLLRDNORM;
 	}
-	/* first the promise to wake, then the look */
+	/* register for the wake-up first, then check readiness */
 	if (notify)
 		iof_run_wake_on_readable(file->fd, kh);
 	ready = iof_sys_poll(file->fd, (short)(events & 0x7fff));

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * front.c - the process that the user started: starts the others, waits, and behaves as the program
- * does.
+ * front.c - the process that the user started: starts the others, waits, and ends, stops and
+ * continues as the program does.
  *
- * All signals are blocked, read from a descriptor, and told to the keeper, which knows whether the
- * program has them too, being in the same process group. When the program stops, this process
- * is stopped by the server, so that the shell notices, and continued with it.
+ * All signals are blocked, read from a signalfd, and sent to the keeper. The keeper knows whether
+ * the program has received them too, being in the same process group. When the program stops, the
+ * server stops this process, so that the shell notices, and continues it with the program.
  *
- * When the terminal or the process that started this one is gone, the program gets SIGHUP and a
- * moment to end by itself; then everything is ended. Who wants it to go on has SIGHUP ignored, as
- * nohup(1) does.
+ * When the terminal or the parent of this process is gone, the program gets SIGHUP and 2 seconds to
+ * end by itself; then all processes are killed. With SIGHUP ignored, as by nohup(1), it continues.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,13 +32,14 @@ struct front {
 	int signals;
 	int reports;
 	int orders;
-	int parent;			/* its pidfd, or -1: its end is nothing to us */
+	int parent;			/* its pidfd, or -1: its end does not matter */
 	int terminal;			/* or -1 */
 	pid_t server;
-	bool hung_up;			/* SIGHUP has come */
-	bool born;			/* the program: it gets what is typed by itself */
+	bool hung_up;			/* SIGHUP was received */
+	/* the program runs, and gets the terminal's signals itself */
+	bool born;
 	bool ended;
-	bool by_itself;			/* as programs end, not because we failed */
+	bool by_itself;			/* the program ended; the machine did not fail */
 	int status;			/* of the command */
 };
 
@@ -56,7 +56,7 @@ static void send_order(struct front *front, int sig, bool typed)
 	(void)sent;
 }
 
-/* False: there was none. */
+/* False: no signal was pending. */
 static bool take_signal(struct front *front)
 {
 	struct signalfd_siginfo info;
@@ -64,14 +64,14 @@ static bool take_signal(struct front *front)
 	if (read(front->signals, &info, sizeof(info)) != sizeof(info))
 		return false;
 	front->hung_up |= info.ssi_signo == SIGHUP;
-	/* of the server: the program goes on already */
+	/* sent by the server: the program runs already */
 	if (info.ssi_signo != SIGCHLD &&
 	    (info.ssi_signo != SIGCONT || info.ssi_pid != (uint32_t)front->server))
 		send_order(front, (int)info.ssi_signo, front->born && info.ssi_code == SI_KERNEL);
 	return true;
 }
 
-/* False: nobody is left who could report. */
+/* False: all senders of reports have exited. */
 static bool take_report(struct front *front)
 {
 	struct iof_run_report report;
@@ -90,7 +90,7 @@ static bool take_report(struct front *front)
 		front->status = report.status;
 		return true;
 	case IOF_RUN_BORN:
-		/* what it has got by itself is among these too, and it has all of them blocked */
+		/* the program's own copies are among these, and it has all signals blocked */
 		while (take_signal(front))
 			;
 		front->born = true;
@@ -108,7 +108,7 @@ static bool take_report(struct front *front)
 	return true;
 }
 
-/* What there is for the program to end by itself once nobody is left to see it. */
+/* Time for the program to end by itself after its parent or terminal is gone. */
 #define ALONE_MS 2000
 
 static void close_watched(struct front *front)
@@ -120,7 +120,7 @@ static void close_watched(struct front *front)
 	front->parent = front->terminal = -1;
 }
 
-/* @parent: who it was before the first of our processes was made. */
+/* @parent: getppid() before the first fork. */
 static void watch_others(struct front *front, pid_t parent)
 {
 	struct sigaction hup;
@@ -129,7 +129,7 @@ static void watch_others(struct front *front, pid_t parent)
 	if (sigaction(SIGHUP, NULL, &hup) || hup.sa_handler == SIG_IGN)
 		return;
 	front->terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	/* 0: it is in another PID namespace; before Linux 5.3 nobody can be waited for */
+	/* 0: the parent is in another PID namespace; before Linux 5.3 there are no pidfds */
 	if (parent)
 		front->parent = (int)syscall(SYS_pidfd_open, parent, 0);
 }
@@ -140,7 +140,7 @@ static bool is_alone(struct front *front, pid_t parent, const struct pollfd *fds
 	    (front->parent < 0 || getppid() == parent))
 		return false;
 	close_watched(front);
-	/* a terminal's has perhaps been there before its end was */
+	/* the SIGHUP of a terminal may have arrived before its hang-up */
 	while (take_signal(front))
 		;
 	if (!front->hung_up)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * fuse.c - the protocol of /dev/fuse: takes requests, answers each once.
+ * fuse.c - the protocol of /dev/fuse: reads requests, and replies to each once.
  *
- * The raw protocol, since libfuse 3.14 does not know all that is needed of an open (a file without
- * position, no flush). Threads: one at a time listens; it hands that on before it works on what it
- * got, and starts another thread if nobody is free to take it. No state of a request outlives its
- * turn.
+ * The raw protocol, since libfuse 3.14 knows neither an open without a file position (FOPEN_STREAM)
+ * nor DIRECT_IO_ALLOW_MMAP. One thread at a time listens. It passes the listening on before it
+ * executes its request, and starts another thread if none is idle. No state of a request outlives
+ * the request.
  *
- * The kernel waits for no answer when a file's last holder is gone, but it has queued that before
- * whatever the same thread asks next. So a release is done before anybody listens again: to a
- * program it has happened when close() returns.
+ * The kernel does not wait for the reply to a RELEASE, but queues it before any later request of
+ * the same thread. So a RELEASE is executed before any thread listens again: for a program it has
+ * happened when close() returns.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,7 @@ static struct {
 struct request {
 	struct fuse_in_header *head;
 	void *body;
-	char *room;			/* for a long answer */
+	char *room;			/* for a long reply */
 	bool answered;
 };
 
@@ -55,7 +55,7 @@ static void answer(struct request *req, int error, const void *data, size_t len)
 	ssize_t done;
 
 	req->answered = true;
-	/* ENOENT: the caller has been killed and waits no more */
+	/* ENOENT: the caller was killed and does not wait */
 	done = writev(fuse.fd, iov, len ? 2 : 1);
 	(void)done;
 }
@@ -90,8 +90,8 @@ static void do_init(struct request *req)
 		iof_run_die(fuse.run, "FUSE speaks %u.%u, and 7.31 is needed (Linux 5.4)",
 			    in->major, in->minor);
 	/*
-	 * Linux 6.6: memory of a file that is otherwise read and written directly can be mapped.
-	 * It holds for all files, and faults are not for mapping, so only if it is needed.
+	 * Linux 6.6: the memory of a file with direct reads and writes can be mapped. The flag
+	 * holds for all files, and fault queues must not be mapped, so it is set only if needed.
 	 */
 	direct = iof_run_any_maps() && in->flags & FUSE_INIT_EXT &&
 		 in->flags2 & DIRECT_IO_ALLOW_MMAP;
@@ -112,12 +112,12 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 		.gid = fuse.run->gid,
 		.blksize = 4096,
 		/*
-		 * io_uring asks nobody about a file that ends where it reads; a program of 32 bits
-		 * opens none that is longer
+		 * io_uring does not ask about a file that ends where it reads; a 32-bit program
+		 * cannot open a longer file
 		 */
 		.size = node == IOF_RUN_NODE_ROOT ? 0 : INT32_MAX,
 	};
-	/* through the page cache nothing is read beyond the end */
+	/* the page cache reads nothing past the end */
 	if (iof_run_node_maps(node) && !fuse.map_direct)
 		attr->size = 1ull << 62;
 }
@@ -256,7 +256,7 @@ static void serve_one(struct request *req)
 	switch (req->head->opcode) {
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
-	case FUSE_INTERRUPT:		/* nothing here waits */
+	case FUSE_INTERRUPT:		/* no request waits here */
 		return;
 	case FUSE_INIT:
 		do_init(req);
@@ -295,7 +295,7 @@ static void serve_one(struct request *req)
 	case FUSE_STATFS:
 		do_statfs(req);
 		return;
-	case FUSE_FSYNC:		/* character devices have none */
+	case FUSE_FSYNC:		/* character devices have no fsync */
 		fail(req, -EINVAL);
 		return;
 	default:

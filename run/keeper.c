@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * keeper.c - process 1 of the program's PID namespace: starts the program, waits for everybody,
- * passes signals on, and ends when the program does, which ends whatever it left running.
+ * keeper.c - process 1 of the program's PID namespace: starts the program, reaps all processes,
+ * passes signals on, and exits when the program does, which kills the processes that the program
+ * left.
  *
- * A signal reaches the program once. Front tells of each that it got. What a terminal sends the
- * program gets by itself, and what a process sends to the whole process group: then this process
- * has it too, blocked and pending until front tells of it. What came before there was a program is
- * given to it while it has all blocked, so that what it has already does not count twice.
+ * A signal reaches the program once. Front reports each signal that it gets. The program receives
+ * by itself what a terminal sends, and what a process sends to the whole process group: then this
+ * process has the signal too, blocked and pending until front reports it. Signals from before the
+ * program's start are sent to it while it has all signals blocked, so that none counts twice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +48,7 @@ static void send_fd(int socket, int fd)
 		_exit(IOF_RUN_EXIT_OURS);
 }
 
-/* Uses what a program would use: each node, and a call that is trapped. */
+/* Uses each node, and one trapped call, as a program would. */
 static int try_nodes(struct iof_run *run)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
@@ -79,7 +80,7 @@ become_program(struct iof_run *run, int listener_out, int born)
 			    "the system call seccomp", strerror(errno));
 	send_fd(listener_out, fd);
 	close(fd);
-	/* the broker listens before the first call that it answers */
+	/* wait until the broker listens: it must answer the first trapped call */
 	if (read(listener_out, &go, 1) != 1)
 		_exit(IOF_RUN_EXIT_OURS);
 	close(listener_out);
@@ -105,7 +106,7 @@ static void tell_state(const struct iof_run *run, int sig)
 	(void)done;
 }
 
-/* Everybody who has ended; true: the program was among them. */
+/* Reaps all exited processes. True: the program was one of them. */
 static bool reap(struct iof_run *run, pid_t program)
 {
 	int status;
@@ -124,7 +125,7 @@ static bool reap(struct iof_run *run, pid_t program)
 	return false;
 }
 
-/* Whether the program has got it as we have, being in the same process group. */
+/* True: the program has received the signal too, being in the same process group. */
 static bool has_it(pid_t program, int sig)
 {
 	static const struct timespec now;
@@ -132,7 +133,7 @@ static bool has_it(pid_t program, int sig)
 	sigset_t pending, one;
 
 	sigpending(&pending);
-	/* continued, and stopped again since then: a signal to stop takes SIGCONT away */
+	/* continued, and stopped again since then: a signal to stop cancels SIGCONT */
 	if (sig == SIGCONT && ours && !sigismember(&pending, SIGCONT))
 		return sigismember(&pending, SIGTSTP) || sigismember(&pending, SIGTTIN) ||
 		       sigismember(&pending, SIGTTOU);
@@ -144,7 +145,10 @@ static bool has_it(pid_t program, int sig)
 	return ours;
 }
 
-/* @born: the program waits there for a byte, and then has its signals; -1: it has had it. */
+/*
+ * @born: pipe from which the program reads one byte before it takes its signals; -1: it has read
+ * it.
+ */
 static void obey(struct iof_run *run, pid_t program, int *born)
 {
 	struct iof_run_order order;
@@ -172,7 +176,7 @@ void iof_run_keeper(struct iof_run *run, int listener_out)
 	int born[2];
 
 	iof_run_tie(run, 0);
-	/* where that is forbidden the old one stays: right, but with other numbers */
+	/* where a mount is forbidden the old /proc stays, with the PIDs of the outer namespace */
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		errno = 0;
 	sigemptyset(&child);

@@ -39,7 +39,7 @@ void iof_run_pci_config(enum iof_run_kind kind, unsigned char config[IOF_RUN_PCI
 	put16(config, pci->vendor);
 	put16(config + 2, pci->device);
 	put16(config + 4, 0x0006);		/* memory space, bus master */
-	put16(config + 6, 0x0010);		/* there is a list of capabilities */
+	put16(config + 6, 0x0010);		/* capability list */
 	put32(config + 8, pci->class << 8);
 	if (pci->bar0_size)
 		put32(config + 0x10, 0xfe000000);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * pci.h - the devices as PCI functions: what sysfs and configuration space say of them.
- */
+/* pci.h - the devices as PCI functions: their numbers in sysfs and configuration space. */
 #ifndef IOF_RUN_PCI_H
 #define IOF_RUN_PCI_H
 

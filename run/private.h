@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * private.h - what the files of run/ share.
+ * private.h - shared by the files of run/.
  *
- * The processes, each the child of the one before it, each killed by the kernel when that one goes:
+ * The processes, each the child of the one before it, and killed by the kernel when that one exits:
  *
- *   front    what the user started (front.c): waits, passes signals on, is ended as the program is,
- *            and stopped and continued as it is, by the server. No namespace of its own, no thread.
+ *   front    the process that the user started (front.c): waits, passes signals on, ends, stops and
+ *            continues as the program does. It has no namespace of its own and no second thread.
  *   server   holds the machine and the FUSE connection (server.c, fuse.c, files.c, wake.c); in a
  *            user namespace if it needs one, and a mount namespace in which view.c builds /dev and
  *            /sys. Its memory is the embedded system's.
- *   broker   answers what seccomp traps (trap.c, broker.c): calls that make or take descriptors;
- *            and looks after registers in mapped memory (bar.c). It does not hold the FUSE
- *            connection, so that it dies whatever becomes of the server.
- *   keeper   process 1 of the program's PID namespace (keeper.c): its end is everybody's end.
+ *   broker   handles the calls that seccomp traps (trap.c, broker.c), which make or take
+ *            descriptors, and the registers in mapped memory (bar.c). It does not hold the FUSE
+ *            connection, so that it can exit whatever state the server is in.
+ *   keeper   process 1 of the program's PID namespace (keeper.c): its exit kills the others in it.
  *   PROGRAM
  *
- * Whoever cannot go on says so in one sentence on the report socket and exits; front prints it.
+ * A process that fails sends one sentence to the report socket and exits; front prints the
+ * sentence.
  */
 #ifndef IOF_RUN_PRIVATE_H
 #define IOF_RUN_PRIVATE_H
@@ -34,8 +35,8 @@
 /* ---- reports to front ---- */
 
 enum iof_run_report_kind {
-	IOF_RUN_FAILED = 1,	/* status and sentence: nothing more will come */
-	IOF_RUN_BORN,		/* the program, with all signals blocked; it waits for an order */
+	IOF_RUN_FAILED = 1,	/* status and sentence: no further report follows */
+	IOF_RUN_BORN,		/* the program blocks all signals and waits for an order */
 	IOF_RUN_ENDED,		/* status: as of wait(2) */
 };
 
@@ -45,16 +46,16 @@ struct iof_run_report {
 	char text[400];
 };
 
-/* Of front for the keeper: a signal has come. Number 0: the program may begin. */
+/* From front to the keeper: a signal was received. Number 0: the program may start. */
 struct iof_run_order {
 	int sig;
 	bool typed;		/* the terminal sent it, to the whole process group */
 };
 
-/* What all processes know; made by front, inherited by fork. */
+/* State of all processes; made by front, inherited by fork. */
 struct iof_run {
 	const struct iof_run_config *config;
-	int report;			/* the end for reports of a SOCK_SEQPACKET pair */
+	int report;			/* the sending end of a SOCK_SEQPACKET pair */
 	int orders;			/* the keeper's end: struct iof_run_order */
 	int states[2];			/* from the keeper to the server: SIGSTOP or SIGCONT */
 	pid_t front;
@@ -65,7 +66,7 @@ struct iof_run {
 	bool privileged;		/* no user namespace is needed */
 	char cwd[PATH_MAX];
 
-	uint64_t token;			/* proves that a call comes from the broker */
+	uint64_t token;			/* authenticates calls from the broker */
 	int fuse;			/* the connection; the server only */
 	int old_dev;			/* the machine's own /dev, O_PATH */
 	int tree;			/* root of our file system, O_PATH */
@@ -79,13 +80,13 @@ void iof_run_report(struct iof_run *run, int kind, int status, const char *forma
 /* Reports failure and ends the process. */
 void iof_run_die(struct iof_run *run, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
-/* This process is killed when its parent is. */
+/* Makes the kernel kill this process when its parent exits. */
 void iof_run_tie(struct iof_run *run, pid_t parent);
 
 /* ---- view.c: the namespaces and what is seen in them ---- */
 
 void iof_run_enter(struct iof_run *run);		/* user and mount namespace, connection */
-void iof_run_build_dev(struct iof_run *run);		/* while the server answers */
+void iof_run_build_dev(struct iof_run *run);		/* while the server serves requests */
 void iof_run_build_sys(struct iof_run *run);
 
 /* ---- server.c, files.c ---- */
@@ -96,10 +97,15 @@ int iof_run_serve(struct iof_run *run) __attribute__((noreturn));
 
 void iof_run_broker(struct iof_run *run) __attribute__((noreturn));
 void iof_run_keeper(struct iof_run *run, int listener_out) __attribute__((noreturn));
-/* bar.c, around a call that binds @device: if it does, BAR 0 is looked after from then on. */
+/*
+ * bar.c, before and after a call that binds @device: after a successful bind, a thread polls BAR 0.
+ */
 void iof_run_bar_before_bind(struct iof_run *run, unsigned int device);
 void iof_run_bar_after_bind(struct iof_run *run, unsigned int device, bool bound);
-/* trap.c, in the program's process before it: the descriptor of what is trapped. */
+/*
+ * trap.c: installs the filter in the program's process. Returns the descriptor of its
+ * notifications.
+ */
 int iof_run_trap(void);
 
 /* Nodes of the file system: NodeIDs. */
@@ -112,7 +118,7 @@ enum {
 
 /* ---- between broker and server: ioctls on our files that only the broker knows ---- */
 
-#define IOF_RUN_DATA 3968	/* most of a caller's structure */
+#define IOF_RUN_DATA 3968	/* bytes of a caller's structure at most */
 
 struct iof_run_call {
 	uint64_t token;
@@ -121,33 +127,33 @@ struct iof_run_call {
 	uint32_t cmd;
 	uint32_t size;			/* of the structure: bytes of data that count */
 	int32_t result;			/* out */
-	uint32_t file;			/* out: the server's own number for this file */
+	uint32_t file;			/* out: the server's number for this file */
 	uint32_t made;			/* out: name of a new file, "qN"; 0: none */
-	uint32_t made_at;		/* in: where in data its number is, 0: makes none */
-	uint32_t nr_fds;		/* in: so many descriptors of the broker are in data */
-	uint32_t fds_at;		/* in: from there on */
+	uint32_t made_at;		/* in: offset of its number in data, 0: makes none */
+	uint32_t nr_fds;		/* in: number of broker's descriptors in data */
+	uint32_t fds_at;		/* in: offset of the first one */
 	uint32_t pad;
 	uint8_t data[IOF_RUN_DATA];	/* in, out */
 };
 
-/* `cmd` of calls that are none of a program's: below all numbers of ioctls. */
+/* `cmd` of the broker's own calls: below all numbers of ioctls. */
 enum {
-	IOF_RUN_CMD_WHICH = 0,		/* only `file` is asked for */
-	IOF_RUN_CMD_BAR = 1,		/* struct iof_run_bar, about the device whose node it is */
-	IOF_RUN_CMD_DROP = 2,		/* `made` as it came: nobody will open that */
+	IOF_RUN_CMD_WHICH = 0,		/* returns `file` only */
+	IOF_RUN_CMD_BAR = 1,		/* struct iof_run_bar, for the device of this node */
+	IOF_RUN_CMD_DROP = 2,		/* drops the file `made`, which will not be opened */
 };
 
-/* -ENODEV: nobody has bound the device. */
+/* -ENODEV: the device is not bound. */
 struct iof_run_bar {
-	uint32_t start;			/* in: the two below count, and begin a transfer */
+	uint32_t start;			/* in: cmd and addr are valid, and start a transfer */
 	uint32_t cmd;			/* in, out: the register */
 	uint64_t addr;
 };
 
 #define IOF_RUN_CALL _IOWR('i', 0xf0, struct iof_run_call)
 
-/* The devices as programs see them: domain, bus, slot and function of device @n. */
+/* Domain, bus, slot and function of device @n, as programs see it. */
 #define IOF_RUN_BDF "f000:00:%02x.0"
-#define IOF_RUN_DEV_MAJOR 511	/* what sysfs says; there is no device of that number */
+#define IOF_RUN_DEV_MAJOR 511	/* shown in sysfs; no device has that number */
 
 #endif

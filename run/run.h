@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.h - what run/ offers to the command line: a machine with /dev/iommu around one program.
+ * run.h - the interface of run/ to the command line: a machine with /dev/iommu around one program.
  */
 #ifndef IOF_RUN_H
 #define IOF_RUN_H
@@ -15,7 +15,7 @@ enum iof_run_kind {
 
 struct iof_run_device {
 	enum iof_run_kind kind;
-	unsigned int credits;		/* zeroes stand for the defaults of model/machine.h */
+	unsigned int credits;		/* zeroes mean the defaults of model/machine.h */
 	unsigned int engines;
 	unsigned int queue_depth;
 	unsigned int max_pasids;
@@ -39,21 +39,21 @@ struct iof_run_config {
 };
 
 enum {
-	IOF_RUN_EXIT_OURS = 125,	/* the machine could not be made, or did not last */
+	IOF_RUN_EXIT_OURS = 125,	/* the machine could not be made, or failed later */
 	IOF_RUN_EXIT_NOT_RUN = 126,	/* the program is there and cannot be executed */
 	IOF_RUN_EXIT_NOT_FOUND = 127,
 };
 
 /*
  * Runs the program to its end. Returns the exit status of the command: the program's, 128 + n if
- * signal n ended it, or one of the above, after having said why on standard error.
+ * signal n ended it, or one of the above, after printing the reason on standard error.
  */
 int iof_run(const struct iof_run_config *config);
 
 /*
- * Makes a machine with one device, as iof_run() does, and uses its nodes from a process in the
- * program's place. Returns 0 if all of that worked. Otherwise passes @print one sentence that names
- * the first thing that failed and what would allow it, and returns IOF_RUN_EXIT_OURS.
+ * Makes a machine with one device, as iof_run() does, and uses its nodes from a process in place of
+ * the program. Returns 0 on success. Otherwise passes @print one sentence that names the first step
+ * that failed and what would allow it, and returns IOF_RUN_EXIT_OURS.
  */
 int iof_run_check(void (*print)(const char *sentence));
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * server.c - the process that holds the machine: makes it, starts the one that builds the program's
- * view, serves, and says the figures at the end.
+ * server.c - the process that holds the machine: makes it, starts the process that builds the
+ * program's view, serves requests, and prints the figures at the end.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -71,7 +71,7 @@ static void device_stats(struct iof_run *run, struct iof_machine *machine)
 	}
 }
 
-/* As many descriptors as we may have: each file of the program's is one of ours. */
+/* Raises RLIMIT_NOFILE to its maximum: each open file of the program is one of the server's. */
 static void raise_limits(struct iof_run *run)
 {
 	struct rlimit limit = run->files;
@@ -106,7 +106,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* Front is stopped and continued as the program is, in that order. */
+/* Stops and continues front as the program is, in that order. */
 static void *follow(void *arg)
 {
 	struct iof_run *run = arg;
@@ -127,7 +127,7 @@ int iof_run_serve(struct iof_run *run)
 	int status = 0;
 
 	raise_limits(run);
-	iof_run_trace_init(run);	/* a file of the user's view, not of the program's */
+	iof_run_trace_init(run);	/* opens a file of the user's view, not of the program's */
 	iof_run_enter(run);
 	self = getpid();
 	child = fork();
@@ -141,7 +141,7 @@ int iof_run_serve(struct iof_run *run)
 		iof_run_build_sys(run);
 		iof_run_broker(run);
 	}
-	/* what a terminal does is about the program */
+	/* signals of a terminal are for the program */
 	setsid();
 	close(run->orders);
 	space = iof_sys_space_create();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * server.h - what the server's files share: server.c (start and end), fuse.c (the protocol),
- * files.c (what the requests do), wake.c (readiness), trace.c (what --trace and --stats say).
+ * server.h - shared by the server's files: server.c (start and end), fuse.c (the protocol), files.c
+ * (operations on files), wake.c (readiness), trace.c (--trace and --stats).
  */
 #ifndef IOF_RUN_SERVER_H
 #define IOF_RUN_SERVER_H
@@ -18,7 +18,7 @@ struct iof_plat_space;
 
 /* ---- fuse.c ---- */
 
-/* Serves until the connection ends. Threads come as they are needed. */
+/* Serves until the connection ends. Starts threads on demand. */
 void iof_run_fuse_loop(struct iof_run *run);
 
 /* ---- files.c ---- */
@@ -35,10 +35,10 @@ long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, u
 void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call);
 ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uint64_t pos,
 			  uint32_t pid);
-/* @cached: what a program has stored in mapped memory. */
+/* @cached: data that a program stored in mapped memory. */
 ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t size, uint64_t pos,
 			   bool cached, uint32_t pid);
-/* Whether a node's memory can be mapped; without @direct its reads go through the page cache. */
+/* True: a node's memory can be mapped; without @direct its reads go through the page cache. */
 bool iof_run_node_maps(uint64_t node);
 bool iof_run_any_maps(void);
 void iof_run_files_map_direct(bool direct);
@@ -47,12 +47,12 @@ uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t 
 /* ---- wake.c ---- */
 
 void iof_run_wake_init(struct iof_run *run);
-/* From now on each turn of @fd to readable wakes @kh; until the descriptor is closed. */
+/* From now on each change of @fd to readable wakes @kh, until the descriptor is closed. */
 void iof_run_wake_on_readable(int fd, uint64_t kh);
-/* Once, when it is writable. */
+/* Wakes @kh once, when @fd is writable. */
 void iof_run_wake_on_writable(int fd, uint64_t kh);
 void iof_run_wake_forget(int fd);
-/* What has become readable until now has been told. */
+/* Returns after all wake-ups for files that are readable by now were sent. */
 void iof_run_wake_settle(void);
 
 /* ---- trace.c ---- */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * sysfs.c - what programs look at in /sys to find a device: /sys/bus/pci/devices, iommu_groups,
- * class/vfio-dev. Plain files, written once: nothing in them changes while the program runs.
+ * sysfs.c - the files in /sys by which programs find a device: /sys/bus/pci/devices, iommu_groups,
+ * class/vfio-dev. Plain files, written once: they do not change while the program runs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -138,7 +138,7 @@ static void join_group(const struct place *place)
 	put_link(path, "../../../../devices/pcif000:00/%s", place->bdf);
 }
 
-/* Where iofault.ko shows its devices: the same folders, for programs that look for those. */
+/* The folders in which iofault.ko shows its devices, for programs that search those. */
 static void show_as_module(const struct place *place, unsigned int first_member)
 {
 	const struct iof_run_device *dev = &place->run->config->devices[place->index];
@@ -169,7 +169,7 @@ static void show_as_module(const struct place *place, unsigned int first_member)
 	put_link(path, "../../../../devices/pcif000:00/%s/vfio-dev", place->bdf);
 }
 
-/* The lowest number above those of the groups that are there. */
+/* The lowest number above those of the existing groups. */
 static unsigned int first_group(void)
 {
 	DIR *dir = opendir("/sys/kernel/iommu_groups");
@@ -184,7 +184,7 @@ static unsigned int first_group(void)
 	return (unsigned int)first;
 }
 
-/* @parent/@name is a folder that we may add to. */
+/* Makes @parent/@name a folder to which entries can be added. */
 static void need(struct iof_run *run, const char *parent, const char *name, char *opened)
 {
 	char path[PATH_MAX];
@@ -201,9 +201,9 @@ static void need(struct iof_run *run, const char *parent, const char *name, char
 }
 
 /*
- * What is left of the machine's own sysfs can be read: a program that runs as root is not to turn
- * the host's devices with what it takes for those of its own machine. Other file systems below /sys
- * (cgroups, debugfs) are as they were.
+ * Makes the rest of the machine's own sysfs read-only: a program that runs as root must not change
+ * the host's devices in place of its own machine's. Other file systems below /sys (cgroups,
+ * debugfs) stay as they were.
  */
 static void seal_sysfs(void)
 {
@@ -214,7 +214,7 @@ static void seal_sysfs(void)
 	while (mounts && getline(&line, &room, mounts) > 0) {
 		const char *rest = strstr(line, " - ");
 
-		/* id, parent, device, root, mount point; names with blanks are none of sysfs's */
+		/* id, parent, device, root, mount point; sysfs has no names with blanks */
 		if (rest && sscanf(line, "%*d %*d %*s %*s %4095s", path) == 1 &&
 		    sscanf(rest, " - %31s", type) == 1 && !strcmp(type, "sysfs") &&
 		    !strncmp(path, "/sys", 4) && (path[4] == '/' || !path[4]))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * trace.c - what --trace writes, one line for each call as it ends, and what --stats counts.
+ * trace.c - the output of --trace, one line for each call as it ends, and the counters of --stats.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 
 bool iof_run_tracing;
 static FILE *out;
-static int trace_error;			/* atomic: of the last line that was not written */
+static int trace_error;			/* atomic: errno of the last failed write of a line */
 static struct timespec begun;
 static uint64_t counts[IOF_RUN_NR_COUNTS];
 

@@ -20,7 +20,7 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-/* And its programs of 32 bits: architecture and number of ioctl. */
+/* Audit architecture of the machine and of its 32-bit programs, and their number of ioctl. */
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
 #define SMALL_ARCH AUDIT_ARCH_I386

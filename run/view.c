@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * view.c - the namespaces, and /dev as the program sees it: what is there, plus our nodes.
+ * view.c - the namespaces, and /dev as the program sees it: the existing entries, plus our nodes.
  *
- * A folder to which something is to be added is covered by a small tmpfs in which everything that
- * was there is bound again, one by one; the old one stays reachable by a descriptor. All this
- * happens in a mount namespace of our own, so nothing is left behind when the last process in it
- * ends, however it ends.
+ * A folder that gets a new entry is covered by a small tmpfs in which each entry of the old folder
+ * is bound again; the old folder stays reachable by a descriptor. All mounts are in a mount
+ * namespace of our own, so none remains when its last process exits, in whatever way.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -36,7 +35,7 @@ static long setting(const char *path)
 	return got > 0 ? strtol(text, NULL, 10) : -1;
 }
 
-/* A chroot, as a rule: the root folder is not where something is mounted. */
+/* True, usually in a chroot: the root folder is not a mount point. */
 static bool root_is_no_mount(void)
 {
 	struct statx st;
@@ -46,7 +45,10 @@ static bool root_is_no_mount(void)
 	       !(st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
-/* What would allow namespaces and mounts that were refused with @err, as far as one can tell. */
+/*
+ * Names what would allow namespaces and mounts that were refused with @err, as far as can be
+ * determined.
+ */
 static const char *why_no_namespace(int err)
 {
 	if (root_is_no_mount())
@@ -65,7 +67,7 @@ static const char *why_no_namespace(int err)
 	       "--privileged)";
 }
 
-/* The user namespace is there, and one user may not be entered in it. */
+/* The user namespace exists, but a user must not be mapped in it. */
 static const char *why_no_mapping(const struct iof_run *run, int err)
 {
 	if (!run->uid && err == EPERM)
@@ -84,7 +86,10 @@ static const char *why_no_fuse(int err)
 	return "in a container, give it the device (docker: --device /dev/fuse)";
 }
 
-/* Says why @what failed, and what would allow it. The caller reads errno before it finds @why. */
+/*
+ * Reports why @what failed and what would allow it. The caller reads errno before it determines
+ * @why.
+ */
 static void die_for(struct iof_run *run, const char *what, int err, const char *why)
 {
 	iof_run_die(run, "%s (%s): %s", what, strerror(err), why);
@@ -110,7 +115,7 @@ static bool put_text(const char *path, const char *text)
 	return ok;
 }
 
-/* One user and one group, which are who they are outside. */
+/* Maps one user and one group, each to its number outside. */
 static void user_namespace(struct iof_run *run)
 {
 	char map[64];
@@ -138,7 +143,7 @@ void iof_run_enter(struct iof_run *run)
 	run->privileged = !unshare(CLONE_NEWNS);
 	if (!run->privileged)
 		user_namespace(run);
-	/* a change of credentials has taken it off */
+	/* a change of credentials has cleared it */
 	iof_run_tie(run, parent);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		die_of_namespaces(run, "mounts could not be made private");
@@ -157,7 +162,7 @@ void iof_run_enter(struct iof_run *run)
 	if (mkdir(TREE, 0755) ||
 	    mount("iofault", TREE, "fuse", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
 		die_of_namespaces(run, "FUSE cannot be mounted");
-	/* answered without the server */
+	/* needs no reply of the server */
 	if (!statx(AT_FDCWD, TREE, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &st))
 		run->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
 }
@@ -188,7 +193,7 @@ static int bind_one(const char *from, const char *to, bool folder)
 	return mount(from, to, NULL, MS_BIND | (folder ? MS_REC : 0), NULL);
 }
 
-/* Everything of @old but @except appears in @target; what cannot is left out. */
+/* Binds each entry of @old except @except into @target; omits entries that cannot be bound. */
 static void bind_all(int old, const char *target, const char *const *except)
 {
 	char from[PATH_MAX], to[PATH_MAX], link[PATH_MAX];

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * view.h - what view.c and sysfs.c share.
- */
+/* view.h - shared by view.c and sysfs.c. */
 #ifndef IOF_RUN_VIEW_H
 #define IOF_RUN_VIEW_H
 
 #include "private.h"
 
-/* From here on things can be made in @path, where everything still is. False: no such folder. */
+/* Makes @path writable for new entries; its old ones stay. False: no such folder. */
 bool iof_run_open_folder(struct iof_run *run, const char *path);
-/* From here on not any more. */
+/* Makes the folder read-only again. */
 void iof_run_seal_folder(const char *path);
 
 #endif

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * wake.c - tells the kernel when a file that somebody polls has become ready.
+ * wake.c - notifies the kernel when a polled file has become ready.
  *
  * Readable: the eventfd behind each of our descriptors is written at each event: the file became
- * readable, or something more arrived. One thread waits for all of them, by edge, and passes on as
- * many wake-ups as there were events, so that as many of the program's exclusive waiters wake. A
- * call that makes a file ready tells of it before it returns (iof_run_wake_settle()), as the
- * kernel's would. Writable: an eventfd cannot tell; a
- * second thread sleeps in the system's own poll, for those who asked.
+ * readable, or another record arrived. One thread waits for all of them, edge-triggered, and sends
+ * as many wake-ups as there were events, so that as many of the program's exclusive waiters wake. A
+ * call that makes a file ready sends the wake-ups before it returns (iof_run_wake_settle()), as in
+ * a kernel. Writable: an eventfd cannot signal it; a second thread sleeps in the system's own poll
+ * for the pollers of writable files.
  */
 #include <errno.h>
 #include <poll.h>
@@ -26,11 +26,12 @@
 static struct {
 	struct iof_run *run;
 	int epoll;
-	bool watched;				/* atomic: something was ever added */
-	pthread_mutex_t telling;		/* from an event to the kernel's being told */
+	bool watched;				/* atomic: a file was ever added */
+	/* held from an event to the notification of the kernel */
+	pthread_mutex_t telling;
 	struct watch {
 		uint64_t kh;
-		uint64_t told;			/* of iof_sys_events() */
+		uint64_t told;			/* events notified so far, of iof_sys_events() */
 	} *readable;				/* under telling: by descriptor */
 	size_t nr_readable;			/* under telling */
 	pthread_mutex_t lock;
@@ -44,7 +45,7 @@ static struct {
 } wake = { .telling = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .some = PTHREAD_COND_INITIALIZER };
 
-/* Whoever polls the file of this kernel handle looks again. */
+/* Wakes the pollers of the file with this kernel handle. */
 static void wake_pollers(uint64_t kh)
 {
 	struct fuse_notify_poll_wakeup_out out = { .kh = kh };
@@ -57,7 +58,7 @@ static void wake_pollers(uint64_t kh)
 	(void)done;
 }
 
-/* One wake-up for each event that was not told of yet. Under telling. */
+/* Sends one wake-up for each event not notified yet. Under telling. */
 static void tell_events(int fd)
 {
 	struct watch *watch = &wake.readable[fd];
@@ -98,7 +99,7 @@ static void *watch_readable(void *arg)
 	return NULL;
 }
 
-/* Takes out those that are ready, or gone, and wakes who waits for them. Under the lock. */
+/* Removes the entries that are ready or gone, and wakes their pollers. Under the lock. */
 static void tell_writable(const struct pollfd *fds, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
@@ -175,8 +176,8 @@ void iof_run_wake_on_readable(int fd, uint64_t kh)
 	__atomic_store_n(&wake.watched, true, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&wake.telling);
 	/*
-	 * EEXIST: since an earlier poll of the same file. The first poll itself tells what is there
-	 * already.
+	 * EEXIST: added by an earlier poll of the same file. The first poll itself reports what is
+	 * readable already.
 	 */
 	if (make_room(fd) && !epoll_ctl(wake.epoll, EPOLL_CTL_ADD, fd, &event))
 		wake.readable[fd] = (struct watch){ .kh = kh, .told = iof_sys_events(fd) };
