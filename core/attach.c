@@ -296,6 +296,11 @@ static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new, str
 	return rc;
 }
 
+static bool has_hwpt(const struct iof_attach *attach)
+{
+	return attach && attach->hwpt;
+}
+
 /*
  * Puts @new in force where @old was; either may be NULL. On success @old is out of reach of new
  * faults and the caller retires it; on failure @new never was in force, and the caller frees it.
@@ -321,9 +326,9 @@ static int switch_attach(struct iof_group *group, u32 pasid, struct iof_attach *
 	}
 	iof_iopf_switch_end(group, pasid, new);
 	if (pasid != IOF_NO_PASID) {
-		if (new && new->hwpt)
+		if (has_hwpt(new))
 			group->pasid_hwpts++;
-		if (old && old->hwpt)
+		if (has_hwpt(old))
 			group->pasid_hwpts--;
 	}
 	return 0;
