@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * attach.c - which page table a group's devices use: attach, replace, detach, for the RID and
- * PASIDs.
+ * attach.c - attach, replace and detach: which page table a group's devices
+ * use, for the RID and PASIDs.
  *
- * (group, PASID) is attached to one domain at a time, described by a struct iof_attach that is
- * built complete, put in force by one switch, and never changed into another. The bound devices
- * that asked for it are its members; the first member's attach switches all devices of the group,
- * the last member's detach blocks them again.
+ * (group, PASID) is attached to one domain at a time. A struct iof_attach
+ * describes that. It is built complete, put in force by one switch, and never
+ * changed into another. The bound devices that asked for it are its members.
+ * The first member's attach switches all devices of the group; the last
+ * member's detach blocks them again.
  *
- * Rules: all under group->lock. What the new attachment needs (slot in group->attachments, reserved
- * ranges, cookie slots, holds) is there before the driver is asked, so that nothing after the
- * driver can fail. The old attachment is swept, which answers what is open of it, and then freed,
- * before the call returns. A failed call leaves everything as it was. An automatic HWPT is filled
- * without group->lock: user memory comes in meanwhile, and a detach must not wait for that.
+ * Rules: all under group->lock. What the new attachment needs (slot in
+ * group->attachments, reserved ranges, cookie slots, holds) is allocated before
+ * the driver is asked, so that nothing can fail after the driver. The old
+ * attachment is swept, which answers its open groups, and freed before the call
+ * returns. A failed call changes nothing. An automatic HWPT is filled without
+ * group->lock, because user memory comes in meanwhile and a detach must not
+ * wait for that.
  */
 #include "fault_queue.h"
 #include "iopf.h"
@@ -25,7 +28,9 @@ static u32 queue_id(struct iof_fault_queue *queue)
 	return iof_fault_queue_object(queue)->id;
 }
 
-/* Adds up the credits of the group's devices. -ENOMEM: no queue has so many slots. */
+/*
+ * Sums the credits of the group's devices. -ENOMEM: no queue has so many slots.
+ */
 static int sum_credits(struct iof_group *group, u32 *sum)
 {
 	struct iof_hwdev_core *core;
@@ -43,7 +48,7 @@ static struct iof_queue_slots *get_slots(struct iof_group *group, struct iof_fau
 	struct iof_queue_slots *slots;
 	int rc;
 
-	/* The queues of one group are of one context, so that their ids differ. */
+	/* The queues of one group belong to one context: ids are unique. */
 	slots = xa_load(&group->queues, queue_id(queue));
 	if (slots) {
 		slots->attachments++;
@@ -102,7 +107,10 @@ static struct iof_attach *alloc_attach(struct iof_group *group, u32 pasid)
 	return attach;
 }
 
-/* @map: where the device's reserved ranges go, NULL for none. The first member gives the dev_id. */
+/*
+ * @map: gets the device's reserved ranges; NULL: none are reserved. The first
+ * member gives the dev_id.
+ */
 static int add_member(struct iof_attach *attach, struct iof_device *idev, struct iof_map *map)
 {
 	struct iof_attach_member *member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
@@ -140,7 +148,10 @@ static void drop_members(struct iof_attach *attach, struct iof_map *map)
 		drop_member(member, map);
 }
 
-/* The members of the attachment to be: @idev alone, or those of @old when it is replaced. */
+/*
+ * Adds the members of a new attachment: @idev, or those of @old when that is
+ * replaced.
+ */
 static int add_members(struct iof_attach *attach, struct iof_device *idev, struct iof_attach *old,
 		       struct iof_map *map)
 {
@@ -157,7 +168,10 @@ static int add_members(struct iof_attach *attach, struct iof_device *idev, struc
 	return rc;
 }
 
-/* Reserved ranges are the RID's matter: a user of PASIDs attaches the RID too if they count. */
+/*
+ * Only attachments of the RID reserve ranges; a program that uses PASIDs
+ * attaches the RID too if they matter.
+ */
 static struct iof_map *reserving_map(u32 pasid, struct iof_ioas *ioas)
 {
 	return pasid == IOF_NO_PASID ? &ioas->map : NULL;
@@ -168,7 +182,7 @@ static struct iof_map *attach_map(const struct iof_attach *attach)
 	return attach->hwpt ? reserving_map(attach->pasid, iof_hwpt_ioas(attach->hwpt)) : NULL;
 }
 
-/* @attach is not in force, or not any more, and nothing of it is open. */
+/* Frees @attach, which is not in force and has no open groups. */
 static void free_attach(struct iof_ctx *ctx, struct iof_attach *attach)
 {
 	drop_members(attach, attach_map(attach));
@@ -183,7 +197,7 @@ static void free_attach(struct iof_ctx *ctx, struct iof_attach *attach)
 	kfree(attach);
 }
 
-/* @old has just been replaced: answers what is open of it and frees it. */
+/* Sweeps and frees @old, which is no longer in force. */
 static void retire(struct iof_ctx *ctx, struct iof_attach *old)
 {
 	if (old->sink)
@@ -209,7 +223,10 @@ static bool takes_part(const struct iof_hwdev_core *core, u32 pasid)
 	return pasid == IOF_NO_PASID || core->dev->max_pasids > 1;
 }
 
-/* Whether @pasid exists for @idev, and for every other device of the group that has PASIDs. */
+/*
+ * Checks that @pasid exists for @idev and for each device of the group that has
+ * PASIDs.
+ */
 static int check_pasid(struct iof_device *idev, u32 pasid)
 {
 	struct iof_hwdev_core *core;
@@ -225,7 +242,10 @@ static int check_pasid(struct iof_device *idev, u32 pasid)
 	return 0;
 }
 
-/* Whether the group may use @hwpt, as far as the core can tell; the driver has the last word. */
+/*
+ * Checks what the core knows about @hwpt and the group; the driver may still
+ * refuse.
+ */
 static int check_hwpt(struct iof_group *group, u32 pasid, struct iof_hwpt *hwpt)
 {
 	bool for_pasids = hwpt->flags & IOMMU_HWPT_ALLOC_PASID;
@@ -252,7 +272,7 @@ static int check_hwpt(struct iof_group *group, u32 pasid, struct iof_hwpt *hwpt)
 	return 0;
 }
 
-/* The domain in force for the device at place @i; NULL: blocked. */
+/* The domain of the device at position @i; NULL: blocked. */
 static struct iof_domain *domain_at(const struct iof_attach *attach, unsigned int i)
 {
 	return attach && !attach->lost[i] ? attach->domain : NULL;
@@ -266,7 +286,10 @@ static int drive_one(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 	return WARN_ON(rc && !new) ? 0 : rc;
 }
 
-/* Asks the driver of every device that takes part; all or none. @new NULL: cannot fail. */
+/*
+ * Calls the driver of every device that takes part: all switch, or none. @new
+ * NULL: cannot fail.
+ */
 static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new, struct iof_attach *old)
 {
 	struct iof_domain *domain = new ? new->domain : NULL;
@@ -302,8 +325,9 @@ static bool has_hwpt(const struct iof_attach *attach)
 }
 
 /*
- * Puts @new in force where @old was; either may be NULL. On success @old is out of reach of new
- * faults and the caller retires it; on failure @new never was in force, and the caller frees it.
+ * Replaces @old by @new; either may be NULL. On success @old gets no new
+ * faults, and the caller retires it. On failure @new never was in force, and
+ * the caller frees it.
  */
 static int switch_attach(struct iof_group *group, u32 pasid, struct iof_attach *new,
 			 struct iof_attach *old)
@@ -336,17 +360,19 @@ static int switch_attach(struct iof_group *group, u32 pasid, struct iof_attach *
 
 /* ---- attach and replace ---- */
 
-/* One attach or replace in progress. */
+/* An attach or replace in progress. */
 struct iof_change {
 	struct iof_device *idev;
 	u32 pasid;
-	struct iof_attach *old;	/* to be replaced; NULL: attach where nothing is */
-	struct iof_hwpt *fresh;	/* an automatic HWPT to be, filled; NULL when it is in use */
-	struct iof_ioas *needs_fresh;	/* out: failed for want of one of this IOAS; a call on it */
+	struct iof_attach *old;	/* the attachment to replace; NULL: none */
+	/* a filled automatic HWPT that is not published; NULL once used */
+	struct iof_hwpt *fresh;
+	/* out: this IOAS needs a fresh HWPT; a call on it is held */
+	struct iof_ioas *needs_fresh;
 	u32 hwpt_id;		/* out: the HWPT in force */
 };
 
-/* The attachment to be, holding @hwpt; NULL if @hwpt is in force already. */
+/* Builds an attachment that holds @hwpt; NULL if @hwpt is in force already. */
 static struct iof_attach *begin_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
 {
 	struct iof_attach *attach;
@@ -370,7 +396,10 @@ static struct iof_attach *begin_hwpt(struct iof_change *c, struct iof_hwpt *hwpt
 	return attach;
 }
 
-/* Ends the caller's call on @hwpt, since giving an automatic HWPT up may have to wait for calls. */
+/*
+ * Ends the caller's call on @hwpt first: freeing an automatic HWPT may wait for
+ * calls.
+ */
 static int change_to_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
 {
 	struct iof_group *group = c->idev->group;
@@ -424,8 +453,8 @@ static int try_automatic(struct iof_change *c, struct iof_attach *attach, struct
 }
 
 /*
- * An automatic HWPT for @idev, not yet published. Called without locks: filling it may wait for
- * user memory.
+ * Makes an automatic HWPT for @idev, unpublished. Called without locks: filling
+ * it may wait for user memory.
  */
 static struct iof_hwpt *make_automatic(struct iof_device *idev, struct iof_ioas *ioas)
 {
@@ -457,13 +486,16 @@ static int use_fresh(struct iof_change *c, struct iof_attach *attach, struct iof
 		return rc;
 	c->fresh = NULL;
 	hwpt->attachments = 1;
-	/* The hold of whoever removes it, which is the last attachment. */
+	/* The hold of the last attachment, which removes it. */
 	iof_object_hold(&hwpt->obj);
 	iof_hwpt_publish(c->idev->ctx, hwpt);
 	return 0;
 }
 
-/* The first automatic HWPT of the IOAS that the driver takes, or a new one. */
+/*
+ * Attaches to the first automatic HWPT of the IOAS that the driver accepts, or
+ * to a new one.
+ */
 static int choose_automatic(struct iof_change *c, struct iof_attach *attach, struct iof_ioas *ioas)
 {
 	struct iof_hwpt *hwpt;
@@ -504,7 +536,7 @@ static int change_to_ioas(struct iof_change *c, struct iof_ioas *ioas)
 		mutex_unlock(&ioas->hwpts_lock);
 	}
 	if (!attach->hwpt) {
-		/* Failed, or nothing to change. */
+		/* Failed, or no change needed. */
 		drop_members(attach, map);
 		kfree(attach);
 		return rc;
@@ -515,7 +547,10 @@ static int change_to_ioas(struct iof_change *c, struct iof_ioas *ioas)
 	return 0;
 }
 
-/* Another device of the group is attached already: @idev can only join it. */
+/*
+ * A device of the group is attached already: @idev can only join that
+ * attachment.
+ */
 static int join(struct iof_device *idev, struct iof_attach *attach, struct iof_object *pt,
 		u32 *hwpt_id)
 {
@@ -582,8 +617,9 @@ static int try_change(struct iof_change *c, u32 pt_id, bool replace)
 	int rc;
 
 	/*
-	 * The look-up comes after the lock: whoever waits for calls to end, under this lock or
-	 * another group's, must not wait for one that waits for the lock.
+	 * Look up after taking the lock: a thread that waits for calls to end,
+	 * under this lock or another group's, must not wait for a call that
+	 * waits for the lock.
 	 */
 	if (mutex_lock_killable(&idev->group->lock))
 		return -EINTR;
@@ -606,10 +642,12 @@ static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
 			rc = try_change(&c, *pt_id, replace);
 		else
 			rc = PTR_ERR(c.fresh);
-		/* Refused, or another thread made one meanwhile. */
+		/* Refused, or another thread has made one. */
 		if (!IS_ERR_OR_NULL(c.fresh))
 			iof_hwpt_abort(idev->ctx, c.fresh);
-		/* Last: a DESTROY of the IOAS may wait for this call. */
+		/*
+		 * Last, because a DESTROY of the IOAS may wait for this call.
+		 */
 		iof_object_put(&ioas->obj);
 	}
 	if (!rc)
@@ -642,7 +680,7 @@ int iof_device_attached(struct iof_device *idev, u32 pasid)
 
 /* ---- detach ---- */
 
-/* Others stay: the group's domain does not change. */
+/* Other members stay: the domain does not change. */
 static void leave(struct iof_attach *attach, struct iof_attach_member *member)
 {
 	struct iof_group *group = attach->group;
@@ -683,7 +721,9 @@ void iof_device_detach(struct iof_device *idev, u32 pasid)
 
 /* ---- SVA ---- */
 
-/* As for an HWPT of another driver: a domain is only for devices of the driver that made it. */
+/*
+ * As for an HWPT of another driver: a driver's domains are for its own devices.
+ */
 static bool same_driver(struct iof_device *idev, u32 pasid)
 {
 	struct iof_hwdev_core *core;

@@ -78,7 +78,7 @@ int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd);	/* dirty.c */
 int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd);
 int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd);		/* vfio_compat.c */
 /*
- * VFIO's type-1 commands, whose numbers are below those of iommufd. -ENOTTY:
+ * VFIO's type-1 commands; their numbers are below those of iommufd. -ENOTTY:
  * unknown.
  */
 int iof_vfio_compat_ioctl(struct iof_ctx *ctx, unsigned int cmd, unsigned long arg);

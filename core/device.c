@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * device.c - devices: registered by a driver, grouped, bound into a context, and what is told of
- * them.
+ * device.c - devices: registration, isolation groups, binding into a context,
+ * GET_HW_INFO.
  *
- * A registered device belongs to one isolation group for as long as it is registered. Binding makes
- * it an object of a context and claims its group for that context, until the last device of the
- * group is unbound. What a bound device is attached to is in attach.c.
+ * A registered device belongs to one isolation group until it is unregistered.
+ * Binding makes it an object of a context and claims its group for that
+ * context, until the last device of the group is unbound. Attachments of bound
+ * devices are in attach.c.
  *
- * Rules: group->lock guards who owns a group and which device is bound. A bound device's object is
- * removed from the table, and calls on it have ended, before the group is given up.
+ * Rules: group->lock guards the owner of a group and the bound device. Before
+ * the group is released, a bound device's object is removed from the table and
+ * calls on it have ended.
  */
 #include "iopf.h"
 
@@ -65,7 +67,7 @@ int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
 	iof_iopf_init(core);
 
 	mutex_lock(&group->lock);
-	/* It could not follow the group into attachments without failing in their midst. */
+	/* Attachments have room for a fixed number of devices. */
 	if (!xa_empty(&group->attachments)) {
 		rc = -EBUSY;
 		mutex_unlock(&group->lock);
@@ -101,7 +103,10 @@ void iof_hwdev_unregister(struct iof_hwdev *dev)
 
 /* ---- bind and unbind ---- */
 
-/* Claims the group for idev's context and the device for @idev. -EPERM, -EBUSY, -EINTR. */
+/*
+ * Claims the group for the context of @idev, and the device for @idev. -EPERM,
+ * -EBUSY, -EINTR.
+ */
 static int claim(struct iof_device *idev)
 {
 	struct iof_hwdev_core *core = idev->hwdev->core;
@@ -109,7 +114,9 @@ static int claim(struct iof_device *idev)
 	struct iof_ctx *owner = READ_ONCE(group->owner);
 	int rc = 0;
 
-	/* The owner may hold the lock for as long as his memory takes to come in: do not wait. */
+	/*
+	 * Fail without waiting for the lock, which the owner may hold for long.
+	 */
 	if (owner && owner != idev->ctx)
 		return -EPERM;
 	if (mutex_lock_killable(&group->lock))
@@ -140,7 +147,7 @@ static void destroy_device(struct iof_object *obj)
 	core->idev = NULL;
 	if (!--group->bound)
 		WRITE_ONCE(group->owner, NULL);
-	/* Under the lock, so that none of the next owner's goes. */
+	/* Under the lock: no record of the next owner is charged or freed. */
 	iof_fault_records_charge(core, NULL);
 	iof_iopf_trim(core);
 	mutex_unlock(&group->lock);
@@ -174,7 +181,7 @@ struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev, b
 
 	if (keep_ctx)
 		iof_ctx_get(ctx);
-	/* The binder's hold: its id cannot be destroyed by DESTROY. */
+	/* The binder's hold: DESTROY of the id is EBUSY. */
 	iof_object_hold(&idev->obj);
 	iof_object_publish(ctx, &idev->obj);
 	return idev;
@@ -235,13 +242,13 @@ static u64 capabilities(struct iof_hwdev *dev)
 	return caps;
 }
 
-/* What a driver tells of its device. */
+/* A driver's description of its device. */
 struct hw_info {
 	u8 data[IOF_USER_DATA_MAX];
 	u32 len;
 };
 
-/* Copies it into a buffer of @room bytes and clears the rest of that. */
+/* Copies it to a buffer of @room bytes and clears the rest. */
 static int copy_hw_info(void __user *to, u32 room, const struct hw_info *info)
 {
 	u32 n = min(room, info->len);
@@ -295,7 +302,7 @@ int iof_hw_info_ioctl(struct iof_ucmd *ucmd)
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
 	rc = ask_hw_info(idev->hwdev, cmd, &info);
-	/* The user's memory may let us wait: whoever unbinds the device does not. */
+	/* The copy may wait for user memory; unbind must not wait for that. */
 	iof_device_put(idev);
 	if (!rc)
 		rc = copy_hw_info(u64_to_user_ptr(cmd->data_uptr), cmd->data_len, &info);

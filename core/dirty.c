@@ -1,26 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * dirty.c - which pages devices have written to: tracking on and off, and the bitmap for the user.
+ * dirty.c - dirty tracking: on, off, and the bitmap of pages that devices have
+ * written to.
  *
- * The driver keeps the bits, per leaf of its page table; here they become bits of the user's
- * bitmap, a window of a kernel buffer at a time: what the driver found goes into the buffer, and
- * then, with no lock held, into the user's memory, which nobody else may change
- * meanwhile. Bits are only ever set there.
+ * The driver keeps a bit for each leaf of its page table. Here these become
+ * bits of the user's bitmap. A page-sized window of the bitmap is collected in
+ * a kernel buffer and then, with no lock held, ORed into the user's memory. No
+ * other thread may change that memory meanwhile.
  *
- * Rules: hwpt->dirty_lock lets one call at a time read a domain's bits, so each dirty page is told
- * to one of them. A leaf that reaches beyond a window is told with the next one too.
+ * Rules: hwpt->dirty_lock admits one call at a time to a domain's bits, so each
+ * dirty page is reported to one of them. A leaf that reaches beyond a window is
+ * reported with the next window too.
  */
 #include "hwpt.h"
 
-/* Most bits of a window; the buffer is a page. */
+/* Maximum number of bits in a window; the buffer is a page. */
 #define WINDOW_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
 struct iof_dirty {
-	unsigned long first, last;	/* all that the user asks for */
+	unsigned long first, last;	/* the requested range */
 	unsigned long from, to;		/* the window */
 	unsigned long page_size;
-	unsigned long *bits;		/* bit 0: the page at @from */
-	unsigned long reach;		/* of the last leaf found, in the window or beyond */
+	unsigned long *bits;		/* bit 0 is the page at @from */
+	/* end of the last leaf found, which may be beyond the window */
+	unsigned long reach;
 	bool any, found_reach;
 	bool clear;
 };
@@ -45,7 +48,7 @@ bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova, unsigned long 
 	return dirty->clear && iova >= dirty->first && last <= dirty->last;
 }
 
-/* Adds what the window holds to the user's bitmap; @old is what that held. */
+/* ORs the window into the user's bitmap; @old is the former content. */
 static void deliver(struct iof_dirty *dirty, unsigned long *old, u8 __user *uptr,
 		    unsigned long bytes)
 {
@@ -53,12 +56,12 @@ static void deliver(struct iof_dirty *dirty, unsigned long *old, u8 __user *uptr
 		return;
 	bitmap_or(old, old, dirty->bits, WINDOW_BITS);
 	if (copy_to_user(uptr, old, bytes))
-		return;		/* the caller's loss */
+		return;		/* the bits are lost: rule c19 */
 }
 
 /*
- * Moves dirty->from and *uptr on to where something is mapped, by whole bytes of the bitmap. False:
- * nothing more is, and nothing more can be dirty.
+ * Advances dirty->from and *uptr, by whole bytes of the bitmap, to the next
+ * mapped page. False: there is none.
  */
 static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty, u8 __user **uptr)
 {
@@ -76,7 +79,10 @@ static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty, u8 __use
 	return area != NULL;
 }
 
-/* The window that begins at dirty->from: its bits lie in one page of the user's. The bytes. */
+/*
+ * Sets up the window from dirty->from on. Its bits lie in one page of the
+ * user's memory. Returns its size in bytes.
+ */
 static unsigned long choose_window(struct iof_dirty *dirty, const u8 __user *uptr)
 {
 	unsigned long bytes = PAGE_SIZE - ((unsigned long)uptr & ~PAGE_MASK), step;
@@ -88,9 +94,9 @@ static unsigned long choose_window(struct iof_dirty *dirty, const u8 __user *upt
 }
 
 /*
- * Window by window, each with the bits of one page of the user's memory. A page of the bitmap that
- * is absent takes no bits, and what it would tell of stays dirty; the pages behind it take theirs.
- * A page that can only be read loses its bits. Neither is an error: rule c19.
+ * Reports window by window, each with the bits of one page of the user's
+ * memory. If a page of the bitmap is absent, its part is not reported and stays
+ * dirty. If it is read-only, its bits are lost. Neither is an error: rule c19.
  */
 static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned long *old,
 			u8 __user *uptr)
@@ -145,7 +151,7 @@ static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_b
 	return rc;
 }
 
-/* The range and the size of a bit: rule c17. */
+/* Checks the range and the page size of a bit: rule c17. */
 static int check_range(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
 	unsigned long alignment = iof_map_alignment(&hwpt->ioas->map), last;
@@ -161,7 +167,7 @@ static int check_range(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_
 	return 0;
 }
 
-/* A paging HWPT, held by a call. */
+/* Returns a paging HWPT with a short-lived hold. */
 static struct iof_hwpt *paging_hwpt(struct iof_ctx *ctx, u32 id)
 {
 	struct iof_object *obj = iof_object_get(ctx, id, &iof_hwpt_paging_ops);
@@ -186,7 +192,7 @@ int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd)
 	hwpt = paging_hwpt(ucmd->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
-	/* As Linux: a bad range is told of first. */
+	/* As on Linux, a bad range is reported first. */
 	rc = check_range(hwpt, cmd);
 	if (!rc)
 		rc = can_track(hwpt) ? read_dirty(hwpt, cmd) : -EOPNOTSUPP;

@@ -90,9 +90,7 @@ static void free_hwpt(struct iof_hwpt *hwpt)
 	release_hwpt(hwpt);
 }
 
-/*
- * Killable: another thread may hold the IOAS's lock while user memory comes in.
- */
+/* Killable: another thread may hold the map's lock for long. */
 static int leave_ioas(struct iof_object *obj)
 {
 	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);

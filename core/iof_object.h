@@ -83,9 +83,9 @@ int iof_object_destroy(struct iof_ctx *ctx, u32 id);
 /* How long DESTROY waits for calls in progress, in jiffies. Tests shorten it. */
 extern long iof_object_patience;
 /*
- * Removal by the object's owner, who has one long-lived hold beside the
- * table's. Takes the object out of the table, waits for calls, and frees it by
- * its ops. Cannot fail.
+ * Removal by the object's owner. It has one long-lived hold beside the table's.
+ * Takes the object out of the table, waits for calls, and frees it by its ops.
+ * Cannot fail.
  */
 void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj);
 /* The context ends: destroys objects without users until the table is empty. */

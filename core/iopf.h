@@ -75,7 +75,7 @@ struct iof_prg {
 	struct list_head pages;
 } ____cacheline_aligned_in_smp;
 
-/* The PASID whose attachment a request goes to. */
+/* The PASID by which a request is routed. */
 static inline u32 iof_req_pasid(const struct iof_page_req *req)
 {
 	return req->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? req->pasid : IOF_NO_PASID;

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * iova_map.c - the map of an I/O address space: areas, allowed and reserved ranges, domains.
+ * iova_map.c - the map of an I/O address space: mappings, and the domains that
+ * show them.
  *
- * Owns struct iof_map. A mapping is entered busy under iova_rwsem, so that of two threads that want
- * one IOVA exactly one goes on; then it is pinned with no lock held, if there is a domain; then it
- * is entered into every domain with only domains_rwsem held for reading; then it is published, or
- * everything is undone in reverse. A new domain is filled area by area, from low IOVAs to high
- * ones: it belongs to the map from the start, and shows the areas below domain->fill_next. The
- * memory of the next area is pinned with no lock held. Removal is the mirror image (iova_remove.c),
- * each domain synced once for all areas of the call. Taking out neither allocates nor fails.
+ * Owns struct iof_map. A mapping is made in steps: its areas are entered busy
+ * under iova_rwsem, so that exactly one of two threads gets an IOVA; their
+ * memory is pinned with no lock held, if there is a domain; they are entered
+ * into every domain with domains_rwsem held for reading; they are published. A
+ * failure undoes the steps in reverse.
+ *
+ * A new domain is filled area by area, from low IOVAs to high ones. It belongs
+ * to the map from the start and shows the areas below domain->fill_next. The
+ * memory of the next area is pinned with no lock held.
+ *
+ * Removal mirrors this (iova_remove.c): each domain is synced once for all
+ * areas of a call. It neither allocates nor fails.
  *
  * Each domain that shows an area is one user of the area's pages.
  */
@@ -26,16 +32,19 @@ static unsigned long last_page(const struct iof_area *area)
 	return (area->offset + (area->last - area->iova)) >> PAGE_SHIFT;
 }
 
-/* Whether @area is in @domain, or is to be entered now: the domain may not have been filled yet. */
+/*
+ * Whether @area is in @domain or must be entered now. False: the domain is
+ * being filled and has not reached @area.
+ */
 static bool shows(const struct iof_domain *domain, const struct iof_area *area)
 {
 	return !domain->filling || area->iova < READ_ONCE(domain->fill_next);
 }
 
 /*
- * @area is in @domain, which is being filled. Since no other area overlaps it, a thread that looks
- * at fill_next for another area may see the old value or the new one: so domains_rwsem is held for
- * reading or for writing.
+ * Records that @area is in @domain, which is being filled. A thread that checks
+ * fill_next for another area may see the old or the new value, since areas do
+ * not overlap. domains_rwsem is held, for reading or writing.
  */
 static void set_filled(struct iof_domain *domain, const struct iof_area *area)
 {
@@ -43,7 +52,10 @@ static void set_filled(struct iof_domain *domain, const struct iof_area *area)
 		WRITE_ONCE(domain->fill_next, area->last == ULONG_MAX ? ULONG_MAX : area->last + 1);
 }
 
-/* Pins @area for @domain and enters it, in pieces as long as physical memory and options allow. */
+/*
+ * Pins @area for @domain and enters it, in the longest pieces that physical
+ * memory and options allow.
+ */
 static int enter_area(struct iof_map *map, struct iof_domain *domain, struct iof_area *area)
 {
 	unsigned long index = first_page(area), last = last_page(area);
@@ -144,8 +156,8 @@ err_leave:
 }
 
 /*
- * Links the areas through their work list, with domains_rwsem held for writing. A busy one is being
- * made, and in no domain yet.
+ * Links all areas that are not busy through their work list. A busy one is
+ * being made and is in no domain. domains_rwsem is held for writing.
  */
 static void all_areas(struct iof_map *map, struct list_head *list)
 {
@@ -182,7 +194,7 @@ static int pin_new(struct list_head *list)
 	return rc;
 }
 
-/* Ends that. */
+/* Ends what pin_areas() began. */
 static void unpin_new(struct list_head *list)
 {
 	struct iof_area *area;
@@ -195,7 +207,9 @@ static void unpin_new(struct list_head *list)
 
 /* ---- making mappings ---- */
 
-/* Whether the areas of @list may be what they want to be, one after the other from @iova on. */
+/*
+ * Checks the areas of @list against the map, one after the other from @iova on.
+ */
 static int check_areas(struct iof_map *map, struct list_head *list, unsigned long iova)
 {
 	struct iof_area *area;
@@ -227,7 +241,7 @@ void iof_map_erase_areas(struct iof_map *map, struct list_head *list, struct iof
 	}
 }
 
-/* Enters the areas of @list, one after the other from @at on. */
+/* Links the areas of @list into the tree, one after the other from @at on. */
 static int link_areas(struct iof_map *map, struct list_head *list, unsigned long at)
 {
 	struct iof_area *area;
@@ -246,7 +260,7 @@ static int link_areas(struct iof_map *map, struct list_head *list, unsigned long
 	return 0;
 }
 
-/* Chooses or checks the place and enters the areas there, busy. */
+/* Chooses or checks the place, and enters the areas there, busy. */
 static int place_areas(struct iof_map *map, struct list_head *list, unsigned long length,
 		       unsigned long *iova, bool fixed)
 {
@@ -290,8 +304,8 @@ void iof_areas_set_idle(struct list_head *list)
 }
 
 /*
- * Called and returns with domains_rwsem held for reading. It is dropped while user memory comes in:
- * the areas are busy, so that no other thread touches them.
+ * Called and returns with domains_rwsem held for reading. Drops it while user
+ * memory comes in: the areas are busy, so no other thread uses them.
  */
 static int pin_and_fill(struct iof_map *map, struct list_head *list)
 {
@@ -302,7 +316,7 @@ static int pin_and_fill(struct iof_map *map, struct list_head *list)
 	down_read(&map->domains_rwsem);
 	if (rc)
 		return rc;
-	/* Pins what is pinned already, so that nothing comes in. */
+	/* Pins pages that are pinned already, so nothing has to come in. */
 	rc = fill_domains(map, list);
 	unpin_new(list);
 	return rc;
@@ -387,7 +401,7 @@ static unsigned long access_alignment(struct iof_access *access)
 	return access->ops->pins_pages ? PAGE_SIZE : 1;
 }
 
-/* What the options, domains and accesses demand now. */
+/* The alignment that options, domains and accesses require. */
 static unsigned long demanded_alignment(struct iof_map *map)
 {
 	unsigned int shift = PAGE_SHIFT;
@@ -427,7 +441,10 @@ static int raise_alignment(struct iof_map *map, unsigned long alignment)
 	return 0;
 }
 
-/* The ranges outside of the domain's aperture: how many, at most two. */
+/*
+ * The ranges outside of the domain's aperture; returns their number, at most
+ * two.
+ */
 static unsigned int outside_aperture(struct iof_domain *domain, struct iof_resv_region out[2])
 {
 	unsigned int n = 0;
@@ -448,22 +465,25 @@ static void leave_aperture(struct iof_map *map, struct iof_domain *domain, struc
 		iof_map_leave_reserved(map, outside[n].start, outside[n].last, gone);
 }
 
-/* The lowest area that a domain being filled is to get next. */
+/* The next area to enter into a domain that is being filled. */
 static struct iof_area *next_to_fill(struct iof_map *map, struct iof_domain *domain)
 {
 	struct iof_area *area;
 
 	lockdep_assert_held(&map->domains_rwsem);
 	area = iof_map_first_area(map, domain->fill_next, ULONG_MAX);
-	/* The thread that makes a busy one enters it; one that reaches past fill_next is there. */
+	/*
+	 * A busy area is entered by the thread that makes it. One that reaches
+	 * past fill_next is entered already.
+	 */
 	while (area && (area->busy || area->iova < domain->fill_next))
 		area = iof_map_next_area(area);
 	return area;
 }
 
-/* Memory that the thread which fills a domain has pinned, before the domain needs it. */
+/* Memory that the filling thread pins before the domain needs it. */
 struct iof_fill_hold {
-	struct iof_pages *pages;	/* holds it; NULL: nothing */
+	struct iof_pages *pages;	/* a reference; NULL: none pinned */
 	unsigned long first, last;
 };
 
@@ -476,7 +496,9 @@ static void end_hold(struct iof_fill_hold *hold)
 	hold->pages = NULL;
 }
 
-/* Whether the memory of @area is held; it may be another area than when it was pinned. */
+/*
+ * Whether the memory of @area is pinned here. The area may have changed since.
+ */
 static bool is_held(const struct iof_fill_hold *hold, const struct iof_area *area)
 {
 	return hold->pages == area->pages && hold->first <= first_page(area) &&
@@ -698,7 +720,10 @@ u64 iof_map_page_sizes(struct iof_map *map)
 	if (down_read_killable(&map->domains_rwsem))
 		return 0;
 	list_for_each_entry(domain, &map->domains, map_node) {
-		/* None has only larger ones, and smaller ones make whole pages. */
+		/*
+		 * Without it every domain would have larger pages only; smaller
+		 * ones add up to it.
+		 */
 		sizes &= domain->pgsize_bitmap | PAGE_SIZE;
 		cond_resched();
 	}

@@ -147,10 +147,10 @@ long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long 
 
 /*
  * Charges the allocations of the core's own threads to a program: @payer stands
- * for the memory cgroup of the calling process. NULL: no cgroup. From
- * iof_plat_charge_to() on, what the calling thread allocates with __GFP_ACCOUNT
- * is charged to @payer, whose reference the caller has, until the next call
- * with the returned value. Hold and put: any context.
+ * for the memory cgroup of the calling process; NULL: no cgroup.
+ * iof_plat_charge_to() makes @payer pay for what the calling thread allocates
+ * with __GFP_ACCOUNT, until it is called again with the value that it returned.
+ * The caller has a reference to @payer. Hold and put: any context.
  */
 struct iof_plat_payer;
 struct iof_plat_payer *iof_plat_payer_get(void);

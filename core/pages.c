@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * pages.c - user memory: pin once, charge while pinned, release.
+ * pages.c - user memory: pinned once, charged while pinned, released.
  *
- * Owns struct iof_pages. A page is pinned when its count of users leaves 0 and unpinned when it is
- * back at 0, so however many domains and copies show it, it is pinned and charged once. Counts are
- * kept in chunks that appear as pinning reaches them and stay until the last reference goes:
- * nothing here allocates on the way down, and nothing on the way down can fail.
+ * Owns struct iof_pages. A page is pinned when its count of users leaves 0, and
+ * unpinned when it is 0 again. So it is pinned and charged once, however many
+ * domains and copies show it. Counts are in chunks that are allocated when
+ * pinning reaches them, and stay until the last reference is put: unpinning
+ * neither allocates nor fails.
  *
- * Locks: iof_pages.lock over counts. It is not held while pages come in, since that may take as
- * long as the program likes that brings them in. Pages that a thread is pinning are marked so, and
- * other threads that pin them wait until it is done; a thread waits with no mark of its own. The
- * kernel takes the mmap lock of the memory's owner, and drops it while a page comes in. Every wait
- * of a pin ends on SIGKILL. What a caller has pinned may be looked at without the lock: it cannot
- * change.
+ * Locks: iof_pages.lock guards the counts. It is not held while pages come in,
+ * which may take as long as another program likes. A thread marks the pages
+ * that it is pinning. Other threads that pin these wait, with no marks of their
+ * own. The kernel takes the mmap lock of the memory's owner and drops it while
+ * a page comes in. Every wait of a pin ends on SIGKILL. Pages that a caller has
+ * pinned do not change, and are read without the lock.
  */
 #include "pages.h"
 #include "records.h"
 
-/* Count of users: none yet, but a thread is pinning the page. */
+/* Value of a count: no user yet, a thread is pinning the page. */
 #define IOF_PAGES_COMING	U32_MAX
 
 static unsigned long chunk_of(unsigned long index)
@@ -25,7 +26,7 @@ static unsigned long chunk_of(unsigned long index)
 	return index / IOF_PAGES_CHUNK;
 }
 
-/* The last page of the chunk that @index lies in, or @last if that comes first. */
+/* The last page of @index's chunk, or @last if that is lower. */
 static unsigned long chunk_end(unsigned long index, unsigned long last)
 {
 	return min(last, index | (IOF_PAGES_CHUNK - 1));
@@ -144,7 +145,10 @@ static void uncharge(struct iof_pages *pages, unsigned long npages)
 
 /* ---- pinning ---- */
 
-/* Pins what the system gives in one go, at most @npages: how many, or a negative errno. */
+/*
+ * Pins at most @npages, as many as the kernel does in one call. Returns the
+ * number or a negative errno.
+ */
 static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long npages,
 		     struct page **page)
 {
@@ -157,7 +161,7 @@ static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long 
 	if (pages->mm == current->mm)
 		return pin_user_pages_fast(uptr, (int)npages, flags, page);
 
-	/* The process is gone: so is its memory. */
+	/* The process has exited, and its memory with it. */
 	if (!mmget_not_zero(pages->mm))
 		return -EFAULT;
 	if (mmap_read_lock_killable(pages->mm)) {
@@ -177,8 +181,8 @@ static void release_run(struct iof_pages *pages, struct page **page, unsigned lo
 }
 
 /*
- * Pins and charges @npages from @index on, which nobody has pinned; @page is their place in the
- * chunk.
+ * Pins and charges @npages from @index on, which have no user; @page is their
+ * place in the chunk.
  */
 static int acquire_run(struct iof_pages *pages, unsigned long index, unsigned long npages,
 		       struct page **page)
@@ -234,7 +238,10 @@ static void set_users(struct iof_pages_chunk *chunk, unsigned int from, unsigned
 		chunk->users[from++] = users;
 }
 
-/* Pins the pages @from to @to - 1 of the chunk, which have no users. Drops the lock meanwhile. */
+/*
+ * Pins the pages @from to @to - 1 of the chunk, which have no users. Drops the
+ * lock meanwhile.
+ */
 static int bring_in(struct iof_pages *pages, struct iof_pages_chunk *chunk, unsigned long first,
 		    unsigned int from, unsigned int to)
 {
@@ -250,7 +257,7 @@ static int bring_in(struct iof_pages *pages, struct iof_pages_chunk *chunk, unsi
 	return rc;
 }
 
-/* Waits until another thread is done with pages that it pins. Drops the lock meanwhile. */
+/* Waits until another thread has finished pinning. Drops the lock meanwhile. */
 static int wait_for_others(struct iof_pages *pages)
 {
 	int before = atomic_read(&pages->brought_in), rc;
@@ -262,7 +269,10 @@ static int wait_for_others(struct iof_pages *pages)
 	return rc ? -EINTR : 0;
 }
 
-/* One more user for pages @from to @to of one chunk. On failure *done tells how many have it. */
+/*
+ * Adds a user to pages @from to @to of one chunk. On failure *done is the
+ * number of pages that have it.
+ */
 static int pin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
 			unsigned long first, unsigned int from, unsigned int to,
 			unsigned int *done)
@@ -349,7 +359,7 @@ int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long la
 			rc = PTR_ERR(chunk);
 			goto err_unpin;
 		}
-		/* Terabytes take their time. */
+		/* Terabytes take long. */
 		if (fatal_signal_pending(current)) {
 			rc = -EINTR;
 			goto err_unpin;

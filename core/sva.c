@@ -1,33 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * sva.c - a PASID that sees the address space of a process, and whose page faults the core
- * resolves.
+ * sva.c - shared virtual addressing: a PASID that uses the page tables of a
+ * process. The core resolves its page faults.
  *
- * The domain is the driver's, over the process's own page tables; the sink is here. Each complete
- * group waits at its binding (struct iof_sva) until a worker of the user who made the binding takes
- * it, faults its pages in as the processor would, and responds. Nothing of this reaches a fault
+ * The domain is the driver's, over the process's own page tables. The sink is
+ * here. A complete group waits at its binding (struct iof_sva) until a worker
+ * takes it, faults its pages in as the CPU would, and responds. Fault queues
+ * are not involved.
+ *
+ * A fault-in may last for ever: the page may come from a file system or another
+ * program of the user. So no thread waits for a worker. A sweep takes the
+ * groups away from busy workers and answers INVALID itself; such a worker then
+ * finds no group to respond to. Until it returns, it holds its binding, the
+ * mm_struct and the module. Each user has a work queue of his own with
+ * SVA_USER_WORKERS workers, and one binding keeps at most SVA_BUSY_MAX of them
+ * busy: pages that never come delay no other user.
+ *
+ * A group gets SUCCESS only if the device would find its pages now. That is
+ * asked of the hook that the device's own accesses use, not concluded from the
+ * fault-in. Otherwise a page that can be faulted in but is not accessible would
+ * be requested without end.
+ *
+ * Life: users are in a list, by account. A user without bindings is freed by
+ * the next bind or unbind, or with the core: a worker cannot destroy its own
  * queue.
- *
- * A page may take for ever: the process can have it filled by a file system or by a program of its
- * own. So nobody waits for a worker. A sweep takes the groups away from the workers that are busy
- * with them, and responds INVALID itself; a worker that comes back then finds nothing to respond
- * to. Until it comes back it keeps its binding, and with that the address space as a struct and the
- * module. A user has SVA_USER_WORKERS workers, of which one binding has SVA_BUSY_MAX busy at most,
- * and a work queue for them: pages that never come delay nobody but him.
- *
- * A response SUCCESS is given only when the device would find the page now: that is asked of the
- * same hook which the device's own accesses go through, never concluded from the fault-in. A page
- * that the one can bring in and the other does not find would otherwise be requested without end.
- *
- * Life: users are found by account in a list, and go when a bind or an unbind comes by after their
- * last binding went, or with the last user of the core; a worker cannot destroy its own queue.
  */
 #include "iopf.h"
 #include "sva.h"
 
 #define SVA_USER_WORKERS	64
 #define SVA_BUSY_MAX		16
-/* A page that came in may be taken away again before it is looked at; not so many times. */
+/* A page may be reclaimed between fault-in and check; this many retries. */
 #define SVA_TRIES		8
 
 struct sva_user;
@@ -36,8 +39,8 @@ struct sva_worker {
 	struct work_struct work;
 	struct sva_user *user;
 	struct list_head node;		/* user->idle, sva->busy; user->lock */
-	struct iof_sva *sva;		/* busy with a group of that; holds it */
-	/* the group, NULL once somebody took it to respond; user->lock */
+	struct iof_sva *sva;		/* the binding of the group; holds it */
+	/* the group; NULL after a sweep took it; user->lock */
 	struct iof_prg *prg;
 };
 
@@ -45,11 +48,13 @@ struct sva_user {
 	struct list_head node;		/* users; users_lock */
 	struct user_struct *account;
 	struct workqueue_struct *wq;
-	atomic_t refs;			/* bindings; leaves 0 under users_lock only */
+	/* number of bindings; leaves 0 only under users_lock */
+	atomic_t refs;
 
-	spinlock_t lock;		/* the rest, and what bindings say is under it */
+	/* guards the fields below, and fields of bindings marked so */
+	spinlock_t lock;
 	struct list_head idle;		/* struct sva_worker.node */
-	struct list_head ready;		/* bindings that a worker can take a group of */
+	struct list_head ready;		/* bindings with groups for a worker */
 	struct sva_worker workers[SVA_USER_WORKERS];
 };
 
@@ -57,9 +62,13 @@ struct iof_sva {
 	struct iof_fault_sink sink;
 	struct iof_domain *domain;
 	struct mm_struct *mm;		/* mmgrab */
-	struct sva_user *user;		/* one of its refs */
-	refcount_t refs;		/* the attachment, and each worker that is busy with it */
-	/* Groups that workers respond to right now: grows under user->lock, shrinks without. */
+	struct sva_user *user;		/* holds a ref */
+	/* held by the attachment and by each busy worker */
+	refcount_t refs;
+	/*
+	 * Groups that workers are responding to. Grows under user->lock,
+	 * shrinks without it.
+	 */
 	atomic_t answering;
 
 	/* user->lock: */
@@ -76,7 +85,7 @@ static LIST_HEAD(users);		/* struct sva_user.node; users_lock */
 
 static void free_user(struct sva_user *user)
 {
-	/* A worker may be on its last instructions. */
+	/* Waits for a worker that is returning. */
 	destroy_workqueue(user->wq);
 	free_uid(user->account);
 	kfree(user);
@@ -122,7 +131,7 @@ static struct sva_user *alloc_user(void)
 	return user;
 }
 
-/* The caller's, with one ref more. */
+/* Returns the caller's user with one more ref. */
 static struct sva_user *get_user_of_caller(void)
 {
 	struct user_struct *account = current_user();
@@ -162,11 +171,14 @@ static void put_sva(struct iof_sva *sva)
 	mmdrop(sva->mm);
 	kfree(sva);
 	(void)atomic_dec_return(&user->refs);
-	/* Only now: whoever unloads the module destroys users without refs, and waits for those. */
+	/*
+	 * Last: module exit destroys users without refs and waits for their
+	 * workers.
+	 */
 	module_put(THIS_MODULE);
 }
 
-/* Enters the binding among those that can be served, or takes it out. */
+/* Links the binding to user->ready, or unlinks it. */
 static void update_ready(struct iof_sva *sva)
 {
 	bool ready = !list_empty(&sva->waiting) && sva->nr_busy < SVA_BUSY_MAX;
@@ -178,7 +190,10 @@ static void update_ready(struct iof_sva *sva)
 		list_add_tail(&sva->ready_node, &sva->user->ready);
 }
 
-/* Gives the worker, which is in no list, the next group of the next binding, or lets it idle. */
+/*
+ * Gives the worker, which is on no list, the next group of the next binding.
+ * False: there is none, and the worker is idle.
+ */
 static bool assign(struct sva_user *user, struct sva_worker *worker)
 {
 	struct iof_sva *sva = list_first_entry_or_null(&user->ready, struct iof_sva, ready_node);
@@ -201,7 +216,7 @@ static bool assign(struct sva_user *user, struct sva_worker *worker)
 
 /* ---- resolving ---- */
 
-/* Whether the page is there for the device, once it was brought in. */
+/* Faults the page in. True: the device can access it now. */
 static bool bring_in(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	unsigned int tries;
@@ -216,8 +231,8 @@ static bool bring_in(struct mm_struct *mm, unsigned long addr, bool write)
 }
 
 /*
- * The page of the worker's group after the one whose node *@at is, NULL at first: false when there
- * is none, or the group was taken away.
+ * The page after *@at of the worker's group; *@at is NULL at first. False:
+ * there is none, or a sweep took the group.
  */
 static bool next_page(struct sva_worker *worker, struct list_head **at, unsigned long *addr,
 		      u32 *perm)
@@ -227,7 +242,9 @@ static bool next_page(struct sva_worker *worker, struct list_head **at, unsigned
 
 	spin_lock(&worker->user->lock);
 	prg = worker->prg;
-	/* The pages before the last, then the last one, which is the head's. */
+	/*
+	 * First the pages before LAST, then LAST, which is in the group itself.
+	 */
 	found = prg && *at != &prg->pages;
 	if (found) {
 		*at = *at ? (*at)->next : prg->pages.next;
@@ -333,7 +350,7 @@ static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 		iof_iopf_respond(prg, IOF_PAGE_INVALID, why);
 		cond_resched();
 	}
-	/* These have the group's pages behind them: only the driver is to hear of it. */
+	/* These workers are past the fault-in: only the driver call remains. */
 	wait_var_event(&sva->answering, !atomic_read_acquire(&sva->answering));
 }
 
@@ -347,7 +364,7 @@ struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm)
 	struct iof_sva *sva;
 	int rc;
 
-	/* A kernel thread has no address space to share. */
+	/* A kernel thread has no user address space. */
 	if (!mm)
 		return ERR_PTR(-EINVAL);
 	sva = kzalloc(sizeof(*sva), GFP_KERNEL_ACCOUNT);

@@ -8,15 +8,15 @@
 #include "attach.h"
 
 /*
- * An SVA attachment's domain and sink; freed by iof_sva_free() after detach, which does not wait
- * for pages that are being brought in. Under group->lock.
+ * Domain and sink of an SVA attachment. iof_sva_free() is called after detach
+ * and does not wait for fault-ins. Under group->lock.
  */
 struct iof_sva;
 struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm);
 void iof_sva_free(struct iof_sva *sva);
 struct iof_domain *iof_sva_domain(struct iof_sva *sva);
 struct iof_fault_sink *iof_sva_sink(struct iof_sva *sva);
-/* Frees what users without SVA attachments had, as far as no worker of theirs is busy. */
+/* Frees users without SVA attachments that have no busy worker. */
 void iof_sva_free_unused(void);
 
 #endif

@@ -115,7 +115,7 @@ static int set_iommu(struct iof_ctx *ctx, unsigned long type)
 
 /* ---- GET_INFO ---- */
 
-/* What the caller gets whose argsz covers all of it. */
+/* The capabilities, copied if argsz covers all of them. */
 struct full_info {
 	struct vfio_iommu_type1_info info;
 	struct vfio_iommu_type1_info_dma_avail avail;

@@ -231,6 +231,94 @@ static void anothers_bind_does_not_wait_for_an_attach(void **state)
 	filler_close(&f);
 }
 
+/* Maps the first @pages of @ioas into @to. */
+static int copy_mapping(const struct dma *d, int ioas, int to, size_t pages)
+{
+	struct iommu_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.dst_ioas_id = (uint32_t)to,
+		.src_ioas_id = (uint32_t)ioas,
+		.length = pages * PAGE,
+		.dst_iova = FROM,
+		.src_iova = FROM,
+	};
+
+	return ioctl(d->fd, IOMMU_IOAS_COPY, &cmd) ? -errno : 0;
+}
+
+static pid_t copy_in_child(struct dma *d, int ioas, int to)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		CHECK(!copy_mapping(d, ioas, to, 2));
+		_exit(0);
+	}
+	return pid;
+}
+
+static void open_neighbour(struct dma *neighbour)
+{
+	neighbour->dev = open("/dev/vfio/devices/vfio1", O_RDWR | O_CLOEXEC);
+	assert_true(neighbour->dev >= 0 && abi_bind(neighbour->dev, neighbour->fd) > 0);
+}
+
+/*
+ * While one thread waits for the second page of the memory, an IOAS with a device gives the first
+ * one back, and a device of the same isolation group and a domain of the same IOAS go. These calls
+ * cannot be interrupted.
+ */
+static void others_let_go_while_memory_is_awaited(void **state)
+{
+	struct dma *d = *state;
+	struct dma neighbour = *d;
+
+	assert_ok(abi_detach(d->dev));
+	for (int way = 0; way < 3; way++) {
+		int source = abi_ioas(d->fd), first = abi_ioas(d->fd), ioas = abi_ioas(d->fd);
+		struct abi_mock user, domain;
+		struct filler f;
+		char *page;
+		pid_t pid;
+
+		filler_open(&f, 2);
+		filler_fill(&f, f.memory);
+		assert_ok(map_to_read(d, source, &f));
+		assert_ok(abi_mock(d->fd, (uint32_t)first, 0, &user));
+		assert_ok(copy_mapping(d, source, first, 1));
+		if (way) {
+			assert_ok(abi_mock(d->fd, (uint32_t)ioas, 0, &domain));
+			pid = copy_in_child(d, source, ioas);
+		} else {
+			/* An attach waits, of a device with a neighbour. */
+			pid = attach_device_in_child(d->dev, source);
+		}
+		page = filler_asked(&f);
+		assert_true(page == f.memory + PAGE);
+		if (way == 2)
+			assert_err(abi_unmap(d->fd, ioas, FROM, 2 * PAGE), EBUSY);
+		if (way)
+			assert_ok(abi_destroy(d->fd, domain.stdev));
+		/* Not before the fork: the child would keep it open. */
+		open_neighbour(&neighbour);
+		assert_ok(dma_sva(&neighbour, PASID, 1));
+		assert_ok(dma_sva(&neighbour, PASID, 0));
+		assert_ok(abi_detach(neighbour.dev));
+		close(neighbour.dev);
+		assert_ok(abi_unmap(d->fd, first, FROM, PAGE));
+		assert_ok(abi_destroy(d->fd, user.stdev));
+		filler_fill(&f, page);
+		assert_int_equal(exit_of(pid), 0);
+		assert_ok(abi_detach(d->dev));
+		assert_ok(abi_destroy(d->fd, (uint32_t)ioas));
+		assert_ok(abi_destroy(d->fd, (uint32_t)first));
+		assert_ok(abi_destroy(d->fd, (uint32_t)source));
+		filler_close(&f);
+	}
+}
+
 /* ---- SVA ---- */
 
 /* The device asks for a page that does not come: it is to copy from @from to the page @to. */
@@ -455,6 +543,7 @@ int main(void)
 		T(an_attach_that_waits_ends_on_sigkill),
 		T(another_attach_that_waits_ends_on_sigkill),
 		T(anothers_bind_does_not_wait_for_an_attach),
+		T(others_let_go_while_memory_is_awaited),
 		T(a_device_can_be_left_while_a_program_fills_its_page),
 		T(a_device_can_be_left_while_a_file_system_reads_its_page),
 		T(a_device_does_not_wait_for_a_locked_address_space),
