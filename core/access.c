@@ -30,10 +30,12 @@ static const struct iof_object_ops access_ops = {
 	.destroy = free_access,
 };
 
-struct iof_access *iof_access_create(struct iof_ctx *ctx, const struct iof_access_ops *ops,
+struct iof_access *iof_access_create(struct iof_ctx *ctx,
+				     const struct iof_access_ops *ops,
 				     void *priv)
 {
-	struct iof_access *access = kzalloc(sizeof(*access), GFP_KERNEL_ACCOUNT);
+	struct iof_access *access =
+		kzalloc(sizeof(*access), GFP_KERNEL_ACCOUNT);
 	int rc;
 
 	if (!access)
@@ -131,8 +133,9 @@ out_put:
 /* ---- pins ---- */
 
 /* The first and the last page of @area that hold bytes of [iova, last]. */
-static void area_pages(struct iof_area *area, unsigned long iova, unsigned long last,
-		       unsigned long *first_page, unsigned long *last_page)
+static void area_pages(struct iof_area *area, unsigned long iova,
+		       unsigned long last, unsigned long *first_page,
+		       unsigned long *last_page)
 {
 	unsigned long start = max(iova, area->iova) - area->iova;
 	unsigned long end = min(last, area->last) - area->iova;
@@ -148,14 +151,15 @@ static int may_use(struct iof_area *area, unsigned int prot)
 	return (area->prot & prot) == prot ? 0 : -EPERM;
 }
 
-static void unpin_areas(struct iof_map *map, unsigned long iova, unsigned long last)
+static void unpin_areas(struct iof_map *map, unsigned long iova,
+			unsigned long last)
 {
 	struct iof_area *area;
 	unsigned long from, to;
 
 	lockdep_assert_held(&map->iova_rwsem);
-	for (area = iof_map_first_area(map, iova, last); area && area->iova <= last;
-	     area = iof_map_next_area(area)) {
+	for (area = iof_map_first_area(map, iova, last);
+	     area && area->iova <= last; area = iof_map_next_area(area)) {
 		area_pages(area, iova, last, &from, &to);
 		iof_pages_unpin(area->pages, from, to);
 		WARN_ON(atomic_dec_return(&area->accesses) < 0);
@@ -166,8 +170,8 @@ static void unpin_areas(struct iof_map *map, unsigned long iova, unsigned long l
 /*
  * Pins the part in one area. *pages is the place for its pages, and advances.
  */
-static int pin_area(struct iof_area *area, unsigned long iova, unsigned long last,
-		    unsigned int prot, struct page ***pages)
+static int pin_area(struct iof_area *area, unsigned long iova,
+		    unsigned long last, unsigned int prot, struct page ***pages)
 {
 	unsigned long start = area->offset + (iova - area->iova);
 	unsigned long end = area->offset + (area->last - area->iova) + 1;
@@ -194,15 +198,16 @@ static int pin_area(struct iof_area *area, unsigned long iova, unsigned long las
 	return 0;
 }
 
-static int pin_areas(struct iof_map *map, unsigned long iova, unsigned long last,
-		     unsigned int prot, struct page **pages)
+static int pin_areas(struct iof_map *map, unsigned long iova,
+		     unsigned long last, unsigned int prot, struct page **pages)
 {
 	unsigned long at = iova;
 	struct iof_area *area;
 	int rc = -ENOENT;
 
 	lockdep_assert_held(&map->iova_rwsem);
-	for (area = iof_map_first_area(map, iova, last); area; area = iof_map_next_area(area)) {
+	for (area = iof_map_first_area(map, iova, last); area;
+	     area = iof_map_next_area(area)) {
 		rc = -ENOENT;
 		if (area->iova > at)
 			break;
@@ -218,14 +223,15 @@ static int pin_areas(struct iof_map *map, unsigned long iova, unsigned long last
 	return rc;
 }
 
-int iof_access_pin(struct iof_access *access, unsigned long iova, unsigned long last, bool write,
-		   struct page **pages)
+int iof_access_pin(struct iof_access *access, unsigned long iova,
+		   unsigned long last, bool write, struct page **pages)
 {
 	unsigned int prot = write ? IOF_PROT_WRITE : IOF_PROT_READ;
 	struct iof_map *map;
 	int rc = -ENOENT;
 
-	if (WARN_ON(!access->ops->pins_pages || !access->ops->unmap || last < iova))
+	if (WARN_ON(!access->ops->pins_pages || !access->ops->unmap ||
+		    last < iova))
 		return -EINVAL;
 	if (down_read_killable(&access->ioas_rwsem))
 		return -EINTR;
@@ -242,7 +248,8 @@ out:
 	return rc;
 }
 
-void iof_access_unpin(struct iof_access *access, unsigned long iova, unsigned long last)
+void iof_access_unpin(struct iof_access *access, unsigned long iova,
+		      unsigned long last)
 {
 	down_read(&access->ioas_rwsem);
 	if (!WARN_ON(!access->pinned_in)) {
@@ -257,7 +264,8 @@ void iof_access_unpin(struct iof_access *access, unsigned long iova, unsigned lo
 
 /* ---- copies ---- */
 
-static int copy_in_page(struct page *page, unsigned long offset, void *buf, size_t n, bool write)
+static int copy_in_page(struct page *page, unsigned long offset, void *buf,
+			size_t n, bool write)
 {
 	void *va = kmap_local_page(page);
 	size_t left;
@@ -274,11 +282,12 @@ static int copy_in_page(struct page *page, unsigned long offset, void *buf, size
  * Copies the part of [iova, last] in @area. Returns the number of bytes or a
  * negative errno.
  */
-static long copy_area(struct iof_area *area, unsigned long iova, unsigned long last, void *buf,
-		      bool write)
+static long copy_area(struct iof_area *area, unsigned long iova,
+		      unsigned long last, void *buf, bool write)
 {
 	unsigned long at = area->offset + (iova - area->iova);
-	unsigned long left = min(last, area->last) - iova + 1, done = 0, from, to;
+	unsigned long left = min(last, area->last) - iova + 1, done = 0, from,
+		      to;
 	int rc = may_use(area, write ? IOF_PROT_WRITE : IOF_PROT_READ);
 
 	if (rc)
@@ -291,8 +300,9 @@ static long copy_area(struct iof_area *area, unsigned long iova, unsigned long l
 		unsigned long offset = (at + done) & ~PAGE_MASK;
 		unsigned long n = min(left - done, PAGE_SIZE - offset);
 
-		rc = copy_in_page(iof_pages_page(area->pages, (at + done) >> PAGE_SHIFT), offset,
-			       buf + done, n, write);
+		rc = copy_in_page(iof_pages_page(area->pages,
+						 (at + done) >> PAGE_SHIFT),
+				  offset, buf + done, n, write);
 		done += n;
 		cond_resched();
 	}
@@ -300,14 +310,15 @@ static long copy_area(struct iof_area *area, unsigned long iova, unsigned long l
 	return rc ? rc : (long)done;
 }
 
-static int copy_areas(struct iof_map *map, unsigned long iova, unsigned long last, void *buf,
-		      bool write)
+static int copy_areas(struct iof_map *map, unsigned long iova,
+		      unsigned long last, void *buf, bool write)
 {
 	struct iof_area *area;
 	int rc;
 
 	lockdep_assert_held(&map->iova_rwsem);
-	for (area = iof_map_first_area(map, iova, last); area; area = iof_map_next_area(area)) {
+	for (area = iof_map_first_area(map, iova, last); area;
+	     area = iof_map_next_area(area)) {
 		long n;
 
 		if (area->iova > iova)
@@ -326,7 +337,8 @@ static int copy_areas(struct iof_map *map, unsigned long iova, unsigned long las
 	return -ENOENT;
 }
 
-int iof_access_rw(struct iof_access *access, unsigned long iova, void *buf, size_t len, bool write)
+int iof_access_rw(struct iof_access *access, unsigned long iova, void *buf,
+		  size_t len, bool write)
 {
 	unsigned long last;
 	struct iof_map *map;

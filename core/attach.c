@@ -43,7 +43,8 @@ static int sum_credits(struct iof_group *group, u32 *sum)
 	return 0;
 }
 
-static struct iof_queue_slots *get_slots(struct iof_group *group, struct iof_fault_queue *queue)
+static struct iof_queue_slots *get_slots(struct iof_group *group,
+					 struct iof_fault_queue *queue)
 {
 	struct iof_queue_slots *slots;
 	int rc;
@@ -62,7 +63,8 @@ static struct iof_queue_slots *get_slots(struct iof_group *group, struct iof_fau
 	rc = sum_credits(group, &slots->nr);
 	if (rc)
 		goto err_free;
-	rc = xa_err(xa_store(&group->queues, queue_id(queue), slots, GFP_KERNEL_ACCOUNT));
+	rc = xa_err(xa_store(&group->queues, queue_id(queue), slots,
+			     GFP_KERNEL_ACCOUNT));
 	if (rc)
 		goto err_free;
 	rc = iof_fault_queue_reserve_slots(queue, slots->nr);
@@ -96,7 +98,8 @@ static struct iof_attach *alloc_attach(struct iof_group *group, u32 pasid)
 
 	list_for_each_entry(core, &group->hwdevs, group_node)
 		nr_hwdevs++;
-	attach = kzalloc(struct_size(attach, lost, nr_hwdevs), GFP_KERNEL_ACCOUNT);
+	attach = kzalloc(struct_size(attach, lost, nr_hwdevs),
+			 GFP_KERNEL_ACCOUNT);
 	if (!attach)
 		return NULL;
 	attach->group = group;
@@ -111,9 +114,11 @@ static struct iof_attach *alloc_attach(struct iof_group *group, u32 pasid)
  * @map: gets the device's reserved ranges; NULL: none are reserved. The first
  * member gives the dev_id.
  */
-static int add_member(struct iof_attach *attach, struct iof_device *idev, struct iof_map *map)
+static int add_member(struct iof_attach *attach, struct iof_device *idev,
+		      struct iof_map *map)
 {
-	struct iof_attach_member *member = kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
+	struct iof_attach_member *member =
+		kzalloc(sizeof(*member), GFP_KERNEL_ACCOUNT);
 	int rc;
 
 	if (!member)
@@ -152,8 +157,8 @@ static void drop_members(struct iof_attach *attach, struct iof_map *map)
  * Adds the members of a new attachment: @idev, or those of @old when that is
  * replaced.
  */
-static int add_members(struct iof_attach *attach, struct iof_device *idev, struct iof_attach *old,
-		       struct iof_map *map)
+static int add_members(struct iof_attach *attach, struct iof_device *idev,
+		       struct iof_attach *old, struct iof_map *map)
 {
 	struct iof_attach_member *member;
 	int rc = 0;
@@ -179,7 +184,9 @@ static struct iof_map *reserving_map(u32 pasid, struct iof_ioas *ioas)
 
 static struct iof_map *attach_map(const struct iof_attach *attach)
 {
-	return attach->hwpt ? reserving_map(attach->pasid, iof_hwpt_ioas(attach->hwpt)) : NULL;
+	return attach->hwpt ? reserving_map(attach->pasid,
+					    iof_hwpt_ioas(attach->hwpt)) :
+			      NULL;
 }
 
 /* Frees @attach, which is not in force and has no open groups. */
@@ -205,7 +212,8 @@ static void retire(struct iof_ctx *ctx, struct iof_attach *old)
 	free_attach(ctx, old);
 }
 
-static struct iof_attach_member *find_member(struct iof_attach *attach, struct iof_device *idev)
+static struct iof_attach_member *find_member(struct iof_attach *attach,
+					     struct iof_device *idev)
 {
 	struct iof_attach_member *member;
 
@@ -273,7 +281,8 @@ static int check_hwpt(struct iof_group *group, u32 pasid, struct iof_hwpt *hwpt)
 }
 
 /* The domain of the device at position @i; NULL: blocked. */
-static struct iof_domain *domain_at(const struct iof_attach *attach, unsigned int i)
+static struct iof_domain *domain_at(const struct iof_attach *attach,
+				    unsigned int i)
 {
 	return attach && !attach->lost[i] ? attach->domain : NULL;
 }
@@ -290,7 +299,8 @@ static int drive_one(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
  * Calls the driver of every device that takes part: all switch, or none. @new
  * NULL: cannot fail.
  */
-static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new, struct iof_attach *old)
+static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new,
+		 struct iof_attach *old)
 {
 	struct iof_domain *domain = new ? new->domain : NULL;
 	struct iof_hwdev_core *core;
@@ -299,7 +309,8 @@ static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new, str
 
 	list_for_each_entry(core, &group->hwdevs, group_node) {
 		if (takes_part(core, pasid))
-			rc = drive_one(core->dev, pasid, domain, domain_at(old, i));
+			rc = drive_one(core->dev, pasid, domain,
+				       domain_at(old, i));
 		if (rc)
 			break;
 		i++;
@@ -311,8 +322,9 @@ static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new, str
 		if (!takes_part(core, pasid) ||
 		    !drive_one(core->dev, pasid, domain_at(old, i), domain))
 			continue;
-		pr_warn_ratelimited("iofault: %s: PASID %u is blocked: its driver failed twice\n",
-				    core->dev->name, pasid);
+		pr_warn_ratelimited(
+			"iofault: %s: PASID %u is blocked: its driver failed twice\n",
+			core->dev->name, pasid);
 		old->lost[i] = true;
 		drive_one(core->dev, pasid, NULL, domain);
 	}
@@ -329,8 +341,8 @@ static bool has_hwpt(const struct iof_attach *attach)
  * faults, and the caller retires it. On failure @new never was in force, and
  * the caller frees it.
  */
-static int switch_attach(struct iof_group *group, u32 pasid, struct iof_attach *new,
-			 struct iof_attach *old)
+static int switch_attach(struct iof_group *group, u32 pasid,
+			 struct iof_attach *new, struct iof_attach *old)
 {
 	int rc;
 
@@ -364,16 +376,17 @@ static int switch_attach(struct iof_group *group, u32 pasid, struct iof_attach *
 struct iof_change {
 	struct iof_device *idev;
 	u32 pasid;
-	struct iof_attach *old;	/* the attachment to replace; NULL: none */
+	struct iof_attach *old; /* the attachment to replace; NULL: none */
 	/* a filled automatic HWPT that is not published; NULL once used */
 	struct iof_hwpt *fresh;
 	/* out: this IOAS needs a fresh HWPT; a call on it is held */
 	struct iof_ioas *needs_fresh;
-	u32 hwpt_id;		/* out: the HWPT in force */
+	u32 hwpt_id; /* out: the HWPT in force */
 };
 
 /* Builds an attachment that holds @hwpt; NULL if @hwpt is in force already. */
-static struct iof_attach *begin_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
+static struct iof_attach *begin_hwpt(struct iof_change *c,
+				     struct iof_hwpt *hwpt)
 {
 	struct iof_attach *attach;
 	int rc;
@@ -437,7 +450,8 @@ err_free:
 	return rc;
 }
 
-static int try_automatic(struct iof_change *c, struct iof_attach *attach, struct iof_hwpt *hwpt)
+static int try_automatic(struct iof_change *c, struct iof_attach *attach,
+			 struct iof_hwpt *hwpt)
 {
 	struct iof_group *group = c->idev->group;
 	int rc = check_hwpt(group, c->pasid, hwpt);
@@ -456,7 +470,8 @@ static int try_automatic(struct iof_change *c, struct iof_attach *attach, struct
  * Makes an automatic HWPT for @idev, unpublished. Called without locks: filling
  * it may wait for user memory.
  */
-static struct iof_hwpt *make_automatic(struct iof_device *idev, struct iof_ioas *ioas)
+static struct iof_hwpt *make_automatic(struct iof_device *idev,
+				       struct iof_ioas *ioas)
 {
 	struct iof_hwpt *hwpt = iof_hwpt_alloc_paging(idev->ctx, idev, 0, NULL);
 	int rc;
@@ -472,7 +487,8 @@ static struct iof_hwpt *make_automatic(struct iof_device *idev, struct iof_ioas 
 }
 
 /* Attaches to c->fresh and publishes it. */
-static int use_fresh(struct iof_change *c, struct iof_attach *attach, struct iof_ioas *ioas)
+static int use_fresh(struct iof_change *c, struct iof_attach *attach,
+		     struct iof_ioas *ioas)
 {
 	struct iof_hwpt *hwpt = c->fresh;
 	int rc;
@@ -496,7 +512,8 @@ static int use_fresh(struct iof_change *c, struct iof_attach *attach, struct iof
  * Attaches to the first automatic HWPT of the IOAS that the driver accepts, or
  * to a new one.
  */
-static int choose_automatic(struct iof_change *c, struct iof_attach *attach, struct iof_ioas *ioas)
+static int choose_automatic(struct iof_change *c, struct iof_attach *attach,
+			    struct iof_ioas *ioas)
 {
 	struct iof_hwpt *hwpt;
 	int rc;
@@ -551,8 +568,8 @@ static int change_to_ioas(struct iof_change *c, struct iof_ioas *ioas)
  * A device of the group is attached already: @idev can only join that
  * attachment.
  */
-static int join(struct iof_device *idev, struct iof_attach *attach, struct iof_object *pt,
-		u32 *hwpt_id)
+static int join(struct iof_device *idev, struct iof_attach *attach,
+		struct iof_object *pt, u32 *hwpt_id)
 {
 	struct iof_hwpt *hwpt = attach->hwpt;
 	bool same;
@@ -570,10 +587,12 @@ static int join(struct iof_device *idev, struct iof_attach *attach, struct iof_o
 }
 
 /* Ends the caller's call on @pt, or hands it over to c->needs_fresh. */
-static int change_locked(struct iof_change *c, struct iof_object *pt, bool replace)
+static int change_locked(struct iof_change *c, struct iof_object *pt,
+			 bool replace)
 {
 	struct iof_device *idev = c->idev;
-	struct iof_attach *attach = xa_load(&idev->group->attachments, c->pasid);
+	struct iof_attach *attach =
+		xa_load(&idev->group->attachments, c->pasid);
 	bool member = attach && find_member(attach, idev);
 	int rc = -EINVAL;
 
@@ -688,7 +707,8 @@ static void leave(struct iof_attach *attach, struct iof_attach_member *member)
 	struct iof_attach_member *oldest;
 
 	drop_member(member, attach_map(attach));
-	oldest = list_first_entry(&attach->members, struct iof_attach_member, node);
+	oldest = list_first_entry(&attach->members, struct iof_attach_member,
+				  node);
 	spin_lock(&group->fault_lock);
 	attach->dev_id = oldest->idev->obj.id;
 	spin_unlock(&group->fault_lock);
@@ -729,7 +749,8 @@ static bool same_driver(struct iof_device *idev, u32 pasid)
 	struct iof_hwdev_core *core;
 
 	list_for_each_entry(core, &idev->group->hwdevs, group_node) {
-		if (takes_part(core, pasid) && core->dev->ops != idev->hwdev->ops)
+		if (takes_part(core, pasid) &&
+		    core->dev->ops != idev->hwdev->ops)
 			return false;
 	}
 	return true;

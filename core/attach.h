@@ -24,7 +24,7 @@ struct iof_fault_sink_ops {
 	 * False: the sink is closed, and the caller refuses the groups.
 	 */
 	bool (*queue)(struct iof_fault_sink *sink, struct iof_attach *attach,
-			struct list_head *groups);
+		      struct list_head *groups);
 	/*
 	 * Answers INVALID every open group of @attach, which no new fault can
 	 * reach. Returns when answers that other threads are giving have
@@ -44,14 +44,17 @@ struct iof_fault_sink {
  */
 struct iof_attach {
 	struct iof_group *group;
-	u32 pasid;			/* IOF_NO_PASID: the RID */
+	u32 pasid; /* IOF_NO_PASID: the RID */
 	struct iof_domain *domain;
-	struct iof_hwpt *hwpt;		/* holds it; NULL for SVA */
-	struct iof_sva *sva;		/* SVA only; owned */
-	struct iof_fault_sink *sink;	/* NULL: page requests are refused */
+	struct iof_hwpt *hwpt;	     /* holds it; NULL for SVA */
+	struct iof_sva *sva;	     /* SVA only; owned */
+	struct iof_fault_sink *sink; /* NULL: page requests are refused */
 	/* the group's slots in the queue, or NULL; group->lock */
 	struct iof_queue_slots *slots;
-	struct list_head members;	/* struct iof_attach_member, oldest first; group->lock */
+	/*
+	 * struct iof_attach_member, oldest first; group->lock
+	 */
+	struct list_head members;
 	/* dev_id in records: the oldest member's; group->fault_lock */
 	u32 dev_id;
 	/*
@@ -68,7 +71,10 @@ struct iof_attach {
 	 * Grows under the sink's lock, shrinks without it.
 	 */
 	atomic_t answering;
-	struct list_head queue_node;	/* iof_fault_queue.attachments, with @slots; grow_lock */
+	/*
+	 * iof_fault_queue.attachments, with @slots; grow_lock
+	 */
+	struct list_head queue_node;
 
 	/*
 	 * By position in group->hwdevs, which is constant while the group is
@@ -88,24 +94,28 @@ struct iof_attach_member {
 };
 
 /*
- * The cookie slots that a queue has reserved for the group. One reservation serves all PASIDs of
- * the group that use the queue, since the credits are the devices'.
+ * The cookie slots that a queue has reserved for the group. One reservation
+ * serves all PASIDs of the group that use the queue, since the credits are the
+ * devices'.
  */
 struct iof_queue_slots {
 	struct iof_fault_queue *queue;
 	unsigned int attachments;
-	u32 nr;				/* number of slots */
+	u32 nr; /* number of slots */
 };
 
 /* An isolation group: devices that can only be switched together. */
 struct iof_group {
-	struct kref ref;		/* one per registered device */
+	struct kref ref; /* one per registered device */
 	/* guards all fields that fault_lock does not */
 	struct mutex lock;
-	struct iof_ctx *owner;		/* the context that has devices of it bound; no reference */
-	unsigned int bound;		/* devices bound */
-	struct list_head hwdevs;	/* struct iof_hwdev_core.group_node */
-	struct xarray queues;		/* id of the queue -> struct iof_queue_slots */
+	/*
+	 * the context that has devices of it bound; no reference
+	 */
+	struct iof_ctx *owner;
+	unsigned int bound;	 /* devices bound */
+	struct list_head hwdevs; /* struct iof_hwdev_core.group_node */
+	struct xarray queues;	 /* id of the queue -> struct iof_queue_slots */
 	/*
 	 * PASIDs attached to HWPTs. If not 0, the RID's HWPT must allow PASIDs.
 	 */
@@ -113,19 +123,22 @@ struct iof_group {
 
 	/* guards the fields below, and the partial groups of its devices */
 	spinlock_t fault_lock;
-	struct xarray attachments;	/* pasid -> struct iof_attach; written under both locks */
+	/*
+	 * pasid -> struct iof_attach; written under both locks
+	 */
+	struct xarray attachments;
 	/* attachments[IOF_NO_PASID]: the fault path saves a look-up */
 	struct iof_attach *rid;
 	/* with @switching: the PASID that is being switched */
 	u32 switching_pasid;
 	/* groups for that PASID wait in @parked */
 	bool switching;
-	struct list_head parked;	/* struct iof_prg.node */
+	struct list_head parked; /* struct iof_prg.node */
 };
 
 struct iof_device {
 	struct iof_object obj;
-	struct iof_ctx *ctx;		/* a reference if @keeps_ctx */
+	struct iof_ctx *ctx; /* a reference if @keeps_ctx */
 	struct iof_hwdev *hwdev;
 	struct iof_group *group;
 	bool keeps_ctx;

@@ -25,18 +25,21 @@ static u32 index_mask(u32 bits)
 
 u32 iof_cookie_bits(u32 slots)
 {
-	return slots <= 1u << IOF_COOKIE_MIN_BITS ? IOF_COOKIE_MIN_BITS : fls(slots - 1);
+	return slots <= 1u << IOF_COOKIE_MIN_BITS ? IOF_COOKIE_MIN_BITS :
+						    fls(slots - 1);
 }
 
-int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_cookies *now,
-			    u32 bits)
+int iof_cookie_growth_alloc(struct iof_cookie_growth *growth,
+			    const struct iof_cookies *now, u32 bits)
 {
 	u32 k;
 
 	memset(growth, 0, sizeof(*growth));
 	growth->bits = bits;
-	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits); k++) {
-		growth->segment[k] = kvcalloc(segment_slots(k), sizeof(struct iof_cookie_slot),
+	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits);
+	     k++) {
+		growth->segment[k] = kvcalloc(segment_slots(k),
+					      sizeof(struct iof_cookie_slot),
 					      GFP_KERNEL_ACCOUNT);
 		if (!growth->segment[k]) {
 			iof_cookie_growth_free(growth);
@@ -47,7 +50,8 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_c
 	 * Builds the free list of all new slots here, so that linking it in is
 	 * one step.
 	 */
-	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits); k++) {
+	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits);
+	     k++) {
 		struct iof_cookie_slot *slot = growth->segment[k];
 		u32 first = k ? segment_slots(k) : 0, i;
 
@@ -63,11 +67,13 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_c
 	return 0;
 }
 
-void iof_cookie_grow(struct iof_cookies *cookies, struct iof_cookie_growth *growth)
+void iof_cookie_grow(struct iof_cookies *cookies,
+		     struct iof_cookie_growth *growth)
 {
 	u32 k;
 
-	for (k = segments_for(cookies->bits); k < segments_for(growth->bits); k++) {
+	for (k = segments_for(cookies->bits); k < segments_for(growth->bits);
+	     k++) {
 		struct iof_cookie_slot *slot = growth->segment[k];
 
 		cookies->segment[k] = slot;
@@ -108,7 +114,8 @@ void *iof_cookie_owner_at(const struct iof_cookies *cookies, u32 index)
 	return slot->out ? slot->owner : NULL;
 }
 
-struct iof_cookie_slot *iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie)
+struct iof_cookie_slot *
+iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie)
 {
 	u32 widths = cookies->narrower;
 
@@ -124,7 +131,8 @@ struct iof_cookie_slot *iof_cookie_find_narrower(const struct iof_cookies *cooki
 	return NULL;
 }
 
-u32 iof_cookie_next_slow(const struct iof_cookies *cookies, struct iof_cookie_slot *slot)
+u32 iof_cookie_next_slow(const struct iof_cookies *cookies,
+			 struct iof_cookie_slot *slot)
 {
 	u32 cookie = slot->cookie;
 

@@ -19,31 +19,31 @@
 
 #include "kapi.h"
 
-#define IOF_COOKIE_MIN_BITS	6
-#define IOF_COOKIE_MAX_BITS	24
-#define IOF_COOKIE_SEGMENTS	(IOF_COOKIE_MAX_BITS - IOF_COOKIE_MIN_BITS + 1)
+#define IOF_COOKIE_MIN_BITS 6
+#define IOF_COOKIE_MAX_BITS 24
+#define IOF_COOKIE_SEGMENTS (IOF_COOKIE_MAX_BITS - IOF_COOKIE_MIN_BITS + 1)
 
 struct iof_cookie_slot {
 	union {
-		void *owner;			/* while the cookie is given */
-		struct iof_cookie_slot *next;	/* while the slot is free */
+		void *owner;		      /* while the cookie is given */
+		struct iof_cookie_slot *next; /* while the slot is free */
 	};
 	/* the present or the last cookie; generation 0: none yet */
 	u32 cookie;
-	u8 bits;		/* number of index bits of @cookie */
+	u8 bits; /* number of index bits of @cookie */
 	bool out;
 };
 
 struct iof_cookies {
 	struct iof_cookie_slot *segment[IOF_COOKIE_SEGMENTS];
-	u32 bits;		/* there are 2^bits slots; 0: none yet */
+	u32 bits; /* there are 2^bits slots; 0: none yet */
 	/* 2^bits: the step from one generation of a slot to the next */
 	u32 step;
 	/* bit w: cookies with w index bits were given before the table grew */
 	u32 narrower;
 	/* first generation at the present number of index bits */
 	u32 base;
-	u32 highest;		/* highest cookie given since the table last grew */
+	u32 highest; /* highest cookie given since the table last grew */
 	struct iof_cookie_slot *free_head;
 	/* valid while there is a head */
 	struct iof_cookie_slot *free_tail;
@@ -64,17 +64,19 @@ struct iof_cookie_growth {
 	u32 bits;
 	struct iof_cookie_slot *segment[IOF_COOKIE_SEGMENTS];
 };
-int iof_cookie_growth_alloc(struct iof_cookie_growth *growth, const struct iof_cookies *now,
-			    u32 bits);
-void iof_cookie_grow(struct iof_cookies *cookies, struct iof_cookie_growth *growth);
+int iof_cookie_growth_alloc(struct iof_cookie_growth *growth,
+			    const struct iof_cookies *now, u32 bits);
+void iof_cookie_grow(struct iof_cookies *cookies,
+		     struct iof_cookie_growth *growth);
 void iof_cookie_growth_free(struct iof_cookie_growth *growth);
 
-static inline struct iof_cookie_slot *iof_cookie_slot_at(const struct iof_cookies *cookies,
-							 u32 index)
+static inline struct iof_cookie_slot *
+iof_cookie_slot_at(const struct iof_cookies *cookies, u32 index)
 {
 	u32 k = fls(index >> IOF_COOKIE_MIN_BITS);
 	/* 2^(MIN_BITS+k-1); 0 for segment 0, although that is not its size */
-	u32 first = 1u << (IOF_COOKIE_MIN_BITS + k - 1) & ~((1u << IOF_COOKIE_MIN_BITS) - 1);
+	u32 first = 1u << (IOF_COOKIE_MIN_BITS + k - 1) &
+		    ~((1u << IOF_COOKIE_MIN_BITS) - 1);
 
 	return &cookies->segment[k][index - first];
 }
@@ -83,9 +85,11 @@ static inline struct iof_cookie_slot *iof_cookie_slot_at(const struct iof_cookie
  * The slot's next cookie, if its last one or those of other slots have another
  * width.
  */
-u32 iof_cookie_next_slow(const struct iof_cookies *cookies, struct iof_cookie_slot *slot);
+u32 iof_cookie_next_slow(const struct iof_cookies *cookies,
+			 struct iof_cookie_slot *slot);
 /* The slot of a cookie that was given before the table grew, or NULL. */
-struct iof_cookie_slot *iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie);
+struct iof_cookie_slot *
+iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie);
 
 /* Returns a cookie for @owner, or 0 if every slot is taken. */
 static inline u32 iof_cookie_give(struct iof_cookies *cookies, void *owner)
@@ -113,7 +117,8 @@ static inline u32 iof_cookie_give(struct iof_cookies *cookies, void *owner)
 	return cookie;
 }
 
-static inline struct iof_cookie_slot *iof_cookie_find(const struct iof_cookies *cookies, u32 cookie)
+static inline struct iof_cookie_slot *
+iof_cookie_find(const struct iof_cookies *cookies, u32 cookie)
 {
 	struct iof_cookie_slot *slot;
 
@@ -126,11 +131,13 @@ static inline struct iof_cookie_slot *iof_cookie_find(const struct iof_cookies *
 	 * One width only, unless a device was attached after cookies had been
 	 * given.
 	 */
-	return cookies->narrower ? iof_cookie_find_narrower(cookies, cookie) : NULL;
+	return cookies->narrower ? iof_cookie_find_narrower(cookies, cookie) :
+				   NULL;
 }
 
 /* The owner of a given cookie, or NULL. */
-static inline void *iof_cookie_owner(const struct iof_cookies *cookies, u32 cookie)
+static inline void *iof_cookie_owner(const struct iof_cookies *cookies,
+				     u32 cookie)
 {
 	struct iof_cookie_slot *slot = iof_cookie_find(cookies, cookie);
 
@@ -157,10 +164,12 @@ static inline void *iof_cookie_take(struct iof_cookies *cookies, u32 cookie)
 }
 
 /* Prefetches the slot of a cookie, whether or not the cookie is given. */
-static inline void iof_cookie_prefetch(const struct iof_cookies *cookies, u32 cookie)
+static inline void iof_cookie_prefetch(const struct iof_cookies *cookies,
+				       u32 cookie)
 {
 	if (cookies->bits)
-		prefetchw(iof_cookie_slot_at(cookies, cookie & (cookies->step - 1)));
+		prefetchw(iof_cookie_slot_at(cookies,
+					     cookie & (cookies->step - 1)));
 }
 
 /* The owner in slot @index, or NULL. For a walk over all given cookies. */

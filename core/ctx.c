@@ -61,7 +61,8 @@ void *iof_ucmd_cmd(struct iof_ucmd *ucmd)
 
 int iof_ucmd_respond(struct iof_ucmd *ucmd, size_t len)
 {
-	if (copy_to_user(ucmd->uptr, ucmd->cmd, min_t(size_t, ucmd->user_size, len)))
+	if (copy_to_user(ucmd->uptr, ucmd->cmd,
+			 min_t(size_t, ucmd->user_size, len)))
 		return -EFAULT;
 	return 0;
 }

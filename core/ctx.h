@@ -73,15 +73,16 @@ int iof_option_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd);
 int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd);
 int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd);
-int iof_hw_info_ioctl(struct iof_ucmd *ucmd);		/* device.c */
-int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd);	/* dirty.c */
+int iof_hw_info_ioctl(struct iof_ucmd *ucmd);		      /* device.c */
+int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd); /* dirty.c */
 int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd);
-int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd);		/* vfio_compat.c */
+int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd); /* vfio_compat.c */
 /*
  * VFIO's type-1 commands; their numbers are below those of iommufd. -ENOTTY:
  * unknown.
  */
-int iof_vfio_compat_ioctl(struct iof_ctx *ctx, unsigned int cmd, unsigned long arg);
+int iof_vfio_compat_ioctl(struct iof_ctx *ctx, unsigned int cmd,
+			  unsigned long arg);
 int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd);
 
 #endif

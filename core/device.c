@@ -46,7 +46,8 @@ static void release_group(struct kref *ref)
 
 int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
 {
-	struct iof_hwdev_core *core = kzalloc(sizeof(*core), GFP_KERNEL_ACCOUNT);
+	struct iof_hwdev_core *core =
+		kzalloc(sizeof(*core), GFP_KERNEL_ACCOUNT);
 	struct iof_group *group;
 	int rc;
 
@@ -158,7 +159,8 @@ static const struct iof_object_ops device_ops = {
 	.destroy = destroy_device,
 };
 
-struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev, bool keep_ctx)
+struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,
+				   bool keep_ctx)
 {
 	struct iof_device *idev;
 	int rc;
@@ -217,7 +219,8 @@ struct iof_device *iof_device_get_by_id(struct iof_ctx *ctx, u32 id)
 {
 	struct iof_object *obj = iof_object_get(ctx, id, &device_ops);
 
-	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_device, obj);
+	return IS_ERR(obj) ? ERR_CAST(obj) :
+			     container_of(obj, struct iof_device, obj);
 }
 
 void iof_device_put(struct iof_device *idev)
@@ -260,7 +263,8 @@ static int copy_hw_info(void __user *to, u32 room, const struct hw_info *info)
 	return 0;
 }
 
-static int ask_hw_info(struct iof_hwdev *dev, struct iommu_hw_info *cmd, struct hw_info *info)
+static int ask_hw_info(struct iof_hwdev *dev, struct iommu_hw_info *cmd,
+		       struct hw_info *info)
 {
 	u32 type = IOMMU_HW_INFO_TYPE_DEFAULT;
 	const void *data = NULL;
@@ -283,7 +287,8 @@ static int ask_hw_info(struct iof_hwdev *dev, struct iommu_hw_info *cmd, struct 
 		info->len = 0;
 	}
 	cmd->out_data_type = type;
-	cmd->out_max_pasid_log2 = dev->max_pasids > 1 ? ilog2(dev->max_pasids) : 0;
+	cmd->out_max_pasid_log2 = dev->max_pasids > 1 ? ilog2(dev->max_pasids) :
+							0;
 	cmd->out_capabilities = capabilities(dev);
 	return 0;
 }
@@ -305,7 +310,8 @@ int iof_hw_info_ioctl(struct iof_ucmd *ucmd)
 	/* The copy may wait for user memory; unbind must not wait for that. */
 	iof_device_put(idev);
 	if (!rc)
-		rc = copy_hw_info(u64_to_user_ptr(cmd->data_uptr), cmd->data_len, &info);
+		rc = copy_hw_info(u64_to_user_ptr(cmd->data_uptr),
+				  cmd->data_len, &info);
 	if (rc)
 		return rc;
 	cmd->data_len = info.len;

@@ -15,29 +15,34 @@
 #include "hwpt.h"
 
 /* Maximum number of bits in a window; the buffer is a page. */
-#define WINDOW_BITS	(PAGE_SIZE * BITS_PER_BYTE)
+#define WINDOW_BITS (PAGE_SIZE * BITS_PER_BYTE)
 
 struct iof_dirty {
-	unsigned long first, last;	/* the requested range */
-	unsigned long from, to;		/* the window */
+	unsigned long first, last; /* the requested range */
+	unsigned long from, to;	   /* the window */
 	unsigned long page_size;
-	unsigned long *bits;		/* bit 0 is the page at @from */
+	unsigned long *bits; /* bit 0 is the page at @from */
 	/* end of the last leaf found, which may be beyond the window */
 	unsigned long reach;
 	bool any, found_reach;
 	bool clear;
 };
 
-static void mark(struct iof_dirty *dirty, unsigned long iova, unsigned long last)
+static void mark(struct iof_dirty *dirty, unsigned long iova,
+		 unsigned long last)
 {
-	unsigned long start = (max(iova, dirty->from) - dirty->from) / dirty->page_size;
-	unsigned long end = (min(last, dirty->to) - dirty->from) / dirty->page_size;
+	unsigned long start =
+		(max(iova, dirty->from) - dirty->from) / dirty->page_size;
+	unsigned long end =
+		(min(last, dirty->to) - dirty->from) / dirty->page_size;
 
-	bitmap_set(dirty->bits, (unsigned int)start, (unsigned int)(end - start + 1));
+	bitmap_set(dirty->bits, (unsigned int)start,
+		   (unsigned int)(end - start + 1));
 	dirty->any = true;
 }
 
-bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova, unsigned long last)
+bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova,
+		     unsigned long last)
 {
 	if (WARN_ON(last < dirty->from || iova > dirty->to))
 		return false;
@@ -49,21 +54,22 @@ bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova, unsigned long 
 }
 
 /* ORs the window into the user's bitmap; @old is the former content. */
-static void deliver(struct iof_dirty *dirty, unsigned long *old, u8 __user *uptr,
-		    unsigned long bytes)
+static void deliver(struct iof_dirty *dirty, unsigned long *old,
+		    u8 __user *uptr, unsigned long bytes)
 {
 	if (!dirty->any)
 		return;
 	bitmap_or(old, old, dirty->bits, WINDOW_BITS);
 	if (copy_to_user(uptr, old, bytes))
-		return;		/* the bits are lost: rule c19 */
+		return; /* the bits are lost: rule c19 */
 }
 
 /*
  * Advances dirty->from and *uptr, by whole bytes of the bitmap, to the next
  * mapped page. False: there is none.
  */
-static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty, u8 __user **uptr)
+static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty,
+			  u8 __user **uptr)
 {
 	unsigned long iova = dirty->from, bits;
 	struct iof_area *area;
@@ -73,7 +79,8 @@ static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty, u8 __use
 	if (area)
 		iova = max(iova, area->iova);
 	up_read(&map->iova_rwsem);
-	bits = round_down((iova - dirty->from) / dirty->page_size, BITS_PER_BYTE);
+	bits = round_down((iova - dirty->from) / dirty->page_size,
+			  BITS_PER_BYTE);
 	dirty->from += bits * dirty->page_size;
 	*uptr += bits / BITS_PER_BYTE;
 	return area != NULL;
@@ -83,9 +90,11 @@ static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty, u8 __use
  * Sets up the window from dirty->from on. Its bits lie in one page of the
  * user's memory. Returns its size in bytes.
  */
-static unsigned long choose_window(struct iof_dirty *dirty, const u8 __user *uptr)
+static unsigned long choose_window(struct iof_dirty *dirty,
+				   const u8 __user *uptr)
 {
-	unsigned long bytes = PAGE_SIZE - ((unsigned long)uptr & ~PAGE_MASK), step;
+	unsigned long bytes = PAGE_SIZE - ((unsigned long)uptr & ~PAGE_MASK),
+		      step;
 
 	if (check_mul_overflow(dirty->page_size, bytes * BITS_PER_BYTE, &step))
 		step = ULONG_MAX;
@@ -98,8 +107,8 @@ static unsigned long choose_window(struct iof_dirty *dirty, const u8 __user *upt
  * memory. If a page of the bitmap is absent, its part is not reported and stays
  * dirty. If it is read-only, its bits are lost. Neither is an error: rule c19.
  */
-static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned long *old,
-			u8 __user *uptr)
+static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty,
+			unsigned long *old, u8 __user *uptr)
 {
 	const struct iof_domain_ops *ops = hwpt->domain->ops;
 	unsigned long bytes;
@@ -113,7 +122,8 @@ static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned
 				mark(dirty, dirty->from, dirty->reach);
 			if (mutex_lock_killable(&hwpt->dirty_lock))
 				return -EINTR;
-			ops->read_dirty(hwpt->domain, dirty->from, dirty->to, dirty);
+			ops->read_dirty(hwpt->domain, dirty->from, dirty->to,
+					dirty);
 			mutex_unlock(&hwpt->dirty_lock);
 			deliver(dirty, old, uptr, bytes);
 		}
@@ -128,7 +138,8 @@ static int read_windows(struct iof_hwpt *hwpt, struct iof_dirty *dirty, unsigned
 	return 0;
 }
 
-static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_bitmap *cmd)
+static int read_dirty(struct iof_hwpt *hwpt,
+		      const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
 	struct iof_dirty dirty = {
 		.first = cmd->iova,
@@ -143,7 +154,8 @@ static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_b
 	dirty.bits = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	old = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (dirty.bits && old)
-		rc = read_windows(hwpt, &dirty, old, u64_to_user_ptr(cmd->data));
+		rc = read_windows(hwpt, &dirty, old,
+				  u64_to_user_ptr(cmd->data));
 	if (dirty.bits)
 		free_page((unsigned long)dirty.bits);
 	if (old)
@@ -152,13 +164,15 @@ static int read_dirty(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_b
 }
 
 /* Checks the range and the page size of a bit: rule c17. */
-static int check_range(struct iof_hwpt *hwpt, const struct iommu_hwpt_get_dirty_bitmap *cmd)
+static int check_range(struct iof_hwpt *hwpt,
+		       const struct iommu_hwpt_get_dirty_bitmap *cmd)
 {
 	unsigned long alignment = iof_map_alignment(&hwpt->ioas->map), last;
 
 	if (!cmd->length)
 		return -EINVAL;
-	if (check_add_overflow((unsigned long)cmd->iova, (unsigned long)cmd->length - 1, &last))
+	if (check_add_overflow((unsigned long)cmd->iova,
+			       (unsigned long)cmd->length - 1, &last))
 		return -EOVERFLOW;
 	if (!cmd->page_size)
 		return -EINVAL;
@@ -172,13 +186,15 @@ static struct iof_hwpt *paging_hwpt(struct iof_ctx *ctx, u32 id)
 {
 	struct iof_object *obj = iof_object_get(ctx, id, &iof_hwpt_paging_ops);
 
-	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_hwpt, obj);
+	return IS_ERR(obj) ? ERR_CAST(obj) :
+			     container_of(obj, struct iof_hwpt, obj);
 }
 
 /* Whether @hwpt was made with DIRTY_TRACKING. */
 static bool can_track(const struct iof_hwpt *hwpt)
 {
-	return hwpt->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING && hwpt->domain->ops->read_dirty;
+	return hwpt->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
+	       hwpt->domain->ops->read_dirty;
 }
 
 int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd)
@@ -187,7 +203,8 @@ int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd)
 	struct iof_hwpt *hwpt;
 	int rc;
 
-	if (cmd->flags & ~(u32)IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR || cmd->__reserved)
+	if (cmd->flags & ~(u32)IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR ||
+	    cmd->__reserved)
 		return -EOPNOTSUPP;
 	hwpt = paging_hwpt(ucmd->ctx, cmd->hwpt_id);
 	if (IS_ERR(hwpt))
@@ -215,7 +232,8 @@ int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd)
 	if (can_track(hwpt)) {
 		rc = mutex_lock_killable(&hwpt->dirty_lock);
 		if (!rc) {
-			rc = hwpt->domain->ops->set_dirty_tracking(hwpt->domain, cmd->flags);
+			rc = hwpt->domain->ops->set_dirty_tracking(hwpt->domain,
+								   cmd->flags);
 			mutex_unlock(&hwpt->dirty_lock);
 		}
 	}

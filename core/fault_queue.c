@@ -11,12 +11,12 @@
  * Rules:
  * - The thread that takes a group off attach->open, under queue->lock, answers
  *   the group.
- * - From then until the driver's page_responses() has returned, the group counts
- *   in attach->answering. A sweep waits until that is zero, so the attachment,
- *   the HWPT and the device outlive the answer.
- * - queue->lock is held to link and unlink groups, each in O(1), and to fill the
- *   records of at most one chunk. It is never held across a copy to or from the
- *   user, an allocation or an answer.
+ * - From then until the driver's page_responses() has returned, the group
+ * counts in attach->answering. A sweep waits until that is zero, so the
+ * attachment, the HWPT and the device outlive the answer.
+ * - queue->lock is held to link and unlink groups, each in O(1), and to fill
+ * the records of at most one chunk. It is never held across a copy to or from
+ * the user, an allocation or an answer.
  * - Cookie slots for all credits of all attached devices are allocated before
  *   their faults can arrive, so reading neither allocates nor runs out.
  */
@@ -24,13 +24,13 @@
 #include "trace.h"
 
 /* Responses copied in by one copy, and looked up under one hold of the lock. */
-#define IOF_WRITE_CHUNK	IOF_ANSWERS_MAX
+#define IOF_WRITE_CHUNK IOF_ANSWERS_MAX
 /* Groups that a sweep or the last close takes under one hold of the lock. */
-#define IOF_SWEEP_CHUNK	IOF_ANSWERS_MAX
+#define IOF_SWEEP_CHUNK IOF_ANSWERS_MAX
 /*
  * With fewer delivered groups, all that a response touches is in the L1 cache.
  */
-#define IOF_PREFETCH_FROM	256
+#define IOF_PREFETCH_FROM 256
 
 static struct iof_fault_queue *from_sink(struct iof_fault_sink *sink)
 {
@@ -62,8 +62,8 @@ static void add_open(struct iof_prg *prg, struct iof_attach *attach)
  * Takes @prg off attach->open. @prg is not on the inbox and has no cookie.
  * Under the lock.
  */
-static void take_open(struct iof_prg_answer *taken, struct iof_prg *prg, enum iof_page_code code,
-		      enum iof_why why)
+static void take_open(struct iof_prg_answer *taken, struct iof_prg *prg,
+		      enum iof_page_code code, enum iof_why why)
 {
 	if (kasan_enabled())
 		list_del(&prg->open_node);
@@ -80,12 +80,14 @@ static void take_open(struct iof_prg_answer *taken, struct iof_prg *prg, enum io
  * Takes @prg off attach->open and the inbox or the cookie table; the core will
  * answer it. Under the lock.
  */
-static void take_swept(struct iof_fault_queue *queue, struct iof_prg_answer *taken,
-		       struct iof_prg *prg, enum iof_why why)
+static void take_swept(struct iof_fault_queue *queue,
+		       struct iof_prg_answer *taken, struct iof_prg *prg,
+		       enum iof_why why)
 {
 	lockdep_assert_held(&queue->lock);
 	if (prg->cookie) {
-		WARN_ON_ONCE(iof_cookie_take(&queue->cookies, prg->cookie) != prg);
+		WARN_ON_ONCE(iof_cookie_take(&queue->cookies, prg->cookie) !=
+			     prg);
 		queue->nr_delivered--;
 	} else {
 		list_del(&prg->node);
@@ -106,16 +108,19 @@ static void wake_sweepers(struct iof_fault_queue *queue)
  * Answers groups that were taken off attach->open. Without the lock. An
  * attachment may be freed as soon as its last answer is counted.
  */
-static void answer_taken(struct iof_fault_queue *queue, const struct iof_prg_answer *taken, u32 nr)
+static void answer_taken(struct iof_fault_queue *queue,
+			 const struct iof_prg_answer *taken, u32 nr)
 {
 	bool idle = false;
 	u32 i, next;
 
 	iof_iopf_respond_many(taken, nr);
 	for (i = 0; i < nr; i = next) {
-		for (next = i + 1; next < nr && taken[next].attach == taken[i].attach;)
+		for (next = i + 1;
+		     next < nr && taken[next].attach == taken[i].attach;)
 			next++;
-		idle |= atomic_sub_and_test(next - i, &taken[i].attach->answering);
+		idle |= atomic_sub_and_test(next - i,
+					    &taken[i].attach->answering);
 	}
 	if (idle)
 		wake_sweepers(queue);
@@ -123,8 +128,9 @@ static void answer_taken(struct iof_fault_queue *queue, const struct iof_prg_ans
 
 /* ---- as a sink of attachments ---- */
 
-static bool fault_queue_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
-				struct list_head *groups)
+static bool fault_queue_queue(struct iof_fault_sink *sink,
+			      struct iof_attach *attach,
+			      struct list_head *groups)
 {
 	struct iof_fault_queue *queue = from_sink(sink);
 	struct iof_prg *prg;
@@ -153,7 +159,8 @@ static void wake_after_removal(struct iof_fault_queue *queue)
 		wake_up_interruptible_poll(&queue->readable, EPOLLOUT);
 }
 
-static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
+static void fault_queue_sweep(struct iof_fault_sink *sink,
+			      struct iof_attach *attach)
 {
 	struct iof_fault_queue *queue = from_sink(sink);
 	struct iof_prg_answer taken[IOF_SWEEP_CHUNK] __uninitialized;
@@ -165,7 +172,8 @@ static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *at
 		nr = 0;
 		spin_lock(&queue->lock);
 		while (nr < ARRAY_SIZE(taken) && !list_empty(&attach->open)) {
-			prg = list_first_entry(&attach->open, struct iof_prg, open_node);
+			prg = list_first_entry(&attach->open, struct iof_prg,
+					       open_node);
 			take_swept(queue, &taken[nr++], prg, why);
 		}
 		queue->swept += nr;
@@ -176,7 +184,8 @@ static void fault_queue_sweep(struct iof_fault_sink *sink, struct iof_attach *at
 	} while (nr == ARRAY_SIZE(taken));
 
 	wake_after_removal(queue);
-	wait_event(queue->answers_done, !atomic_read_acquire(&attach->answering));
+	wait_event(queue->answers_done,
+		   !atomic_read_acquire(&attach->answering));
 }
 
 static const struct iof_fault_sink_ops fault_queue_sink_ops = {
@@ -192,7 +201,8 @@ static const struct iof_fault_sink_ops fault_queue_sink_ops = {
  * chunk, so that the misses overlap.
  */
 static void prefetch_responded(struct iof_fault_queue *queue,
-			      const struct iommu_hwpt_page_response *resp, u32 nr)
+			       const struct iommu_hwpt_page_response *resp,
+			       u32 nr)
 {
 	struct iof_prg *prg;
 	u32 i;
@@ -221,9 +231,10 @@ static void prefetch_responded(struct iof_fault_queue *queue,
  * Takes the groups that @nr responses name, up to the first bad response.
  * Returns the number of groups. Under the lock.
  */
-static __always_inline u32 take_responded(struct iof_fault_queue *queue,
-					 const struct iommu_hwpt_page_response *resp, u32 nr,
-					 struct iof_prg_answer *taken)
+static __always_inline u32
+take_responded(struct iof_fault_queue *queue,
+	       const struct iommu_hwpt_page_response *resp, u32 nr,
+	       struct iof_prg_answer *taken)
 {
 	struct iof_prg *prg;
 	u32 i;
@@ -273,7 +284,8 @@ static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
  * Copies and takes responses in chunks, one critical section of the queue's
  * lock for each chunk.
  */
-static ssize_t write_many(struct iof_fault_queue *queue, struct iov_iter *from, size_t left)
+static ssize_t write_many(struct iof_fault_queue *queue, struct iov_iter *from,
+			  size_t left)
 {
 	struct iommu_hwpt_page_response resp[IOF_WRITE_CHUNK] __uninitialized;
 	struct iof_prg_answer taken[IOF_WRITE_CHUNK] __uninitialized;
@@ -283,7 +295,8 @@ static ssize_t write_many(struct iof_fault_queue *queue, struct iov_iter *from, 
 
 	while (left && !rc) {
 		want = min_t(size_t, left, ARRAY_SIZE(resp));
-		copied = copy_from_iter(resp, want * sizeof(resp[0]), from) / sizeof(resp[0]);
+		copied = copy_from_iter(resp, want * sizeof(resp[0]), from) /
+			 sizeof(resp[0]);
 		if (unlikely(copied < want))
 			rc = -EFAULT;
 		spin_lock(&queue->lock);
@@ -314,7 +327,8 @@ static ssize_t fault_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 
 /* ---- poll, fdinfo, release ---- */
 
-static __poll_t fault_queue_poll(struct file *file, struct poll_table_struct *wait)
+static __poll_t fault_queue_poll(struct file *file,
+				 struct poll_table_struct *wait)
 {
 	struct iof_fault_queue *queue = file->private_data;
 	__poll_t events = EPOLLOUT;
@@ -346,7 +360,8 @@ static u64 oldest_age(struct iof_fault_queue *queue)
 		 * In order of arrival: the first is the oldest of its
 		 * attachment.
 		 */
-		prg = list_first_entry_or_null(&attach->open, struct iof_prg, open_node);
+		prg = list_first_entry_or_null(&attach->open, struct iof_prg,
+					       open_node);
 		if (prg)
 			oldest = min(oldest, prg->req.sent);
 		spin_unlock(&queue->lock);
@@ -370,16 +385,18 @@ static void fault_queue_show_fdinfo(struct seq_file *m, struct file *file)
 	spin_unlock(&queue->lock);
 	age = oldest_age(queue);
 	seq_printf(m, "queued:\t%llu\ndelivered:\t%llu\n", queued, delivered);
-	seq_printf(m, "responded:\t%llu\nrejected:\t%llu\n", responded, rejected);
-	seq_printf(m, "swept:\t%llu\noldest_ms:\t%llu\n", swept, age / NSEC_PER_MSEC);
+	seq_printf(m, "responded:\t%llu\nrejected:\t%llu\n", responded,
+		   rejected);
+	seq_printf(m, "swept:\t%llu\noldest_ms:\t%llu\n", swept,
+		   age / NSEC_PER_MSEC);
 }
 
 /*
  * Takes up to @max open groups: first queued ones, then delivered ones from
  * cookie slot *@index on.
  */
-static u32 take_any(struct iof_fault_queue *queue, struct iof_prg_answer *taken, u32 max,
-		    u32 *index)
+static u32 take_any(struct iof_fault_queue *queue, struct iof_prg_answer *taken,
+		    u32 max, u32 *index)
 {
 	struct iof_prg *prg;
 	u32 nr = 0, looked = 0;
@@ -423,7 +440,8 @@ static void close_queue(struct iof_fault_queue *queue)
 	spin_unlock(&queue->lock);
 }
 
-static int fault_queue_release(struct inode *inode __always_unused, struct file *file)
+static int fault_queue_release(struct inode *inode __always_unused,
+			       struct file *file)
 {
 	struct iof_fault_queue *queue = file->private_data;
 	struct iof_ctx *ctx;
@@ -451,7 +469,8 @@ static const struct file_operations fault_queue_fops = {
 
 static void destroy_fault_queue(struct iof_object *obj)
 {
-	struct iof_fault_queue *queue = container_of(obj, struct iof_fault_queue, obj);
+	struct iof_fault_queue *queue =
+		container_of(obj, struct iof_fault_queue, obj);
 
 	/*
 	 * No HWPT and no attachment use the queue, and each sweep took its own
@@ -471,7 +490,8 @@ struct iof_fault_queue *iof_fault_queue_get(struct iof_ctx *ctx, u32 id)
 {
 	struct iof_object *obj = iof_object_get(ctx, id, &fault_queue_ops);
 
-	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_fault_queue, obj);
+	return IS_ERR(obj) ? ERR_CAST(obj) :
+			     container_of(obj, struct iof_fault_queue, obj);
 }
 
 struct iof_object *iof_fault_queue_object(struct iof_fault_queue *queue)
@@ -519,14 +539,16 @@ void iof_fault_queue_release_slots(struct iof_fault_queue *queue, u32 credits)
 	mutex_unlock(&queue->grow_lock);
 }
 
-void iof_fault_queue_join(struct iof_fault_queue *queue, struct iof_attach *attach)
+void iof_fault_queue_join(struct iof_fault_queue *queue,
+			  struct iof_attach *attach)
 {
 	mutex_lock(&queue->grow_lock);
 	list_add_tail(&attach->queue_node, &queue->attachments);
 	mutex_unlock(&queue->grow_lock);
 }
 
-void iof_fault_queue_leave(struct iof_fault_queue *queue, struct iof_attach *attach)
+void iof_fault_queue_leave(struct iof_fault_queue *queue,
+			   struct iof_attach *attach)
 {
 	mutex_lock(&queue->grow_lock);
 	list_del(&attach->queue_node);
@@ -561,7 +583,8 @@ int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd)
 		rc = fd;
 		goto err_abort;
 	}
-	file = anon_inode_getfile("[iommufd-pgfault]", &fault_queue_fops, NULL, O_RDWR);
+	file = anon_inode_getfile("[iommufd-pgfault]", &fault_queue_fops, NULL,
+				  O_RDWR);
 	if (IS_ERR(file)) {
 		rc = PTR_ERR(file);
 		goto err_fd;

@@ -25,7 +25,9 @@ void iof_fault_queue_release_slots(struct iof_fault_queue *queue, u32 credits);
  * Called before @attach is in force and after it was swept: fdinfo looks for
  * open groups at the attachments of the queue.
  */
-void iof_fault_queue_join(struct iof_fault_queue *queue, struct iof_attach *attach);
-void iof_fault_queue_leave(struct iof_fault_queue *queue, struct iof_attach *attach);
+void iof_fault_queue_join(struct iof_fault_queue *queue,
+			  struct iof_attach *attach);
+void iof_fault_queue_leave(struct iof_fault_queue *queue,
+			   struct iof_attach *attach);
 
 #endif

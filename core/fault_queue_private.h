@@ -17,16 +17,16 @@ struct iof_fault_queue {
 	struct iof_fault_sink sink;
 	/* guards reserved, attachments and growth of the cookie table */
 	struct mutex grow_lock;
-	u32 reserved;			/* slots reserved, in all */
-	struct list_head attachments;	/* struct iof_attach.queue_node */
+	u32 reserved;		      /* slots reserved, in all */
+	struct list_head attachments; /* struct iof_attach.queue_node */
 
 	/* guards all fields below */
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	/* struct iof_prg.node, by arrival of the LAST page */
 	struct list_head inbox;
 	struct iof_cookies cookies;
-	bool closed;			/* after the last close */
-	u64 nr_delivered;		/* number of delivered groups */
+	bool closed;	  /* after the last close */
+	u64 nr_delivered; /* number of delivered groups */
 	/*
 	 * Counters since allocation. rejected: responses that named no open
 	 * group.
@@ -39,7 +39,10 @@ struct iof_fault_queue {
 	u64 nr_queued ____cacheline_aligned_in_smp;
 
 	wait_queue_head_t readable ____cacheline_aligned_in_smp;
-	wait_queue_head_t answers_done;	/* sweepers wait for attach->answering */
+	/*
+	 * sweepers wait for attach->answering
+	 */
+	wait_queue_head_t answers_done;
 };
 
 /* Under the lock. Readers without the lock use READ_ONCE(). */

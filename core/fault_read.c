@@ -12,7 +12,7 @@
 #include "trace.h"
 
 /* Records filled in under one hold of the lock, and copied out by one copy. */
-#define IOF_READ_CHUNK	32
+#define IOF_READ_CHUNK 32
 
 /* Records of the groups that one read delivers. */
 struct iof_chunk {
@@ -39,8 +39,9 @@ static u32 note_page(struct iof_chunk *chunk, u32 nr, const struct iof_prg *prg,
 static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
 					   const struct iof_prg *prg)
 {
-	trace_deliver(prg->dev->name, iof_req_pasid(&prg->req), prg->req.grpid, prg->cookie,
-		      prg->nr_pages, prg->req.sent, queue->obj.id, prg->dev_id);
+	trace_deliver(prg->dev->name, iof_req_pasid(&prg->req), prg->req.grpid,
+		      prg->cookie, prg->nr_pages, prg->req.sent, queue->obj.id,
+		      prg->dev_id);
 }
 
 /*
@@ -48,8 +49,8 @@ static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
  * fit into @chunk and into @room records. Returns the number of records; 0 if
  * the first group does not fit. Under the lock.
  */
-static __always_inline u32 pop_groups(struct iof_fault_queue *queue, size_t room,
-				      struct iof_chunk *chunk)
+static __always_inline u32 pop_groups(struct iof_fault_queue *queue,
+				      size_t room, struct iof_chunk *chunk)
 {
 	const u32 most = min_t(size_t, room, ARRAY_SIZE(chunk->rec));
 	struct iof_prg *prg;
@@ -102,13 +103,15 @@ static int put_back(struct iof_fault_queue *queue, u32 cookie)
  * @chunk. Puts back the groups that the user did not get whole. Returns the
  * number of records of those that he did.
  */
-static noinline u32 take_back(struct iof_fault_queue *queue, const struct iof_chunk *chunk, u32 nr,
+static noinline u32 take_back(struct iof_fault_queue *queue,
+			      const struct iof_chunk *chunk, u32 nr,
 			      size_t copied)
 {
 	u32 arrived = copied / sizeof(chunk->rec[0]), i;
 	int nr_back = 0;
 
-	while (arrived && !(chunk->rec[arrived - 1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE))
+	while (arrived &&
+	       !(chunk->rec[arrived - 1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE))
 		arrived--;
 	spin_lock(&queue->lock);
 	for (i = nr; i-- > arrived;) {
@@ -127,11 +130,13 @@ static noinline u32 take_back(struct iof_fault_queue *queue, const struct iof_ch
  * again. Called under the lock, returns without it. Returns the number of
  * records, 0 if the group was answered meanwhile, or -EINVAL, -EFAULT, -ENOMEM.
  */
-static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_iter *to, size_t room,
+static noinline ssize_t read_large(struct iof_fault_queue *queue,
+				   struct iov_iter *to, size_t room,
 				   struct iof_chunk *chunk)
 	__releases(&queue->lock)
 {
-	struct iof_prg *prg = list_first_entry(&queue->inbox, struct iof_prg, node);
+	struct iof_prg *prg =
+		list_first_entry(&queue->inbox, struct iof_prg, node);
 	struct iof_prg_page *page;
 	u32 total = prg->nr_pages, left = total, cookie, nr;
 	size_t bytes, copied = 0;
@@ -161,7 +166,8 @@ static noinline ssize_t read_large(struct iof_fault_queue *queue, struct iov_ite
 			left--;
 		}
 		spin_unlock(&queue->lock);
-		bytes = copy_to_iter(chunk->rec, nr * sizeof(chunk->rec[0]), to);
+		bytes = copy_to_iter(chunk->rec, nr * sizeof(chunk->rec[0]),
+				     to);
 		if (!left && bytes == nr * sizeof(chunk->rec[0]))
 			return total;
 		copied += bytes;
@@ -189,7 +195,8 @@ out_unlock:
  */
 static ssize_t nothing_queued(struct kiocb *iocb)
 {
-	return iocb->ki_flags & IOCB_NOWAIT || !is_sync_kiocb(iocb) ? -EAGAIN : 0;
+	return iocb->ki_flags & IOCB_NOWAIT || !is_sync_kiocb(iocb) ? -EAGAIN :
+								      0;
 }
 
 ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
@@ -223,7 +230,8 @@ ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		}
 		spin_unlock(&queue->lock);
 		/* A constant size avoids the kernel's run-time check of it. */
-		copied = nr == 1 ? copy_to_iter(chunk.rec, sizeof(chunk.rec[0]), to) :
+		copied = nr == 1 ? copy_to_iter(chunk.rec, sizeof(chunk.rec[0]),
+						to) :
 				   copy_to_iter(chunk.rec, nr * size, to);
 		if (unlikely(copied < nr * size)) {
 			total += take_back(queue, &chunk, nr, copied);

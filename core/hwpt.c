@@ -15,12 +15,12 @@
 #include "attach.h"
 #include "fault_queue.h"
 
-#define IOF_INVALIDATE_MAX_ENTRIES	(1u << 19)
+#define IOF_INVALIDATE_MAX_ENTRIES (1u << 19)
 
 /* ---- user data for drivers ---- */
 
-int iof_copy_user_data(void *dst, const struct iof_user_data *src, u32 type, size_t min,
-		       size_t known)
+int iof_copy_user_data(void *dst, const struct iof_user_data *src, u32 type,
+		       size_t min, size_t known)
 {
 	if (src->type != type)
 		return -EOPNOTSUPP;
@@ -37,14 +37,15 @@ int iof_copy_user_data(void *dst, const struct iof_user_data *src, u32 type, siz
 	return 0;
 }
 
-int iof_copy_user_array_entry(void *dst, const struct iof_user_array *src, u32 type, u32 index,
-			      size_t min, size_t known)
+int iof_copy_user_array_entry(void *dst, const struct iof_user_array *src,
+			      u32 type, u32 index, size_t min, size_t known)
 {
 	if (src->type != type || src->entry_len < min)
 		return -EINVAL;
 	if (WARN_ON(index >= src->entry_num))
 		return -EINVAL;
-	return copy_struct_from_user(dst, known, src->uptr + (size_t)src->entry_len * index,
+	return copy_struct_from_user(dst, known,
+				     src->uptr + (size_t)src->entry_len * index,
 				     src->entry_len);
 }
 
@@ -56,8 +57,8 @@ static void release_hwpt(struct iof_hwpt *hwpt)
 	kfree(hwpt);
 }
 
-static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx, const struct iof_object_ops *ops,
-				   u32 flags)
+static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx,
+				   const struct iof_object_ops *ops, u32 flags)
 {
 	struct iof_hwpt *hwpt = kzalloc(sizeof(*hwpt), GFP_KERNEL_ACCOUNT);
 	int rc;
@@ -181,10 +182,12 @@ void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt)
 
 /* ---- allocation ---- */
 
-struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_device *idev, u32 flags,
+struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx,
+				       struct iof_device *idev, u32 flags,
 				       const struct iof_user_data *data)
 {
-	const u32 known = IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
+	const u32 known = IOMMU_HWPT_ALLOC_NEST_PARENT |
+			  IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
 			  IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID;
 	struct iof_hwdev *hwdev = idev->hwdev;
 	struct iof_hwpt *hwpt;
@@ -192,7 +195,8 @@ struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_device *i
 
 	if (flags & ~known)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (flags & IOMMU_HWPT_FAULT_ID_VALID && flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
+	if (flags & IOMMU_HWPT_FAULT_ID_VALID &&
+	    flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
 		return ERR_PTR(-EOPNOTSUPP);
 	if (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
 	    !hwdev->ops->capable(hwdev, IOF_CAP_DIRTY_TRACKING))
@@ -201,7 +205,8 @@ struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_device *i
 	hwpt = alloc_hwpt(ctx, &iof_hwpt_paging_ops, flags);
 	if (IS_ERR(hwpt))
 		return hwpt;
-	hwpt->domain = hwdev->ops->alloc_paging(hwdev, flags & ~IOMMU_HWPT_FAULT_ID_VALID, data);
+	hwpt->domain = hwdev->ops->alloc_paging(
+		hwdev, flags & ~IOMMU_HWPT_FAULT_ID_VALID, data);
 	if (IS_ERR(hwpt->domain)) {
 		rc = PTR_ERR(hwpt->domain);
 		iof_object_abort(ctx, &hwpt->obj);
@@ -223,7 +228,8 @@ int iof_hwpt_fill(struct iof_hwpt *hwpt, struct iof_ioas *ioas)
 	return 0;
 }
 
-static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx, struct iof_hwpt *parent,
+static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx,
+				     struct iof_hwpt *parent,
 				     struct iof_device *idev, u32 flags,
 				     const struct iof_user_data *data)
 {
@@ -231,18 +237,20 @@ static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx, struct iof_hwpt *paren
 	struct iof_hwpt *hwpt;
 	int rc;
 
-	if (flags & ~(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) || !data ||
-	    !hwdev->ops->alloc_nested)
+	if (flags & ~(IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID) ||
+	    !data || !hwdev->ops->alloc_nested)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (parent->automatic || !(parent->flags & IOMMU_HWPT_ALLOC_NEST_PARENT) ||
+	if (parent->automatic ||
+	    !(parent->flags & IOMMU_HWPT_ALLOC_NEST_PARENT) ||
 	    parent->domain->driver != hwdev->ops)
 		return ERR_PTR(-EINVAL);
 
 	hwpt = alloc_hwpt(ctx, &iof_hwpt_nested_ops, flags);
 	if (IS_ERR(hwpt))
 		return hwpt;
-	hwpt->domain = hwdev->ops->alloc_nested(hwdev, parent->domain,
-						flags & ~IOMMU_HWPT_FAULT_ID_VALID, data);
+	hwpt->domain = hwdev->ops->alloc_nested(
+		hwdev, parent->domain, flags & ~IOMMU_HWPT_FAULT_ID_VALID,
+		data);
 	if (IS_ERR(hwpt->domain)) {
 		rc = PTR_ERR(hwpt->domain);
 		iof_object_abort(ctx, &hwpt->obj);
@@ -266,12 +274,14 @@ static struct iof_hwpt *alloc_on(struct iof_ctx *ctx, struct iof_object *pt,
 	if (pt->ops == &iof_ioas_ops)
 		return iof_hwpt_alloc_paging(ctx, idev, flags, data);
 	if (pt->ops == &iof_hwpt_paging_ops)
-		return alloc_nested(ctx, container_of(pt, struct iof_hwpt, obj), idev, flags, data);
+		return alloc_nested(ctx, container_of(pt, struct iof_hwpt, obj),
+				    idev, flags, data);
 	return ERR_PTR(-EINVAL);
 }
 
 /* Makes a complete HWPT that is not yet published. */
-static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx, const struct iommu_hwpt_alloc *cmd,
+static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx,
+				  const struct iommu_hwpt_alloc *cmd,
 				  const struct iof_user_data *data)
 {
 	struct iof_device *idev = iof_device_get_by_id(ctx, cmd->dev_id);
@@ -294,7 +304,8 @@ static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx, const struct iommu_hwpt_a
 	 */
 	iof_device_put(idev);
 	if (!IS_ERR(hwpt) && pt->ops == &iof_ioas_ops) {
-		rc = iof_hwpt_fill(hwpt, container_of(pt, struct iof_ioas, obj));
+		rc = iof_hwpt_fill(hwpt,
+				   container_of(pt, struct iof_ioas, obj));
 		if (rc) {
 			iof_hwpt_abort(ctx, hwpt);
 			hwpt = ERR_PTR(rc);
@@ -344,7 +355,8 @@ int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 	 * come first.
 	 */
 	data.copy = copy;
-	if (data.len && data.len <= sizeof(copy) && copy_from_user(copy, data.uptr, data.len))
+	if (data.len && data.len <= sizeof(copy) &&
+	    copy_from_user(copy, data.uptr, data.len))
 		data.copy_rc = -EFAULT;
 	hwpt = make_hwpt(ucmd->ctx, cmd, data.len ? &data : NULL);
 	if (IS_ERR(hwpt))
@@ -370,8 +382,8 @@ err_abort:
 
 /* ---- invalidation ---- */
 
-static int invalidate(struct iof_ctx *ctx, u32 hwpt_id, const struct iof_user_array *array,
-		      u32 *done)
+static int invalidate(struct iof_ctx *ctx, u32 hwpt_id,
+		      const struct iof_user_array *array, u32 *done)
 {
 	struct iof_object *obj = iof_object_get(ctx, hwpt_id, NULL);
 	struct iof_domain *domain;
@@ -403,9 +415,10 @@ int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd)
 
 	if (cmd->__reserved)
 		rc = -EOPNOTSUPP;
-	else if (array.entry_num && (!cmd->data_uptr || !array.entry_len ||
-				     array.entry_len > PAGE_SIZE ||
-				     array.entry_num > IOF_INVALIDATE_MAX_ENTRIES))
+	else if (array.entry_num &&
+		 (!cmd->data_uptr || !array.entry_len ||
+		  array.entry_len > PAGE_SIZE ||
+		  array.entry_num > IOF_INVALIDATE_MAX_ENTRIES))
 		rc = -EINVAL;
 	else
 		rc = invalidate(ucmd->ctx, cmd->hwpt_id, &array, &done);
@@ -419,11 +432,12 @@ int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd)
 
 /* ---- for the mock device ---- */
 
-struct iof_domain *iof_hwpt_domain_get(struct iof_ctx *ctx, u32 id, enum iof_domain_type type,
-				       void **hold)
+struct iof_domain *iof_hwpt_domain_get(struct iof_ctx *ctx, u32 id,
+				       enum iof_domain_type type, void **hold)
 {
-	const struct iof_object_ops *ops = type == IOF_DOMAIN_NESTED ? &iof_hwpt_nested_ops :
-								       &iof_hwpt_paging_ops;
+	const struct iof_object_ops *ops = type == IOF_DOMAIN_NESTED ?
+						   &iof_hwpt_nested_ops :
+						   &iof_hwpt_paging_ops;
 	struct iof_object *obj = iof_object_get(ctx, id, ops);
 
 	if (IS_ERR(obj))

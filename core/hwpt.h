@@ -12,15 +12,15 @@ struct iof_fault_queue;
 extern const struct iof_object_ops iof_hwpt_paging_ops, iof_hwpt_nested_ops;
 
 struct iof_hwpt {
-	struct iof_object obj;		/* iof_hwpt_paging_ops or iof_hwpt_nested_ops */
+	struct iof_object obj; /* iof_hwpt_paging_ops or iof_hwpt_nested_ops */
 	struct iof_domain *domain;
-	struct iof_fault_queue *queue;	/* NULL: not fault-capable; holds it */
-	u32 flags;			/* IOMMU_HWPT_ALLOC_* as allocated */
+	struct iof_fault_queue *queue; /* NULL: not fault-capable; holds it */
+	u32 flags;		       /* IOMMU_HWPT_ALLOC_* as allocated */
 	/* Paging HWPTs only: */
-	struct iof_ioas *ioas;		/* holds it */
+	struct iof_ioas *ioas; /* holds it */
 	/* no longer filled from @ioas: about to be destroyed */
 	bool left;
-	struct list_head ioas_node;	/* automatic only; ioas->hwpts_lock */
+	struct list_head ioas_node; /* automatic only; ioas->hwpts_lock */
 	/* serialises dirty tracking in the driver */
 	struct mutex dirty_lock;
 	/* made by an attach, freed with its last attachment */
@@ -28,7 +28,7 @@ struct iof_hwpt {
 	/* automatic only: number of attachments; ioas->hwpts_lock */
 	unsigned int attachments;
 	/* Nested HWPTs only: */
-	struct iof_hwpt *parent;	/* holds it */
+	struct iof_hwpt *parent; /* holds it */
 };
 
 /*
@@ -36,7 +36,8 @@ struct iof_hwpt {
  * device is not used after that. The caller then calls iof_hwpt_fill(), and
  * iof_hwpt_publish() or iof_hwpt_abort(). No lock is needed.
  */
-struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx, struct iof_device *idev, u32 flags,
+struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx,
+				       struct iof_device *idev, u32 flags,
 				       const struct iof_user_data *data);
 /* Fills the HWPT from @ioas and keeps it filled (iof_map_add_domain()). */
 int iof_hwpt_fill(struct iof_hwpt *hwpt, struct iof_ioas *ioas);

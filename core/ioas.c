@@ -13,10 +13,11 @@
 #include "ioas.h"
 
 /* Entries of a caller's array that are copied by one copy. */
-#define COPY_BATCH	32u
+#define COPY_BATCH 32u
 
-#define MAP_FLAGS	((u32)(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | \
-			       IOMMU_IOAS_MAP_READABLE))
+#define MAP_FLAGS                                                     \
+	((u32)(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | \
+	       IOMMU_IOAS_MAP_READABLE))
 
 /*
  * Clears the compat IOAS if it is this one. The object is hidden, so that it
@@ -83,8 +84,10 @@ err_free:
 }
 
 /* Repeats if the list grew between counting and filling. */
-struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned long room,
-						unsigned long *count, unsigned long *total,
+struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas,
+						unsigned long room,
+						unsigned long *count,
+						unsigned long *total,
 						u64 *alignment)
 {
 	struct iof_map *map = &ioas->map;
@@ -95,7 +98,8 @@ struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned 
 		unsigned long n = min_t(unsigned long, found, room);
 		struct iommu_iova_range *ranges;
 
-		ranges = kvcalloc(max(n, 1ul), sizeof(*ranges), GFP_KERNEL_ACCOUNT);
+		ranges = kvcalloc(max(n, 1ul), sizeof(*ranges),
+				  GFP_KERNEL_ACCOUNT);
 		if (!ranges)
 			return ERR_PTR(-ENOMEM);
 		found = iof_map_ranges(map, ranges, n, alignment);
@@ -127,7 +131,8 @@ int iof_ioas_iova_ranges_ioctl(struct iof_ucmd *ucmd)
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
 	rc = -EFAULT;
-	if (copy_to_user(u64_to_user_ptr(cmd->allowed_iovas), ranges, count * sizeof(*ranges)))
+	if (copy_to_user(u64_to_user_ptr(cmd->allowed_iovas), ranges,
+			 count * sizeof(*ranges)))
 		goto out;
 	cmd->num_iovas = min_t(unsigned long, total, U32_MAX);
 	cmd->out_iova_alignment = alignment;
@@ -151,14 +156,16 @@ static int load_allowed(struct rb_root *root, u64 uptr, u32 num)
 	while (num && !rc) {
 		u32 want = min(num, COPY_BATCH), have, i;
 		/* An address that wraps is refused by copy_from_user(). */
-		size_t left = copy_from_user(batch, u64_to_user_ptr(uptr), want * sizeof(*batch));
+		size_t left = copy_from_user(batch, u64_to_user_ptr(uptr),
+					     want * sizeof(*batch));
 
 		have = (u32)((want * sizeof(*batch) - left) / sizeof(*batch));
 		for (i = 0; i < have && !rc; i++) {
 			if (batch[i].start >= batch[i].last)
 				rc = -EINVAL;
 			else
-				rc = iof_allowed_insert(root, batch[i].start, batch[i].last);
+				rc = iof_allowed_insert(root, batch[i].start,
+							batch[i].last);
 		}
 		if (!rc && left)
 			rc = -EFAULT;
@@ -200,8 +207,9 @@ static unsigned int prot_of(u32 flags)
  * Maps @length bytes of @pages from @offset on. Takes over the caller's
  * reference.
  */
-static int map_pages(struct iof_ioas *ioas, struct iof_pages *pages, unsigned long offset,
-		     unsigned long length, unsigned int prot, unsigned long *iova, bool fixed)
+static int map_pages(struct iof_ioas *ioas, struct iof_pages *pages,
+		     unsigned long offset, unsigned long length,
+		     unsigned int prot, unsigned long *iova, bool fixed)
 {
 	LIST_HEAD(list);
 	int rc;
@@ -223,8 +231,9 @@ static int check_memory(unsigned long start, unsigned long length)
 	return !length || length > ULONG_MAX - PAGE_SIZE ? -EINVAL : 0;
 }
 
-int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas, unsigned long uptr,
-		      unsigned long length, unsigned int prot, unsigned long *iova, bool fixed)
+int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas,
+		      unsigned long uptr, unsigned long length,
+		      unsigned int prot, unsigned long *iova, bool fixed)
 {
 	struct iof_pages *pages;
 	int rc = check_memory(uptr, length);
@@ -234,7 +243,8 @@ int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas, unsigned long 
 	pages = iof_pages_alloc(ctx, NULL, uptr, length, prot & IOF_PROT_WRITE);
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
-	return map_pages(ioas, pages, uptr & ~PAGE_MASK, length, prot, iova, fixed);
+	return map_pages(ioas, pages, uptr & ~PAGE_MASK, length, prot, iova,
+			 fixed);
 }
 
 static int map_file(struct iof_ctx *ctx, struct iof_ioas *ioas,
@@ -248,10 +258,12 @@ static int map_file(struct iof_ctx *ctx, struct iof_ioas *ioas,
 
 	if (rc)
 		return rc;
-	file = iof_plat_memfile_get(cmd->fd, start, length, prot & IOF_PROT_WRITE);
+	file = iof_plat_memfile_get(cmd->fd, start, length,
+				    prot & IOF_PROT_WRITE);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	pages = iof_pages_alloc(ctx, file, start, length, prot & IOF_PROT_WRITE);
+	pages = iof_pages_alloc(ctx, file, start, length,
+				prot & IOF_PROT_WRITE);
 	if (IS_ERR(pages)) {
 		iof_plat_memfile_put(file);
 		return PTR_ERR(pages);
@@ -276,8 +288,9 @@ int iof_ioas_map_ioctl(struct iof_ucmd *ucmd)
 	ioas = iof_ioas_get(ucmd->ctx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = iof_ioas_map_user(ucmd->ctx, ioas, cmd->user_va, cmd->length, prot_of(cmd->flags),
-			       &iova, cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA);
+	rc = iof_ioas_map_user(ucmd->ctx, ioas, cmd->user_va, cmd->length,
+			       prot_of(cmd->flags), &iova,
+			       cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA);
 	iof_object_put(&ioas->obj);
 	if (rc)
 		return rc;
@@ -317,7 +330,9 @@ int iof_ioas_map_file_ioctl(struct iof_ucmd *ucmd)
 /* A node with test ioctls accepts one more flag, which has no effect. */
 static u32 copy_flags(struct iof_ctx *ctx)
 {
-	return ctx->node && ctx->node->test_ops ? MAP_FLAGS | MOCK_FLAGS_ACCESS_SYZ : MAP_FLAGS;
+	return ctx->node && ctx->node->test_ops ?
+		       MAP_FLAGS | MOCK_FLAGS_ACCESS_SYZ :
+		       MAP_FLAGS;
 }
 
 int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd)
@@ -330,14 +345,16 @@ int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd)
 
 	if (cmd->flags & ~copy_flags(ucmd->ctx))
 		return -EOPNOTSUPP;
-	if (cmd->length >= ULONG_MAX || cmd->src_iova >= ULONG_MAX || cmd->dst_iova >= ULONG_MAX)
+	if (cmd->length >= ULONG_MAX || cmd->src_iova >= ULONG_MAX ||
+	    cmd->dst_iova >= ULONG_MAX)
 		return -EOVERFLOW;
 	if (!prot_of(cmd->flags))
 		return -EINVAL;
 	ioas = iof_ioas_get(ucmd->ctx, cmd->src_ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = iof_map_share(&ioas->map, cmd->src_iova, cmd->length, prot_of(cmd->flags), &list);
+	rc = iof_map_share(&ioas->map, cmd->src_iova, cmd->length,
+			   prot_of(cmd->flags), &list);
 	iof_object_put(&ioas->obj);
 	if (rc)
 		return rc;
@@ -408,7 +425,8 @@ int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd)
 	return rc;
 }
 
-int iof_ioas_reserve(struct iof_ctx *ctx, u32 ioas_id, unsigned long start, unsigned long last)
+int iof_ioas_reserve(struct iof_ctx *ctx, u32 ioas_id, unsigned long start,
+		     unsigned long last)
 {
 	struct iof_ioas *ioas = iof_ioas_get(ctx, ioas_id);
 	int rc;

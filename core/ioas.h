@@ -12,44 +12,52 @@ extern const struct iof_object_ops iof_ioas_ops;
 struct iof_ioas {
 	struct iof_object obj;
 	struct iof_map map;
-	atomic_long_t nr_hwpts;		/* published ones */
-	struct mutex hwpts_lock;	/* automatic HWPTs */
+	atomic_long_t nr_hwpts;	 /* published ones */
+	struct mutex hwpts_lock; /* automatic HWPTs */
 	/* struct iof_hwpt.ioas_node in creation order; hwpts_lock */
 	struct list_head automatic;
 };
 
 /* MAP of user memory at *iova, or anywhere. IOF_PROT_* @prot. */
-int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas, unsigned long uptr,
-		      unsigned long length, unsigned int prot, unsigned long *iova, bool fixed);
+int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas,
+		      unsigned long uptr, unsigned long length,
+		      unsigned int prot, unsigned long *iova, bool fixed);
 /*
- * All usable ranges at one moment, at most @room of them, to be freed by kvfree(): *count is how
- * many the caller gets, *total how many there are. ERR_PTR(-ENOMEM), ERR_PTR(-EINTR).
+ * All usable ranges at one moment, at most @room of them, to be freed by
+ * kvfree(): *count is how many the caller gets, *total how many there are.
+ * ERR_PTR(-ENOMEM), ERR_PTR(-EINTR).
  */
-struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas, unsigned long room,
-						unsigned long *count, unsigned long *total,
+struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas,
+						unsigned long room,
+						unsigned long *count,
+						unsigned long *total,
 						u64 *alignment);
 
 static inline struct iof_ioas *iof_ioas_get(struct iof_ctx *ctx, u32 id)
 {
 	struct iof_object *obj = iof_object_get(ctx, id, &iof_ioas_ops);
 
-	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_ioas, obj);
+	return IS_ERR(obj) ? ERR_CAST(obj) :
+			     container_of(obj, struct iof_ioas, obj);
 }
 
 /* ---- in-kernel users of an IOAS (access.c) ---- */
 
 struct iof_access {
 	struct iof_object obj;
-	struct iof_ctx *ctx;		/* a reference */
+	struct iof_ctx *ctx; /* a reference */
 	const struct iof_access_ops *ops;
 	void *priv;
 	struct mutex lock;
 	struct rw_semaphore ioas_rwsem;
-	/* where it pins and copies; NULL: nowhere, or it is about to move; ioas_rwsem */
+	/*
+	 * where it pins and copies; NULL: nowhere, or it is about to move;
+	 * ioas_rwsem
+	 */
 	struct iof_ioas *ioas;
 	/* where its pins are; holds it; ioas_rwsem */
 	struct iof_ioas *pinned_in;
-	struct iof_map_access *entry;	/* in the map of @pinned_in; lock */
+	struct iof_map_access *entry; /* in the map of @pinned_in; lock */
 };
 
 #endif

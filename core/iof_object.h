@@ -16,10 +16,12 @@ struct iof_object;
 
 /**
  * struct iof_object_ops - a type of objects
- * @prepare_destroy: the part of DESTROY that may have to wait, and so can fail: -EINTR, killed. The
- *	object is hidden, nothing uses it, and it is visible again after a failure. NULL: no such
- *	part. Not called when the context ends, nor by iof_object_remove().
- * @destroy: frees the object and what it owns. No thread can reach it any more. Cannot fail.
+ * @prepare_destroy: the part of DESTROY that may have to wait, and so can fail:
+ *-EINTR, killed. The object is hidden, nothing uses it, and it is visible again
+ *after a failure. NULL: no such part. Not called when the context ends, nor by
+ *iof_object_remove().
+ * @destroy: frees the object and what it owns. No thread can reach it any more.
+ *Cannot fail.
  */
 struct iof_object_ops {
 	int (*prepare_destroy)(struct iof_object *obj);
@@ -32,15 +34,18 @@ struct iof_object_ops {
  * @ops: the type
  * @id: in the context's table
  * @dying: being destroyed, invisible to look-ups; under the table's xa_lock
- * @users: long-lived holds: other objects, open descriptors, attachments; the table's is one
+ * @users: long-lived holds: other objects, open descriptors, attachments; the
+ * table's is one
  * @calls: calls in progress, plus 1 while the object is visible
  *
- * DESTROY wants @users to be exactly the table's one, hides the object from look-ups, then waits
- * for @calls to end. If a call has become a long-lived user meanwhile, or does not end in a minute,
- * the object reappears and DESTROY returns -EBUSY.
+ * DESTROY wants @users to be exactly the table's one, hides the object from
+ * look-ups, then waits for @calls to end. If a call has become a long-lived
+ * user meanwhile, or does not end in a minute, the object reappears and DESTROY
+ * returns -EBUSY.
  *
- * A call that holds an object must end by itself: iof_object_remove() waits for it however long it
- * takes. So none holds a device, or an automatic HWPT, while it touches user memory.
+ * A call that holds an object must end by itself: iof_object_remove() waits for
+ * it however long it takes. So none holds a device, or an automatic HWPT, while
+ * it touches user memory.
  */
 struct iof_object {
 	struct iof_ctx *ctx;
@@ -51,7 +56,10 @@ struct iof_object {
 	atomic_t calls;
 };
 
-/* Reserves an id (lowest free, from 1) for @obj, invisible to look-ups. -ENOMEM, -ENOSPC. */
+/*
+ * Reserves an id (lowest free, from 1) for @obj, invisible to look-ups.
+ * -ENOMEM, -ENOSPC.
+ */
 int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj,
 		       const struct iof_object_ops *ops);
 void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj);
@@ -61,7 +69,8 @@ void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj);
  * Short-lived hold on a published object. ERR_PTR(-ENOENT): id 0, unknown, or
  * of another type than @ops. @ops NULL: any type.
  */
-struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, const struct iof_object_ops *ops);
+struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id,
+				  const struct iof_object_ops *ops);
 /* The same for an id that changes under the table's xa_lock. */
 struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
 					  const struct iof_object_ops *ops);
@@ -78,9 +87,13 @@ static inline void iof_object_unhold(struct iof_object *obj)
 	refcount_dec(&obj->users);
 }
 
-/* DESTROY: 0, -ENOENT, -EBUSY, -EINTR killed. On success the object is freed. */
+/*
+ * DESTROY: 0, -ENOENT, -EBUSY, -EINTR killed. On success the object is freed.
+ */
 int iof_object_destroy(struct iof_ctx *ctx, u32 id);
-/* How long DESTROY waits for calls in progress, in jiffies. Tests shorten it. */
+/*
+ * How long DESTROY waits for calls in progress, in jiffies. Tests shorten it.
+ */
 extern long iof_object_patience;
 /*
  * Removal by the object's owner. It has one long-lived hold beside the table's.

@@ -5,13 +5,14 @@
  *
  * States of a group, and the function of each arrow:
  *
- *   collecting --LAST--> parked --> queued --read()--> delivered --write()--> responding --> free
+ *   collecting --LAST--> parked --> queued --read()--> delivered --write()-->
+ * responding --> free
  *
  *   first page               report_partial()
- *   LAST -> queued           report_whole(), or complete_group() and queue_prg()
- *   LAST -> parked           complete_group(), while the attachment is switched
- *   parked -> queued         unpark(): the switch ended or was cancelled
- *   queued -> delivered      pop_groups(), read_large()   (fault_read.c)
+ *   LAST -> queued           report_whole(), or complete_group() and
+ * queue_prg() LAST -> parked           complete_group(), while the attachment
+ * is switched parked -> queued         unpark(): the switch ended or was
+ * cancelled queued -> delivered      pop_groups(), read_large() (fault_read.c)
  *   delivered -> queued      put_back(): the copy failed  (fault_read.c)
  *   delivered -> responding  take_responded()             (fault_queue.c)
  *   queued or delivered -> responding, by a sweep
@@ -32,7 +33,8 @@
 #include "trace.h"
 
 /* Counts the answers, then gives them to the driver. */
-static void answer_device(struct iof_hwdev *dev, const struct iof_page_answer *answers, u32 nr)
+static void answer_device(struct iof_hwdev *dev,
+			  const struct iof_page_answer *answers, u32 nr)
 {
 	u32 count[ARRAY_SIZE(dev->core->answered)] = {};
 	u32 i;
@@ -47,16 +49,19 @@ static void answer_device(struct iof_hwdev *dev, const struct iof_page_answer *a
 }
 
 static __always_inline void trace_answer(const struct iof_prg *prg,
-					 const struct iof_hwdev *dev, enum iof_page_code code,
+					 const struct iof_hwdev *dev,
+					 enum iof_page_code code,
 					 enum iof_why why)
 {
 	const struct iof_page_req *req = &prg->req;
 	u32 pasid = iof_req_pasid(req);
 
 	if (why == IOF_WHY_RESPONSE)
-		trace_respond(dev->name, pasid, req->grpid, prg->cookie, code, req->sent);
+		trace_respond(dev->name, pasid, req->grpid, prg->cookie, code,
+			      req->sent);
 	else if (why <= IOF_WHY_CLOSE)
-		trace_sweep(dev->name, pasid, req->grpid, prg->cookie, why, req->sent);
+		trace_sweep(dev->name, pasid, req->grpid, prg->cookie, why,
+			    req->sent);
 	else
 		trace_refuse(dev->name, pasid, req->grpid, why, req->sent);
 }
@@ -98,7 +103,8 @@ void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr)
  * Fast path of iof_iopf_respond_many() for one group, which needs no arrays by
  * device; 134 instructions less (make vm-bench).
  */
-void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code, enum iof_why why)
+void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code,
+		      enum iof_why why)
 {
 	const struct iof_page_answer answer = { .req = prg->req, .code = code };
 	struct iof_hwdev *dev = prg->dev;
@@ -112,21 +118,26 @@ void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code, enum iof_why
 
 /* ---- groups that are still collecting ---- */
 
-static struct list_head *partial_bucket(struct iof_hwdev_core *core, u32 pasid, u32 grpid)
+static struct list_head *partial_bucket(struct iof_hwdev_core *core, u32 pasid,
+					u32 grpid)
 {
-	return &core->partial[hash_64((u64)pasid << 32 | grpid, IOF_PARTIAL_HASH_BITS)];
+	return &core->partial[hash_64((u64)pasid << 32 | grpid,
+				      IOF_PARTIAL_HASH_BITS)];
 }
 
 static struct iof_prg *find_partial(struct iof_hwdev_core *core,
-					    const struct iof_page_req *req)
+				    const struct iof_page_req *req)
 {
 	struct iof_prg *prg;
 
 	/* Most devices request one page at a time. */
 	if (!core->nr_partial)
 		return NULL;
-	list_for_each_entry(prg, partial_bucket(core, iof_req_pasid(req), req->grpid), node) {
-		if (prg->req.grpid == req->grpid && iof_req_pasid(&prg->req) == iof_req_pasid(req))
+	list_for_each_entry(
+		prg, partial_bucket(core, iof_req_pasid(req), req->grpid),
+		node) {
+		if (prg->req.grpid == req->grpid &&
+		    iof_req_pasid(&prg->req) == iof_req_pasid(req))
 			return prg;
 	}
 	return NULL;
@@ -174,7 +185,8 @@ static void trim_broken(struct iof_hwdev_core *core, struct list_head *drop)
 	struct iof_prg *oldest;
 
 	while (core->nr_broken > core->dev->credits) {
-		oldest = list_first_entry(&core->broken, struct iof_prg, open_node);
+		oldest = list_first_entry(&core->broken, struct iof_prg,
+					  open_node);
 		unhash_partial(core, oldest);
 		list_add_tail(&oldest->node, drop);
 	}
@@ -206,11 +218,13 @@ static struct iof_attach *route(struct iof_hwdev *dev, u32 pasid)
 }
 
 /* Whether a group for @attach must be parked until the switch ends. */
-static bool is_switching(struct iof_group *group, u32 pasid, const struct iof_attach *attach)
+static bool is_switching(struct iof_group *group, u32 pasid,
+			 const struct iof_attach *attach)
 {
 	if (!group->switching)
 		return false;
-	return attach ? attach->pasid == group->switching_pasid : pasid == group->switching_pasid;
+	return attach ? attach->pasid == group->switching_pasid :
+			pasid == group->switching_pasid;
 }
 
 /*
@@ -220,7 +234,7 @@ static bool is_switching(struct iof_group *group, u32 pasid, const struct iof_at
  */
 struct iof_queueing {
 	struct iof_attach *attach;
-	struct list_head groups, refused;	/* struct iof_prg.node */
+	struct list_head groups, refused; /* struct iof_prg.node */
 	u32 nr_groups;
 };
 
@@ -244,7 +258,8 @@ static void queue_collected(struct iof_queueing *to)
 	to->nr_groups = 0;
 }
 
-static void queue_prg(struct iof_queueing *to, struct iof_prg *prg, struct iof_attach *attach)
+static void queue_prg(struct iof_queueing *to, struct iof_prg *prg,
+		      struct iof_attach *attach)
 {
 	if (!attach || !attach->sink) {
 		list_add_tail(&prg->node, &to->refused);
@@ -268,17 +283,20 @@ static void refuse_list(struct list_head *refused)
 	list_for_each_entry_safe(prg, next, refused, node) {
 		atomic64_inc(&prg->dev->core->refused);
 		iof_iopf_respond(prg, IOF_PAGE_INVALID,
-				 prg->broken ? IOF_WHY_BROKEN : IOF_WHY_NO_LISTENER);
+				 prg->broken ? IOF_WHY_BROKEN :
+					       IOF_WHY_NO_LISTENER);
 	}
 }
 
 /* ---- reporting ---- */
 
 /* Refuses a LAST page for which there is no credit or no record. */
-static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *req, u64 sent,
+static void refuse_unrecorded(struct iof_hwdev *dev,
+			      const struct iof_page_req *req, u64 sent,
 			      enum iof_why why)
 {
-	const struct iof_page_answer answer = { .req = *req, .code = IOF_PAGE_INVALID };
+	const struct iof_page_answer answer = { .req = *req,
+						.code = IOF_PAGE_INVALID };
 	struct iof_hwdev_core *core = dev->core;
 	struct iof_prg *partial;
 
@@ -298,7 +316,8 @@ static void refuse_unrecorded(struct iof_hwdev *dev, const struct iof_page_req *
  * Completes the group of the LAST page @req, which was sent no later than @now.
  * @spare is a record with a credit for it. Under fault_lock.
  */
-static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req, u64 now,
+static void complete_group(struct iof_hwdev *dev,
+			   const struct iof_page_req *req, u64 now,
 			   struct iof_prg *spare, struct iof_queueing *to,
 			   struct list_head *unused)
 {
@@ -332,7 +351,8 @@ static void complete_group(struct iof_hwdev *dev, const struct iof_page_req *req
  * Reports @nr LAST pages, at most IOF_ANSWERS_MAX. Returns the result of the
  * last of them. report_whole() is the fast path for one page.
  */
-static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr)
+static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs,
+		       u32 nr)
 {
 	struct iof_prg *spare[IOF_ANSWERS_MAX] __uninitialized;
 	struct iof_hwdev_core *core = dev->core;
@@ -359,7 +379,8 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs, u
 	refuse_list(&to.refused);
 	for (i = have; i < nr; i++)
 		refuse_unrecorded(dev, &reqs[i], reqs[i].sent ?: now,
-				  rc == -ENOMEM ? IOF_WHY_MEMORY : IOF_WHY_CREDITS);
+				  rc == -ENOMEM ? IOF_WHY_MEMORY :
+						  IOF_WHY_CREDITS);
 	return rc;
 }
 
@@ -389,10 +410,13 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 		INIT_LIST_HEAD(&partial->open_node);
 		if (attach)
 			list_add_tail(&partial->open_node, &attach->partial);
-		list_add_tail(&partial->node, partial_bucket(core, iof_req_pasid(req), req->grpid));
+		list_add_tail(&partial->node,
+			      partial_bucket(core, iof_req_pasid(req),
+					     req->grpid));
 		WRITE_ONCE(core->nr_partial, core->nr_partial + 1);
 	}
-	if (!rc && !partial->broken && partial->attach == attach && attach && attach->sink) {
+	if (!rc && !partial->broken && partial->attach == attach && attach &&
+	    attach->sink) {
 		iof_fault_record(&page->rec, req, attach->dev_id);
 		list_add_tail(&page->node, &partial->pages);
 		partial->nr_pages++;
@@ -450,7 +474,8 @@ static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 		return false;
 	spin_lock(&group->fault_lock);
 	attach = route(dev, iof_req_pasid(req));
-	if (likely(attach && attach->sink && !core->nr_partial && !group->switching))
+	if (likely(attach && attach->sink && !core->nr_partial &&
+		   !group->switching))
 		prg = take_spare(core);
 	if (likely(prg)) {
 		struct list_head groups = LIST_HEAD_INIT(prg->node);
@@ -486,7 +511,8 @@ static bool is_last(const struct iof_page_req *req)
 static __always_inline void trace_request(const struct iof_hwdev *dev,
 					  const struct iof_page_req *req)
 {
-	trace_report(dev->name, iof_req_pasid(req), req->grpid, req->addr, req->perm, is_last(req));
+	trace_report(dev->name, iof_req_pasid(req), req->grpid, req->addr,
+		     req->perm, is_last(req));
 }
 
 int iof_report_page_req(struct iof_hwdev *dev, const struct iof_page_req *req)
@@ -498,7 +524,8 @@ int iof_report_page_req(struct iof_hwdev *dev, const struct iof_page_req *req)
 	return likely(report_whole(dev, req)) ? 0 : report_last(dev, req, 1);
 }
 
-void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs, u32 nr)
+void iof_report_page_reqs(struct iof_hwdev *dev,
+			  const struct iof_page_req *reqs, u32 nr)
 {
 	u32 i, end;
 
@@ -510,7 +537,8 @@ void iof_report_page_reqs(struct iof_hwdev *dev, const struct iof_page_req *reqs
 			(void)report_partial(dev, &reqs[i]);
 			continue;
 		}
-		while (end < nr && end - i < IOF_ANSWERS_MAX && is_last(&reqs[end]))
+		while (end < nr && end - i < IOF_ANSWERS_MAX &&
+		       is_last(&reqs[end]))
 			trace_request(dev, &reqs[end++]);
 		if (end - i > 1 || !report_whole(dev, &reqs[i]))
 			(void)report_last(dev, &reqs[i], end - i);
@@ -541,8 +569,8 @@ void iof_report_reset(struct iof_hwdev *dev)
  * Breaks the unfinished groups of @core that were collected for @attach. Under
  * fault_lock.
  */
-static void break_partials(struct iof_hwdev_core *core, struct iof_attach *attach,
-			   struct list_head *drop)
+static void break_partials(struct iof_hwdev_core *core,
+			   struct iof_attach *attach, struct list_head *drop)
 {
 	struct iof_prg *prg, *next;
 
@@ -589,7 +617,8 @@ static void unpark(struct iof_group *group, struct iof_queueing *to)
 	queue_collected(to);
 }
 
-void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *new)
+void iof_iopf_switch_end(struct iof_group *group, u32 pasid,
+			 struct iof_attach *new)
 {
 	struct iof_hwdev_core *core;
 	struct iof_queueing to;

@@ -8,23 +8,26 @@
 #include "attach.h"
 #include "records.h"
 
-#define IOF_PARTIAL_HASH_BITS	6
+#define IOF_PARTIAL_HASH_BITS 6
 
 /* Why a group gets its answer. The tracepoints show it by name (trace.h). */
 enum iof_why {
-	IOF_WHY_RESPONSE = 0,	/* the handler or the SVA worker responded */
+	IOF_WHY_RESPONSE = 0, /* the handler or the SVA worker responded */
 	/*
 	 * Swept: the attachment or the descriptor went away while the group was
 	 * open.
 	 */
 	IOF_WHY_DETACH = 1,
 	IOF_WHY_REPLACE = 2,
-	IOF_WHY_CLOSE = 3,	/* the last close of the descriptor */
+	IOF_WHY_CLOSE = 3, /* the last close of the descriptor */
 	/* Refused on arrival. */
 	/* no attachment, or its queue is closed, or it has none */
 	IOF_WHY_NO_LISTENER = 4,
-	IOF_WHY_BROKEN = 5,	/* pages of it were lost, or meant for an earlier attachment */
-	IOF_WHY_CREDITS = 6,	/* the device has none left */
+	/*
+	 * pages of it were lost, or meant for an earlier attachment
+	 */
+	IOF_WHY_BROKEN = 5,
+	IOF_WHY_CREDITS = 6, /* the device has none left */
 	IOF_WHY_MEMORY = 7,
 };
 
@@ -45,7 +48,7 @@ struct iof_prg {
 	 * Response and sweep touch these. They come first, in one cache line.
 	 */
 	union {
-		struct llist_node free;	/* core->returned, core->spare */
+		struct llist_node free; /* core->returned, core->spare */
 		struct {
 			/*
 			 * partial hash bucket, group->parked, then the sink's
@@ -64,13 +67,13 @@ struct iof_prg {
 		};
 	};
 	struct iof_hwdev *dev;
-	struct iof_attach *attach;	/* NULL while collecting */
+	struct iof_attach *attach; /* NULL while collecting */
 	/* credits held: one for each page that counts */
 	u32 nr_pages;
 	/* A page was lost or dropped: LAST is refused. */
 	bool broken;
 
-	struct iof_page_req req;	/* the LAST page */
+	struct iof_page_req req; /* the LAST page */
 	/* struct iof_prg_page, all but the last, in arrival order */
 	struct list_head pages;
 } ____cacheline_aligned_in_smp;
@@ -78,12 +81,13 @@ struct iof_prg {
 /* The PASID by which a request is routed. */
 static inline u32 iof_req_pasid(const struct iof_page_req *req)
 {
-	return req->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? req->pasid : IOF_NO_PASID;
+	return req->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? req->pasid :
+							      IOF_NO_PASID;
 }
 
 /* Fills in the record that a reader gets. The cookie is set at delivery. */
-static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec, const struct iof_page_req *req,
-				    u32 dev_id)
+static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec,
+				    const struct iof_page_req *req, u32 dev_id)
 {
 	/* Sets each field: the record may lie on an uninitialized stack. */
 	rec->flags = req->flags;
@@ -101,16 +105,16 @@ static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec, const struct
 struct iof_hwdev_core {
 	struct iof_hwdev *dev;
 	struct iof_group *group;
-	struct list_head group_node;	/* group->hwdevs; group->lock */
-	struct iof_device *idev;	/* NULL: not bound; group->lock */
-	u32 attached;			/* attachments this device is a member of; group->lock */
+	struct list_head group_node; /* group->hwdevs; group->lock */
+	struct iof_device *idev;     /* NULL: not bound; group->lock */
+	u32 attached; /* attachments this device is a member of; group->lock */
 
 	/* group->fault_lock: */
 	/* groups that collect, and broken ones */
 	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];
-	u32 nr_partial;			/* number of groups in @partial */
-	struct list_head broken;	/* the broken ones (open_node), oldest first */
-	u32 nr_broken;			/* at most dev->credits; they hold no credit */
+	u32 nr_partial;		 /* number of groups in @partial */
+	struct list_head broken; /* the broken ones (open_node), oldest first */
+	u32 nr_broken;		 /* at most dev->credits; they hold no credit */
 
 	/*
 	 * The reporting thread takes records here, the responding thread
@@ -127,11 +131,14 @@ struct iof_hwdev_core {
 	/* records of groups and pages, in use or free */
 	atomic_t nr_records;
 	spinlock_t pool_lock;
-	struct list_head free_pages;	/* pool_lock; struct iof_prg_page.node */
+	struct list_head free_pages; /* pool_lock; struct iof_prg_page.node */
 	atomic64_t requests, groups;
 
-	struct llist_head returned ____cacheline_aligned_in_smp; /* struct iof_prg.free */
-	atomic_t in_use;		/* pages open, at most dev->credits */
+	/*
+	 * struct iof_prg.free
+	 */
+	struct llist_head returned ____cacheline_aligned_in_smp;
+	atomic_t in_use; /* pages open, at most dev->credits */
 	atomic64_t refused, swept, answered[3];
 };
 
@@ -145,7 +152,8 @@ void iof_iopf_exit(struct iof_hwdev_core *core);
  * May sleep. The device gets its credits back before the driver is called,
  * because it may send its next request at once.
  */
-void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code, enum iof_why why);
+void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code,
+		      enum iof_why why);
 /* A group that was taken off its sink, and the answer that it gets. */
 struct iof_prg_answer {
 	struct iof_prg *group;
@@ -153,7 +161,7 @@ struct iof_prg_answer {
 	enum iof_page_code code;
 	enum iof_why why;
 };
-#define IOF_ANSWERS_MAX	32
+#define IOF_ANSWERS_MAX 32
 /* iof_iopf_respond() for up to IOF_ANSWERS_MAX groups. */
 void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr);
 /*
@@ -162,8 +170,9 @@ void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr);
  */
 static inline enum iof_why iof_iopf_why_swept(const struct iof_attach *attach)
 {
-	return xa_load(&attach->group->attachments, attach->pasid) ? IOF_WHY_REPLACE :
-								     IOF_WHY_DETACH;
+	return xa_load(&attach->group->attachments, attach->pasid) ?
+		       IOF_WHY_REPLACE :
+		       IOF_WHY_DETACH;
 }
 /* Counts a group as swept. */
 static inline void iof_iopf_count_swept(struct iof_prg *prg)
@@ -188,7 +197,8 @@ static inline void iof_iopf_count_swept(struct iof_prg *prg)
  * iof_iopf_switch_end().
  */
 void iof_iopf_switch_begin(struct iof_group *group, u32 pasid);
-void iof_iopf_switch_end(struct iof_group *group, u32 pasid, struct iof_attach *new);
+void iof_iopf_switch_end(struct iof_group *group, u32 pasid,
+			 struct iof_attach *new);
 void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid);
 /*
  * Drops the partial pages that @dev sent to @attach. @dev leaves the

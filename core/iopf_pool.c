@@ -28,8 +28,8 @@ struct iof_prg *iof_pool_take(struct iof_hwdev_core *core)
 	return prg ?: iof_pool_alloc(core->dev, GFP_KERNEL);
 }
 
-u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups, u32 nr,
-		       int *rc)
+u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups,
+		       u32 nr, int *rc)
 {
 	u32 have = take_credits(core, nr), i;
 
@@ -56,19 +56,21 @@ u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups, u32
 }
 
 int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_prg **group,
-		     struct iof_prg_page **page)
+		       struct iof_prg_page **page)
 {
 	int rc;
 
 	if (!iof_pool_take_many(core, group, 1, &rc))
 		return rc;
 	spin_lock(&core->pool_lock);
-	*page = list_first_entry_or_null(&core->free_pages, struct iof_prg_page, node);
+	*page = list_first_entry_or_null(&core->free_pages, struct iof_prg_page,
+					 node);
 	if (*page)
 		list_del(&(*page)->node);
 	spin_unlock(&core->pool_lock);
 	if (!*page)
-		*page = iof_fault_record_alloc(core, iof_prg_page_cache, GFP_KERNEL);
+		*page = iof_fault_record_alloc(core, iof_prg_page_cache,
+					       GFP_KERNEL);
 	if (*page)
 		return 0;
 	iof_fault_record_free(core, iof_prg_cache, *group);

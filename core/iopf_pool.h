@@ -20,8 +20,8 @@ struct iof_prg *iof_pool_take(struct iof_hwdev_core *core);
  * IOF_ANSWERS_MAX. Returns the number of pages that have both. If that is less
  * than @nr, *rc is -ENOSPC (no credit left) or -ENOMEM.
  */
-u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups, u32 nr,
-		       int *rc);
+u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups,
+		       u32 nr, int *rc);
 /*
  * The same for one page that is not LAST: a record for the group that it may
  * begin, and a page record.
@@ -35,12 +35,13 @@ int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_prg **group,
  */
 struct iof_returning {
 	struct iof_hwdev_core *core;
-	struct llist_node *first, *last;	/* struct iof_prg.free */
-	struct list_head pages;			/* struct iof_prg_page.node */
+	struct llist_node *first, *last; /* struct iof_prg.free */
+	struct list_head pages;		 /* struct iof_prg_page.node */
 	u32 credits;
 };
 
-void iof_pool_return_pages(struct iof_hwdev_core *core, struct list_head *pages);
+void iof_pool_return_pages(struct iof_hwdev_core *core,
+			   struct list_head *pages);
 /* Ends what begin_returning() began. */
 void iof_pool_give_back(struct iof_returning *back);
 
@@ -81,7 +82,8 @@ static inline struct iof_prg *take_spare(struct iof_hwdev_core *core)
 	return llist_entry(node, struct iof_prg, free);
 }
 
-static inline void begin_returning(struct iof_returning *back, struct iof_hwdev_core *core)
+static inline void begin_returning(struct iof_returning *back,
+				   struct iof_hwdev_core *core)
 {
 	back->core = core;
 	back->first = NULL;

@@ -14,7 +14,8 @@ static struct iof_area *to_area(struct rb_node *node)
 	return rb_entry(node, struct iof_area, node);
 }
 
-struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last)
+struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start,
+				    unsigned long last)
 {
 	struct rb_node *node = map->areas.rb_node;
 	struct iof_area *best = NULL;
@@ -45,7 +46,8 @@ void iof_map_link_area(struct iof_map *map, struct iof_area *area)
 
 	while (*link) {
 		parent = *link;
-		link = area->iova < to_area(parent)->iova ? &parent->rb_left : &parent->rb_right;
+		link = area->iova < to_area(parent)->iova ? &parent->rb_left :
+							    &parent->rb_right;
 	}
 	rb_link_node(&area->node, parent, link);
 	rb_insert_color(&area->node, &map->areas);
@@ -60,8 +62,9 @@ void iof_map_erase_area(struct iof_map *map, struct iof_area *area)
 	rb_erase(&area->node, &map->areas);
 }
 
-int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned long offset,
-		    unsigned long length, unsigned int prot)
+int iof_area_create(struct list_head *list, struct iof_pages *pages,
+		    unsigned long offset, unsigned long length,
+		    unsigned int prot)
 {
 	struct iof_area *area = kmem_cache_zalloc(iof_area_cache, GFP_KERNEL);
 

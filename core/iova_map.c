@@ -49,14 +49,17 @@ static bool shows(const struct iof_domain *domain, const struct iof_area *area)
 static void set_filled(struct iof_domain *domain, const struct iof_area *area)
 {
 	if (area->last >= domain->fill_next)
-		WRITE_ONCE(domain->fill_next, area->last == ULONG_MAX ? ULONG_MAX : area->last + 1);
+		WRITE_ONCE(domain->fill_next, area->last == ULONG_MAX ?
+						      ULONG_MAX :
+						      area->last + 1);
 }
 
 /*
  * Pins @area for @domain and enters it, in the longest pieces that physical
  * memory and options allow.
  */
-static int enter_area(struct iof_map *map, struct iof_domain *domain, struct iof_area *area)
+static int enter_area(struct iof_map *map, struct iof_domain *domain,
+		      struct iof_area *area)
 {
 	unsigned long index = first_page(area), last = last_page(area);
 	unsigned long skip = area->offset & ~PAGE_MASK;
@@ -68,11 +71,14 @@ static int enter_area(struct iof_map *map, struct iof_domain *domain, struct iof
 		return rc;
 	while (index <= last) {
 		phys_addr_t pa;
-		unsigned long run = iof_pages_run(area->pages, index,
-						  map->huge_pages ? last : index, &pa);
-		unsigned long size = min((run << PAGE_SHIFT) - skip, area->last - iova + 1);
+		unsigned long run =
+			iof_pages_run(area->pages, index,
+				      map->huge_pages ? last : index, &pa);
+		unsigned long size =
+			min((run << PAGE_SHIFT) - skip, area->last - iova + 1);
 
-		rc = domain->ops->map(domain, iova, pa + skip, size, area->prot);
+		rc = domain->ops->map(domain, iova, pa + skip, size,
+				      area->prot);
 		if (rc)
 			goto err_unmap;
 		iova += size;
@@ -93,14 +99,16 @@ err_unmap:
 	return rc;
 }
 
-void iof_areas_leave(struct iof_domain *domain, struct list_head *list, struct iof_area *end)
+void iof_areas_leave(struct iof_domain *domain, struct list_head *list,
+		     struct iof_area *end)
 {
 	struct iof_area *area, *last = NULL;
 
 	list_for_each_entry(area, list, work) {
 		if (area == end || !shows(domain, area))
 			break;
-		domain->ops->unmap(domain, area->iova, area->last - area->iova + 1);
+		domain->ops->unmap(domain, area->iova,
+				   area->last - area->iova + 1);
 		last = area;
 		cond_resched();
 	}
@@ -116,7 +124,8 @@ void iof_areas_leave(struct iof_domain *domain, struct list_head *list, struct i
 	}
 }
 
-static int enter_areas(struct iof_map *map, struct iof_domain *domain, struct list_head *list)
+static int enter_areas(struct iof_map *map, struct iof_domain *domain,
+		       struct list_head *list)
 {
 	struct iof_area *area;
 
@@ -180,7 +189,8 @@ static int pin_new(struct list_head *list)
 	int rc = 0;
 
 	list_for_each_entry(area, list, work) {
-		rc = iof_pages_pin(area->pages, first_page(area), last_page(area));
+		rc = iof_pages_pin(area->pages, first_page(area),
+				   last_page(area));
 		if (rc)
 			break;
 		cond_resched();
@@ -210,7 +220,8 @@ static void unpin_new(struct list_head *list)
 /*
  * Checks the areas of @list against the map, one after the other from @iova on.
  */
-static int check_areas(struct iof_map *map, struct list_head *list, unsigned long iova)
+static int check_areas(struct iof_map *map, struct list_head *list,
+		       unsigned long iova)
 {
 	struct iof_area *area;
 	int rc;
@@ -228,7 +239,8 @@ static int check_areas(struct iof_map *map, struct list_head *list, unsigned lon
 	return 0;
 }
 
-void iof_map_erase_areas(struct iof_map *map, struct list_head *list, struct iof_area *end)
+void iof_map_erase_areas(struct iof_map *map, struct list_head *list,
+			 struct iof_area *end)
 {
 	struct iof_area *area;
 
@@ -242,7 +254,8 @@ void iof_map_erase_areas(struct iof_map *map, struct list_head *list, struct iof
 }
 
 /* Links the areas of @list into the tree, one after the other from @at on. */
-static int link_areas(struct iof_map *map, struct list_head *list, unsigned long at)
+static int link_areas(struct iof_map *map, struct list_head *list,
+		      unsigned long at)
 {
 	struct iof_area *area;
 	int rc;
@@ -261,8 +274,8 @@ static int link_areas(struct iof_map *map, struct list_head *list, unsigned long
 }
 
 /* Chooses or checks the place, and enters the areas there, busy. */
-static int place_areas(struct iof_map *map, struct list_head *list, unsigned long length,
-		       unsigned long *iova, bool fixed)
+static int place_areas(struct iof_map *map, struct list_head *list,
+		       unsigned long length, unsigned long *iova, bool fixed)
 {
 	struct iof_area *area = list_first_entry(list, struct iof_area, work);
 	unsigned long at = *iova;
@@ -277,7 +290,8 @@ static int place_areas(struct iof_map *map, struct list_head *list, unsigned lon
 	if (fixed)
 		rc = iof_map_check_fixed(map, at, length);
 	else
-		rc = iof_map_find_automatic(map, area->pages->uptr + area->offset, length, &at);
+		rc = iof_map_find_automatic(
+			map, area->pages->uptr + area->offset, length, &at);
 	if (rc)
 		goto out;
 	rc = check_areas(map, list, at);
@@ -322,8 +336,8 @@ static int pin_and_fill(struct iof_map *map, struct list_head *list)
 	return rc;
 }
 
-int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
-		   unsigned long *iova, bool fixed)
+int iof_map_insert(struct iof_map *map, struct list_head *list,
+		   unsigned long length, unsigned long *iova, bool fixed)
 {
 	unsigned long at = *iova;
 	int rc;
@@ -349,8 +363,8 @@ out:
 	return rc;
 }
 
-int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length, unsigned int prot,
-		  struct list_head *list)
+int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
+		  unsigned int prot, struct list_head *list)
 {
 	struct iof_area *area;
 	unsigned long last;
@@ -365,13 +379,15 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 	if (rc)
 		return rc;
 	rc = -ENOENT;
-	for (area = iof_map_first_area(map, iova, last); area; area = iof_map_next_area(area)) {
+	for (area = iof_map_first_area(map, iova, last); area;
+	     area = iof_map_next_area(area)) {
 		unsigned long end = min(area->last, last);
 
 		rc = -ENOENT;
 		if (area->iova > iova || area->busy)
 			break;
-		rc = iof_area_create(&shared, area->pages, area->offset + (iova - area->iova),
+		rc = iof_area_create(&shared, area->pages,
+				     area->offset + (iova - area->iova),
 				     end - iova + 1, prot);
 		if (rc || end == last)
 			break;
@@ -431,7 +447,8 @@ static int raise_alignment(struct iof_map *map, unsigned long alignment)
 	for (node = rb_first(&map->areas); node; node = rb_next(node)) {
 		struct iof_area *area = rb_entry(node, struct iof_area, node);
 
-		if ((area->iova | (area->last + 1) | area->offset) & (alignment - 1))
+		if ((area->iova | (area->last + 1) | area->offset) &
+		    (alignment - 1))
 			return -EADDRINUSE;
 		rc = iof_resched();
 		if (rc)
@@ -445,28 +462,34 @@ static int raise_alignment(struct iof_map *map, unsigned long alignment)
  * The ranges outside of the domain's aperture; returns their number, at most
  * two.
  */
-static unsigned int outside_aperture(struct iof_domain *domain, struct iof_resv_region out[2])
+static unsigned int outside_aperture(struct iof_domain *domain,
+				     struct iof_resv_region out[2])
 {
 	unsigned int n = 0;
 
 	if (domain->aperture_start > 0)
-		out[n++] = (struct iof_resv_region){ 0, domain->aperture_start - 1 };
+		out[n++] = (struct iof_resv_region){ 0, domain->aperture_start -
+								1 };
 	if (domain->aperture_last < ULONG_MAX)
-		out[n++] = (struct iof_resv_region){ domain->aperture_last + 1, ULONG_MAX };
+		out[n++] = (struct iof_resv_region){ domain->aperture_last + 1,
+						     ULONG_MAX };
 	return n;
 }
 
-static void leave_aperture(struct iof_map *map, struct iof_domain *domain, struct list_head *gone)
+static void leave_aperture(struct iof_map *map, struct iof_domain *domain,
+			   struct list_head *gone)
 {
 	struct iof_resv_region outside[2];
 	unsigned int n = outside_aperture(domain, outside);
 
 	while (n--)
-		iof_map_leave_reserved(map, outside[n].start, outside[n].last, gone);
+		iof_map_leave_reserved(map, outside[n].start, outside[n].last,
+				       gone);
 }
 
 /* The next area to enter into a domain that is being filled. */
-static struct iof_area *next_to_fill(struct iof_map *map, struct iof_domain *domain)
+static struct iof_area *next_to_fill(struct iof_map *map,
+				     struct iof_domain *domain)
 {
 	struct iof_area *area;
 
@@ -483,7 +506,7 @@ static struct iof_area *next_to_fill(struct iof_map *map, struct iof_domain *dom
 
 /* Memory that the filling thread pins before the domain needs it. */
 struct iof_fill_hold {
-	struct iof_pages *pages;	/* a reference; NULL: none pinned */
+	struct iof_pages *pages; /* a reference; NULL: none pinned */
 	unsigned long first, last;
 };
 
@@ -499,16 +522,22 @@ static void end_hold(struct iof_fill_hold *hold)
 /*
  * Whether the memory of @area is pinned here. The area may have changed since.
  */
-static bool is_held(const struct iof_fill_hold *hold, const struct iof_area *area)
+static bool is_held(const struct iof_fill_hold *hold,
+		    const struct iof_area *area)
 {
 	return hold->pages == area->pages && hold->first <= first_page(area) &&
 	       hold->last >= last_page(area);
 }
 
-/* Drops domains_rwsem and pins the memory of @area. Returns with the lock for writing. */
-static int hold_area(struct iof_map *map, struct iof_fill_hold *hold, struct iof_area *area)
+/*
+ * Drops domains_rwsem and pins the memory of @area. Returns with the lock for
+ * writing.
+ */
+static int hold_area(struct iof_map *map, struct iof_fill_hold *hold,
+		     struct iof_area *area)
 {
-	struct iof_fill_hold next = { area->pages, first_page(area), last_page(area) };
+	struct iof_fill_hold next = { area->pages, first_page(area),
+				      last_page(area) };
 	int rc;
 
 	iof_pages_get(next.pages);
@@ -523,7 +552,10 @@ static int hold_area(struct iof_map *map, struct iof_fill_hold *hold, struct iof
 	return rc ?: iof_resched();
 }
 
-/* Called and returns with domains_rwsem held for writing; on failure nothing is entered. */
+/*
+ * Called and returns with domains_rwsem held for writing; on failure nothing is
+ * entered.
+ */
 static int fill_domain(struct iof_map *map, struct iof_domain *domain)
 {
 	struct iof_fill_hold hold = {};
@@ -564,7 +596,8 @@ int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain)
 		return -EINVAL;
 	n = outside_aperture(domain, outside);
 	while (n-- && !rc)
-		rc = iof_reserved_add(&aperture, outside[n].start, outside[n].last);
+		rc = iof_reserved_add(&aperture, outside[n].start,
+				      outside[n].last);
 	if (rc)
 		goto err_free;
 
@@ -627,7 +660,8 @@ void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain)
 	remove_domain_locked(map, domain);
 }
 
-int iof_map_remove_domain_killable(struct iof_map *map, struct iof_domain *domain)
+int iof_map_remove_domain_killable(struct iof_map *map,
+				   struct iof_domain *domain)
 {
 	int rc = down_write_killable(&map->domains_rwsem);
 
@@ -642,7 +676,8 @@ int iof_map_remove_domain_killable(struct iof_map *map, struct iof_domain *domai
 	return 0;
 }
 
-struct iof_map_access *iof_map_add_access(struct iof_map *map, struct iof_access *access)
+struct iof_map_access *iof_map_add_access(struct iof_map *map,
+					  struct iof_access *access)
 {
 	struct iof_map_access *ma = kzalloc(sizeof(*ma), GFP_KERNEL_ACCOUNT);
 	unsigned long alignment = access_alignment(access);
@@ -758,7 +793,8 @@ void iof_map_destroy(struct iof_map *map)
 	mutex_destroy(&map->access_lock);
 	while ((node = rb_first(&map->areas)) != NULL) {
 		rb_erase(node, &map->areas);
-		list_add_tail(&rb_entry(node, struct iof_area, node)->work, &areas);
+		list_add_tail(&rb_entry(node, struct iof_area, node)->work,
+			      &areas);
 		cond_resched();
 	}
 	iof_areas_free(&areas);

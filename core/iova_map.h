@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * iova_map.h - the map of an I/O address space: areas, allowed and reserved ranges, domains
- * (iova_area.c, iova_map.c, iova_remove.c, iova_ranges.c).
+ * iova_map.h - the map of an I/O address space: areas, allowed and reserved
+ * ranges, domains (iova_area.c, iova_map.c, iova_remove.c, iova_ranges.c).
  */
 #ifndef IOF_CORE_IOVA_MAP_H
 #define IOF_CORE_IOVA_MAP_H
@@ -13,18 +13,18 @@
  * The largest alignment of automatic IOVAs. It suits the page sizes of current
  * hardware and is independent of drivers.
  */
-#define IOF_AUTO_ALIGN_MAX	0x200000ul
+#define IOF_AUTO_ALIGN_MAX 0x200000ul
 
 /* One mapping: [iova, last] shows bytes of @pages from @offset on. */
 struct iof_area {
-	struct rb_node node;		/* map->areas; iova_rwsem */
+	struct rb_node node; /* map->areas; iova_rwsem */
 	/* areas that one call builds or removes; owned by that call */
 	struct list_head work;
 	unsigned long iova;
-	unsigned long last;		/* inclusive */
-	struct iof_pages *pages;	/* holds it */
-	unsigned long offset;		/* bytes from pages->uptr */
-	unsigned int prot;		/* IOF_PROT_* */
+	unsigned long last;	 /* inclusive */
+	struct iof_pages *pages; /* holds it */
+	unsigned long offset;	 /* bytes from pages->uptr */
+	unsigned int prot;	 /* IOF_PROT_* */
 	/* being built or removed: unmap is -EBUSY; iova_rwsem */
 	bool busy;
 	/*
@@ -40,10 +40,11 @@ struct iof_area {
 };
 
 /*
- * A range that must not be mapped. Ranges may overlap. All but node and list: iova_rwsem.
+ * A range that must not be mapped. Ranges may overlap. All but node and list:
+ * iova_rwsem.
  */
 struct iof_reserved {
-	struct rb_node node;		/* map->reserved */
+	struct rb_node node; /* map->reserved */
 	/* ranges that are entered, or were removed, by one call */
 	struct list_head fresh;
 	unsigned long start;
@@ -77,12 +78,18 @@ struct iof_map_access {
  */
 struct iof_map {
 	struct rw_semaphore domains_rwsem;
-	struct list_head domains;	/* struct iof_domain.map_node; domains_rwsem */
+	/*
+	 * struct iof_domain.map_node; domains_rwsem
+	 */
+	struct list_head domains;
 
-	struct rw_semaphore iova_rwsem;	/* guards the fields below */
+	struct rw_semaphore iova_rwsem; /* guards the fields below */
 	struct rb_root areas;		/* by iova, disjoint */
-	struct rb_root allowed;		/* by start, disjoint; empty: no restriction */
-	struct rb_root reserved;	/* struct iof_reserved, by start, then by last */
+	struct rb_root allowed; /* by start, disjoint; empty: no restriction */
+	/*
+	 * struct iof_reserved, by start, then by last
+	 */
+	struct rb_root reserved;
 	/* iova, length and offset of every area are multiples of it */
 	unsigned long alignment;
 	/* by log2: number of domains and accesses that require the alignment */
@@ -116,12 +123,14 @@ static inline void iof_area_place(struct iof_area *area, unsigned long iova)
  * Creates an area that lies at 0 until it is placed, takes a reference on
  * @pages, and appends the area to @list. -ENOMEM.
  */
-int iof_area_create(struct list_head *list, struct iof_pages *pages, unsigned long offset,
-		    unsigned long length, unsigned int prot);
+int iof_area_create(struct list_head *list, struct iof_pages *pages,
+		    unsigned long offset, unsigned long length,
+		    unsigned int prot);
 /* Frees areas that are in no map. */
 void iof_areas_free(struct list_head *list);
 /* The lowest area that overlaps [start, last]. iova_rwsem. */
-struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start, unsigned long last);
+struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start,
+				    unsigned long last);
 struct iof_area *iof_map_next_area(struct iof_area *area);
 /* Both: iova_rwsem for writing. */
 void iof_map_link_area(struct iof_map *map, struct iof_area *area);
@@ -137,23 +146,25 @@ void iof_map_destroy(struct iof_map *map);
  * into every domain. On success the list is empty. Errors of rules b2 to b8 and
  * b13, and -EINTR. On failure nothing has changed.
  */
-int iof_map_insert(struct iof_map *map, struct list_head *list, unsigned long length,
-		   unsigned long *iova, bool fixed);
+int iof_map_insert(struct iof_map *map, struct list_head *list,
+		   unsigned long length, unsigned long *iova, bool fixed);
 /*
  * Creates areas on @list that share the memory of [iova, iova + length).
  * -EINVAL length 0, -EOVERFLOW, -ENOENT not mapped without a gap, -ENOMEM,
  * -EINTR. On failure the list is unchanged.
  */
-int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length, unsigned int prot,
-		  struct list_head *list);
+int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
+		  unsigned int prot, struct list_head *list);
 /*
  * For iova_remove.c. Takes the areas of @list, in ascending order and up to but
  * not including @end (NULL: all), out of @domain. Unpins them when no DMA can
  * reach them any more.
  */
-void iof_areas_leave(struct iof_domain *domain, struct list_head *list, struct iof_area *end);
+void iof_areas_leave(struct iof_domain *domain, struct list_head *list,
+		     struct iof_area *end);
 /* Erases the same areas from the map. iova_rwsem for writing. */
-void iof_map_erase_areas(struct iof_map *map, struct list_head *list, struct iof_area *end);
+void iof_map_erase_areas(struct iof_map *map, struct list_head *list,
+			 struct iof_area *end);
 /*
  * Clears 'busy' of the areas of @list, which are complete or stay, and empties
  * the list. iova_rwsem for writing.
@@ -166,8 +177,8 @@ void iof_areas_set_idle(struct list_head *list);
  * none and @may_be_empty is false. -EBUSY. -EDEADLK: an access does not unpin.
  * -EINTR: nothing was removed. Calls the unmap() of accesses.
  */
-int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last, bool may_be_empty,
-		   unsigned long *bytes);
+int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
+		   bool may_be_empty, unsigned long *bytes);
 
 /*
  * Cuts the area that contains @iova - 1 and @iova in two, if there is one.
@@ -192,7 +203,8 @@ static inline unsigned long iof_map_alignment(const struct iof_map *map)
 	return READ_ONCE(map->alignment);
 }
 /*
- * Fills @domain with all areas and keeps it filled. Errors of rule b33; undone on failure.
+ * Fills @domain with all areas and keeps it filled. Errors of rule b33; undone
+ * on failure.
  */
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
@@ -200,9 +212,11 @@ void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
  * The same, but -EINTR if the thread is killed while it waits for
  * domains_rwsem.
  */
-int iof_map_remove_domain_killable(struct iof_map *map, struct iof_domain *domain);
+int iof_map_remove_domain_killable(struct iof_map *map,
+				   struct iof_domain *domain);
 /* Adds an access with its alignment. ERR_PTR(-EADDRINUSE), ERR_PTR(-ENOMEM). */
-struct iof_map_access *iof_map_add_access(struct iof_map *map, struct iof_access *access);
+struct iof_map_access *iof_map_add_access(struct iof_map *map,
+					  struct iof_access *access);
 /* Frees @ma. */
 void iof_map_remove_access(struct iof_map *map, struct iof_map_access *ma);
 
@@ -212,28 +226,34 @@ void iof_map_remove_access(struct iof_map *map, struct iof_map_access *ma);
  * Checks that a mapping can lie at @iova: -EINVAL, -EOVERFLOW, -EEXIST.
  * iova_rwsem.
  */
-int iof_map_check_fixed(struct iof_map *map, unsigned long iova, unsigned long length);
+int iof_map_check_fixed(struct iof_map *map, unsigned long iova,
+			unsigned long length);
 /*
  * Finds the lowest place for memory at @uptr: -EOVERFLOW, -EINVAL, -ENOSPC,
  * -EINTR. iova_rwsem for writing.
  */
-int iof_map_find_automatic(struct iof_map *map, unsigned long uptr, unsigned long length,
-			   unsigned long *iova);
+int iof_map_find_automatic(struct iof_map *map, unsigned long uptr,
+			   unsigned long length, unsigned long *iova);
 
 /* -EINVAL @start..@last overlaps an entry, -ENOMEM */
-int iof_allowed_insert(struct rb_root *root, unsigned long start, unsigned long last);
+int iof_allowed_insert(struct rb_root *root, unsigned long start,
+		       unsigned long last);
 void iof_allowed_free(struct rb_root *root);
-/* Swaps the allow-list with *root. -EADDRINUSE an entry touches a reserved range, -EINTR. */
+/*
+ * Swaps the allow-list with *root. -EADDRINUSE an entry touches a reserved
+ * range, -EINTR.
+ */
 int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root);
 /*
  * Fills in the first @room ranges that are not reserved. Returns the number of
  * all of them, or -EINTR.
  */
-long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges, unsigned long room,
-		    u64 *alignment);
+long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges,
+		    unsigned long room, u64 *alignment);
 
 /* Creates a reserved range on @list. -ENOMEM. */
-int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long last);
+int iof_reserved_add(struct list_head *list, unsigned long start,
+		     unsigned long last);
 void iof_reserved_free(struct list_head *list);
 /*
  * Reserves all ranges of @fresh, or none: -EADDRINUSE. Records of ranges that
@@ -244,8 +264,8 @@ int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh);
  * Ends one reservation of [start, last]. The record of the last one is moved to
  * @gone. iova_rwsem for writing.
  */
-void iof_map_leave_reserved(struct iof_map *map, unsigned long start, unsigned long last,
-			    struct list_head *gone);
+void iof_map_leave_reserved(struct iof_map *map, unsigned long start,
+			    unsigned long last, struct list_head *gone);
 /*
  * Reserves the device's regions, once more for each call. -EADDRINUSE conflict
  * with an area or the allow-list, -ENOMEM. On failure the call reserves
@@ -254,8 +274,10 @@ void iof_map_leave_reserved(struct iof_map *map, unsigned long start, unsigned l
 int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev);
 void iof_map_unreserve_device(struct iof_map *map, struct iof_hwdev *dev);
 /* One range, as above. */
-int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last);
-void iof_map_unreserve(struct iof_map *map, unsigned long start, unsigned long last);
+int iof_map_reserve(struct iof_map *map, unsigned long start,
+		    unsigned long last);
+void iof_map_unreserve(struct iof_map *map, unsigned long start,
+		       unsigned long last);
 /* Frees all records when the map ends. */
 void iof_map_free_reserved(struct iof_map *map);
 

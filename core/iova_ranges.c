@@ -21,7 +21,8 @@ static struct iof_allowed *to_allowed(struct rb_node *node)
 	return rb_entry(node, struct iof_allowed, node);
 }
 
-static bool allowed_touches(const struct rb_root *root, unsigned long start, unsigned long last)
+static bool allowed_touches(const struct rb_root *root, unsigned long start,
+			    unsigned long last)
 {
 	struct rb_node *node = root->rb_node;
 
@@ -47,8 +48,8 @@ static struct iof_reserved *to_reserved(struct rb_node *node)
  * Whether [start, last] overlaps a reserved range; *reach is the last address
  * of the highest one.
  */
-static bool reserved_at(struct iof_map *map, unsigned long start, unsigned long last,
-			unsigned long *reach)
+static bool reserved_at(struct iof_map *map, unsigned long start,
+			unsigned long last, unsigned long *reach)
 {
 	struct rb_node *node = map->reserved.rb_node;
 	struct iof_reserved *below = NULL;
@@ -69,7 +70,8 @@ static bool reserved_at(struct iof_map *map, unsigned long start, unsigned long 
 	return true;
 }
 
-int iof_map_check_fixed(struct iof_map *map, unsigned long iova, unsigned long length)
+int iof_map_check_fixed(struct iof_map *map, unsigned long iova,
+			unsigned long length)
 {
 	unsigned long last, reach;
 
@@ -87,13 +89,14 @@ int iof_map_check_fixed(struct iof_map *map, unsigned long iova, unsigned long l
 /* Requirements on an automatic IOVA. */
 struct wish {
 	unsigned long length;
-	unsigned long modulus;	/* a power of two, at least PAGE_SIZE */
+	unsigned long modulus; /* a power of two, at least PAGE_SIZE */
 	/* iova % modulus: the offset in the page stays the same */
 	unsigned long residue;
 };
 
-static int search_window(struct iof_map *map, const struct wish *wish, unsigned long start,
-			 unsigned long last, unsigned long *iova)
+static int search_window(struct iof_map *map, const struct wish *wish,
+			 unsigned long start, unsigned long last,
+			 unsigned long *iova)
 {
 	struct iof_area *area = iof_map_first_area(map, start, ULONG_MAX);
 	unsigned long at = start;
@@ -102,7 +105,9 @@ static int search_window(struct iof_map *map, const struct wish *wish, unsigned 
 	for (;;) {
 		unsigned long busy_last;
 
-		if (check_add_overflow(at, (wish->residue - at) & (wish->modulus - 1), &at) ||
+		if (check_add_overflow(
+			    at, (wish->residue - at) & (wish->modulus - 1),
+			    &at) ||
 		    at > last || last - at < wish->length - 1)
 			return -ENOSPC;
 		while (area && area->last < at) {
@@ -111,7 +116,8 @@ static int search_window(struct iof_map *map, const struct wish *wish, unsigned 
 		}
 		if (area && area->iova <= at + wish->length - 1) {
 			busy_last = area->last;
-		} else if (!reserved_at(map, at, at + wish->length - 1, &busy_last)) {
+		} else if (!reserved_at(map, at, at + wish->length - 1,
+					&busy_last)) {
 			*iova = at;
 			return 0;
 		}
@@ -128,18 +134,21 @@ static int search_window(struct iof_map *map, const struct wish *wish, unsigned 
  * Finds the lowest free place. The first and the last page of the address space
  * are never used.
  */
-static int search_all(struct iof_map *map, const struct wish *wish, unsigned long *iova)
+static int search_all(struct iof_map *map, const struct wish *wish,
+		      unsigned long *iova)
 {
 	unsigned long lowest = PAGE_SIZE, highest = ULONG_MAX - PAGE_SIZE;
 	struct rb_node *node;
 	int rc = -ENOSPC;
 
-	if (wish->length >= map->hint.length && wish->modulus >= map->hint.modulus &&
+	if (wish->length >= map->hint.length &&
+	    wish->modulus >= map->hint.modulus &&
 	    (wish->residue & (map->hint.modulus - 1)) == map->hint.residue)
 		lowest = max(lowest, map->hint.start);
 	if (RB_EMPTY_ROOT(&map->allowed))
 		return search_window(map, wish, lowest, highest, iova);
-	for (node = rb_first(&map->allowed); node && rc == -ENOSPC; node = rb_next(node)) {
+	for (node = rb_first(&map->allowed); node && rc == -ENOSPC;
+	     node = rb_next(node)) {
 		struct iof_allowed *allowed = to_allowed(node);
 
 		rc = search_window(map, wish, max(lowest, allowed->start),
@@ -150,8 +159,8 @@ static int search_all(struct iof_map *map, const struct wish *wish, unsigned lon
 	return rc;
 }
 
-int iof_map_find_automatic(struct iof_map *map, unsigned long uptr, unsigned long length,
-			  unsigned long *iova)
+int iof_map_find_automatic(struct iof_map *map, unsigned long uptr,
+			   unsigned long length, unsigned long *iova)
 {
 	unsigned long align;
 	struct wish wish;
@@ -179,7 +188,8 @@ int iof_map_find_automatic(struct iof_map *map, unsigned long uptr, unsigned lon
 
 /* ---- the allow-list, and what can be mapped ---- */
 
-int iof_allowed_insert(struct rb_root *root, unsigned long start, unsigned long last)
+int iof_allowed_insert(struct rb_root *root, unsigned long start,
+		       unsigned long last)
 {
 	struct rb_node **link = &root->rb_node, *parent = NULL;
 	struct iof_allowed *allowed;
@@ -193,7 +203,8 @@ int iof_allowed_insert(struct rb_root *root, unsigned long start, unsigned long 
 	allowed->last = last;
 	while (*link) {
 		parent = *link;
-		link = start < to_allowed(parent)->start ? &parent->rb_left : &parent->rb_right;
+		link = start < to_allowed(parent)->start ? &parent->rb_left :
+							   &parent->rb_right;
 	}
 	rb_link_node(&allowed->node, parent, link);
 	rb_insert_color(&allowed->node, root);
@@ -235,8 +246,8 @@ int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root)
 	return rc;
 }
 
-long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges, unsigned long room,
-		    u64 *alignment)
+long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges,
+		    unsigned long room, u64 *alignment)
 {
 	unsigned long free_from = 0, count = 0;
 	bool to_the_top = true;
@@ -253,7 +264,8 @@ long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges, unsign
 		if (res->start > free_from) {
 			if (count < room)
 				ranges[count] = (struct iommu_iova_range){
-					.start = free_from, .last = res->start - 1
+					.start = free_from,
+					.last = res->start - 1
 				};
 			count++;
 		}
@@ -265,7 +277,8 @@ long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges, unsign
 	}
 	if (to_the_top) {
 		if (count < room)
-			ranges[count] = (struct iommu_iova_range){ free_from, ULONG_MAX };
+			ranges[count] = (struct iommu_iova_range){ free_from,
+								   ULONG_MAX };
 		count++;
 	}
 	*alignment = map->alignment;
@@ -275,7 +288,8 @@ long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges, unsign
 
 /* ---- reserved ranges ---- */
 
-int iof_reserved_add(struct list_head *list, unsigned long start, unsigned long last)
+int iof_reserved_add(struct list_head *list, unsigned long start,
+		     unsigned long last)
 {
 	struct iof_reserved *res = kzalloc(sizeof(*res), GFP_KERNEL_ACCOUNT);
 
@@ -319,9 +333,9 @@ static void correct_reach(struct rb_node *node)
 /*
  * The record of exactly [start, last], or NULL and the place to link a new one.
  */
-static struct iof_reserved *find_reserved(struct iof_map *map, unsigned long start,
-					  unsigned long last, struct rb_node **parent,
-					  struct rb_node ***link)
+static struct iof_reserved *
+find_reserved(struct iof_map *map, unsigned long start, unsigned long last,
+	      struct rb_node **parent, struct rb_node ***link)
 {
 	*link = &map->reserved.rb_node;
 	*parent = NULL;
@@ -331,7 +345,8 @@ static struct iof_reserved *find_reserved(struct iof_map *map, unsigned long sta
 		if (res->start == start && res->last == last)
 			return res;
 		*parent = **link;
-		if (start < res->start || (start == res->start && last < res->last))
+		if (start < res->start ||
+		    (start == res->start && last < res->last))
 			*link = &(*parent)->rb_left;
 		else
 			*link = &(*parent)->rb_right;
@@ -351,7 +366,8 @@ int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh)
 			return -EADDRINUSE;
 	}
 	list_for_each_entry_safe(res, next, fresh, fresh) {
-		same = find_reserved(map, res->start, res->last, &parent, &link);
+		same = find_reserved(map, res->start, res->last, &parent,
+				     &link);
 		if (same) {
 			same->holders++;
 			continue;
@@ -365,8 +381,8 @@ int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh)
 	return 0;
 }
 
-void iof_map_leave_reserved(struct iof_map *map, unsigned long start, unsigned long last,
-			    struct list_head *gone)
+void iof_map_leave_reserved(struct iof_map *map, unsigned long start,
+			    unsigned long last, struct list_head *gone)
 {
 	struct rb_node *parent, **link, *next;
 	struct iof_reserved *res;
@@ -393,7 +409,8 @@ static int reserve(struct iof_map *map, struct list_head *fresh)
 	return rc;
 }
 
-int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last)
+int iof_map_reserve(struct iof_map *map, unsigned long start,
+		    unsigned long last)
 {
 	LIST_HEAD(fresh);
 	int rc = iof_reserved_add(&fresh, start, last);
@@ -401,7 +418,8 @@ int iof_map_reserve(struct iof_map *map, unsigned long start, unsigned long last
 	return rc ? rc : reserve(map, &fresh);
 }
 
-void iof_map_unreserve(struct iof_map *map, unsigned long start, unsigned long last)
+void iof_map_unreserve(struct iof_map *map, unsigned long start,
+		       unsigned long last)
 {
 	LIST_HEAD(gone);
 
@@ -417,7 +435,8 @@ int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev)
 	unsigned int i;
 
 	for (i = 0; i < dev->nr_resv; i++) {
-		int rc = iof_reserved_add(&fresh, dev->resv[i].start, dev->resv[i].last);
+		int rc = iof_reserved_add(&fresh, dev->resv[i].start,
+					  dev->resv[i].last);
 
 		if (rc) {
 			iof_reserved_free(&fresh);

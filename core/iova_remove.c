@@ -16,7 +16,7 @@
 #include "records.h"
 
 /* How often an unmap asks accesses to unpin before it returns -EDEADLK. */
-#define ASK_TIMES	100
+#define ASK_TIMES 100
 
 /* ---- unmap ---- */
 
@@ -24,7 +24,7 @@
 struct iof_removal {
 	unsigned long start, last;
 	bool may_be_empty;
-	unsigned long bytes;		/* bytes removed */
+	unsigned long bytes; /* bytes removed */
 	/* areas that are being removed, by struct iof_area.work */
 	struct list_head list;
 	/* -EAGAIN: accesses hold pages there */
@@ -123,7 +123,8 @@ out:
 }
 
 /* Asks every access of the map to unpin [iova, last]. */
-static void notify_accesses(struct iof_map *map, unsigned long iova, unsigned long last)
+static void notify_accesses(struct iof_map *map, unsigned long iova,
+			    unsigned long last)
 {
 	struct iof_map_access *ma;
 
@@ -145,18 +146,20 @@ static void stay(struct iof_map *map, unsigned long start, unsigned long last)
 	struct iof_area *area;
 
 	down_write(&map->iova_rwsem);
-	for (area = iof_map_first_area(map, start, last); area && area->iova <= last;
-	     area = iof_map_next_area(area)) {
+	for (area = iof_map_first_area(map, start, last);
+	     area && area->iova <= last; area = iof_map_next_area(area)) {
 		area->leaving = false;
 		cond_resched();
 	}
 	up_write(&map->iova_rwsem);
 }
 
-int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last, bool may_be_empty,
-		   unsigned long *bytes)
+int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
+		   bool may_be_empty, unsigned long *bytes)
 {
-	struct iof_removal r = { .start = start, .last = last, .may_be_empty = may_be_empty };
+	struct iof_removal r = { .start = start,
+				 .last = last,
+				 .may_be_empty = may_be_empty };
 	bool any_asked = false;
 	unsigned int asked = 0;
 	unsigned long before;
@@ -189,8 +192,8 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
 /* ---- cut ---- */
 
 /* Makes the area on @fresh the upper part of @area, from @iova on. */
-static void cut_area(struct iof_map *map, struct iof_area *area, unsigned long iova,
-		     struct list_head *fresh)
+static void cut_area(struct iof_map *map, struct iof_area *area,
+		     unsigned long iova, struct list_head *fresh)
 {
 	struct iof_area *upper = list_first_entry(fresh, struct iof_area, work);
 
@@ -211,8 +214,9 @@ static void cut_area(struct iof_map *map, struct iof_area *area, unsigned long i
  * itself, so only the area must be cut. -EAGAIN: an access has pinned pages in
  * *first to *last; new pins there are refused.
  */
-static int try_cut(struct iof_map *map, unsigned long iova, struct list_head *fresh,
-		   unsigned long *first, unsigned long *last)
+static int try_cut(struct iof_map *map, unsigned long iova,
+		   struct list_head *fresh, unsigned long *first,
+		   unsigned long *last)
 {
 	struct iof_area *area;
 	int rc;

@@ -107,7 +107,8 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new);
  * page fault: it is present, and for @write also writable as far as the world
  * can tell. Never faults the page in.
  */
-bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write);
+bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr,
+				bool write);
 
 /*
  * Copies to (@write) or from the address space @mm of a process, as a device
@@ -115,7 +116,8 @@ bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool w
  * faulted in, and the range lies within one page. 0, or -EFAULT: the page is
  * absent or not permitted, or the process is gone.
  */
-int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write);
+int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
+		     size_t n, bool write);
 
 /*
  * Makes the page at @addr of @mm present (and writable, for @write), as a page
@@ -132,7 +134,8 @@ int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
  * when nothing of it is pinned any more.
  */
 struct iof_plat_memfile;
-struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, bool write);
+struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length,
+					      bool write);
 void iof_plat_memfile_put(struct iof_plat_memfile *file);
 /*
  * Pins up to @n pages from @pos on, as pin_user_pages() does; they are unpinned
@@ -142,8 +145,8 @@ void iof_plat_memfile_put(struct iof_plat_memfile *file);
  * that another file has reserved are never used; -ENOMEM if the descriptor was
  * not open for writing.
  */
-long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long n, bool write,
-			  struct page **pages);
+long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos,
+			  unsigned long n, bool write, struct page **pages);
 
 /*
  * Charges the allocations of the core's own threads to a program: @payer stands
@@ -182,8 +185,10 @@ static inline unsigned long iof_page_pfn(struct page *page)
  */
 struct iof_plat_node;
 struct iof_plat_space;
-struct iof_plat_node *iof_plat_add_node(struct iof_plat_space *space, const char *name,
-					const struct file_operations *fops, void *data);
+struct iof_plat_node *iof_plat_add_node(struct iof_plat_space *space,
+					const char *name,
+					const struct file_operations *fops,
+					void *data);
 void iof_plat_remove_node(struct iof_plat_node *node);
 void *iof_plat_node_data(struct file *file);
 

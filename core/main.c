@@ -108,48 +108,60 @@ union iof_ioctl_buf {
 	struct iommu_test_cmd test;
 };
 
-#define IOF_IOCTL_FIRST		IOMMUFD_CMD_BASE
-#define IOF_IOCTL_INDEX(_cmd)	(_IOC_NR(_cmd) - IOF_IOCTL_FIRST)
+#define IOF_IOCTL_FIRST	      IOMMUFD_CMD_BASE
+#define IOF_IOCTL_INDEX(_cmd) (_IOC_NR(_cmd) - IOF_IOCTL_FIRST)
 
 /*
  * @_last is the last field of the first ABI version of @_struct, and @_min the
  * offset of its end: a field that moves or is inserted breaks the build.
  */
-#define IOF_IOCTL(_cmd, _handler, _struct, _last, _size, _min)                                     \
-	[IOF_IOCTL_INDEX(_cmd)] = {                                                                \
-		.cmd = (_cmd),                                                                     \
-		.size = sizeof(struct _struct) +                                                   \
-			BUILD_BUG_ON_ZERO(sizeof(struct _struct) != (_size)) +                     \
-			BUILD_BUG_ON_ZERO(sizeof(struct _struct) > sizeof(union iof_ioctl_buf)) +  \
-			BUILD_BUG_ON_ZERO(offsetof(struct _struct, size) != 0),                    \
-		.min_size = offsetofend(struct _struct, _last) +                                   \
-			    BUILD_BUG_ON_ZERO(offsetofend(struct _struct, _last) != (_min)),       \
-		.handler = (_handler),                                                             \
+#define IOF_IOCTL(_cmd, _handler, _struct, _last, _size, _min)                 \
+	[IOF_IOCTL_INDEX(_cmd)] = {                                            \
+		.cmd = (_cmd),                                                 \
+		.size = sizeof(struct _struct) +                               \
+			BUILD_BUG_ON_ZERO(sizeof(struct _struct) != (_size)) + \
+			BUILD_BUG_ON_ZERO(sizeof(struct _struct) >             \
+					  sizeof(union iof_ioctl_buf)) +       \
+			BUILD_BUG_ON_ZERO(offsetof(struct _struct, size) !=    \
+					  0),                                  \
+		.min_size = offsetofend(struct _struct, _last) +               \
+			    BUILD_BUG_ON_ZERO(offsetofend(struct _struct,      \
+							  _last) != (_min)),   \
+		.handler = (_handler),                                         \
 	}
 
 static const struct iof_ioctl iof_ioctls[] = {
 	IOF_IOCTL(IOMMU_DESTROY, destroy_ioctl, iommu_destroy, id, 8, 8),
-	IOF_IOCTL(IOMMU_IOAS_ALLOC, iof_ioas_alloc_ioctl, iommu_ioas_alloc, out_ioas_id, 12, 12),
-	IOF_IOCTL(IOMMU_IOAS_ALLOW_IOVAS, iof_ioas_allow_iovas_ioctl, iommu_ioas_allow_iovas,
-		  allowed_iovas, 24, 24),
-	IOF_IOCTL(IOMMU_IOAS_COPY, iof_ioas_copy_ioctl, iommu_ioas_copy, src_iova, 40, 40),
-	IOF_IOCTL(IOMMU_IOAS_IOVA_RANGES, iof_ioas_iova_ranges_ioctl, iommu_ioas_iova_ranges,
-		  out_iova_alignment, 32, 32),
-	IOF_IOCTL(IOMMU_IOAS_MAP, iof_ioas_map_ioctl, iommu_ioas_map, iova, 40, 40),
-	IOF_IOCTL(IOMMU_IOAS_UNMAP, iof_ioas_unmap_ioctl, iommu_ioas_unmap, length, 24, 24),
+	IOF_IOCTL(IOMMU_IOAS_ALLOC, iof_ioas_alloc_ioctl, iommu_ioas_alloc,
+		  out_ioas_id, 12, 12),
+	IOF_IOCTL(IOMMU_IOAS_ALLOW_IOVAS, iof_ioas_allow_iovas_ioctl,
+		  iommu_ioas_allow_iovas, allowed_iovas, 24, 24),
+	IOF_IOCTL(IOMMU_IOAS_COPY, iof_ioas_copy_ioctl, iommu_ioas_copy,
+		  src_iova, 40, 40),
+	IOF_IOCTL(IOMMU_IOAS_IOVA_RANGES, iof_ioas_iova_ranges_ioctl,
+		  iommu_ioas_iova_ranges, out_iova_alignment, 32, 32),
+	IOF_IOCTL(IOMMU_IOAS_MAP, iof_ioas_map_ioctl, iommu_ioas_map, iova, 40,
+		  40),
+	IOF_IOCTL(IOMMU_IOAS_UNMAP, iof_ioas_unmap_ioctl, iommu_ioas_unmap,
+		  length, 24, 24),
 	IOF_IOCTL(IOMMU_OPTION, iof_option_ioctl, iommu_option, val64, 24, 24),
-	IOF_IOCTL(IOMMU_VFIO_IOAS, iof_vfio_ioas_ioctl, iommu_vfio_ioas, __reserved, 12, 12),
-	IOF_IOCTL(IOMMU_HWPT_ALLOC, iof_hwpt_alloc_ioctl, iommu_hwpt_alloc, __reserved, 48, 24),
-	IOF_IOCTL(IOMMU_GET_HW_INFO, iof_hw_info_ioctl, iommu_hw_info, __reserved, 40, 32),
-	IOF_IOCTL(IOMMU_HWPT_SET_DIRTY_TRACKING, iof_hwpt_set_dirty_tracking_ioctl,
+	IOF_IOCTL(IOMMU_VFIO_IOAS, iof_vfio_ioas_ioctl, iommu_vfio_ioas,
+		  __reserved, 12, 12),
+	IOF_IOCTL(IOMMU_HWPT_ALLOC, iof_hwpt_alloc_ioctl, iommu_hwpt_alloc,
+		  __reserved, 48, 24),
+	IOF_IOCTL(IOMMU_GET_HW_INFO, iof_hw_info_ioctl, iommu_hw_info,
+		  __reserved, 40, 32),
+	IOF_IOCTL(IOMMU_HWPT_SET_DIRTY_TRACKING,
+		  iof_hwpt_set_dirty_tracking_ioctl,
 		  iommu_hwpt_set_dirty_tracking, __reserved, 16, 16),
 	IOF_IOCTL(IOMMU_HWPT_GET_DIRTY_BITMAP, iof_hwpt_get_dirty_bitmap_ioctl,
 		  iommu_hwpt_get_dirty_bitmap, data, 48, 48),
-	IOF_IOCTL(IOMMU_HWPT_INVALIDATE, iof_hwpt_invalidate_ioctl, iommu_hwpt_invalidate,
-		  __reserved, 32, 32),
-	IOF_IOCTL(IOMMU_FAULT_QUEUE_ALLOC, iof_fault_queue_alloc_ioctl, iommu_fault_alloc,
-		  out_fault_fd, 16, 16),
-	IOF_IOCTL(IOMMU_IOAS_MAP_FILE, iof_ioas_map_file_ioctl, iommu_ioas_map_file, iova, 40, 40),
+	IOF_IOCTL(IOMMU_HWPT_INVALIDATE, iof_hwpt_invalidate_ioctl,
+		  iommu_hwpt_invalidate, __reserved, 32, 32),
+	IOF_IOCTL(IOMMU_FAULT_QUEUE_ALLOC, iof_fault_queue_alloc_ioctl,
+		  iommu_fault_alloc, out_fault_fd, 16, 16),
+	IOF_IOCTL(IOMMU_IOAS_MAP_FILE, iof_ioas_map_file_ioctl,
+		  iommu_ioas_map_file, iova, 40, 40),
 	/* The last number, unless the node has test ioctls. */
 	[IOF_IOCTL_INDEX(IOMMU_HW_QUEUE_ALLOC)] = { 0 },
 	IOF_IOCTL(IOMMU_TEST_CMD, test_ioctl, iommu_test_cmd, last, 72, 68),
@@ -165,10 +177,12 @@ static const struct iof_ioctl *find_ioctl(struct iof_ctx *ctx, unsigned int cmd)
 	if (nr < IOF_IOCTL_FIRST || nr > last)
 		return NULL;
 	/* Clamp the user-controlled index (Spectre v1). */
-	return &iof_ioctls[array_index_nospec(nr - IOF_IOCTL_FIRST, ARRAY_SIZE(iof_ioctls))];
+	return &iof_ioctls[array_index_nospec(nr - IOF_IOCTL_FIRST,
+					      ARRAY_SIZE(iof_ioctls))];
 }
 
-static long iof_ctx_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static long iof_ctx_ioctl(struct file *file, unsigned int cmd,
+			  unsigned long arg)
 {
 	struct iof_ucmd ucmd = {
 		.ctx = file->private_data,

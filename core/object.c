@@ -29,14 +29,16 @@ int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj,
 	refcount_set(&obj->users, 1);
 	atomic_set(&obj->calls, 1);
 	/* NULL: the id is taken, and a look-up finds nothing. */
-	rc = xa_alloc(&ctx->objects, &obj->id, NULL, xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	rc = xa_alloc(&ctx->objects, &obj->id, NULL, xa_limit_31b,
+		      GFP_KERNEL_ACCOUNT);
 	return rc == -EBUSY ? -ENOSPC : rc;
 }
 
 void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj)
 {
 	/* The slot was reserved, so this allocates nothing. */
-	WARN_ON(xa_is_err(xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL_ACCOUNT)));
+	WARN_ON(xa_is_err(
+		xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL_ACCOUNT)));
 }
 
 void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj)
@@ -59,7 +61,8 @@ struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
 	return obj;
 }
 
-struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id, const struct iof_object_ops *ops)
+struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id,
+				  const struct iof_object_ops *ops)
 {
 	return iof_object_get_current(ctx, &id, ops);
 }
@@ -91,9 +94,9 @@ static void show(struct iof_ctx *ctx, struct iof_object *obj)
 
 static int wait_for_calls(struct iof_ctx *ctx, struct iof_object *obj)
 {
-	long left = wait_event_killable_timeout(ctx->calls_ended,
-						!atomic_read_acquire(&obj->calls),
-						iof_object_patience);
+	long left = wait_event_killable_timeout(
+		ctx->calls_ended, !atomic_read_acquire(&obj->calls),
+		iof_object_patience);
 
 	if (left < 0)
 		return -EINTR;

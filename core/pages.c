@@ -19,7 +19,7 @@
 #include "records.h"
 
 /* Value of a count: no user yet, a thread is pinning the page. */
-#define IOF_PAGES_COMING	U32_MAX
+#define IOF_PAGES_COMING U32_MAX
 
 static unsigned long chunk_of(unsigned long index)
 {
@@ -32,10 +32,13 @@ static unsigned long chunk_end(unsigned long index, unsigned long last)
 	return min(last, index | (IOF_PAGES_CHUNK - 1));
 }
 
-struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, struct iof_plat_memfile *file,
-				  unsigned long uptr, unsigned long length, bool writable)
+struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx,
+				  struct iof_plat_memfile *file,
+				  unsigned long uptr, unsigned long length,
+				  bool writable)
 {
-	struct iof_pages *pages = kmem_cache_zalloc(iof_pages_cache, GFP_KERNEL);
+	struct iof_pages *pages =
+		kmem_cache_zalloc(iof_pages_cache, GFP_KERNEL);
 
 	if (!pages)
 		return ERR_PTR(-ENOMEM);
@@ -92,7 +95,8 @@ void iof_pages_put(struct iof_pages *pages)
 
 static int charge_user(struct iof_pages *pages, unsigned long npages)
 {
-	unsigned long limit = task_rlimit(pages->task, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	unsigned long limit = task_rlimit(pages->task, RLIMIT_MEMLOCK) >>
+			      PAGE_SHIFT;
 	long locked = atomic_long_read(&pages->user->locked_vm);
 
 	do {
@@ -149,15 +153,16 @@ static void uncharge(struct iof_pages *pages, unsigned long npages)
  * Pins at most @npages, as many as the kernel does in one call. Returns the
  * number or a negative errno.
  */
-static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long npages,
-		     struct page **page)
+static long pin_some(struct iof_pages *pages, unsigned long uptr,
+		     unsigned long npages, struct page **page)
 {
 	unsigned int flags = FOLL_LONGTERM | (pages->writable ? FOLL_WRITE : 0);
 	int locked = 1;
 	long pinned;
 
 	if (pages->file)
-		return iof_plat_memfile_pin(pages->file, uptr, npages, pages->writable, page);
+		return iof_plat_memfile_pin(pages->file, uptr, npages,
+					    pages->writable, page);
 	if (pages->mm == current->mm)
 		return pin_user_pages_fast(uptr, (int)npages, flags, page);
 
@@ -167,7 +172,8 @@ static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long 
 	if (mmap_read_lock_killable(pages->mm)) {
 		pinned = -EINTR;
 	} else {
-		pinned = pin_user_pages_remote(pages->mm, uptr, npages, flags, page, &locked);
+		pinned = pin_user_pages_remote(pages->mm, uptr, npages, flags,
+					       page, &locked);
 		if (locked)
 			mmap_read_unlock(pages->mm);
 	}
@@ -175,7 +181,8 @@ static long pin_some(struct iof_pages *pages, unsigned long uptr, unsigned long 
 	return pinned;
 }
 
-static void release_run(struct iof_pages *pages, struct page **page, unsigned long npages)
+static void release_run(struct iof_pages *pages, struct page **page,
+			unsigned long npages)
 {
 	unpin_user_pages_dirty_lock(page, npages, pages->writable);
 }
@@ -184,15 +191,16 @@ static void release_run(struct iof_pages *pages, struct page **page, unsigned lo
  * Pins and charges @npages from @index on, which have no user; @page is their
  * place in the chunk.
  */
-static int acquire_run(struct iof_pages *pages, unsigned long index, unsigned long npages,
-		       struct page **page)
+static int acquire_run(struct iof_pages *pages, unsigned long index,
+		       unsigned long npages, struct page **page)
 {
 	unsigned long done = 0;
 	int rc;
 
 	while (done < npages) {
-		long pinned = pin_some(pages, pages->uptr + ((index + done) << PAGE_SHIFT),
-				       npages - done, page + done);
+		long pinned = pin_some(
+			pages, pages->uptr + ((index + done) << PAGE_SHIFT),
+			npages - done, page + done);
 
 		if (pinned <= 0) {
 			rc = pinned ? (int)pinned : -EFAULT;
@@ -210,7 +218,8 @@ err_unpin:
 	return rc;
 }
 
-static struct iof_pages_chunk *get_chunk(struct iof_pages *pages, unsigned long nr)
+static struct iof_pages_chunk *get_chunk(struct iof_pages *pages,
+					 unsigned long nr)
 {
 	struct iof_pages_chunk *chunk = xa_load(&pages->chunks, nr);
 	size_t n;
@@ -218,8 +227,10 @@ static struct iof_pages_chunk *get_chunk(struct iof_pages *pages, unsigned long 
 
 	if (chunk)
 		return chunk;
-	n = min(pages->npages - nr * IOF_PAGES_CHUNK, (unsigned long)IOF_PAGES_CHUNK);
-	chunk = kvzalloc(sizeof(*chunk) + n * (sizeof(*chunk->page) + sizeof(*chunk->users)),
+	n = min(pages->npages - nr * IOF_PAGES_CHUNK,
+		(unsigned long)IOF_PAGES_CHUNK);
+	chunk = kvzalloc(sizeof(*chunk) + n * (sizeof(*chunk->page) +
+					       sizeof(*chunk->users)),
 			 GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
@@ -232,7 +243,8 @@ static struct iof_pages_chunk *get_chunk(struct iof_pages *pages, unsigned long 
 	return chunk;
 }
 
-static void set_users(struct iof_pages_chunk *chunk, unsigned int from, unsigned int to, u32 users)
+static void set_users(struct iof_pages_chunk *chunk, unsigned int from,
+		      unsigned int to, u32 users)
 {
 	while (from < to)
 		chunk->users[from++] = users;
@@ -242,8 +254,8 @@ static void set_users(struct iof_pages_chunk *chunk, unsigned int from, unsigned
  * Pins the pages @from to @to - 1 of the chunk, which have no users. Drops the
  * lock meanwhile.
  */
-static int bring_in(struct iof_pages *pages, struct iof_pages_chunk *chunk, unsigned long first,
-		    unsigned int from, unsigned int to)
+static int bring_in(struct iof_pages *pages, struct iof_pages_chunk *chunk,
+		    unsigned long first, unsigned int from, unsigned int to)
 {
 	int rc;
 
@@ -305,8 +317,9 @@ static int pin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
 	return rc;
 }
 
-static void unpin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
-			   unsigned int from, unsigned int to)
+static void unpin_in_chunk(struct iof_pages *pages,
+			   struct iof_pages_chunk *chunk, unsigned int from,
+			   unsigned int to)
 {
 	unsigned int i = from;
 
@@ -326,7 +339,8 @@ static void unpin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chun
 	}
 }
 
-static void unpin_locked(struct iof_pages *pages, unsigned long first, unsigned long last)
+static void unpin_locked(struct iof_pages *pages, unsigned long first,
+			 unsigned long last)
 {
 	unsigned long index = first;
 
@@ -343,7 +357,8 @@ static void unpin_locked(struct iof_pages *pages, unsigned long first, unsigned 
 	}
 }
 
-int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long last)
+int iof_pages_pin(struct iof_pages *pages, unsigned long first,
+		  unsigned long last)
 {
 	unsigned long index = first;
 	int rc;
@@ -352,7 +367,8 @@ int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long la
 		return -EINTR;
 	for (;;) {
 		unsigned long end = chunk_end(index, last);
-		struct iof_pages_chunk *chunk = get_chunk(pages, chunk_of(index));
+		struct iof_pages_chunk *chunk =
+			get_chunk(pages, chunk_of(index));
 		unsigned int done = 0;
 
 		if (IS_ERR(chunk)) {
@@ -365,7 +381,8 @@ int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long la
 			goto err_unpin;
 		}
 		rc = pin_in_chunk(pages, chunk, index - index % IOF_PAGES_CHUNK,
-				  index % IOF_PAGES_CHUNK, end % IOF_PAGES_CHUNK, &done);
+				  index % IOF_PAGES_CHUNK,
+				  end % IOF_PAGES_CHUNK, &done);
 		index += done;
 		if (rc)
 			goto err_unpin;
@@ -383,7 +400,8 @@ err_unpin:
 	return rc;
 }
 
-void iof_pages_unpin(struct iof_pages *pages, unsigned long first, unsigned long last)
+void iof_pages_unpin(struct iof_pages *pages, unsigned long first,
+		     unsigned long last)
 {
 	mutex_lock(&pages->lock);
 	unpin_locked(pages, first, last);
@@ -392,24 +410,27 @@ void iof_pages_unpin(struct iof_pages *pages, unsigned long first, unsigned long
 
 struct page *iof_pages_page(struct iof_pages *pages, unsigned long index)
 {
-	struct iof_pages_chunk *chunk = xa_load(&pages->chunks, chunk_of(index));
+	struct iof_pages_chunk *chunk =
+		xa_load(&pages->chunks, chunk_of(index));
 
 	return chunk->page[index % IOF_PAGES_CHUNK];
 }
 
-unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first, unsigned long last,
-			    phys_addr_t *pa)
+unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first,
+			    unsigned long last, phys_addr_t *pa)
 {
 	unsigned long start = iof_page_pfn(iof_pages_page(pages, first));
 	unsigned long index = first;
 
 	*pa = (phys_addr_t)start << PAGE_SHIFT;
 	for (;;) {
-		struct iof_pages_chunk *chunk = xa_load(&pages->chunks, chunk_of(index));
+		struct iof_pages_chunk *chunk =
+			xa_load(&pages->chunks, chunk_of(index));
 		unsigned long end = chunk_end(index, last);
 
 		for (; index <= end; index++) {
-			if (iof_page_pfn(chunk->page[index % IOF_PAGES_CHUNK]) !=
+			if (iof_page_pfn(
+				    chunk->page[index % IOF_PAGES_CHUNK]) !=
 			    start + (index - first))
 				return index - first;
 		}

@@ -11,11 +11,11 @@
  * Pages in a chunk of pin counts: the maximum of one call to the kernel's
  * pinning.
  */
-#define IOF_PAGES_CHUNK		512u
+#define IOF_PAGES_CHUNK 512u
 
 /* The last chunk of an iof_pages is shorter than the others. */
 struct iof_pages_chunk {
-	u32 *users;		/* after the pages, in the same allocation */
+	u32 *users; /* after the pages, in the same allocation */
 	/* valid where users > 0 and no thread is pinning */
 	struct page *page[];
 };
@@ -27,14 +27,17 @@ struct iof_pages_chunk {
  * reaches them: memory that is never pinned costs nothing, whatever its length.
  */
 struct iof_pages {
-	struct kref ref;		/* one per area */
+	struct kref ref; /* one per area */
 	/*
 	 * waits for threads that are pinning: changes when one has succeeded or
 	 * failed
 	 */
 	atomic_t brought_in;
-	struct mutex lock;		/* guards the content of the chunks */
-	struct xarray chunks;		/* page index / IOF_PAGES_CHUNK -> chunk; only grows */
+	struct mutex lock; /* guards the content of the chunks */
+	/*
+	 * page index / IOF_PAGES_CHUNK -> chunk; only grows
+	 */
+	struct xarray chunks;
 	/*
 	 * The file of MAP_FILE; @uptr is then an offset in it. NULL: memory of
 	 * @mm.
@@ -42,36 +45,40 @@ struct iof_pages {
 	struct iof_plat_memfile *file;
 	/* mmgrab. The memory's owner, which is charged in mode MM. */
 	struct mm_struct *mm;
-	struct task_struct *task;	/* its RLIMIT_MEMLOCK applies */
-	struct user_struct *user;	/* charged in mode USER */
-	unsigned long uptr;		/* first byte, page aligned down */
+	struct task_struct *task; /* its RLIMIT_MEMLOCK applies */
+	struct user_struct *user; /* charged in mode USER */
+	unsigned long uptr;	  /* first byte, page aligned down */
 	unsigned long npages;
 	/* pinned with write intent, as the first mapping required */
 	bool writable;
-	u8 account_mode;		/* enum iof_account_mode */
+	u8 account_mode; /* enum iof_account_mode */
 };
 
 /*
  * Allocates; pins nothing. @uptr has any alignment, @length > 0, uptr + length
  * does not overflow. Takes over @file, if it is not NULL. ERR_PTR(-ENOMEM).
  */
-struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx, struct iof_plat_memfile *file,
-				  unsigned long uptr, unsigned long length, bool writable);
+struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx,
+				  struct iof_plat_memfile *file,
+				  unsigned long uptr, unsigned long length,
+				  bool writable);
 void iof_pages_get(struct iof_pages *pages);
 void iof_pages_put(struct iof_pages *pages);
 /*
  * Pins [first, last] for one more user. -EFAULT, -ENOMEM (also over the limit),
  * -EINTR. Undone on failure.
  */
-int iof_pages_pin(struct iof_pages *pages, unsigned long first, unsigned long last);
-void iof_pages_unpin(struct iof_pages *pages, unsigned long first, unsigned long last);
+int iof_pages_pin(struct iof_pages *pages, unsigned long first,
+		  unsigned long last);
+void iof_pages_unpin(struct iof_pages *pages, unsigned long first,
+		     unsigned long last);
 /* The page at @index, which the caller has pinned. */
 struct page *iof_pages_page(struct iof_pages *pages, unsigned long index);
 /*
  * The number of pages from @first on, at most up to @last, that are physically
  * contiguous. The caller has pinned them.
  */
-unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first, unsigned long last,
-			    phys_addr_t *pa);
+unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first,
+			    unsigned long last, phys_addr_t *pa);
 
 #endif

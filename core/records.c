@@ -10,7 +10,7 @@
 #include "iopf.h"
 #include "iova_map.h"
 
-#define RECORD_FLAGS	(SLAB_ACCOUNT | SLAB_NO_MERGE)
+#define RECORD_FLAGS (SLAB_ACCOUNT | SLAB_NO_MERGE)
 
 struct kmem_cache *iof_area_cache;
 struct kmem_cache *iof_pages_cache;
@@ -31,7 +31,8 @@ int iof_records_init(void)
 	iof_pages_cache = KMEM_CACHE(iof_pages, RECORD_FLAGS);
 	iof_prg_cache = KMEM_CACHE(iof_prg, RECORD_FLAGS);
 	iof_prg_page_cache = KMEM_CACHE(iof_prg_page, RECORD_FLAGS);
-	if (iof_area_cache && iof_pages_cache && iof_prg_cache && iof_prg_page_cache)
+	if (iof_area_cache && iof_pages_cache && iof_prg_cache &&
+	    iof_prg_page_cache)
 		return 0;
 	iof_records_exit();
 	return -ENOMEM;
@@ -50,7 +51,8 @@ static struct iof_plat_payer *hold_payer(struct iof_hwdev_core *core)
 	return payer;
 }
 
-void *iof_fault_record_alloc(struct iof_hwdev_core *core, struct kmem_cache *cache, gfp_t gfp)
+void *iof_fault_record_alloc(struct iof_hwdev_core *core,
+			     struct kmem_cache *cache, gfp_t gfp)
 {
 	struct iof_plat_payer *payer = NULL, *before;
 	void *record;
@@ -66,13 +68,15 @@ void *iof_fault_record_alloc(struct iof_hwdev_core *core, struct kmem_cache *cac
 	return record;
 }
 
-void iof_fault_record_free(struct iof_hwdev_core *core, struct kmem_cache *cache, void *record)
+void iof_fault_record_free(struct iof_hwdev_core *core,
+			   struct kmem_cache *cache, void *record)
 {
 	kmem_cache_free(cache, record);
 	atomic_dec(&core->nr_records);
 }
 
-void iof_fault_records_charge(struct iof_hwdev_core *core, struct iof_plat_payer *payer)
+void iof_fault_records_charge(struct iof_hwdev_core *core,
+			      struct iof_plat_payer *payer)
 {
 	struct iof_plat_payer *old;
 

@@ -25,12 +25,15 @@ extern struct kmem_cache *iof_prg_page_cache;
 
 struct iof_hwdev_core;
 /* A zeroed record, or NULL. */
-void *iof_fault_record_alloc(struct iof_hwdev_core *core, struct kmem_cache *cache, gfp_t gfp);
-void iof_fault_record_free(struct iof_hwdev_core *core, struct kmem_cache *cache, void *record);
+void *iof_fault_record_alloc(struct iof_hwdev_core *core,
+			     struct kmem_cache *cache, gfp_t gfp);
+void iof_fault_record_free(struct iof_hwdev_core *core,
+			   struct kmem_cache *cache, void *record);
 /*
  * Charges later records of the device to @payer. Takes over the caller's
  * reference.
  */
-void iof_fault_records_charge(struct iof_hwdev_core *core, struct iof_plat_payer *payer);
+void iof_fault_records_charge(struct iof_hwdev_core *core,
+			      struct iof_plat_payer *payer);
 
 #endif

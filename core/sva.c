@@ -28,24 +28,24 @@
 #include "iopf.h"
 #include "sva.h"
 
-#define SVA_USER_WORKERS	64
-#define SVA_BUSY_MAX		16
+#define SVA_USER_WORKERS 64
+#define SVA_BUSY_MAX	 16
 /* A page may be reclaimed between fault-in and check; this many retries. */
-#define SVA_TRIES		8
+#define SVA_TRIES 8
 
 struct sva_user;
 
 struct sva_worker {
 	struct work_struct work;
 	struct sva_user *user;
-	struct list_head node;		/* user->idle, sva->busy; user->lock */
-	struct iof_sva *sva;		/* the binding of the group; holds it */
+	struct list_head node; /* user->idle, sva->busy; user->lock */
+	struct iof_sva *sva;   /* the binding of the group; holds it */
 	/* the group; NULL after a sweep took it; user->lock */
 	struct iof_prg *prg;
 };
 
 struct sva_user {
-	struct list_head node;		/* users; users_lock */
+	struct list_head node; /* users; users_lock */
 	struct user_struct *account;
 	struct workqueue_struct *wq;
 	/* number of bindings; leaves 0 only under users_lock */
@@ -53,16 +53,16 @@ struct sva_user {
 
 	/* guards the fields below, and fields of bindings marked so */
 	spinlock_t lock;
-	struct list_head idle;		/* struct sva_worker.node */
-	struct list_head ready;		/* bindings with groups for a worker */
+	struct list_head idle;	/* struct sva_worker.node */
+	struct list_head ready; /* bindings with groups for a worker */
 	struct sva_worker workers[SVA_USER_WORKERS];
 };
 
 struct iof_sva {
 	struct iof_fault_sink sink;
 	struct iof_domain *domain;
-	struct mm_struct *mm;		/* mmgrab */
-	struct sva_user *user;		/* holds a ref */
+	struct mm_struct *mm;  /* mmgrab */
+	struct sva_user *user; /* holds a ref */
 	/* held by the attachment and by each busy worker */
 	refcount_t refs;
 	/*
@@ -72,14 +72,14 @@ struct iof_sva {
 	atomic_t answering;
 
 	/* user->lock: */
-	struct list_head waiting;	/* struct iof_prg.node */
-	struct list_head busy;		/* struct sva_worker.node */
+	struct list_head waiting; /* struct iof_prg.node */
+	struct list_head busy;	  /* struct sva_worker.node */
 	unsigned int nr_busy;
-	struct list_head ready_node;	/* user->ready; empty: not in it */
+	struct list_head ready_node; /* user->ready; empty: not in it */
 };
 
 static DEFINE_MUTEX(users_lock);
-static LIST_HEAD(users);		/* struct sva_user.node; users_lock */
+static LIST_HEAD(users); /* struct sva_user.node; users_lock */
 
 /* ---- users ---- */
 
@@ -196,7 +196,8 @@ static void update_ready(struct iof_sva *sva)
  */
 static bool assign(struct sva_user *user, struct sva_worker *worker)
 {
-	struct iof_sva *sva = list_first_entry_or_null(&user->ready, struct iof_sva, ready_node);
+	struct iof_sva *sva = list_first_entry_or_null(
+		&user->ready, struct iof_sva, ready_node);
 
 	lockdep_assert_held(&user->lock);
 	if (!sva) {
@@ -234,8 +235,8 @@ static bool bring_in(struct mm_struct *mm, unsigned long addr, bool write)
  * The page after *@at of the worker's group; *@at is NULL at first. False:
  * there is none, or a sweep took the group.
  */
-static bool next_page(struct sva_worker *worker, struct list_head **at, unsigned long *addr,
-		      u32 *perm)
+static bool next_page(struct sva_worker *worker, struct list_head **at,
+		      unsigned long *addr, u32 *perm)
 {
 	struct iof_prg *prg;
 	bool found;
@@ -252,8 +253,10 @@ static bool next_page(struct sva_worker *worker, struct list_head **at, unsigned
 			*addr = prg->req.addr;
 			*perm = prg->req.perm;
 		} else {
-			*addr = list_entry(*at, struct iof_prg_page, node)->rec.addr;
-			*perm = list_entry(*at, struct iof_prg_page, node)->rec.perm;
+			*addr = list_entry(*at, struct iof_prg_page, node)
+					->rec.addr;
+			*perm = list_entry(*at, struct iof_prg_page, node)
+					->rec.perm;
 		}
 	}
 	spin_unlock(&worker->user->lock);
@@ -280,7 +283,8 @@ static void resolve(struct sva_worker *worker)
 	spin_unlock(&worker->user->lock);
 	if (!prg)
 		return;
-	iof_iopf_respond(prg, ok ? IOF_PAGE_SUCCESS : IOF_PAGE_INVALID, IOF_WHY_RESPONSE);
+	iof_iopf_respond(prg, ok ? IOF_PAGE_SUCCESS : IOF_PAGE_INVALID,
+			 IOF_WHY_RESPONSE);
 	if (atomic_dec_and_test(&sva->answering))
 		wake_up_var(&sva->answering);
 }
@@ -309,7 +313,7 @@ static void resolve_work(struct work_struct *work)
 /* ---- the sink ---- */
 
 static bool sva_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
-			struct list_head *groups)
+		      struct list_head *groups)
 {
 	struct iof_sva *sva = container_of(sink, struct iof_sva, sink);
 	struct sva_user *user = sva->user;
@@ -318,7 +322,8 @@ static bool sva_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
 	list_splice_tail_init(groups, &sva->waiting);
 	update_ready(sva);
 	while (!list_empty(&user->ready) && !list_empty(&user->idle)) {
-		struct sva_worker *worker = list_first_entry(&user->idle, struct sva_worker, node);
+		struct sva_worker *worker =
+			list_first_entry(&user->idle, struct sva_worker, node);
 
 		list_del(&worker->node);
 		assign(user, worker);

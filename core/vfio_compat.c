@@ -15,9 +15,11 @@
 /* Returns the compat IOAS with a short-lived hold, or ERR_PTR(-ENODEV). */
 static struct iof_ioas *compat_ioas(struct iof_ctx *ctx)
 {
-	struct iof_object *obj = iof_object_get_current(ctx, &ctx->vfio_ioas, &iof_ioas_ops);
+	struct iof_object *obj =
+		iof_object_get_current(ctx, &ctx->vfio_ioas, &iof_ioas_ops);
 
-	return IS_ERR(obj) ? ERR_PTR(-ENODEV) : container_of(obj, struct iof_ioas, obj);
+	return IS_ERR(obj) ? ERR_PTR(-ENODEV) :
+			     container_of(obj, struct iof_ioas, obj);
 }
 
 static void set_compat(struct iof_ctx *ctx, u32 id)
@@ -132,7 +134,8 @@ static struct full_info *make_info(struct iof_ioas *ioas, size_t *size)
 
 	BUILD_BUG_ON(offsetof(struct full_info, avail) != 24);
 	BUILD_BUG_ON(offsetof(struct full_info, cap.iova_ranges) != 56);
-	ranges = iof_ioas_usable_ranges(ioas, ULONG_MAX, &count, &total, &alignment);
+	ranges = iof_ioas_usable_ranges(ioas, ULONG_MAX, &count, &total,
+					&alignment);
 	if (IS_ERR(ranges))
 		return ERR_CAST(ranges);
 	*size = struct_size(full, cap.iova_ranges, count);
@@ -169,7 +172,9 @@ out:
 
 static int get_info(struct iof_ctx *ctx, void __user *uptr)
 {
-	size_t min_size = offsetofend(struct vfio_iommu_type1_info, iova_pgsizes), size = 0;
+	size_t min_size =
+		       offsetofend(struct vfio_iommu_type1_info, iova_pgsizes),
+	       size = 0;
 	struct full_info *full;
 	struct iof_ioas *ioas;
 	u32 argsz;
@@ -219,13 +224,15 @@ static int map_dma(struct iof_ctx *ctx, void __user *uptr)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	iova = map.iova;
-	rc = iof_ioas_map_user(ctx, ioas, map.vaddr, map.size, prot, &iova, true);
+	rc = iof_ioas_map_user(ctx, ioas, map.vaddr, map.size, prot, &iova,
+			       true);
 	iof_object_put(&ioas->obj);
 	return rc;
 }
 
 /* Sets *began if the removal was tried, and *bytes to the bytes removed. */
-static int unmap_range(struct iof_map *map, const struct vfio_iommu_type1_dma_unmap *unmap,
+static int unmap_range(struct iof_map *map,
+		       const struct vfio_iommu_type1_dma_unmap *unmap,
 		       unsigned long *bytes, bool *began)
 {
 	unsigned long start = unmap->iova, last = ULONG_MAX;
@@ -239,7 +246,8 @@ static int unmap_range(struct iof_map *map, const struct vfio_iommu_type1_dma_un
 			return -EINVAL;
 		/* As on Linux, size 0 is copied out on this error. */
 		*began = true;
-		if (check_add_overflow(start, (unsigned long)unmap->size - 1, &last))
+		if (check_add_overflow(start, (unsigned long)unmap->size - 1,
+				       &last))
 			return -EOVERFLOW;
 		*began = false;
 		if (!iof_map_huge_pages(map)) {
@@ -264,7 +272,8 @@ static int unmap_dma(struct iof_ctx *ctx, void __user *uptr)
 
 	if (copy_from_user(&unmap, uptr, sizeof(unmap)))
 		return -EFAULT;
-	if (unmap.argsz < sizeof(unmap) || unmap.flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
+	if (unmap.argsz < sizeof(unmap) ||
+	    unmap.flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
 		return -EINVAL;
 	ioas = compat_ioas(ctx);
 	if (IS_ERR(ioas))
@@ -283,7 +292,8 @@ static int unmap_dma(struct iof_ctx *ctx, void __user *uptr)
 	return rc;
 }
 
-int iof_vfio_compat_ioctl(struct iof_ctx *ctx, unsigned int cmd, unsigned long arg)
+int iof_vfio_compat_ioctl(struct iof_ctx *ctx, unsigned int cmd,
+			  unsigned long arg)
 {
 	void __user *uptr = (void __user *)arg;
 
