@@ -20,7 +20,7 @@ VM_KERNEL   = $(if $(KERNEL),--kernel $(KERNEL))
 
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
-.PHONY: all deps demo check check-full test tests audit format bench kmod kmod-install kmod-uninstall kcheck vm-check \
+.PHONY: all deps demo check check-full test tests audit format man bench kmod kmod-install kmod-uninstall kcheck vm-check \
 	vm-shell vm-debug conformance vm-bench fuzz install uninstall clean distclean help
 
 all: deps $(BUILD)/build.ninja  ## build the library, the command and examples; tests, if cmocka is there (the default)
@@ -58,6 +58,9 @@ audit: deps-check               ## the rules of the house, counted by machine
 
 format: deps-check              ## bring the C files of scripts/format's list into form, by clang-format 14
 	@scripts/format $(ARGS)
+
+man: deps-kmod                  ## render man/man3 from the kernel-doc of the public headers
+	@scripts/man3
 
 # With optimisation and without checks, whatever the other build folder has.
 bench: deps                     ## measure, beside the peers, in a build of its own (build/bench)

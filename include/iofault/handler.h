@@ -115,73 +115,144 @@ struct iof_handler_stats {
 	struct iof_histogram latency;	/* ns from read to written answer; without the LATER ones */
 };
 
-/*
+/**
+ * iof_handler_open() - open a handler and start its threads
+ * @config: what it serves, and how
+ * @out: set to the result
+ *
  * Opens a handler on @config->fault_fd and starts its threads, if any. Signals are blocked in them.
- * -EINVAL	no callback, an unknown flag, a negative descriptor, a number out of range
- * -ENOMEM, -EAGAIN, -EMFILE  memory, threads, descriptors
+ *
+ * -EINVAL: no callback, an unknown flag, a negative descriptor, a number out of range
+ *
+ * -ENOMEM, -EAGAIN, -EMFILE: memory, threads, descriptors
+ *
+ * Return: 0 or a negative errno.
  */
 int iof_handler_open(const struct iof_handler_config *config, struct iof_handler **out);
 
-/*
+/**
+ * iof_handler_stop() - ask a handler to end
+ * @handler: the handler
+ *
  * Asks the handler to end, and returns at once: threads finish the batch they hold (its answers are
  * written) and go; iof_handler_run() returns. May be called as often as one likes, from a callback
  * and from a signal handler too.
  */
 void iof_handler_stop(struct iof_handler *handler);
 
-/*
+/**
+ * iof_handler_wait() - wait until a handler's threads have ended
+ * @handler: the handler
+ *
  * Waits until the handler's threads have ended, after iof_handler_stop() or after an error of the
  * descriptor. 0 or the first error of the descriptor; -EDEADLK from a thread of the handler.
+ *
+ * Return: 0, the first error of the descriptor, or -EDEADLK from a thread of the handler.
  */
 int iof_handler_wait(struct iof_handler *handler);
 
-/*
+/**
+ * iof_handler_close() - end and free a handler
+ * @handler: the handler
+ *
  * Stops, waits, answers INVALID what is open (but see IOF_HANDLER_LEAVE_OPEN) and frees. No other
  * call on the handler may be under way or follow. Stop the device, or detach it, before: what it
  * asks after this is read by nobody. Returns the first error since iof_handler_open(), of a
  * callback or of the descriptor, or 0; -EDEADLK from a thread of the handler, and nothing is freed.
+ *
+ * Return: 0, the first error since iof_handler_open(), or -EDEADLK from a thread of the handler.
  */
 int iof_handler_close(struct iof_handler *handler);
 
-/*
+/**
+ * iof_handler_respond() - respond to a group whose callback returned IOF_LATER
+ * @handler: the handler
+ * @cookie: names the group, as in struct iof_fault_group
+ * @response: IOF_SUCCESS or IOF_INVALID
+ *
  * Answers a group whose callback said IOF_LATER (or is about to). @response is IOF_SUCCESS or
  * IOF_INVALID.
- * -EINVAL	another value; or the cookie is not open: it was answered before, or by the core
- *		when the device was detached, or never given out. Nothing else is harmed by it.
+ *
+ * -EINVAL: another value; or the cookie is not open: it was answered before, or by the core
+ * when the device was detached, or never given out. Nothing else is harmed by it.
+ *
  * Anything else is an error of the descriptor.
+ *
+ * Return: 0 or a negative errno.
  */
 int iof_handler_respond(struct iof_handler *handler, uint32_t cookie, int response);
 
-/*
+/**
+ * iof_handler_respond_many() - respond to several groups
+ * @handler: the handler
+ * @responses: the cookies and their responses
+ * @nr: how many there are
+ *
  * The same for @nr groups with as few writes as possible. Refused cookies are passed over. Returns
  * how many were taken, or a negative errno if the descriptor failed or a code is wrong (then none
  * is).
+ *
+ * Return: how many were taken, or a negative errno.
  */
 long iof_handler_respond_many(struct iof_handler *handler,
 			     const struct iommu_hwpt_page_response *responses, size_t nr);
 
-/* A copy of @group with its records, for free(); NULL: out of memory. */
+/**
+ * iof_fault_group_copy() - copy a group with its records
+ * @group: the group; its records are copied too
+ *
+ * A copy of @group with its records, for free(); NULL: out of memory.
+ *
+ * Return: the copy, for free(), or NULL without memory.
+ */
 struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group);
 
-/* The fault descriptor, to wait for POLLIN in an event loop. It outlives the handler. */
+/**
+ * iof_handler_fd() - the fault descriptor, to wait on
+ * @handler: the handler
+ *
+ * The fault descriptor, to wait for POLLIN in an event loop. It outlives the handler.
+ *
+ * Return: the descriptor, which outlives the handler.
+ */
 int iof_handler_fd(const struct iof_handler *handler);
 
-/*
+/**
+ * iof_handler_run_once() - wait for faults and handle one batch
+ * @handler: the handler
+ * @timeout_ms: for how long to wait: 0 not at all, -1 for ever
+ *
  * Waits up to @timeout_ms milliseconds (0: not at all, -1: for ever) for faults, handles one batch
  * in this thread, and returns the number of its groups. 0: none came, or the handler was stopped.
- * -EINTR	a signal came while waiting
- * -ENOMEM	the first call of a thread found no memory to read into; nothing was read
+ *
+ * -EINTR: a signal came while waiting
+ *
+ * -ENOMEM: the first call of a thread found no memory to read into; nothing was read
+ *
  * Anything else is an error of the descriptor. Also possible beside threads of the handler.
+ *
+ * Return: the number of groups handled, or a negative errno.
  */
 int iof_handler_run_once(struct iof_handler *handler, int timeout_ms);
 
-/*
+/**
+ * iof_handler_run() - make the calling thread one of the handler's
+ * @handler: the handler
+ *
  * Makes the calling thread one of the handler's until iof_handler_stop(). 0, -ENOMEM before
  * anything was read, or the error of the descriptor that ended it.
+ *
+ * Return: 0 or a negative errno.
  */
 int iof_handler_run(struct iof_handler *handler);
 
-/* Sums up all threads; a moment's picture while they run. */
+/**
+ * iof_handler_get_stats() - sum up the counters of all threads
+ * @handler: the handler
+ * @out: set to the result
+ *
+ * Sums up all threads; a moment's picture while they run.
+ */
 void iof_handler_get_stats(struct iof_handler *handler, struct iof_handler_stats *out);
 
 #ifdef __cplusplus
