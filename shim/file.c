@@ -647,34 +647,12 @@ int iof_shim_anon_fd(const char *name, const struct file_operations *fops, void 
 	return fd;
 }
 
-int iof_shim_nonseekable_open(struct inode *inode, struct file *file)
-{
-	(void)inode;
-	file->f_mode &= ~(FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE);
-	return 0;
-}
-
 int iof_shim_stream_open(struct inode *inode, struct file *file)
 {
 	(void)inode;
 	file->f_mode &= ~(FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE | FMODE_ATOMIC_POS);
 	file->f_mode |= FMODE_STREAM;
 	return 0;
-}
-
-loff_t iof_shim_no_llseek(struct file *file, loff_t offset, int whence)
-{
-	(void)file;
-	(void)offset;
-	(void)whence;
-	return -ESPIPE;
-}
-
-loff_t iof_shim_noop_llseek(struct file *file, loff_t offset, int whence)
-{
-	(void)offset;
-	(void)whence;
-	return file->f_pos;
 }
 
 long iof_shim_compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

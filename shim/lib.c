@@ -11,20 +11,6 @@
 #include <linux/string.h>
 #include "internal.h"
 
-void *iof_shim_memset16(u16 *dst, u16 v, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		dst[i] = v;
-	return dst;
-}
-
-void *iof_shim_memset32(u32 *dst, u32 v, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		dst[i] = v;
-	return dst;
-}
-
 void *iof_shim_memset64(u64 *dst, u64 v, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

@@ -368,16 +368,6 @@ int iof_shim_held(const struct lockdep_map *map)
 	return held->flags & IOF_SHIM_LOCK_READ ? 1 : 2;
 }
 
-void iof_shim_preempt_add(int n)
-{
-	current->iof_preempt += n;
-}
-
-bool iof_shim_in_atomic(void)
-{
-	return current->iof_preempt > 0;
-}
-
 void iof_shim_might_sleep(const char *file, int line, const char *func)
 {
 	struct task_struct *task = current;

@@ -134,11 +134,6 @@ void *iof_shim_kmemdup(const void *src, size_t len, gfp_t gfp)
 	return p;
 }
 
-char *iof_shim_kstrdup(const char *s, gfp_t gfp)
-{
-	return s ? iof_shim_kmemdup(s, strlen(s) + 1, gfp) : NULL;
-}
-
 /* ---- pages ---- */
 
 unsigned long iof_shim_get_pages(gfp_t gfp, unsigned int order)

@@ -53,14 +53,6 @@ u64 iof_shim_ktime_coarse_ns(void)
 	return (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
 }
 
-u64 iof_shim_ktime_real_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
-}
-
 unsigned long iof_shim_jiffies(void)
 {
 	return (unsigned long)(iof_shim_ktime_coarse_ns() / (NSEC_PER_SEC / HZ));
@@ -281,16 +273,6 @@ void iof_shim_yield(void)
 	sched_yield();
 }
 
-void iof_shim_msleep(unsigned int msecs)
-{
-	struct timespec left = { .tv_sec = msecs / 1000,
-				 .tv_nsec = (long)(msecs % 1000) * 1000000 };
-
-	iof_shim_sleep_check();
-	while (nanosleep(&left, &left) && errno == EINTR)
-		;
-}
-
 /* ---- threads of our own ---- */
 
 int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, bool detached)
@@ -397,18 +379,4 @@ int iof_shim_kthread_stop(struct task_struct *task)
 	result = self->result;
 	put_task_struct(task);
 	return result;
-}
-
-void iof_shim_kthread_use_mm(struct mm_struct *mm)
-{
-	WARN_ON(!(current->flags & PF_KTHREAD) || current->mm);
-	mmgrab(mm);
-	current->mm = mm;
-}
-
-void iof_shim_kthread_unuse_mm(struct mm_struct *mm)
-{
-	WARN_ON(current->mm != mm);
-	current->mm = NULL;
-	mmdrop(mm);
 }

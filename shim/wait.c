@@ -90,18 +90,6 @@ void iof_shim_remove_wait(struct wait_queue_head *wq, struct wait_queue_entry *e
 	spin_unlock(&wq->lock);
 }
 
-void iof_shim_prepare_to_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry,
-			      unsigned int state, bool exclusive)
-{
-	if (exclusive)
-		entry->flags |= WQ_FLAG_EXCLUSIVE;
-	spin_lock(&wq->lock);
-	if (list_empty(&entry->entry))
-		link_entry(wq, entry);
-	set_current_state(state);
-	spin_unlock(&wq->lock);
-}
-
 long iof_shim_prepare_to_wait_event(struct wait_queue_head *wq, struct wait_queue_entry *entry,
 				    unsigned int state)
 {
@@ -130,23 +118,6 @@ void iof_shim_finish_wait(struct wait_queue_head *wq, struct wait_queue_entry *e
 	spin_lock(&wq->lock);
 	list_del_init(&entry->entry);
 	spin_unlock(&wq->lock);
-}
-
-int iof_shim_woken_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
-{
-	smp_mb();
-	__atomic_fetch_or(&entry->flags, WQ_FLAG_WOKEN, __ATOMIC_SEQ_CST);
-	return iof_shim_default_wake(entry, mode, flags, key);
-}
-
-long iof_shim_wait_woken(struct wait_queue_entry *entry, unsigned int mode, long timeout)
-{
-	set_current_state(mode);
-	if (!(__atomic_load_n(&entry->flags, __ATOMIC_SEQ_CST) & WQ_FLAG_WOKEN))
-		timeout = schedule_timeout(timeout);
-	__set_current_state(TASK_RUNNING);
-	__atomic_fetch_and(&entry->flags, ~(unsigned int)WQ_FLAG_WOKEN, __ATOMIC_SEQ_CST);
-	return timeout;
 }
 
 /* ---- variables ---- */

@@ -4,7 +4,6 @@
  * once, atomic operations say what was there.
  */
 #include "tests/contract/contract.h"
-#include <linux/cleanup.h>
 
 /* ---- counts ---- */
 
@@ -186,8 +185,9 @@ static void hammer(void *arg)
 		spin_lock_irqsave(&s->spin, flags);
 		s->under_spin++;
 		spin_unlock_irqrestore(&s->spin, flags);
-		scoped_guard(mutex, &s->mutex)
-			s->under_mutex++;
+		mutex_lock(&s->mutex);
+		s->under_mutex++;
+		mutex_unlock(&s->mutex);
 		if (i % 7 == 0) {
 			down_write(&s->rwsem);
 			if (atomic_read(&s->readers))
@@ -200,11 +200,12 @@ static void hammer(void *arg)
 				atomic_inc(&s->bad);
 			up_read(&s->rwsem);
 		} else {
-			guard(rwsem_read)(&s->rwsem);
+			down_read(&s->rwsem);
 			atomic_inc(&s->readers);
 			if (s->a != s->b)
 				atomic_inc(&s->bad);
 			atomic_dec(&s->readers);
+			up_read(&s->rwsem);
 		}
 		if (down_write_trylock(&s->rwsem)) {
 			s->a++;

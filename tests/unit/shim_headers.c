@@ -42,7 +42,7 @@
 
 #include "core/kapi.h"
 #include <asm/byteorder.h>
-#include <asm/unaligned.h>
+#include <linux/unaligned.h>
 
 /* Once more, behind the kernel's names. */
 #include <linux/futex.h>

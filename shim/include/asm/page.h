@@ -6,15 +6,7 @@
 #define PAGE_SHIFT 12
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
 #define PAGE_MASK (~(PAGE_SIZE - 1))
-#define PAGE_ALIGN(addr) (((addr) + PAGE_SIZE - 1) & PAGE_MASK)
-#define PAGE_ALIGN_DOWN(addr) ((addr) & PAGE_MASK)
 #define PAGE_ALIGNED(addr) (((unsigned long)(addr) & ~PAGE_MASK) == 0)
 #define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
-#define HPAGE_SHIFT 21
-#define HPAGE_SIZE (1UL << HPAGE_SHIFT)
-#define PMD_SHIFT 21
-#define PMD_SIZE (1UL << PMD_SHIFT)
-#define PUD_SHIFT 30
-#define PUD_SIZE (1UL << PUD_SHIFT)
 
 #endif

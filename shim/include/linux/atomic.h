@@ -21,22 +21,11 @@
 		iof_old; \
 	})
 #define cmpxchg(ptr, old, new) iof_shim_cmpxchg(ptr, old, new, __ATOMIC_SEQ_CST)
-#define cmpxchg_acquire(ptr, old, new) iof_shim_cmpxchg(ptr, old, new, __ATOMIC_ACQUIRE)
-#define cmpxchg_release(ptr, old, new) iof_shim_cmpxchg(ptr, old, new, __ATOMIC_RELEASE)
-#define cmpxchg_relaxed(ptr, old, new) iof_shim_cmpxchg(ptr, old, new, __ATOMIC_RELAXED)
-#define cmpxchg64(ptr, old, new) cmpxchg(ptr, old, new)
 #define try_cmpxchg(ptr, oldp, new) iof_shim_cas(ptr, oldp, (new), __ATOMIC_SEQ_CST)
-#define try_cmpxchg_acquire(ptr, oldp, new) iof_shim_cas(ptr, oldp, (new), __ATOMIC_ACQUIRE)
-#define try_cmpxchg_release(ptr, oldp, new) iof_shim_cas(ptr, oldp, (new), __ATOMIC_RELEASE)
-#define try_cmpxchg_relaxed(ptr, oldp, new) iof_shim_cas(ptr, oldp, (new), __ATOMIC_RELAXED)
-#define try_cmpxchg64(ptr, oldp, new) try_cmpxchg(ptr, oldp, new)
 #define iof_shim_xchg(ptr, val, order) \
 	(iof_sched_point(IOF_SCHED_ATOMIC, (const void *)(ptr)), \
 	 __atomic_exchange_n((ptr), (val), (order)))
 #define xchg(ptr, val) iof_shim_xchg(ptr, val, __ATOMIC_SEQ_CST)
-#define xchg_acquire(ptr, val) iof_shim_xchg(ptr, val, __ATOMIC_ACQUIRE)
-#define xchg_release(ptr, val) iof_shim_xchg(ptr, val, __ATOMIC_RELEASE)
-#define xchg_relaxed(ptr, val) iof_shim_xchg(ptr, val, __ATOMIC_RELAXED)
 
 /* One operation in its four orders, in its fetch_ form and in its _return form. */
 #define IOF_SHIM_ATOMIC_FETCH(type, ctype, pfx, op, sfx, order) \
@@ -185,15 +174,6 @@ IOF_SHIM_ATOMIC(atomic_long_t, long, atomic_long)
 
 #define ATOMIC64_INIT(i) ATOMIC_INIT(i)
 #define ATOMIC_LONG_INIT(i) ATOMIC_INIT(i)
-
-/* Waits, with the processor's hint, until the condition on VAL holds. */
-#define smp_cond_load_acquire(ptr, cond) \
-	({ \
-		typeof(*(ptr)) VAL; \
-		while (VAL = smp_load_acquire(ptr), !(cond)) \
-			iof_shim_relax(); \
-		VAL; \
-	})
 
 static inline void iof_shim_relax(void)
 {

@@ -8,25 +8,14 @@
 #include <linux/string.h>
 
 #define iof_shim_bitmap_bytes(nbits) (BITS_TO_LONGS(nbits) * sizeof(unsigned long))
-#define bitmap_alloc(nbits, gfp) ((unsigned long *)kmalloc(iof_shim_bitmap_bytes(nbits), gfp))
 #define bitmap_zalloc(nbits, gfp) ((unsigned long *)kzalloc(iof_shim_bitmap_bytes(nbits), gfp))
 #define bitmap_free(map) kfree(map)
 
 void iof_shim_bitmap_assign(unsigned long *map, unsigned int start, unsigned int len, bool value);
 
-static inline void bitmap_zero(unsigned long *map, unsigned int nbits)
-{
-	memset(map, 0, iof_shim_bitmap_bytes(nbits));
-}
-
 static inline void bitmap_fill(unsigned long *map, unsigned int nbits)
 {
 	memset(map, 0xff, iof_shim_bitmap_bytes(nbits));
-}
-
-static inline void bitmap_copy(unsigned long *dst, const unsigned long *src, unsigned int nbits)
-{
-	memcpy(dst, src, iof_shim_bitmap_bytes(nbits));
 }
 
 static inline void bitmap_or(unsigned long *dst, const unsigned long *a, const unsigned long *b,

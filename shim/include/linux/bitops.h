@@ -31,12 +31,6 @@ static __always_inline void clear_bit_unlock(long nr, volatile unsigned long *ad
 	__atomic_fetch_and(iof_shim_bit_word(nr, addr), ~BIT_MASK(nr), __ATOMIC_RELEASE);
 }
 
-static __always_inline void change_bit(long nr, volatile unsigned long *addr)
-{
-	iof_sched_point(IOF_SCHED_ATOMIC, (const void *)addr);
-	__atomic_fetch_xor(iof_shim_bit_word(nr, addr), BIT_MASK(nr), __ATOMIC_RELAXED);
-}
-
 static __always_inline bool test_bit(long nr, const volatile unsigned long *addr)
 {
 	return __atomic_load_n(iof_shim_bit_word(nr, addr), __ATOMIC_RELAXED) & BIT_MASK(nr);
@@ -54,24 +48,10 @@ static __always_inline bool test_and_set_bit(long nr, volatile unsigned long *ad
 	       BIT_MASK(nr);
 }
 
-static __always_inline bool test_and_set_bit_lock(long nr, volatile unsigned long *addr)
-{
-	iof_sched_point(IOF_SCHED_ATOMIC, (const void *)addr);
-	return __atomic_fetch_or(iof_shim_bit_word(nr, addr), BIT_MASK(nr), __ATOMIC_ACQUIRE) &
-	       BIT_MASK(nr);
-}
-
 static __always_inline bool test_and_clear_bit(long nr, volatile unsigned long *addr)
 {
 	iof_sched_point(IOF_SCHED_ATOMIC, (const void *)addr);
 	return __atomic_fetch_and(iof_shim_bit_word(nr, addr), ~BIT_MASK(nr), __ATOMIC_SEQ_CST) &
-	       BIT_MASK(nr);
-}
-
-static __always_inline bool test_and_change_bit(long nr, volatile unsigned long *addr)
-{
-	iof_sched_point(IOF_SCHED_ATOMIC, (const void *)addr);
-	return __atomic_fetch_xor(iof_shim_bit_word(nr, addr), BIT_MASK(nr), __ATOMIC_SEQ_CST) &
 	       BIT_MASK(nr);
 }
 
@@ -83,30 +63,6 @@ static __always_inline void __set_bit(long nr, volatile unsigned long *addr)
 static __always_inline void __clear_bit(long nr, volatile unsigned long *addr)
 {
 	*iof_shim_bit_word(nr, addr) &= ~BIT_MASK(nr);
-}
-
-static __always_inline bool __test_and_set_bit(long nr, volatile unsigned long *addr)
-{
-	bool old = *iof_shim_bit_word(nr, addr) & BIT_MASK(nr);
-
-	__set_bit(nr, addr);
-	return old;
-}
-
-static __always_inline bool __test_and_clear_bit(long nr, volatile unsigned long *addr)
-{
-	bool old = *iof_shim_bit_word(nr, addr) & BIT_MASK(nr);
-
-	__clear_bit(nr, addr);
-	return old;
-}
-
-static __always_inline void assign_bit(long nr, volatile unsigned long *addr, bool value)
-{
-	if (value)
-		set_bit(nr, addr);
-	else
-		clear_bit(nr, addr);
 }
 
 static __always_inline void __assign_bit(long nr, volatile unsigned long *addr, bool value)
@@ -123,16 +79,6 @@ static __always_inline unsigned long __ffs(unsigned long word)
 	return (unsigned long)__builtin_ctzl(word);
 }
 
-static __always_inline unsigned long __fls(unsigned long word)
-{
-	return (unsigned long)(BITS_PER_LONG - 1 - __builtin_clzl(word));
-}
-
-static __always_inline unsigned long ffz(unsigned long word)
-{
-	return __ffs(~word);
-}
-
 /* Bit numbers from 1; 0 for none. ffs() is libc's. */
 
 static __always_inline int fls(unsigned int x)
@@ -145,26 +91,6 @@ static __always_inline int fls64(u64 x)
 	return x ? 64 - __builtin_clzll(x) : 0;
 }
 
-static __always_inline unsigned int fls_long(unsigned long x)
-{
-	return (unsigned int)fls64(x);
-}
-
-static __always_inline unsigned int hweight32(unsigned int w)
-{
-	return (unsigned int)__builtin_popcount(w);
-}
-
-static __always_inline unsigned int hweight8(unsigned int w)
-{
-	return hweight32(w & 0xff);
-}
-
-static __always_inline unsigned int hweight16(unsigned int w)
-{
-	return hweight32(w & 0xffff);
-}
-
 static __always_inline unsigned int hweight64(u64 w)
 {
 	return (unsigned int)__builtin_popcountll(w);
@@ -173,28 +99,6 @@ static __always_inline unsigned int hweight64(u64 w)
 static __always_inline unsigned int hweight_long(unsigned long w)
 {
 	return hweight64(w);
-}
-
-static inline u32 rol32(u32 word, unsigned int shift)
-{
-	return (word << (shift & 31)) | (word >> ((-shift) & 31));
-}
-
-static inline u64 rol64(u64 word, unsigned int shift)
-{
-	return (word << (shift & 63)) | (word >> ((-shift) & 63));
-}
-
-static inline u32 ror32(u32 word, unsigned int shift)
-{
-	return rol32(word, 32 - (shift & 31));
-}
-
-static inline s64 sign_extend64(u64 value, int index)
-{
-	int shift = 63 - index;
-
-	return (s64)(value << shift) >> shift;
 }
 
 /* Searches; @invert finds zeroes. @size when there is none. */
@@ -240,24 +144,8 @@ static inline unsigned long find_first_zero_bit(const unsigned long *addr, unsig
 	return iof_shim_find_bit(addr, size, 0, ~0UL);
 }
 
-static inline unsigned long find_last_bit(const unsigned long *addr, unsigned long size)
-{
-	unsigned long index = size;
-
-	while (index)
-		if (test_bit((long)--index, addr))
-			return index;
-	return size;
-}
-
 #define for_each_set_bit(bit, addr, size) \
 	for ((bit) = find_first_bit((addr), (size)); (bit) < (size); \
 	     (bit) = find_next_bit((addr), (size), (bit) + 1))
-#define for_each_set_bit_from(bit, addr, size) \
-	for ((bit) = find_next_bit((addr), (size), (bit)); (bit) < (size); \
-	     (bit) = find_next_bit((addr), (size), (bit) + 1))
-#define for_each_clear_bit(bit, addr, size) \
-	for ((bit) = find_first_zero_bit((addr), (size)); (bit) < (size); \
-	     (bit) = find_next_zero_bit((addr), (size), (bit) + 1))
 
 #endif

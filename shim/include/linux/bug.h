@@ -33,7 +33,5 @@
 		unlikely(iof_warn); \
 	})
 #define WARN_ON_ONCE(cond) WARN_ONCE(cond, "WARN_ON_ONCE(%s)", #cond)
-#define VM_BUG_ON(cond) BUG_ON(cond)
-#define VM_WARN_ON(cond) WARN_ON(cond)
 
 #endif

@@ -7,7 +7,6 @@
 
 #define L1_CACHE_SHIFT 6
 #define L1_CACHE_BYTES (1 << L1_CACHE_SHIFT)
-#define SMP_CACHE_BYTES L1_CACHE_BYTES
 #define ____cacheline_aligned __attribute__((__aligned__(L1_CACHE_BYTES)))
 #define ____cacheline_aligned_in_smp ____cacheline_aligned
 

@@ -12,29 +12,7 @@
 #include "../iof_shim/base.h"
 
 #define __user
-#define __iomem
-#define __kernel
-#define __rcu
-#define __percpu
-#define __force
-#define __nocast
-#define __safe
-#define __acquires(x)
 #define __releases(x)
-#define __must_hold(x)
-#define __acquire(x) ((void)0)
-#define __release(x) ((void)0)
-#define __cond_lock(x, c) (c)
-#define __private
-#define __init
-#define __exit
-#define __initdata
-#define __exitdata
-#define __read_mostly
-#define __ro_after_init
-#define __refdata
-#define __sched
-#define __ref
 
 #ifndef __always_inline
 #define __always_inline inline __attribute__((__always_inline__))
@@ -76,7 +54,6 @@
 #define __counted_by(member)
 #endif
 #define noinline __attribute__((__noinline__))
-#define noinline_for_stack noinline
 /* Where every variable starts as zeroes (a kernel hardened that way does it), this one does not. */
 #define __uninitialized
 
@@ -86,8 +63,6 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define unreachable() __builtin_unreachable()
-#define barrier() __asm__ __volatile__("" : : : "memory")
 #define OPTIMIZER_HIDE_VAR(var) __asm__("" : "=r"(var) : "0"(var))
 #define data_race(expr) (expr)
 #define __same_type(a, b) __builtin_types_compatible_p(typeof(a), typeof(b))
@@ -102,7 +77,6 @@
 extern unsigned int iof_shim_fence_word;
 #define iof_shim_fence(order) ((void)__atomic_fetch_add(&iof_shim_fence_word, 0, order))
 #define smp_mb() iof_shim_fence(__ATOMIC_SEQ_CST)
-#define smp_rmb() iof_shim_fence(__ATOMIC_ACQ_REL)
 #define smp_wmb() iof_shim_fence(__ATOMIC_ACQ_REL)
 #else
 #if defined(__x86_64__)
@@ -110,19 +84,10 @@ extern unsigned int iof_shim_fence_word;
 #else
 #define smp_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
-#define smp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define smp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
-#define mb() smp_mb()
-#define rmb() smp_rmb()
-#define wmb() smp_wmb()
-#define dma_mb() smp_mb()
-#define dma_rmb() smp_rmb()
-#define dma_wmb() smp_wmb()
 /* Ours are full barriers already when the operation is. */
-#define smp_mb__before_atomic() smp_mb()
 #define smp_mb__after_atomic() smp_mb()
-#define smp_mb__after_spinlock() smp_mb()
 
 #define smp_load_acquire(p) \
 	({ iof_sched_point(IOF_SCHED_ATOMIC, (p)); __atomic_load_n((p), __ATOMIC_ACQUIRE); })

@@ -10,10 +10,6 @@ struct completion {
 	struct wait_queue_head wait;
 };
 
-#define COMPLETION_INITIALIZER(work) { 0, __WAIT_QUEUE_HEAD_INITIALIZER((work).wait) }
-#define COMPLETION_INITIALIZER_ONSTACK(work) (*({ init_completion(&(work)); &(work); }))
-#define DECLARE_COMPLETION(work) struct completion work = COMPLETION_INITIALIZER(work)
-#define DECLARE_COMPLETION_ONSTACK(work) DECLARE_COMPLETION(work)
 #define init_completion(x) \
 	do { \
 		(x)->done = 0; \
@@ -38,25 +34,8 @@ bool iof_shim_completion_done(struct completion *x);
 		might_sleep(); \
 		(void)iof_shim_wait_for_completion(x, TASK_UNINTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT); \
 	} while (0)
-#define wait_for_completion_interruptible(x) \
-	({ \
-		long iof_left; \
-		might_sleep(); \
-		iof_left = iof_shim_wait_for_completion(x, TASK_INTERRUPTIBLE, \
-							MAX_SCHEDULE_TIMEOUT); \
-		iof_left < 0 ? (int)iof_left : 0; \
-	})
-#define wait_for_completion_killable(x) \
-	({ \
-		long iof_left; \
-		might_sleep(); \
-		iof_left = iof_shim_wait_for_completion(x, TASK_KILLABLE, MAX_SCHEDULE_TIMEOUT); \
-		iof_left < 0 ? (int)iof_left : 0; \
-	})
 #define wait_for_completion_timeout(x, timeout) \
 	((unsigned long)iof_shim_wait_for_completion(x, TASK_UNINTERRUPTIBLE, (long)(timeout)))
-#define wait_for_completion_interruptible_timeout(x, timeout) \
-	iof_shim_wait_for_completion(x, TASK_INTERRUPTIBLE, (long)(timeout))
 #define try_wait_for_completion(x) iof_shim_try_wait_for_completion(x)
 #define completion_done(x) iof_shim_completion_done(x)
 

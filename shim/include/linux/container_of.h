@@ -9,7 +9,6 @@
 #include <linux/stddef.h>
 #include <linux/compiler.h>
 
-#define typeof_member(type, member) typeof(((type *)0)->member)
 #define container_of(ptr, type, member) \
 	({ \
 		void *iof_member = (void *)(ptr); \
@@ -17,6 +16,5 @@
 			       __same_type(*(ptr), void), "container_of() of another type"); \
 		(type *)((char *)iof_member - offsetof(type, member)); \
 	})
-#define container_of_const(ptr, type, member) ((const type *)container_of(ptr, type, member))
 
 #endif

@@ -24,18 +24,4 @@ void iof_shim_fd_install(unsigned int fd, struct file *file);
 #define put_unused_fd(fd) iof_shim_put_unused_fd((unsigned int)(fd))
 #define fd_install(fd, file) iof_shim_fd_install((unsigned int)(fd), file)
 
-#define fd_file(f) ((struct file *)(f).word)
-#define fd_empty(f) ((f).word == 0)
-
-static inline struct fd fdget(unsigned int fd)
-{
-	return (struct fd){ (unsigned long)iof_shim_fget(fd) };
-}
-
-static inline void fdput(struct fd fd)
-{
-	if (fd.word)
-		iof_shim_fput(fd_file(fd));
-}
-
 #endif

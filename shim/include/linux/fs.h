@@ -98,19 +98,12 @@ struct file {
 };
 
 void iof_shim_file_free(struct file *file);
-int iof_shim_nonseekable_open(struct inode *inode, struct file *file);
 int iof_shim_stream_open(struct inode *inode, struct file *file);
-loff_t iof_shim_no_llseek(struct file *file, loff_t offset, int whence);
-loff_t iof_shim_noop_llseek(struct file *file, loff_t offset, int whence);
 long iof_shim_compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
-#define nonseekable_open iof_shim_nonseekable_open
 #define stream_open iof_shim_stream_open
-#define noop_llseek iof_shim_noop_llseek
-#define no_llseek iof_shim_no_llseek
 #define compat_ptr_ioctl iof_shim_compat_ptr_ioctl
 #define file_inode(file) ((file)->f_inode)
-#define iminor(inode) ((void)(inode), 0u)
 
 static inline struct file *get_file(struct file *file)
 {

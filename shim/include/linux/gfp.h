@@ -18,39 +18,22 @@ struct page;
 #define __GFP_FS 0x80u
 #define __GFP_ZERO 0x100u
 #define __GFP_NOWARN 0x2000u
-#define __GFP_RETRY_MAYFAIL 0x4000u
 #define __GFP_NOFAIL 0x8000u
-#define __GFP_NORETRY 0x10000u
-#define __GFP_COMP 0x40000u
-#define __GFP_HIGHMEM 0x02u
 #define __GFP_ACCOUNT 0x400000u
 #define GFP_ATOMIC (__GFP_HIGH | __GFP_KSWAPD_RECLAIM)
 #define GFP_NOWAIT (__GFP_KSWAPD_RECLAIM | __GFP_NOWARN)
 #define GFP_KERNEL (__GFP_RECLAIM | __GFP_IO | __GFP_FS)
 #define GFP_KERNEL_ACCOUNT (GFP_KERNEL | __GFP_ACCOUNT)
-#define GFP_NOIO __GFP_RECLAIM
-#define GFP_NOFS (__GFP_RECLAIM | __GFP_IO)
-#define GFP_USER GFP_KERNEL
-#define GFP_HIGHUSER (GFP_USER | __GFP_HIGHMEM)
-
-static inline bool gfpflags_allow_blocking(gfp_t gfp)
-{
-	return gfp & __GFP_DIRECT_RECLAIM;
-}
 
 unsigned long iof_shim_get_pages(gfp_t gfp, unsigned int order);
 void iof_shim_free_pages(unsigned long addr, unsigned int order);
 struct page *iof_shim_alloc_pages(gfp_t gfp, unsigned int order);
 void iof_shim_free_page_struct(struct page *page, unsigned int order);
 
-#define __get_free_pages(gfp, order) iof_shim_get_pages(gfp, order)
-#define __get_free_page(gfp) iof_shim_get_pages(gfp, 0)
 #define get_zeroed_page(gfp) iof_shim_get_pages((gfp) | __GFP_ZERO, 0)
 #define free_pages(addr, order) iof_shim_free_pages(addr, order)
 #define free_page(addr) iof_shim_free_pages((unsigned long)(addr), 0)
-#define alloc_pages(gfp, order) iof_shim_alloc_pages(gfp, order)
 #define alloc_page(gfp) iof_shim_alloc_pages(gfp, 0)
-#define __free_pages(page, order) iof_shim_free_page_struct(page, order)
 #define __free_page(page) iof_shim_free_page_struct(page, 0)
 
 #endif

@@ -25,6 +25,4 @@ static __always_inline u32 hash_ptr(const void *ptr, unsigned int bits)
 	return hash_64((unsigned long)ptr, bits);
 }
 
-#define hash_long(val, bits) hash_64(val, bits)
-
 #endif

@@ -10,10 +10,6 @@
 #include <linux/mm.h>
 
 #define kmap_local_page(page) page_address(page)
-#define kmap_local_pfn(pfn) ((void *)((unsigned long)(pfn) << PAGE_SHIFT))
 #define kunmap_local(addr) ((void)(addr))
-#define kmap(page) page_address(page)
-#define kunmap(page) ((void)(page))
-#define flush_dcache_page(page) ((void)(page))
 
 #endif

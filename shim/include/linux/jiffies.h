@@ -6,17 +6,12 @@
 #include <linux/types.h>
 
 #define HZ 1000
-#define MAX_JIFFY_OFFSET (LONG_MAX / 2 - 1)
 unsigned long iof_shim_jiffies(void);
 #define jiffies iof_shim_jiffies()
-#define get_jiffies_64() ((u64)iof_shim_jiffies())
 #define msecs_to_jiffies(ms) ((unsigned long)(ms))
 #define usecs_to_jiffies(us) (((unsigned long)(us) + 999) / 1000)
 #define nsecs_to_jiffies(ns) ((unsigned long)(ns) / 1000000)
-#define jiffies_to_msecs(j) ((unsigned int)(j))
 #define time_after(a, b) ((long)((b) - (a)) < 0)
 #define time_before(a, b) time_after(b, a)
-#define time_after_eq(a, b) ((long)((a) - (b)) >= 0)
-#define time_before_eq(a, b) time_after_eq(b, a)
 
 #endif

@@ -22,24 +22,13 @@
 #include <linux/types.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]) + __must_be_array(a))
-#define upper_32_bits(n) ((u32)(((n) >> 16) >> 16))
-#define lower_32_bits(n) ((u32)((n) & 0xffffffff))
-#define IS_ENABLED(option) 0
-#define IS_REACHABLE(option) 0
 
 #define might_sleep() iof_shim_sleep_check()
-#define might_sleep_if(cond) \
-	do { \
-		if (cond) \
-			might_sleep(); \
-	} while (0)
 #define might_fault() might_sleep()
 
 #define u64_to_user_ptr(x) ((void __user *)(uintptr_t)(u64)(x))
-#define PTR_IF(cond, ptr) ((cond) ? (ptr) : NULL)
 
 int iof_shim_scnprintf(char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-#define scnprintf iof_shim_scnprintf
 
 #endif

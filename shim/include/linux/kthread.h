@@ -13,8 +13,6 @@ struct task_struct *iof_shim_kthread_create(int (*fn)(void *data), void *data, c
 	__attribute__((format(printf, 3, 4)));
 int iof_shim_kthread_stop(struct task_struct *task);
 bool iof_shim_kthread_should_stop(void);
-void iof_shim_kthread_use_mm(struct mm_struct *mm);
-void iof_shim_kthread_unuse_mm(struct mm_struct *mm);
 
 #define kthread_create(fn, data, fmt, ...) iof_shim_kthread_create(fn, data, fmt, ##__VA_ARGS__)
 #define kthread_run(fn, data, fmt, ...) \
@@ -26,7 +24,5 @@ void iof_shim_kthread_unuse_mm(struct mm_struct *mm);
 	})
 #define kthread_stop(task) iof_shim_kthread_stop(task)
 #define kthread_should_stop() iof_shim_kthread_should_stop()
-#define kthread_use_mm(mm) iof_shim_kthread_use_mm(mm)
-#define kthread_unuse_mm(mm) iof_shim_kthread_unuse_mm(mm)
 
 #endif

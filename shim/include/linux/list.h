@@ -74,11 +74,6 @@ static inline void __list_del(struct list_head *before, struct list_head *after)
 	iof_shim_list_join(before, after);
 }
 
-static inline void __list_del_entry(struct list_head *entry)
-{
-	iof_shim_list_unlink(entry);
-}
-
 static inline void list_del(struct list_head *entry)
 {
 	iof_shim_list_unlink(entry);
@@ -123,21 +118,6 @@ static inline void list_move_tail(struct list_head *entry, struct list_head *hea
 {
 	iof_shim_list_unlink(entry);
 	list_add_tail(entry, head);
-}
-
-static inline bool list_is_first(const struct list_head *entry, const struct list_head *head)
-{
-	return entry->prev == head;
-}
-
-static inline bool list_is_last(const struct list_head *entry, const struct list_head *head)
-{
-	return entry->next == head;
-}
-
-static inline bool list_is_head(const struct list_head *entry, const struct list_head *head)
-{
-	return entry == head;
 }
 
 static inline bool list_empty(const struct list_head *head)
@@ -264,42 +244,22 @@ static inline size_t list_count_nodes(struct list_head *head)
 #define list_entry_is_head(pos, head, member) (iof_shim_list_node(pos, member) == (head))
 #define list_for_each(pos, head) \
 	for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
-#define list_for_each_prev(pos, head) \
-	for ((pos) = (head)->prev; (pos) != (head); (pos) = (pos)->prev)
-#define list_for_each_safe(pos, n, head) \
-	for ((pos) = (head)->next, (n) = (pos)->next; (pos) != (head); \
-	     (pos) = (n), (n) = (pos)->next)
 #define list_for_each_entry(pos, head, member) \
 	for ((pos) = list_first_entry(head, typeof(*(pos)), member); \
 	     !list_entry_is_head(pos, head, member); (pos) = list_next_entry(pos, member))
 #define list_for_each_entry_reverse(pos, head, member) \
 	for ((pos) = list_last_entry(head, typeof(*(pos)), member); \
 	     !list_entry_is_head(pos, head, member); (pos) = list_prev_entry(pos, member))
-#define list_for_each_entry_continue(pos, head, member) \
-	for ((pos) = list_next_entry(pos, member); !list_entry_is_head(pos, head, member); \
-	     (pos) = list_next_entry(pos, member))
 #define list_for_each_entry_continue_reverse(pos, head, member) \
 	for ((pos) = list_prev_entry(pos, member); !list_entry_is_head(pos, head, member); \
 	     (pos) = list_prev_entry(pos, member))
-#define list_for_each_entry_from(pos, head, member) \
-	for (; !list_entry_is_head(pos, head, member); (pos) = list_next_entry(pos, member))
 #define list_for_each_entry_safe(pos, n, head, member) \
 	for ((pos) = list_first_entry(head, typeof(*(pos)), member), \
 	     (n) = list_next_entry(pos, member); \
 	     !list_entry_is_head(pos, head, member); \
 	     (pos) = (n), (n) = list_next_entry(n, member))
-#define list_for_each_entry_safe_reverse(pos, n, head, member) \
-	for ((pos) = list_last_entry(head, typeof(*(pos)), member), \
-	     (n) = list_prev_entry(pos, member); \
-	     !list_entry_is_head(pos, head, member); \
-	     (pos) = (n), (n) = list_prev_entry(n, member))
-#define list_for_each_entry_safe_from(pos, n, head, member) \
-	for ((n) = list_next_entry(pos, member); !list_entry_is_head(pos, head, member); \
-	     (pos) = (n), (n) = list_next_entry(n, member))
 
 #define HLIST_HEAD_INIT { .first = NULL }
-#define HLIST_HEAD(name) struct hlist_head name = HLIST_HEAD_INIT
-#define INIT_HLIST_HEAD(ptr) ((ptr)->first = NULL)
 
 static inline void INIT_HLIST_NODE(struct hlist_node *node)
 {
@@ -326,13 +286,6 @@ static inline void __hlist_del(struct hlist_node *node)
 		WRITE_ONCE(next->pprev, node->pprev);
 }
 
-static inline void hlist_del(struct hlist_node *node)
-{
-	__hlist_del(node);
-	node->next = LIST_POISON1;
-	node->pprev = LIST_POISON2;
-}
-
 static inline void hlist_del_init(struct hlist_node *node)
 {
 	if (!hlist_unhashed(node)) {
@@ -352,38 +305,12 @@ static inline void hlist_add_head(struct hlist_node *node, struct hlist_head *he
 	node->pprev = &head->first;
 }
 
-static inline void hlist_add_behind(struct hlist_node *node, struct hlist_node *prev)
-{
-	node->next = prev->next;
-	WRITE_ONCE(prev->next, node);
-	node->pprev = &prev->next;
-	if (node->next)
-		WRITE_ONCE(node->next->pprev, &node->next);
-}
-
-static inline void hlist_add_before(struct hlist_node *node, struct hlist_node *next)
-{
-	node->pprev = next->pprev;
-	node->next = next;
-	WRITE_ONCE(next->pprev, &node->next);
-	WRITE_ONCE(*node->pprev, node);
-}
-
-static inline void hlist_move_list(struct hlist_head *old, struct hlist_head *head)
-{
-	head->first = old->first;
-	if (head->first)
-		head->first->pprev = &head->first;
-	old->first = NULL;
-}
-
 #define hlist_entry(ptr, type, member) container_of(ptr, type, member)
 #define hlist_entry_safe(ptr, type, member) \
 	({ \
 		typeof(ptr) iof_node = (ptr); \
 		iof_node ? hlist_entry(iof_node, type, member) : NULL; \
 	})
-#define hlist_for_each(pos, head) for ((pos) = (head)->first; (pos); (pos) = (pos)->next)
 #define hlist_for_each_entry(pos, head, member) \
 	for ((pos) = hlist_entry_safe((head)->first, typeof(*(pos)), member); (pos); \
 	     (pos) = hlist_entry_safe((pos)->member.next, typeof(*(pos)), member))

@@ -22,18 +22,10 @@ struct llist_head {
 	((type *)((uintptr_t)(node) - offsetof(type, member)))
 #define iof_shim_llist_end(pos, member) \
 	((uintptr_t)(pos) + offsetof(typeof(*(pos)), member) == 0)
-#define llist_for_each(pos, node) for ((pos) = (node); (pos); (pos) = (pos)->next)
-#define llist_for_each_safe(pos, n, node) \
-	for ((pos) = (node); (pos) && ((n) = (pos)->next, true); (pos) = (n))
 #define llist_for_each_entry(pos, node, member) \
 	for ((pos) = iof_shim_llist_obj((node), typeof(*(pos)), member); \
 	     !iof_shim_llist_end(pos, member); \
 	     (pos) = iof_shim_llist_obj((pos)->member.next, typeof(*(pos)), member))
-#define llist_for_each_entry_safe(pos, n, node, member) \
-	for ((pos) = iof_shim_llist_obj((node), typeof(*(pos)), member); \
-	     !iof_shim_llist_end(pos, member) && \
-	     ((n) = iof_shim_llist_obj((pos)->member.next, typeof(*(pos)), member), true); \
-	     (pos) = (n))
 
 static inline void init_llist_head(struct llist_head *list)
 {

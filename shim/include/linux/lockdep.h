@@ -74,27 +74,9 @@ static __always_inline int iof_shim_held(const struct lockdep_map *map)
 #define lockdep_assert(cond) do { (void)sizeof(cond); } while (0)
 #endif
 
-#define lockdep_is_held(lock) (iof_shim_held(&(lock)->dep_map) != 0)
-#define lockdep_is_held_type(lock, r) \
-	((r) ? iof_shim_held(&(lock)->dep_map) == 1 : iof_shim_held(&(lock)->dep_map) == 2)
 #define lockdep_assert_held(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) != 0)
 #define lockdep_assert_held_write(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) == 2)
-#define lockdep_assert_held_read(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) == 1)
-#define lockdep_assert_held_once(lock) lockdep_assert_held(lock)
-#if IOF_SHIM_CHECKS
-#define lockdep_assert_not_held(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) == 0)
-#else
-#define lockdep_assert_not_held(lock) do { (void)(lock); } while (0)
-#endif
-#define lockdep_set_class(lock, k) \
-	((lock)->dep_map.key = (k), (lock)->dep_map.name = #k)
-#define lockdep_set_class_and_name(lock, k, n) \
-	((lock)->dep_map.key = (k), (lock)->dep_map.name = (n))
-#define lockdep_register_key(key) ((void)(key))
-#define lockdep_unregister_key(key) ((void)(key))
-#define lockdep_init_map(map, n, k, sub) iof_shim_lock_map_init(map, n, k)
 #define lock_map_acquire(map) iof_shim_acquire(map, 0, 0)
-#define lock_map_acquire_read(map) iof_shim_acquire(map, 0, IOF_SHIM_LOCK_READ)
 #define lock_map_release(map) iof_shim_release(map, 0)
 /* Takes the order into account without holding anything. */
 #define might_lock(lock) \

@@ -6,7 +6,6 @@
 #include <linux/bitops.h>
 
 #define ilog2(n) (63 - __builtin_clzll((unsigned long long)(n)))
-#define const_ilog2(n) ilog2(n)
 
 static __always_inline bool is_power_of_2(unsigned long n)
 {
@@ -16,11 +15,6 @@ static __always_inline bool is_power_of_2(unsigned long n)
 static __always_inline unsigned long roundup_pow_of_two(unsigned long n)
 {
 	return n <= 1 ? 1 : 1UL << (ilog2(n - 1) + 1);
-}
-
-static __always_inline unsigned long rounddown_pow_of_two(unsigned long n)
-{
-	return 1UL << ilog2(n);
 }
 
 static __always_inline int order_base_2(unsigned long n)

@@ -25,33 +25,16 @@
 #define min(x, y) iof_shim_minmax(x, y, <)
 #define max(x, y) iof_shim_minmax(x, y, >)
 #define min3(x, y, z) min(min(x, y), z)
-#define max3(x, y, z) max(max(x, y), z)
 #define min_t(type, x, y) \
 	({ type iof_tx = (x); type iof_ty = (y); iof_tx < iof_ty ? iof_tx : iof_ty; })
 #define max_t(type, x, y) \
 	({ type iof_tx = (x); type iof_ty = (y); iof_tx > iof_ty ? iof_tx : iof_ty; })
-#define min_not_zero(x, y) \
-	({ \
-		__auto_type iof_nx = (x); \
-		__auto_type iof_ny = (y); \
-		iof_nx == 0 ? iof_ny : (iof_ny == 0 ? iof_nx : min(iof_nx, iof_ny)); \
-	})
-#define clamp(val, lo, hi) min(max(val, lo), hi)
 #define clamp_t(type, val, lo, hi) min_t(type, max_t(type, val, lo), hi)
-#define clamp_val(val, lo, hi) clamp_t(typeof(val), val, lo, hi)
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define swap(a, b) \
 	do { \
 		typeof(a) iof_swap = (a); \
 		(a) = (b); \
 		(b) = iof_swap; \
 	} while (0)
-
-static inline bool in_range64(uint64_t val, uint64_t start, uint64_t len)
-{
-	return val - start < len;
-}
-#define in_range(val, start, len) in_range64(val, start, len)
 
 #endif

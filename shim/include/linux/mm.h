@@ -21,17 +21,9 @@
 #include <asm/page.h>
 
 #define FOLL_WRITE 0x01u
-#define FOLL_GET 0x02u
-#define FOLL_FORCE 0x10u
-#define FOLL_NOWAIT 0x20u
 #define FOLL_NOFAULT 0x40u
-#define FOLL_ANON 0x200u
 #define FOLL_LONGTERM 0x100u
-#define FOLL_INTERRUPTIBLE 0x800u
 #define FAULT_FLAG_WRITE 0x01u
-#define FAULT_FLAG_ALLOW_RETRY 0x04u
-#define FAULT_FLAG_KILLABLE 0x10u
-#define FAULT_FLAG_REMOTE 0x80u
 
 long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long n,
 			unsigned int flags, struct page **pages, bool pin);
@@ -50,62 +42,35 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 	iof_shim_pin_pages(current->mm, start, n, flags, pages, true)
 #define pin_user_pages_fast(start, n, flags, pages) \
 	iof_shim_pin_pages_fast(start, n, flags, pages, true)
-#define pin_user_pages_unlocked(start, n, pages, flags) \
-	iof_shim_pin_pages(current->mm, start, n, flags, pages, true)
 #define pin_user_pages_remote(mm, start, n, flags, pages, locked) \
 	((void)(locked), iof_shim_pin_pages(mm, start, n, flags, pages, true))
-#define get_user_pages(start, n, flags, pages) \
-	iof_shim_pin_pages(current->mm, start, n, flags, pages, false)
 #define get_user_pages_fast(start, n, flags, pages) \
 	iof_shim_pin_pages_fast(start, n, flags, pages, false)
-#define get_user_pages_remote(mm, start, n, flags, pages, locked) \
-	((void)(locked), iof_shim_pin_pages(mm, start, n, flags, pages, false))
 #define unpin_user_page(page) iof_shim_unpin(page, 1)
 #define unpin_user_pages(pages, n) iof_shim_unpin_pages(pages, n)
 #define unpin_user_pages_dirty_lock(pages, n, dirty) \
 	((void)(dirty), iof_shim_unpin_pages(pages, n))
-#define unpin_user_page_range_dirty_lock(page, n, dirty) ((void)(dirty), iof_shim_unpin(page, n))
 #define put_page(page) iof_shim_put_page(page)
-#define get_page(page) atomic_inc(&(page)->refs)
-#define set_page_dirty(page) ((void)(page))
-#define set_page_dirty_lock(page) ((void)(page))
-#define SetPageDirty(page) ((void)(page))
 #define PageCompound(page) ((void)(page), false)
-#define compound_head(page) (page)
 #define page_to_pfn(page) ((page)->pfn)
 #define pfn_to_page(pfn) iof_shim_pfn_to_page(pfn)
 #define pfn_valid(pfn) iof_shim_pfn_valid(pfn)
-#define page_to_phys(page) ((phys_addr_t)page_to_pfn(page) << PAGE_SHIFT)
-#define phys_to_page(phys) pfn_to_page((unsigned long)((phys) >> PAGE_SHIFT))
 #define page_address(page) ((void *)(page_to_pfn(page) << PAGE_SHIFT))
 #define virt_to_page(addr) pfn_to_page((unsigned long)(addr) >> PAGE_SHIFT)
 #define virt_to_phys(addr) ((phys_addr_t)(unsigned long)(addr))
 #define phys_to_virt(phys) ((void *)(unsigned long)(phys))
-#define __pa(addr) virt_to_phys(addr)
-#define __va(phys) phys_to_virt(phys)
-#define PFN_PHYS(pfn) ((phys_addr_t)(pfn) << PAGE_SHIFT)
-#define PHYS_PFN(phys) ((unsigned long)((phys) >> PAGE_SHIFT))
-#define PFN_UP(x) (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
-#define PFN_DOWN(x) ((x) >> PAGE_SHIFT)
 #define GUP_PIN_COUNTING_BIAS (1u << 10)
 #define page_count(page) \
 	(atomic_read(&(page)->refs) + atomic_read(&(page)->pins) * (int)GUP_PIN_COUNTING_BIAS)
-#define untagged_addr(addr) (addr)
-#define untagged_addr_remote(mm, addr) (addr)
-#define is_zero_pfn(pfn) ((void)(pfn), false)
 
-#define fixup_user_fault(mm, addr, flags, unlocked) \
-	iof_shim_fixup_user_fault(mm, addr, flags, unlocked)
 #define account_locked_vm(mm, pages, inc) iof_shim_account_locked_vm(mm, pages, inc)
 
 #define mmap_read_lock(mm) down_read(&(mm)->mmap_lock)
 #define mmap_read_lock_killable(mm) down_read_killable(&(mm)->mmap_lock)
-#define mmap_read_trylock(mm) down_read_trylock(&(mm)->mmap_lock)
 #define mmap_read_unlock(mm) up_read(&(mm)->mmap_lock)
 #define mmap_write_lock(mm) down_write(&(mm)->mmap_lock)
 #define mmap_write_lock_killable(mm) down_write_killable(&(mm)->mmap_lock)
 #define mmap_write_unlock(mm) up_write(&(mm)->mmap_lock)
-#define mmap_assert_locked(mm) lockdep_assert_held(&(mm)->mmap_lock)
 
 /* mmap_lock is held for writing. */
 static inline int __account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc,

@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <linux/atomic.h>
-#include <linux/cleanup.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
 
@@ -50,7 +49,6 @@ static inline bool mutex_is_locked(struct mutex *m)
 		iof_shim_mutex_lock(m, subclass); \
 	} while (0)
 /* Signals do not interrupt them here; callers must still look at the result. */
-#define mutex_lock_interruptible(m) ({ mutex_lock(m); 0; })
 /* As down_write_killable(). */
 #define mutex_lock_killable(m) \
 	({ \
@@ -61,7 +59,5 @@ static inline bool mutex_is_locked(struct mutex *m)
 	})
 #define mutex_trylock(m) iof_shim_mutex_trylock(m)
 #define mutex_unlock(m) iof_shim_mutex_unlock(m)
-
-IOF_SHIM_DEFINE_GUARD(mutex, struct mutex *, mutex_unlock)
 
 #endif

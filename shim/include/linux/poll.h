@@ -26,11 +26,6 @@ static inline void poll_wait(struct file *file, struct wait_queue_head *wq, poll
 		table->_qproc(file, wq, table);
 }
 
-static inline __poll_t poll_requested_events(const poll_table *table)
-{
-	return table ? table->_key : ~(__poll_t)0;
-}
-
 static inline void init_poll_funcptr(poll_table *table, poll_queue_proc proc)
 {
 	table->_qproc = proc;

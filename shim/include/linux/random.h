@@ -29,6 +29,4 @@ static inline u32 get_random_u32_below(u32 ceil)
 	return (u32)(((u64)get_random_u32() * ceil) >> 32);
 }
 
-#define get_random_bytes(buf, len) iof_shim_random(buf, len)
-
 #endif

@@ -136,26 +136,6 @@ static inline struct rb_node *rb_add_cached(struct rb_node *node, struct rb_root
 	return leftmost ? node : NULL;
 }
 
-/* NULL when @node went in; the node already there that compares equal otherwise. */
-static inline struct rb_node *rb_find_add(struct rb_node *node, struct rb_root *tree,
-					  int (*cmp)(struct rb_node *, const struct rb_node *))
-{
-	struct rb_node **link = &tree->rb_node, *parent = NULL;
-
-	while (*link) {
-		int c;
-
-		parent = *link;
-		c = cmp(node, parent);
-		if (!c)
-			return parent;
-		link = c < 0 ? &parent->rb_left : &parent->rb_right;
-	}
-	rb_link_node(node, parent, link);
-	rb_insert_color(node, tree);
-	return NULL;
-}
-
 static inline struct rb_node *rb_find(const void *key, const struct rb_root *tree,
 				      int (*cmp)(const void *key, const struct rb_node *))
 {
@@ -169,25 +149,6 @@ static inline struct rb_node *rb_find(const void *key, const struct rb_root *tre
 		node = c < 0 ? node->rb_left : node->rb_right;
 	}
 	return NULL;
-}
-
-static inline struct rb_node *rb_find_first(const void *key, const struct rb_root *tree,
-					    int (*cmp)(const void *key, const struct rb_node *))
-{
-	struct rb_node *node = tree->rb_node, *match = NULL;
-
-	while (node) {
-		int c = cmp(key, node);
-
-		if (c <= 0) {
-			if (!c)
-				match = node;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-	return match;
 }
 
 #endif

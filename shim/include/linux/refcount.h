@@ -18,7 +18,6 @@ typedef struct refcount_struct {
 struct mutex;
 
 #define REFCOUNT_INIT(n) { .refs = ATOMIC_INIT(n) }
-#define REFCOUNT_MAX INT32_MAX
 #define REFCOUNT_SATURATED (INT32_MIN / 2)
 
 /* Saturates the count and complains. */

@@ -8,7 +8,6 @@
 
 #include <pthread.h>
 #include <linux/atomic.h>
-#include <linux/cleanup.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
 
@@ -135,20 +134,10 @@ static inline bool rwsem_is_locked(struct rw_semaphore *sem)
 		might_sleep(); \
 		iof_shim_down_read(sem, 0); \
 	} while (0)
-#define down_read_nested(sem, subclass) \
-	do { \
-		might_sleep(); \
-		iof_shim_down_read(sem, subclass); \
-	} while (0)
 #define down_write(sem) \
 	do { \
 		might_sleep(); \
 		iof_shim_down_write(sem, 0); \
-	} while (0)
-#define down_write_nested(sem, subclass) \
-	do { \
-		might_sleep(); \
-		iof_shim_down_write(sem, subclass); \
 	} while (0)
 /*
  * A signal does not end the wait here. One that was killed before, as tests say it, does not get
@@ -161,7 +150,6 @@ static inline bool rwsem_is_locked(struct rw_semaphore *sem)
 			down_read(sem); \
 		iof_killed; \
 	})
-#define down_read_interruptible(sem) ({ down_read(sem); 0; })
 #define down_write_killable(sem) \
 	({ \
 		int iof_killed = iof_shim_killed() ? -EINTR : 0; \
@@ -169,8 +157,5 @@ static inline bool rwsem_is_locked(struct rw_semaphore *sem)
 			down_write(sem); \
 		iof_killed; \
 	})
-
-IOF_SHIM_DEFINE_GUARD(rwsem_read, struct rw_semaphore *, up_read)
-IOF_SHIM_DEFINE_GUARD(rwsem_write, struct rw_semaphore *, up_write)
 
 #endif

@@ -14,7 +14,7 @@
 #include <linux/atomic.h>
 #include <linux/kernel.h>
 #include <linux/jiffies.h>
-#include <linux/preempt.h>
+#include <linux/compiler.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 
@@ -23,13 +23,11 @@
 #define TASK_UNINTERRUPTIBLE 0x2
 #define TASK_WAKEKILL 0x100
 #define TASK_KILLABLE (TASK_WAKEKILL | TASK_UNINTERRUPTIBLE)
-#define TASK_IDLE TASK_UNINTERRUPTIBLE
 #define TASK_NORMAL (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)
 #define IOF_SHIM_TASK_PARKED 0x10000	/* in the futex, a wake-up needs the system call */
 
 #define TASK_COMM_LEN 16
 #define PF_KTHREAD 0x00200000
-#define PF_EXITING 0x00000004
 #define IOF_SHIM_MAX_HELD 48
 #define IOF_SHIM_MAX_RECHECK 8
 #define IOF_SHIM_MAX_WAKES 8
@@ -81,7 +79,6 @@ long iof_shim_schedule_timeout(long timeout);
 int iof_shim_wake_up_process(struct task_struct *task, unsigned int mode);
 void iof_shim_task_free(struct task_struct *task);
 void iof_shim_yield(void);
-void iof_shim_msleep(unsigned int msecs);
 
 #define __set_current_state(state) WRITE_ONCE(current->__state, (unsigned int)(state))
 #define set_current_state(state) smp_store_mb(current->__state, (unsigned int)(state))
@@ -89,7 +86,6 @@ void iof_shim_msleep(unsigned int msecs);
 #define schedule() iof_shim_schedule()
 #define schedule_timeout(t) iof_shim_schedule_timeout(t)
 #define wake_up_process(task) iof_shim_wake_up_process(task, TASK_NORMAL)
-#define wake_up_state(task, mode) iof_shim_wake_up_process(task, mode)
 #define cond_resched() \
 	({ \
 		might_sleep(); \
@@ -97,10 +93,6 @@ void iof_shim_msleep(unsigned int msecs);
 		0; \
 	})
 #define yield() iof_shim_yield()
-#define need_resched() false
-#define task_pid_nr(task) ((task)->pid)
-#define task_tgid_nr(task) ((task)->tgid)
-#define get_task_comm(buf, task) strscpy(buf, (task)->comm, TASK_COMM_LEN)
 
 static inline struct task_struct *get_task_struct(struct task_struct *task)
 {

@@ -16,12 +16,5 @@ void iof_shim_seq_printf(struct seq_file *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 #define seq_printf(m, fmt, ...) iof_shim_seq_printf(m, fmt, ##__VA_ARGS__)
-#define seq_puts(m, s) iof_shim_seq_printf(m, "%s", s)
-#define seq_putc(m, c) iof_shim_seq_printf(m, "%c", c)
-
-static inline bool seq_has_overflowed(struct seq_file *m)
-{
-	return m->count == m->size;
-}
 
 #endif

@@ -7,7 +7,6 @@
 #ifndef IOF_SHIM_LINUX_SLAB_H
 #define IOF_SHIM_LINUX_SLAB_H
 
-#include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/overflow.h>
@@ -15,9 +14,7 @@
 
 #define SLAB_HWCACHE_ALIGN 0x2000u
 #define SLAB_ACCOUNT 0x4000000u
-#define SLAB_PANIC 0x40000u
 #define SLAB_NO_MERGE 0x1000000u
-#define ARCH_KMALLOC_MINALIGN 8
 #define KMALLOC_MAX_SIZE (4ul << 20)
 #define ZERO_SIZE_PTR ((void *)16)
 #define ZERO_OR_NULL_PTR(p) ((unsigned long)(p) <= (unsigned long)ZERO_SIZE_PTR)
@@ -41,16 +38,11 @@ void iof_shim_cache_destroy(struct kmem_cache *cache);
 #define kzalloc(size, gfp) iof_shim_kmalloc(size, (gfp) | __GFP_ZERO)
 #define kmalloc_array(n, size, gfp) iof_shim_kmalloc(size_mul(n, size), gfp)
 #define kcalloc(n, size, gfp) iof_shim_kmalloc(size_mul(n, size), (gfp) | __GFP_ZERO)
-#define kmalloc_node(size, gfp, node) kmalloc(size, gfp)
-#define kzalloc_node(size, gfp, node) kzalloc(size, gfp)
 #define krealloc(p, size, gfp) iof_shim_krealloc(p, size, gfp)
-#define krealloc_array(p, n, size, gfp) iof_shim_krealloc(p, size_mul(n, size), gfp)
 #define kfree(p) iof_shim_kfree(p)
-#define kfree_sensitive(p) iof_shim_kfree(p)
 #define ksize(p) iof_shim_ksize(p)
 #define kvmalloc(size, gfp) iof_shim_kvmalloc(size, gfp)
 #define kvzalloc(size, gfp) iof_shim_kvmalloc(size, (gfp) | __GFP_ZERO)
-#define kvmalloc_array(n, size, gfp) iof_shim_kvmalloc(size_mul(n, size), gfp)
 #define kvcalloc(n, size, gfp) iof_shim_kvmalloc(size_mul(n, size), (gfp) | __GFP_ZERO)
 #define kvfree(p) iof_shim_kfree(p)
 
@@ -62,8 +54,5 @@ void iof_shim_cache_destroy(struct kmem_cache *cache);
 #define kmem_cache_zalloc(cache, gfp) iof_shim_cache_alloc(cache, (gfp) | __GFP_ZERO)
 #define kmem_cache_free(cache, object) iof_shim_cache_free(cache, object)
 #define kmem_cache_destroy(cache) iof_shim_cache_destroy(cache)
-
-DEFINE_FREE(kfree, void *, if (!IS_ERR_OR_NULL(_T)) kfree(_T))
-DEFINE_FREE(kvfree, void *, if (!IS_ERR_OR_NULL(_T)) kvfree(_T))
 
 #endif

@@ -4,16 +4,15 @@
  * yields (the holder may have lost the processor), then naps. Not fair, as nothing should depend on
  * that.
  *
- * There are no interrupts here: the _irq and _bh forms are the plain ones. While one is held,
+ * There are no interrupts here: the _irqsave forms are the plain ones. While one is held,
  * whatever may sleep complains in builds with checks.
  */
 #ifndef IOF_SHIM_LINUX_SPINLOCK_H
 #define IOF_SHIM_LINUX_SPINLOCK_H
 
 #include <linux/atomic.h>
-#include <linux/cleanup.h>
 #include <linux/kernel.h>
-#include <linux/preempt.h>
+#include <linux/compiler.h>
 #include <linux/spinlock_types.h>
 
 void iof_shim_spin_slow(spinlock_t *lock);
@@ -23,7 +22,6 @@ void iof_shim_spin_slow(spinlock_t *lock);
 		static struct lock_class_key iof_key; \
 		iof_shim_spin_init(lock, #lock, &iof_key); \
 	} while (0)
-#define raw_spin_lock_init(lock) spin_lock_init(lock)
 
 static __always_inline void iof_shim_spin_init(spinlock_t *lock, const char *name,
 					       struct lock_class_key *key)
@@ -67,39 +65,15 @@ static __always_inline void spin_unlock(spinlock_t *lock)
 	iof_sched_point(IOF_SCHED_UNLOCK, lock);
 }
 
-static __always_inline int spin_is_locked(spinlock_t *lock)
-{
-	return __atomic_load_n(&lock->locked, __ATOMIC_RELAXED) != 0;
-}
-
-#define assert_spin_locked(lock) BUG_ON(!spin_is_locked(lock))
-#define spin_lock_irq(lock) spin_lock(lock)
-#define spin_unlock_irq(lock) spin_unlock(lock)
-#define spin_lock_bh(lock) spin_lock(lock)
-#define spin_unlock_bh(lock) spin_unlock(lock)
-#define spin_trylock_irq(lock) spin_trylock(lock)
-#define spin_trylock_bh(lock) spin_trylock(lock)
 #define spin_lock_irqsave(lock, flags) \
 	do { \
 		(flags) = 0; \
 		spin_lock(lock); \
 	} while (0)
-#define spin_lock_irqsave_nested(lock, flags, subclass) \
-	do { \
-		(flags) = 0; \
-		spin_lock_nested(lock, subclass); \
-	} while (0)
-#define spin_trylock_irqsave(lock, flags) ({ (flags) = 0; spin_trylock(lock); })
 #define spin_unlock_irqrestore(lock, flags) \
 	do { \
 		(void)(flags); \
 		spin_unlock(lock); \
 	} while (0)
-#define raw_spin_lock(lock) spin_lock(lock)
-#define raw_spin_unlock(lock) spin_unlock(lock)
-#define raw_spin_lock_irqsave(lock, flags) spin_lock_irqsave(lock, flags)
-#define raw_spin_unlock_irqrestore(lock, flags) spin_unlock_irqrestore(lock, flags)
-
-IOF_SHIM_DEFINE_GUARD(spinlock, spinlock_t *, spin_unlock)
 
 #endif

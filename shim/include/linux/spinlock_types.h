@@ -13,6 +13,5 @@ typedef spinlock_t raw_spinlock_t;
 
 #define __SPIN_LOCK_UNLOCKED(lockname) { .locked = 0, .dep_map = { .name = #lockname } }
 #define DEFINE_SPINLOCK(x) spinlock_t x = __SPIN_LOCK_UNLOCKED(x)
-#define DEFINE_RAW_SPINLOCK(x) raw_spinlock_t x = __SPIN_LOCK_UNLOCKED(x)
 
 #endif

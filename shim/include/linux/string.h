@@ -10,33 +10,17 @@
 #include <string.h>
 #include <linux/types.h>
 
-void *iof_shim_memset16(u16 *dst, u16 v, size_t count);
-void *iof_shim_memset32(u32 *dst, u32 v, size_t count);
 void *iof_shim_memset64(u64 *dst, u64 v, size_t count);
 void *iof_shim_memchr_inv(const void *p, int c, size_t n);
 ssize_t iof_shim_strscpy(char *dst, const char *src, size_t size);
 void *iof_shim_memdup_user(const void __user *src, size_t len);
 void *iof_shim_kmemdup(const void *src, size_t len, gfp_t gfp);
-char *iof_shim_kstrdup(const char *s, gfp_t gfp);
 
-#define memset16 iof_shim_memset16
-#define memset32 iof_shim_memset32
 #define memset64 iof_shim_memset64
 #define memchr_inv iof_shim_memchr_inv
 #define strscpy(dst, src, ...) iof_shim_strscpy_n(dst, src, ##__VA_ARGS__, sizeof(dst))
 #define iof_shim_strscpy_n(dst, src, size, ...) iof_shim_strscpy(dst, src, size)
 #define memdup_user iof_shim_memdup_user
-#define vmemdup_user iof_shim_memdup_user
 #define kmemdup iof_shim_kmemdup
-#define kstrdup iof_shim_kstrdup
-#define memzero_explicit(p, n) explicit_bzero(p, n)
-#define memset_after(obj, v, member) \
-	memset((char *)(obj) + offsetofend(typeof(*(obj)), member), v, \
-	       sizeof(*(obj)) - offsetofend(typeof(*(obj)), member))
-
-static inline bool strstarts(const char *str, const char *prefix)
-{
-	return strncmp(str, prefix, strlen(prefix)) == 0;
-}
 
 #endif

@@ -57,8 +57,5 @@ struct hlist_head {
 #ifndef BITS_PER_LONG
 #define BITS_PER_LONG (8 * (int)sizeof(long))
 #endif
-#define BITS_PER_LONG_LONG 64
-#define DECLARE_BITMAP(name, bits) \
-	unsigned long name[((bits) + BITS_PER_LONG - 1) / BITS_PER_LONG]
 
 #endif

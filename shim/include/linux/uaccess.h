@@ -11,8 +11,6 @@
 #include <linux/types.h>
 
 #define IOF_SHIM_TASK_SIZE 0x7ffffffff000ul
-#define TASK_SIZE IOF_SHIM_TASK_SIZE
-#define TASK_SIZE_MAX IOF_SHIM_TASK_SIZE
 
 size_t iof_shim_copy_from_user(void *dst, const void *src, size_t n);
 size_t iof_shim_copy_to_user(void *dst, const void *src, size_t n);
@@ -42,10 +40,6 @@ static inline size_t __must_check clear_user(void __user *dst, size_t n)
 	return iof_shim_clear_user(dst, n);
 }
 
-#define __copy_from_user(dst, src, n) copy_from_user(dst, src, n)
-#define __copy_to_user(dst, src, n) copy_to_user(dst, src, n)
-#define copy_from_user_nofault(dst, src, n) (iof_shim_copy_from_user(dst, src, n) ? -EFAULT : 0)
-#define copy_to_user_nofault(dst, src, n) (iof_shim_copy_to_user(dst, src, n) ? -EFAULT : 0)
 #define check_zeroed_user(src, n) ({ might_fault(); iof_shim_check_zeroed_user(src, n); })
 #define copy_struct_from_user(dst, ksize, src, usize) \
 	({ might_fault(); iof_shim_copy_struct_from_user(dst, ksize, src, usize); })
@@ -63,19 +57,5 @@ static inline size_t __must_check clear_user(void __user *dst, size_t n)
 		typeof(*(ptr)) iof_val = (typeof(*(ptr)))(x); \
 		copy_to_user((ptr), &iof_val, sizeof(iof_val)) ? -EFAULT : 0; \
 	})
-#define __get_user(x, ptr) get_user(x, ptr)
-#define __put_user(x, ptr) put_user(x, ptr)
-
-static inline void pagefault_disable(void)
-{
-	current->iof_pagefault_off++;
-	iof_shim_preempt_add(1);
-}
-
-static inline void pagefault_enable(void)
-{
-	current->iof_pagefault_off--;
-	iof_shim_preempt_add(-1);
-}
 
 #endif

@@ -82,36 +82,9 @@ static inline void iov_iter_truncate(struct iov_iter *i, u64 count)
 		i->count = count;
 }
 
-static inline void iov_iter_reexpand(struct iov_iter *i, size_t count)
-{
-	i->count = count;
-}
-
 static inline int iov_iter_rw(const struct iov_iter *i)
 {
 	return i->data_source ? ITER_SOURCE : ITER_DEST;
-}
-
-static inline bool iter_is_ubuf(const struct iov_iter *i)
-{
-	return i->iter_type == ITER_UBUF;
-}
-
-static inline bool iter_is_iovec(const struct iov_iter *i)
-{
-	return i->iter_type == ITER_IOVEC;
-}
-
-/* All or nothing: a short copy is undone. */
-static inline bool __must_check copy_to_iter_full(const void *addr, size_t bytes,
-						  struct iov_iter *i)
-{
-	size_t copied = copy_to_iter(addr, bytes, i);
-
-	if (copied == bytes)
-		return true;
-	iov_iter_revert(i, copied);
-	return false;
 }
 
 static inline bool __must_check copy_from_iter_full(void *addr, size_t bytes, struct iov_iter *i)

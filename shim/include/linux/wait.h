@@ -20,8 +20,6 @@ typedef int (*wait_queue_func_t)(struct wait_queue_entry *entry, unsigned int mo
 				 void *key);
 
 #define WQ_FLAG_EXCLUSIVE 0x01
-#define WQ_FLAG_WOKEN 0x02
-#define WQ_FLAG_PRIORITY 0x10
 
 struct wait_queue_entry {
 	unsigned int flags;
@@ -45,52 +43,30 @@ typedef struct wait_queue_head wait_queue_head_t;
 		static struct lock_class_key iof_key; \
 		iof_shim_init_waitqueue(wq, #wq, &iof_key); \
 	} while (0)
-#define DECLARE_WAITQUEUE(name, task) \
-	struct wait_queue_entry name = { \
-		.private = (task), .func = iof_shim_default_wake, .entry = { NULL, NULL } }
 #define DEFINE_WAIT_FUNC(name, function) \
 	struct wait_queue_entry name = { \
 		.private = current, .func = (function), .entry = LIST_HEAD_INIT((name).entry) }
-#define DEFINE_WAIT(name) DEFINE_WAIT_FUNC(name, iof_shim_autoremove_wake)
 
 void iof_shim_init_waitqueue(struct wait_queue_head *wq, const char *name,
 			     struct lock_class_key *key);
 int iof_shim_default_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key);
 int iof_shim_autoremove_wake(struct wait_queue_entry *entry, unsigned int mode, int flags,
 			     void *key);
-int iof_shim_woken_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key);
 void iof_shim_wake_up(struct wait_queue_head *wq, unsigned int mode, int exclusive, void *key);
 void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int exclusive,
 			     void *key);
 void iof_shim_add_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry,
 		       unsigned int flags);
 void iof_shim_remove_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry);
-void iof_shim_prepare_to_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry,
-			      unsigned int state, bool exclusive);
 long iof_shim_prepare_to_wait_event(struct wait_queue_head *wq, struct wait_queue_entry *entry,
 				    unsigned int state);
 void iof_shim_finish_wait(struct wait_queue_head *wq, struct wait_queue_entry *entry);
-long iof_shim_wait_woken(struct wait_queue_entry *entry, unsigned int mode, long timeout);
 
-#define default_wake_function iof_shim_default_wake
-#define autoremove_wake_function iof_shim_autoremove_wake
-#define woken_wake_function iof_shim_woken_wake
-#define wait_woken iof_shim_wait_woken
-#define prepare_to_wait(wq, entry, state) iof_shim_prepare_to_wait(wq, entry, state, false)
-#define prepare_to_wait_exclusive(wq, entry, state) iof_shim_prepare_to_wait(wq, entry, state, true)
 #define prepare_to_wait_event(wq, entry, state) iof_shim_prepare_to_wait_event(wq, entry, state)
 #define finish_wait(wq, entry) iof_shim_finish_wait(wq, entry)
 #define add_wait_queue(wq, entry) iof_shim_add_wait(wq, entry, 0)
 #define add_wait_queue_exclusive(wq, entry) iof_shim_add_wait(wq, entry, WQ_FLAG_EXCLUSIVE)
-#define add_wait_queue_priority(wq, entry) iof_shim_add_wait(wq, entry, WQ_FLAG_PRIORITY)
 #define remove_wait_queue(wq, entry) iof_shim_remove_wait(wq, entry)
-
-static inline void init_waitqueue_entry(struct wait_queue_entry *entry, struct task_struct *task)
-{
-	entry->flags = 0;
-	entry->private = task;
-	entry->func = iof_shim_default_wake;
-}
 
 static inline void init_waitqueue_func_entry(struct wait_queue_entry *entry, wait_queue_func_t func)
 {
@@ -105,24 +81,6 @@ static inline void init_wait_entry(struct wait_queue_entry *entry, unsigned int 
 	entry->private = current;
 	entry->func = iof_shim_autoremove_wake;
 	INIT_LIST_HEAD(&entry->entry);
-}
-
-/* The caller holds wq->lock. */
-static inline void __add_wait_queue(struct wait_queue_head *wq, struct wait_queue_entry *entry)
-{
-	list_add(&entry->entry, &wq->head);
-}
-
-static inline void __add_wait_queue_entry_tail(struct wait_queue_head *wq,
-					       struct wait_queue_entry *entry)
-{
-	list_add_tail(&entry->entry, &wq->head);
-}
-
-static inline void __remove_wait_queue(struct wait_queue_head *wq, struct wait_queue_entry *entry)
-{
-	(void)wq;
-	list_del(&entry->entry);
 }
 
 static inline int waitqueue_active(struct wait_queue_head *wq)
@@ -141,19 +99,11 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 #define wake_up(wq) iof_shim_wake_up(wq, TASK_NORMAL, 1, NULL)
 #define wake_up_nr(wq, nr) iof_shim_wake_up(wq, TASK_NORMAL, nr, NULL)
 #define wake_up_all(wq) iof_shim_wake_up(wq, TASK_NORMAL, 0, NULL)
-#define wake_up_interruptible(wq) iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 1, NULL)
-#define wake_up_interruptible_nr(wq, nr) iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, nr, NULL)
 #define wake_up_interruptible_all(wq) iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 0, NULL)
-#define wake_up_interruptible_sync(wq) wake_up_interruptible(wq)
 #define wake_up_poll(wq, m) iof_shim_wake_up(wq, TASK_NORMAL, 1, poll_to_key(m))
 #define __wake_up(wq, mode, nr, key) iof_shim_wake_up(wq, mode, nr, key)
 #define wake_up_interruptible_poll(wq, m) \
 	iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 1, poll_to_key(m))
-#define wake_up_locked(wq) iof_shim_wake_up_locked(wq, TASK_NORMAL, 1, NULL)
-#define wake_up_all_locked(wq) iof_shim_wake_up_locked(wq, TASK_NORMAL, 0, NULL)
-#define wake_up_locked_poll(wq, m) iof_shim_wake_up_locked(wq, TASK_NORMAL, 1, poll_to_key(m))
-/* Whoever polls a file that goes away must let go of its queue. */
-#define wake_up_pollfree(wq) iof_shim_wake_up(wq, TASK_NORMAL, 0, poll_to_key(EPOLLHUP))
 
 /*
  * The loop behind all wait_event forms. @ret is 0, or what stops the wait early; @cmd sleeps.
@@ -192,12 +142,6 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 			(void)iof_shim_wait_event(wq, cond, TASK_UNINTERRUPTIBLE, 0, 0, \
 						  schedule()); \
 	} while (0)
-#define wait_event_cmd(wq, cond, cmd1, cmd2) \
-	do { \
-		if (!(cond)) \
-			(void)iof_shim_wait_event(wq, cond, TASK_UNINTERRUPTIBLE, 0, 0, \
-						  cmd1; schedule(); cmd2); \
-	} while (0)
 #define iof_shim_wait_event_ret(wq, cond, state, exclusive) \
 	({ \
 		int iof_res = 0; \
@@ -209,10 +153,6 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 	})
 #define wait_event_interruptible(wq, cond) \
 	iof_shim_wait_event_ret(wq, cond, TASK_INTERRUPTIBLE, 0)
-#define wait_event_interruptible_exclusive(wq, cond) \
-	iof_shim_wait_event_ret(wq, cond, TASK_INTERRUPTIBLE, 1)
-#define wait_event_killable(wq, cond) iof_shim_wait_event_ret(wq, cond, TASK_KILLABLE, 0)
-#define wait_event_idle(wq, cond) wait_event(wq, cond)
 #define iof_shim_wait_event_time(wq, cond, timeout, state) \
 	({ \
 		long iof_ret = (timeout); \
@@ -229,22 +169,5 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 	iof_shim_wait_event_time(wq, cond, timeout, TASK_INTERRUPTIBLE)
 #define wait_event_killable_timeout(wq, cond, timeout) \
 	iof_shim_wait_event_time(wq, cond, timeout, TASK_KILLABLE)
-/* The lock is held at the condition and dropped for the sleep. */
-#define wait_event_lock_irq(wq, cond, lock) \
-	do { \
-		if (!(cond)) \
-			(void)iof_shim_wait_event(wq, cond, TASK_UNINTERRUPTIBLE, 0, 0, \
-						  spin_unlock_irq(&(lock)); schedule(); \
-						  spin_lock_irq(&(lock))); \
-	} while (0)
-#define wait_event_interruptible_lock_irq(wq, cond, lock) \
-	({ \
-		int iof_res = 0; \
-		if (!(cond)) \
-			iof_res = (int)iof_shim_wait_event(wq, cond, TASK_INTERRUPTIBLE, 0, 0, \
-							   spin_unlock_irq(&(lock)); schedule(); \
-							   spin_lock_irq(&(lock))); \
-		iof_res; \
-	})
 
 #endif

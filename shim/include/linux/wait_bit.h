@@ -51,8 +51,6 @@ void iof_shim_wake_up_var(const void *var, long bit);
 			iof_res = (int)iof_shim_wait_var(var, -1, cond, state); \
 		iof_res; \
 	})
-#define wait_var_event_interruptible(var, cond) \
-	iof_shim_wait_var_ret(var, cond, TASK_INTERRUPTIBLE)
 #define wait_var_event_killable(var, cond) iof_shim_wait_var_ret(var, cond, TASK_KILLABLE)
 #define wake_up_var(var) iof_shim_wake_up_var(var, -1)
 #define wait_on_bit(word, bit, mode) \

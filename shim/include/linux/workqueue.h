@@ -26,13 +26,7 @@ struct work_struct {
 };
 
 #define WQ_UNBOUND (1 << 1)
-#define WQ_FREEZABLE (1 << 2)
-#define WQ_MEM_RECLAIM (1 << 3)
-#define WQ_HIGHPRI (1 << 4)
-#define WQ_CPU_INTENSIVE (1 << 5)
-#define WQ_SYSFS (1 << 6)
 #define WQ_MAX_ACTIVE 512
-#define WQ_UNBOUND_MAX_ACTIVE WQ_MAX_ACTIVE
 
 #define __WORK_INITIALIZER(n, f) { .entry = { &(n).entry, &(n).entry }, .func = (f) }
 #define DECLARE_WORK(n, f) struct work_struct n = __WORK_INITIALIZER(n, f)
@@ -44,8 +38,6 @@ struct work_struct {
 		(work)->pending = false; \
 		(work)->seq = 0; \
 	} while (0)
-#define INIT_WORK_ONSTACK(work, f) INIT_WORK(work, f)
-#define destroy_work_on_stack(work) ((void)(work))
 
 struct workqueue_struct *iof_shim_alloc_workqueue(struct lock_class_key *key, const char *fmt,
 						  unsigned int flags, int max_active, ...);
@@ -59,8 +51,6 @@ struct workqueue_struct *iof_shim_system_wq(void);
 
 #define system_wq iof_shim_system_wq()
 #define system_unbound_wq iof_shim_system_wq()
-#define system_highpri_wq iof_shim_system_wq()
-#define system_long_wq iof_shim_system_wq()
 #define alloc_workqueue(fmt, flags, max_active, ...) \
 	({ \
 		static struct lock_class_key iof_key; \
@@ -68,7 +58,6 @@ struct workqueue_struct *iof_shim_system_wq(void);
 	})
 #define alloc_ordered_workqueue(fmt, flags, ...) \
 	alloc_workqueue(fmt, flags, 1, ##__VA_ARGS__)
-#define create_singlethread_workqueue(name) alloc_ordered_workqueue("%s", 0, name)
 #define destroy_workqueue(wq) iof_shim_destroy_workqueue(wq)
 #define queue_work(wq, work) iof_shim_queue_work(wq, work)
 #define schedule_work(work) queue_work(system_wq, work)
@@ -76,7 +65,6 @@ struct workqueue_struct *iof_shim_system_wq(void);
 #define cancel_work(work) iof_shim_cancel_work(work, false)
 #define cancel_work_sync(work) iof_shim_cancel_work(work, true)
 #define flush_workqueue(wq) iof_shim_flush_workqueue(wq)
-#define drain_workqueue(wq) iof_shim_flush_workqueue(wq)
 #define work_pending(work) iof_shim_work_pending(work)
 
 #endif

@@ -31,8 +31,6 @@ struct xa_limit {
 
 typedef unsigned int xa_mark_t;
 
-#define XA_FLAGS_LOCK_IRQ 1u
-#define XA_FLAGS_LOCK_BH 2u
 #define XA_FLAGS_TRACK_FREE 4u
 #define XA_FLAGS_ZERO_BUSY 8u
 #define XA_FLAGS_ACCOUNT 32u
@@ -42,7 +40,6 @@ typedef unsigned int xa_mark_t;
 #define XA_LIMIT(lo, hi) ((struct xa_limit){ .min = (lo), .max = (hi) })
 #define xa_limit_32b XA_LIMIT(0, UINT_MAX)
 #define xa_limit_31b XA_LIMIT(0, INT_MAX)
-#define xa_limit_16b XA_LIMIT(0, USHRT_MAX)
 
 /* Values end in 1, internal entries in 2, pointers in 0. */
 #define xa_mk_value(v) ((void *)(((unsigned long)(v) << 1) | 1))
@@ -68,8 +65,6 @@ static inline int xa_err(const void *entry)
 	  .inner = __SPIN_LOCK_UNLOCKED(name.inner), .xa_flags = (flags), .full_below = 1 }
 #define DEFINE_XARRAY_FLAGS(name, flags) struct xarray name = __XARRAY_INITIALIZER(name, flags)
 #define DEFINE_XARRAY(name) DEFINE_XARRAY_FLAGS(name, 0)
-#define DEFINE_XARRAY_ALLOC(name) DEFINE_XARRAY_FLAGS(name, XA_FLAGS_ALLOC)
-#define DEFINE_XARRAY_ALLOC1(name) DEFINE_XARRAY_FLAGS(name, XA_FLAGS_ALLOC1)
 #define xa_init_flags(xa, flags) \
 	do { \
 		static struct lock_class_key iof_xa_key, iof_inner_key; \
@@ -96,13 +91,6 @@ void iof_shim_xa_may_sleep(gfp_t gfp);
 
 #define xa_lock(xa) spin_lock(&(xa)->xa_lock)
 #define xa_unlock(xa) spin_unlock(&(xa)->xa_lock)
-#define xa_trylock(xa) spin_trylock(&(xa)->xa_lock)
-#define xa_lock_irq(xa) xa_lock(xa)
-#define xa_unlock_irq(xa) xa_unlock(xa)
-#define xa_lock_bh(xa) xa_lock(xa)
-#define xa_unlock_bh(xa) xa_unlock(xa)
-#define xa_lock_irqsave(xa, flags) spin_lock_irqsave(&(xa)->xa_lock, flags)
-#define xa_unlock_irqrestore(xa, flags) spin_unlock_irqrestore(&(xa)->xa_lock, flags)
 
 #define iof_shim_xa_locked(xa, gfp, call) \
 	({ \
@@ -134,8 +122,6 @@ void iof_shim_xa_may_sleep(gfp_t gfp);
 	iof_shim_xa_locked(xa, gfp, __xa_alloc(iof_xa, id, entry, limit, gfp))
 #define xa_alloc_cyclic(xa, id, entry, limit, next, gfp) \
 	iof_shim_xa_locked(xa, gfp, __xa_alloc_cyclic(iof_xa, id, entry, limit, next, gfp))
-#define xa_store_irq(xa, index, entry, gfp) xa_store(xa, index, entry, gfp)
-#define xa_erase_irq(xa, index) xa_erase(xa, index)
 #define xa_reserve(xa, index, gfp) xa_err(xa_cmpxchg(xa, index, NULL, XA_ZERO_ENTRY, gfp))
 #define xa_release(xa, index) ((void)xa_cmpxchg(xa, index, XA_ZERO_ENTRY, NULL, 0))
 #define xa_empty(xa) iof_shim_xa_empty(xa)

@@ -23,11 +23,6 @@ static inline void mmdrop(struct mm_struct *mm)
 		iof_shim_mm_free(mm);
 }
 
-static inline void mmget(struct mm_struct *mm)
-{
-	atomic_inc(&mm->mm_users);
-}
-
 static inline bool mmget_not_zero(struct mm_struct *mm)
 {
 	return atomic_inc_not_zero(&mm->mm_users);
@@ -40,7 +35,6 @@ static inline void mmput(struct mm_struct *mm)
 		iof_shim_mm_exit(mm);
 }
 
-#define mmput_async(mm) mmput(mm)
 #define get_task_mm(task) iof_shim_get_task_mm(task)
 
 #endif
