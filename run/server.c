@@ -57,17 +57,17 @@ static void device_stats(struct iof_run *run, struct iof_machine *machine)
 		bool dsa = run->config->devices[i].kind == IOF_RUN_DSA;
 
 		iof_machine_get_stats(machine, i, &st);
-		fprintf(stderr, "iofault: run: vfio%u: %llu pages asked for in %llu groups; "
-			"answers: %llu success, %llu invalid, %llu failure; %llu groups answered "
-			"for want of a listener, %llu at a detach or close\n", i, st.pages,
+		fprintf(stderr, "iofault: run: vfio%u: %llu pages requested in %llu groups; "
+			"responses: %llu success, %llu invalid, %llu failure; %llu groups refused "
+			"without a fault queue, %llu swept at a detach or close\n", i, st.pages,
 			st.groups, st.success, st.invalid, st.failure, st.refused, st.swept);
 		if (dsa)
 			fprintf(stderr, "iofault: run: vfio%u: %llu descriptors completed, %llu "
 				"of them with errors; %llu waits for a credit\n", i,
 				st.descriptors, st.errors, st.stalls);
 		else
-			fprintf(stderr, "iofault: run: vfio%u: %llu transfers, %llu of them not "
-				"to the end\n", i, st.descriptors, st.errors);
+			fprintf(stderr, "iofault: run: vfio%u: %llu transfers, %llu of them "
+				"incomplete\n", i, st.descriptors, st.errors);
 	}
 }
 
@@ -155,7 +155,7 @@ int iof_run_serve(struct iof_run *run)
 	close(run->states[1]);
 	if (pthread_create(&thread, NULL, serve, run) || pthread_detach(thread) ||
 	    pthread_create(&thread, NULL, follow, run) || pthread_detach(thread))
-		iof_run_die(run, "no thread could be had");
+		iof_run_die(run, "no thread could be started");
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	iof_run_stats(run);

@@ -195,7 +195,7 @@ static void need(struct iof_run *run, const char *parent, const char *name, char
 		return;
 	}
 	if (!iof_run_open_folder(run, parent))
-		iof_run_die(run, "%s cannot be had: mount sysfs on /sys", parent);
+		iof_run_die(run, "%s does not exist: mount sysfs on /sys", parent);
 	snprintf(opened, PATH_MAX, "%s", parent);
 	mkdir(path, 0755);
 }

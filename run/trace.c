@@ -113,7 +113,7 @@ void iof_run_stats(struct iof_run *run)
 		[IOF_RUN_COUNT_POLL] = "polls",
 		[IOF_RUN_COUNT_TRAPPED] = "calls with descriptors",
 		[IOF_RUN_COUNT_FAULTS] = "faults read",
-		[IOF_RUN_COUNT_ANSWERS] = "answers written",
+		[IOF_RUN_COUNT_ANSWERS] = "responses written",
 		[IOF_RUN_COUNT_DESCRIPTORS] = "descriptors submitted",
 	};
 

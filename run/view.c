@@ -267,7 +267,7 @@ void iof_run_build_dev(struct iof_run *run)
 	close(run->old_dev);
 	run->tree = open(TREE, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (run->tree < 0)
-		iof_run_die(run, "the file system does not answer: %s", strerror(errno));
+		iof_run_die(run, "the FUSE file system cannot be reached: %s", strerror(errno));
 	bind_node(run, "iommu", "/dev/iommu");
 	mkdir("/dev/vfio", 0755);
 	mkdir("/dev/vfio/devices", 0755);

@@ -36,7 +36,7 @@ for line in 'iommu: open = 0' 'vfio1: open = 0' 'iommu: close' 'vfio1: close'; d
 	grep -qE "^[0-9]+\.[0-9]{6} [0-9]+ $line\$" calls || die "no '$line' in the trace: $(cat calls)"
 done
 [ "$(grep -c 'open = 0' calls)" -eq 3 ] || die "not three opens: $(cat calls)"
-says ' 3 opens' 'vfio0: 0 pages asked for' 'vfio0: 0 descriptors completed' 'vfio1: 0 pages asked for' \
+says ' 3 opens' 'vfio0: 0 pages requested' 'vfio0: 0 descriptors completed' 'vfio1: 0 pages requested' \
 	'vfio1: 0 transfers'
 expect 3 run --trace /dev/full sh -c 'exec 3<>/dev/iommu; exit 3'
 says '/dev/full is not complete: No space left on device'
