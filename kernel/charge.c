@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * charge.c - who pays for what kernel threads do for a program: those platform hooks of
- * core/kapi.h.
+ * charge.c - charges memory and CPU time of kernel threads to the program that
+ * they work for: those platform hooks of core/kapi.h.
  *
- * Memory: a kernel thread belongs to no memory control group, so what it allocates for a program is
- * charged by naming the group. CPU time: the thread itself moves into the program's control groups,
- * as far as there is anything to move, since that makes all forks of the system wait a moment.
+ * Memory: a kernel thread belongs to no memory control group, so its
+ * allocations for a program are charged by naming the program's group. CPU
+ * time: the thread itself moves into the program's control groups, but only if
+ * they differ, since a move delays all forks of the system for a moment.
  */
 #include <linux/cgroup.h>
 #include <linux/init_task.h>
@@ -41,7 +42,7 @@ struct iof_plat_payer *iof_plat_charge_to(struct iof_plat_payer *payer)
 	return (struct iof_plat_payer *)set_active_memcg(memcg_of(payer));
 }
 
-/* One set of groups serves all tasks that are in the same ones. */
+/* Tasks in the same groups share one set. */
 static bool in_same_groups(struct task_struct *a, struct task_struct *b)
 {
 #ifdef CONFIG_CGROUPS
@@ -58,7 +59,10 @@ int iof_plat_thread_join(struct task_struct *task)
 
 void iof_plat_thread_leave(struct task_struct *task)
 {
-	/* No controller refuses its root group; if one did, the next program takes the thread. */
+	/*
+	 * No controller refuses its root group; if one did, the next program
+	 * would take the thread.
+	 */
 	if (!in_same_groups(task, &init_task))
 		(void)cgroup_attach_task_all(&init_task, task);
 }

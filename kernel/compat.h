@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * compat.h - every difference between kernel versions that iofault.ko knows of, by what a kernel
- * can do and never by its number.
+ * compat.h - the differences between kernel versions, each by a capability of
+ * the kernel and never by its number.
  *
- * Seen by kernel/ only; the shared rooms are the same everywhere. The one comparison of version
- * numbers is the check below: whoever carries the module to another series changes it, and adds
- * here, under a name that says what is different, whatever the compiler then complains about.
+ * Seen by kernel/ only; the shared directories are the same for all versions.
+ * The one comparison of version numbers is the check below. A port to another
+ * series changes that check, and adds each difference that the compiler reports
+ * here, under a name for the difference.
  */
 #ifndef IOF_KERNEL_COMPAT_H
 #define IOF_KERNEL_COMPAT_H
@@ -18,17 +19,22 @@
 #endif
 
 /*
- * User memory is reached through the kernel's map of all memory, and bus addresses are as wide as
- * pointers.
+ * User memory is accessed through the kernel's direct map, and bus addresses
+ * are as wide as pointers.
  */
 #if !IS_ENABLED(CONFIG_64BIT) || IS_ENABLED(CONFIG_HIGHMEM)
 #error "iofault.ko supports 64-bit kernels only"
 #endif
 
-/* Whether this kernel was configured with a /dev/iommu of its own, loaded or not. */
+/*
+ * True: this kernel was configured with a /dev/iommu of its own, loaded or not.
+ */
 #define IOF_KERNEL_HAS_IOMMUFD	IS_ENABLED(CONFIG_IOMMUFD)
 
-/* A symbol that only that one exports: there means loaded, whatever the configuration said. */
+/*
+ * A symbol that only the kernel's iommufd exports: if it exists, that is
+ * loaded, whatever the configuration says.
+ */
 #define IOF_KERNEL_IOMMUFD_SYMBOL "iommufd_ctx_from_file"
 
 #endif

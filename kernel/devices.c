@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * devices.c - the module's devices in sysfs: how many there are, which, and what they can do.
+ * devices.c - the module's devices in sysfs: their number, kinds and limits.
  *
  *   /sys/bus/iofault/devices/dsaN/
  *       kind, credits, engines, queue_depth, max_pasids, pages_per_group
- *       iommu_group -> ../groups/G         its isolation group, as programs look it up
+ *       iommu_group -> ../groups/G         its isolation group
  *       vfio-dev/vfioN -> the node's own folder, with "dev" in it
  *   /sys/devices/iofault/groups/G/devices/ the members
  *
- * The names inside are those that VFIO clients look for below a PCI device. There are no drivers on
- * this bus, the module serves its devices itself. Everything is made once, before the machine, and
- * removed after it; in between nothing changes, so there are no locks.
+ * The names below a device are those that VFIO clients look for below a PCI
+ * device. This bus has no drivers; the module serves its devices itself. All
+ * entries are made once, before the machine, and removed after it. They do not
+ * change in between, so there are no locks.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -116,7 +117,7 @@ static int make_group(struct iof_shown_group *group, unsigned int index)
 	return group->members ? 0 : -ENOMEM;
 }
 
-/* Its folder goes with the links in it; whatever of it was made. */
+/* Removes the device's folder and its links, as far as they were made. */
 static void show_nothing(struct iof_shown *device)
 {
 	if (device->group) {
@@ -151,7 +152,10 @@ static int show_device(const struct iof_machine_device *config, unsigned int ind
 	}
 	device->vfio_dev = kobject_create_and_add("vfio-dev", &device->dev.kobj);
 	rc = device->vfio_dev ? 0 : -ENOMEM;
-	/* A group is named by its first member, which has one of its own. */
+	/*
+	 * A group is named by its first member; a device alone has a group of
+	 * its own.
+	 */
 	while (leader < index && shown[leader]->group != &groups[leader])
 		leader = shown[leader]->group - groups;
 	if (!rc && leader == index)
@@ -185,7 +189,7 @@ void iof_devices_exit(void)
 	kobject_put(groups_folder);
 	root_device_unregister(root);
 	bus_unregister(&iof_bus);
-	/* Whoever has a file of theirs open in sysfs may still hold one. */
+	/* An open file in sysfs may still hold one of them. */
 	wait_var_event(&nr_unreleased, !atomic_read(&nr_unreleased));
 }
 

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * memfile.c - memory of files, for MAP_FILE: those platform hooks of core/kapi.h.
+ * memfile.c - memory of files, for MAP_FILE: those platform hooks of
+ * core/kapi.h.
  *
- * Only files whose pages are all there is to them: tmpfs (memfd) and hugetlbfs. Others are refused
- * when they are mapped, not when they are pinned, so that nothing is held that cannot be used; with
- * that no file of ours can hold itself. Who relies on a seal against writing can: what is mapped
- * for writing keeps the seal away, pinned or not.
+ * Supports only files that consist of nothing but their pages: tmpfs (memfd)
+ * and hugetlbfs. Others are refused at the map, not at the pin, so that no
+ * unusable file is held; this also means that no file of ours can hold itself.
+ * A seal against writing is reliable: a writable mapping excludes the seal,
+ * whether pages are pinned or not.
  *
- * Holes of hugetlbfs files: memfd_pin_folios() fills them without a reservation (before 6.16), and
- * so takes huge pages that are reserved for others. They are filled here first, as the program
- * itself could have filled them: with vfs_fallocate(), which needs a descriptor open for writing.
- * The inode's lock keeps holes from being punched from the look until the pages are pinned.
+ * Holes of hugetlbfs files: memfd_pin_folios() fills them without a reservation
+ * (before 6.16), and so takes huge pages that are reserved for others. They are
+ * filled here first, as the program itself could have filled them: with
+ * vfs_fallocate(), which needs a descriptor open for writing. The inode's lock
+ * prevents the punching of holes from the check until the pages are pinned.
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
@@ -36,7 +39,7 @@ static bool is_hugetlb(struct file *file)
 	return file_inode(file)->i_sb->s_magic == HUGETLBFS_MAGIC;
 }
 
-/* A seal against writing is one against devices too. */
+/* A seal against writing holds for devices too. */
 static bool is_sealed(struct file *file)
 {
 	unsigned int seals = 0;
@@ -64,8 +67,9 @@ static int check(struct file *file, u64 start, u64 length, bool write)
 }
 
 /*
- * The pins come later. Until the end, what may write counts as the mapping of a process does: while
- * it is there F_SEAL_WRITE cannot be set, and where that is set it cannot be had.
+ * The pins come later. Until end_writing(), a writable map counts as a
+ * process's writable mapping: it prevents F_SEAL_WRITE, and where that seal is
+ * set it fails.
  */
 static int begin_writing(struct file *file)
 {
@@ -73,7 +77,7 @@ static int begin_writing(struct file *file)
 
 	if (rc)
 		return rc;
-	/* The other seal stops only those who come after it. */
+	/* F_SEAL_FUTURE_WRITE affects only later mappings. */
 	if (is_sealed(file)) {
 		mapping_unmap_writable(file->f_mapping);
 		return -EPERM;
@@ -114,12 +118,12 @@ void iof_plat_memfile_put(struct iof_plat_memfile *memfile)
 	kfree(memfile);
 }
 
-/* How often holes are filled that another thread punches at the same time. */
+/* Attempts to fill holes that another thread punches at the same time. */
 #define FILL_TRIES	8
 
 /*
- * Page by page: a folio that is pinned for several of its pages at once has one pin only, and would
- * have to be unpinned likewise.
+ * Pins page by page: a folio that is pinned for several of its pages at once
+ * has one pin only, and would have to be unpinned in the same way.
  */
 static long pin_pages(struct file *file, u64 pos, unsigned long n, struct page **pages)
 {
@@ -143,7 +147,7 @@ static long pin_pages(struct file *file, u64 pos, unsigned long n, struct page *
 	return (long)done;
 }
 
-/* Whether a huge page of [start, end) is not there. Under the inode's lock. */
+/* True: a huge page of [start, end) is absent. Under the inode's lock. */
 static bool has_holes(struct file *file, u64 start, u64 end)
 {
 	u64 step = i_blocksize(file_inode(file));
@@ -160,8 +164,9 @@ static bool has_holes(struct file *file, u64 start, u64 end)
 }
 
 /*
- * Fills the holes of [start, end). What another thread cuts off the file meanwhile stays cut off.
- * -ENOMEM whatever the reason, but for a signal: then the call that pins is to begin anew.
+ * Fills the holes of [start, end). A part that another thread truncates at the
+ * same time stays truncated. -ENOMEM for any failure but a signal: then the
+ * call that pins is restarted.
  */
 static int fill_holes(struct file *file, u64 start, u64 end)
 {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * module.c - where iofault.ko begins and ends: its parameters, one machine made of them.
+ * module.c - load and unload of iofault.ko: its parameters, and one machine
+ * made of them.
  *
- * Loading makes the machine and its nodes or fails without leaving anything. An open descriptor,
- * of a node or made through one, holds the module by its file operations' owner, so that the
- * machine is idle whenever the module is asked to go.
+ * Loading makes the machine and its nodes, or fails and leaves nothing. An open
+ * descriptor, of a node or made through one, holds the module by its file
+ * operations' owner, so that the machine is idle whenever the module is
+ * removed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -47,7 +49,7 @@ MODULE_PARM_DESC(group_with, "list: number of an earlier device whose isolation 
 
 static bool mock;
 module_param(mock, bool, 0444);
-MODULE_PARM_DESC(mock, "offer the test ioctls with their mock devices to everybody who may open "
+MODULE_PARM_DESC(mock, "offer the test ioctls and their mock devices to each process that can open "
 		       "/dev/iommu; for tests only (default no)");
 
 static unsigned int mock_credits;
@@ -70,7 +72,7 @@ static int configure(struct iof_machine_device *to)
 
 	for (i = 0; i < devices; i++) {
 		if (nr_kind && strcmp(kind[min(i, nr_kind - 1)], "dsa")) {
-			pr_err("kind of device %u is not known: dsa is\n", i);
+			pr_err("kind of device %u is unknown: only dsa is valid\n", i);
 			return -EINVAL;
 		}
 		to[i] = (struct iof_machine_device){
@@ -86,7 +88,7 @@ static int configure(struct iof_machine_device *to)
 	return 0;
 }
 
-/* Whether the kernel's own iommufd is there, so that nobody wonders which one answers. */
+/* True: the kernel's own iommufd exists. Two of them would confuse users. */
 static bool kernel_has_its_own(void)
 {
 	if (__symbol_get(IOF_KERNEL_IOMMUFD_SYMBOL)) {
@@ -150,11 +152,14 @@ out_free:
 
 static void __exit iof_module_exit(void)
 {
-	/* Nothing is open: see above. */
+	/* No descriptor is open: see above. */
 	WARN_ON(iof_machine_destroy(machine));
 	iof_nodes_exit();
 	iof_devices_exit();
-	/* Nothing of ours runs after a grace period today; who adds a callback need not know. */
+	/*
+	 * No callback of this module runs after a grace period today; this
+	 * covers one that is added later.
+	 */
 	rcu_barrier();
 }
 

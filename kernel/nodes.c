@@ -2,17 +2,18 @@
 /*
  * nodes.c - device nodes: /dev/iommu and /dev/vfio/devices/vfioN.
  *
- * /dev/iommu is a misc device, as Linux's own; the others are character devices of a class of ours
- * below the devices of devices.c. (The class must not be called vfio-dev: that name is vfio.ko's,
- * which would then refuse to load.) All are made 0660, so that the administrator's rule needs to
- * name no more than a group.
+ * /dev/iommu is a misc device, as Linux's own; the others are character devices
+ * of a class of ours below the devices of devices.c. (The class must not be
+ * called vfio-dev: vfio.ko has that name, and would then refuse to load.) All
+ * are made 0660, so that the administrator's rule needs to name only a group.
  *
- * The list of nodes leads from an open file to what its publisher gave. Everything here that
- * outlives its removal because somebody holds a sysfs file is the kernel's own, so that nothing has
- * to be waited for.
+ * The list of nodes leads from an open file to its publisher's data. All
+ * objects here that an open sysfs file keeps alive after their removal belong
+ * to the kernel, so removal waits for none.
  *
- * While a machine is made, who opens a node early waits behind the gate until all of it is there:
- * a machine that fails half-way can then be taken apart, since nobody has got in.
+ * While a machine is made, an early open() waits at the gate until the machine
+ * is complete: a machine that fails half-way can be removed, since no open has
+ * succeeded.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -40,7 +41,7 @@ struct iof_plat_node {
 enum node_gate {
 	GATE_SHUT,	/* wait */
 	GATE_OPEN,
-	GATE_GONE,	/* there will be no machine */
+	GATE_GONE,	/* the machine failed: fail */
 };
 
 static LIST_HEAD(nodes);
@@ -56,7 +57,10 @@ static dev_t node_devt(const struct iof_plat_node *node)
 	return node->misc.name ? MKDEV(MISC_MAJOR, READ_ONCE(node->misc.minor)) : node->devt;
 }
 
-/* The node behind @file. It stays: who has a file of it open, or half open, holds the module. */
+/*
+ * The node of @file. It stays: an open file, also during open(), holds the
+ * module.
+ */
 static struct iof_plat_node *find_node(struct file *file)
 {
 	dev_t devt = file_inode(file)->i_rdev;
@@ -80,7 +84,7 @@ void *iof_plat_node_data(struct file *file)
 	return node ? node->data : NULL;
 }
 
-/* Behind the gate the file becomes that of whoever added the node. */
+/* After the gate the file gets the operations of the node's publisher. */
 static int node_open(struct inode *inode, struct file *file)
 {
 	const struct file_operations *fops;
@@ -110,7 +114,10 @@ void iof_nodes_open(bool success)
 	/* Pairs with the wait in node_open(). */
 	smp_store_release(&gate, success ? GATE_OPEN : GATE_GONE);
 	wake_up_all(&gate_wq);
-	/* Loading is one user of the module. Nodes are gone, so that no others come. */
+	/*
+	 * Loading itself is one user of the module. The nodes are removed, so
+	 * no other can follow.
+	 */
 	while (!success && module_refcount(THIS_MODULE) > 1)
 		usleep_range(1000, 2000);
 }
@@ -118,7 +125,7 @@ void iof_nodes_open(bool success)
 static void enter_node(struct iof_plat_node *node)
 {
 	spin_lock(&nodes_lock);
-	/* /dev/iommu comes last and is opened most. */
+	/* /dev/iommu is added last and opened most often: keep it first. */
 	list_add(&node->entry, &nodes);
 	spin_unlock(&nodes_lock);
 }
@@ -132,7 +139,10 @@ static void leave_node(struct iof_plat_node *node)
 
 /* ---- /dev/iommu ---- */
 
-/* Asked before registering, which would fail too, but with a stack trace in the log. */
+/*
+ * Checked before registering, which would fail too, but with a stack trace in
+ * the log.
+ */
 static bool iommu_is_taken(void)
 {
 	struct path path;
@@ -158,7 +168,7 @@ static int add_iommu(struct iof_plat_node *node)
 	if (rc)
 		leave_node(node);
 	if (rc == -EEXIST)
-		pr_err("there is a /dev/iommu already: two cannot be had\n");
+		pr_err("there is a /dev/iommu already: only one is possible\n");
 	return rc;
 }
 
@@ -202,7 +212,9 @@ err_device:
 	device_destroy(node_class, node->devt);
 err_leave:
 	leave_node(node);
-	/* Whether or not it was added: also drops the reference of cdev_alloc(). */
+	/*
+	 * Also drops the reference of cdev_alloc() if the cdev was not added.
+	 */
 	cdev_del(node->cdev);
 	return rc;
 }

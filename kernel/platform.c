@@ -1,28 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * platform.c - the platform hooks of core/kapi.h as a kernel does them; shim/platform.c is the
- * other.
+ * platform.c - the platform hooks of core/kapi.h in a kernel; shim/platform.c
+ * is the other implementation.
  *
- * Memory that the shared rooms copy to and from here is pinned, and mapped where the kernel maps
- * all memory, so it cannot go away as it can in user space. It can go bad: a page that the hardware
- * has lost answers with a machine check, and once the kernel has dealt with it (memory_failure) is
- * not mapped any more. Copies survive both, where the processor lets a kernel recover at all; what
- * they could not copy is an error of that one DMA, and the process finds out by itself when it
- * touches the page. There is no such form of a single load or exchange, so table entries and
- * completion records are touched plainly: there a lost page is what it is to the kernel at large.
+ * Memory that the shared directories copy to and from here is pinned and in the
+ * kernel's direct map, so it cannot be unmapped as in user space. It can fail:
+ * an access to a page that the hardware has lost raises a machine check, and
+ * once the kernel has handled it (memory_failure) the page is unmapped. Copies
+ * survive both, where the CPU lets a kernel recover. The bytes that they could
+ * not copy are an error of that one DMA, and the process notices the loss when
+ * it accesses the page. A single load or exchange has no such form, so table
+ * entries and completion records are accessed directly: there a lost page has
+ * the same effect as elsewhere in the kernel.
  *
- * A device that shares the page tables of a process (SVA) goes through the hooks below for each
- * page of each access. Nothing is kept from one to the next, neither a translation nor a pin, so
- * there is nothing that an munmap, a fork or a page moved elsewhere would have to take back, and no
- * mmu_notifier: an unmap that has returned is seen by the next access, one under way ends within a
- * page on memory that its pin keeps. Between accesses the address space is only held as a struct
- * (mmgrab), so that a process can exit or exec as if nobody shared its memory; from then on there
- * is nothing to touch. Its last user may be a hook, which leaves taking it apart to a work queue:
- * whoever waits for the device need not wait for that.
+ * A device that shares the page tables of a process (SVA) uses the hooks below
+ * for each page of each access. They keep neither a translation nor a pin
+ * between accesses, so munmap, fork and page migration have nothing to
+ * invalidate, and there is no mmu_notifier. An access after an unmap sees the
+ * unmap; an access during one ends within a page, on memory that its pin keeps.
+ * Between accesses only the struct of the address space is held (mmgrab), so
+ * that a process can exit or exec as if it shared no memory; after that every
+ * access fails. A hook may drop the last user of the address space: it leaves
+ * the teardown to a work queue, so that a thread that waits for the device does
+ * not wait for the teardown.
  *
- * Other processes need the mmap lock of that address space too, its user may delay it as he likes,
- * and a device is stopped by people who are not that user. So none is held while a page comes in,
- * and a device does not wait for one without end.
+ * Other processes need the mmap lock of that address space too, its user may
+ * delay it at will, and a device may be stopped by another user. So no lock is
+ * held while a page faults in, and a device does not wait for one without a
+ * limit.
  *
  * Device nodes are in nodes.c.
  */
@@ -36,7 +41,10 @@
 
 size_t iof_plat_copy(void *dst, const void *src, size_t n)
 {
-	/* What devices read and write at the same time as others is the affair of their program. */
+	/*
+	 * Races between a device's accesses and others are the responsibility
+	 * of the program.
+	 */
 	return data_race(copy_mc_to_kernel(dst, src, n));
 }
 
@@ -57,10 +65,10 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 }
 
 /*
- * A device waits in steps of about 100 us for a lock that another thread has, and not for ever: a
- * thread that waits for a user's own file system may have it as long as that user likes, and
- * nothing calls off a wait here. False: the lock is still taken after @tries steps, whose count the
- * caller begins at 0.
+ * Waits in steps of about 100 us, with a limit, for a lock that another thread
+ * holds: a thread that waits for a user's own file system may hold it as long
+ * as that user likes, and nothing cancels a wait here. False: the lock was held
+ * through @tries steps, which the caller starts at 0.
  */
 #define LOCK_TRIES 1000
 
@@ -74,8 +82,8 @@ static bool wait_a_step(unsigned int *tries)
 }
 
 /*
- * A page behind a lock that stays taken counts as absent: the device asks for it, and waits as for
- * any other page.
+ * A page behind a lock that stays held counts as absent: the device requests
+ * it, and waits as for any other page.
  */
 static bool lock_mm(struct mm_struct *mm)
 {
@@ -89,9 +97,9 @@ static bool lock_mm(struct mm_struct *mm)
 }
 
 /*
- * Unpins a page that the device has written to. The pin made it dirty; the write-back of its file
- * may have begun since, so that it is made dirty again. A file system that keeps the page locked
- * without end may lose that write.
+ * Unpins a page that the device has written to. The pin made it dirty; the
+ * write-back of its file may have begun since, so it is made dirty again. A
+ * file system that keeps the page locked forever may lose that write.
  */
 static void unpin_written(struct page *page)
 {
@@ -111,7 +119,7 @@ static void unpin_written(struct page *page)
 	unpin_user_page(page);
 }
 
-/* Pins the one page at @addr as it is now, faulting nothing in. 0 or -EFAULT. */
+/* Pins the page at @addr as it is now, without a fault. 0 or -EFAULT. */
 static int pin_present(struct mm_struct *mm, unsigned long addr, bool write,
 				struct page **page)
 {
@@ -157,7 +165,10 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t
 	return left ? -EFAULT : 0;
 }
 
-/* The mmap lock is dropped while the page comes in, which may take as long as its user likes. */
+/*
+ * The mmap lock is dropped while the page faults in, which may take as long as
+ * its user likes.
+ */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	struct mem_cgroup *memcg, *before;
@@ -167,7 +178,10 @@ int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
-	/* The page is charged to the process by itself; its page tables would be to this thread. */
+	/*
+	 * The fault charges the page to the process, but would charge its page
+	 * tables to this thread.
+	 */
 	memcg = get_mem_cgroup_from_mm(mm);
 	before = set_active_memcg(memcg);
 	mmap_read_lock(mm);

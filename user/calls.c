@@ -2,9 +2,9 @@
 /*
  * calls.c - the calls on one descriptor.
  *
- * Each asks the embedded world first. Its -EBADF is either "none of mine", and then the system call
- * of the same name is made, or the answer of a command that was itself given a bad descriptor;
- * whether the number is known tells the two apart. errno is left as it was found.
+ * Each tries the embedded world first. Its -EBADF means either that @fd is no descriptor of the
+ * world, and then the system call of the same name is made, or that a command itself was given a
+ * bad descriptor; a look-up of the number distinguishes the two. errno is left unchanged.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,10 +22,10 @@ static int foreign(int fd, ssize_t rc)
 	return rc == -EBADF && !iof_sys_owns(fd);
 }
 
-/* The result of a call on the embedded world, if @fd is not one that a fork left behind. */
+/* The result of a call on the embedded world, or -ECHILD if @fd was left behind by a fork. */
 #define OWN(call) (iof_user_left(fd) ? -ECHILD : (call))
 
-/* The result of a system call, errno folded in. */
+/* The result of a system call, as a negative errno on failure. */
 #define SYSTEM(call)                                                                               \
 	({                                                                                         \
 		int saved_ = errno;                                                                \
@@ -86,7 +86,7 @@ ssize_t iof_pwrite(int fd, const void *buf, size_t len, off_t off)
 	return foreign(fd, rc) ? SYSTEM(pwrite(fd, buf, len, off)) : rc;
 }
 
-/* The lines of @in that not every descriptor has, into @size bytes: at least one. */
+/* Copies the lines of @in that only some descriptors have into @size bytes, at least one. */
 static size_t own_lines(FILE *in, char *buf, size_t size)
 {
 	static const char *const common[] = { "pos:", "flags:", "mnt_id:", "ino:" };
@@ -134,7 +134,7 @@ ssize_t iof_fdinfo(int fd, char *buf, size_t size)
 
 	if (foreign(fd, rc))
 		return system_fdinfo(fd, buf, size);
-	/* The embedded world's count of a text that was cut off is the room there was. */
+	/* For a truncated text the embedded world returns the size of the buffer. */
 	return rc > 0 && (size_t)rc == size ? rc - 1 : rc;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forked.h - whether this process is a child of the one that has the embedded worlds.
+ * forked.h - detects a child of the process that has the embedded worlds.
  *
- * A fork takes along the memory of a world and none of its threads, and any of its locks may be
- * held for ever. So in the child each call on it fails with ECHILD before it takes a lock. This is
+ * A fork copies the memory of a world and none of its threads, and any of its locks may stay held
+ * forever. So in the child each call on the world fails with ECHILD before it takes a lock. This is
  * the library's rule: `iofault run` forks before its machine has threads, and has no world.
  */
 #ifndef IOF_USER_FORKED_H
@@ -16,7 +16,7 @@
 /* Set in each child that was forked while an embedded world was open. */
 extern bool iof_user_forked;
 
-/* Whether @fd is a descriptor of an embedded world that was left behind in the parent. */
+/* True: @fd is a descriptor of an embedded world that was left behind in the parent. */
 static inline bool iof_user_left(int fd)
 {
 	return iof_user_forked && iof_sys_owns(fd);

@@ -2,10 +2,11 @@
 /*
  * poll.c - poll(2) over descriptors of both kinds.
  *
- * Only ours, or none of ours: the world's own poll, or the system's, without detours. Mixed: what
- * is ready now is asked of each; if nothing is, the system's poll sleeps on all, since the eventfd
- * behind one of ours is readable exactly while it is. An eventfd cannot tell "writable" in the same
- * way; whoever waits for that in mixed company is looked at once in a while (WRITABLE_LOOK_MS).
+ * Only descriptors of the world, or none: the world's own poll, or the system's, directly. Mixed:
+ * each entry is checked for readiness; if none is ready, the system's poll sleeps on all, since the
+ * eventfd behind a descriptor of the world is readable exactly while the descriptor is. An eventfd
+ * cannot signal "writable" in the same way: a mixed poll for that checks at intervals
+ * (WRITABLE_LOOK_MS).
  */
 #include <errno.h>
 #include <poll.h>
@@ -42,7 +43,7 @@ static int system_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 	return rc;
 }
 
-/* Asks each of ours what it is ready for; the number of those that are ready for something. */
+/* Checks each descriptor of the world. Returns the number of ready ones. */
 static int ask_ours(struct pollfd *fds, const char *ours, nfds_t nfds)
 {
 	int ready = 0;
@@ -60,8 +61,8 @@ static int ask_ours(struct pollfd *fds, const char *ours, nfds_t nfds)
 }
 
 /*
- * One turn: what is ready now, or else a sleep of at most @timeout. @sys is scratch space. Returns
- * the number of ready entries; 0 may also mean "look again".
+ * One iteration: checks readiness, or else sleeps at most @timeout. @sys is scratch space. Returns
+ * the number of ready entries; 0 may also mean "check again".
  */
 static int turn(struct pollfd *fds, struct pollfd *sys, const char *ours, nfds_t nfds, int timeout)
 {
@@ -118,7 +119,7 @@ int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 	int rc;
 
 	if (nfds > FEW) {
-		/* poll(2) says what it thinks of a number that no process can have open. */
+		/* poll(2) returns the error for a number above any limit of open files. */
 		if (nfds > 1u << 20)
 			return -EINVAL;
 		sys = malloc(nfds * (sizeof(*sys) + 1));
@@ -141,7 +142,7 @@ int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout)
 		rc = iof_sys_pollv(fds, nfds, timeout);
 	else
 		rc = -EBADF;
-	/* Mixed from the start, or because another thread has just closed one. */
+	/* The set is mixed, or another thread has just closed one of its descriptors. */
 	if (rc == -EBADF)
 		rc = poll_mixed(fds, sys, ours, nfds, timeout);
 	if (sys != few_sys)

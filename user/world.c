@@ -2,9 +2,9 @@
 /*
  * world.c - opening and closing a world, and opening paths in it.
  *
- * An embedded world is a node space of the shim with one machine in it. The kernel's world is
- * nothing but the decision to use its /dev/iommu. A world knows nothing of its descriptors; what is
- * still open is the machine's to tell.
+ * An embedded world is a node space of the shim with one machine in it. The kernel's world is only
+ * the decision to use its /dev/iommu. A world does not track its descriptors; the machine knows
+ * which are still open.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,10 @@ static unsigned int nr_devices(const struct iof_world_config *config)
 	return config->nr_dsa || config->dsa ? config->nr_dsa : 1;
 }
 
-/* @devices has room for nr_devices(). -EINVAL: the first has nobody to share a group with. */
+/*
+ * @devices has room for nr_devices(). -EINVAL: the first device shares a group, but has no device
+ * before it.
+ */
 static int translate_devices(const struct iof_world_config *config,
 			     struct iof_machine_device *devices)
 {
