@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * iof_core.h - what the core offers to those who let programs use a device:
- * vfio/ and the mock device.
+ * iof_core.h - what the core offers to vfio/ and to the mock device, which let
+ * programs use a device.
  *
  * They bind a registered device into a context (an open /dev/iommu), attach it
- * to page tables there, and unbind it. Opaque types; ownership is stated at
- * each call. All calls may sleep.
+ * to page tables there, and unbind it. All types are opaque. All calls may
+ * sleep.
  */
 #ifndef IOF_CORE_CORE_H
 #define IOF_CORE_CORE_H
@@ -16,155 +16,334 @@
 struct iof_ctx;	   /* an open /dev/iommu */
 struct iof_device; /* a device bound into a context */
 
-/*
- * Before a device is registered or a context opened, and after all are gone:
- * the core's memory pools. Counted. -ENOMEM.
+/**
+ * iof_core_get() - begin to use the core
+ *
+ * Called before a device is registered or a context is opened. Calls are
+ * counted; the first allocates the core's memory pools.
+ *
+ * Return: 0 or -ENOMEM.
  */
 int iof_core_get(void);
+
+/**
+ * iof_core_put() - end what iof_core_get() began
+ *
+ * Called after all devices and contexts are gone.
+ */
 void iof_core_put(void);
 
-/* The file operations of /dev/iommu itself. */
+/* The file operations of /dev/iommu. */
 extern const struct file_operations iof_ctx_fops;
 
-/*
- * The context behind a descriptor, with a reference. -EBADF: no such
- * descriptor. -EBADFD: a descriptor of something else.
+/**
+ * iof_ctx_from_fd() - the context behind a descriptor
+ * @fd: descriptor of the calling process
+ *
+ * Return: the context with a reference, ERR_PTR(-EBADF) no such descriptor, or
+ * ERR_PTR(-EBADFD) a descriptor of something else.
  */
 struct iof_ctx *iof_ctx_from_fd(int fd);
+
+/**
+ * iof_ctx_put() - drop a reference to a context
+ * @ctx: the context
+ */
 void iof_ctx_put(struct iof_ctx *ctx);
 
-/*
- * Binds @dev into @ctx and claims its group for it. @keep_ctx: the binding
- * keeps the context alive after its descriptor is closed (VFIO), otherwise the
- * caller is itself an object of that context (mock). -EINVAL not cache
- * coherent, -EPERM the group belongs to another context, -EBUSY already bound,
- * -ENOMEM.
+/**
+ * iof_device_bind() - bind a device into a context
+ * @ctx: the context
+ * @dev: the device; its isolation group is claimed for @ctx
+ * @keep_ctx: the binding keeps the context after its descriptor is closed
+ *	(VFIO). Otherwise the caller is an object of that context (mock device).
+ *
+ * Return: the bound device, ERR_PTR(-EINVAL) not cache coherent,
+ * ERR_PTR(-EPERM) the group belongs to another context, ERR_PTR(-EBUSY) bound
+ * already, ERR_PTR(-EINTR) or ERR_PTR(-ENOMEM).
  */
 struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,
 				   bool keep_ctx);
-/*
- * Requires that nothing is attached. Waits for calls that still use the device.
- * Cannot fail.
+
+/**
+ * iof_device_unbind() - end a binding
+ * @idev: the bound device, which has no attachment
+ *
+ * Waits for calls that still use the device. Cannot fail.
  */
 void iof_device_unbind(struct iof_device *idev);
+
+/**
+ * iof_device_id() - the id of a bound device in its context
+ * @idev: the bound device
+ *
+ * Return: the id.
+ */
 u32 iof_device_id(struct iof_device *idev);
+
+/**
+ * iof_device_hwdev() - the driver's device behind a bound device
+ * @idev: the bound device
+ *
+ * Return: the device.
+ */
 struct iof_hwdev *iof_device_hwdev(struct iof_device *idev);
 
-/*
- * Attach, replace, detach for the RID (IOF_NO_PASID) or a PASID, by the rules
- * of section (d) of docs/behaviour.md. *pt_id in: an IOAS or HWPT; out: the
- * HWPT in force. attach of something attached: -EBUSY; replace of something not
- * attached: -EINVAL; detach of something not attached: no-op. Detach and
- * replace return only after every open fault of the old attachment has been
- * answered.
+/**
+ * iof_device_attach() - attach a device or one of its PASIDs to a page table
+ * @idev: the bound device
+ * @pasid: a PASID, or IOF_NO_PASID for the requester id
+ * @pt_id: in: an IOAS or HWPT; out: the HWPT in force
+ *
+ * Return: 0, -EBUSY it is attached already, or an error of the rules d.
  */
 int iof_device_attach(struct iof_device *idev, u32 pasid, u32 *pt_id);
+
+/**
+ * iof_device_replace() - attach to another page table
+ * @idev: the bound device
+ * @pasid: a PASID, or IOF_NO_PASID
+ * @pt_id: in: an IOAS or HWPT; out: the HWPT in force
+ *
+ * Returns after every open page-request group of the old attachment is
+ * answered.
+ *
+ * Return: 0, -EINVAL it is not attached, or an error of the rules d.
+ */
 int iof_device_replace(struct iof_device *idev, u32 pasid, u32 *pt_id);
+
+/**
+ * iof_device_detach() - detach a device or one of its PASIDs
+ * @idev: the bound device
+ * @pasid: a PASID, or IOF_NO_PASID
+ *
+ * Returns after every open page-request group of the attachment is answered.
+ * Does nothing if there is no attachment.
+ */
 void iof_device_detach(struct iof_device *idev, u32 pasid);
-/* 1, 0, or -EINTR: killed while another call had the isolation group. */
+
+/**
+ * iof_device_attached() - whether a device or PASID is attached
+ * @idev: the bound device
+ * @pasid: a PASID, or IOF_NO_PASID
+ *
+ * Return: 1, 0, or -EINTR killed while it waited for the isolation group.
+ */
 int iof_device_attached(struct iof_device *idev, u32 pasid);
 
-/*
- * Binds the calling process's address space to a PASID: its faults are resolved
- * inside the core. -EBUSY the PASID is attached, -EINVAL no such PASID,
- * -EOPNOTSUPP the driver has no SVA. Undone by iof_device_sva_unbind()
- * (-ENOENT: no SVA binding there) or iof_device_detach().
+/**
+ * iof_device_sva_bind() - bind the caller's address space to a PASID
+ * @idev: the bound device
+ * @pasid: the PASID, which has no attachment
+ *
+ * The core resolves the page faults of the PASID. Undone by
+ * iof_device_sva_unbind() or iof_device_detach().
+ *
+ * Return: 0, -EBUSY the PASID is attached, -EINVAL no such PASID, -EOPNOTSUPP
+ * the driver has no SVA, -EINTR, -ENOMEM.
  */
 int iof_device_sva_bind(struct iof_device *idev, u32 pasid);
+
+/**
+ * iof_device_sva_unbind() - undo iof_device_sva_bind()
+ * @idev: the bound device
+ * @pasid: the PASID
+ *
+ * Return: 0 or -ENOENT no SVA binding there.
+ */
 int iof_device_sva_unbind(struct iof_device *idev, u32 pasid);
 
 /* ---- in-kernel access to an IOAS, for emulated devices (access.c) ---- */
 
 struct iof_access;
+
+/**
+ * struct iof_access_ops - what an access does for the core
+ * @unmap: [iova, last] is about to be unmapped: unpins at once every pinned
+ *	range that overlaps it. Called in the thread that unmaps, or that moves
+ *	the access, at any time until iof_access_destroy() returns. A lock that
+ *	it takes must not be held across iof_access_attach(),
+ *	iof_access_destroy() or an unmap. NULL: the access never pins.
+ * @pins_pages: it will pin pages, so mappings must be aligned to pages
+ */
 struct iof_access_ops {
-	/*
-	 * [iova, last] is about to be unmapped: unpin at once whatever was
-	 * pinned that touches it. Called in the thread that unmaps, or that
-	 * moves the access, at any time until iof_access_destroy() returns; so
-	 * no lock that it takes may be held across iof_access_attach() and
-	 * iof_access_destroy(), nor across unmapping. May be NULL for one that
-	 * never pins.
-	 */
 	void (*unmap)(void *priv, unsigned long iova, unsigned long last);
-	/* It will pin pages, so mappings must be aligned to them. */
 	bool pins_pages;
 };
 
-/*
- * Keeps @ctx alive, and takes an id in it that nobody is told.
- * ERR_PTR(-ENOMEM).
+/**
+ * iof_access_create() - make an access in a context
+ * @ctx: the context, which the access holds
+ * @ops: its operations
+ * @priv: argument of the operations
+ *
+ * It takes an unpublished id.
+ *
+ * Return: the access or ERR_PTR(-ENOMEM).
  */
 struct iof_access *iof_access_create(struct iof_ctx *ctx,
 				     const struct iof_access_ops *ops,
 				     void *priv);
-/* Its pins go by unmap(), its IOAS is let go. Cannot fail. */
+
+/**
+ * iof_access_destroy() - free an access
+ * @access: the access; its pins end by unmap()
+ */
 void iof_access_destroy(struct iof_access *access);
-/*
- * From now on it uses @ioas_id; what it has pinned elsewhere goes by unmap()
- * first. -ENOENT, -EADDRINUSE a mapping there is not aligned to pages, -ENOMEM.
- * On failure it stays where it was.
+
+/**
+ * iof_access_attach() - choose the IOAS of an access
+ * @access: the access; its pins in another IOAS end by unmap() first
+ * @ioas_id: the IOAS
+ *
+ * Return: 0, -ENOENT, -EADDRINUSE a mapping there is not aligned to pages,
+ * -ENOMEM or -EINTR. On failure nothing has changed.
  */
 int iof_access_attach(struct iof_access *access, u32 ioas_id);
-/*
- * Pins the pages of [iova, last], as one item, and fills in @pages for each of
- * them. -ENOENT a hole, or no IOAS, -EPERM @write where mapped read-only,
- * -EINVAL being unmapped or not aligned to pages, -EFAULT, -ENOMEM. Nothing is
- * pinned on failure.
+
+/**
+ * iof_access_pin() - pin the pages of an IOVA range
+ * @access: the access
+ * @iova: first address
+ * @last: last address
+ * @write: for writing
+ * @pages: filled in with one entry for each page
+ *
+ * Return: 0, -ENOENT a hole or no IOAS, -EPERM @write where mapped read-only,
+ * -EINVAL the range is being unmapped or not aligned to pages, -EFAULT or
+ * -ENOMEM. On failure nothing is pinned.
  */
 int iof_access_pin(struct iof_access *access, unsigned long iova,
 		   unsigned long last, bool write, struct page **pages);
-/* Of exactly what one iof_access_pin() pinned. */
+
+/**
+ * iof_access_unpin() - undo one iof_access_pin()
+ * @access: the access
+ * @iova: as pinned
+ * @last: as pinned
+ */
 void iof_access_unpin(struct iof_access *access, unsigned long iova,
 		      unsigned long last);
-/*
- * Copies @len bytes, at least one, from @buf to @iova (@write) or back, whoever
- * mapped the memory. -ENOENT a hole, or no IOAS, -EPERM, -EFAULT, -EOVERFLOW,
- * -EINVAL length 0, -ENOMEM; some may have been copied.
+
+/**
+ * iof_access_rw() - copy to or from an IOVA range
+ * @access: the access
+ * @iova: first address
+ * @buf: kernel memory
+ * @len: number of bytes, at least 1
+ * @write: from @buf to @iova; otherwise from @iova to @buf
+ *
+ * The memory may belong to any process.
+ *
+ * Return: 0, -ENOENT a hole or no IOAS, -EPERM, -EFAULT, -EOVERFLOW, -EINVAL
+ * length 0, or -ENOMEM. A part may have been copied on failure.
  */
 int iof_access_rw(struct iof_access *access, unsigned long iova, void *buf,
 		  size_t len, bool write);
 
 /* ---- test ioctls (mock.c) ---- */
 
-/*
- * What the publisher of a "iommu" node may give as the node's data (NULL: no
- * test ioctls, nothing is counted). Lives at least as long as the node and
- * every context made through it: @contexts counts those, from open until the
- * last reference to the context is gone and it has been freed.
- *
- * With @test_ops, IOMMU_TEST_CMD of its contexts goes to test_ops->ioctl. The
- * context is held for the call; iof_ucmd_cmd() is the copied-in struct, written
- * back to the user by iof_ucmd_respond().
- */
 struct iof_ucmd;
+
+/**
+ * struct iof_test_ops - the test ioctls of a node
+ * @ioctl: IOMMU_TEST_CMD. The context is held for the call; iof_ucmd_cmd() is
+ *	the copied-in struct, which iof_ucmd_respond() writes back.
+ */
 struct iof_test_ops {
 	int (*ioctl)(struct iof_ucmd *ucmd);
 };
+
+/**
+ * struct iof_ctx_node - data of an "iommu" node
+ * @test_ops: NULL: no test ioctls
+ * @contexts: number of contexts opened through the node that are not freed
+ *
+ * Lives at least as long as the node and its contexts. A node may have none.
+ */
 struct iof_ctx_node {
 	const struct iof_test_ops *test_ops;
 	atomic_t contexts;
 };
-/* The node @ctx was opened through; NULL if it had no data. */
+
+/**
+ * iof_ctx_node() - the node through which a context was opened
+ * @ctx: the context
+ *
+ * Return: NULL if the node had no data.
+ */
 struct iof_ctx_node *iof_ctx_node(struct iof_ctx *ctx);
+
+/**
+ * iof_ucmd_ctx() - the context of a command
+ * @ucmd: the command
+ *
+ * Return: the context.
+ */
 struct iof_ctx *iof_ucmd_ctx(struct iof_ucmd *ucmd);
+
+/**
+ * iof_ucmd_cmd() - the kernel's copy of a command's struct
+ * @ucmd: the command
+ *
+ * Return: the struct, zero-extended to its known size.
+ */
 void *iof_ucmd_cmd(struct iof_ucmd *ucmd);
+
+/**
+ * iof_ucmd_respond() - copy the struct back to the user
+ * @ucmd: the command
+ * @len: its length; a shorter struct of the caller gets its part
+ *
+ * Return: 0 or -EFAULT.
+ */
 int iof_ucmd_respond(struct iof_ucmd *ucmd, size_t len);
 
-/* The registered device behind a bound-device id, held until put; -ENOENT. */
+/**
+ * iof_device_get_by_id() - look a bound device up
+ * @ctx: the context
+ * @id: its id
+ *
+ * Return: the device, held until iof_device_put(), or ERR_PTR(-ENOENT).
+ */
 struct iof_device *iof_device_get_by_id(struct iof_ctx *ctx, u32 id);
+
+/**
+ * iof_device_put() - end the hold of iof_device_get_by_id()
+ * @idev: the bound device
+ */
 void iof_device_put(struct iof_device *idev);
-/*
- * Takes [start, last] of an IOAS from every mapping, for as long as the IOAS
- * lives. -ENOENT, -EADDRINUSE something is mapped or allowed there, -ENOMEM.
+
+/**
+ * iof_ioas_reserve() - reserve a range of an IOAS for good
+ * @ctx: the context
+ * @ioas_id: the IOAS
+ * @start: first address
+ * @last: last address
+ *
+ * Return: 0, -ENOENT, -EADDRINUSE a mapping or the allow-list is there, -EINTR
+ * or -ENOMEM.
  */
 int iof_ioas_reserve(struct iof_ctx *ctx, u32 ioas_id, unsigned long start,
 		     unsigned long last);
-/*
- * The driver's domain behind an HWPT id of the given type, held until put;
- * -ENOENT.
+
+/**
+ * iof_hwpt_domain_get() - the driver's domain behind an HWPT
+ * @ctx: the context
+ * @id: the HWPT's id
+ * @type: its kind
+ * @hold: for iof_hwpt_domain_put()
+ *
+ * Return: the domain, held until iof_hwpt_domain_put(), or ERR_PTR(-ENOENT).
  */
 struct iof_domain *iof_hwpt_domain_get(struct iof_ctx *ctx, u32 id,
 				       enum iof_domain_type type, void **hold);
+
+/**
+ * iof_hwpt_domain_put() - end the hold of iof_hwpt_domain_get()
+ * @ctx: the context
+ * @hold: as given out
+ */
 void iof_hwpt_domain_put(struct iof_ctx *ctx, void *hold);
 
 #endif
