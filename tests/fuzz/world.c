@@ -14,6 +14,7 @@
 
 #include "model/machine.h"
 #include "shim/internal.h"
+#include "shim/mapping.h"
 
 #include <linux/sched/user.h>
 
@@ -309,8 +310,9 @@ static void begin(void)
 	/* The same for every user that runs it. */
 	iof_shim_set_capable(CAP_IPC_LOCK, 0);
 	lift_limits();
-	/* The first call leaves a descriptor open for the next. */
+	/* The first call of each leaves a descriptor open for the next. */
 	iof_shim_page_present(0, ARENA);
+	iof_shim_own_pinnable(ARENA, 1);
 }
 
 /* Closes what is open, in one of several orders. */
