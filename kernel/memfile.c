@@ -67,7 +67,7 @@ static int check(struct file *file, u64 start, u64 length, bool write)
 }
 
 /*
- * The pins come later. Until end_writing(), a writable map counts as a
+ * The pins come later. Until iof_plat_memfile_put(), a writable map counts as a
  * process's writable mapping: it prevents F_SEAL_WRITE, and where that seal is
  * set it fails.
  */
