@@ -295,7 +295,7 @@ static void arm(bool on)
 
 /* ---- one device under observation ---- */
 
-struct way {
+struct traced {
 	struct env *env;
 	struct fake_dev dev;
 	struct iof_device *idev;
@@ -304,7 +304,7 @@ struct way {
 	u64 begin;		/* no fault is older */
 };
 
-static void way_open(struct way *w, void **state, u32 credits)
+static void traced_open(struct traced *w, void **state, u32 credits)
 {
 	struct sigaction action = { .sa_sigaction = on_breakpoint, .sa_flags = SA_SIGINFO };
 
@@ -326,7 +326,7 @@ static void way_open(struct way *w, void **state, u32 credits)
 	arm(true);
 }
 
-static void way_close(struct way *w)
+static void traced_close(struct traced *w)
 {
 	iof_device_detach(w->idev, 3);
 	iof_device_detach(w->idev, 0);
@@ -365,7 +365,7 @@ static void expect_report(unsigned int *at, u32 pasid, u32 grpid, u64 addr, u32 
 	assert_int_equal(value[5], last);
 }
 
-static void expect_sweep(unsigned int *at, struct way *w, u32 pasid, u32 grpid, u32 cookie,
+static void expect_sweep(unsigned int *at, struct traced *w, u32 pasid, u32 grpid, u32 cookie,
 			 enum iof_why why)
 {
 	const u64 *value = next_event(at, "sweep", pasid, grpid);
@@ -375,7 +375,7 @@ static void expect_sweep(unsigned int *at, struct way *w, u32 pasid, u32 grpid, 
 	assert_true(value[5] >= w->begin && value[5] <= ktime_get_ns());
 }
 
-static void expect_refuse(unsigned int *at, struct way *w, u32 pasid, u32 grpid, enum iof_why why)
+static void expect_refuse(unsigned int *at, struct traced *w, u32 pasid, u32 grpid, enum iof_why why)
 {
 	const u64 *value = next_event(at, "refuse", pasid, grpid);
 
@@ -410,10 +410,10 @@ static void a_round_trip_is_told(void **state)
 	struct iommu_hwpt_pgfault rec[3];
 	unsigned int at = 0;
 	const u64 *value;
-	struct way w;
+	struct traced w;
 	u64 sent;
 
-	way_open(&w, state, 8);
+	traced_open(&w, state, 8);
 	assert_ok(fake_report(&w.dev, 0, 3, 7, IOMMU_PGFAULT_PERM_READ, 0x1000));
 	assert_ok(fake_report(&w.dev, 0, 3, 7, IOMMU_PGFAULT_PERM_WRITE, 0xfedcba9876543000));
 	assert_ok(fake_report(&w.dev, LAST, 3, 7, rw, 0x3000));
@@ -438,7 +438,7 @@ static void a_round_trip_is_told(void **state)
 	/* A response that is refused is no answer. */
 	assert_err(env_answer(w.q, rec[0].cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	expect_end(&at);
-	way_close(&w);
+	traced_close(&w);
 }
 
 static void a_devices_own_clock_is_kept(void **state)
@@ -446,9 +446,9 @@ static void a_devices_own_clock_is_kept(void **state)
 	struct iof_page_req req = { .flags = LAST, .grpid = 1, .sent = 12345 };
 	struct iommu_hwpt_pgfault rec;
 	unsigned int at = 0;
-	struct way w;
+	struct traced w;
 
-	way_open(&w, state, 8);
+	traced_open(&w, state, 8);
 	w.dev.unchecked = true;
 	assert_ok(iof_report_page_req(&w.dev.hw, &req));
 	expect_report(&at, 0, 1, 0, 0, true);
@@ -456,7 +456,7 @@ static void a_devices_own_clock_is_kept(void **state)
 	assert_int_equal(next_event(&at, "deliver", 0, 1)[5], 12345);
 	assert_ok(env_answer(w.q, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	assert_int_equal(next_event(&at, "respond", 0, 1)[5], 12345);
-	way_close(&w);
+	traced_close(&w);
 }
 
 static void a_batch_is_told_one_by_one(void **state)
@@ -471,9 +471,9 @@ static void a_batch_is_told_one_by_one(void **state)
 	struct iommu_hwpt_page_response resp[3];
 	struct iommu_hwpt_pgfault rec[4];
 	unsigned int at = 0, i;
-	struct way w;
+	struct traced w;
 
-	way_open(&w, state, 4);
+	traced_open(&w, state, 4);
 	w.dev.unchecked = true;
 	iof_report_page_reqs(&w.dev.hw, reqs, ARRAY_SIZE(reqs));
 	for (i = 0; i < ARRAY_SIZE(reqs); i++)
@@ -491,7 +491,7 @@ static void a_batch_is_told_one_by_one(void **state)
 	assert_int_equal(next_event(&at, "respond", 0, 3)[3], rec[3].cookie);
 	assert_int_equal(next_event(&at, "respond", 0, 1)[3], rec[1].cookie);
 	expect_end(&at);
-	way_close(&w);
+	traced_close(&w);
 }
 
 static void a_failed_copy_is_delivered_again(void **state)
@@ -499,11 +499,11 @@ static void a_failed_copy_is_delivered_again(void **state)
 	struct iommu_hwpt_pgfault rec, *readonly;
 	unsigned int at = 0;
 	u32 first, second;
-	struct way w;
+	struct traced w;
 
 	memset(&rec, 0, sizeof(rec));
 	readonly = env_read_only(&rec, sizeof(rec));
-	way_open(&w, state, 8);
+	traced_open(&w, state, 8);
 	assert_ok(fake_fault(&w.dev, 0, 1, 0x1000));
 	expect_report(&at, 0, 1, 0x1000, IOMMU_PGFAULT_PERM_READ, true);
 	assert_err(env_read(w.q, readonly, 1), EFAULT);
@@ -516,17 +516,17 @@ static void a_failed_copy_is_delivered_again(void **state)
 	next_event(&at, "respond", 0, 1);
 	expect_end(&at);
 	env_free_page(readonly);
-	way_close(&w);
+	traced_close(&w);
 }
 
 static void sweeps_say_why(void **state)
 {
 	struct iommu_hwpt_pgfault rec;
 	unsigned int at = 0;
-	struct way w;
+	struct traced w;
 	int other;
 
-	way_open(&w, state, 2);
+	traced_open(&w, state, 2);
 	other = env_hwpt(w.env->fd, iof_device_id(w.idev), w.ioas, IOMMU_HWPT_ALLOC_PASID);
 	assert_id(other);
 
@@ -578,22 +578,22 @@ static void sweeps_say_why(void **state)
 	at++;
 	expect_refuse(&at, &w, 0, 3, IOF_WHY_NO_LISTENER);
 	expect_end(&at);
-	way_close(&w);
+	traced_close(&w);
 }
 
 /* f4 */
 static void without_memory_is_a_sweep_too(void **state)
 {
 	unsigned int at = 0;
-	struct way w;
+	struct traced w;
 
-	way_open(&w, state, 2);
+	traced_open(&w, state, 2);
 	iof_fail_nth(IOF_FAIL_ALLOC, 1, true);
 	assert_err(fake_fault(&w.dev, 0, 1, 0x1000), ENOMEM);
 	iof_fail_nth(IOF_FAIL_ALLOC, 0, false);
 	expect_report(&at, 0, 1, 0x1000, IOMMU_PGFAULT_PERM_READ, true);
 	expect_refuse(&at, &w, 0, 1, IOF_WHY_MEMORY);
-	way_close(&w);
+	traced_close(&w);
 }
 
 static void faults_that_the_core_resolves_are_responses(void **state)
@@ -601,9 +601,9 @@ static void faults_that_the_core_resolves_are_responses(void **state)
 	static char page[4096];
 	unsigned int at = 0;
 	const u64 *value;
-	struct way w;
+	struct traced w;
 
-	way_open(&w, state, 8);
+	traced_open(&w, state, 8);
 	assert_ok(iof_device_sva_bind(w.idev, 5));
 	assert_ok(fake_fault(&w.dev, 5, 1, (u64)page));
 	fake_wait_all_answered(&w.dev);
@@ -613,7 +613,7 @@ static void faults_that_the_core_resolves_are_responses(void **state)
 	assert_int_equal(value[4], IOF_PAGE_SUCCESS);
 	assert_ok(iof_device_sva_unbind(w.idev, 5));
 	expect_end(&at);
-	way_close(&w);
+	traced_close(&w);
 }
 
 /* The promise that lets a tracer find a lost fault: it is the one without an end. */
@@ -621,10 +621,10 @@ static void each_group_ends_in_one_respond_sweep_or_refuse(void **state)
 {
 	struct iommu_hwpt_pgfault rec[8];
 	unsigned int i, grpid, seed = 1, ends[512] = {}, last[512] = {};
-	struct way w;
+	struct traced w;
 	int got, j;
 
-	way_open(&w, state, 8);
+	traced_open(&w, state, 8);
 	for (grpid = 0; grpid < 512; grpid++) {
 		if (rand_r(&seed) % 4 == 0)
 			(void)fake_report(&w.dev, 0, 3, grpid, 1, 0);
@@ -655,7 +655,7 @@ static void each_group_ends_in_one_respond_sweep_or_refuse(void **state)
 		assert_int_equal(last[grpid], 1);
 		assert_int_equal(ends[grpid], 1);
 	}
-	way_close(&w);
+	traced_close(&w);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, env_setup, env_teardown)
