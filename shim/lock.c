@@ -49,9 +49,17 @@ void iof_shim_spin_slow(spinlock_t *lock)
 
 /* ---- mutexes ---- */
 
+/* The host refuses what is no lock, or is in use when it is destroyed. */
+static void must_be_zero(int rc, const char *call)
+{
+	if (IOF_SHIM_CHECKS && unlikely(rc))
+		iof_shim_complain("%s: error %d of the host's lock", call, rc);
+}
+#define must(call) must_be_zero(call, #call)
+
 void iof_shim_mutex_init(struct mutex *m, const char *name, struct lock_class_key *key)
 {
-	pthread_mutex_init(&m->lock, NULL);
+	must(pthread_mutex_init(&m->lock, NULL));
 	m->owner = NULL;
 	iof_shim_lock_map_init(&m->dep_map, name, key);
 }
@@ -60,7 +68,7 @@ void iof_shim_mutex_destroy(struct mutex *m)
 {
 	if (IOF_SHIM_CHECKS && mutex_is_locked(m))
 		iof_shim_complain("mutex %s destroyed while it is held", m->dep_map.name);
-	pthread_mutex_destroy(&m->lock);
+	must(pthread_mutex_destroy(&m->lock));
 	m->dep_map.name = NULL;
 }
 
@@ -68,7 +76,7 @@ void iof_shim_mutex_lock(struct mutex *m, unsigned int subclass)
 {
 	iof_sched_point(IOF_SCHED_LOCK, m);
 	iof_shim_acquire(&m->dep_map, subclass, 0);
-	pthread_mutex_lock(&m->lock);
+	must(pthread_mutex_lock(&m->lock));
 	__atomic_store_n(&m->owner, current, __ATOMIC_RELAXED);
 }
 
@@ -91,7 +99,7 @@ void iof_shim_mutex_unlock(struct mutex *m)
 	}
 	iof_shim_release(&m->dep_map, 0);
 	__atomic_store_n(&m->owner, NULL, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&m->lock);
+	must(pthread_mutex_unlock(&m->lock));
 	iof_sched_point(IOF_SCHED_UNLOCK, m);
 }
 
@@ -124,8 +132,8 @@ void iof_shim_rwsem_init(struct rw_semaphore *sem, const char *name, struct lock
 	__atomic_store_n(&sem->state, 0, __ATOMIC_RELAXED);
 	sem->next_ticket = 0;
 	sem->now_serving = 0;
-	pthread_mutex_init(&sem->lock, NULL);
-	pthread_cond_init(&sem->turn, NULL);
+	must(pthread_mutex_init(&sem->lock, NULL));
+	must(pthread_cond_init(&sem->turn, NULL));
 	iof_shim_lock_map_init(&sem->dep_map, name, key);
 }
 
@@ -151,26 +159,26 @@ void iof_shim_rwsem_wait(struct rw_semaphore *sem, bool write)
 {
 	unsigned int ticket;
 
-	pthread_mutex_lock(&sem->lock);
+	must(pthread_mutex_lock(&sem->lock));
 	ticket = sem->next_ticket++;
 	__atomic_fetch_or(&sem->state, IOF_SHIM_RWSEM_WAITERS, __ATOMIC_RELAXED);
 	while (sem->now_serving != ticket || !rwsem_grab(sem, write)) {
 		iof_sched_point(IOF_SCHED_SLEEP, sem);
-		pthread_cond_wait(&sem->turn, &sem->lock);
+		must(pthread_cond_wait(&sem->turn, &sem->lock));
 	}
 	sem->now_serving++;
 	if (sem->now_serving == sem->next_ticket)
 		__atomic_fetch_and(&sem->state, ~IOF_SHIM_RWSEM_WAITERS, __ATOMIC_RELAXED);
 	else
-		pthread_cond_broadcast(&sem->turn);
-	pthread_mutex_unlock(&sem->lock);
+		must(pthread_cond_broadcast(&sem->turn));
+	must(pthread_mutex_unlock(&sem->lock));
 }
 
 void iof_shim_rwsem_wake(struct rw_semaphore *sem)
 {
-	pthread_mutex_lock(&sem->lock);
-	pthread_cond_broadcast(&sem->turn);
-	pthread_mutex_unlock(&sem->lock);
+	must(pthread_mutex_lock(&sem->lock));
+	must(pthread_cond_broadcast(&sem->turn));
+	must(pthread_mutex_unlock(&sem->lock));
 }
 
 /* ---- the watch ---- */

@@ -62,6 +62,17 @@ static void wait_under_spinlock(void)
 	wait_event(wq, word == 0);
 }
 
+static void mutex_locked_behind_our_back(void)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&mutex.lock, &attr);
+	pthread_mutex_lock(&mutex.lock);
+	mutex_lock(&mutex);
+}
+
 static void spinlock_twice(void)
 {
 	spin_lock(&spin);
@@ -271,6 +282,7 @@ static const struct misuse {
 	M(user_copy_under_spinlock, "may sleep while a spinlock is held"),
 	M(iterator_under_spinlock, "may sleep while a spinlock is held"),
 	M(wait_under_spinlock, "may sleep while a spinlock is held"),
+	M(mutex_locked_behind_our_back, "error 35 of the host's lock"),
 	M(spinlock_twice, "taken twice by the same thread"),
 	M(mutex_twice, "taken twice by the same thread"),
 	M(unlock_of_a_free_mutex, "unlocked by a thread that does not hold it"),
