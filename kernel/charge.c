@@ -54,7 +54,9 @@ static bool in_same_groups(struct task_struct *a, struct task_struct *b)
 
 int iof_plat_thread_join(struct task_struct *task)
 {
-	return in_same_groups(task, current) ? 0 : cgroup_attach_task_all(current, task);
+	return in_same_groups(task, current) ?
+		       0 :
+		       cgroup_attach_task_all(current, task);
 }
 
 void iof_plat_thread_leave(struct task_struct *task)

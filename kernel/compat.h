@@ -14,7 +14,8 @@
 #include <linux/kconfig.h>
 #include <linux/version.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) || LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0) || \
+	LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
 #error "iofault.ko supports Linux 6.12 to 7.3 (docs/kernels.md)"
 #endif
 
@@ -29,7 +30,7 @@
 /*
  * True: this kernel was configured with a /dev/iommu of its own, loaded or not.
  */
-#define IOF_KERNEL_HAS_IOMMUFD	IS_ENABLED(CONFIG_IOMMUFD)
+#define IOF_KERNEL_HAS_IOMMUFD IS_ENABLED(CONFIG_IOMMUFD)
 
 /*
  * A symbol that only the kernel's iommufd exports: if it exists, that is

@@ -23,8 +23,8 @@
 
 struct iof_shown {
 	struct device dev;
-	struct iof_machine_device config;	/* defaults filled in */
-	struct kobject *vfio_dev;		/* the folder of that name */
+	struct iof_machine_device config; /* defaults filled in */
+	struct kobject *vfio_dev;	  /* the folder of that name */
 	struct iof_shown_group *group;
 };
 
@@ -35,7 +35,7 @@ struct iof_shown_group {
 static struct device *root;
 static struct kobject *groups_folder;
 static struct iof_shown *shown[IOF_MAX_DEVICES];
-static struct iof_shown_group groups[IOF_MAX_DEVICES];	/* by the first member */
+static struct iof_shown_group groups[IOF_MAX_DEVICES]; /* by the first member */
 static unsigned int nr_shown;
 static atomic_t nr_unreleased = ATOMIC_INIT(0);
 
@@ -46,18 +46,20 @@ static struct iof_shown *shown_of(struct device *dev)
 
 /* ---- attributes ---- */
 
-static ssize_t kind_show(struct device *dev, struct device_attribute *attr, char *buf)
+static ssize_t kind_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
 {
 	return sysfs_emit(buf, "dsa\n");
 }
 static DEVICE_ATTR_RO(kind);
 
-#define IOF_SHOW(_name)									\
-static ssize_t _name##_show(struct device *dev, struct device_attribute *attr, char *buf)	\
-{											\
-	return sysfs_emit(buf, "%u\n", shown_of(dev)->config._name);			\
-}											\
-static DEVICE_ATTR_RO(_name)
+#define IOF_SHOW(_name)                                                       \
+	static ssize_t _name##_show(struct device *dev,                       \
+				    struct device_attribute *attr, char *buf) \
+	{                                                                     \
+		return sysfs_emit(buf, "%u\n", shown_of(dev)->config._name);  \
+	}                                                                     \
+	static DEVICE_ATTR_RO(_name)
 
 IOF_SHOW(credits);
 IOF_SHOW(engines);
@@ -97,7 +99,8 @@ struct device *iof_device_in_sysfs(unsigned int index)
 
 int iof_device_add_link(struct device *parent, struct device *node)
 {
-	return sysfs_create_link(shown_of(parent)->vfio_dev, &node->kobj, dev_name(node));
+	return sysfs_create_link(shown_of(parent)->vfio_dev, &node->kobj,
+				 dev_name(node));
 }
 
 void iof_device_remove_link(struct device *parent, struct device *node)
@@ -122,15 +125,18 @@ static void show_nothing(struct iof_shown *device)
 {
 	if (device->group) {
 		sysfs_remove_link(&device->dev.kobj, "iommu_group");
-		sysfs_remove_link(device->group->members, dev_name(&device->dev));
+		sysfs_remove_link(device->group->members,
+				  dev_name(&device->dev));
 	}
 	kobject_put(device->vfio_dev);
 	device_unregister(&device->dev);
 }
 
-static int show_device(const struct iof_machine_device *config, unsigned int index)
+static int show_device(const struct iof_machine_device *config,
+		       unsigned int index)
 {
-	unsigned int leader = config->group_with < 0 ? index : config->group_with;
+	unsigned int leader = config->group_with < 0 ? index :
+						       config->group_with;
 	struct iof_shown *device = kzalloc(sizeof(*device), GFP_KERNEL);
 	int rc;
 
@@ -150,7 +156,8 @@ static int show_device(const struct iof_machine_device *config, unsigned int ind
 		put_device(&device->dev);
 		return rc;
 	}
-	device->vfio_dev = kobject_create_and_add("vfio-dev", &device->dev.kobj);
+	device->vfio_dev =
+		kobject_create_and_add("vfio-dev", &device->dev.kobj);
 	rc = device->vfio_dev ? 0 : -ENOMEM;
 	/*
 	 * A group is named by its first member; a device alone has a group of
@@ -162,11 +169,13 @@ static int show_device(const struct iof_machine_device *config, unsigned int ind
 		rc = make_group(&groups[leader], leader);
 	if (!rc) {
 		device->group = &groups[leader];
-		rc = sysfs_create_link(groups[leader].members, &device->dev.kobj,
+		rc = sysfs_create_link(groups[leader].members,
+				       &device->dev.kobj,
 				       dev_name(&device->dev));
 	}
 	if (!rc)
-		rc = sysfs_create_link(&device->dev.kobj, groups[leader].folder, "iommu_group");
+		rc = sysfs_create_link(&device->dev.kobj, groups[leader].folder,
+				       "iommu_group");
 	if (rc) {
 		show_nothing(device);
 		return rc;

@@ -26,7 +26,7 @@
 
 struct iof_plat_memfile {
 	struct file *file;
-	bool write;		/* counts as a writable mapping of the file */
+	bool write; /* counts as a writable mapping of the file */
 };
 
 static bool is_shmem(struct file *file)
@@ -59,9 +59,11 @@ static int check(struct file *file, u64 start, u64 length, bool write)
 
 	if (!is_shmem(file) && !is_hugetlb(file))
 		return -EINVAL;
-	if (check_add_overflow(start, length, &end) || end > (u64)i_size_read(file_inode(file)))
+	if (check_add_overflow(start, length, &end) ||
+	    end > (u64)i_size_read(file_inode(file)))
 		return -EINVAL;
-	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)))
+	if (!(file->f_mode & FMODE_READ) ||
+	    (write && !(file->f_mode & FMODE_WRITE)))
 		return -EPERM;
 	return 0;
 }
@@ -85,9 +87,11 @@ static int begin_writing(struct file *file)
 	return 0;
 }
 
-struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, bool write)
+struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length,
+					      bool write)
 {
-	struct iof_plat_memfile *memfile = kzalloc(sizeof(*memfile), GFP_KERNEL_ACCOUNT);
+	struct iof_plat_memfile *memfile =
+		kzalloc(sizeof(*memfile), GFP_KERNEL_ACCOUNT);
 	int rc = -EBADF;
 
 	if (!memfile)
@@ -119,13 +123,14 @@ void iof_plat_memfile_put(struct iof_plat_memfile *memfile)
 }
 
 /* Attempts to fill holes that another thread punches at the same time. */
-#define FILL_TRIES	8
+#define FILL_TRIES 8
 
 /*
  * Pins page by page: a folio that is pinned for several of its pages at once
  * has one pin only, and would have to be unpinned in the same way.
  */
-static long pin_pages(struct file *file, u64 pos, unsigned long n, struct page **pages)
+static long pin_pages(struct file *file, u64 pos, unsigned long n,
+		      struct page **pages)
 {
 	unsigned long done;
 
@@ -134,7 +139,8 @@ static long pin_pages(struct file *file, u64 pos, unsigned long n, struct page *
 		pgoff_t offset;
 		long got;
 
-		got = memfd_pin_folios(file, (loff_t)pos, (loff_t)(pos + PAGE_SIZE - 1), &folio, 1,
+		got = memfd_pin_folios(file, (loff_t)pos,
+				       (loff_t)(pos + PAGE_SIZE - 1), &folio, 1,
 				       &offset);
 		if (got != 1) {
 			if (done)
@@ -154,7 +160,8 @@ static bool has_holes(struct file *file, u64 start, u64 end)
 	u64 pos;
 
 	for (pos = round_down(start, step); pos < end; pos += step) {
-		struct folio *folio = filemap_get_folio(file->f_mapping, pos >> PAGE_SHIFT);
+		struct folio *folio =
+			filemap_get_folio(file->f_mapping, pos >> PAGE_SHIFT);
 
 		if (IS_ERR(folio))
 			return true;
@@ -183,7 +190,8 @@ static int fill_holes(struct file *file, u64 start, u64 end)
 	return rc ? -ENOMEM : 0;
 }
 
-static long pin_huge(struct file *file, u64 pos, unsigned long n, struct page **pages)
+static long pin_huge(struct file *file, u64 pos, unsigned long n,
+		     struct page **pages)
 {
 	struct inode *inode = file_inode(file);
 	u64 end = pos + ((u64)n << PAGE_SHIFT);
@@ -209,8 +217,8 @@ static long pin_huge(struct file *file, u64 pos, unsigned long n, struct page **
 	return -ENOMEM;
 }
 
-long iof_plat_memfile_pin(struct iof_plat_memfile *memfile, u64 pos, unsigned long n, bool write,
-			  struct page **pages)
+long iof_plat_memfile_pin(struct iof_plat_memfile *memfile, u64 pos,
+			  unsigned long n, bool write, struct page **pages)
 {
 	if (is_hugetlb(memfile->file))
 		return pin_huge(memfile->file, pos, n, pages);

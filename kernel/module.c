@@ -20,48 +20,62 @@
 
 static unsigned int devices = 1;
 module_param(devices, uint, 0444);
-MODULE_PARM_DESC(devices, "number of devices, 0 to 256 (default 1); the lists below have one value "
-			  "for each, and the last value holds for the devices after it");
+MODULE_PARM_DESC(
+	devices,
+	"number of devices, 0 to 256 (default 1); the lists below have one value "
+	"for each, and the last value holds for the devices after it");
 
 static char *kind[IOF_MAX_DEVICES];
 static unsigned int nr_kind;
 module_param_array(kind, charp, &nr_kind, 0444);
-MODULE_PARM_DESC(kind, "list: what each device is; dsa: a DMA engine with Intel DSA's descriptors "
-		       "(default, and the only kind yet)");
+MODULE_PARM_DESC(
+	kind,
+	"list: what each device is; dsa: a DMA engine with Intel DSA's descriptors "
+	"(default, and the only kind yet)");
 
-#define IOF_LIST(_name, _what)					\
-	static unsigned int _name[IOF_MAX_DEVICES];		\
-	static unsigned int nr_##_name;				\
-	module_param_array(_name, uint, &nr_##_name, 0444);	\
+#define IOF_LIST(_name, _what)                              \
+	static unsigned int _name[IOF_MAX_DEVICES];         \
+	static unsigned int nr_##_name;                     \
+	module_param_array(_name, uint, &nr_##_name, 0444); \
 	MODULE_PARM_DESC(_name, "list: " _what)
 
-IOF_LIST(credits, "page requests that may be open, 1 to 2^20 (0, default: 256)");
+IOF_LIST(credits,
+	 "page requests that may be open, 1 to 2^20 (0, default: 256)");
 IOF_LIST(engines, "worker threads, 1 to 16 (0, default: 1)");
-IOF_LIST(queue_depth, "descriptors taken before EAGAIN, 1 to 4096 (0, default: 128)");
-IOF_LIST(max_pasids, "PASIDs below this exist, up to 2^20; 1: none (0, default: 2^20)");
-IOF_LIST(pages_per_group, "most pages asked for in one group, 1 to 32 (0, default: 1)");
+IOF_LIST(queue_depth,
+	 "descriptors taken before EAGAIN, 1 to 4096 (0, default: 128)");
+IOF_LIST(max_pasids,
+	 "PASIDs below this exist, up to 2^20; 1: none (0, default: 2^20)");
+IOF_LIST(pages_per_group,
+	 "most pages asked for in one group, 1 to 32 (0, default: 1)");
 
 static int group_with[IOF_MAX_DEVICES];
 static unsigned int nr_group_with;
 module_param_array(group_with, int, &nr_group_with, 0444);
-MODULE_PARM_DESC(group_with, "list: number of an earlier device whose isolation group to join, "
-			     "or -1 for one of its own (default, and beyond the list)");
+MODULE_PARM_DESC(
+	group_with,
+	"list: number of an earlier device whose isolation group to join, "
+	"or -1 for one of its own (default, and beyond the list)");
 
 static bool mock;
 module_param(mock, bool, 0444);
-MODULE_PARM_DESC(mock, "offer the test ioctls and their mock devices to each process that can open "
-		       "/dev/iommu; for tests only (default no)");
+MODULE_PARM_DESC(
+	mock,
+	"offer the test ioctls and their mock devices to each process that can open "
+	"/dev/iommu; for tests only (default no)");
 
 static unsigned int mock_credits;
 module_param(mock_credits, uint, 0444);
-MODULE_PARM_DESC(mock_credits, "page requests of a mock device that may be open, 1 to 2^20 "
-			       "(0, default: 2^20)");
+MODULE_PARM_DESC(mock_credits,
+		 "page requests of a mock device that may be open, 1 to 2^20 "
+		 "(0, default: 2^20)");
 
 /* ---- the machine ---- */
 
 static struct iof_machine *machine;
 
-static unsigned int of_list(const unsigned int *list, unsigned int nr, unsigned int i)
+static unsigned int of_list(const unsigned int *list, unsigned int nr,
+			    unsigned int i)
 {
 	return nr ? list[min(i, nr - 1)] : 0;
 }
@@ -72,7 +86,8 @@ static int configure(struct iof_machine_device *to)
 
 	for (i = 0; i < devices; i++) {
 		if (nr_kind && strcmp(kind[min(i, nr_kind - 1)], "dsa")) {
-			pr_err("kind of device %u is unknown: only dsa is valid\n", i);
+			pr_err("kind of device %u is unknown: only dsa is valid\n",
+			       i);
 			return -EINVAL;
 		}
 		to[i] = (struct iof_machine_device){
@@ -81,7 +96,8 @@ static int configure(struct iof_machine_device *to)
 			.engines = of_list(engines, nr_engines, i),
 			.queue_depth = of_list(queue_depth, nr_queue_depth, i),
 			.max_pasids = of_list(max_pasids, nr_max_pasids, i),
-			.pages_per_group = of_list(pages_per_group, nr_pages_per_group, i),
+			.pages_per_group =
+				of_list(pages_per_group, nr_pages_per_group, i),
 			.group_with = i < nr_group_with ? group_with[i] : -1,
 		};
 	}
@@ -166,6 +182,7 @@ static void __exit iof_module_exit(void)
 module_init(iof_module_init);
 module_exit(iof_module_exit);
 
-MODULE_DESCRIPTION("/dev/iommu with I/O page faults of software devices, handled in user space");
+MODULE_DESCRIPTION(
+	"/dev/iommu with I/O page faults of software devices, handled in user space");
 MODULE_AUTHOR("The iofault authors");
 MODULE_LICENSE("Dual MIT/GPL");

@@ -25,23 +25,23 @@
 
 #include "private.h"
 
-#define NODE_MODE	0660
+#define NODE_MODE 0660
 
 struct iof_plat_node {
-	struct list_head entry;		/* nodes; nodes_lock */
+	struct list_head entry; /* nodes; nodes_lock */
 	const struct file_operations *fops;
 	void *data;
-	struct miscdevice misc;		/* "iommu" only */
-	dev_t devt;			/* the rest: VFIO nodes only */
+	struct miscdevice misc; /* "iommu" only */
+	dev_t devt;		/* the rest: VFIO nodes only */
 	struct cdev *cdev;
 	struct device *parent;
 	struct device *device;
 };
 
 enum node_gate {
-	GATE_SHUT,	/* wait */
+	GATE_SHUT, /* wait */
 	GATE_OPEN,
-	GATE_GONE,	/* the machine failed: fail */
+	GATE_GONE, /* the machine failed: fail */
 };
 
 static LIST_HEAD(nodes);
@@ -54,7 +54,9 @@ static struct class *node_class;
 static dev_t node_devt(const struct iof_plat_node *node)
 {
 	/* The number of a misc device is chosen while it is registered. */
-	return node->misc.name ? MKDEV(MISC_MAJOR, READ_ONCE(node->misc.minor)) : node->devt;
+	return node->misc.name ?
+		       MKDEV(MISC_MAJOR, READ_ONCE(node->misc.minor)) :
+		       node->devt;
 }
 
 /*
@@ -198,7 +200,8 @@ static int add_vfio(struct iof_plat_node *node, unsigned int index)
 	rc = cdev_add(node->cdev, node->devt, 1);
 	if (rc)
 		goto err_leave;
-	node->device = device_create(node_class, node->parent, node->devt, NULL, "vfio%u", index);
+	node->device = device_create(node_class, node->parent, node->devt, NULL,
+				     "vfio%u", index);
 	if (IS_ERR(node->device)) {
 		rc = PTR_ERR(node->device);
 		goto err_leave;
@@ -221,8 +224,10 @@ err_leave:
 
 /* ---- both ---- */
 
-struct iof_plat_node *iof_plat_add_node(struct iof_plat_space *space, const char *name,
-					const struct file_operations *fops, void *data)
+struct iof_plat_node *iof_plat_add_node(struct iof_plat_space *space,
+					const char *name,
+					const struct file_operations *fops,
+					void *data)
 {
 	struct iof_plat_node *node;
 	unsigned int index;
@@ -261,7 +266,8 @@ void iof_plat_remove_node(struct iof_plat_node *node)
 
 int iof_nodes_init(void)
 {
-	int rc = alloc_chrdev_region(&first_devt, 0, IOF_MAX_DEVICES, KBUILD_MODNAME);
+	int rc = alloc_chrdev_region(&first_devt, 0, IOF_MAX_DEVICES,
+				     KBUILD_MODNAME);
 
 	if (rc)
 		return rc;

@@ -121,22 +121,24 @@ static void unpin_written(struct page *page)
 
 /* Pins the page at @addr as it is now, without a fault. 0 or -EFAULT. */
 static int pin_present(struct mm_struct *mm, unsigned long addr, bool write,
-				struct page **page)
+		       struct page **page)
 {
 	long got = 0;
 
 	if (!mmget_not_zero(mm))
 		return -EFAULT;
 	if (lock_mm(mm)) {
-		got = pin_user_pages_remote(mm, addr & PAGE_MASK, 1,
-					    FOLL_NOFAULT | (write ? FOLL_WRITE : 0), page, NULL);
+		got = pin_user_pages_remote(
+			mm, addr & PAGE_MASK, 1,
+			FOLL_NOFAULT | (write ? FOLL_WRITE : 0), page, NULL);
 		mmap_read_unlock(mm);
 	}
 	mmput_async(mm);
 	return got == 1 ? 0 : -EFAULT;
 }
 
-bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write)
+bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr,
+				bool write)
 {
 	struct page *page;
 
@@ -146,13 +148,15 @@ bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool w
 	return true;
 }
 
-int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write)
+int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
+		     size_t n, bool write)
 {
 	struct page *page;
 	char *mapped, *at;
 	size_t left;
 
-	if (n > PAGE_SIZE - offset_in_page(addr) || pin_present(mm, addr, write, &page))
+	if (n > PAGE_SIZE - offset_in_page(addr) ||
+	    pin_present(mm, addr, write, &page))
 		return -EFAULT;
 	mapped = kmap_local_page(page);
 	at = mapped + offset_in_page(addr);
@@ -185,8 +189,8 @@ int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 	memcg = get_mem_cgroup_from_mm(mm);
 	before = set_active_memcg(memcg);
 	mmap_read_lock(mm);
-	got = pin_user_pages_remote(mm, addr & PAGE_MASK, 1, write ? FOLL_WRITE : 0, &page,
-				    &locked);
+	got = pin_user_pages_remote(mm, addr & PAGE_MASK, 1,
+				    write ? FOLL_WRITE : 0, &page, &locked);
 	if (locked)
 		mmap_read_unlock(mm);
 	set_active_memcg(before);

@@ -10,7 +10,7 @@
 
 struct device;
 
-#define IOF_MAX_DEVICES	256u
+#define IOF_MAX_DEVICES 256u
 
 /* ---- nodes.c: device nodes ---- */
 

@@ -21,13 +21,13 @@ struct iof_ats {
 	struct iof_tlb tlb;
 	struct iof_pri_slot slot;
 	struct task_struct *task;
-	wait_queue_head_t wq;		/* the thread's */
+	wait_queue_head_t wq; /* the thread's */
 	wait_queue_head_t idle_wq;
 	spinlock_t lock;
-	u8 regs[IOF_ATS_REGS];		/* lock */
-	u32 generation;			/* written under lock */
-	u64 transfers, whole;		/* lock: iof_ats_get_stats() */
-	atomic_t resumed;		/* a credit or an answer has come */
+	u8 regs[IOF_ATS_REGS]; /* lock */
+	u32 generation;	       /* written under lock */
+	u64 transfers, whole;  /* lock: iof_ats_get_stats() */
+	atomic_t resumed;      /* a credit or an answer has come */
 	u32 delay_us;
 	u8 *memory;
 	char name[32];
@@ -44,7 +44,8 @@ static u32 command(struct iof_ats *ats)
 
 static bool stale(struct iof_ats *ats, u32 generation)
 {
-	return READ_ONCE(ats->generation) != generation || kthread_should_stop();
+	return READ_ONCE(ats->generation) != generation ||
+	       kthread_should_stop();
 }
 
 /* ---- page requests ---- */
@@ -54,7 +55,8 @@ static void resume(struct iof_pri_slot *const *slots, u32 nr)
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		struct iof_ats *ats = container_of(slots[i], struct iof_ats, slot);
+		struct iof_ats *ats =
+			container_of(slots[i], struct iof_ats, slot);
 
 		atomic_set_release(&ats->resumed, 1);
 		wake_up(&ats->wq);
@@ -65,16 +67,19 @@ static void resume(struct iof_pri_slot *const *slots, u32 nr)
 static void wait_resumed(struct iof_ats *ats)
 {
 	while (!atomic_read_acquire(&ats->resumed))
-		wait_event_interruptible(ats->wq, atomic_read_acquire(&ats->resumed));
+		wait_event_interruptible(ats->wq,
+					 atomic_read_acquire(&ats->resumed));
 }
 
 /* True: the page was answered with SUCCESS, and the transfer is not stale. */
-static bool request_page(struct iof_ats *ats, u64 addr, bool write, u32 generation)
+static bool request_page(struct iof_ats *ats, u64 addr, bool write,
+			 u32 generation)
 {
 	unsigned long delay = usecs_to_jiffies(ats->delay_us) + 1;
 	struct iof_pri_page page = {
 		.addr = addr & ~(u64)(PAGE_SIZE - 1),
-		.perm = write ? IOMMU_PGFAULT_PERM_WRITE : IOMMU_PGFAULT_PERM_READ,
+		.perm = write ? IOMMU_PGFAULT_PERM_WRITE :
+				IOMMU_PGFAULT_PERM_READ,
 	};
 
 	atomic_set(&ats->resumed, 0);
@@ -90,7 +95,8 @@ static bool request_page(struct iof_ats *ats, u64 addr, bool write, u32 generati
 	if (ats->slot.code != IOF_PAGE_SUCCESS)
 		return false;
 	if (ats->delay_us)
-		wait_event_interruptible_timeout(ats->wq, stale(ats, generation), delay);
+		wait_event_interruptible_timeout(ats->wq,
+						 stale(ats, generation), delay);
 	return !stale(ats, generation);
 }
 
@@ -100,7 +106,8 @@ static bool request_page(struct iof_ats *ats, u64 addr, bool write, u32 generati
  * Copies within one translation. Returns bytes copied, 0 to try again, or a
  * negative errno that ends the transfer.
  */
-static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 generation)
+static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write,
+		     u32 generation)
 {
 	u32 access = write ? IOF_ACCESS_WRITE : IOF_ACCESS_READ;
 	struct iof_attachment *att;
@@ -109,9 +116,12 @@ static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 ge
 	int n = -EFAULT;
 
 	iof_tlb_read_lock(&ats->tlb);
-	att = stale(ats, generation) ? NULL : iof_tlb_attachment(&ats->tlb, IOF_NO_PASID);
+	att = stale(ats, generation) ?
+		      NULL :
+		      iof_tlb_attachment(&ats->tlb, IOF_NO_PASID);
 	if (att && !att->mdom->mm) {
-		switch (iof_translate(&ats->tlb, att, addr + done, access, &x)) {
+		switch (iof_translate(&ats->tlb, att, addr + done, access,
+				      &x)) {
 		case IOF_XLATE_OK:
 			n = min_t(size_t, x.len, IOF_ATS_SIZE - done);
 			if (write ? iof_plat_copy(x.va, ats->memory + done, n) :
@@ -127,7 +137,8 @@ static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write, u32 ge
 	}
 	iof_tlb_read_unlock(&ats->tlb);
 	if (may_request)
-		n = request_page(ats, addr + done, write, generation) ? 0 : -EFAULT;
+		n = request_page(ats, addr + done, write, generation) ? 0 :
+									-EFAULT;
 	return n;
 }
 
@@ -268,7 +279,8 @@ static void free_ats(struct iof_ats *ats)
 	kfree(ats);
 }
 
-struct iof_ats *iof_ats_create(const struct iof_ats_config *config, struct iof_hwdev *group_with)
+struct iof_ats *iof_ats_create(const struct iof_ats_config *config,
+			       struct iof_hwdev *group_with)
 {
 	struct iof_ats *ats = kzalloc(sizeof(*ats), GFP_KERNEL_ACCOUNT);
 	struct iof_hwdev *hwdev;

@@ -10,7 +10,7 @@
  */
 #include "dsa_private.h"
 
-#define CHILD_SLOTS	128	/* jobs for children of batches */
+#define CHILD_SLOTS 128 /* jobs for children of batches */
 
 /* ---- reset ---- */
 
@@ -37,7 +37,8 @@ static void begin_generation(struct iof_dsa *dsa)
 		job = dsa->jobs[i];
 		iof_dsa_leave_queue(job);
 		if (atomic_xchg(&job->counted, 0))
-			atomic_dec_return(&dsa->epochs[job->epoch & dsa->epoch_mask]);
+			atomic_dec_return(
+				&dsa->epochs[job->epoch & dsa->epoch_mask]);
 	}
 	iof_dsa_advance_epochs(dsa);
 	spin_unlock(&dsa->lock);
@@ -71,7 +72,9 @@ void iof_dsa_reset(struct iof_dsa *dsa)
 	}
 	for (i = 0; i < dsa->nr_engines; i++)
 		wait_event(dsa->reset_wq,
-			   atomic_read_acquire(&dsa->engines[i]->synced) - wanted[i] >= 0);
+			   atomic_read_acquire(&dsa->engines[i]->synced) -
+					   wanted[i] >=
+				   0);
 }
 
 int iof_dsa_own(struct iof_dsa *dsa)
@@ -109,7 +112,8 @@ bool iof_dsa_idle(struct iof_dsa *dsa)
 	return idle;
 }
 
-void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data), void *data)
+void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data),
+			   void *data)
 {
 	spin_lock(&dsa->irq_lock);
 	dsa->irq_fn = fn;
@@ -163,7 +167,8 @@ static void free_engine(struct iof_dsa_engine *e)
 	kfree(e);
 }
 
-static struct iof_dsa_engine *new_engine(struct iof_dsa *dsa, unsigned int index)
+static struct iof_dsa_engine *new_engine(struct iof_dsa *dsa,
+					 unsigned int index)
 {
 	struct iof_dsa_engine *e = kzalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
 
@@ -171,8 +176,8 @@ static struct iof_dsa_engine *new_engine(struct iof_dsa *dsa, unsigned int index
 		return NULL;
 	e->dsa = dsa;
 	e->index = index;
-		init_llist_head(&e->resumed);
-		INIT_LIST_HEAD(&e->delayed);
+	init_llist_head(&e->resumed);
+	INIT_LIST_HEAD(&e->delayed);
 	init_waitqueue_head(&e->wq);
 	atomic_set(&e->sync_wanted, 0);
 	atomic_set(&e->synced, 0);
@@ -180,7 +185,8 @@ static struct iof_dsa_engine *new_engine(struct iof_dsa *dsa, unsigned int index
 	e->buf[0] = kmalloc(DSA_PAGE, GFP_KERNEL_ACCOUNT);
 	e->buf[1] = kmalloc(DSA_PAGE, GFP_KERNEL_ACCOUNT);
 	e->fill = kzalloc(DSA_PAGE + 8, GFP_KERNEL_ACCOUNT);
-	if (iof_tlb_init(&e->tlb, &dsa->mdev) || !e->buf[0] || !e->buf[1] || !e->fill) {
+	if (iof_tlb_init(&e->tlb, &dsa->mdev) || !e->buf[0] || !e->buf[1] ||
+	    !e->fill) {
 		free_engine(e);
 		return NULL;
 	}
@@ -226,7 +232,8 @@ static int start_engines(struct iof_dsa *dsa)
 		struct iof_dsa_engine *e = dsa->engines[i];
 		struct task_struct *task;
 
-		task = kthread_run(iof_dsa_engine_main, e, "%s/%u", dsa->name, i);
+		task = kthread_run(iof_dsa_engine_main, e, "%s/%u", dsa->name,
+				   i);
 		if (IS_ERR(task))
 			return PTR_ERR(task);
 		e->task = task;
@@ -240,22 +247,26 @@ static int make_jobs(struct iof_dsa *dsa)
 
 	/* An engine may still own a job that has left the queue. */
 	dsa->nr_jobs = queued + CHILD_SLOTS;
-	dsa->jobs = kvcalloc(dsa->nr_jobs, sizeof(*dsa->jobs), GFP_KERNEL_ACCOUNT);
+	dsa->jobs =
+		kvcalloc(dsa->nr_jobs, sizeof(*dsa->jobs), GFP_KERNEL_ACCOUNT);
 	/*
 	 * One epoch for each drain that can be open, the one before the first,
 	 * and a spare.
 	 */
 	epochs = roundup_pow_of_two(dsa->nr_jobs + 2);
-	dsa->epochs = kvcalloc(epochs, sizeof(*dsa->epochs), GFP_KERNEL_ACCOUNT);
+	dsa->epochs =
+		kvcalloc(epochs, sizeof(*dsa->epochs), GFP_KERNEL_ACCOUNT);
 	dsa->epoch_mask = epochs - 1;
 	if (!dsa->jobs || !dsa->epochs)
 		return -ENOMEM;
 	for (i = 0; i < dsa->nr_jobs; i++) {
-		struct iof_dsa_job *job = iof_dsa_new_job(dsa, i, GFP_KERNEL_ACCOUNT);
+		struct iof_dsa_job *job =
+			iof_dsa_new_job(dsa, i, GFP_KERNEL_ACCOUNT);
 
 		if (!job)
 			return -ENOMEM;
-		llist_add(&job->ready, &dsa->free[i < queued ? DSA_FREE_QUEUE : DSA_FREE_CHILD]);
+		llist_add(&job->ready, &dsa->free[i < queued ? DSA_FREE_QUEUE :
+							       DSA_FREE_CHILD]);
 	}
 	return 0;
 }
@@ -266,7 +277,8 @@ static bool pick(u32 *out, u32 given, u32 standard, u32 most)
 	return *out <= most;
 }
 
-struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config, struct iof_hwdev *group_with)
+struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config,
+			       struct iof_hwdev *group_with)
 {
 	struct iof_dsa *dsa = kzalloc(sizeof(*dsa), GFP_KERNEL_ACCOUNT);
 	struct iof_hwdev *hwdev;
@@ -283,8 +295,10 @@ struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config, struct iof_hw
 	if (!pick(&hwdev->credits, config->credits, 256, IOF_DSA_MAX_CREDITS) ||
 	    !pick(&hwdev->max_pasids, config->max_pasids, IOF_DSA_MAX_PASIDS,
 		  IOF_DSA_MAX_PASIDS) ||
-	    !pick(&dsa->queue_depth, config->queue_depth, 128, IOF_DSA_MAX_QUEUE) ||
-	    !pick(&dsa->pages_per_group, config->pages_per_group, 1, IOF_DSA_MAX_GROUP) ||
+	    !pick(&dsa->queue_depth, config->queue_depth, 128,
+		  IOF_DSA_MAX_QUEUE) ||
+	    !pick(&dsa->pages_per_group, config->pages_per_group, 1,
+		  IOF_DSA_MAX_GROUP) ||
 	    !pick(&i, config->engines, 1, IOF_DSA_MAX_ENGINES))
 		goto err_free;
 	dsa->nr_engines = i;
@@ -300,7 +314,8 @@ struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config, struct iof_hw
 	init_waitqueue_head(&dsa->reset_wq);
 	init_waitqueue_head(&dsa->room_wq);
 
-	rc = iof_pri_init(&dsa->mdev.pri, hwdev, dsa->queue_depth + dsa->nr_engines + CHILD_SLOTS,
+	rc = iof_pri_init(&dsa->mdev.pri, hwdev,
+			  dsa->queue_depth + dsa->nr_engines + CHILD_SLOTS,
 			  iof_dsa_resume_many);
 	if (rc)
 		goto err_free;

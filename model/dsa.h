@@ -21,23 +21,23 @@
 
 struct iof_dsa;
 
-#define IOF_DSA_MAX_ENGINES	16
-#define IOF_DSA_MAX_QUEUE	4096
-#define IOF_DSA_MAX_CREDITS	(1u << 20)
-#define IOF_DSA_MAX_PASIDS	(1u << 20)
-#define IOF_DSA_MAX_GROUP	32	/* pages in one page-request group */
-#define IOF_DSA_MAX_XFER	(1u << 31)
-#define IOF_DSA_MAX_BATCH	1024u
+#define IOF_DSA_MAX_ENGINES 16
+#define IOF_DSA_MAX_QUEUE   4096
+#define IOF_DSA_MAX_CREDITS (1u << 20)
+#define IOF_DSA_MAX_PASIDS  (1u << 20)
+#define IOF_DSA_MAX_GROUP   32 /* pages in one page-request group */
+#define IOF_DSA_MAX_XFER    (1u << 31)
+#define IOF_DSA_MAX_BATCH   1024u
 
 /* Zero means the default of machine.h; a value above its maximum is -EINVAL. */
 struct iof_dsa_setup {
-	const char *name;		/* copied */
+	const char *name; /* copied */
 	u32 credits;
 	u32 engines;
 	u32 queue_depth;
 	u32 max_pasids;
 	u32 pages_per_group;
-	u32 delay_us;			/* from an answer to the next attempt; in jiffies */
+	u32 delay_us; /* from an answer to the next attempt; in jiffies */
 };
 
 /*
@@ -45,7 +45,8 @@ struct iof_dsa_setup {
  * @group_with: the device whose isolation group it joins, or NULL. ERR_PTR:
  * -EINVAL, -ENOMEM.
  */
-struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config, struct iof_hwdev *group_with);
+struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config,
+			       struct iof_hwdev *group_with);
 /*
  * The device is not bound, and no thread calls or will call a function of it.
  */
@@ -63,14 +64,16 @@ int iof_dsa_submit(struct iof_dsa *dsa, const struct dsa_hw_desc *desc);
  * Submits as many of @nr as there is room for, in order. Returns their number,
  * or -EAGAIN if that is 0.
  */
-int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc, unsigned int nr);
+int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
+			unsigned int nr);
 
 /*
  * For poll(): whether the portal would accept a descriptor now. Adds the caller
  * to the wait queue that is woken when a full portal has room again. @file and
  * @wait are those of a poll function; neither may be NULL.
  */
-bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait);
+bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file,
+		       poll_table *wait);
 
 /*
  * Abandons every descriptor accepted so far, without completion records, and
@@ -96,7 +99,8 @@ bool iof_dsa_idle(struct iof_dsa *dsa);
  * this returns, the previous function does not run and will not be called any
  * more. Does not sleep.
  */
-void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data), void *data);
+void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data),
+			   void *data);
 
 /*
  * Counters since creation, read without locks; each is exact while the device
@@ -105,15 +109,18 @@ void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data), void *da
 struct iof_dsa_stats {
 	/* completed, with any status; children of batches too */
 	u64 descriptors;
-	u64 errors;		/* of those, with a status other than success */
-	u64 sw_errors;		/* errors without a record, records not written */
-	u64 bytes;		/* read or written for operations (a copied byte counts once) */
-	u64 page_requests;	/* page-request groups sent */
-	u64 stalls;		/* times a descriptor waited for a credit */
+	u64 errors;    /* of those, with a status other than success */
+	u64 sw_errors; /* errors without a record, records not written */
+	/*
+	 * read or written for operations (a copied byte counts once)
+	 */
+	u64 bytes;
+	u64 page_requests; /* page-request groups sent */
+	u64 stalls;	   /* times a descriptor waited for a credit */
 	u64 interrupts;
-	u64 tlb_hits;		/* translations found in the engines' caches */
-	u64 tlb_misses;		/* walks, successful or not */
-	u8 last_sw_error;	/* DSA_COMP_* of the last record not written */
+	u64 tlb_hits;	  /* translations found in the engines' caches */
+	u64 tlb_misses;	  /* walks, successful or not */
+	u8 last_sw_error; /* DSA_COMP_* of the last record not written */
 };
 void iof_dsa_get_stats(struct iof_dsa *dsa, struct iof_dsa_stats *stats);
 
@@ -121,8 +128,9 @@ void iof_dsa_get_stats(struct iof_dsa *dsa, struct iof_dsa_stats *stats);
  * How long page-request groups were open, from sending to the answer, in ns,
  * since creation.
  */
-#define IOF_DSA_LATENCY_TOP	40u	/* times below 2^40 ns have buckets of their own */
-#define IOF_DSA_LATENCY_BUCKETS	((IOF_DSA_LATENCY_TOP - 3) * 16)
+#define IOF_DSA_LATENCY_TOP \
+	40u /* times below 2^40 ns have buckets of their own */
+#define IOF_DSA_LATENCY_BUCKETS ((IOF_DSA_LATENCY_TOP - 3) * 16)
 struct iof_dsa_latency {
 	u64 count;
 	u64 sum;

@@ -48,8 +48,8 @@ static bool wait_for_room(struct iof_dsa_job *job)
 	 * iof_dsa_end().
 	 */
 	atomic_inc_return(&dsa->nr_batches);
-	wait = !dsa->spare[DSA_FREE_CHILD] && llist_empty(&dsa->free[DSA_FREE_CHILD]) &&
-	       !iof_dsa_stale(job);
+	wait = !dsa->spare[DSA_FREE_CHILD] &&
+	       llist_empty(&dsa->free[DSA_FREE_CHILD]) && !iof_dsa_stale(job);
 	if (wait)
 		list_add_tail(&job->link, &dsa->batches);
 	else
@@ -64,12 +64,14 @@ static bool wait_for_room(struct iof_dsa_job *job)
  */
 static bool fetch(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
-	u64 addr = job->desc.desc_list_addr + (u64)job->next * sizeof(job->desc_next);
+	u64 addr = job->desc.desc_list_addr +
+		   (u64)job->next * sizeof(job->desc_next);
 
 	BUILD_BUG_ON(sizeof(job->desc_next) != 64);
 	if (job->fetched)
 		return true;
-	if (!iof_dsa_read(e, job, addr, &job->desc_next, sizeof(job->desc_next))) {
+	if (!iof_dsa_read(e, job, addr, &job->desc_next,
+			  sizeof(job->desc_next))) {
 		if (!job->fault.may_request) {
 			job->list_error = DSA_COMP_BATCH_PAGE_FAULT;
 			job->fault_addr = job->fault.addr;
@@ -93,7 +95,8 @@ static enum iof_dsa_step end_batch(struct iof_dsa_job *job)
 	return DSA_STEP_DONE;
 }
 
-enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e,
+				    struct iof_dsa_job *job)
 {
 	bool last;
 
@@ -124,7 +127,8 @@ enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job
 	}
 	atomic_dec(&job->open);
 	if (atomic_read(&job->open) > 1)
-		return wait_for_children(job) ? DSA_STEP_PARKED : DSA_STEP_AGAIN;
+		return wait_for_children(job) ? DSA_STEP_PARKED :
+						DSA_STEP_AGAIN;
 	return wait_for_room(job) ? DSA_STEP_PARKED : DSA_STEP_AGAIN;
 }
 

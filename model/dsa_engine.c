@@ -13,13 +13,13 @@
  */
 #include "dsa_private.h"
 
-#define TAKE_AT_ONCE	16	/* jobs an engine takes from the queue */
-#define TURN		64	/* steps of one job before others run */
+#define TAKE_AT_ONCE 16 /* jobs an engine takes from the queue */
+#define TURN	     64 /* steps of one job before others run */
 /* steps of one job before collected requests are sent */
-#define SEND_AFTER	4
-#define MAX_SPIN_NS	50000
-#define MIN_SPIN_NS	1000
-#define MAX_LEFT_OUT	1023u	/* sleeps without spinning */
+#define SEND_AFTER   4
+#define MAX_SPIN_NS  50000
+#define MIN_SPIN_NS  1000
+#define MAX_LEFT_OUT 1023u /* sleeps without spinning */
 
 static void interrupt(struct iof_dsa *dsa)
 {
@@ -75,8 +75,9 @@ static bool take_answer(struct iof_dsa_job *job)
 		iof_dsa_lose_record(job);
 		return false;
 	}
-	fail(job, write | (job->pri.code == IOF_PAGE_INVALID ? DSA_COMP_PAGE_FAULT_IR
-							     : DSA_COMP_TRANSLATION_FAIL));
+	fail(job, write | (job->pri.code == IOF_PAGE_INVALID ?
+				   DSA_COMP_PAGE_FAULT_IR :
+				   DSA_COMP_TRANSLATION_FAIL));
 	return true;
 }
 
@@ -84,7 +85,8 @@ static void next_phase(struct iof_dsa_job *job)
 {
 	if (job->phase == DSA_PHASE_CHECK) {
 		job->status = iof_dsa_check(job);
-		job->phase = job->status == DSA_COMP_SUCCESS ? DSA_PHASE_RUN : DSA_PHASE_RECORD;
+		job->phase = job->status == DSA_COMP_SUCCESS ? DSA_PHASE_RUN :
+							       DSA_PHASE_RECORD;
 	} else {
 		job->phase = DSA_PHASE_RECORD;
 	}
@@ -131,7 +133,8 @@ static void take_resumed(struct iof_dsa_engine *e)
 	 * it.
 	 */
 	for (node = llist_del_all(&e->resumed); node;) {
-		struct iof_dsa_job *job = llist_entry(node, struct iof_dsa_job, ready);
+		struct iof_dsa_job *job =
+			llist_entry(node, struct iof_dsa_job, ready);
 
 		node = node->next;
 		list_add(&job->link, &resumed);
@@ -152,7 +155,8 @@ static void take_queued(struct iof_dsa_engine *e)
 	/* Leaves a share for the other engines. */
 	nr = clamp_t(u32, dsa->nr_queued / dsa->nr_engines, 1, TAKE_AT_ONCE);
 	for (; nr && !list_empty(&dsa->queue); nr--) {
-		struct iof_dsa_job *job = list_first_entry(&dsa->queue, struct iof_dsa_job, link);
+		struct iof_dsa_job *job =
+			list_first_entry(&dsa->queue, struct iof_dsa_job, link);
 
 		job->engine = e;
 		list_move_tail(&job->link, &e->run);
@@ -230,9 +234,11 @@ static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 
 static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
-	struct iof_dsa_job *next = list_first_entry_or_null(&e->run, struct iof_dsa_job, link);
+	struct iof_dsa_job *next =
+		list_first_entry_or_null(&e->run, struct iof_dsa_job, link);
 
-	if (next && next->requested && next->pri.code == IOF_PAGE_SUCCESS && !iof_dsa_stale(next)) {
+	if (next && next->requested && next->pri.code == IOF_PAGE_SUCCESS &&
+	    !iof_dsa_stale(next)) {
 		iof_dsa_tlb_read_lock(e);
 		iof_dsa_warm(e, next);
 	}
@@ -268,8 +274,8 @@ static bool must_sync(const struct iof_dsa_engine *e)
  */
 static bool has_work(const struct iof_dsa_engine *e)
 {
-	return !llist_empty(&e->resumed) || READ_ONCE(e->dsa->nr_queued) || must_sync(e) ||
-	       kthread_should_stop() || delay_over(e);
+	return !llist_empty(&e->resumed) || READ_ONCE(e->dsa->nr_queued) ||
+	       must_sync(e) || kthread_should_stop() || delay_over(e);
 }
 
 /* Between jobs: tells iof_dsa_reset() that this engine runs no stale job. */
@@ -292,7 +298,8 @@ static void sync_engine(struct iof_dsa_engine *e)
 /* Jiffies until the first delayed job is due; the caller checks again then. */
 static long time_left(const struct iof_dsa_engine *e)
 {
-	const struct iof_dsa_job *job = list_first_entry(&e->delayed, struct iof_dsa_job, link);
+	const struct iof_dsa_job *job =
+		list_first_entry(&e->delayed, struct iof_dsa_job, link);
 	u64 now = ktime_get_ns();
 
 	return job->due > now ? nsecs_to_jiffies(job->due - now) + 1 : 1;
@@ -337,14 +344,16 @@ static void doze(struct iof_dsa_engine *e)
 	else
 		e->spins_left_out--;
 	set_bit(e->index, &e->dsa->sleeping);
-	smp_mb__after_atomic();	/* pairs with the barriers of the wakers */
+	smp_mb__after_atomic(); /* pairs with the barriers of the wakers */
 	if (list_empty(&e->delayed))
-		wait_event_interruptible(e->wq, has_work(e) ||
-					 !test_bit(e->index, &e->dsa->sleeping));
+		wait_event_interruptible(
+			e->wq,
+			has_work(e) || !test_bit(e->index, &e->dsa->sleeping));
 	else
-		wait_event_interruptible_timeout(e->wq, has_work(e) ||
-						 !test_bit(e->index, &e->dsa->sleeping),
-						 time_left(e));
+		wait_event_interruptible_timeout(
+			e->wq,
+			has_work(e) || !test_bit(e->index, &e->dsa->sleeping),
+			time_left(e));
 	clear_bit(e->index, &e->dsa->sleeping);
 	if (!spun)
 		return;
@@ -353,7 +362,8 @@ static void doze(struct iof_dsa_engine *e)
 		e->spins_in_vain = min(2 * e->spins_in_vain + 1, MAX_LEFT_OUT);
 		e->spins_left_out = e->spins_in_vain;
 	}
-	e->spin_ns = now - start > MAX_SPIN_NS ? e->spin_ns / 2 : 2 * (now - start);
+	e->spin_ns = now - start > MAX_SPIN_NS ? e->spin_ns / 2 :
+						 2 * (now - start);
 	e->spin_ns = clamp_t(u64, e->spin_ns, MIN_SPIN_NS, MAX_SPIN_NS);
 }
 

@@ -30,7 +30,10 @@ void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr)
 
 void iof_dsa_wake_engine(struct iof_dsa_engine *e)
 {
-	/* The work is in place; pairs with the barrier of the engine that goes to sleep. */
+	/*
+	 * The work is in place; pairs with the barrier of the engine that goes
+	 * to sleep.
+	 */
 	smp_mb();
 	if (test_bit(e->index, &e->dsa->sleeping) &&
 	    test_and_clear_bit(e->index, &e->dsa->sleeping))
@@ -51,7 +54,8 @@ void iof_dsa_resume_many(struct iof_pri_slot *const *slots, u32 nr)
 	u32 i = 0;
 
 	while (i < nr) {
-		struct iof_dsa_job *last = iof_dsa_job_of(slots[i]), *job = last;
+		struct iof_dsa_job *last = iof_dsa_job_of(slots[i]),
+				   *job = last;
 		struct iof_dsa_engine *e = last->engine;
 
 		/*
@@ -75,7 +79,8 @@ void iof_dsa_advance_epochs(struct iof_dsa *dsa)
 {
 	lockdep_assert_held(&dsa->lock);
 	while (dsa->oldest != dsa->epoch &&
-	       !atomic_read_acquire(&dsa->epochs[dsa->oldest & dsa->epoch_mask]))
+	       !atomic_read_acquire(
+		       &dsa->epochs[dsa->oldest & dsa->epoch_mask]))
 		dsa->oldest++;
 }
 
@@ -141,10 +146,12 @@ static struct iof_dsa_job *take_spare(struct iof_dsa *dsa, int kind)
 	return llist_entry(node, struct iof_dsa_job, ready);
 }
 
-static struct iof_dsa_job *enqueue_locked(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
-				      struct iof_dsa_job *parent)
+static struct iof_dsa_job *enqueue_locked(struct iof_dsa *dsa,
+					  const struct dsa_hw_desc *desc,
+					  struct iof_dsa_job *parent)
 {
-	struct iof_dsa_job *job = take_spare(dsa, parent ? DSA_FREE_CHILD : DSA_FREE_QUEUE);
+	struct iof_dsa_job *job =
+		take_spare(dsa, parent ? DSA_FREE_CHILD : DSA_FREE_QUEUE);
 
 	lockdep_assert_held(&dsa->lock);
 	if (!job)
@@ -185,8 +192,9 @@ static struct iof_dsa_job *enqueue_locked(struct iof_dsa *dsa, const struct dsa_
 	return job;
 }
 
-struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
-			    struct iof_dsa_job *parent)
+struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa,
+				    const struct dsa_hw_desc *desc,
+				    struct iof_dsa_job *parent)
 {
 	struct iof_dsa_job *job;
 
@@ -196,7 +204,8 @@ struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa, const struct dsa_hw_des
 	return job;
 }
 
-int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc, unsigned int nr)
+int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
+			unsigned int nr)
 {
 	unsigned int i;
 
@@ -223,7 +232,8 @@ int iof_dsa_submit(struct iof_dsa *dsa, const struct dsa_hw_desc *desc)
 static bool has_room(struct iof_dsa *dsa)
 {
 	return atomic_read(&dsa->accepted) < (int)dsa->queue_depth &&
-	       (READ_ONCE(dsa->spare[DSA_FREE_QUEUE]) || !llist_empty(&dsa->free[DSA_FREE_QUEUE]));
+	       (READ_ONCE(dsa->spare[DSA_FREE_QUEUE]) ||
+		!llist_empty(&dsa->free[DSA_FREE_QUEUE]));
 }
 
 bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait)
@@ -251,7 +261,8 @@ static void leave_epoch(struct iof_dsa_job *job)
 struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp)
 {
 	/* A size that is a power of two gives the alignment. */
-	struct iof_dsa_job *job = kzalloc(roundup_pow_of_two(sizeof(*job)), gfp);
+	struct iof_dsa_job *job =
+		kzalloc(roundup_pow_of_two(sizeof(*job)), gfp);
 
 	if (!job)
 		return NULL;
@@ -274,7 +285,8 @@ static struct iof_dsa_job *renew_job(struct iof_dsa_job *job)
 		return job;
 	/* Excludes begin_generation(), which walks dsa->jobs. */
 	spin_lock(&dsa->lock);
-	fresh = iof_dsa_new_job(dsa, job->pri.index, GFP_NOWAIT | __GFP_ACCOUNT);
+	fresh = iof_dsa_new_job(dsa, job->pri.index,
+				GFP_NOWAIT | __GFP_ACCOUNT);
 	spin_unlock(&dsa->lock);
 	if (!fresh)
 		return job;
@@ -309,7 +321,7 @@ void iof_dsa_abandon(struct iof_dsa_job *job)
 	if (job->biased) {
 		job->biased = false;
 		if (!atomic_dec_and_test(&job->open))
-			return;	/* the last child resumes it */
+			return; /* the last child resumes it */
 	}
 	iof_dsa_end(job);
 }

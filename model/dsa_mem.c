@@ -23,11 +23,14 @@
  */
 #include "dsa_private.h"
 
-static bool set_fault(struct iof_dsa_job *job, u64 addr, u32 left, bool write, u8 status,
-		      bool may_request)
+static bool set_fault(struct iof_dsa_job *job, u64 addr, u32 left, bool write,
+		      u8 status, bool may_request)
 {
 	job->fault = (struct iof_dsa_fault){
-		.addr = addr, .left = left, .write = write, .status = status,
+		.addr = addr,
+		.left = left,
+		.write = write,
+		.status = status,
 		.may_request = may_request,
 	};
 	if (write)
@@ -35,12 +38,15 @@ static bool set_fault(struct iof_dsa_job *job, u64 addr, u32 left, bool write, u
 	return false;
 }
 
-static bool set_page_fault(struct iof_dsa_job *job, const struct iof_mdomain *mdom, u64 addr,
-			   u32 left, bool write)
+static bool set_page_fault(struct iof_dsa_job *job,
+			   const struct iof_mdomain *mdom, u64 addr, u32 left,
+			   bool write)
 {
-	bool may_request = (job->desc.flags & IDXD_OP_FLAG_BOF) && mdom->domain.fault_capable;
+	bool may_request = (job->desc.flags & IDXD_OP_FLAG_BOF) &&
+			   mdom->domain.fault_capable;
 
-	return set_fault(job, addr, left, write, DSA_COMP_PAGE_FAULT_NOBOF, may_request);
+	return set_fault(job, addr, left, write, DSA_COMP_PAGE_FAULT_NOBOF,
+			 may_request);
 }
 
 static u32 access_of(const struct iof_dsa_job *job, bool write)
@@ -49,20 +55,23 @@ static u32 access_of(const struct iof_dsa_job *job, bool write)
 	       (job->desc.priv ? IOF_ACCESS_PRIV : 0);
 }
 
-bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
-	      struct iof_dsa_place *place)
+bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
+		  u32 left, bool write, struct iof_dsa_place *place)
 {
-	struct iof_attachment *att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
+	struct iof_attachment *att =
+		iof_tlb_attachment(&e->tlb, job->desc.pasid);
 	struct iof_xlate x;
 
 	place->addr = addr;
 	place->write = write;
 	if (unlikely(!att))
-		return set_fault(job, addr, left, write, DSA_COMP_TRANSLATION_FAIL, false);
+		return set_fault(job, addr, left, write,
+				 DSA_COMP_TRANSLATION_FAIL, false);
 	place->mm = att->mdom->mm;
 	if (place->mm) {
 		if (job->desc.priv)
-			return set_fault(job, addr, left, write, DSA_COMP_TRANSLATION_FAIL, false);
+			return set_fault(job, addr, left, write,
+					 DSA_COMP_TRANSLATION_FAIL, false);
 		place->va = NULL;
 		place->len = DSA_PAGE - (addr & (DSA_PAGE - 1));
 		return true;
@@ -75,22 +84,25 @@ bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u
 	case IOF_XLATE_FAULT:
 		return set_page_fault(job, att->mdom, addr, left, write);
 	default:
-		return set_fault(job, addr, left, write, DSA_COMP_TRANSLATION_FAIL, false);
+		return set_fault(job, addr, left, write,
+				 DSA_COMP_TRANSLATION_FAIL, false);
 	}
 }
 
 bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
-		       const struct iof_dsa_place *place, struct iof_dsa_place *next)
+		       const struct iof_dsa_place *place,
+		       struct iof_dsa_place *next)
 {
-	struct iof_attachment *att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
+	struct iof_attachment *att =
+		iof_tlb_attachment(&e->tlb, job->desc.pasid);
 	struct iof_xlate x;
 
 	if (!place->va || !att)
 		return false;
 	next->addr = place->addr + place->len;
 	/* A fault of the next place is raised when the job gets there. */
-	if (iof_translate(&e->tlb, att, next->addr, access_of(job, place->write), &x) !=
-	    IOF_XLATE_OK)
+	if (iof_translate(&e->tlb, att, next->addr,
+			  access_of(job, place->write), &x) != IOF_XLATE_OK)
 		return false;
 	next->va = x.va;
 	next->len = min_t(size_t, x.len, DSA_CHUNK);
@@ -103,42 +115,46 @@ bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
  * The access to @place failed. Its attachment is valid: the read section has
  * not ended.
  */
-static bool lost(struct iof_dsa_job *job, const struct iof_dsa_place *place, u32 left)
+static bool lost(struct iof_dsa_job *job, const struct iof_dsa_place *place,
+		 u32 left)
 {
 	struct iof_attachment *att;
 
 	if (!place->mm)
-		return set_fault(job, place->addr, left, place->write, DSA_COMP_HW_ERR1, false);
+		return set_fault(job, place->addr, left, place->write,
+				 DSA_COMP_HW_ERR1, false);
 	att = iof_tlb_attachment(&job->engine->tlb, job->desc.pasid);
 	if (!att)
-		return set_fault(job, place->addr, left, place->write, DSA_COMP_TRANSLATION_FAIL,
-				 false);
+		return set_fault(job, place->addr, left, place->write,
+				 DSA_COMP_TRANSLATION_FAIL, false);
 	return set_page_fault(job, att->mdom, place->addr, left, place->write);
 }
 
-bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from, void *buf, u32 n,
-		 u32 left)
+bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from,
+		 void *buf, u32 n, u32 left)
 {
-	if (from->mm ? !iof_plat_mm_copy(from->mm, from->addr, buf, n, false)
-		     : !iof_plat_copy(buf, from->va, n))
+	if (from->mm ? !iof_plat_mm_copy(from->mm, from->addr, buf, n, false) :
+		       !iof_plat_copy(buf, from->va, n))
 		return true;
 	return lost(job, from, left);
 }
 
-bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to, const void *buf, u32 n,
-		 u32 left)
+bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to,
+		 const void *buf, u32 n, u32 left)
 {
-	if (to->mm ? !iof_plat_mm_copy(to->mm, to->addr, (void *)buf, n, true)
-		   : !iof_plat_copy(to->va, buf, n))
+	if (to->mm ? !iof_plat_mm_copy(to->mm, to->addr, (void *)buf, n, true) :
+		     !iof_plat_copy(to->va, buf, n))
 		return true;
 	return lost(job, to, left);
 }
 
-bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struct iof_dsa_place *to,
-	      const struct iof_dsa_place *from, u32 *n, u32 left)
+bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job,
+		  const struct iof_dsa_place *to,
+		  const struct iof_dsa_place *from, u32 *n, u32 left)
 {
 	if (likely(to->va && from->va)) {
-		u64 a = (u64)(unsigned long)to->va, b = (u64)(unsigned long)from->va;
+		u64 a = (u64)(unsigned long)to->va,
+		    b = (u64)(unsigned long)from->va;
 		u64 apart = a > b ? a - b : b - a;
 
 		/*
@@ -150,9 +166,11 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struc
 			 * As the hardware: allocate in the cache only with the
 			 * CC flag.
 			 */
-			size_t rest = job->desc.flags & IDXD_OP_FLAG_CC ?
-					      iof_plat_copy(to->va, from->va, *n) :
-					      iof_plat_copy_stream(to->va, from->va, *n);
+			size_t rest =
+				job->desc.flags & IDXD_OP_FLAG_CC ?
+					iof_plat_copy(to->va, from->va, *n) :
+					iof_plat_copy_stream(to->va, from->va,
+							     *n);
 
 			if (likely(!rest))
 				return true;
@@ -175,25 +193,29 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struc
 	       iof_dsa_put(job, to, e->buf[0], *n, left);
 }
 
-bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n)
+bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
+		  void *buf, u32 n)
 {
 	struct iof_dsa_place from;
 
 	iof_dsa_tlb_read_lock(e);
-	return iof_dsa_find(e, job, addr, n, false, &from) && iof_dsa_get(job, &from, buf, n, n);
+	return iof_dsa_find(e, job, addr, n, false, &from) &&
+	       iof_dsa_get(job, &from, buf, n, n);
 }
 
 /* ---- page requests ---- */
 
 void iof_dsa_warm(struct iof_dsa_engine *e, const struct iof_dsa_job *job)
 {
-	struct iof_attachment *att = iof_tlb_attachment(&e->tlb, job->desc.pasid);
+	struct iof_attachment *att =
+		iof_tlb_attachment(&e->tlb, job->desc.pasid);
 	u64 page = job->fault.addr & ~(u64)(DSA_PAGE - 1);
 	struct iof_xlate x;
 	u32 i;
 
 	if (!att || att->mdom->mm ||
-	    iof_translate(&e->tlb, att, page, access_of(job, job->fault.write), &x) != IOF_XLATE_OK)
+	    iof_translate(&e->tlb, att, page, access_of(job, job->fault.write),
+			  &x) != IOF_XLATE_OK)
 		return;
 	for (i = 0; i < DSA_PAGE; i += L1_CACHE_BYTES) {
 		if (job->fault.write)
@@ -203,8 +225,8 @@ void iof_dsa_warm(struct iof_dsa_engine *e, const struct iof_dsa_job *job)
 	}
 }
 
-static bool page_missing(struct iof_dsa_engine *e, const struct iof_dsa_job *job, u64 addr,
-			 bool write)
+static bool page_missing(struct iof_dsa_engine *e,
+			 const struct iof_dsa_job *job, u64 addr, bool write)
 {
 	struct iof_attachment *att;
 	struct iof_xlate x;
@@ -215,7 +237,8 @@ static bool page_missing(struct iof_dsa_engine *e, const struct iof_dsa_job *job
 		return false;
 	if (att->mdom->mm)
 		return !iof_plat_user_page_present(att->mdom->mm, addr, write);
-	return iof_translate(&e->tlb, att, addr, access_of(job, write), &x) == IOF_XLATE_FAULT;
+	return iof_translate(&e->tlb, att, addr, access_of(job, write), &x) ==
+	       IOF_XLATE_FAULT;
 }
 
 void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job)
@@ -230,7 +253,8 @@ void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	if (job->desc.priv)
 		perm |= IOMMU_PGFAULT_PERM_PRIV;
 	want = min_t(u64, job->dsa->pages_per_group,
-		     (job->fault.addr - first + job->fault.left + DSA_PAGE - 1) / DSA_PAGE);
+		     (job->fault.addr - first + job->fault.left + DSA_PAGE -
+		      1) / DSA_PAGE);
 	job->requested = false;
 	iof_dsa_tlb_read_unlock(e);
 	/*
@@ -290,7 +314,8 @@ void iof_dsa_lose_record(struct iof_dsa_job *job)
  * A program waits for a non-zero status and then reads the rest: so the rest is
  * written first, then the word with the status at once.
  */
-static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to, const u64 *words)
+static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to,
+		       const u64 *words)
 {
 	u64 *head = to->va, was;
 	int rc;
@@ -306,7 +331,8 @@ static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to, 
 		smp_wmb();
 		return iof_dsa_put(job, to, bytes, 1, 32);
 	}
-	if (iof_plat_copy(head + 1, words + 1, 24) || iof_plat_load64(head, &was))
+	if (iof_plat_copy(head + 1, words + 1, 24) ||
+	    iof_plat_load64(head, &was))
 		return lost(job, to, 32);
 	do {
 		rc = iof_plat_cmpxchg64(head, &was, words[0]);
@@ -322,7 +348,8 @@ static u64 crc_value(const struct iof_dsa_job *job)
 	return bypass ? iof_dsa_reverse32(job->crc) : ~job->crc;
 }
 
-static void compose(const struct iof_dsa_job *job, struct dsa_completion_record *rec)
+static void compose(const struct iof_dsa_job *job,
+		    struct dsa_completion_record *rec)
 {
 	u8 status = job->status & DSA_COMP_STATUS_MASK;
 
@@ -334,13 +361,15 @@ static void compose(const struct iof_dsa_job *job, struct dsa_completion_record 
 		rec->invalid_flags = job->invalid_flags;
 	else if (job->seeded)
 		rec->crc_val = crc_value(job);
-	if (status == DSA_COMP_PAGE_FAULT_NOBOF || status == DSA_COMP_PAGE_FAULT_IR ||
-	    status == DSA_COMP_BATCH_PAGE_FAULT || status == DSA_COMP_TRANSLATION_FAIL ||
-	    status == DSA_COMP_HW_ERR1)
+	if (status == DSA_COMP_PAGE_FAULT_NOBOF ||
+	    status == DSA_COMP_PAGE_FAULT_IR ||
+	    status == DSA_COMP_BATCH_PAGE_FAULT ||
+	    status == DSA_COMP_TRANSLATION_FAIL || status == DSA_COMP_HW_ERR1)
 		rec->fault_addr = job->fault_addr;
 }
 
-enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e,
+				 struct iof_dsa_job *job)
 {
 	bool failed = job->status != DSA_COMP_SUCCESS, ok;
 	union {

@@ -26,37 +26,44 @@
  * Flags that any operation may have and that have no effect here: cache and
  * traffic hints, readback.
  */
-#define HINT_FLAGS								\
-	(IDXD_OP_FLAG_CRSTS | IDXD_OP_FLAG_CC | IDXD_OP_FLAG_ADDR1_TCS |	\
-	 IDXD_OP_FLAG_ADDR2_TCS | IDXD_OP_FLAG_ADDR3_TCS | IDXD_OP_FLAG_CR_TCS |	\
-	 IDXD_OP_FLAG_STORD | IDXD_OP_FLAG_DRDBK | IDXD_OP_FLAG_DSTS)
-#define COMMON_FLAGS							\
-	(HINT_FLAGS | IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV |		\
+#define HINT_FLAGS                                                       \
+	(IDXD_OP_FLAG_CRSTS | IDXD_OP_FLAG_CC | IDXD_OP_FLAG_ADDR1_TCS | \
+	 IDXD_OP_FLAG_ADDR2_TCS | IDXD_OP_FLAG_ADDR3_TCS |               \
+	 IDXD_OP_FLAG_CR_TCS | IDXD_OP_FLAG_STORD | IDXD_OP_FLAG_DRDBK | \
+	 IDXD_OP_FLAG_DSTS)
+#define COMMON_FLAGS                                         \
+	(HINT_FLAGS | IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV | \
 	 IDXD_OP_FLAG_RCR | IDXD_OP_FLAG_RCI)
-#define RESULT_FLAGS	(IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR)
-#define CRC_FLAGS							\
-	(DSA_FLAG_CRC_READ_SEED | DSA_FLAG_CRC_BYPASS_INVERT | DSA_FLAG_CRC_BYPASS_REFLECT)
+#define RESULT_FLAGS (IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR)
+#define CRC_FLAGS                                              \
+	(DSA_FLAG_CRC_READ_SEED | DSA_FLAG_CRC_BYPASS_INVERT | \
+	 DSA_FLAG_CRC_BYPASS_REFLECT)
 
-#define DSA_MIN_BATCH	2	/* the device has no batches of one */
+#define DSA_MIN_BATCH 2 /* the device has no batches of one */
 
 /* Fields of the descriptor that an operation has; all others must be zero. */
-#define HAS_SRC		BIT(0)
-#define HAS_DST		BIT(1)
-#define HAS_SIZE	BIT(2)
-#define SRC_IS_ADDR	BIT(3)
-#define DST_IS_ADDR	BIT(4)
-#define IS_LIST		BIT(5)		/* source and size are a list's address and count */
+#define HAS_SRC	    BIT(0)
+#define HAS_DST	    BIT(1)
+#define HAS_SIZE    BIT(2)
+#define SRC_IS_ADDR BIT(3)
+#define DST_IS_ADDR BIT(4)
+#define IS_LIST	    BIT(5) /* source and size are a list's address and count */
 
 struct dsa_op {
 	bool known;
 	bool in_batch;
-	u32 flags;	/* beyond COMMON_FLAGS */
-	u32 needed;	/* flags that must be set: it has a result, which the record holds */
+	u32 flags; /* beyond COMMON_FLAGS */
+	/*
+	 * flags that must be set: it has a result, which the record holds
+	 */
+	u32 needed;
 	u32 fields;
-	enum iof_dsa_step (*run)(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+	enum iof_dsa_step (*run)(struct iof_dsa_engine *e,
+				 struct iof_dsa_job *job);
 };
 
-static enum iof_dsa_step run_noop(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+static enum iof_dsa_step run_noop(struct iof_dsa_engine *e,
+				  struct iof_dsa_job *job)
 {
 	return DSA_STEP_DONE;
 }
@@ -71,15 +78,17 @@ static u32 to_page_end(u64 addr)
 	return DSA_PAGE - (addr & (DSA_PAGE - 1));
 }
 
-static enum iof_dsa_step advance(struct iof_dsa_engine *e, struct iof_dsa_job *job, u32 n)
+static enum iof_dsa_step advance(struct iof_dsa_engine *e,
+				 struct iof_dsa_job *job, u32 n)
 {
 	count_bytes(e, n);
 	job->done += n;
-	return job->done == job->desc.xfer_size ? DSA_STEP_DONE : DSA_STEP_AGAIN;
+	return job->done == job->desc.xfer_size ? DSA_STEP_DONE :
+						  DSA_STEP_AGAIN;
 }
 
 /* The places of a buffer's next bytes, up to one step. */
-#define SPAN_PLACES	(DSA_CHUNK / DSA_PAGE)
+#define SPAN_PLACES (DSA_CHUNK / DSA_PAGE)
 
 struct span {
 	struct iof_dsa_place place[SPAN_PLACES];
@@ -92,8 +101,8 @@ struct span {
  * before the copy: a walk between two copies would wait for the stores of the
  * first.
  */
-static bool find_span(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left,
-		      bool write, struct span *span)
+static bool find_span(struct iof_dsa_engine *e, struct iof_dsa_job *job,
+		      u64 addr, u32 left, bool write, struct span *span)
 {
 	struct iof_dsa_place *last = &span->place[0];
 
@@ -134,8 +143,8 @@ static void advance_place(struct iof_dsa_place **place, u32 n)
  * Copies @len bytes between spans. Returns the bytes copied; fewer if memory is
  * gone, with job->fault set.
  */
-static u32 copy_span(struct iof_dsa_engine *e, struct iof_dsa_job *job, struct span *to,
-		     struct span *from, u32 len, u32 left)
+static u32 copy_span(struct iof_dsa_engine *e, struct iof_dsa_job *job,
+		     struct span *to, struct span *from, u32 len, u32 left)
 {
 	struct iof_dsa_place *dst = to->place, *src = from->place;
 	u32 done, n;
@@ -150,7 +159,8 @@ static u32 copy_span(struct iof_dsa_engine *e, struct iof_dsa_job *job, struct s
 	return done;
 }
 
-static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e,
+				     struct iof_dsa_job *job)
 {
 	u64 from = job->desc.src_addr, to = job->desc.dst_addr;
 	u32 left = job->desc.xfer_size - job->done;
@@ -196,7 +206,8 @@ static const u8 *fill_from(struct iof_dsa_engine *e, u64 pattern, u32 phase)
 	return e->fill + (phase & 7);
 }
 
-static enum iof_dsa_step run_memfill(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+static enum iof_dsa_step run_memfill(struct iof_dsa_engine *e,
+				     struct iof_dsa_job *job)
 {
 	u64 to = job->desc.dst_addr + job->done;
 	u32 left = job->desc.xfer_size - job->done;
@@ -206,7 +217,8 @@ static enum iof_dsa_step run_memfill(struct iof_dsa_engine *e, struct iof_dsa_jo
 
 	iof_dsa_tlb_read_lock(e);
 	ok = iof_dsa_find(e, job, to, left, true, &dst) &&
-	     iof_dsa_put(job, &dst, fill_from(e, job->desc.pattern, job->done), n, left);
+	     iof_dsa_put(job, &dst, fill_from(e, job->desc.pattern, job->done),
+			 n, left);
 	return ok ? advance(e, job, n) : DSA_STEP_FAULT;
 }
 
@@ -224,14 +236,17 @@ static u32 first_difference(const u8 *a, const u8 *b, u32 n)
 static enum iof_dsa_step end_compare(struct iof_dsa_job *job, u8 result)
 {
 	job->result = result;
-	if ((job->desc.flags & IDXD_OP_FLAG_CR) && result != job->desc.expected_res)
+	if ((job->desc.flags & IDXD_OP_FLAG_CR) &&
+	    result != job->desc.expected_res)
 		job->status = DSA_COMP_SUCCESS_PRED;
 	return DSA_STEP_DONE;
 }
 
-static enum iof_dsa_step run_compare(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+static enum iof_dsa_step run_compare(struct iof_dsa_engine *e,
+				     struct iof_dsa_job *job)
 {
-	u64 a = job->desc.src_addr + job->done, b = job->desc.src2_addr + job->done;
+	u64 a = job->desc.src_addr + job->done,
+	    b = job->desc.src2_addr + job->done;
 	u32 left = job->desc.xfer_size - job->done;
 	u32 n = min3(left, to_page_end(a), to_page_end(b));
 	struct iof_dsa_place from_a, from_b;
@@ -250,7 +265,8 @@ static enum iof_dsa_step run_compare(struct iof_dsa_engine *e, struct iof_dsa_jo
 		job->done += n;
 		return end_compare(job, 1);
 	}
-	return advance(e, job, n) == DSA_STEP_DONE ? end_compare(job, 0) : DSA_STEP_AGAIN;
+	return advance(e, job, n) == DSA_STEP_DONE ? end_compare(job, 0) :
+						     DSA_STEP_AGAIN;
 }
 
 /* ---- CRC ---- */
@@ -263,15 +279,20 @@ static void reverse_bytes(u8 *buf, u32 n)
 	for (; word < end; word++) {
 		u64 x = *word;
 
-		x = (x >> 1 & 0x5555555555555555ULL) | (x & 0x5555555555555555ULL) << 1;
-		x = (x >> 2 & 0x3333333333333333ULL) | (x & 0x3333333333333333ULL) << 2;
-		*word = (x >> 4 & 0x0f0f0f0f0f0f0f0fULL) | (x & 0x0f0f0f0f0f0f0f0fULL) << 4;
+		x = (x >> 1 & 0x5555555555555555ULL) |
+		    (x & 0x5555555555555555ULL) << 1;
+		x = (x >> 2 & 0x3333333333333333ULL) |
+		    (x & 0x3333333333333333ULL) << 2;
+		*word = (x >> 4 & 0x0f0f0f0f0f0f0f0fULL) |
+			(x & 0x0f0f0f0f0f0f0f0fULL) << 4;
 	}
 }
 
 static u32 crc_from_seed(const struct iof_dsa_job *job, u32 seed)
 {
-	return job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT ? iof_dsa_reverse32(seed) : ~seed;
+	return job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT ?
+		       iof_dsa_reverse32(seed) :
+		       ~seed;
 }
 
 static bool seed_crc(struct iof_dsa_engine *e, struct iof_dsa_job *job)
@@ -286,10 +307,12 @@ static bool seed_crc(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	return true;
 }
 
-static enum iof_dsa_step run_crc(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+static enum iof_dsa_step run_crc(struct iof_dsa_engine *e,
+				 struct iof_dsa_job *job)
 {
 	bool copy = job->desc.opcode == DSA_OPCODE_COPY_CRC;
-	u64 from = job->desc.src_addr + job->done, to = job->desc.dst_addr + job->done;
+	u64 from = job->desc.src_addr + job->done,
+	    to = job->desc.dst_addr + job->done;
 	u32 left = job->desc.xfer_size - job->done;
 	u32 n = min(left, to_page_end(from));
 	struct iof_dsa_place src, dst;
@@ -314,67 +337,90 @@ static enum iof_dsa_step run_crc(struct iof_dsa_engine *e, struct iof_dsa_job *j
 
 /* ---- descriptors ---- */
 
-static enum iof_dsa_step run_drain(struct iof_dsa_engine *e, struct iof_dsa_job *job)
+static enum iof_dsa_step run_drain(struct iof_dsa_engine *e,
+				   struct iof_dsa_job *job)
 {
 	return iof_dsa_run_drain(job);
 }
 
 static const struct dsa_op ops[] = {
-	[DSA_OPCODE_NOOP] = { .known = true, .in_batch = true, .run = run_noop },
-	[DSA_OPCODE_BATCH] = { .known = true, .run = iof_dsa_run_batch,
-		.fields = HAS_SRC | HAS_SIZE | IS_LIST },
+	[DSA_OPCODE_NOOP] = { .known = true,
+			      .in_batch = true,
+			      .run = run_noop },
+	[DSA_OPCODE_BATCH] = { .known = true,
+			       .run = iof_dsa_run_batch,
+			       .fields = HAS_SRC | HAS_SIZE | IS_LIST },
 	[DSA_OPCODE_DRAIN] = { .known = true, .run = run_drain },
-	[DSA_OPCODE_MEMMOVE] = { .known = true, .in_batch = true, .run = run_memmove,
-		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
-	[DSA_OPCODE_MEMFILL] = { .known = true, .in_batch = true, .run = run_memfill,
-		.fields = HAS_SRC | HAS_DST | HAS_SIZE | DST_IS_ADDR },
-	[DSA_OPCODE_COMPARE] = { .known = true, .in_batch = true, .run = run_compare,
-		.flags = IDXD_OP_FLAG_CR, .needed = RESULT_FLAGS,
-		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
-	[DSA_OPCODE_CRCGEN] = { .known = true, .in_batch = true, .run = run_crc,
-		.flags = CRC_FLAGS, .needed = RESULT_FLAGS,
-		.fields = HAS_SRC | HAS_SIZE | SRC_IS_ADDR },
-	[DSA_OPCODE_COPY_CRC] = { .known = true, .in_batch = true, .run = run_crc,
-		.flags = CRC_FLAGS, .needed = RESULT_FLAGS,
-		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR | DST_IS_ADDR },
+	[DSA_OPCODE_MEMMOVE] = { .known = true,
+				 .in_batch = true,
+				 .run = run_memmove,
+				 .fields = HAS_SRC | HAS_DST | HAS_SIZE |
+					   SRC_IS_ADDR | DST_IS_ADDR },
+	[DSA_OPCODE_MEMFILL] = { .known = true,
+				 .in_batch = true,
+				 .run = run_memfill,
+				 .fields = HAS_SRC | HAS_DST | HAS_SIZE |
+					   DST_IS_ADDR },
+	[DSA_OPCODE_COMPARE] = { .known = true,
+				 .in_batch = true,
+				 .run = run_compare,
+				 .flags = IDXD_OP_FLAG_CR,
+				 .needed = RESULT_FLAGS,
+				 .fields = HAS_SRC | HAS_DST | HAS_SIZE |
+					   SRC_IS_ADDR | DST_IS_ADDR },
+	[DSA_OPCODE_CRCGEN] = { .known = true,
+				.in_batch = true,
+				.run = run_crc,
+				.flags = CRC_FLAGS,
+				.needed = RESULT_FLAGS,
+				.fields = HAS_SRC | HAS_SIZE | SRC_IS_ADDR },
+	[DSA_OPCODE_COPY_CRC] = { .known = true,
+				  .in_batch = true,
+				  .run = run_crc,
+				  .flags = CRC_FLAGS,
+				  .needed = RESULT_FLAGS,
+				  .fields = HAS_SRC | HAS_DST | HAS_SIZE |
+					    SRC_IS_ADDR | DST_IS_ADDR },
 };
 
 /*
  * ---- the checks ----
  *
- * All fields are checked before an operation touches memory. The checks run in the order of this
- * table, and the first that fails ends the descriptor. Each row has a test of the same name in
- * tests/unit/model_descriptors.c. "DSA" is the specification's descriptor checks; two rows name
- * what the model adds.
+ * All fields are checked before an operation touches memory. The checks run in
+ *the order of this table, and the first that fails ends the descriptor. Each
+ *row has a test of the same name in tests/unit/model_descriptors.c. "DSA" is
+ *the specification's descriptor checks; two rows name what the model adds.
  *
- *	check		fails if						status
- *	record		CRAV, and completion_addr not 32-byte aligned		0x1b, not written
- *	privilege	priv without a PASID (model)				0x1d
- *	opcode		not an operation of this device				0x10
- *	nested		BATCH or DRAIN inside a batch				0x10
- *	flags		a flag that the operation does not have			0x11
- *	fence		FENCE outside a batch					0x11
- *	record_flag	RCR without CRAV					0x11
- *	needed_flags	COMPARE, CRCGEN, COPY_CRC without CRAV or RCR		0x11
- *	interrupt	RCI, and a handle other than 0, the only one		0x19
- *	reserved	a field that the operation does not have is not 0	0x12
- *	list_address	BATCH: desc_list_addr not 64-byte aligned		0x18
- *	list_count	BATCH: fewer than 2, or more than max_batch		0x14
- *	list_end	BATCH: the list goes on past the last address (model)	0x14
- *	size		xfer_size 0, or more than max_transfer			0x13
- *	end		a buffer goes on past the last address			0x13
- *	overlap		COPY_CRC: the buffers overlap				0x16
- *	seed		read seed: seed_addr not 4-byte aligned			0x1c
+ *	check		fails if
+ *status record		CRAV, and completion_addr not 32-byte aligned
+ *0x1b, not written privilege	priv without a PASID (model)
+ *0x1d opcode		not an operation of this device
+ *0x10 nested		BATCH or DRAIN inside a batch
+ *0x10 flags		a flag that the operation does not have
+ *0x11 fence		FENCE outside a batch 0x11 record_flag	RCR without CRAV
+ *0x11 needed_flags	COMPARE, CRCGEN, COPY_CRC without CRAV or RCR
+ *0x11 interrupt	RCI, and a handle other than 0, the only one
+ *0x19 reserved	a field that the operation does not have is not 0	0x12
+ *	list_address	BATCH: desc_list_addr not 64-byte aligned
+ *0x18 list_count	BATCH: fewer than 2, or more than max_batch
+ *0x14 list_end	BATCH: the list goes on past the last address (model)	0x14
+ *	size		xfer_size 0, or more than max_transfer
+ *0x13 end		a buffer goes on past the last address
+ *0x13 overlap		COPY_CRC: the buffers overlap
+ *0x16 seed		read seed: seed_addr not 4-byte aligned
+ *0x1c
  *
- * Status 0x1b cannot be written to a record: it is counted as an unreported error. So is any status
- * of a descriptor without CRAV. For 0x11, invalid_flags holds the flags that are set and must not
- * be, or the flags that are missing. Each function below is some rows: their status, or 0.
+ * Status 0x1b cannot be written to a record: it is counted as an unreported
+ *error. So is any status of a descriptor without CRAV. For 0x11, invalid_flags
+ *holds the flags that are set and must not be, or the flags that are missing.
+ *Each function below is some rows: their status, or 0.
  */
 static u8 check_record(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	bool valid = job->desc.flags & IDXD_OP_FLAG_CRAV;
 
-	return valid && (job->desc.completion_addr & 31) ? DSA_COMP_CRA_ALIGN : DSA_COMP_NONE;
+	return valid && (job->desc.completion_addr & 31) ? DSA_COMP_CRA_ALIGN :
+							   DSA_COMP_NONE;
 }
 
 /*
@@ -385,13 +431,15 @@ static u8 check_privilege(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	if (!job->desc.priv || job->desc.pasid)
 		return DSA_COMP_NONE;
-	job->desc.priv = 0;		/* for the completion record */
+	job->desc.priv = 0; /* for the completion record */
 	return DSA_COMP_PRIV_BAD;
 }
 
 static u8 check_opcode(struct iof_dsa_job *job, const struct dsa_op *op)
 {
-	return op->known && (!job->parent || op->in_batch) ? DSA_COMP_NONE : DSA_COMP_BAD_OPCODE;
+	return op->known && (!job->parent || op->in_batch) ?
+		       DSA_COMP_NONE :
+		       DSA_COMP_BAD_OPCODE;
 }
 
 static u8 check_flags(struct iof_dsa_job *job, const struct dsa_op *op)
@@ -412,7 +460,8 @@ static u8 check_interrupt(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	bool wanted = job->desc.flags & IDXD_OP_FLAG_RCI;
 
-	return wanted && job->desc.int_handle ? DSA_COMP_INT_HANDLE_INVAL : DSA_COMP_NONE;
+	return wanted && job->desc.int_handle ? DSA_COMP_INT_HANDLE_INVAL :
+						DSA_COMP_NONE;
 }
 
 /*
@@ -485,10 +534,12 @@ static u8 check_transfer(struct iof_dsa_job *job, const struct dsa_op *op)
 		return DSA_COMP_NONE;
 	if (!size || size > IOF_DSA_MAX_XFER)
 		return DSA_COMP_XFER_ERANGE;
-	if (((op->fields & SRC_IS_ADDR) && past_the_end(desc->src_addr, size)) ||
+	if (((op->fields & SRC_IS_ADDR) &&
+	     past_the_end(desc->src_addr, size)) ||
 	    ((op->fields & DST_IS_ADDR) && past_the_end(desc->dst_addr, size)))
 		return DSA_COMP_XFER_ERANGE;
-	if (desc->opcode == DSA_OPCODE_COPY_CRC && overlaps(desc->src_addr, desc->dst_addr, size))
+	if (desc->opcode == DSA_OPCODE_COPY_CRC &&
+	    overlaps(desc->src_addr, desc->dst_addr, size))
 		return DSA_COMP_OVERLAP_BUFFERS;
 	return DSA_COMP_NONE;
 }
@@ -497,7 +548,8 @@ static u8 check_seed(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	u32 reads = job->desc.flags & op->flags & DSA_FLAG_CRC_READ_SEED;
 
-	return reads && (job->desc.seed_addr & 3) ? DSA_COMP_ADDR_ALIGN : DSA_COMP_NONE;
+	return reads && (job->desc.seed_addr & 3) ? DSA_COMP_ADDR_ALIGN :
+						    DSA_COMP_NONE;
 }
 
 u8 iof_dsa_check(struct iof_dsa_job *job)
@@ -508,14 +560,22 @@ u8 iof_dsa_check(struct iof_dsa_job *job)
 	u8 bad;
 
 	if (desc->opcode < ARRAY_SIZE(ops))
-		op = &ops[array_index_nospec((size_t)desc->opcode, ARRAY_SIZE(ops))];
+		op = &ops[array_index_nospec((size_t)desc->opcode,
+					     ARRAY_SIZE(ops))];
 	/* In the order of the table above. */
-	bad = check_record(job, op) ?: check_privilege(job, op) ?: check_opcode(job, op) ?:
-	      check_flags(job, op) ?: check_interrupt(job, op) ?: check_reserved(job, op) ?:
-	      check_list(job, op) ?: check_transfer(job, op) ?: check_seed(job, op);
+	bad = check_record(job, op)	       ?:
+		      check_privilege(job, op) ?:
+		      check_opcode(job, op)    ?:
+		      check_flags(job, op)     ?:
+		      check_interrupt(job, op) ?:
+		      check_reserved(job, op)  ?:
+		      check_list(job, op)      ?:
+		      check_transfer(job, op)  ?:
+						 check_seed(job, op);
 	if (bad)
 		return bad;
-	if (desc->opcode == DSA_OPCODE_MEMMOVE && desc->dst_addr > desc->src_addr &&
+	if (desc->opcode == DSA_OPCODE_MEMMOVE &&
+	    desc->dst_addr > desc->src_addr &&
 	    desc->dst_addr - desc->src_addr < desc->xfer_size)
 		job->backward = true;
 	return DSA_COMP_SUCCESS;

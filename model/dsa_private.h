@@ -29,15 +29,16 @@
  * DSA architecture specification, CRC Generation: operation-specific flags
  * <linux/idxd.h> lacks.
  */
-#define DSA_FLAG_CRC_READ_SEED		0x010000
-#define DSA_FLAG_CRC_BYPASS_INVERT	0x020000	/* bypass CRC inversion and reflection */
-#define DSA_FLAG_CRC_BYPASS_REFLECT	0x040000	/* bypass data reflection */
+#define DSA_FLAG_CRC_READ_SEED 0x010000
+#define DSA_FLAG_CRC_BYPASS_INVERT \
+	0x020000 /* bypass CRC inversion and reflection */
+#define DSA_FLAG_CRC_BYPASS_REFLECT 0x040000 /* bypass data reflection */
 
-#define DSA_PAGE	4096u
+#define DSA_PAGE 4096u
 /* The most that one step copies. */
-#define DSA_CHUNK	(16 * DSA_PAGE)
+#define DSA_CHUNK (16 * DSA_PAGE)
 
-#define DSA_COLLECTED_MAX 32	/* at most IOF_PRI_SINGLES_MAX */
+#define DSA_COLLECTED_MAX 32 /* at most IOF_PRI_SINGLES_MAX */
 
 struct iof_dsa_engine;
 
@@ -49,62 +50,62 @@ enum iof_dsa_phase {
 
 /* Result of one step of a job. */
 enum iof_dsa_step {
-	DSA_STEP_AGAIN,		/* the phase needs more steps */
-	DSA_STEP_DONE,		/* the phase is complete */
-	DSA_STEP_FAULT,		/* the access failed: see job->fault */
+	DSA_STEP_AGAIN, /* the phase needs more steps */
+	DSA_STEP_DONE,	/* the phase is complete */
+	DSA_STEP_FAULT, /* the access failed: see job->fault */
 	/* the job waits elsewhere: not the engine's any more */
 	DSA_STEP_PARKED,
 };
 
 /* Why an access failed. */
 struct iof_dsa_fault {
-	u64 addr;		/* the first byte that was not accessed */
-	u32 left;		/* bytes from there on, wanted in one step */
+	u64 addr; /* the first byte that was not accessed */
+	u32 left; /* bytes from there on, wanted in one step */
 	bool write;
-	bool may_request;	/* a page request may help, and BOF is set */
-	u8 status;		/* DSA_COMP_* if no page is requested */
+	bool may_request; /* a page request may help, and BOF is set */
+	u8 status;	  /* DSA_COMP_* if no page is requested */
 };
 
 struct iof_dsa_job {
 	struct dsa_hw_desc desc;
 	/* A responder touches this one cache line. */
 	struct iof_pri_slot pri ____cacheline_aligned_in_smp;
-	struct llist_node ready;	/* engine->resumed, or dsa->free[] */
+	struct llist_node ready; /* engine->resumed, or dsa->free[] */
 	/*
 	 * dsa->queue, engine->run, engine->delayed, dsa->drains, dsa->batches
 	 */
 	struct list_head link;
-	u64 due;			/* on engine->delayed: ktime_get_ns() */
+	u64 due; /* on engine->delayed: ktime_get_ns() */
 	struct iof_dsa *dsa;
-	struct iof_dsa_engine *engine;	/* it resumes on this engine's stack */
-	struct iof_dsa_job *parent;		/* of a child: its batch */
+	struct iof_dsa_engine *engine; /* it resumes on this engine's stack */
+	struct iof_dsa_job *parent;    /* of a child: its batch */
 
-	u32 generation;			/* dsa->generation at acceptance */
-	u32 epoch;			/* drains submitted before or at acceptance */
+	u32 generation; /* dsa->generation at acceptance */
+	u32 epoch;	/* drains submitted before or at acceptance */
 	/* 1: in dsa->accepted; setting 0 takes it out */
 	atomic_t accepted;
-	atomic_t counted;	/* 1: in its epoch's counter, likewise */
+	atomic_t counted; /* 1: in its epoch's counter, likewise */
 
-	u8 phase;			/* enum iof_dsa_phase */
-	bool requested;			/* a request was sent: pri.code is its answer */
-	u8 status;			/* DSA_COMP_*, for the completion record */
+	u8 phase;	/* enum iof_dsa_phase */
+	bool requested; /* a request was sent: pri.code is its answer */
+	u8 status;	/* DSA_COMP_*, for the completion record */
 	u8 result;
-	bool backward;			/* MEMMOVE from the end */
-	bool seeded;			/* CRC: crc is under way */
-	u32 done;			/* bytes; batch: descriptors */
-	u32 crc;			/* as crc32c() takes and gives it */
+	bool backward; /* MEMMOVE from the end */
+	bool seeded;   /* CRC: crc is under way */
+	u32 done;      /* bytes; batch: descriptors */
+	u32 crc;       /* as crc32c() takes and gives it */
 	u32 invalid_flags;
-	u64 fault_addr;			/* for the record: where the operation failed */
-	struct iof_dsa_fault fault;	/* of the last access that failed */
+	u64 fault_addr; /* for the record: where the operation failed */
+	struct iof_dsa_fault fault; /* of the last access that failed */
 
 	/* Batches: */
-	bool biased;			/* @open counts the batch itself */
-	u8 list_error;	/* DSA_COMP_*: reading of the list has stopped */
-	atomic_t open;	/* running children, and one for the batch itself */
-	atomic_t completed;		/* children */
-	atomic_t failed;		/* not 0: a child had a status other than success */
-	u32 next;		/* index of the next descriptor to fetch */
-	bool fetched;			/* desc_next holds that descriptor */
+	bool biased;	    /* @open counts the batch itself */
+	u8 list_error;	    /* DSA_COMP_*: reading of the list has stopped */
+	atomic_t open;	    /* running children, and one for the batch itself */
+	atomic_t completed; /* children */
+	atomic_t failed;    /* not 0: a child had a status other than success */
+	u32 next;	    /* index of the next descriptor to fetch */
+	bool fetched;	    /* desc_next holds that descriptor */
 	struct dsa_hw_desc desc_next;
 };
 
@@ -118,7 +119,7 @@ struct iof_dsa_engine {
 	struct task_struct *task;
 	struct iof_tlb tlb;
 	wait_queue_head_t wq;
-	atomic_t sync_wanted, synced;	/* see iof_dsa_reset() */
+	atomic_t sync_wanted, synced; /* see iof_dsa_reset() */
 	/*
 	 * Pushed by any thread, emptied by the engine. On a cache line of its
 	 * own, since both write it.
@@ -126,12 +127,15 @@ struct iof_dsa_engine {
 	struct llist_head resumed ____cacheline_aligned_in_smp;
 
 	/* The engine's own: */
-	struct list_head run ____cacheline_aligned_in_smp;	/* struct iof_dsa_job.link */
+	/*
+	 * struct iof_dsa_job.link
+	 */
+	struct list_head run ____cacheline_aligned_in_smp;
 	/* the same: answered jobs, ordered by due */
 	struct list_head delayed;
-	bool in_read_section;		/* see iof_dsa_tlb_read_lock() */
-	u64 spin_ns;			/* how long to spin before sleeping */
-	unsigned int spins_in_vain;	/* see doze() */
+	bool in_read_section;	    /* see iof_dsa_tlb_read_lock() */
+	u64 spin_ns;		    /* how long to spin before sleeping */
+	unsigned int spins_in_vain; /* see doze() */
 	unsigned int spins_left_out;
 	/*
 	 * Page requests of this engine's jobs, sent together while it has other
@@ -139,47 +143,51 @@ struct iof_dsa_engine {
 	 */
 	struct iof_pri_single collected[DSA_COLLECTED_MAX];
 	u32 nr_collected;
-	u8 *buf[2];			/* DSA_PAGE bytes each */
-	u8 *fill;			/* DSA_PAGE + 8 bytes of fill_pattern, repeated */
+	u8 *buf[2]; /* DSA_PAGE bytes each */
+	u8 *fill;   /* DSA_PAGE + 8 bytes of fill_pattern, repeated */
 	u64 fill_pattern;
-	struct iof_dsa_engine_stats stats;	/* WRITE_ONCE by the engine */
+	struct iof_dsa_engine_stats stats; /* WRITE_ONCE by the engine */
 };
 
-enum { DSA_FREE_QUEUE, DSA_FREE_CHILD, DSA_FREE_KINDS };
+enum {
+	DSA_FREE_QUEUE,
+	DSA_FREE_CHILD,
+	DSA_FREE_KINDS
+};
 
 struct iof_dsa {
 	struct iof_mdev mdev;
 	char name[32];
 	u32 queue_depth, nr_engines, pages_per_group;
-	u64 delay;			/* ns from an answer to the next attempt */
+	u64 delay; /* ns from an answer to the next attempt */
 	u32 nr_jobs;
-	struct iof_dsa_job **jobs;		/* [nr_jobs]; see renew_job() */
+	struct iof_dsa_job **jobs; /* [nr_jobs]; see renew_job() */
 	struct iof_dsa_engine *engines[IOF_DSA_MAX_ENGINES];
 
 	spinlock_t lock;
-	struct list_head queue;	/* lock; jobs that no engine has taken */
-	u32 nr_queued;				/* lock; read without it */
+	struct list_head queue; /* lock; jobs that no engine has taken */
+	u32 nr_queued;		/* lock; read without it */
 	struct llist_node *spare[DSA_FREE_KINDS]; /* lock; taken off free[] */
-	u32 generation;		/* lock; read without it; number of resets */
-	struct list_head drains;	/* lock; waiting for older epochs */
-	struct list_head batches;	/* lock; waiting for a free child */
-	u32 epoch, oldest;	/* lock; current, and oldest not empty */
+	u32 generation;		  /* lock; read without it; number of resets */
+	struct list_head drains;  /* lock; waiting for older epochs */
+	struct list_head batches; /* lock; waiting for a free child */
+	u32 epoch, oldest;	  /* lock; current, and oldest not empty */
 
 	struct llist_head free[DSA_FREE_KINDS];
-	atomic_t *epochs;			/* [epoch & epoch_mask]: jobs not ended */
+	atomic_t *epochs; /* [epoch & epoch_mask]: jobs not ended */
 	u32 epoch_mask;
 	atomic_t accepted;
-	atomic_t nr_drains, nr_batches;		/* on the lists above */
+	atomic_t nr_drains, nr_batches; /* on the lists above */
 	/* a bit per engine; clearing it obliges to wake it */
 	unsigned long sleeping;
 	wait_queue_head_t reset_wq;
-	bool room_wanted;	/* a poller on room_wq saw a full portal */
+	bool room_wanted; /* a poller on room_wq saw a full portal */
 	wait_queue_head_t room_wq;
 
 	spinlock_t irq_lock;
-	void (*irq_fn)(void *data);		/* irq_lock */
-	void *irq_data;				/* irq_lock */
-	u64 interrupts;				/* irq_lock */
+	void (*irq_fn)(void *data); /* irq_lock */
+	void *irq_data;		    /* irq_lock */
+	u64 interrupts;		    /* irq_lock */
 	atomic64_t sw_errors;
 	u8 last_sw_error;
 };
@@ -222,7 +230,8 @@ void iof_dsa_abandon(struct iof_dsa_job *job);
 /* After a full barrier: the portal may have room now. Wakes its pollers. */
 static inline void iof_dsa_tell_room(struct iof_dsa *dsa)
 {
-	if (unlikely(READ_ONCE(dsa->room_wanted)) && xchg(&dsa->room_wanted, false))
+	if (unlikely(READ_ONCE(dsa->room_wanted)) &&
+	    xchg(&dsa->room_wanted, false))
 		wake_up_poll(&dsa->room_wq, EPOLLOUT | EPOLLWRNORM);
 }
 /* Takes the job out of dsa->accepted; harmless if repeated. */
@@ -237,8 +246,9 @@ static inline void iof_dsa_leave_queue(struct iof_dsa_job *job)
  * Appends a new job to the queue, for the portal or for the batch @parent.
  * NULL: no job is free.
  */
-struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
-			    struct iof_dsa_job *parent);
+struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa,
+				    const struct dsa_hw_desc *desc,
+				    struct iof_dsa_job *parent);
 void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr);
 void iof_dsa_wake_engine(struct iof_dsa_engine *e);
 /* iof_dsa_resume() for answered page requests, called by pri.c. Any thread. */
@@ -286,10 +296,10 @@ static inline void iof_dsa_tlb_read_unlock(struct iof_dsa_engine *e)
 
 /* The memory behind an address during one step. */
 struct iof_dsa_place {
-	void *va;		/* NULL: use mm and addr */
+	void *va; /* NULL: use mm and addr */
 	struct mm_struct *mm;
 	u64 addr;
-	u32 len;		/* contiguous bytes from here on */
+	u32 len; /* contiguous bytes from here on */
 	bool write;
 };
 
@@ -297,24 +307,27 @@ struct iof_dsa_place {
  * After iof_dsa_tlb_read_lock(). @left: bytes still wanted from @addr on.
  * False: job->fault is set.
  */
-bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, u32 left, bool write,
-	      struct iof_dsa_place *place);
+bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
+		  u32 left, bool write, struct iof_dsa_place *place);
 /*
  * In the same step: finds the bytes after a place. False: not found; job->fault
  * is unchanged.
  */
 bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
-		       const struct iof_dsa_place *place, struct iof_dsa_place *next);
+		       const struct iof_dsa_place *place,
+		       struct iof_dsa_place *next);
 /* In the same step. False: job->fault is set. */
-bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from, void *buf, u32 n,
-		 u32 left);
-bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to, const void *buf, u32 n,
-		 u32 left);
+bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from,
+		 void *buf, u32 n, u32 left);
+bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to,
+		 const void *buf, u32 n, u32 left);
 /* At most a page if the copy needs a buffer; *n in: wanted, out: copied. */
-bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job, const struct iof_dsa_place *to,
-	      const struct iof_dsa_place *from, u32 *n, u32 left);
+bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job,
+		  const struct iof_dsa_place *to,
+		  const struct iof_dsa_place *from, u32 *n, u32 left);
 /* A step of its own for a few bytes within one page. */
-bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr, void *buf, u32 n);
+bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
+		  void *buf, u32 n);
 
 /*
  * In a read section: looks up the page that @job requested, now that it has its
@@ -334,7 +347,8 @@ void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job);
  */
 void iof_dsa_send_collected(struct iof_dsa_engine *e);
 /* Writes the completion record, if the descriptor wants one. */
-enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e,
+				 struct iof_dsa_job *job);
 void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status);
 /* The record cannot be written: counts that, and fails the job's batch. */
 void iof_dsa_lose_record(struct iof_dsa_job *job);
@@ -346,11 +360,13 @@ void iof_dsa_lose_record(struct iof_dsa_job *job);
  * error status.
  */
 u8 iof_dsa_check(struct iof_dsa_job *job);
-enum iof_dsa_step iof_dsa_run(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+enum iof_dsa_step iof_dsa_run(struct iof_dsa_engine *e,
+			      struct iof_dsa_job *job);
 
 /* ---- dsa_batch.c ---- */
 
-enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e, struct iof_dsa_job *job);
+enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e,
+				    struct iof_dsa_job *job);
 enum iof_dsa_step iof_dsa_run_drain(struct iof_dsa_job *job);
 
 #endif

@@ -17,9 +17,9 @@
  * leaves of 2 MiB and 1 GiB (SLLPS), invalidation by page (PSI) up to 2^18
  * pages (MAMV), read and write draining (DRD, DWD), first-stage 1 GiB leaves.
  */
-#define VTD_CAP							\
-	((6ULL << 0) | (4ULL << 8) | ((IOF_S2_WIDTH - 1ULL) << 16) |	\
-	 BIT_ULL(22) | (3ULL << 34) | BIT_ULL(39) | (18ULL << 48) |	\
+#define VTD_CAP                                                      \
+	((6ULL << 0) | (4ULL << 8) | ((IOF_S2_WIDTH - 1ULL) << 16) | \
+	 BIT_ULL(22) | (3ULL << 34) | BIT_ULL(39) | (18ULL << 48) |  \
 	 BIT_ULL(54) | BIT_ULL(55) | BIT_ULL(56))
 
 /*
@@ -30,10 +30,10 @@
  * stage (FSTS), coherent in scalable mode (SMPWCS). Not: dirty bits of the
  * second stage (SSADS).
  */
-#define VTD_ECAP						\
-	(BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(7) | BIT_ULL(26) |	\
-	 BIT_ULL(29) | BIT_ULL(31) | BIT_ULL(34) | (19ULL << 35) | BIT_ULL(40) |	\
-	 BIT_ULL(43) | BIT_ULL(46) | BIT_ULL(47) | BIT_ULL(48))
+#define VTD_ECAP                                                           \
+	(BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2) | BIT_ULL(7) | BIT_ULL(26) | \
+	 BIT_ULL(29) | BIT_ULL(31) | BIT_ULL(34) | (19ULL << 35) |         \
+	 BIT_ULL(40) | BIT_ULL(43) | BIT_ULL(46) | BIT_ULL(47) | BIT_ULL(48))
 
 static bool model_capable(struct iof_hwdev *dev, enum iof_cap cap)
 {
@@ -52,7 +52,8 @@ static const void *model_hw_info(struct iof_hwdev *dev, u32 *type, u32 *len)
 {
 	struct iof_mdev *mdev = iof_mdev_of(dev);
 
-	if (*type != IOMMU_HW_INFO_TYPE_DEFAULT && *type != IOMMU_HW_INFO_TYPE_INTEL_VTD)
+	if (*type != IOMMU_HW_INFO_TYPE_DEFAULT &&
+	    *type != IOMMU_HW_INFO_TYPE_INTEL_VTD)
 		return ERR_PTR(-EOPNOTSUPP);
 	*type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
 	*len = sizeof(mdev->hw_info);
@@ -63,7 +64,8 @@ static const void *model_hw_info(struct iof_hwdev *dev, u32 *type, u32 *len)
 
 static const struct iof_domain_ops paging_ops, nested_ops, sva_ops;
 
-static struct iof_mdomain *new_domain(enum iof_domain_type type, const struct iof_domain_ops *ops)
+static struct iof_mdomain *new_domain(enum iof_domain_type type,
+				      const struct iof_domain_ops *ops)
 {
 	struct iof_mdomain *mdom = kzalloc(sizeof(*mdom), GFP_KERNEL_ACCOUNT);
 
@@ -106,7 +108,8 @@ static struct iof_domain *model_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	int rc;
 
 	/* The second stage has no dirty bits. */
-	if (data || (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID)))
+	if (data ||
+	    (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID)))
 		return ERR_PTR(-EOPNOTSUPP);
 	mdom = new_domain(IOF_DOMAIN_PAGING, &paging_ops);
 	if (!mdom)
@@ -122,18 +125,21 @@ static struct iof_domain *model_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	return &mdom->domain;
 }
 
-static int paging_map(struct iof_domain *domain, unsigned long iova, phys_addr_t pa, size_t size,
-		      unsigned int prot)
+static int paging_map(struct iof_domain *domain, unsigned long iova,
+		      phys_addr_t pa, size_t size, unsigned int prot)
 {
-	return iof_stage2_map(&iof_mdomain_of(domain)->s2, iova, pa, size, prot);
+	return iof_stage2_map(&iof_mdomain_of(domain)->s2, iova, pa, size,
+			      prot);
 }
 
-static void paging_unmap(struct iof_domain *domain, unsigned long iova, size_t size)
+static void paging_unmap(struct iof_domain *domain, unsigned long iova,
+			 size_t size)
 {
 	iof_stage2_unmap(&iof_mdomain_of(domain)->s2, iova, size);
 }
 
-static void paging_sync(struct iof_domain *domain, unsigned long iova, unsigned long last)
+static void paging_sync(struct iof_domain *domain, unsigned long iova,
+			unsigned long last)
 {
 	struct iof_mdomain *mdom = iof_mdomain_of(domain);
 	struct iof_domain_use *use;
@@ -153,7 +159,8 @@ static void paging_sync(struct iof_domain *domain, unsigned long iova, unsigned 
 	iof_stage2_free_dead(dead);
 }
 
-static phys_addr_t paging_iova_to_phys(struct iof_domain *domain, unsigned long iova)
+static phys_addr_t paging_iova_to_phys(struct iof_domain *domain,
+				       unsigned long iova)
 {
 	struct iof_mdomain *mdom = iof_mdomain_of(domain);
 	phys_addr_t pa = (phys_addr_t)-1;
@@ -183,8 +190,10 @@ static const struct iof_domain_ops paging_ops = {
 	.free = paging_free,
 };
 
-static struct iof_domain *model_alloc_nested(struct iof_hwdev *dev, struct iof_domain *parent,
-					     u32 flags, const struct iof_user_data *data)
+static struct iof_domain *model_alloc_nested(struct iof_hwdev *dev,
+					     struct iof_domain *parent,
+					     u32 flags,
+					     const struct iof_user_data *data)
 {
 	struct iommu_hwpt_vtd_s1 s1;
 	struct iof_mdomain *mdom;
@@ -192,16 +201,19 @@ static struct iof_domain *model_alloc_nested(struct iof_hwdev *dev, struct iof_d
 
 	if (flags & ~IOMMU_HWPT_ALLOC_PASID)
 		return ERR_PTR(-EOPNOTSUPP);
-	if (parent->driver != &iof_model_driver_ops || parent->type != IOF_DOMAIN_PAGING)
+	if (parent->driver != &iof_model_driver_ops ||
+	    parent->type != IOF_DOMAIN_PAGING)
 		return ERR_PTR(-EINVAL);
 	if (!data)
 		return ERR_PTR(-EOPNOTSUPP);
-	rc = iof_copy_user_data(&s1, data, IOMMU_HWPT_DATA_VTD_S1, sizeof(s1), sizeof(s1));
+	rc = iof_copy_user_data(&s1, data, IOMMU_HWPT_DATA_VTD_S1, sizeof(s1),
+				sizeof(s1));
 	if (rc)
 		return ERR_PTR(rc);
 	if (s1.__reserved || s1.addr_width != 48 || (s1.pgtbl_addr & 0xfff) ||
 	    s1.pgtbl_addr >> IOF_S2_WIDTH ||
-	    (s1.flags & ~(u64)(IOMMU_VTD_S1_SRE | IOMMU_VTD_S1_EAFE | IOMMU_VTD_S1_WPE)))
+	    (s1.flags &
+	     ~(u64)(IOMMU_VTD_S1_SRE | IOMMU_VTD_S1_EAFE | IOMMU_VTD_S1_WPE)))
 		return ERR_PTR(-EINVAL);
 
 	mdom = new_domain(IOF_DOMAIN_NESTED, &nested_ops);
@@ -242,7 +254,8 @@ static void drop_invalidated(struct iof_mdomain *mdom,
 	else
 		last = inv->addr + (inv->npages << 12) - 1;
 	/* The range exceeds the caches: a new tag is cheaper than a search. */
-	if (inv->npages >= IOF_TLB_SMALL && !(inv->flags & IOMMU_VTD_INV_FLAGS_LEAF)) {
+	if (inv->npages >= IOF_TLB_SMALL &&
+	    !(inv->flags & IOMMU_VTD_INV_FLAGS_LEAF)) {
 		iof_domain_drop_all(mdom);
 		return;
 	}
@@ -251,8 +264,8 @@ static void drop_invalidated(struct iof_mdomain *mdom,
 			      !(inv->flags & IOMMU_VTD_INV_FLAGS_LEAF));
 }
 
-static int nested_invalidate(struct iof_domain *domain, const struct iof_user_array *array,
-			     u32 *done)
+static int nested_invalidate(struct iof_domain *domain,
+			     const struct iof_user_array *array, u32 *done)
 {
 	struct iof_mdomain *mdom = iof_mdomain_of(domain);
 	struct iommu_hwpt_vtd_s1_invalidate inv;
@@ -262,8 +275,9 @@ static int nested_invalidate(struct iof_domain *domain, const struct iof_user_ar
 	if (array->type != IOMMU_HWPT_INVALIDATE_DATA_VTD_S1)
 		return -EINVAL;
 	while (*done < array->entry_num) {
-		rc = iof_copy_user_array_entry(&inv, array, IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
-					       *done, sizeof(inv), sizeof(inv));
+		rc = iof_copy_user_array_entry(
+			&inv, array, IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, *done,
+			sizeof(inv), sizeof(inv));
 		if (!rc)
 			rc = check_invalidation(&inv);
 		if (rc)
@@ -296,7 +310,8 @@ static const struct iof_domain_ops nested_ops = {
 	.free = nested_free,
 };
 
-static struct iof_domain *model_alloc_sva(struct iof_hwdev *dev, struct mm_struct *mm)
+static struct iof_domain *model_alloc_sva(struct iof_hwdev *dev,
+					  struct mm_struct *mm)
 {
 	struct iof_mdomain *mdom = new_domain(IOF_DOMAIN_SVA, &sva_ops);
 
@@ -322,7 +337,8 @@ static const struct iof_domain_ops sva_ops = {
 /* ---- attachments ---- */
 
 /* Counts one more attachment of @mdev to the domain. NULL: no memory. */
-static struct iof_domain_use *get_use(struct iof_mdomain *mdom, struct iof_mdev *mdev)
+static struct iof_domain_use *get_use(struct iof_mdomain *mdom,
+				      struct iof_mdev *mdev)
 {
 	struct iof_domain_use *use;
 
@@ -369,8 +385,8 @@ static void free_attachment(struct iof_attachment *att)
 }
 
 /* From here on invalidations of the domain include this device. */
-static struct iof_attachment *alloc_attachment(struct iof_mdev *mdev, struct iof_mdomain *mdom,
-					       u32 pasid)
+static struct iof_attachment *
+alloc_attachment(struct iof_mdev *mdev, struct iof_mdomain *mdom, u32 pasid)
 {
 	struct iof_attachment *att = kzalloc(sizeof(*att), GFP_KERNEL_ACCOUNT);
 
@@ -394,8 +410,8 @@ err_free:
 	return NULL;
 }
 
-static int model_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
-			struct iof_domain *old)
+static int model_attach(struct iof_hwdev *dev, u32 pasid,
+			struct iof_domain *new, struct iof_domain *old)
 {
 	struct iof_mdev *mdev = iof_mdev_of(dev);
 	struct iof_attachment *att = NULL, *was;
@@ -427,8 +443,8 @@ static int model_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new
 	return 0;
 }
 
-static void model_page_responses(struct iof_hwdev *dev, const struct iof_page_answer *answers,
-				 u32 nr)
+static void model_page_responses(struct iof_hwdev *dev,
+				 const struct iof_page_answer *answers, u32 nr)
 {
 	iof_pri_responses(&iof_mdev_of(dev)->pri, answers, nr);
 }

@@ -24,7 +24,7 @@
 #include "iotlb.h"
 
 /* Polls for the end of a read section, about a page copied, before sleeping. */
-#define DRAIN_SPINS	2000
+#define DRAIN_SPINS 2000
 
 static atomic64_t last_tag = ATOMIC64_INIT(0);
 
@@ -61,12 +61,14 @@ void iof_tlb_destroy(struct iof_tlb *tlb)
 	kvfree(tlb->dirs);
 }
 
-const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag, u64 iova)
+const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag,
+					    u64 iova)
 {
 	return find_slot(tlb->dirs, IOF_TLB_DIRS, tag, iova >> LARGE_SHIFT);
 }
 
-void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table, u32 perm)
+void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table,
+		      u32 perm)
 {
 	fill_slot(tlb, tlb->dirs, IOF_TLB_DIRS, tag, iova >> LARGE_SHIFT,
 		  (u64)(unsigned long)table, perm);
@@ -107,17 +109,20 @@ struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid)
 
 /* ---- taking away ---- */
 
-static void drop_slots(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64 first, u64 last)
+static void drop_slots(struct iof_tlb_slot *slots, unsigned int nr, u64 tag,
+		       u64 first, u64 last)
 {
 	unsigned int i;
 	u64 key;
 
 	if (last - first < nr) {
 		for (key = first;; key++) {
-			struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
+			struct iof_tlb_slot *slot =
+				slot_of(slots, nr, tag, key);
 
 			/* Pairs with fill_slot(). */
-			if (smp_load_acquire(&slot->tag) == tag && READ_ONCE(slot->key) == key)
+			if (smp_load_acquire(&slot->tag) == tag &&
+			    READ_ONCE(slot->key) == key)
 				WRITE_ONCE(slot->tag, 0);
 			if (key == last)
 				return;
@@ -133,7 +138,8 @@ static void drop_slots(struct iof_tlb_slot *slots, unsigned int nr, u64 tag, u64
 	}
 }
 
-void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova, u64 last, bool dirs)
+void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova,
+		   u64 last, bool dirs)
 {
 	unsigned int i;
 
@@ -153,10 +159,11 @@ void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova, u6
 			   last >> SMALL_SHIFT);
 		drop_slots(tlb->large, IOF_TLB_LARGE, tag, iova >> LARGE_SHIFT,
 			   last >> LARGE_SHIFT);
-		drop_slots(tlb->huge, IOF_TLB_HUGE, tag, iova >> HUGE_SHIFT, last >> HUGE_SHIFT);
+		drop_slots(tlb->huge, IOF_TLB_HUGE, tag, iova >> HUGE_SHIFT,
+			   last >> HUGE_SHIFT);
 		if (dirs)
-			drop_slots(tlb->dirs, IOF_TLB_DIRS, tag, iova >> LARGE_SHIFT,
-				   last >> LARGE_SHIFT);
+			drop_slots(tlb->dirs, IOF_TLB_DIRS, tag,
+				   iova >> LARGE_SHIFT, last >> LARGE_SHIFT);
 	}
 }
 
@@ -211,7 +218,8 @@ u64 iof_domain_renew_tag(struct iof_mdomain *mdom, u64 tag)
 	s64 old = (s64)tag;
 	s64 fresh = (s64)iof_new_tag();
 
-	return atomic64_try_cmpxchg(&mdom->tag, &old, fresh) ? (u64)fresh : (u64)old;
+	return atomic64_try_cmpxchg(&mdom->tag, &old, fresh) ? (u64)fresh :
+							       (u64)old;
 }
 
 static void drain_tlb(struct iof_tlb *tlb)
@@ -221,7 +229,7 @@ static void drain_tlb(struct iof_tlb *tlb)
 
 	if (!(seq & 1))
 		return;
-	atomic_inc(&tlb->gen);		/* read by iof_tlb_read_relock() */
+	atomic_inc(&tlb->gen); /* read by iof_tlb_read_relock() */
 	for (i = 0; i < DRAIN_SPINS; i++) {
 		if (atomic_read_acquire(&tlb->seq) != seq)
 			return;

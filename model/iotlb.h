@@ -8,33 +8,34 @@
 
 #include "model.h"
 
-#define SMALL_SHIFT	12
-#define LARGE_SHIFT	21
-#define HUGE_SHIFT	30
+#define SMALL_SHIFT 12
+#define LARGE_SHIFT 21
+#define HUGE_SHIFT  30
 
 /*
  * Neighbouring keys get neighbouring slots. The upper bits of the key and the
  * tag shift them, so that buffers at the same offset of different regions, and
  * of different attachments, do not evict each other.
  */
-static inline struct iof_tlb_slot *slot_of(struct iof_tlb_slot *slots, unsigned int nr, u64 tag,
-					   u64 key)
+static inline struct iof_tlb_slot *slot_of(struct iof_tlb_slot *slots,
+					   unsigned int nr, u64 tag, u64 key)
 {
 	u64 shift = ((key >> 12) ^ (tag << 32)) * 0x9e3779b97f4a7c15ULL >> 40;
 
 	return &slots[(key + shift) & (nr - 1)];
 }
 
-static inline struct iof_tlb_slot *find_slot(struct iof_tlb_slot *slots, unsigned int nr, u64 tag,
-					     u64 key)
+static inline struct iof_tlb_slot *find_slot(struct iof_tlb_slot *slots,
+					     unsigned int nr, u64 tag, u64 key)
 {
 	struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
 
 	return READ_ONCE(slot->tag) == tag && slot->key == key ? slot : NULL;
 }
 
-static inline void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots, unsigned int nr,
-			     u64 tag, u64 key, u64 pa, u32 perm)
+static inline void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots,
+			     unsigned int nr, u64 tag, u64 key, u64 pa,
+			     u32 perm)
 {
 	struct iof_tlb_slot *slot = slot_of(slots, nr, tag, key);
 

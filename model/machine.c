@@ -16,8 +16,8 @@
 #include "vfio/portal.h"
 #include "vfio/portal_ats.h"
 
-#define MACHINE_MAX_DEVICES	256
-#define MACHINE_MAX_CREDITS	(1u << 20)
+#define MACHINE_MAX_DEVICES 256
+#define MACHINE_MAX_CREDITS (1u << 20)
 
 struct iof_machine_slot {
 	enum iof_machine_device_kind kind;
@@ -33,9 +33,12 @@ struct iof_machine_slot {
 };
 
 struct iof_machine {
-	struct iof_mock_node mock;	/* its node is that of /dev/iommu, mock devices or not */
+	/*
+	 * its node is that of /dev/iommu, mock devices or not
+	 */
+	struct iof_mock_node mock;
 	struct iof_plat_node *iommu;
-	unsigned int nr_devices;	/* entries of devices[] that exist */
+	unsigned int nr_devices; /* entries of devices[] that exist */
 	struct iof_machine_slot devices[];
 };
 
@@ -49,15 +52,17 @@ void iof_machine_device_defaults(struct iof_machine_device *device)
 }
 
 /* The device's configuration with defaults filled in. -EINVAL: out of range. */
-static int machine_dsa_config(const struct iof_machine_device *dev, unsigned int index,
-			      struct iof_dsa_setup *config)
+static int machine_dsa_config(const struct iof_machine_device *dev,
+			      unsigned int index, struct iof_dsa_setup *config)
 {
 	struct iof_machine_device full = *dev;
 
 	iof_machine_device_defaults(&full);
 	if (dev->kind > IOF_MACHINE_ATS || dev->credits > IOF_DSA_MAX_CREDITS ||
-	    dev->engines > IOF_DSA_MAX_ENGINES || dev->queue_depth > IOF_DSA_MAX_QUEUE ||
-	    dev->max_pasids > IOF_DSA_MAX_PASIDS || dev->pages_per_group > IOF_DSA_MAX_GROUP)
+	    dev->engines > IOF_DSA_MAX_ENGINES ||
+	    dev->queue_depth > IOF_DSA_MAX_QUEUE ||
+	    dev->max_pasids > IOF_DSA_MAX_PASIDS ||
+	    dev->pages_per_group > IOF_DSA_MAX_GROUP)
 		return -EINVAL;
 	if (dev->group_with < -1 || dev->group_with >= (int)index)
 		return -EINVAL;
@@ -92,11 +97,13 @@ int iof_machine_check(const struct iof_machine_config *config)
 
 static struct iof_hwdev *slot_hwdev(struct iof_machine_slot *slot)
 {
-	return slot->kind == IOF_MACHINE_ATS ? iof_ats_hwdev(slot->ats) : iof_dsa_hwdev(slot->dsa);
+	return slot->kind == IOF_MACHINE_ATS ? iof_ats_hwdev(slot->ats) :
+					       iof_dsa_hwdev(slot->dsa);
 }
 
-static int add_ats(struct iof_machine_slot *slot, const struct iof_dsa_setup *as_dsa,
-		   u32 delay_us, struct iof_hwdev *group_with, struct iof_plat_space *space,
+static int add_ats(struct iof_machine_slot *slot,
+		   const struct iof_dsa_setup *as_dsa, u32 delay_us,
+		   struct iof_hwdev *group_with, struct iof_plat_space *space,
 		   const char *node)
 {
 	struct iof_ats_config config = {
@@ -117,7 +124,8 @@ static int add_ats(struct iof_machine_slot *slot, const struct iof_dsa_setup *as
 	return 0;
 }
 
-static int machine_add_device(struct iof_machine *machine, const struct iof_machine_device *dev,
+static int machine_add_device(struct iof_machine *machine,
+			      const struct iof_machine_device *dev,
 			      struct iof_plat_space *space)
 {
 	unsigned int index = machine->nr_devices;
@@ -138,7 +146,8 @@ static int machine_add_device(struct iof_machine *machine, const struct iof_mach
 	if (dev->group_with >= 0)
 		group_with = slot_hwdev(&machine->devices[dev->group_with]);
 	if (dev->kind == IOF_MACHINE_ATS) {
-		rc = add_ats(slot, &config, dev->delay_us, group_with, space, node);
+		rc = add_ats(slot, &config, dev->delay_us, group_with, space,
+			     node);
 		machine->nr_devices += !rc;
 		return rc;
 	}
@@ -184,7 +193,8 @@ void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
 static void machine_remove_devices(struct iof_machine *machine)
 {
 	while (machine->nr_devices) {
-		struct iof_machine_slot *slot = &machine->devices[--machine->nr_devices];
+		struct iof_machine_slot *slot =
+			&machine->devices[--machine->nr_devices];
 
 		if (slot->kind == IOF_MACHINE_ATS) {
 			iof_portal_ats_destroy(slot->portal_ats);
@@ -196,8 +206,8 @@ static void machine_remove_devices(struct iof_machine *machine)
 	}
 }
 
-int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_space *space,
-		       struct iof_machine **out)
+int iof_machine_create(const struct iof_machine_config *config,
+		       struct iof_plat_space *space, struct iof_machine **out)
 {
 	struct iof_machine *machine;
 	unsigned int i;
@@ -209,7 +219,8 @@ int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_
 	rc = iof_core_get();
 	if (rc)
 		return rc;
-	machine = kzalloc(struct_size(machine, devices, config->nr_devices), GFP_KERNEL);
+	machine = kzalloc(struct_size(machine, devices, config->nr_devices),
+			  GFP_KERNEL);
 	if (!machine) {
 		iof_core_put();
 		return -ENOMEM;
@@ -224,7 +235,8 @@ int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_
 		if (rc)
 			goto undo;
 	}
-	machine->iommu = iof_plat_add_node(space, "iommu", &iof_ctx_fops, &machine->mock.node);
+	machine->iommu = iof_plat_add_node(space, "iommu", &iof_ctx_fops,
+					   &machine->mock.node);
 	if (IS_ERR(machine->iommu)) {
 		rc = PTR_ERR(machine->iommu);
 		goto undo;
@@ -248,8 +260,9 @@ static bool machine_busy(struct iof_machine *machine)
 	for (i = 0; i < machine->nr_devices; i++) {
 		struct iof_machine_slot *slot = &machine->devices[i];
 
-		if (slot->kind == IOF_MACHINE_ATS ? iof_portal_ats_busy(slot->portal_ats) :
-						    iof_portal_busy(slot->portal))
+		if (slot->kind == IOF_MACHINE_ATS ?
+			    iof_portal_ats_busy(slot->portal_ats) :
+			    iof_portal_busy(slot->portal))
 			return true;
 	}
 	return false;

@@ -15,40 +15,58 @@ struct iof_machine;
 struct iof_plat_space;
 
 enum iof_machine_device_kind {
-	IOF_MACHINE_DSA,	/* a DMA engine with Intel DSA's descriptors, behind a VFIO node */
-	IOF_MACHINE_ATS,	/* the ATS test device, a PCI function behind a VFIO node */
+	/*
+	 * a DMA engine with Intel DSA's descriptors, behind a VFIO node
+	 */
+	IOF_MACHINE_DSA,
+	/*
+	 * the ATS test device, a PCI function behind a VFIO node
+	 */
+	IOF_MACHINE_ATS,
 };
 
 struct iof_machine_device {
 	enum iof_machine_device_kind kind;
-	unsigned int credits;		/* open page requests; 0: 256; at most 2^20 */
-	unsigned int engines;		/* worker threads; 0: 1; at most 16 */
-	unsigned int queue_depth;	/* descriptors taken before EAGAIN; 0: 128, at most 4096 */
-	unsigned int max_pasids;	/* 0: 2^20; 1: none */
+	unsigned int credits; /* open page requests; 0: 256; at most 2^20 */
+	unsigned int engines; /* worker threads; 0: 1; at most 16 */
+	/*
+	 * descriptors taken before EAGAIN; 0: 128, at most 4096
+	 */
+	unsigned int queue_depth;
+	unsigned int max_pasids; /* 0: 2^20; 1: none */
 	/* pages of one group at most; 0: 1; at most 32 */
 	unsigned int pages_per_group;
-	unsigned int delay_us;		/* from an answer to the next attempt, in jiffies */
-	int group_with;			/* an earlier device, to join its isolation group, or -1 */
+	/*
+	 * from an answer to the next attempt, in jiffies
+	 */
+	unsigned int delay_us;
+	/*
+	 * an earlier device, to join its isolation group, or -1
+	 */
+	int group_with;
 };
 
 struct iof_machine_config {
 	const struct iof_machine_device *devices;
-	unsigned int nr_devices;	/* at most 256 */
+	unsigned int nr_devices; /* at most 256 */
 	/* non-zero: IOMMU_TEST_CMD exists, with mock devices */
 	int test_ioctls;
-	unsigned int mock_credits;	/* open page requests of a mock device; 0: 2^20 */
+	/*
+	 * open page requests of a mock device; 0: 2^20
+	 */
+	unsigned int mock_credits;
 };
 
 /* Counters of a device since creation; exact while it is idle. */
 struct iof_machine_stats {
-	unsigned long long pages, groups;	/* requested */
+	unsigned long long pages, groups; /* requested */
 	/* groups, by response code */
 	unsigned long long success, invalid, failure;
 	/* groups, refused by the core: no fault queue listened */
 	unsigned long long refused;
 	/* groups, swept by the core: detach, replace, last close */
 	unsigned long long swept;
-	unsigned long long stalls;	/* DSA: waits for a credit */
+	unsigned long long stalls; /* DSA: waits for a credit */
 	/*
 	 * DSA: completed, and of those not with success; ATS test devices:
 	 * transfers
@@ -61,8 +79,8 @@ void iof_machine_device_defaults(struct iof_machine_device *device);
 /* 0, or -EINVAL: a value is out of range. */
 int iof_machine_check(const struct iof_machine_config *config);
 /* 0, -EINVAL a value is out of range, -ENOMEM, -EEXIST the names are taken. */
-int iof_machine_create(const struct iof_machine_config *config, struct iof_plat_space *space,
-		       struct iof_machine **out);
+int iof_machine_create(const struct iof_machine_config *config,
+		       struct iof_plat_space *space, struct iof_machine **out);
 /* The counters of devices[@index]. */
 void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
 			   struct iof_machine_stats *stats);

@@ -21,18 +21,20 @@ static const struct iof_driver_ops mock_driver_ops;
  * An entry holds the physical address in units of I/O pages, above these bits.
  * A large page has an entry at its first I/O page only.
  */
-#define ENTRY_LARGE	BIT(0)
-#define ENTRY_DIRTY	BIT(1)
-#define ENTRY_SHIFT	2
+#define ENTRY_LARGE BIT(0)
+#define ENTRY_DIRTY BIT(1)
+#define ENTRY_SHIFT 2
 
 static void *mock_entry(phys_addr_t pa, bool large)
 {
-	return xa_mk_value((pa / MOCK_PAGE_SIZE) << ENTRY_SHIFT | (large ? ENTRY_LARGE : 0));
+	return xa_mk_value((pa / MOCK_PAGE_SIZE) << ENTRY_SHIFT |
+			   (large ? ENTRY_LARGE : 0));
 }
 
 static phys_addr_t mock_entry_pa(void *entry)
 {
-	return (phys_addr_t)(xa_to_value(entry) >> ENTRY_SHIFT) * MOCK_PAGE_SIZE;
+	return (phys_addr_t)(xa_to_value(entry) >> ENTRY_SHIFT) *
+	       MOCK_PAGE_SIZE;
 }
 
 static bool mock_entry_large(void *entry)
@@ -55,7 +57,8 @@ static struct iof_mock_domain *to_paging(struct iof_domain *domain)
 	return container_of(domain, struct iof_mock_domain, domain);
 }
 
-static void mock_unmap(struct iof_domain *domain, unsigned long iova, size_t size)
+static void mock_unmap(struct iof_domain *domain, unsigned long iova,
+		       size_t size)
 {
 	struct iof_mock_domain *md = to_paging(domain);
 	unsigned long first = iova / MOCK_PAGE_SIZE;
@@ -71,21 +74,23 @@ static void mock_unmap(struct iof_domain *domain, unsigned long iova, size_t siz
 	}
 }
 
-static int mock_map(struct iof_domain *domain, unsigned long iova, phys_addr_t pa, size_t size,
-		    unsigned int prot)
+static int mock_map(struct iof_domain *domain, unsigned long iova,
+		    phys_addr_t pa, size_t size, unsigned int prot)
 {
 	struct iof_mock_domain *md = to_paging(domain);
 	size_t done = 0;
 
-	if (!prot || !IS_ALIGNED(iova | pa | size, 1ul << __ffs(md->domain.pgsize_bitmap)))
+	if (!prot || !IS_ALIGNED(iova | pa | size,
+				 1ul << __ffs(md->domain.pgsize_bitmap)))
 		return -EINVAL;
 
 	while (done < size) {
 		bool large = md->huge && size - done >= MOCK_HUGE_PAGE_SIZE &&
 			     !((iova + done) % MOCK_HUGE_PAGE_SIZE) &&
 			     !((pa + done) % MOCK_HUGE_PAGE_SIZE);
-		int rc = xa_err(xa_store(&md->entries, (iova + done) / MOCK_PAGE_SIZE,
-					 mock_entry(pa + done, large), GFP_KERNEL_ACCOUNT));
+		int rc = xa_err(xa_store(
+			&md->entries, (iova + done) / MOCK_PAGE_SIZE,
+			mock_entry(pa + done, large), GFP_KERNEL_ACCOUNT));
 
 		if (rc) {
 			mock_unmap(domain, iova, done);
@@ -98,11 +103,13 @@ static int mock_map(struct iof_domain *domain, unsigned long iova, phys_addr_t p
 }
 
 /* The mock has no cache and no DMA. */
-static void mock_sync(struct iof_domain *domain, unsigned long iova, unsigned long last)
+static void mock_sync(struct iof_domain *domain, unsigned long iova,
+		      unsigned long last)
 {
 }
 
-static phys_addr_t mock_iova_to_phys(struct iof_domain *domain, unsigned long iova)
+static phys_addr_t mock_iova_to_phys(struct iof_domain *domain,
+				     unsigned long iova)
 {
 	struct iof_mock_domain *md = to_paging(domain);
 	void *entry = xa_load(&md->entries, iova / MOCK_PAGE_SIZE);
@@ -111,16 +118,19 @@ static phys_addr_t mock_iova_to_phys(struct iof_domain *domain, unsigned long io
 		return mock_entry_pa(entry) + iova % mock_entry_size(entry);
 	if (!md->huge)
 		return (phys_addr_t)-1;
-	entry = xa_load(&md->entries, ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE);
+	entry = xa_load(&md->entries,
+			ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE);
 	if (!entry || !mock_entry_large(entry))
 		return (phys_addr_t)-1;
 	return mock_entry_pa(entry) + iova % MOCK_HUGE_PAGE_SIZE;
 }
 
 /* The index of the leaf that maps @iova, if there is one. */
-static unsigned long mock_leaf_index(struct iof_mock_domain *md, unsigned long iova)
+static unsigned long mock_leaf_index(struct iof_mock_domain *md,
+				     unsigned long iova)
 {
-	unsigned long head = ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE;
+	unsigned long head =
+		ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE;
 	void *entry = md->huge ? xa_load(&md->entries, head) : NULL;
 
 	return entry && mock_entry_large(entry) ? head : iova / MOCK_PAGE_SIZE;
@@ -130,15 +140,18 @@ static unsigned long mock_leaf_index(struct iof_mock_domain *md, unsigned long i
  * An entry unmapped at the same time stays unmapped; overwriting an existing
  * entry needs no memory.
  */
-static void mock_set_dirty(struct iof_mock_domain *md, unsigned long index, void *entry, bool dirty)
+static void mock_set_dirty(struct iof_mock_domain *md, unsigned long index,
+			   void *entry, bool dirty)
 {
 	unsigned long value = xa_to_value(entry) & ~ENTRY_DIRTY;
 
-	xa_cmpxchg(&md->entries, index, entry, xa_mk_value(value | (dirty ? ENTRY_DIRTY : 0)),
+	xa_cmpxchg(&md->entries, index, entry,
+		   xa_mk_value(value | (dirty ? ENTRY_DIRTY : 0)),
 		   GFP_KERNEL_ACCOUNT);
 }
 
-void iof_mock_write(struct iof_mock_domain *md, unsigned long iova, unsigned long last)
+void iof_mock_write(struct iof_mock_domain *md, unsigned long iova,
+		    unsigned long last)
 {
 	unsigned long index;
 	void *entry;
@@ -172,8 +185,8 @@ static int mock_set_dirty_tracking(struct iof_domain *domain, bool on)
 	return 0;
 }
 
-static void mock_read_dirty(struct iof_domain *domain, unsigned long iova, unsigned long last,
-			    struct iof_dirty *dirty)
+static void mock_read_dirty(struct iof_domain *domain, unsigned long iova,
+			    unsigned long last, struct iof_dirty *dirty)
 {
 	struct iof_mock_domain *md = to_paging(domain);
 	unsigned long index;
@@ -186,7 +199,8 @@ static void mock_read_dirty(struct iof_domain *domain, unsigned long iova, unsig
 		unsigned long start = index * MOCK_PAGE_SIZE;
 
 		if (mock_entry_dirty(entry) &&
-		    iof_dirty_found(dirty, start, start + mock_entry_size(entry) - 1))
+		    iof_dirty_found(dirty, start,
+				    start + mock_entry_size(entry) - 1))
 			mock_set_dirty(md, index, entry, false);
 		cond_resched();
 	}
@@ -219,7 +233,8 @@ static int mock_format(const struct iof_user_data *data)
 	if (!data)
 		return MOCK_IOMMUPT_DEFAULT;
 	rc = iof_copy_user_data(&blob, data, IOMMU_HWPT_DATA_SELFTEST,
-				offsetofend(struct iommu_hwpt_selftest, iotlb), sizeof(blob));
+				offsetofend(struct iommu_hwpt_selftest, iotlb),
+				sizeof(blob));
 	if (rc)
 		return rc;
 	if (blob.pagetable_type > MOCK_IOMMUPT_HUGE)
@@ -230,12 +245,13 @@ static int mock_format(const struct iof_user_data *data)
 static struct iof_domain *mock_alloc_paging(struct iof_hwdev *dev, u32 flags,
 					    const struct iof_user_data *data)
 {
-	struct iof_mock_device *mock = container_of(dev, struct iof_mock_device, hw);
+	struct iof_mock_device *mock =
+		container_of(dev, struct iof_mock_device, hw);
 	struct iof_mock_domain *md;
 	int format;
 
-	if (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |
-		      IOMMU_HWPT_ALLOC_PASID))
+	if (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT |
+		      IOMMU_HWPT_ALLOC_DIRTY_TRACKING | IOMMU_HWPT_ALLOC_PASID))
 		return ERR_PTR(-EOPNOTSUPP);
 	format = mock_format(data);
 	if (format < 0)
@@ -250,12 +266,14 @@ static struct iof_domain *mock_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	md->domain.type = IOF_DOMAIN_PAGING;
 	if (format == MOCK_IOMMUPT_HUGE) {
 		md->huge = true;
-		md->domain.pgsize_bitmap = 2 * MOCK_PAGE_SIZE | MOCK_HUGE_PAGE_SIZE;
+		md->domain.pgsize_bitmap = 2 * MOCK_PAGE_SIZE |
+					   MOCK_HUGE_PAGE_SIZE;
 		md->domain.aperture_start = 0;
 		md->domain.aperture_last = ULONG_MAX;
 	} else {
 		md->huge = mock->flags & MOCK_FLAGS_DEVICE_HUGE_IOVA;
-		md->domain.pgsize_bitmap = MOCK_PAGE_SIZE | (md->huge ? MOCK_HUGE_PAGE_SIZE : 0);
+		md->domain.pgsize_bitmap = MOCK_PAGE_SIZE |
+					   (md->huge ? MOCK_HUGE_PAGE_SIZE : 0);
 		md->domain.aperture_start = MOCK_APERTURE_START;
 		md->domain.aperture_last = MOCK_APERTURE_LAST;
 	}
@@ -274,15 +292,16 @@ static struct iof_mock_nested *to_nested(struct iof_domain *domain)
 	return container_of(domain, struct iof_mock_nested, domain);
 }
 
-static int mock_invalidate_one(struct iof_mock_nested *mn, const struct iof_user_array *array,
-			       u32 index)
+static int mock_invalidate_one(struct iof_mock_nested *mn,
+			       const struct iof_user_array *array, u32 index)
 {
 	struct iommu_hwpt_invalidate_selftest inv;
 	int rc;
 	u32 i;
 
-	rc = iof_copy_user_array_entry(&inv, array, IOMMU_HWPT_INVALIDATE_DATA_SELFTEST, index,
-				       sizeof(inv), sizeof(inv));
+	rc = iof_copy_user_array_entry(&inv, array,
+				       IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
+				       index, sizeof(inv), sizeof(inv));
 	if (rc)
 		return rc;
 	if (inv.flags & ~IOMMU_TEST_INVALIDATE_FLAG_ALL)
@@ -290,12 +309,14 @@ static int mock_invalidate_one(struct iof_mock_nested *mn, const struct iof_user
 	if (inv.iotlb_id > MOCK_NESTED_DOMAIN_IOTLB_ID_MAX)
 		return -EINVAL;
 	for (i = 0; i < MOCK_NESTED_DOMAIN_IOTLB_NUM; i++)
-		if (i == inv.iotlb_id || inv.flags & IOMMU_TEST_INVALIDATE_FLAG_ALL)
+		if (i == inv.iotlb_id ||
+		    inv.flags & IOMMU_TEST_INVALIDATE_FLAG_ALL)
 			WRITE_ONCE(mn->iotlb[i], 0);
 	return 0;
 }
 
-static int mock_invalidate(struct iof_domain *domain, const struct iof_user_array *array, u32 *done)
+static int mock_invalidate(struct iof_domain *domain,
+			   const struct iof_user_array *array, u32 *done)
 {
 	u32 i;
 	int rc;
@@ -307,7 +328,8 @@ static int mock_invalidate(struct iof_domain *domain, const struct iof_user_arra
 	 * The tests expect a longer entry to be refused, whatever its tail
 	 * holds.
 	 */
-	if (array->entry_num && array->entry_len != sizeof(struct iommu_hwpt_invalidate_selftest))
+	if (array->entry_num &&
+	    array->entry_len != sizeof(struct iommu_hwpt_invalidate_selftest))
 		return -EINVAL;
 	for (i = 0; i < array->entry_num; i++) {
 		rc = mock_invalidate_one(to_nested(domain), array, i);
@@ -331,8 +353,10 @@ static const struct iof_domain_ops mock_nested_ops = {
 	.free = mock_nested_free,
 };
 
-static struct iof_domain *mock_alloc_nested(struct iof_hwdev *dev, struct iof_domain *parent,
-					    u32 flags, const struct iof_user_data *data)
+static struct iof_domain *mock_alloc_nested(struct iof_hwdev *dev,
+					    struct iof_domain *parent,
+					    u32 flags,
+					    const struct iof_user_data *data)
 {
 	struct iommu_hwpt_selftest blob;
 	struct iof_mock_nested *mn;
@@ -341,7 +365,8 @@ static struct iof_domain *mock_alloc_nested(struct iof_hwdev *dev, struct iof_do
 	if (flags & ~IOMMU_HWPT_ALLOC_PASID || !data)
 		return ERR_PTR(-EOPNOTSUPP);
 	rc = iof_copy_user_data(&blob, data, IOMMU_HWPT_DATA_SELFTEST,
-				offsetofend(struct iommu_hwpt_selftest, iotlb), sizeof(blob));
+				offsetofend(struct iommu_hwpt_selftest, iotlb),
+				sizeof(blob));
 	if (rc)
 		return ERR_PTR(rc);
 	if (!iof_mock_paging_of(parent))
@@ -366,7 +391,8 @@ struct iof_mock_nested *iof_mock_nested_of(struct iof_domain *domain)
 
 static bool mock_capable(struct iof_hwdev *dev, enum iof_cap cap)
 {
-	struct iof_mock_device *mock = container_of(dev, struct iof_mock_device, hw);
+	struct iof_mock_device *mock =
+		container_of(dev, struct iof_mock_device, hw);
 
 	if (cap == IOF_CAP_DIRTY_TRACKING)
 		return !(mock->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
@@ -379,7 +405,8 @@ static const void *mock_hw_info(struct iof_hwdev *dev, u32 *type, u32 *len)
 		.test_reg = IOMMU_HW_INFO_SELFTEST_REGVAL,
 	};
 
-	if (*type != IOMMU_HW_INFO_TYPE_DEFAULT && *type != IOMMU_HW_INFO_TYPE_SELFTEST)
+	if (*type != IOMMU_HW_INFO_TYPE_DEFAULT &&
+	    *type != IOMMU_HW_INFO_TYPE_SELFTEST)
 		return ERR_PTR(-EOPNOTSUPP);
 	*type = IOMMU_HW_INFO_TYPE_SELFTEST;
 	*len = sizeof(info);
@@ -390,7 +417,8 @@ static const void *mock_hw_info(struct iof_hwdev *dev, u32 *type, u32 *len)
  * Tests the undoing of a failed switch: the second change of the reserved PASID
  * fails once. A detach arms it again.
  */
-static bool mock_trapped(struct iof_mock_device *mock, u32 pasid, struct iof_domain *new)
+static bool mock_trapped(struct iof_mock_device *mock, u32 pasid,
+			 struct iof_domain *new)
 {
 	if (pasid != IOMMU_TEST_PASID_RESERVED)
 		return false;
@@ -404,7 +432,8 @@ static bool mock_trapped(struct iof_mock_device *mock, u32 pasid, struct iof_dom
 static int mock_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 		       struct iof_domain *old)
 {
-	struct iof_mock_device *mock = container_of(dev, struct iof_mock_device, hw);
+	struct iof_mock_device *mock =
+		container_of(dev, struct iof_mock_device, hw);
 	struct iof_mock_domain *md;
 
 	if (mock_trapped(mock, pasid, new))
@@ -418,12 +447,13 @@ static int mock_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 	md = iof_mock_paging_of(new);
 	if (md && md->can_track && mock->flags & MOCK_FLAGS_DEVICE_NO_DIRTY)
 		return -EINVAL;
-	return xa_err(xa_store(&mock->attached, pasid, new, GFP_KERNEL_ACCOUNT));
+	return xa_err(
+		xa_store(&mock->attached, pasid, new, GFP_KERNEL_ACCOUNT));
 }
 
 /* No code of the mock waits for the answer; the core has counted it. */
-static void mock_page_responses(struct iof_hwdev *dev, const struct iof_page_answer *answers,
-				u32 nr)
+static void mock_page_responses(struct iof_hwdev *dev,
+				const struct iof_page_answer *answers, u32 nr)
 {
 }
 
@@ -438,12 +468,15 @@ static const struct iof_driver_ops mock_driver_ops = {
 
 struct iof_mock_device *iof_mock_of(struct iof_hwdev *dev)
 {
-	return dev->ops == &mock_driver_ops ? container_of(dev, struct iof_mock_device, hw) : NULL;
+	return dev->ops == &mock_driver_ops ?
+		       container_of(dev, struct iof_mock_device, hw) :
+		       NULL;
 }
 
 struct iof_mock_device *iof_mock_device_create(u32 flags, u32 credits)
 {
-	struct iof_mock_device *mock = kzalloc(sizeof(*mock), GFP_KERNEL_ACCOUNT);
+	struct iof_mock_device *mock =
+		kzalloc(sizeof(*mock), GFP_KERNEL_ACCOUNT);
 	static atomic_t made;
 
 	if (!mock)
@@ -451,7 +484,8 @@ struct iof_mock_device *iof_mock_device_create(u32 flags, u32 credits)
 	xa_init_flags(&mock->attached, XA_FLAGS_ACCOUNT);
 	mock->flags = flags;
 	mock->hw.ops = &mock_driver_ops;
-	snprintf(mock->name, sizeof(mock->name), "mock%u", atomic_inc_return(&made) - 1);
+	snprintf(mock->name, sizeof(mock->name), "mock%u",
+		 atomic_inc_return(&made) - 1);
 	mock->hw.name = mock->name;
 	mock->hw.credits = credits;
 	mock->hw.user_pasid_table = true;

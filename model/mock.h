@@ -17,7 +17,7 @@
 /* The node data of a machine that offers the test ioctls. */
 struct iof_mock_node {
 	struct iof_ctx_node node;
-	u32 credits;	/* of each mock device; constant */
+	u32 credits; /* of each mock device; constant */
 };
 
 extern const struct iof_test_ops iof_mock_test_ops;
@@ -27,8 +27,8 @@ struct iof_mock_device {
 	struct iof_device *idev;
 	/* the "selftest device" of the ABI: DESTROY of it removes the device */
 	struct iof_object obj;
-	u32 flags;			/* MOCK_FLAGS_DEVICE_* */
-	char name[16];			/* mockN, the N-th ever made */
+	u32 flags;     /* MOCK_FLAGS_DEVICE_* */
+	char name[16]; /* mockN, the N-th ever made */
 	/*
 	 * PASID (0: the RID) -> its struct iof_domain. Written by attach(),
 	 * which the core serialises for a device; read at any time.
@@ -40,15 +40,18 @@ struct iof_mock_device {
 
 struct iof_mock_domain {
 	struct iof_domain domain;
-	struct xarray entries;		/* iova >> shift -> physical address, as mock_entry() */
-	bool huge;			/* has 1 MiB pages */
-	bool can_track;			/* made with DIRTY_TRACKING */
-	bool tracking;			/* READ_ONCE, WRITE_ONCE */
+	/*
+	 * iova >> shift -> physical address, as mock_entry()
+	 */
+	struct xarray entries;
+	bool huge;	/* has 1 MiB pages */
+	bool can_track; /* made with DIRTY_TRACKING */
+	bool tracking;	/* READ_ONCE, WRITE_ONCE */
 };
 
 struct iof_mock_nested {
 	struct iof_domain domain;
-	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];	/* READ_ONCE, WRITE_ONCE */
+	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM]; /* READ_ONCE, WRITE_ONCE */
 };
 
 /*
@@ -70,7 +73,8 @@ struct iof_mock_nested *iof_mock_nested_of(struct iof_domain *domain);
  * Simulates a write of a device to [iova, last] of the domain: the mapped pages
  * become dirty.
  */
-void iof_mock_write(struct iof_mock_domain *md, unsigned long iova, unsigned long last);
+void iof_mock_write(struct iof_mock_domain *md, unsigned long iova,
+		    unsigned long last);
 
 /* Ops of mock_access.c, as all in mock_ioctl.c. */
 int iof_mock_create_access(struct iof_ucmd *ucmd);

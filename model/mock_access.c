@@ -13,14 +13,14 @@
  */
 #include "mock.h"
 
-#define ACCESS_MAX	(16ul << 20)	/* bytes of one pin or copy */
+#define ACCESS_MAX (16ul << 20) /* bytes of one pin or copy */
 
 struct mock_access {
 	struct iof_access *access;
 	bool pins_pages;
 	struct mutex lock;
-	struct xarray items;		/* id -> struct mock_item; lock */
-	u32 next_id;			/* lock */
+	struct xarray items; /* id -> struct mock_item; lock */
+	u32 next_id;	     /* lock */
 };
 
 struct mock_item {
@@ -82,7 +82,8 @@ static const struct file_operations mock_access_fops = {
 	.release = mock_access_release,
 };
 
-static struct mock_access *mock_access_alloc(struct iof_ctx *ctx, u32 ioas_id, bool pins_pages)
+static struct mock_access *mock_access_alloc(struct iof_ctx *ctx, u32 ioas_id,
+					     bool pins_pages)
 {
 	struct mock_access *ma = kzalloc(sizeof(*ma), GFP_KERNEL_ACCOUNT);
 	int rc;
@@ -92,7 +93,8 @@ static struct mock_access *mock_access_alloc(struct iof_ctx *ctx, u32 ioas_id, b
 	mutex_init(&ma->lock);
 	xa_init_flags(&ma->items, XA_FLAGS_ACCOUNT);
 	ma->pins_pages = pins_pages;
-	ma->access = iof_access_create(ctx, pins_pages ? &pinning_ops : &copying_ops, ma);
+	ma->access = iof_access_create(
+		ctx, pins_pages ? &pinning_ops : &copying_ops, ma);
 	if (IS_ERR(ma->access)) {
 		rc = PTR_ERR(ma->access);
 		ma->access = NULL;
@@ -113,9 +115,11 @@ int iof_mock_create_access(struct iof_ucmd *ucmd)
 	struct file *file;
 	int fd, rc;
 
-	if (cmd->create_access.flags & ~(u32)MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES)
+	if (cmd->create_access.flags &
+	    ~(u32)MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES)
 		return -EOPNOTSUPP;
-	ma = mock_access_alloc(iof_ucmd_ctx(ucmd), cmd->id, cmd->create_access.flags);
+	ma = mock_access_alloc(iof_ucmd_ctx(ucmd), cmd->id,
+			       cmd->create_access.flags);
 	if (IS_ERR(ma))
 		return PTR_ERR(ma);
 	fd = get_unused_fd_flags(O_CLOEXEC);
@@ -123,7 +127,8 @@ int iof_mock_create_access(struct iof_ucmd *ucmd)
 		mock_access_free(ma);
 		return fd;
 	}
-	file = anon_inode_getfile("[iommufd_test]", &mock_access_fops, ma, O_RDWR);
+	file = anon_inode_getfile("[iommufd_test]", &mock_access_fops, ma,
+				  O_RDWR);
 	if (IS_ERR(file)) {
 		mock_access_free(ma);
 		rc = PTR_ERR(file);
@@ -175,7 +180,8 @@ int iof_mock_access_replace_ioas(struct iof_ucmd *ucmd)
 /* ---- pins ---- */
 
 /* Checks that @pages are those of the caller from @uptr on. */
-static int compare_pages(struct page **pages, unsigned long nr, unsigned long uptr)
+static int compare_pages(struct page **pages, unsigned long nr,
+			 unsigned long uptr)
 {
 	unsigned long i;
 
@@ -195,7 +201,8 @@ static int compare_pages(struct page **pages, unsigned long nr, unsigned long up
 	return 0;
 }
 
-static int pin_item(struct mock_access *ma, struct mock_item *item, struct iommu_test_cmd *cmd)
+static int pin_item(struct mock_access *ma, struct mock_item *item,
+		    struct iommu_test_cmd *cmd)
 {
 	unsigned long first = cmd->access_pages.iova & PAGE_MASK;
 	unsigned long nr = ((item->last - first) >> PAGE_SHIFT) + 1;
@@ -206,11 +213,13 @@ static int pin_item(struct mock_access *ma, struct mock_item *item, struct iommu
 		return -ENOMEM;
 	lockdep_assert_held(&ma->lock);
 	rc = iof_access_pin(ma->access, item->iova, item->last,
-			    cmd->access_pages.flags & MOCK_FLAGS_ACCESS_WRITE, pages);
+			    cmd->access_pages.flags & MOCK_FLAGS_ACCESS_WRITE,
+			    pages);
 	if (rc)
 		goto out;
 	if (cmd->access_pages.uptr)
-		rc = compare_pages(pages, nr, (cmd->access_pages.uptr & PAGE_MASK));
+		rc = compare_pages(pages, nr,
+				   (cmd->access_pages.uptr & PAGE_MASK));
 	if (rc)
 		iof_access_unpin(ma->access, item->iova, item->last);
 out:
@@ -228,7 +237,8 @@ static int access_pages(struct mock_access *ma, struct iommu_test_cmd *cmd)
 		return -ENOMEM;
 	item->iova = cmd->access_pages.iova;
 	rc = -EOVERFLOW;
-	if (check_add_overflow(item->iova, (unsigned long)cmd->access_pages.length - 1,
+	if (check_add_overflow(item->iova,
+			       (unsigned long)cmd->access_pages.length - 1,
 			       &item->last))
 		goto err_free;
 	/* Killable: the holder may wait for user memory. */
@@ -274,7 +284,8 @@ int iof_mock_access_pages(struct iof_ucmd *ucmd)
 	struct file *file;
 	int rc;
 
-	if (cmd->access_pages.flags & ~(u32)(MOCK_FLAGS_ACCESS_WRITE | MOCK_FLAGS_ACCESS_SYZ))
+	if (cmd->access_pages.flags &
+	    ~(u32)(MOCK_FLAGS_ACCESS_WRITE | MOCK_FLAGS_ACCESS_SYZ))
 		return -EOPNOTSUPP;
 	if (cmd->access_pages.length > ACCESS_MAX)
 		return -ENOMEM;
@@ -329,7 +340,8 @@ static int access_rw(struct mock_access *ma, struct iommu_test_cmd *cmd)
 	if (write && copy_from_user(buf, uptr, len))
 		rc = -EFAULT;
 	if (!rc)
-		rc = iof_access_rw(ma->access, cmd->access_rw.iova, buf, len, write);
+		rc = iof_access_rw(ma->access, cmd->access_rw.iova, buf, len,
+				   write);
 	if (!rc && !write && copy_to_user(uptr, buf, len))
 		rc = -EFAULT;
 	kvfree(buf);
@@ -338,7 +350,8 @@ static int access_rw(struct mock_access *ma, struct iommu_test_cmd *cmd)
 
 int iof_mock_access_rw(struct iof_ucmd *ucmd)
 {
-	const u32 flags = MOCK_ACCESS_RW_WRITE | MOCK_ACCESS_RW_SLOW_PATH | MOCK_FLAGS_ACCESS_SYZ;
+	const u32 flags = MOCK_ACCESS_RW_WRITE | MOCK_ACCESS_RW_SLOW_PATH |
+			  MOCK_FLAGS_ACCESS_SYZ;
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
 	struct mock_access *ma;
 	struct file *file;

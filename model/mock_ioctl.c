@@ -28,7 +28,8 @@ static void stdev_detach(struct iof_mock_device *mock)
 
 static void stdev_destroy(struct iof_object *obj)
 {
-	struct iof_mock_device *mock = container_of(obj, struct iof_mock_device, obj);
+	struct iof_mock_device *mock =
+		container_of(obj, struct iof_mock_device, obj);
 
 	stdev_detach(mock);
 	iof_device_unbind(mock->idev);
@@ -43,16 +44,19 @@ static const struct iof_object_ops stdev_ops = {
 static struct iof_mock_device *stdev_get(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
-	struct iof_object *obj = iof_object_get(iof_ucmd_ctx(ucmd), cmd->id, &stdev_ops);
+	struct iof_object *obj =
+		iof_object_get(iof_ucmd_ctx(ucmd), cmd->id, &stdev_ops);
 
-	return IS_ERR(obj) ? ERR_CAST(obj) : container_of(obj, struct iof_mock_device, obj);
+	return IS_ERR(obj) ? ERR_CAST(obj) :
+			     container_of(obj, struct iof_mock_device, obj);
 }
 
 static int mock_domain_create(struct iof_ucmd *ucmd, u32 flags)
 {
 	struct iof_ctx *ctx = iof_ucmd_ctx(ucmd);
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
-	struct iof_mock_node *node = container_of(iof_ctx_node(ctx), struct iof_mock_node, node);
+	struct iof_mock_node *node =
+		container_of(iof_ctx_node(ctx), struct iof_mock_node, node);
 	struct iof_mock_device *mock;
 	u32 pt_id = cmd->id;
 	int rc;
@@ -115,7 +119,8 @@ static int op_mock_domain_flags(struct iof_ucmd *ucmd)
  * attach and replace, for the RID and PASIDs: *pt_id is a word of the command.
  */
 static int stdev_switch(struct iof_ucmd *ucmd, u32 pasid, u32 *pt_id,
-			int (*how)(struct iof_device *idev, u32 pasid, u32 *pt_id))
+			int (*how)(struct iof_device *idev, u32 pasid,
+				   u32 *pt_id))
 {
 	struct iof_mock_device *mock = stdev_get(ucmd);
 	int rc;
@@ -139,16 +144,16 @@ static int op_pasid_attach(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
 
-	return stdev_switch(ucmd, cmd->pasid_attach.pasid, &cmd->pasid_attach.pt_id,
-			    iof_device_attach);
+	return stdev_switch(ucmd, cmd->pasid_attach.pasid,
+			    &cmd->pasid_attach.pt_id, iof_device_attach);
 }
 
 static int op_pasid_replace(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
 
-	return stdev_switch(ucmd, cmd->pasid_replace.pasid, &cmd->pasid_replace.pt_id,
-			    iof_device_replace);
+	return stdev_switch(ucmd, cmd->pasid_replace.pasid,
+			    &cmd->pasid_replace.pt_id, iof_device_replace);
 }
 
 static int op_pasid_detach(struct iof_ucmd *ucmd)
@@ -166,9 +171,12 @@ static int op_pasid_detach(struct iof_ucmd *ucmd)
 /* The domain of an HWPT of either kind, with a reference. */
 static struct iof_domain *domain_get(struct iof_ctx *ctx, u32 id, void **hold)
 {
-	struct iof_domain *domain = iof_hwpt_domain_get(ctx, id, IOF_DOMAIN_PAGING, hold);
+	struct iof_domain *domain =
+		iof_hwpt_domain_get(ctx, id, IOF_DOMAIN_PAGING, hold);
 
-	return IS_ERR(domain) ? iof_hwpt_domain_get(ctx, id, IOF_DOMAIN_NESTED, hold) : domain;
+	return IS_ERR(domain) ?
+		       iof_hwpt_domain_get(ctx, id, IOF_DOMAIN_NESTED, hold) :
+		       domain;
 }
 
 static int op_pasid_check(struct iof_ucmd *ucmd)
@@ -207,7 +215,8 @@ static int op_add_reserved(struct iof_ucmd *ucmd)
 
 	if (!cmd->add_reserved.length)
 		return -EINVAL;
-	if (check_add_overflow(start, (unsigned long)cmd->add_reserved.length - 1, &last))
+	if (check_add_overflow(
+		    start, (unsigned long)cmd->add_reserved.length - 1, &last))
 		return -EOVERFLOW;
 	return iof_ioas_reserve(iof_ucmd_ctx(ucmd), cmd->id, start, last);
 }
@@ -221,8 +230,8 @@ static int op_add_reserved(struct iof_ucmd *ucmd)
 static struct iof_domain *mock_domain_get(struct iof_ucmd *ucmd, void **hold)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
-	struct iof_domain *domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id,
-							IOF_DOMAIN_PAGING, hold);
+	struct iof_domain *domain = iof_hwpt_domain_get(
+		iof_ucmd_ctx(ucmd), cmd->id, IOF_DOMAIN_PAGING, hold);
 
 	if (IS_ERR(domain) || iof_mock_paging_of(domain))
 		return domain;
@@ -234,7 +243,8 @@ static struct iof_domain *mock_domain_get(struct iof_ucmd *ucmd, void **hold)
  * Checks that the domain maps the I/O pages of [iova, iova + len) to physical
  * memory from @pa on.
  */
-static int check_pages(struct iof_ucmd *ucmd, unsigned long iova, phys_addr_t pa, size_t len)
+static int check_pages(struct iof_ucmd *ucmd, unsigned long iova,
+		       phys_addr_t pa, size_t len)
 {
 	struct iof_domain *domain;
 	void *hold;
@@ -256,8 +266,8 @@ static int check_pages(struct iof_ucmd *ucmd, unsigned long iova, phys_addr_t pa
  * domain while the page faults in, so that the detach of an automatic HWPT does
  * not wait for it.
  */
-static int check_user_page(struct iof_ucmd *ucmd, unsigned long iova, unsigned long uptr,
-			   size_t len)
+static int check_user_page(struct iof_ucmd *ucmd, unsigned long iova,
+			   unsigned long uptr, size_t len)
 {
 	struct page *page;
 	phys_addr_t pa;
@@ -268,18 +278,20 @@ static int check_user_page(struct iof_ucmd *ucmd, unsigned long iova, unsigned l
 		return rc;
 	if (rc != 1)
 		return -EFAULT;
-	pa = ((phys_addr_t)iof_page_pfn(page) << PAGE_SHIFT) + offset_in_page(uptr);
+	pa = ((phys_addr_t)iof_page_pfn(page) << PAGE_SHIFT) +
+	     offset_in_page(uptr);
 	rc = check_pages(ucmd, iova, pa, len);
 	unpin_user_page(page);
 	return rc;
 }
 
-static int check_map(struct iof_ucmd *ucmd, unsigned long step, unsigned long iova,
-		     unsigned long len, unsigned long uptr)
+static int check_map(struct iof_ucmd *ucmd, unsigned long step,
+		     unsigned long iova, unsigned long len, unsigned long uptr)
 {
 	unsigned long end;
 
-	if ((iova | len | uptr) & (step - 1) || check_add_overflow(uptr, len, &end) ||
+	if ((iova | len | uptr) & (step - 1) ||
+	    check_add_overflow(uptr, len, &end) ||
 	    (len && check_add_overflow(iova, len - 1, &end)))
 		return -EINVAL;
 	while (len) {
@@ -321,7 +333,8 @@ static int op_check_map(struct iof_ucmd *ucmd)
 static int op_check_refs(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
-	unsigned long uptr = cmd->check_refs.uptr, len = cmd->check_refs.length, end;
+	unsigned long uptr = cmd->check_refs.uptr, len = cmd->check_refs.length,
+		      end;
 	int rc = 0;
 
 	if (!PAGE_ALIGNED(uptr | len) || check_add_overflow(uptr, len, &end))
@@ -336,7 +349,8 @@ static int op_check_refs(struct iof_ucmd *ucmd)
 			return -EFAULT;
 		rc = 0;
 		if (!PageCompound(page) &&
-		    (u32)page_count(page) / GUP_PIN_COUNTING_BIAS != cmd->check_refs.refs)
+		    (u32)page_count(page) / GUP_PIN_COUNTING_BIAS !=
+			    cmd->check_refs.refs)
 			rc = -EIO;
 		put_page(page);
 		if (fatal_signal_pending(current))
@@ -355,13 +369,15 @@ static int op_check_iotlb(struct iof_ucmd *ucmd)
 	int rc = -EINVAL;
 	u32 id;
 
-	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id, IOF_DOMAIN_NESTED, &hold);
+	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id,
+				     IOF_DOMAIN_NESTED, &hold);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	mn = iof_mock_nested_of(domain);
 	id = cmd->check_iotlb.id;
 	if (mn && id < ARRAY_SIZE(mn->iotlb) &&
-	    READ_ONCE(mn->iotlb[array_index_nospec(id, ARRAY_SIZE(mn->iotlb))]) ==
+	    READ_ONCE(
+		    mn->iotlb[array_index_nospec(id, ARRAY_SIZE(mn->iotlb))]) ==
 		    cmd->check_iotlb.iotlb)
 		rc = 0;
 	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
@@ -407,24 +423,27 @@ static int op_stats(struct iof_ucmd *ucmd)
 
 /* ---- writing, as seen by dirty tracking ---- */
 
-#define DIRTY_BITS_MAX	(1ul << 27)
+#define DIRTY_BITS_MAX (1ul << 27)
 
 /*
  * Writes to one page for each bit of the user's bitmap. Returns the number of
  * bits set.
  */
-static int write_pages(struct iof_mock_domain *md, unsigned long iova, unsigned long page_size,
-		       unsigned long nr, const u8 __user *uptr, u64 *set)
+static int write_pages(struct iof_mock_domain *md, unsigned long iova,
+		       unsigned long page_size, unsigned long nr,
+		       const u8 __user *uptr, u64 *set)
 {
 	u8 byte = 0;
 	unsigned long i;
 
 	*set = 0;
 	for (i = 0; i < nr; i++, byte >>= 1) {
-		if (!(i % BITS_PER_BYTE) && get_user(byte, uptr + i / BITS_PER_BYTE))
+		if (!(i % BITS_PER_BYTE) &&
+		    get_user(byte, uptr + i / BITS_PER_BYTE))
 			return -EFAULT;
 		if (byte & 1) {
-			iof_mock_write(md, iova + i * page_size, iova + (i + 1) * page_size - 1);
+			iof_mock_write(md, iova + i * page_size,
+				       iova + (i + 1) * page_size - 1);
 			(*set)++;
 		}
 		if (fatal_signal_pending(current))
@@ -444,18 +463,20 @@ static int op_dirty(struct iof_ucmd *ucmd)
 	void *hold;
 	int rc = -EINVAL;
 
-	if (!page_size || !length || !cmd->dirty.uptr || iova % page_size || length % page_size ||
-	    check_add_overflow(iova, length - 1, &end))
+	if (!page_size || !length || !cmd->dirty.uptr || iova % page_size ||
+	    length % page_size || check_add_overflow(iova, length - 1, &end))
 		return -EINVAL;
 	if (length / page_size > DIRTY_BITS_MAX)
 		return -EOVERFLOW;
-	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id, IOF_DOMAIN_PAGING, &hold);
+	domain = iof_hwpt_domain_get(iof_ucmd_ctx(ucmd), cmd->id,
+				     IOF_DOMAIN_PAGING, &hold);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	md = iof_mock_paging_of(domain);
 	if (md && READ_ONCE(md->tracking))
 		rc = write_pages(md, iova, page_size, length / page_size,
-				 u64_to_user_ptr(cmd->dirty.uptr), &cmd->dirty.out_nr_dirty);
+				 u64_to_user_ptr(cmd->dirty.uptr),
+				 &cmd->dirty.out_nr_dirty);
 	iof_hwpt_domain_put(iof_ucmd_ctx(ucmd), hold);
 	return rc ?: iof_ucmd_respond(ucmd, sizeof(*cmd));
 }
@@ -505,10 +526,13 @@ static int op_trigger_iopf(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
 	struct iof_device *idev;
-	struct iof_mock_device *mock = mock_get(ucmd, cmd->trigger_iopf.dev_id, &idev);
+	struct iof_mock_device *mock =
+		mock_get(ucmd, cmd->trigger_iopf.dev_id, &idev);
 	struct iof_page_req req = {
 		.flags = IOMMU_PGFAULT_FLAGS_LAST_PAGE |
-			 (cmd->trigger_iopf.pasid ? IOMMU_PGFAULT_FLAGS_PASID_VALID : 0),
+			 (cmd->trigger_iopf.pasid ?
+				  IOMMU_PGFAULT_FLAGS_PASID_VALID :
+				  0),
 		.pasid = cmd->trigger_iopf.pasid,
 		.grpid = cmd->trigger_iopf.grpid,
 		.perm = cmd->trigger_iopf.perm,

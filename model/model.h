@@ -32,10 +32,10 @@ struct iof_mdev;
 struct iof_mdomain;
 
 /* Rights that an access needs; IOF_ACCESS_READ is implied. */
-#define IOF_ACCESS_READ		0u
-#define IOF_ACCESS_WRITE	BIT(0)
-#define IOF_ACCESS_EXEC		BIT(1)
-#define IOF_ACCESS_PRIV		BIT(2)
+#define IOF_ACCESS_READ	 0u
+#define IOF_ACCESS_WRITE BIT(0)
+#define IOF_ACCESS_EXEC	 BIT(1)
+#define IOF_ACCESS_PRIV	 BIT(2)
 
 /* Result of a translation. */
 enum iof_xlate_result {
@@ -48,18 +48,22 @@ enum iof_xlate_result {
 
 /* ---- second stage: kernel memory (stage2.c) ---- */
 
-#define IOF_S2_WIDTH	48	/* bits of an input address: four levels */
+#define IOF_S2_WIDTH 48 /* bits of an input address: four levels */
 
 struct iof_stage2 {
-	struct mutex lock;	/* writers of the tables, dead */
+	struct mutex lock; /* writers of the tables, dead */
 	u64 *root;
-	u64 *dead;		/* unlinked tables, linked by entry 0, which reads as absent */
+	/*
+	 * unlinked tables, linked by entry 0, which reads as absent
+	 */
+	u64 *dead;
 };
 
 int iof_stage2_init(struct iof_stage2 *s2);
 /* no engine walks it any more */
 void iof_stage2_destroy(struct iof_stage2 *s2);
-int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size, unsigned int prot);
+int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size,
+		   unsigned int prot);
 void iof_stage2_unmap(struct iof_stage2 *s2, u64 iova, u64 size);
 /*
  * Takes the tables unlinked so far. The caller frees them after
@@ -70,22 +74,23 @@ void iof_stage2_free_dead(u64 *dead);
 
 /* Result of a walk: a physical address, and the size of its leaf. */
 struct iof_leaf {
-	u64 pa;			/* of the address itself, not of the leaf */
-	u8 shift;		/* log2 of the leaf's size */
+	u64 pa;	  /* of the address itself, not of the leaf */
+	u8 shift; /* log2 of the leaf's size */
 	bool read;
-	bool write;		/* for a first stage: and its dirty bit is set */
-	bool user;		/* first stage: not only for privileged requests */
+	bool write; /* for a first stage: and its dirty bit is set */
+	bool user;  /* first stage: not only for privileged requests */
 };
 
 /* True: there is a leaf. The caller checks its permissions. */
-bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova, struct iof_leaf *leaf);
+bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
+		     struct iof_leaf *leaf);
 
 /* ---- domains (iommu.c) ---- */
 
 /* A domain of any type. Embeds the core's struct iof_domain. */
 struct iof_mdomain {
 	struct iof_domain domain;
-	struct mutex lock;		/* uses */
+	struct mutex lock; /* uses */
 	/*
 	 * struct iof_domain_use: its own attachments' and those of domains
 	 * nested on it
@@ -106,10 +111,13 @@ struct iof_mdomain {
 
 	/* nested: */
 	struct iof_mdomain *parent;
-	u64 root;			/* of the first stage, in the parent's address space */
-	bool supervisor;		/* SRE: privileged requests are allowed */
-	bool extended_accessed;		/* EAFE: bit 10 is set together with A */
-	bool write_protect;		/* WPE: read-only holds for privileged requests too */
+	u64 root;	 /* of the first stage, in the parent's address space */
+	bool supervisor; /* SRE: privileged requests are allowed */
+	bool extended_accessed; /* EAFE: bit 10 is set together with A */
+	/*
+	 * WPE: read-only holds for privileged requests too
+	 */
+	bool write_protect;
 
 	/* SVA: */
 	struct mm_struct *mm;
@@ -125,9 +133,9 @@ static inline struct iof_mdomain *iof_mdomain_of(struct iof_domain *domain)
  * them once on each device, however many of its PASIDs are attached.
  */
 struct iof_domain_use {
-	struct list_head node;		/* mdom->uses */
+	struct list_head node; /* mdom->uses */
 	struct iof_mdev *mdev;
-	unsigned long attachments;	/* the domain's lock */
+	unsigned long attachments; /* the domain's lock */
 };
 
 /*
@@ -138,20 +146,21 @@ struct iof_attachment {
 	struct iof_mdev *mdev;
 	struct iof_mdomain *mdom;
 	u32 pasid;
-	struct iof_domain_use *use;		/* on mdom->uses */
-	struct iof_domain_use *parent_use;	/* nested: on mdom->parent->uses */
+	struct iof_domain_use *use;	   /* on mdom->uses */
+	struct iof_domain_use *parent_use; /* nested: on mdom->parent->uses */
 };
 
 extern const struct iof_driver_ops iof_model_driver_ops;
 
 /* ---- cached translations (iotlb.c) ---- */
 
-#define IOF_TLB_SMALL	4096	/* slots for 4 KiB, 2 MiB, 1 GiB, and tables of 4 KiB leaves */
-#define IOF_TLB_LARGE	256
-#define IOF_TLB_HUGE	64
-#define IOF_TLB_DIRS	256
-#define IOF_TLB_PASIDS	32
-#define IOF_TLB_FILLS	64 /* slots filled before a check for an invalidation */
+#define IOF_TLB_SMALL \
+	4096 /* slots for 4 KiB, 2 MiB, 1 GiB, and tables of 4 KiB leaves */
+#define IOF_TLB_LARGE  256
+#define IOF_TLB_HUGE   64
+#define IOF_TLB_DIRS   256
+#define IOF_TLB_PASIDS 32
+#define IOF_TLB_FILLS  64 /* slots filled before a check for an invalidation */
 
 /*
  * Written by the slot's engine only, except that any thread may set @tag to 0,
@@ -160,35 +169,35 @@ extern const struct iof_driver_ops iof_model_driver_ops;
  */
 struct iof_tlb_slot {
 	u64 tag;
-	u64 key;		/* address >> shift of the slot's array */
-	u64 pa;			/* of the page; for dirs the address of the table */
-	u32 perm;		/* IOF_SLOT_* */
+	u64 key;  /* address >> shift of the slot's array */
+	u64 pa;	  /* of the page; for dirs the address of the table */
+	u32 perm; /* IOF_SLOT_* */
 };
 
 #define IOF_SLOT_READ	BIT(0)
 #define IOF_SLOT_WRITE	BIT(1)
 #define IOF_SLOT_USER	BIT(2)
-#define IOF_SLOT_NOEXEC	BIT(3)	/* dirs */
+#define IOF_SLOT_NOEXEC BIT(3) /* dirs */
 
 /* The cached translations of one engine. */
 struct iof_tlb {
 	struct iof_mdev *mdev;
-	atomic_t seq;			/* odd in a read section */
-	atomic_t gen;			/* grows with each drop and each wait */
+	atomic_t seq; /* odd in a read section */
+	atomic_t gen; /* grows with each drop and each wait */
 	atomic_t waiters;
 	wait_queue_head_t wq;
 
 	/* Written by the engine: */
-	int seen;			/* gen at iof_tlb_read_lock() */
+	int seen; /* gen at iof_tlb_read_lock() */
 	unsigned int nr_filled;
-	struct iof_tlb_slot *filled[IOF_TLB_FILLS];	/* since then */
+	struct iof_tlb_slot *filled[IOF_TLB_FILLS]; /* since then */
 	struct iof_tlb_slot *small, *large, *huge, *dirs;
 	struct {
 		u32 pasid;
 		/* any thread may set it to NULL */
 		struct iof_attachment *att;
 	} pasids[IOF_TLB_PASIDS];
-	u64 hits, misses;		/* written by the engine with WRITE_ONCE */
+	u64 hits, misses; /* written by the engine with WRITE_ONCE */
 };
 
 /* -ENOMEM; the caller destroys it either way. */
@@ -201,7 +210,10 @@ void iof_tlb_destroy(struct iof_tlb *tlb);
  */
 static inline void iof_tlb_read_lock(struct iof_tlb *tlb)
 {
-	atomic_inc_return(&tlb->seq);	/* full barrier: what is read below is read after this */
+	/*
+	 * full barrier: what is read below is read after this
+	 */
+	atomic_inc_return(&tlb->seq);
 	tlb->seen = atomic_read(&tlb->gen);
 }
 
@@ -252,22 +264,26 @@ struct iof_xlate {
 	void *va;
 	size_t len;
 };
-enum iof_xlate_result iof_translate(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
+enum iof_xlate_result iof_translate(struct iof_tlb *tlb,
+				    struct iof_attachment *att, u64 iova,
 				    u32 access, struct iof_xlate *out);
 
 /*
  * For walk.c: finds and fills the cached address of the table of 4 KiB leaves
  * for @iova.
  */
-const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag, u64 iova);
-void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table, u32 perm);
+const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag,
+					    u64 iova);
+void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table,
+		      u32 perm);
 
 /*
  * For invalidating threads: drops what the engines of one device have cached of
  * [iova, last] of the domain; with @dirs, the tables above leaves too. An
  * engine may still use a dropped translation until iof_mdev_drain().
  */
-void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova, u64 last, bool dirs);
+void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova,
+		   u64 last, bool dirs);
 /* Drops the cached attachments of all PASIDs. */
 void iof_mdev_drop_pasids(struct iof_mdev *mdev);
 /*
@@ -287,7 +303,8 @@ static inline u64 iof_domain_tag(struct iof_mdomain *mdom)
 {
 	u64 tag = atomic64_read(&mdom->tag);
 
-	if (mdom->parent && unlikely(tag <= (u64)atomic64_read(&mdom->parent->nested_floor)))
+	if (mdom->parent &&
+	    unlikely(tag <= (u64)atomic64_read(&mdom->parent->nested_floor)))
 		tag = iof_domain_renew_tag(mdom, tag);
 	return tag;
 }
@@ -298,8 +315,8 @@ void iof_mdev_drain(struct iof_mdev *mdev);
 /* ---- the walk (walk.c) ---- */
 
 /* In a read section. leaf->pa is valid with IOF_XLATE_OK only. */
-enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
-			       u32 access, struct iof_leaf *leaf);
+enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att,
+			       u64 iova, u32 access, struct iof_leaf *leaf);
 
 /* ---- page requests (pri.c) ---- */
 
@@ -307,8 +324,8 @@ struct iof_pri;
 
 enum iof_pri_state {
 	IOF_PRI_IDLE,
-	IOF_PRI_STARVED,	/* waits for a credit, on pri->starved */
-	IOF_PRI_OPEN,		/* a group was sent and has no answer yet */
+	IOF_PRI_STARVED, /* waits for a credit, on pri->starved */
+	IOF_PRI_OPEN,	 /* a group was sent and has no answer yet */
 };
 
 /*
@@ -318,18 +335,21 @@ enum iof_pri_state {
 struct iof_pri_slot {
 	struct iof_pri *pri;
 	u32 index;
-	u32 pasid;			/* of the open group */
+	u32 pasid; /* of the open group */
 	/* credits: reserved before sending, in use while open */
 	u32 held;
-	int state;			/* enum iof_pri_state */
-	enum iof_page_code code;	/* the last answer; SUCCESS also for a credit */
-	u64 sent;			/* ns, when the open group was sent */
-	struct list_head node;		/* pri->starved; pri->lock */
+	int state; /* enum iof_pri_state */
+	/*
+	 * the last answer; SUCCESS also for a credit
+	 */
+	enum iof_page_code code;
+	u64 sent;	       /* ns, when the open group was sent */
+	struct list_head node; /* pri->starved; pri->lock */
 };
 
 struct iof_pri_page {
 	u64 addr;
-	u32 perm;			/* IOMMU_PGFAULT_PERM_* */
+	u32 perm; /* IOMMU_PGFAULT_PERM_* */
 };
 
 /* A group of one page, to be sent. */
@@ -340,12 +360,12 @@ struct iof_pri_single {
 };
 
 /* groups sent, or slots resumed, in one call */
-#define IOF_PRI_SINGLES_MAX	32
+#define IOF_PRI_SINGLES_MAX 32
 
 /* The page-request interface of a device: VT-d 7.4, PCIe 10.4. */
 struct iof_pri {
 	struct iof_hwdev *hwdev;
-	struct iof_pri_slot **slots;	/* by index; fixed after init */
+	struct iof_pri_slot **slots; /* by index; fixed after init */
 	u32 nr_slots;
 	/*
 	 * @nr slots have a credit or an answer. Called by any thread; must not
@@ -353,11 +373,11 @@ struct iof_pri {
 	 */
 	void (*resume)(struct iof_pri_slot *const *slots, u32 nr);
 	atomic_t nr_starved;
-	spinlock_t lock;		/* starved */
-	struct list_head starved;	/* in order of arrival */
-	atomic64_t groups, stalls;	/* written by senders */
+	spinlock_t lock;	   /* starved */
+	struct list_head starved;  /* in order of arrival */
+	atomic64_t groups, stalls; /* written by senders */
 	/* On a cache line of its own: senders and responders both write it. */
-	atomic_t credits ____cacheline_aligned_in_smp;	/* free ones */
+	atomic_t credits ____cacheline_aligned_in_smp; /* free ones */
 	/*
 	 * Written by responders: how long groups were open, in ns, in the
 	 * layout of struct iof_vfio_dsa_latency.
@@ -370,7 +390,8 @@ struct iof_pri {
 int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
 		 void (*resume)(struct iof_pri_slot *const *slots, u32 nr));
 void iof_pri_destroy(struct iof_pri *pri);
-void iof_pri_add_slot(struct iof_pri *pri, u32 index, struct iof_pri_slot *slot);
+void iof_pri_add_slot(struct iof_pri *pri, u32 index,
+		      struct iof_pri_slot *slot);
 /*
  * Reserves up to @want credits, counting those that the slot holds, before a
  * group is sent. Returns how many the slot holds, or 0 if none was free: then
@@ -384,17 +405,20 @@ void iof_pri_give_back(struct iof_pri_slot *slot, u32 keep);
  * resume() is called with the answer, possibly before this returns: the slot's
  * owner must not touch the slot after this.
  */
-void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr);
+void iof_pri_send(struct iof_pri_slot *slot, u32 pasid,
+		  const struct iof_pri_page *pages, u32 nr);
 /*
  * Sends @nr groups of one page each, at most IOF_PRI_SINGLES_MAX, in one
  * report: cheaper than as many calls of iof_pri_send().
  */
-void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *singles, u32 nr);
+void iof_pri_send_singles(struct iof_pri *pri,
+			  const struct iof_pri_single *singles, u32 nr);
 /*
  * Takes the answers to @nr groups of the device.
  * iof_driver_ops.page_responses() of the model.
  */
-void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answers, u32 nr);
+void iof_pri_responses(struct iof_pri *pri,
+		       const struct iof_page_answer *answers, u32 nr);
 /* Each counter is exact; together they are consistent when no group is open. */
 void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency);
 /*
@@ -405,13 +429,19 @@ bool iof_pri_unstarve(struct iof_pri_slot *slot);
 
 /* ---- devices behind this IOMMU ---- */
 
-#define IOF_MDEV_MAX_ENGINES	16
+#define IOF_MDEV_MAX_ENGINES 16
 
 struct iof_mdev {
 	struct iof_hwdev hwdev;
 	struct iommu_hw_info_vtd hw_info;
-	struct xarray attachments;	/* pasid -> struct iof_attachment; written by attach only */
-	struct iof_tlb *tlbs[IOF_MDEV_MAX_ENGINES];	/* fixed before registration */
+	/*
+	 * pasid -> struct iof_attachment; written by attach only
+	 */
+	struct xarray attachments;
+	/*
+	 * fixed before registration
+	 */
+	struct iof_tlb *tlbs[IOF_MDEV_MAX_ENGINES];
 	unsigned int nr_tlbs;
 	struct iof_pri pri;
 };

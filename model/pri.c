@@ -20,7 +20,8 @@ int iof_pri_init(struct iof_pri *pri, struct iof_hwdev *hwdev, u32 nr_slots,
 		 void (*resume)(struct iof_pri_slot *const *slots, u32 nr))
 {
 	memset(pri, 0, sizeof(*pri));
-	pri->slots = kvcalloc(nr_slots, sizeof(*pri->slots), GFP_KERNEL_ACCOUNT);
+	pri->slots =
+		kvcalloc(nr_slots, sizeof(*pri->slots), GFP_KERNEL_ACCOUNT);
 	if (!pri->slots)
 		return -ENOMEM;
 	pri->hwdev = hwdev;
@@ -70,7 +71,8 @@ static void feed(struct iof_pri *pri)
 		struct iof_pri_slot *slot;
 
 		spin_lock(&pri->lock);
-		slot = list_first_entry_or_null(&pri->starved, struct iof_pri_slot, node);
+		slot = list_first_entry_or_null(&pri->starved,
+						struct iof_pri_slot, node);
 		if (!slot || !grab(pri, 1)) {
 			spin_unlock(&pri->lock);
 			return;
@@ -139,7 +141,8 @@ static void open_slot(struct iof_pri_slot *slot, u32 pasid, u32 nr, u64 now)
 	smp_store_release(&slot->state, IOF_PRI_OPEN);
 }
 
-void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_page *pages, u32 nr)
+void iof_pri_send(struct iof_pri_slot *slot, u32 pasid,
+		  const struct iof_pri_page *pages, u32 nr)
 {
 	struct iof_pri *pri = slot->pri;
 	struct iof_page_req req = {
@@ -162,7 +165,8 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid, const struct iof_pri_pag
 	}
 }
 
-void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *singles, u32 nr)
+void iof_pri_send_singles(struct iof_pri *pri,
+			  const struct iof_pri_single *singles, u32 nr)
 {
 	struct iof_page_req reqs[IOF_PRI_SINGLES_MAX];
 	u64 now = ktime_get_ns();
@@ -172,7 +176,8 @@ void iof_pri_send_singles(struct iof_pri *pri, const struct iof_pri_single *sing
 		return;
 	for (i = 0; i < nr; i++) {
 		reqs[i] = (struct iof_page_req){
-			.flags = request_flags(singles[i].pasid) | IOMMU_PGFAULT_FLAGS_LAST_PAGE,
+			.flags = request_flags(singles[i].pasid) |
+				 IOMMU_PGFAULT_FLAGS_LAST_PAGE,
 			.pasid = singles[i].pasid,
 			.grpid = singles[i].slot->index,
 			.perm = singles[i].page.perm,
@@ -207,7 +212,8 @@ static void note_latency(struct iof_pri *pri, u64 ns)
 
 	atomic64_inc(&pri->latency[latency_bucket(ns)]);
 	atomic64_add(ns, &pri->latency_sum);
-	while (max < (s64)ns && !atomic64_try_cmpxchg(&pri->latency_max, &max, ns))
+	while (max < (s64)ns &&
+	       !atomic64_try_cmpxchg(&pri->latency_max, &max, ns))
 		;
 }
 
@@ -228,20 +234,24 @@ void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency)
  * Takes the open group of @req's slot: the caller owns the slot then. NULL: the
  * slot had no open group.
  */
-static struct iof_pri_slot *take_answer(struct iof_pri *pri, const struct iof_page_req *req)
+static struct iof_pri_slot *take_answer(struct iof_pri *pri,
+					const struct iof_page_req *req)
 {
 	struct iof_pri_slot *slot;
 
-	if (WARN_ON_ONCE(req->grpid >= pri->nr_slots || !pri->slots[req->grpid]))
+	if (WARN_ON_ONCE(req->grpid >= pri->nr_slots ||
+			 !pri->slots[req->grpid]))
 		return NULL;
 	slot = pri->slots[req->grpid];
 	/* The thread that changes the state from OPEN takes the only answer. */
-	if (WARN_ON_ONCE(cmpxchg(&slot->state, IOF_PRI_OPEN, IOF_PRI_IDLE) != IOF_PRI_OPEN))
+	if (WARN_ON_ONCE(cmpxchg(&slot->state, IOF_PRI_OPEN, IOF_PRI_IDLE) !=
+			 IOF_PRI_OPEN))
 		return NULL;
 	return slot;
 }
 
-void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answers, u32 nr)
+void iof_pri_responses(struct iof_pri *pri,
+		       const struct iof_page_answer *answers, u32 nr)
 {
 	struct iof_pri_slot *slots[IOF_PRI_SINGLES_MAX];
 	u64 now = ktime_get_ns();
@@ -249,7 +259,8 @@ void iof_pri_responses(struct iof_pri *pri, const struct iof_page_answer *answer
 
 	/* The slots are dirty in the senders' caches: prefetch all of them. */
 	for (i = 0; i < nr; i++) {
-		if (answers[i].req.grpid < pri->nr_slots && pri->slots[answers[i].req.grpid])
+		if (answers[i].req.grpid < pri->nr_slots &&
+		    pri->slots[answers[i].req.grpid])
 			prefetchw(&pri->slots[answers[i].req.grpid]->state);
 	}
 	for (i = 0; i < nr; i++) {

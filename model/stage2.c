@@ -17,13 +17,13 @@
  * includes the bits above 51, which hardware ignores: physical addresses of
  * user space (shim/) are wider than real ones.
  */
-#define S2_READ		BIT_ULL(0)
-#define S2_WRITE	BIT_ULL(1)
-#define S2_LARGE	BIT_ULL(7)
-#define S2_ADDR		GENMASK_ULL(61, 12)
+#define S2_READ	 BIT_ULL(0)
+#define S2_WRITE BIT_ULL(1)
+#define S2_LARGE BIT_ULL(7)
+#define S2_ADDR	 GENMASK_ULL(61, 12)
 
-#define S2_LEVELS	4
-#define S2_ENTRIES	512
+#define S2_LEVELS  4
+#define S2_ENTRIES 512
 
 static unsigned int s2_shift(int level)
 {
@@ -142,13 +142,14 @@ static bool s2_empty(const u64 *table)
 }
 
 /* Clears [iova, last] in @table, which covers it. */
-static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova, u64 last)
+static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova,
+		     u64 last)
 {
 	u64 size = 1ULL << s2_shift(level);
 
 	for (;;) {
 		u64 *slot = &table[s2_index(iova, level)];
-		u64 slot_last = iova | (size - 1);	/* of this slot */
+		u64 slot_last = iova | (size - 1); /* of this slot */
 		u64 entry = *slot;
 
 		if (s2_present(entry)) {
@@ -207,8 +208,12 @@ static int s2_enter(struct iof_stage2 *s2, u64 iova, int leaf_level, u64 entry)
 
 			if (!fresh)
 				return -ENOMEM;
-			/* Pairs with iof_stage2_walk(): the table is seen empty. */
-			smp_store_release(slot, virt_to_phys(fresh) | S2_READ | S2_WRITE);
+			/*
+			 * Pairs with iof_stage2_walk(): the table is seen
+			 * empty.
+			 */
+			smp_store_release(slot, virt_to_phys(fresh) | S2_READ |
+							S2_WRITE);
 		} else if (s2_is_leaf(*slot, level)) {
 			return -EINVAL;
 		}
@@ -241,7 +246,8 @@ static void s2_prune(struct iof_stage2 *s2, u64 *table, int level, u64 iova)
 	}
 }
 
-int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size, unsigned int prot)
+int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size,
+		   unsigned int prot)
 {
 	u64 bits = 0, done = 0;
 	int rc = 0;
@@ -267,7 +273,8 @@ int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size, unsigned i
 	if (rc) {
 		s2_prune(s2, s2->root, S2_LEVELS, iova + done);
 		if (done)
-			s2_clear(s2, s2->root, S2_LEVELS, iova, iova + done - 1);
+			s2_clear(s2, s2->root, S2_LEVELS, iova,
+				 iova + done - 1);
 	}
 	mutex_unlock(&s2->lock);
 	return rc;
@@ -282,7 +289,8 @@ void iof_stage2_unmap(struct iof_stage2 *s2, u64 iova, u64 size)
 	mutex_unlock(&s2->lock);
 }
 
-bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova, struct iof_leaf *leaf)
+bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
+		     struct iof_leaf *leaf)
 {
 	const u64 *table = s2->root;
 	bool read = true, write = true;

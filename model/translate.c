@@ -17,8 +17,8 @@ static bool slot_serves(const struct iof_tlb_slot *slot, u32 access)
 	return (slot->perm & need) == need;
 }
 
-static bool use_slot(const struct iof_tlb_slot *slot, unsigned int shift, u64 iova, u32 access,
-		     struct iof_xlate *out)
+static bool use_slot(const struct iof_tlb_slot *slot, unsigned int shift,
+		     u64 iova, u32 access, struct iof_xlate *out)
 {
 	u64 offset = iova & ((1ULL << shift) - 1);
 
@@ -29,26 +29,32 @@ static bool use_slot(const struct iof_tlb_slot *slot, unsigned int shift, u64 io
 	return true;
 }
 
-static void remember(struct iof_tlb *tlb, u64 tag, u64 iova, const struct iof_leaf *leaf)
+static void remember(struct iof_tlb *tlb, u64 tag, u64 iova,
+		     const struct iof_leaf *leaf)
 {
 	u64 pa = leaf->pa & ~((1ULL << leaf->shift) - 1);
-	u32 perm = (leaf->read ? IOF_SLOT_READ : 0) | (leaf->write ? IOF_SLOT_WRITE : 0) |
+	u32 perm = (leaf->read ? IOF_SLOT_READ : 0) |
+		   (leaf->write ? IOF_SLOT_WRITE : 0) |
 		   (leaf->user ? IOF_SLOT_USER : 0);
 
 	switch (leaf->shift) {
 	case SMALL_SHIFT:
-		fill_slot(tlb, tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT, pa, perm);
+		fill_slot(tlb, tlb->small, IOF_TLB_SMALL, tag,
+			  iova >> SMALL_SHIFT, pa, perm);
 		break;
 	case LARGE_SHIFT:
-		fill_slot(tlb, tlb->large, IOF_TLB_LARGE, tag, iova >> LARGE_SHIFT, pa, perm);
+		fill_slot(tlb, tlb->large, IOF_TLB_LARGE, tag,
+			  iova >> LARGE_SHIFT, pa, perm);
 		break;
 	case HUGE_SHIFT:
-		fill_slot(tlb, tlb->huge, IOF_TLB_HUGE, tag, iova >> HUGE_SHIFT, pa, perm);
+		fill_slot(tlb, tlb->huge, IOF_TLB_HUGE, tag, iova >> HUGE_SHIFT,
+			  pa, perm);
 		break;
 	}
 }
 
-enum iof_xlate_result iof_translate(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
+enum iof_xlate_result iof_translate(struct iof_tlb *tlb,
+				    struct iof_attachment *att, u64 iova,
 				    u32 access, struct iof_xlate *out)
 {
 	u64 tag = iof_domain_tag(att->mdom);
@@ -58,13 +64,16 @@ enum iof_xlate_result iof_translate(struct iof_tlb *tlb, struct iof_attachment *
 	if (likely(!(access & (IOF_ACCESS_EXEC | IOF_ACCESS_PRIV)))) {
 		struct iof_tlb_slot *slot;
 
-		slot = find_slot(tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT);
+		slot = find_slot(tlb->small, IOF_TLB_SMALL, tag,
+				 iova >> SMALL_SHIFT);
 		if (use_slot(slot, SMALL_SHIFT, iova, access, out))
 			goto hit;
-		slot = find_slot(tlb->large, IOF_TLB_LARGE, tag, iova >> LARGE_SHIFT);
+		slot = find_slot(tlb->large, IOF_TLB_LARGE, tag,
+				 iova >> LARGE_SHIFT);
 		if (use_slot(slot, LARGE_SHIFT, iova, access, out))
 			goto hit;
-		slot = find_slot(tlb->huge, IOF_TLB_HUGE, tag, iova >> HUGE_SHIFT);
+		slot = find_slot(tlb->huge, IOF_TLB_HUGE, tag,
+				 iova >> HUGE_SHIFT);
 		if (use_slot(slot, HUGE_SHIFT, iova, access, out))
 			goto hit;
 	}

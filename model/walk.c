@@ -13,10 +13,10 @@
  *  - not present or not permitted in the first stage of a nested domain, or in
  *    the second stage of a domain without a first: fault. The page request goes
  *    to the owner of that table.
- *  - a second-stage miss under a first stage: error. The request would go to the
- *    owner of the first stage, and only map calls change the second.
- *  - reserved bits, an address that is not canonical or beyond the width, tables
- *    where there is no memory, privileged requests where SRE is off: error.
+ *  - a second-stage miss under a first stage: error. The request would go to
+ * the owner of the first stage, and only map calls change the second.
+ *  - reserved bits, an address that is not canonical or beyond the width,
+ * tables where there is no memory, privileged requests where SRE is off: error.
  */
 #include "model.h"
 
@@ -27,15 +27,15 @@
 #define S1_ACCESSED	BIT_ULL(5)
 #define S1_DIRTY	BIT_ULL(6)
 #define S1_LARGE	BIT_ULL(7)
-#define S1_EXT_ACCESSED	BIT_ULL(10)
+#define S1_EXT_ACCESSED BIT_ULL(10)
 #define S1_ADDR		GENMASK_ULL(51, 12)
 #define S1_NOEXEC	BIT_ULL(63)
 
-#define S1_LEVELS	4
-#define S1_WIDTH	48
+#define S1_LEVELS 4
+#define S1_WIDTH  48
 
 /* An entry may change this often during a walk before the walk gives up. */
-#define S1_RETRIES	16
+#define S1_RETRIES 16
 
 static unsigned int s1_shift(int level)
 {
@@ -83,7 +83,8 @@ static int s1_set(u64 *slot, bool writable, u64 *entry, u64 bits)
  * The parent's translation of @gpa. First-stage rights have no effect on it
  * (VT-d 3.8).
  */
-static bool nested_page(const struct iof_mdomain *parent, u64 gpa, struct iof_leaf *leaf)
+static bool nested_page(const struct iof_mdomain *parent, u64 gpa,
+			struct iof_leaf *leaf)
 {
 	return iof_stage2_walk(&parent->s2, gpa, leaf) && leaf->read;
 }
@@ -94,7 +95,7 @@ struct s1_walk {
 	u32 access;
 	/* rights so far: each level can only remove some */
 	bool write, user, noexec;
-	u64 accessed;			/* A, and bit 10 with EAFE */
+	u64 accessed; /* A, and bit 10 with EAFE */
 };
 
 static bool s1_permitted(const struct s1_walk *w)
@@ -112,7 +113,8 @@ static bool s1_permitted(const struct s1_walk *w)
  * Combines the rights of @above with those of one entry. A reload of the same
  * entry replaces its rights.
  */
-static void s1_take_rights(struct s1_walk *w, const struct s1_walk *above, u64 entry)
+static void s1_take_rights(struct s1_walk *w, const struct s1_walk *above,
+			   u64 entry)
 {
 	w->write = above->write && (entry & S1_WRITE);
 	w->user = above->user && (entry & S1_USER);
@@ -123,8 +125,8 @@ static void s1_take_rights(struct s1_walk *w, const struct s1_walk *above, u64 e
  * Translates by a leaf entry with sufficient first-stage rights and its A and D
  * bits set.
  */
-static enum iof_xlate_result s1_finish(const struct s1_walk *w, u64 entry, int level,
-				       struct iof_leaf *leaf)
+static enum iof_xlate_result s1_finish(const struct s1_walk *w, u64 entry,
+				       int level, struct iof_leaf *leaf)
 {
 	u64 mask = (1ULL << s1_shift(level)) - 1;
 	u64 gpa = (entry & S1_ADDR & ~mask) | (w->iova & mask);
@@ -142,8 +144,8 @@ static enum iof_xlate_result s1_finish(const struct s1_walk *w, u64 entry, int l
 /*
  * Evaluates the entry at @slot. IOF_XLATE_OK: *entry has its A (and D) bit set.
  */
-static enum iof_xlate_result s1_entry(struct s1_walk *w, u64 *slot, bool slot_writable, int level,
-				      u64 *entry)
+static enum iof_xlate_result s1_entry(struct s1_walk *w, u64 *slot,
+				      bool slot_writable, int level, u64 *entry)
 {
 	const struct s1_walk above = *w;
 	int i, rc;
@@ -176,16 +178,23 @@ static enum iof_xlate_result s1_entry(struct s1_walk *w, u64 *slot, bool slot_wr
 static u32 s1_dir_perm(const struct s1_walk *w, bool table_writable)
 {
 	return (w->write ? IOF_SLOT_WRITE : 0) | (w->user ? IOF_SLOT_USER : 0) |
-	       (w->noexec ? IOF_SLOT_NOEXEC : 0) | (table_writable ? IOF_SLOT_READ : 0);
+	       (w->noexec ? IOF_SLOT_NOEXEC : 0) |
+	       (table_writable ? IOF_SLOT_READ : 0);
 }
 
-static enum iof_xlate_result s1_walk(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
+static enum iof_xlate_result s1_walk(struct iof_tlb *tlb,
+				     struct iof_attachment *att, u64 iova,
 				     u32 access, struct iof_leaf *leaf)
 {
 	struct iof_mdomain *mdom = att->mdom;
 	struct s1_walk w = {
-		.mdom = mdom, .iova = iova, .access = access, .write = true, .user = true,
-		.accessed = S1_ACCESSED | (mdom->extended_accessed ? S1_EXT_ACCESSED : 0),
+		.mdom = mdom,
+		.iova = iova,
+		.access = access,
+		.write = true,
+		.user = true,
+		.accessed = S1_ACCESSED |
+			    (mdom->extended_accessed ? S1_EXT_ACCESSED : 0),
 	};
 	u64 tag = iof_domain_tag(mdom);
 	const struct iof_tlb_slot *dir;
@@ -205,9 +214,10 @@ static enum iof_xlate_result s1_walk(struct iof_tlb *tlb, struct iof_attachment 
 		w.write = dir->perm & IOF_SLOT_WRITE;
 		w.user = dir->perm & IOF_SLOT_USER;
 		w.noexec = dir->perm & IOF_SLOT_NOEXEC;
-		res = s1_entry(&w, &table[(iova >> 12) & 511], dir->perm & IOF_SLOT_READ, 1,
-			       &entry);
-		return res == IOF_XLATE_OK ? s1_finish(&w, entry, 1, leaf) : res;
+		res = s1_entry(&w, &table[(iova >> 12) & 511],
+			       dir->perm & IOF_SLOT_READ, 1, &entry);
+		return res == IOF_XLATE_OK ? s1_finish(&w, entry, 1, leaf) :
+					     res;
 	}
 
 	for (level = S1_LEVELS;; level--) {
@@ -218,9 +228,10 @@ static enum iof_xlate_result s1_walk(struct iof_tlb *tlb, struct iof_attachment 
 			return IOF_XLATE_ERROR;
 		table = phys_to_virt(page.pa);
 		if (level == 1)
-			iof_tlb_fill_dir(tlb, tag, iova, table, s1_dir_perm(&w, page.write));
-		res = s1_entry(&w, &table[(iova >> s1_shift(level)) & 511], page.write, level,
-			       &entry);
+			iof_tlb_fill_dir(tlb, tag, iova, table,
+					 s1_dir_perm(&w, page.write));
+		res = s1_entry(&w, &table[(iova >> s1_shift(level)) & 511],
+			       page.write, level, &entry);
 		if (res != IOF_XLATE_OK)
 			return res;
 		if (level == 1 || (entry & S1_LARGE))
@@ -229,8 +240,8 @@ static enum iof_xlate_result s1_walk(struct iof_tlb *tlb, struct iof_attachment 
 	}
 }
 
-static enum iof_xlate_result s2_alone(const struct iof_mdomain *mdom, u64 iova, u32 access,
-				      struct iof_leaf *leaf)
+static enum iof_xlate_result s2_alone(const struct iof_mdomain *mdom, u64 iova,
+				      u32 access, struct iof_leaf *leaf)
 {
 	if (iova >> IOF_S2_WIDTH)
 		return IOF_XLATE_ERROR;
@@ -241,8 +252,8 @@ static enum iof_xlate_result s2_alone(const struct iof_mdomain *mdom, u64 iova, 
 	return leaf->read ? IOF_XLATE_OK : IOF_XLATE_FAULT;
 }
 
-enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att, u64 iova,
-			       u32 access, struct iof_leaf *leaf)
+enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att,
+			       u64 iova, u32 access, struct iof_leaf *leaf)
 {
 	switch (att->mdom->domain.type) {
 	case IOF_DOMAIN_PAGING:

@@ -20,7 +20,10 @@ int iof_vfio_get_info(struct iof_vfio_device *vdev, void __user *arg)
 	info.flags = VFIO_DEVICE_FLAGS_RESET | vdev->ops->flags;
 	info.num_regions = vdev->ops->nr_regions;
 	info.num_irqs = vdev->ops->nr_irqs;
-	return copy_to_user(arg, &info, min_t(size_t, info.argsz, sizeof(info))) ? -EFAULT : 0;
+	return copy_to_user(arg, &info,
+			    min_t(size_t, info.argsz, sizeof(info))) ?
+		       -EFAULT :
+		       0;
 }
 
 int iof_vfio_get_region_info(struct iof_vfio_device *vdev, void __user *arg)
@@ -33,7 +36,8 @@ int iof_vfio_get_region_info(struct iof_vfio_device *vdev, void __user *arg)
 		return -EFAULT;
 	if (info.argsz < min || info.index >= vdev->ops->nr_regions)
 		return -EINVAL;
-	region = &vdev->ops->regions[array_index_nospec(info.index, vdev->ops->nr_regions)];
+	region = &vdev->ops->regions[array_index_nospec(info.index,
+							vdev->ops->nr_regions)];
 	info.flags = region->flags;
 	info.cap_offset = 0;
 	info.size = region->size;
@@ -76,7 +80,8 @@ void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 index)
 }
 
 /* Binds @index to the eventfd @new (NULL: unbinds it). */
-static void irq_set(struct iof_vfio_device *vdev, u32 index, struct eventfd_ctx *new)
+static void irq_set(struct iof_vfio_device *vdev, u32 index,
+		    struct eventfd_ctx *new)
 {
 	struct eventfd_ctx *old;
 	unsigned long flags;
@@ -124,13 +129,15 @@ int iof_vfio_set_irqs(struct iof_vfio_device *vdev, void __user *arg)
 	if (copy_from_user(&set, arg, min))
 		return -EFAULT;
 	if (set.argsz < min || set.index >= vdev->ops->nr_irqs ||
-	    set.flags & ~(VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK))
+	    set.flags & ~(VFIO_IRQ_SET_DATA_TYPE_MASK |
+			  VFIO_IRQ_SET_ACTION_TYPE_MASK))
 		return -EINVAL;
 	set.index = array_index_nospec(set.index, vdev->ops->nr_irqs);
 	/* One interrupt, number 0. */
 	if (set.start || set.count > 1)
 		return -EINVAL;
-	if ((set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) != VFIO_IRQ_SET_ACTION_TRIGGER)
+	if ((set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) !=
+	    VFIO_IRQ_SET_ACTION_TRIGGER)
 		return -EINVAL;
 
 	switch (set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
@@ -150,7 +157,8 @@ int iof_vfio_set_irqs(struct iof_vfio_device *vdev, void __user *arg)
 		return -EINVAL;
 	if (each == sizeof(fd) && copy_from_user(&fd, arg + min, sizeof(fd)))
 		return -EFAULT;
-	if (each == sizeof(fire) && copy_from_user(&fire, arg + min, sizeof(fire)))
+	if (each == sizeof(fire) &&
+	    copy_from_user(&fire, arg + min, sizeof(fire)))
 		return -EFAULT;
 
 	mutex_lock(&vdev->irq_mutex);

@@ -54,7 +54,8 @@ static void unbind(struct iof_vfio_device *vdev)
 
 static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 {
-	const size_t min = offsetofend(struct vfio_device_bind_iommufd, out_devid);
+	const size_t min =
+		offsetofend(struct vfio_device_bind_iommufd, out_devid);
 	struct vfio_device_bind_iommufd bind;
 	struct iof_vfio_device *vdev = vf->vdev;
 	struct iof_device *idev;
@@ -91,8 +92,9 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 	 * bind succeeds.
 	 */
 	id = iof_device_id(idev);
-	if (copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd, out_devid), &id,
-			 sizeof(id))) {
+	if (copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd,
+					out_devid),
+			 &id, sizeof(id))) {
 		mutex_lock(&vdev->lock);
 		unbind(vdev);
 		mutex_unlock(&vdev->lock);
@@ -111,9 +113,11 @@ enum pasid_use {
 };
 
 /* The PASIDs attached through this node, for the close. vdev->lock held. */
-static int pasid_remember(struct iof_vfio_device *vdev, u32 pasid, enum pasid_use use)
+static int pasid_remember(struct iof_vfio_device *vdev, u32 pasid,
+			  enum pasid_use use)
 {
-	return xa_err(xa_store(&vdev->pasids, pasid, xa_mk_value(use), GFP_KERNEL_ACCOUNT));
+	return xa_err(xa_store(&vdev->pasids, pasid, xa_mk_value(use),
+			       GFP_KERNEL_ACCOUNT));
 }
 
 static bool pasid_is_process(struct iof_vfio_device *vdev, u32 pasid)
@@ -121,7 +125,10 @@ static bool pasid_is_process(struct iof_vfio_device *vdev, u32 pasid)
 	return xa_load(&vdev->pasids, pasid) == xa_mk_value(PASID_PROCESS);
 }
 
-/* -EINTR, killed: an attach of another thread may wait for user memory. Then the close detaches. */
+/*
+ * -EINTR, killed: an attach of another thread may wait for user memory. Then
+ * the close detaches.
+ */
 static int detach_pasid(struct iof_vfio_device *vdev, u32 pasid)
 {
 	if (mutex_lock_killable(&vdev->lock))
@@ -164,15 +171,19 @@ static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
 	if (rc > 0) {
 		rc = iof_device_replace(idev, pasid, &attach.pt_id);
 	} else if (!rc) {
-		rc = pasid != IOF_NO_PASID ? pasid_remember(vdev, pasid, PASID_PAGE_TABLE) : 0;
+		rc = pasid != IOF_NO_PASID ?
+			     pasid_remember(vdev, pasid, PASID_PAGE_TABLE) :
+			     0;
 		if (!rc)
 			rc = iof_device_attach(idev, pasid, &attach.pt_id);
 		if (rc)
 			xa_erase(&vdev->pasids, pasid);
 	}
 	mutex_unlock(&vdev->lock);
-	if (rc || !copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt, pt_id),
-				&attach.pt_id, sizeof(attach.pt_id)))
+	if (rc ||
+	    !copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt,
+					 pt_id),
+			  &attach.pt_id, sizeof(attach.pt_id)))
 		return rc;
 	(void)detach_pasid(vdev, pasid);
 	return -EFAULT;
@@ -224,7 +235,8 @@ static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 
 	if (copy_from_user(&sva, arg, sizeof(sva)))
 		return -EFAULT;
-	if (sva.argsz < sizeof(sva) || sva.flags || sva.__reserved || sva.pasid == IOF_NO_PASID)
+	if (sva.argsz < sizeof(sva) || sva.flags || sva.__reserved ||
+	    sva.pasid == IOF_NO_PASID)
 		return -EINVAL;
 
 	if (mutex_lock_killable(&vdev->lock))
@@ -328,8 +340,8 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
  * function and continues past it is cut, but -EFAULT in configuration space.
  * The file position is the address of the access; the access does not move it.
  */
-static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter, u32 direction, u32 *region,
-			      u64 *off)
+static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter,
+			      u32 direction, u32 *region, u64 *off)
 {
 	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
 	const struct iof_vfio_ops *ops = vf->vdev->ops;
@@ -364,7 +376,8 @@ static ssize_t vfio_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
 	u32 region;
 	u64 off;
-	int rc = vfio_region_access(iocb, to, VFIO_REGION_INFO_FLAG_READ, &region, &off);
+	int rc = vfio_region_access(iocb, to, VFIO_REGION_INFO_FLAG_READ,
+				    &region, &off);
 
 	return rc ?: vf->vdev->ops->read(vf->vdev->dev, region, off, to);
 }
@@ -374,7 +387,8 @@ static ssize_t vfio_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
 	u32 region;
 	u64 off;
-	int rc = vfio_region_access(iocb, from, VFIO_REGION_INFO_FLAG_WRITE, &region, &off);
+	int rc = vfio_region_access(iocb, from, VFIO_REGION_INFO_FLAG_WRITE,
+				    &region, &off);
 
 	return rc ?: vf->vdev->ops->write(vf->vdev->dev, region, off, from);
 }
@@ -405,8 +419,9 @@ static const struct file_operations vfio_fops = {
 
 /* ---- the node ---- */
 
-int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_hwdev *hw,
-		    const struct iof_vfio_ops *ops, void *dev, struct iof_vfio_device **out)
+int iof_vfio_create(struct iof_plat_space *space, const char *name,
+		    struct iof_hwdev *hw, const struct iof_vfio_ops *ops,
+		    void *dev, struct iof_vfio_device **out)
 {
 	struct iof_vfio_device *vdev;
 

@@ -9,21 +9,25 @@
 #include "portal.h"
 
 /* Descriptors copied in at once, to the stack. */
-#define PORTAL_BATCH	8
+#define PORTAL_BATCH 8
 
 struct iof_portal {
 	struct iof_dsa *dsa;
 	struct iof_vfio_device *vdev;
-	struct iof_vfio_dsa_state limits;	/* the constant part of the state */
+	struct iof_vfio_dsa_state limits; /* the constant part of the state */
 };
 
 static const struct iof_vfio_region portal_regions[] = {
-	[IOF_VFIO_REGION_PORTAL] = { .size = 16 << 20, .flags = VFIO_REGION_INFO_FLAG_WRITE },
-	[IOF_VFIO_REGION_STATE] = { .size = PAGE_SIZE, .flags = VFIO_REGION_INFO_FLAG_READ },
-	[IOF_VFIO_REGION_LATENCY] = { .size = 2 * PAGE_SIZE, .flags = VFIO_REGION_INFO_FLAG_READ },
+	[IOF_VFIO_REGION_PORTAL] = { .size = 16 << 20,
+				     .flags = VFIO_REGION_INFO_FLAG_WRITE },
+	[IOF_VFIO_REGION_STATE] = { .size = PAGE_SIZE,
+				    .flags = VFIO_REGION_INFO_FLAG_READ },
+	[IOF_VFIO_REGION_LATENCY] = { .size = 2 * PAGE_SIZE,
+				      .flags = VFIO_REGION_INFO_FLAG_READ },
 };
 
-static ssize_t portal_write(void *dev, u32 region, u64 off, struct iov_iter *from)
+static ssize_t portal_write(void *dev, u32 region, u64 off,
+			    struct iov_iter *from)
 {
 	struct dsa_hw_desc desc[PORTAL_BATCH];
 	struct iof_portal *portal = dev;
@@ -35,7 +39,8 @@ static ssize_t portal_write(void *dev, u32 region, u64 off, struct iov_iter *fro
 		size_t want = min(iov_iter_count(from), sizeof(desc));
 		size_t got = copy_from_iter(desc, want, from);
 		int nr = got / sizeof(*desc);
-		int taken = nr ? iof_dsa_submit_many(portal->dsa, desc, nr) : -EFAULT;
+		int taken = nr ? iof_dsa_submit_many(portal->dsa, desc, nr) :
+				 -EFAULT;
 
 		if (taken < 0)
 			return done ? done : taken;
@@ -46,7 +51,8 @@ static ssize_t portal_write(void *dev, u32 region, u64 off, struct iov_iter *fro
 	return done;
 }
 
-static void portal_fill_state(struct iof_portal *portal, struct iof_vfio_dsa_state *state)
+static void portal_fill_state(struct iof_portal *portal,
+			      struct iof_vfio_dsa_state *state)
 {
 	struct iof_hwdev_stats answers;
 	struct iof_dsa_stats stats;
@@ -64,11 +70,13 @@ static void portal_fill_state(struct iof_portal *portal, struct iof_vfio_dsa_sta
 	state->tlb_hits = stats.tlb_hits;
 	state->tlb_misses = stats.tlb_misses;
 	state->resumed = answers.answered[IOF_PAGE_SUCCESS];
-	state->refused = answers.answered[IOF_PAGE_INVALID] + answers.answered[IOF_PAGE_FAILURE];
+	state->refused = answers.answered[IOF_PAGE_INVALID] +
+			 answers.answered[IOF_PAGE_FAILURE];
 }
 
 /* Copies @from from @off on; bytes past its end read as zero. */
-static ssize_t portal_read_from(const void *from, size_t size, u64 off, struct iov_iter *to)
+static ssize_t portal_read_from(const void *from, size_t size, u64 off,
+				struct iov_iter *to)
 {
 	size_t want = iov_iter_count(to);
 	size_t done = 0;
@@ -108,7 +116,9 @@ static __poll_t portal_poll(void *dev, struct file *file, poll_table *wait)
 {
 	struct iof_portal *portal = dev;
 
-	return iof_dsa_poll_room(portal->dsa, file, wait) ? EPOLLOUT | EPOLLWRNORM : 0;
+	return iof_dsa_poll_room(portal->dsa, file, wait) ?
+		       EPOLLOUT | EPOLLWRNORM :
+		       0;
 }
 
 static void portal_reset(void *dev)
@@ -151,8 +161,9 @@ static void portal_interrupt(void *data)
 	iof_vfio_interrupt(portal->vdev, IOF_VFIO_IRQ_COMPLETION);
 }
 
-struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *name,
-				     struct iof_dsa *dsa, const struct iof_dsa_setup *config)
+struct iof_portal *iof_portal_create(struct iof_plat_space *space,
+				     const char *name, struct iof_dsa *dsa,
+				     const struct iof_dsa_setup *config)
 {
 	struct iof_portal *portal = kzalloc(sizeof(*portal), GFP_KERNEL);
 	int rc;
@@ -172,7 +183,8 @@ struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *n
 	};
 	/* The node cannot be opened yet: no interrupt can be due. */
 	iof_dsa_set_interrupt(dsa, portal_interrupt, portal);
-	rc = iof_vfio_create(space, name, iof_dsa_hwdev(dsa), &portal_ops, portal, &portal->vdev);
+	rc = iof_vfio_create(space, name, iof_dsa_hwdev(dsa), &portal_ops,
+			     portal, &portal->vdev);
 	if (rc) {
 		iof_dsa_set_interrupt(dsa, NULL, NULL);
 		kfree(portal);

@@ -14,8 +14,9 @@ struct iof_portal;
  * Publishes node @name for @dsa, which outlives it. @config: the device's
  * configuration, with defaults for zeroes. ERR_PTR: -ENOMEM, -EEXIST.
  */
-struct iof_portal *iof_portal_create(struct iof_plat_space *space, const char *name,
-				     struct iof_dsa *dsa, const struct iof_dsa_setup *config);
+struct iof_portal *iof_portal_create(struct iof_plat_space *space,
+				     const char *name, struct iof_dsa *dsa,
+				     const struct iof_dsa_setup *config);
 bool iof_portal_busy(struct iof_portal *portal);
 /* The node is not busy. */
 void iof_portal_destroy(struct iof_portal *portal);

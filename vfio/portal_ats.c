@@ -9,11 +9,11 @@
  */
 #include "portal_ats.h"
 
-#define ATS_VENDOR	0x1234
-#define ATS_DEVICE	0x11e9
-#define ATS_CLASS	0x00ff00
-#define ATS_BAR_SIZE	4096u
-#define ATS_CONFIG	4096u
+#define ATS_VENDOR   0x1234
+#define ATS_DEVICE   0x11e9
+#define ATS_CLASS    0x00ff00
+#define ATS_BAR_SIZE 4096u
+#define ATS_CONFIG   4096u
 
 struct iof_portal_ats {
 	struct iof_ats *ats;
@@ -25,11 +25,13 @@ struct iof_portal_ats {
 static const struct iof_vfio_region ats_regions[VFIO_PCI_NUM_REGIONS] = {
 	[VFIO_PCI_BAR0_REGION_INDEX] = {
 		.size = ATS_BAR_SIZE,
-		.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
+		.flags = VFIO_REGION_INFO_FLAG_READ |
+			 VFIO_REGION_INFO_FLAG_WRITE,
 	},
 	[VFIO_PCI_CONFIG_REGION_INDEX] = {
 		.size = ATS_CONFIG,
-		.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE,
+		.flags = VFIO_REGION_INFO_FLAG_READ |
+			 VFIO_REGION_INFO_FLAG_WRITE,
 	},
 };
 
@@ -56,22 +58,22 @@ static void config_init(struct iof_portal_ats *portal)
 	memset(config, 0, ATS_CONFIG);
 	put(config, 0x00, ATS_VENDOR, 2);
 	put(config, 0x02, ATS_DEVICE, 2);
-	put(config, 0x04, 0x0006, 2);		/* memory space, bus master */
-	put(config, 0x06, 0x0010, 2);		/* capability list */
+	put(config, 0x04, 0x0006, 2); /* memory space, bus master */
+	put(config, 0x06, 0x0010, 2); /* capability list */
 	put(config, 0x08, ATS_CLASS << 8, 4);
 	put(config, 0x10, 0xfe000000, 4);
 	put(config, 0x2c, ATS_VENDOR, 2);
 	put(config, 0x2e, ATS_DEVICE, 2);
 	put(config, 0x34, 0x40, 1);
-	put(config, 0x40, 0x10, 1);		/* PCI Express, version 2, an endpoint */
+	put(config, 0x40, 0x10, 1); /* PCI Express, version 2, an endpoint */
 	put(config, 0x42, 0x0002, 2);
-	extended(config, 0x100, 0x0f, 0x110);	/* ATS, enabled */
+	extended(config, 0x100, 0x0f, 0x110); /* ATS, enabled */
 	put(config, 0x106, 0x8000, 2);
-	extended(config, 0x110, 0x13, 0x120);	/* PRI, enabled */
+	extended(config, 0x110, 0x13, 0x120); /* PRI, enabled */
 	put(config, 0x114, 0x0001, 2);
 	put(config, 0x118, credits, 4);
 	put(config, 0x11c, credits, 4);
-	extended(config, 0x120, 0x1b, 0);	/* PASID: 20 bits, enabled */
+	extended(config, 0x120, 0x1b, 0); /* PASID: 20 bits, enabled */
 	put(config, 0x124, 0x1400, 2);
 	put(config, 0x126, 0x0001, 2);
 }
@@ -84,7 +86,7 @@ static u8 writable(u32 at)
 	case 0x05:
 		return 0x05;
 	case 0x11:
-		return (u8)~((ATS_BAR_SIZE - 1) >> 8);
+		return (u8) ~((ATS_BAR_SIZE - 1) >> 8);
 	case 0x12:
 	case 0x13:
 	case 0x3c:
@@ -120,7 +122,8 @@ static ssize_t ats_read(void *dev, u32 region, u64 off, struct iov_iter *to)
 	return done || !want ? (ssize_t)done : -EFAULT;
 }
 
-static ssize_t config_write(struct iof_portal_ats *portal, u64 off, struct iov_iter *from)
+static ssize_t config_write(struct iof_portal_ats *portal, u64 off,
+			    struct iov_iter *from)
 {
 	size_t want = iov_iter_count(from), done = 0;
 	u8 bytes[64];
@@ -132,7 +135,8 @@ static ssize_t config_write(struct iof_portal_ats *portal, u64 off, struct iov_i
 			return done ? (ssize_t)done : -EFAULT;
 		mutex_lock(&portal->config_lock);
 		for (i = 0; i < n; i++) {
-			u8 *byte = &portal->config[off + done + i], mask = writable(off + done + i);
+			u8 *byte = &portal->config[off + done + i],
+			   mask = writable(off + done + i);
 
 			*byte = (*byte & ~mask) | (bytes[i] & mask);
 		}
@@ -165,7 +169,9 @@ static __poll_t ats_poll(void *dev, struct file *file, poll_table *wait)
 {
 	struct iof_portal_ats *portal = dev;
 
-	return iof_ats_poll_idle(portal->ats, file, wait) ? EPOLLIN | EPOLLRDNORM : 0;
+	return iof_ats_poll_idle(portal->ats, file, wait) ?
+		       EPOLLIN | EPOLLRDNORM :
+		       0;
 }
 
 static void ats_reset(void *dev)
@@ -205,7 +211,8 @@ static const struct iof_vfio_ops ats_ops = {
 	.disown = ats_disown,
 };
 
-struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space, const char *name,
+struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space,
+					     const char *name,
 					     struct iof_ats *ats)
 {
 	struct iof_portal_ats *portal = kzalloc(sizeof(*portal), GFP_KERNEL);
@@ -216,7 +223,8 @@ struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space, const
 	portal->ats = ats;
 	mutex_init(&portal->config_lock);
 	config_init(portal);
-	rc = iof_vfio_create(space, name, iof_ats_hwdev(ats), &ats_ops, portal, &portal->vdev);
+	rc = iof_vfio_create(space, name, iof_ats_hwdev(ats), &ats_ops, portal,
+			     &portal->vdev);
 	if (rc) {
 		mutex_destroy(&portal->config_lock);
 		kfree(portal);

@@ -14,7 +14,8 @@ struct iof_portal_ats;
 /*
  * Publishes node @name for @ats, which outlives it. ERR_PTR: -ENOMEM, -EEXIST.
  */
-struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space, const char *name,
+struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space,
+					     const char *name,
 					     struct iof_ats *ats);
 bool iof_portal_ats_busy(struct iof_portal_ats *portal);
 /* The node is not busy. */

@@ -12,18 +12,21 @@ struct iof_vfio_device {
 	void *dev;
 	struct iof_hwdev *hw;
 	struct iof_plat_node *node;
-	atomic_t files;			/* open descriptors */
+	atomic_t files; /* open descriptors */
 
 	/*
 	 * Bind, attach, detach. A holder may wait for faults, so no path that
 	 * resolves faults takes it.
 	 */
 	struct mutex lock;
-	struct iof_device *idev;	/* NULL: not bound; constant while there is an owner */
+	/*
+	 * NULL: not bound; constant while there is an owner
+	 */
+	struct iof_device *idev;
 	/* attached PASIDs, to a page table or a process */
 	struct xarray pasids;
 
-	struct mutex irq_mutex;		/* one SET_IRQS at a time */
+	struct mutex irq_mutex; /* one SET_IRQS at a time */
 	/* irqs[]; taken to raise an interrupt */
 	spinlock_t irq_lock;
 	/* NULL: not bound to an eventfd */

@@ -17,7 +17,7 @@ struct iof_vfio_device;
 
 struct iof_vfio_region {
 	u64 size;
-	u32 flags;	/* VFIO_REGION_INFO_FLAG_* */
+	u32 flags; /* VFIO_REGION_INFO_FLAG_* */
 };
 
 /*
@@ -27,8 +27,11 @@ struct iof_vfio_region {
 struct iof_vfio_ops {
 	const struct iof_vfio_region *regions;
 	u32 nr_regions;
-	u32 flags;		/* VFIO_DEVICE_FLAGS_* beside RESET */
-	u32 nr_irqs;		/* indexes, each of one interrupt; at most IOF_VFIO_MAX_IRQS */
+	u32 flags; /* VFIO_DEVICE_FLAGS_* beside RESET */
+	/*
+	 * indexes, each of one interrupt; at most IOF_VFIO_MAX_IRQS
+	 */
+	u32 nr_irqs;
 	/*
 	 * Read from and write to a region; [off, off + iov_iter_count()) lies
 	 * in it. Returns the bytes moved, or a negative errno.
@@ -51,14 +54,15 @@ struct iof_vfio_ops {
 	void (*disown)(void *dev);
 };
 
-#define IOF_VFIO_MAX_IRQS	5
+#define IOF_VFIO_MAX_IRQS 5
 
 /*
  * Publishes node @name. @hw must be registered; it and @dev outlive the node.
  * -ENOMEM, -EEXIST.
  */
-int iof_vfio_create(struct iof_plat_space *space, const char *name, struct iof_hwdev *hw,
-		    const struct iof_vfio_ops *ops, void *dev, struct iof_vfio_device **out);
+int iof_vfio_create(struct iof_plat_space *space, const char *name,
+		    struct iof_hwdev *hw, const struct iof_vfio_ops *ops,
+		    void *dev, struct iof_vfio_device **out);
 /* True: a descriptor of the node is open. */
 bool iof_vfio_busy(struct iof_vfio_device *vdev);
 /* The node is not busy. */

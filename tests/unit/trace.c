@@ -375,7 +375,8 @@ static void expect_sweep(unsigned int *at, struct traced *w, u32 pasid, u32 grpi
 	assert_true(value[5] >= w->begin && value[5] <= ktime_get_ns());
 }
 
-static void expect_refuse(unsigned int *at, struct traced *w, u32 pasid, u32 grpid, enum iof_why why)
+static void expect_refuse(unsigned int *at, struct traced *w, u32 pasid, u32 grpid,
+			  enum iof_why why)
 {
 	const u64 *value = next_event(at, "refuse", pasid, grpid);
 
