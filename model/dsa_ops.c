@@ -343,45 +343,46 @@ static enum iof_dsa_step run_drain(struct iof_dsa_engine *e,
 	return iof_dsa_run_drain(job);
 }
 
+/* clang-format off: a table */
 static const struct dsa_op ops[] = {
-	[DSA_OPCODE_NOOP] = { .known = true,
-			      .in_batch = true,
-			      .run = run_noop },
-	[DSA_OPCODE_BATCH] = { .known = true,
-			       .run = iof_dsa_run_batch,
-			       .fields = HAS_SRC | HAS_SIZE | IS_LIST },
-	[DSA_OPCODE_DRAIN] = { .known = true, .run = run_drain },
-	[DSA_OPCODE_MEMMOVE] = { .known = true,
-				 .in_batch = true,
-				 .run = run_memmove,
-				 .fields = HAS_SRC | HAS_DST | HAS_SIZE |
-					   SRC_IS_ADDR | DST_IS_ADDR },
-	[DSA_OPCODE_MEMFILL] = { .known = true,
-				 .in_batch = true,
-				 .run = run_memfill,
-				 .fields = HAS_SRC | HAS_DST | HAS_SIZE |
-					   DST_IS_ADDR },
-	[DSA_OPCODE_COMPARE] = { .known = true,
-				 .in_batch = true,
-				 .run = run_compare,
-				 .flags = IDXD_OP_FLAG_CR,
-				 .needed = RESULT_FLAGS,
-				 .fields = HAS_SRC | HAS_DST | HAS_SIZE |
-					   SRC_IS_ADDR | DST_IS_ADDR },
-	[DSA_OPCODE_CRCGEN] = { .known = true,
-				.in_batch = true,
-				.run = run_crc,
-				.flags = CRC_FLAGS,
-				.needed = RESULT_FLAGS,
-				.fields = HAS_SRC | HAS_SIZE | SRC_IS_ADDR },
-	[DSA_OPCODE_COPY_CRC] = { .known = true,
-				  .in_batch = true,
-				  .run = run_crc,
-				  .flags = CRC_FLAGS,
-				  .needed = RESULT_FLAGS,
-				  .fields = HAS_SRC | HAS_DST | HAS_SIZE |
-					    SRC_IS_ADDR | DST_IS_ADDR },
+	[DSA_OPCODE_NOOP] = {
+		.known = true, .in_batch = true, .run = run_noop,
+	},
+	[DSA_OPCODE_BATCH] = {
+		.known = true, .run = iof_dsa_run_batch,
+		.fields = HAS_SRC | HAS_SIZE | IS_LIST,
+	},
+	[DSA_OPCODE_DRAIN] = {
+		.known = true, .run = run_drain,
+	},
+	[DSA_OPCODE_MEMMOVE] = {
+		.known = true, .in_batch = true, .run = run_memmove,
+		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR |
+			  DST_IS_ADDR,
+	},
+	[DSA_OPCODE_MEMFILL] = {
+		.known = true, .in_batch = true, .run = run_memfill,
+		.fields = HAS_SRC | HAS_DST | HAS_SIZE | DST_IS_ADDR,
+	},
+	[DSA_OPCODE_COMPARE] = {
+		.known = true, .in_batch = true, .run = run_compare,
+		.flags = IDXD_OP_FLAG_CR, .needed = RESULT_FLAGS,
+		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR |
+			  DST_IS_ADDR,
+	},
+	[DSA_OPCODE_CRCGEN] = {
+		.known = true, .in_batch = true, .run = run_crc,
+		.flags = CRC_FLAGS, .needed = RESULT_FLAGS,
+		.fields = HAS_SRC | HAS_SIZE | SRC_IS_ADDR,
+	},
+	[DSA_OPCODE_COPY_CRC] = {
+		.known = true, .in_batch = true, .run = run_crc,
+		.flags = CRC_FLAGS, .needed = RESULT_FLAGS,
+		.fields = HAS_SRC | HAS_DST | HAS_SIZE | SRC_IS_ADDR |
+			  DST_IS_ADDR,
+	},
 };
+/* clang-format on */
 
 /*
  * ---- the checks ----
