@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * common.h - what the measuring programs share: clock, medians, placement on processors, rows.
+ * common.h - functions that the benchmarks share: clock, medians, CPU placement, output rows.
  *
- * A figure is the median of several runs, and stands beside a peer measured in the same program, in
- * turn with it. Each program prints rows "name value unit" for a person and ends with lines
+ * A figure is the median of several runs. The same program measures its peer, and runs the two
+ * alternately. Each program prints rows "name value unit" for the reader and ends with lines
  * "figure: NAME VALUE wanted RELATION LIMIT: met|missed", which scripts/bench collects.
  */
 #ifndef IOFAULT_BENCH_COMMON_H
@@ -16,15 +16,15 @@
 #define BENCH_RUNS 5
 
 uint64_t bench_now(void);			/* ns, monotonic */
-double bench_median(double *values, size_t n);	/* sorts them */
-/* Runs the calling thread, and those that it starts from now on, on one processor; -1: on any. */
+double bench_median(double *values, size_t n);	/* sorts the array */
+/* Binds the calling thread, and the threads that it creates later, to one CPU; -1: to any. */
 void bench_pin(int cpu);
 int bench_cpus(void);
-/* Prints the reason and ends the program with 1. */
+/* Prints the message and exits with 1. */
 void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 void bench_row(const char *name, double value, const char *unit);
 
-/* A figure that has to be at most (or at least) @limit. */
+/* A figure that must be at most (or at least) @limit. */
 void bench_at_most(const char *name, double value, double limit);
 void bench_at_least(const char *name, double value, double limit);
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * crc.c - the peer of `iofault page`: bench-crc FILE prints the GB/s of a plain pass of the CPU
- * over a file, by pread(2) and ISA-L's CRC32C in pieces of 1 MiB. The page cache is warmed by a
- * pass before.
+ * crc.c - the peer of `iofault page`: bench-crc FILE prints the GB/s at which the CPU passes over a
+ * file, by pread(2) and ISA-L's CRC32C in blocks of 1 MiB. A first pass warms the page cache.
  */
 #include "common.h"
 
@@ -18,7 +17,7 @@
 
 static unsigned char buf[PIECE] __attribute__((aligned(4096)));
 
-/* Bytes of the file. */
+/* Reads the whole file; returns its size in bytes. */
 static uint64_t pass(int fd, unsigned int *crc)
 {
 	uint64_t at = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * dma.c - the DMA engine's MEMMOVE over a set of 64 MiB with 4 KiB translations and a full queue,
- * beside memcpy over the same set, both warm: half the set is source, half is destination.
+ * dma.c - the DMA engine's MEMMOVE over a working set of 64 MiB, with 4 KiB translations and a full
+ * queue, beside memcpy over the same set. Both are warm; half of the set is source, half is
+ * destination.
  */
 #include "common.h"
 #include "nested.h"

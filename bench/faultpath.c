@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * faultpath.c - what a fault costs on the module's /dev/iommu, above what its system calls cost in
- * any case.
+ * faultpath.c - the cost of a fault on the module's /dev/iommu, above the cost of its system calls.
  *
- * The floors are calls into a module that do nothing (tests/vm/modules/floor), the peer of io_uring
- * is a read of an eventfd. Faults come from a mock device's trigger. The figures count
- * instructions: they hold in a machine where an instruction is a nanosecond (`make vm-bench`),
- * which --instructions says; elsewhere the rows are nanoseconds, and only the ratio is held to a
- * limit. Nothing is printed before everything is measured.
+ * The floors are calls into a module that does nothing (tests/vm/modules/floor). The peer
+ * of the io_uring read is a read of an eventfd. Faults come from a mock device's trigger. The
+ * figures count instructions: they hold in a guest where an instruction takes one nanosecond (`make
+ * vm-bench`), which --instructions selects. Elsewhere the rows are nanoseconds, and only the ratio
+ * has a limit. The program measures everything before it prints.
  */
 #include "common.h"
 
@@ -27,11 +26,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ROUNDS	9u		/* each figure is the median of so many */
-#define CALLS	2000u		/* of one call, or trips, in a round */
+#define ROUNDS	9u		/* rounds; each figure is their median */
+#define CALLS	2000u		/* calls, or round trips, in a round */
 #define BATCH	64u
 #define BATCHES	40u		/* in a round */
-#define CYCLES	32u		/* of io_uring, between answers */
+#define CYCLES	32u		/* io_uring cycles between responses */
 
 static int iommu, fault_fd, floor_fd;
 static uint32_t device;
@@ -124,7 +123,7 @@ static void answer_faults(unsigned int n)
 
 /* ---- measuring ---- */
 
-/* What reading the clock twice adds to a part that is measured by itself. */
+/* The cost of reading the clock twice, which is in the time of each part. */
 static uint64_t clock_cost;
 
 static uint64_t since(uint64_t t0)
@@ -202,7 +201,10 @@ static void one_trip(void)
 	answer_faults(1);
 }
 
-/* The four parts of a trip, each by itself; the sum differs by what measuring costs. */
+/*
+ * Measures the four parts of a round trip one by one. Their sum differs from the trip by the cost
+ * of measuring.
+ */
 static void trip_parts(double part[4])
 {
 	double ns[4][ROUNDS];
@@ -281,7 +283,7 @@ static void reap(int wanted)
 	io_uring_cqe_seen(&ring, cqe);
 }
 
-/* A read waits, a fault is reported, the read is reaped. Answers are not part of the cycle. */
+/* A read waits, a fault is reported, the read completes. The responses are outside the cycle. */
 static double uring_faults(void)
 {
 	double ns[ROUNDS];

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * faults.c - how long a device's page fault takes, and how many are handled in a second, beside
+ * faults.c - the latency of a device's page fault and the faults handled per second, beside
  * userfaultfd.
  *
- * Both sides: as many pages, each faulted in once, filled with 4 KiB from a template by a handler
- * on one processor, then written wholly by the one who faulted, on another. Our side is a DMA
- * engine (MEMFILL) and <iofault/handler.h>; with k descriptors there are k faults outstanding. The
- * peer has threads that touch memory, and is also measured in its other configurations: the best
- * one is its row.
+ * Both sides fault in the same number of pages, each page once. A handler on one CPU fills each
+ * page with 4 KiB from a template; then the faulting engine or thread, on another CPU, writes all
+ * of it. Our side is a DMA engine (MEMFILL) and <iofault/handler.h>; with k descriptors, k faults
+ * are outstanding. The peer has threads that touch memory. It is also measured in its other
+ * configurations, and its best one is its row.
  */
 #include "common.h"
 #include "nested.h"
@@ -49,7 +49,7 @@ static int fill_and_enter(void *arg, struct iof_fault_group *groups, uint32_t nr
 
 struct raw {
 	struct nested *n;
-	int over;			/* an eventfd that ends it */
+	int over;			/* eventfd; a write ends the handler thread */
 };
 
 static void serve_all(struct nested *n)
@@ -68,7 +68,7 @@ static void serve_all(struct nested *n)
 			};
 		}
 		if (iof_write(n->fault_fd, resp, nr * sizeof(resp[0])) < 0)
-			bench_die("a response was refused");
+			bench_die("a response was rejected");
 	}
 }
 
@@ -88,7 +88,7 @@ static void *raw_client(void *arg)
 	return NULL;
 }
 
-/* @outstanding descriptors share the window; the time until all are complete. */
+/* @outstanding descriptors share the window; returns the time until all are complete. */
 static uint64_t our_run(struct nested *n, uint32_t outstanding)
 {
 	struct dsa_hw_desc *desc = calloc(outstanding, sizeof(*desc));
@@ -126,7 +126,7 @@ static double median_run(struct nested *n, uint32_t outstanding)
 	return bench_median(ns, BENCH_RUNS);
 }
 
-/* The median ns per fault, with a client that waits in epoll and has no library. */
+/* The median ns per fault with a client that waits in epoll and uses no library. */
 static double ours_raw(uint32_t outstanding)
 {
 	const struct nested_config config = { .pages = PAGES, .credits = 2 * BATCH, .engines = 1,
@@ -140,7 +140,7 @@ static double ours_raw(uint32_t outstanding)
 	nested_open(&n, &config);
 	bench_pin(handler_cpu);
 	if (raw.over < 0 || pthread_create(&thread, NULL, raw_client, &raw))
-		bench_die("no thread could be had");
+		bench_die("a thread cannot be created");
 	bench_pin(engine_cpu);
 	ns = median_run(&n, outstanding);
 	if (write(raw.over, &one, sizeof(one)) != sizeof(one))
@@ -190,14 +190,14 @@ static double peer(const struct uffd_config *config)
 	for (i = 0; i < BENCH_RUNS; i++) {
 		ns[i] = (double)uffd_run(config) / PAGES;
 		if (!ns[i])
-			bench_die("userfaultfd cannot be had (%s), and without the peer there is "
+			bench_die("userfaultfd is not available (%s); without the peer there is "
 				  "no figure: run as root, or set vm.unprivileged_userfaultfd=1",
 				  strerror(errno));
 	}
 	return bench_median(ns, BENCH_RUNS);
 }
 
-/* One placement: the handler and the one who faults on two processors, or both on one. */
+/* One placement: the handler and the faulting thread on two CPUs, or both on one. */
 static void sleeping_round_trip(const char *where, int cpu)
 {
 	const struct uffd_config config = { .pages = PAGES, .touchers = 1, .batch = 1,

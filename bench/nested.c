@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * nested.c - sets up what nested.h describes, through the public ABI alone.
+ * nested.c - the setup that nested.h describes, through the public ABI alone.
  */
 #include "nested.h"
 #include "common.h"
@@ -34,7 +34,10 @@ static void *from_gpa(const struct nested *n, uint64_t gpa)
 	return n->mem + (gpa - GPA_BASE);
 }
 
-/* The leaf table of @iova, made with what is above it; @leaf: memory for it, or NULL. */
+/*
+ * Returns the leaf table of @iova and makes the missing levels above it; @leaf: its memory, or
+ * NULL.
+ */
 static uint64_t *leaf_table(struct nested *n, uint64_t iova, uint64_t *leaf)
 {
 	uint64_t *table = n->tables;
@@ -122,7 +125,7 @@ void nested_open(struct nested *n, const struct nested_config *config)
 	n->tables = (void *)(n->records + NESTED_RECORDS);
 	build_tables(n);
 
-	/* The engines inherit the placement of the thread that makes the world. */
+	/* The engines inherit the CPU placement of the thread that opens the world. */
 	bench_pin(config->engine_cpu);
 	call(iof_world_open(&world, &n->world), "iof_world_open");
 	bench_pin(-1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nested.h - a DMA engine of the embedded world under nested translation, set up by hand: one piece
- * of memory holds frames and tables, the parent IOAS maps it, and a window of the device's
- * addresses has its leaf tables ready, so that a fault is one entry to write.
+ * nested.h - a DMA engine of the embedded world under nested translation, set up by hand. One block
+ * of memory holds frames and tables, and the parent IOAS maps it. A window of the device's
+ * addresses has its leaf tables ready, so that the handler of a fault writes one entry.
  */
 #ifndef IOFAULT_BENCH_NESTED_H
 #define IOFAULT_BENCH_NESTED_H
@@ -13,11 +13,11 @@
 #include <linux/idxd.h>
 #include <stdint.h>
 
-#define NESTED_WINDOW	0x100000000000ull	/* where the window begins for the device */
+#define NESTED_WINDOW	0x100000000000ull	/* I/O address of the window */
 #define NESTED_PAGE	4096ull
 
 struct nested_config {
-	uint64_t pages;		/* of the window; each has a frame */
+	uint64_t pages;		/* pages of the window; each has a frame */
 	uint32_t credits;
 	uint32_t engines;
 	int engine_cpu;		/* -1: any */
@@ -31,7 +31,7 @@ struct nested {
 	unsigned char *mem;	/* frames, then completion records, then tables */
 	uint64_t mem_bytes;
 	unsigned char *frames;
-	/* NESTED_PAGE / 32 of them, as many pages as needed */
+	/* NESTED_PAGE / 32 records a page, as many pages as needed */
 	struct dsa_completion_record *records;
 	uint64_t *tables;
 	uint64_t tables_used;	/* pages */
@@ -43,16 +43,16 @@ struct nested {
 void nested_open(struct nested *n, const struct nested_config *config);
 void nested_close(struct nested *n);
 
-/* What the parent IOAS calls an address of @n->mem. */
+/* The address in the parent IOAS of a pointer into @n->mem. */
 uint64_t nested_gpa(const struct nested *n, const void *p);
-/* Enters page @i of the window -> frame @i; clears all; drops cached translations. */
+/* Maps page @i of the window to frame @i; clears all entries; drops cached translations. */
 void nested_enter(struct nested *n, uint64_t i);
 void nested_clear(struct nested *n);
-/* Where the device finds completion record @i. */
+/* The I/O address of completion record @i. */
 uint64_t nested_record_iova(const struct nested *n, uint32_t i);
-/* Submits @nr descriptors, waiting for room as needed. */
+/* Submits @nr descriptors, and waits when the queue is full. */
 void nested_submit(struct nested *n, const struct dsa_hw_desc *desc, uint32_t nr);
-/* Sleeps until records 0 .. @nr-1 are written; ends the program if one is not a success. */
+/* Sleeps until records 0 to @nr - 1 are written; exits if a record is not a success. */
 void nested_wait(struct nested *n, uint32_t nr);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * queue.c - what a fault queue costs when much is open: detaching one device beside another's
- * 100,000 queued faults, answering among 1,000,000 open faults against among 1,000, and memory per
+ * queue.c - the cost of a fault queue with many open groups: detaching one device while another has
+ * 100,000 queued faults, responding among 1,000,000 open faults against among 1,000, and memory per
  * open fault. The faults come from mock devices (IOMMU_TEST_CMD), so the time is the queue's own.
  */
 #include "common.h"
@@ -101,7 +101,7 @@ static void drain(void)
 		for (i = 0; i < n; i++)
 			resp[i] = (struct iommu_hwpt_page_response){ faults[i].cookie, 0 };
 		if (iof_write(fault_fd, resp, (size_t)n * sizeof(resp[0])) < 0)
-			bench_die("answering failed");
+			bench_die("the write of responses failed");
 	}
 }
 
@@ -156,7 +156,7 @@ static long resident_bytes(void)
 	return resident * sysconf(_SC_PAGESIZE);
 }
 
-/* Opens @nr faults and returns their cookies in the order of delivery. */
+/* Opens @nr faults and returns their cookies in delivery order. */
 static void open_faults(struct mock mock, uint32_t nr, struct iommu_hwpt_page_response *resp)
 {
 	struct iommu_hwpt_pgfault faults[CHUNK];
@@ -186,7 +186,10 @@ static void shuffle(struct iommu_hwpt_page_response *resp, uint32_t nr)
 	}
 }
 
-/* ns per answer with @nr open, answered all, in batches. Few are repeated, to last as long. */
+/*
+ * Returns the ns per response when all @nr open faults get theirs, in batches. A small @nr is
+ * repeated, so that the run is as long.
+ */
 static double answer_run(struct mock mock, uint32_t nr, bool random)
 {
 	struct iommu_hwpt_page_response *resp = calloc(nr, sizeof(*resp));
@@ -204,7 +207,7 @@ static double answer_run(struct mock mock, uint32_t nr, bool random)
 
 			if (iof_write(fault_fd, resp + at, n * sizeof(*resp)) !=
 			    (ssize_t)(n * sizeof(*resp)))
-				bench_die("answering failed");
+				bench_die("the write of responses failed");
 		}
 		ns += bench_now() - t0;
 	}
@@ -213,9 +216,9 @@ static double answer_run(struct mock mock, uint32_t nr, bool random)
 }
 
 /*
- * A device's records come back in the order of the answers, so where the next faults' records lie
- * follows from how faults were answered before. Each order has a device of its own, which has only
- * known that order; what becomes of the first order on the device of the second is shown beside it.
+ * A device reuses its records in the order of the responses. So the addresses of the next faults'
+ * records depend on the earlier response order. Each order has a device of its own, which has seen
+ * no other order. One more row shows in-order responses on the device of the random order.
  */
 static void answer_cost(void)
 {
@@ -227,7 +230,7 @@ static void answer_cost(void)
 
 	for (i = 0; i < 2; i++) {
 		mock[i] = mock_new(hwpt);
-		/* A device keeps its records for its next faults: now they can be weighed. */
+		/* A device keeps its records for later faults: their memory is measurable. */
 		before = resident_bytes();
 		trigger(mock[i], MANY);
 		if (!i)

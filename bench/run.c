@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * run.c - what a call costs under `iofault run`, beside the cheapest system call of the kernel's:
- * an ioctl that changes nothing, a mapping and its end, a read of an empty queue, a poll, a whole
- * fault, and a call that makes a descriptor (which seccomp traps). Starts itself once more inside;
- * the command is iofault beside the build's bench/, or $IOFAULT. No limit is promised: who needs
- * speed links the library.
+ * run.c - the cost of a call under `iofault run`, beside the cheapest system call of the kernel.
+ * The calls are an ioctl that changes nothing, a map and its unmap, a read of an empty queue, a
+ * poll, a whole fault, and a call that returns a descriptor (which seccomp traps).
+ *
+ * The program executes itself again under `iofault run`; the command is iofault beside the build's
+ * bench/, or $IOFAULT. The rows have no limits: a program that needs speed links the library.
  */
 #include "common.h"
 
@@ -90,7 +91,7 @@ static void trigger(void)
 	must(ioctl(fd, IOMMU_TEST_CMD, &cmd), "TRIGGER_IOPF");
 }
 
-/* A fault comes, is read, is answered. */
+/* One fault: report, read, respond. */
 static void whole_fault(void)
 {
 	struct iommu_hwpt_page_response answer = { .code = IOMMUFD_PAGE_RESP_SUCCESS };
@@ -101,7 +102,7 @@ static void whole_fault(void)
 		bench_die("no fault came");
 	answer.cookie = rec.cookie;
 	if (write(queue, &answer, sizeof(answer)) != sizeof(answer))
-		bench_die("the answer was refused");
+		bench_die("the response was rejected");
 }
 
 static void make_queue(void)

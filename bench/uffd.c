@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * uffd.c - the peer of uffd.h. Each toucher writes every byte of its pages, as the DMA engine does;
- * the handler fills a page from a template by UFFDIO_COPY.
+ * uffd.c - the peer of uffd.h. Each toucher thread writes every byte of its pages, as the DMA
+ * engine does. The handler fills a page from a template by UFFDIO_COPY.
  */
 #include "uffd.h"
 #include "common.h"
@@ -101,7 +101,7 @@ static int open_uffd(struct run *run)
 	if (run->fd < 0)
 		return -1;
 	run->mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	/* Pages of 4 KiB on both sides. */
+	/* Both sides use pages of 4 KiB. */
 	madvise(run->mem, bytes, MADV_NOHUGEPAGE);
 	reg.range.start = (uintptr_t)run->mem;
 	reg.range.len = bytes;
@@ -135,7 +135,7 @@ uint64_t uffd_run(const struct uffd_config *config)
 	for (i = 0; i < config->touchers; i++)
 		pthread_join(touchers[i].thread, NULL);
 	ns = bench_now();
-	/* This thread may be the last to hear that they began. */
+	/* The touchers may start before this thread runs again, so each records its start. */
 	t0 = touchers[0].began;
 	for (i = 1; i < config->touchers; i++)
 		t0 = touchers[i].began < t0 ? touchers[i].began : t0;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * common.h - for the examples that drive a device themselves: opens a DMA engine whose page faults
- * come to a queue.
+ * common.h - opens a DMA engine that reports its page faults to a fault queue, for the examples
+ * that submit to a device themselves.
  *
- * The address space is plain here: an IOAS, and on it a page table (HWPT) that reports faults
- * instead of failing. Whoever handles a fault maps memory in the IOAS. (pager.c shows the other
- * way, first-stage tables.)
+ * The setup is the plain one: an IOAS, and on it a page table (HWPT) that reports faults. The fault
+ * handler maps memory in the IOAS. pager.c shows the other setup, first-stage page tables.
  */
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
@@ -22,7 +21,7 @@
 #include <iofault/vfio.h>
 
 #define PAGE 4096ul
-#define START 0x10000000ul /* where the device sees memory */
+#define START 0x10000000ul /* I/O address of the memory */
 
 struct device {
 	struct iof_world *world;
@@ -31,11 +30,11 @@ struct device {
 	uint32_t dev_id;
 	uint32_t ioas_id;
 	uint32_t fault_id;
-	int fault_fd;		/* faults to read, answers to write */
+	int fault_fd;		/* read() returns faults, write() takes responses */
 	uint32_t hwpt_id;
 };
 
-/* Ends the program with a sentence if a call failed; gives back its result. */
+/* Returns @ret, or prints @what with the error and exits if the call failed. */
 static inline int must(int ret, const char *what)
 {
 	if (ret >= 0)
@@ -77,7 +76,7 @@ static inline void device_open(struct device *dev)
 	must(iof_ioctl(dev->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach), "attach");
 }
 
-/* Detaching answers what is still open. */
+/* Detaching sweeps the groups that are still open: the core responds INVALID. */
 static inline void device_close(struct device *dev)
 {
 	struct vfio_device_detach_iommufd_pt detach = { .argsz = 8 };
@@ -89,7 +88,7 @@ static inline void device_close(struct device *dev)
 	must(iof_world_close(dev->world), "world");
 }
 
-/* Lets the device see @length bytes at @memory under @iova. */
+/* Maps @length bytes at @memory to the I/O address @iova. */
 static inline int device_map(struct device *dev, void *memory, size_t length, uint64_t iova)
 {
 	struct iommu_ioas_map map = {
@@ -105,7 +104,7 @@ static inline int device_map(struct device *dev, void *memory, size_t length, ui
 	return iof_ioctl(dev->iommufd, IOMMU_IOAS_MAP, &map);
 }
 
-/* Memory of whole pages. */
+/* Allocates whole pages. */
 static inline void *memory_new(size_t length)
 {
 	void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -117,7 +116,10 @@ static inline void *memory_new(size_t length)
 	exit(1);
 }
 
-/* Tells the engine to fill @length bytes at @iova; its completion record comes to @record_iova. */
+/*
+ * Submits a MEMFILL of @length bytes at @iova. The engine writes its completion record to
+ * @record_iova.
+ */
 static inline void device_fill(struct device *dev, uint64_t iova, uint32_t length, uint64_t pattern,
 			       uint64_t record_iova, uint32_t more_flags)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * epoll: one thread, one epoll set: page faults of a device on one descriptor, its completions (an
- * interrupt, as an eventfd) on another. The handler has no threads; the loop calls it.
+ * epoll: one thread and one epoll set. One descriptor delivers the device's page faults; an eventfd
+ * signals its completion interrupt. The handler has no threads: the loop calls it.
  */
 #include "common.h"
 
@@ -26,7 +26,7 @@ static int on_fault(void *arg, const struct iof_fault_group *group)
 	return !ret || ret == -EEXIST ? IOF_SUCCESS : IOF_INVALID;
 }
 
-/* The engine's completion interrupt becomes an eventfd. */
+/* Route the engine's completion interrupt to an eventfd. */
 static int completion_fd(void)
 {
 	uint32_t room[(sizeof(struct vfio_irq_set) + sizeof(int)) / sizeof(uint32_t)] = { 0 };

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * handler: a complete fault handler. A device fills 64 pages; each one is mapped when it asks for
- * it.
+ * handler: a complete fault handler. A device fills 64 pages; the handler maps each page when the
+ * device requests it.
  *
- * on_fault() and the two lines that start it are all a program needs beside its device.
+ * on_fault() and the two lines that start the handler are all that a program adds to its device
+ * code.
  */
 #include "common.h"
 
@@ -52,7 +53,7 @@ int main(void)
 	printf("status 0x%x after %lu faults; the memory says \"%.8s\"\n", record->status,
 	       (unsigned long)stats.groups, memory + 63 * PAGE);
 
-	/* One page further there is nothing. */
+	/* The next page is outside the buffer. */
 	memset(record, 0, PAGE);
 	device_fill(&dev, START, PAGES * PAGE + 1, 0, PAGE, 0);
 	record_wait(record);

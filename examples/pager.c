@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * pager FROM TO: a DMA engine copies a file into another with 1 MiB of memory. Pages of both come
- * when the engine asks for them; what it has written goes to TO when its memory is needed, and at
- * the end.
+ * pager FROM TO: a DMA engine copies one file into another with 1 MiB of memory. The pager loads
+ * pages of both files when the engine requests them. It writes changed pages back to TO when it
+ * needs their memory, and at the end.
  */
 #include <fcntl.h>
 #include <linux/idxd.h>

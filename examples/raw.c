@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * raw: the whole way of a fault without the handler library, by the ABI of <iofault/iommufd.h>
- * alone: poll, read records until LAST_PAGE, make the pages present, write one answer for the
- * group.
+ * raw: the path of a fault by the ABI of <iofault/iommufd.h> alone, without the handler library:
+ * poll, read records until LAST_PAGE, make the pages present, write one response for the group.
  */
 #include "common.h"
 
@@ -27,7 +26,7 @@ int main(void)
 		size_t i;
 
 		must(iof_poll(&ready, 1, -1), "poll");
-		/* Groups come whole, the records of each side by side; 0 bytes: none. */
+		/* A read returns whole groups, each contiguous; 0 bytes: none is queued. */
 		bytes = iof_read(dev.fault_fd, faulted, sizeof(faulted));
 		must((int)bytes, "read");
 		for (i = 0; i < bytes / sizeof(faulted[0]); i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * ten_lines FILE: a DMA engine computes the CRC32C of a file through an address space in which
- * nothing is mapped, and never more than 1 MiB of the file is in memory.
+ * ten_lines FILE: a DMA engine computes the CRC32C of a file through an address space in which no
+ * page is mapped at first. At most 1 MiB of the file is in memory.
  */
 #include "common.h"
 
