@@ -343,7 +343,7 @@ static enum iof_dsa_step run_drain(struct iof_dsa_engine *e,
 	return iof_dsa_run_drain(job);
 }
 
-/* clang-format off: a table */
+/* clang-format off */
 static const struct dsa_op ops[] = {
 	[DSA_OPCODE_NOOP] = {
 		.known = true, .in_batch = true, .run = run_noop,
