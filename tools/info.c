@@ -2,8 +2,8 @@
 /*
  * info.c - `iofault info`: what this machine and this build offer.
  *
- * Everything is found out by trying it, not by asking for versions. The answers are a list of rows
- * (section, name, text), printed as a table or as JSON; nothing that is missing is an error.
+ * Each check tries the feature; none compares versions. The result is a list of rows (section,
+ * name, text), printed as a table or as JSON. A missing feature is a row, not an error.
  */
 #include "tool.h"
 
@@ -33,10 +33,10 @@
 
 static const char usage[] =
 "Usage: iofault info [OPTION]...\n"
-"Says what this machine and this build offer for I/O page faults in user space.\n"
+"Prints what this machine and this build offer for I/O page faults in user space.\n"
 "\n"
-"  --json FILE    the same as JSON; - is standard output (then nothing else is there)\n"
-"  -h, --help     print this\n";
+"  --json FILE    write the same as JSON to FILE, not as a table; - is standard output\n"
+"  -h, --help     print this text\n";
 
 #define MAX_ROWS 64
 
@@ -66,7 +66,7 @@ static void row(const char *section, const char *name, const char *format, ...)
 	va_end(args);
 }
 
-/* The first line of a small file, "" if there is none. */
+/* Returns the first line of a small file, or "" if it has none or cannot be opened. */
 static const char *line_of(const char *path, char *text, int size)
 {
 	FILE *file = fopen(path, "re");
@@ -117,7 +117,7 @@ static void tell_machine(void)
 	}
 	row("machine", "processors", "%ld", sysconf(_SC_NPROCESSORS_ONLN));
 	row("machine", "CPU features", "%s",
-	    features[0] ? features + 1 : "none that would be used");
+	    features[0] ? features + 1 : "none of those that iofault uses");
 	row("machine", "memory", "%s", iof_size_text(text, (uint64_t)sysconf(_SC_PHYS_PAGES) *
 							   (uint64_t)sysconf(_SC_PAGESIZE)));
 }
@@ -182,7 +182,7 @@ static void tell_uring(void)
 		return;
 	}
 	row("machine", "io_uring", "yes%s",
-	    ring.features & IORING_FEAT_NATIVE_WORKERS ? "" : ", but an old one (before 5.12)");
+	    ring.features & IORING_FEAT_NATIVE_WORKERS ? "" : ", of a kernel before 5.12");
 	io_uring_queue_exit(&ring);
 }
 
@@ -195,13 +195,13 @@ static void tell_kernel_world(void)
 
 	if (fd >= 0) {
 		close(fd);
-		row("worlds", "kernel", "/dev/iommu is there and may be opened");
+		row("worlds", "kernel", "/dev/iommu exists and can be opened");
 	} else if (errno == ENOENT) {
 		row("worlds", "kernel",
-		    "no: there is no /dev/iommu (a kernel without CONFIG_IOMMUFD, or "
+		    "no: /dev/iommu does not exist (the kernel has no CONFIG_IOMMUFD, or "
 		    "its module is not loaded)");
 	} else {
-		row("worlds", "kernel", "no: /dev/iommu is there and cannot be opened: %s",
+		row("worlds", "kernel", "no: /dev/iommu exists and cannot be opened: %s",
 		    iof_reason(errno));
 	}
 	if (!glob("/dev/vfio/devices/vfio*", 0, NULL, &found)) {
@@ -213,7 +213,7 @@ static void tell_kernel_world(void)
 
 static void tell_vtd(const struct iommu_hw_info *info, const struct iommu_hw_info_vtd *vtd)
 {
-	/* Bit numbers of the VT-d specification, 11.4.2 and 11.4.3. */
+	/* Bit numbers from the VT-d specification, 11.4.2 and 11.4.3. */
 	static const struct {
 		unsigned int bit;
 		const char *name;
@@ -232,7 +232,7 @@ static void tell_vtd(const struct iommu_hw_info *info, const struct iommu_hw_inf
 	}
 	row("vfio0", "IOMMU", "Intel VT-d registers: cap 0x%016" PRIx64 ", ecap 0x%016" PRIx64,
 	    (uint64_t)vtd->cap_reg, (uint64_t)vtd->ecap_reg);
-	row("vfio0", "it can", "%s", text);
+	row("vfio0", "features", "%s", text);
 	row("vfio0", "widths", "%" PRIu64 " bit addresses, %u bit PASIDs",
 	    ((uint64_t)vtd->cap_reg >> 16 & 0x3f) + 1, info->out_max_pasid_log2);
 }
@@ -246,7 +246,7 @@ static void tell_state(int device)
 
 	if (got < 0 || !state.version)
 		return;
-	row("vfio0", "device", "DMA engine with Intel DSA descriptors, made of software");
+	row("vfio0", "device", "DMA engine with Intel DSA descriptors, in software");
 	row("vfio0", "queue", "%u descriptors of up to %s, batches of up to %u, %u engine%s",
 	    state.queue_depth, iof_size_text(text[0], state.max_transfer), state.max_batch,
 	    state.engines, state.engines == 1 ? "" : "s");
@@ -285,7 +285,7 @@ static int tell_embedded_world(void)
 
 	rc = iof_world_open(&config, &world);
 	if (rc)
-		return iof_fail(IOF_EXIT_WRONG, "the embedded world cannot be made: %s",
+		return iof_fail(IOF_EXIT_WRONG, "the embedded world cannot be opened: %s",
 				iof_reason(rc));
 	row("worlds", "embedded", "yes, in any process: no root, no module, no hardware");
 	rc = iommufd = iof_open(world, "/dev/iommu", O_RDWR);
@@ -327,8 +327,8 @@ static int write_json(const char *name)
 	bool bad;
 
 	if (!out)
-		return iof_fail(IOF_EXIT_WRONG, "%s: the JSON cannot be written there: %s", name,
-				iof_reason(errno));
+		return iof_fail(IOF_EXIT_WRONG, "%s: the file cannot be opened for the JSON: %s",
+				name, iof_reason(errno));
 	top = json_object_new_object();
 	for (i = 0; i < nr_rows; i++) {
 		if (!json_object_object_get_ex(top, rows[i].section, &section)) {
@@ -367,7 +367,7 @@ int iof_cmd_info(int argc, char **argv)
 			return iof_flush_stdout(IOF_EXIT_OK);
 		case ':':
 			return iof_fail(IOF_EXIT_USAGE,
-					"a value is missing after %s; see `iofault info --help`",
+					"option %s needs a value; see `iofault info --help`",
 					argv[optind - 1]);
 		default:
 			return iof_fail(IOF_EXIT_USAGE,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * main.c - the `iofault` command: finds the subcommand and hands over.
+ * main.c - the `iofault` command: finds the subcommand and calls its function.
  *
  * A new subcommand is one line in the table and a function iof_cmd_NAME().
  */
@@ -18,7 +18,7 @@ static const struct command {
 } commands[] = {
 	{ "page", iof_cmd_page, "let a DMA engine work through files that are not in memory" },
 	{ "run", iof_cmd_run, "run a program, unchanged, on a machine with /dev/iommu" },
-	{ "info", iof_cmd_info, "say what this machine and this build offer" },
+	{ "info", iof_cmd_info, "print what this machine and this build offer" },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -42,7 +42,7 @@ static void usage(FILE *out)
 	      "Commands:\n", out);
 	for (i = 0; i < NR_COMMANDS; i++)
 		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].what);
-	fputs("  help      print this, or what a command takes: iofault help COMMAND\n\n"
+	fputs("  help      print this text, or the options of a command: iofault help COMMAND\n\n"
 	      "  iofault --version   print the version\n", out);
 }
 
@@ -63,7 +63,10 @@ static int help(int argc, char **argv)
 	return command->run(2, args);
 }
 
-/* Descriptors 0 to 2 that the parent has closed must not become files that messages go into. */
+/*
+ * Opens /dev/null for each of the descriptors 0 to 2 that the parent closed. Otherwise a file could
+ * get one of these numbers, and messages would be written into that file.
+ */
 static bool fill_descriptors(void)
 {
 	int fd;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * page.c - `iofault page`: the order of a run, and what is left when it ends.
+ * page.c - `iofault page`: the steps of a run in order, and the cleanup.
  *
- * Whatever happens, the device is stopped and every fault of it answered before the files are let
- * go, and an output gets its name only after its content was found right.
+ * On every path the device is stopped and each of its faults has a response before the files are
+ * closed. An output gets its name only after the CPU check found its content right.
  */
 #include "page.h"
 
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Loads what fits, a piece at a time so that a signal is heard. */
+/* Loads pages until the memory is full, in pieces, so that a signal ends it early. */
 static int populate(struct iof_page_run *run)
 {
 	const uint64_t piece = 4 << 20;
@@ -67,7 +67,7 @@ full:
 	return 0;
 }
 
-/* What the device wrote goes to the file now, while an error can still be told apart. */
+/* Writes the output's pages to the file now, while an error is known to be one of writing. */
 static int write_back(struct iof_page_run *run)
 {
 	uint64_t begun = iof_now();
@@ -77,7 +77,7 @@ static int write_back(struct iof_page_run *run)
 	for (lane = 0; run->pager && run->output->size && lane < run->options.pasids; lane++) {
 		rc = iof_pager_sync(run->pager, run->lanes[lane].pasid, run->output->address,
 				    (run->output->size + 4095) & ~4095ull);
-		/* A lane without a chunk has nothing mapped there. */
+		/* The pager has no mapping for a lane that has no chunk. */
 		if (rc && rc != -ENOENT)
 			return iof_fail(-1, "%s: cannot be written: %s", run->output->name,
 					iof_pager_error(run->pager));
@@ -147,10 +147,10 @@ int iof_cmd_page(int argc, char **argv)
 
 	if (rc)
 		return rc - 1;
-	/* Before any thread is there, so that all of them have the signals blocked. */
+	/* Threads inherit the signal mask, so block the signals before the first is created. */
 	rc = iof_signals_take();
 	if (rc)
-		return iof_fail(IOF_EXIT_WRONG, "signals cannot be waited for: %s", iof_reason(rc));
+		return iof_fail(IOF_EXIT_WRONG, "a signalfd cannot be created: %s", iof_reason(rc));
 	if (run.options.json && iof_page_json_open(&json, run.options.json))
 		return IOF_EXIT_WRONG;
 	pthread_mutex_init(&run.lock, NULL);
@@ -166,8 +166,8 @@ int iof_cmd_page(int argc, char **argv)
 		run.outcome = IOF_PAGE_FAILED;
 	if (run.outcome == IOF_PAGE_INTERRUPTED)
 		iof_say("ended by SIG%s; %s", sigabbrev_np(run.signal),
-			run.output ? "nothing is left of the unfinished output" :
-				     "all faults were answered");
+			run.output ? "the unfinished output is deleted" :
+				     "each fault has a response");
 
 	iof_page_print(&run);
 	status = iof_flush_stdout(status_of(&run));

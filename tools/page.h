@@ -2,21 +2,20 @@
 /*
  * page.h - `iofault page` and its parts.
  *
- * One run is one struct iof_page_run, on the main thread's stack, which no other thread touches but
- * for the error sentence under its lock. The parts in the order in which a run passes through them:
+ * One run is one struct iof_page_run on the main thread's stack. Other threads touch only its error
+ * sentence, under its lock. The parts, in the order in which a run calls them:
  *
- *	page_options.c	what was asked for
- *	page_files.c	inputs opened and judged, the output made under a name of no one's
- *	page_device.c	world, device, pager or shared address space; everything mapped
- *	page_queue.c	descriptors go in, completions come out
- *	page_verify.c	the same once more by the CPU, from the files, without the device
- *	page_report.c	the table and the JSON
- *	page.c		calls them in that order, and cleans up after whatever happened
+ *	page_options.c	parses and checks the command line
+ *	page_files.c	opens and checks the inputs, makes the output under a temporary name
+ *	page_device.c	opens world and device, sets up a pager or SVA, maps all files
+ *	page_queue.c	submits descriptors, reaps completions
+ *	page_verify.c	does the same work by the CPU, from the files, without the device
+ *	page_report.c	prints the table and the JSON
+ *	page.c		calls the others in that order, and cleans up on every path
  *
- * The work is one or more *strands*: a piece of file (or two beside each other) that one operation
- * goes through. A strand is cut into chunks, one descriptor each. Each PASID is a *lane*: the
- * chunks of a strand are dealt out to the lanes as consecutive runs, so that each lane reads
- * forward.
+ * The work is one or more *strands*: a range of a file (or of two files, side by side) that one
+ * operation processes. A strand is cut into chunks of one descriptor each. Each PASID is a *lane*.
+ * Each lane gets one consecutive run of a strand's chunks, so that each lane reads forward.
  */
 #ifndef IOF_TOOLS_PAGE_H
 #define IOF_TOOLS_PAGE_H
@@ -40,15 +39,15 @@ enum iof_page_op {
 	IOF_PAGE_FILL,
 };
 
-/* What the command line says. Zero where nothing was said and nothing is preset. */
+/* The parsed command line. A field without an option and without a default is zero. */
 struct iof_page_options {
 	enum iof_page_op op;
 	const char *op_name;
 	enum iof_world_kind world;
 	const char *device;
 	uint64_t resident;
-	uint64_t chunk;		/* 0: chosen by the amount of work */
-	uint64_t size;		/* of fill */
+	uint64_t chunk;		/* 0: choose_chunk() picks it */
+	uint64_t size;		/* bytes that fill writes */
 	uint64_t pattern;
 	uint32_t prefetch;
 	uint32_t engines;
@@ -68,34 +67,36 @@ struct iof_page_options {
 	uint32_t nr_files;
 };
 
-/* An input, or the output. */
+/* An input file or the output file. */
 struct iof_page_file {
 	const char *name;	/* as the user wrote it */
 	int fd;			/* -1: none */
-	struct stat stat;	/* when it was opened */
-	uint64_t size;		/* which counts for the whole run, whatever becomes of the file */
-	/* where the device finds it: an I/O address, or our own with --sva */
+	struct stat stat;	/* at open time */
+	/* at open time; the run uses this size even if the file's changes */
+	uint64_t size;
+	/* its address for the device: an I/O address, or with --sva a process address */
 	uint64_t address;
-	void *memory;		/* the same as a pointer with --sva, else NULL */
-	bool written;		/* it is the output */
-	/* name of the unfinished output; NULL: it has none or is finished */
+	void *memory;		/* with --sva the same address as a pointer, else NULL */
+	bool written;		/* this is the output */
+	/* temporary name of an unfinished output; NULL: nameless, or finished */
 	char *temporary;
-	char *final;		/* name that it gets */
+	char *final;		/* its name once it is finished */
 };
 
-/* What one operation goes through. */
+/* The data that one operation processes. */
 struct iof_page_strand {
 	struct iof_page_file *source;	/* NULL for fill */
 	struct iof_page_file *other;	/* second source of compare; target of copy and fill */
 	uint64_t size;
 	uint64_t nr_chunks;
-	uint32_t *chunk_crcs;		/* crc32c: what the device says of each chunk */
-	uint32_t crc;			/* crc32c: of all of it, by the device */
-	uint32_t crc_cpu;		/* and by the CPU */
-	uint64_t differs_at;		/* compare: by the device; UINT64_MAX: nowhere */
+	uint32_t *chunk_crcs;		/* crc32c: the device's CRC of each chunk */
+	uint32_t crc;			/* crc32c: the device's CRC of the whole */
+	uint32_t crc_cpu;		/* crc32c: the CPU's */
+	/* compare: first difference by the device; UINT64_MAX: none */
+	uint64_t differs_at;
 };
 
-/* A descriptor under way. Its completion record has the same index. */
+/* A descriptor in flight. Its completion record has the same index. */
 struct iof_page_slot {
 	struct iof_page_strand *strand;	/* NULL: the slot is free */
 	uint64_t chunk;
@@ -103,7 +104,7 @@ struct iof_page_slot {
 	uint32_t lane;
 };
 
-/* Where a lane stands: at @chunk of strand number @strand, up to @end. */
+/* Position of a lane: the next is @chunk of strand number @strand, the last @end - 1. */
 struct iof_page_lane {
 	uint32_t pasid;
 	uint32_t strand;
@@ -114,7 +115,8 @@ struct iof_page_lane {
 enum iof_page_outcome {
 	IOF_PAGE_UNFINISHED,
 	IOF_PAGE_OK,		/* the device's result is the CPU's */
-	IOF_PAGE_DIFFERENT,	/* compare: they differ, and both say at which byte */
+	/* compare: the files differ, from the same byte on by device and CPU */
+	IOF_PAGE_DIFFERENT,
 	IOF_PAGE_WRONG,		/* the device's result is not the CPU's */
 	IOF_PAGE_FAILED,	/* there is no result: a file, the device or the system failed */
 	IOF_PAGE_INTERRUPTED,
@@ -127,31 +129,31 @@ struct iof_page_pass {
 
 struct iof_page_run {
 	struct iof_page_options options;
-	struct iof_page_file *files;	/* the inputs, then the output if there is one */
+	struct iof_page_file *files;	/* the inputs, then the output if any */
 	uint32_t nr_files;
 	struct iof_page_file *output;
 	struct iof_page_strand *strands;
 	uint32_t nr_strands;
-	uint64_t bytes;			/* of all strands: one pass of the device */
+	uint64_t bytes;			/* bytes of all strands, which is one pass of the device */
 	uint64_t chunk;			/* bytes */
 
 	struct iof_world *world;
 	int iommufd, device;
 	struct iof_pager *pager;	/* NULL with --sva */
 	struct iof_vfio_dsa_state before, after;
-	struct iof_histogram latency_before, latency_after;	/* from request to resume */
+	struct iof_histogram latency_before, latency_after;	/* page request to resume */
 	struct iof_pager_stats pager_stats;
 	struct iof_handler_stats handler_stats;
 
 	struct iof_page_lane lanes[IOF_PAGE_MAX_PASIDS];
-	uint32_t turn;			/* the lane that is asked next */
+	uint32_t turn;			/* the lane that gives the next chunk */
 	struct iof_page_slot *slots;
 	uint32_t nr_slots, in_flight;
 	void *records;			/* one completion record for each slot, whole pages */
-	uint64_t records_address;	/* where the device finds them */
+	uint64_t records_address;	/* their address for the device */
 	int interrupt;			/* eventfd */
-	uint64_t done;			/* bytes of this pass that are complete */
-	uint64_t portal_full;		/* times that the portal took nothing */
+	uint64_t done;			/* complete bytes of this pass */
+	uint64_t portal_full;		/* writes that the portal refused with EAGAIN */
 
 	struct iof_page_pass *passes;
 	uint32_t passes_done;
@@ -161,45 +163,49 @@ struct iof_page_run {
 	int signal;
 	struct iof_progress progress;
 
-	pthread_mutex_t lock;		/* for what follows: handler threads write it */
+	pthread_mutex_t lock;		/* guards the rest, which handler threads write */
 	char sentence[512];		/* the first error of the pager */
 };
 
-/* 0; or the exit status + 1, when something was said (or help printed) and the command is over. */
+/* Returns 0, or the exit status + 1 if the command ends here: after a message or the help text. */
 int iof_page_parse(int argc, char **argv, struct iof_page_options *options);
 
-/* All of these say what went wrong themselves and return 0 or -1. */
+/* The functions below return 0, or -1 after printing a message, unless they say otherwise. */
 int iof_page_open_files(struct iof_page_run *run);
-/* Gives the output its name, complete as it is. */
+/* Renames the complete output to its final name. */
 int iof_page_keep_output(struct iof_page_run *run);
-/* Tells of inputs that are not what they were when they were opened. True: one is shorter. */
+/*
+ * Prints a message for each input that changed since it was opened. Returns true if one is shorter.
+ */
 bool iof_page_files_changed(struct iof_page_run *run, bool failed);
-/* Closes everything; an output that was not kept is gone afterwards. */
+/* Closes all files and deletes an output that was not kept. */
 void iof_page_close_files(struct iof_page_run *run);
 
 int iof_page_open_device(struct iof_page_run *run);
-/* Ends the work of the device, whatever it is doing, answers all faults, writes back, closes. */
+/* Stops the device, which ends its open faults; writes pages back; closes everything. */
 int iof_page_close_device(struct iof_page_run *run);
 int iof_page_read_state(struct iof_page_run *run, struct iof_vfio_dsa_state *state);
 int iof_page_read_latency(struct iof_page_run *run, struct iof_histogram *latency);
 
-/* Sets where @lane begins in its present strand. */
+/* Sets @lane to its first chunk of its current strand. */
 void iof_page_lane_begin(const struct iof_page_run *run, struct iof_page_lane *lane);
 
-/* One pass over all strands. A signal ends it with -1 and run->signal. */
+/* Does one pass over all strands. A signal ends it: -1, with run->signal set. */
 int iof_page_work(struct iof_page_run *run);
 
-/* Sets run->outcome. A signal ends it with -1 and run->signal. */
+/*
+ * Checks the result by the CPU and sets run->outcome. A signal ends it: -1, with run->signal set.
+ */
 int iof_page_verify(struct iof_page_run *run);
 
-/* The table on standard output (on standard error if the JSON goes there). */
+/* Prints the table on standard output (on standard error if the JSON goes to standard output). */
 void iof_page_print(struct iof_page_run *run);
 
-/* Where the JSON goes is opened before the work, so that a wrong name is known at once. */
+/* The file for the JSON. It is opened before the work, so that a wrong name fails at once. */
 struct iof_page_json {
 	const char *name;
 	FILE *out;
-	bool shared;	/* it is standard output */
+	bool shared;	/* @out is stdout */
 };
 int iof_page_json_open(struct iof_page_json *json, const char *name);
 int iof_page_json_write(struct iof_page_json *json, struct iof_page_run *run);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * page_device.c - from nothing to a device that could begin, and back.
+ * page_device.c - opens the device and everything that it needs, and closes both.
  *
- * The command opens /dev/iommu and the device itself and lends both to the pager, so that it can
- * still ask the device what became of its faults when the pager is gone. With --sva there is no
- * pager: the process is bound to each PASID and files are mapped by mmap().
+ * The command opens /dev/iommu and the device itself, and the pager borrows both. So the device's
+ * statistics can be read after the pager is closed. With --sva there is no pager: the process is
+ * bound to each PASID, and mmap() maps the files.
  */
 #include "page.h"
 
@@ -23,8 +23,8 @@
 
 #define PAGE 4096ull
 #define FIRST_ADDRESS                                                                              \
-	(1ull << 32) /* nothing of ours is below: a stray small address finds nothing */
-#define GAP (2ull << 20) /* between files: what runs off the end of one meets nobody */
+	(1ull << 32) /* nothing is mapped below: a stray small address faults */
+#define GAP (2ull << 20) /* between files: an access past the end of one hits no other */
 #define LAST_ADDRESS (1ull << 47)
 
 static uint64_t round_up(uint64_t value, uint64_t to)
@@ -33,7 +33,8 @@ static uint64_t round_up(uint64_t value, uint64_t to)
 }
 
 /*
- * How much one descriptor does: enough of them to keep all engines and lanes busy, none too small.
+ * Returns the bytes of one descriptor: few enough that all engines and lanes have work, but not
+ * tiny.
  */
 static uint64_t choose_chunk(const struct iof_page_run *run)
 {
@@ -47,17 +48,17 @@ static uint64_t choose_chunk(const struct iof_page_run *run)
 		if (chunk > 1 << 20)
 			chunk = 1 << 20;
 	}
-	/* Each engine's piece of file counts as resident until it is done. */
+	/* With --sva, the chunk of each engine counts as resident until it is complete. */
 	while (options->sva && chunk > PAGE && chunk * 2 * options->engines > options->resident)
 		chunk = round_up(chunk / 2, PAGE);
 	return chunk;
 }
 
 /*
- * How many descriptors the device holds. An engine that waits for a page works on the next
- * descriptor meanwhile, so each of them moves through the files on its own and wants pages at the
- * same time. Where that is not said, it is what leaves each of them twice the pages that it needs,
- * for what is prefetched.
+ * Returns how many descriptors the device holds. An engine that waits for a page works on the next
+ * descriptor meanwhile. So each descriptor in flight moves through the files by itself and needs
+ * pages at the same time. Without --depth, the number leaves each of them twice the pages that it
+ * needs, for prefetch.
  */
 static uint32_t choose_depth(const struct iof_page_run *run)
 {
@@ -107,7 +108,7 @@ static int cut(struct iof_page_run *run)
 	}
 	run->interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (run->interrupt < 0)
-		return iof_fail(-1, "an eventfd cannot be made: %s", iof_reason(errno));
+		return iof_fail(-1, "an eventfd cannot be created: %s", iof_reason(errno));
 	return 0;
 }
 
@@ -120,7 +121,7 @@ int iof_page_read_state(struct iof_page_run *run, struct iof_vfio_dsa_state *sta
 			(off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE));
 	if (got < 0 || !state->version)
 		return iof_fail(-1,
-				"%s does not tell its state, so it is no engine of iofault's: %s",
+				"the state of %s cannot be read, so it is no engine of iofault: %s",
 				run->options.device, iof_reason(got < 0 ? (int)got : -ENODATA));
 	return 0;
 }
@@ -130,7 +131,7 @@ int iof_page_read_latency(struct iof_page_run *run, struct iof_histogram *latenc
 	ssize_t got = iof_pread(run->device, latency, sizeof(*latency),
 				(off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_LATENCY));
 
-	return got < 0 ? iof_fail(-1, "%s does not tell how long its faults took: %s",
+	return got < 0 ? iof_fail(-1, "the fault latencies of %s cannot be read: %s",
 				  run->options.device, iof_reason((int)got)) : 0;
 }
 
@@ -152,7 +153,7 @@ static int open_world(struct iof_page_run *run)
 			return iof_fail(
 				-1, "/dev/iommu cannot be opened: %s; --world embedded needs none",
 				iof_reason(rc));
-		return iof_fail(-1, "the world cannot be made: %s", iof_reason(rc));
+		return iof_fail(-1, "the world cannot be opened: %s", iof_reason(rc));
 	}
 	run->iommufd = iof_open(run->world, "/dev/iommu", O_RDWR);
 	if (run->iommufd < 0)
@@ -183,12 +184,12 @@ static int connect_interrupt(struct iof_page_run *run)
 	memcpy(irq.set.data, &fd, sizeof(fd));
 	rc = iof_ioctl(run->device, VFIO_DEVICE_SET_IRQS, &irq);
 	if (rc)
-		return iof_fail(-1, "the completion interrupt of %s cannot be had: %s",
+		return iof_fail(-1, "the completion interrupt of %s cannot be enabled: %s",
 				run->options.device, iof_reason(rc));
 	return 0;
 }
 
-/* Which chunks of a strand are a lane's. */
+/* Returns the run of a strand's chunks that belongs to one lane. */
 static void lane_run(const struct iof_page_run *run, const struct iof_page_strand *strand,
 		     uint32_t lane, uint64_t *first, uint64_t *end)
 {
@@ -218,7 +219,10 @@ static void pager_error(void *arg, int err, const char *sentence)
 		snprintf(run->sentence, sizeof(run->sentence), "%s",
 			 *sentence ? sentence : iof_reason(err));
 	pthread_mutex_unlock(&run->lock);
-	/* A fault may stay open for ever now: the main thread must not wait for its completion. */
+	/*
+	 * The handler may not respond to this fault, so the main thread must not wait for its
+	 * completion.
+	 */
 	if (write(run->interrupt, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		abort();
 }
@@ -230,12 +234,12 @@ static int map_run(struct iof_page_run *run, struct iof_page_lane *lane, struct 
 			       from, file->written ? IOF_PAGER_WRITE : IOF_PAGER_READ);
 
 	if (rc)
-		return iof_fail(-1, "%s: cannot be put into the device's address space: %s",
+		return iof_fail(-1, "%s: cannot be mapped for the device: %s",
 				file->name, iof_pager_error(run->pager));
 	return 0;
 }
 
-/* Each lane's piece of @file, a side of @strand, into the lane's space. */
+/* Maps each lane's part of @file, one side of @strand, into the lane's address space. */
 static int map_file(struct iof_page_run *run, const struct iof_page_strand *strand,
 		    struct iof_page_file *file)
 {
@@ -268,9 +272,9 @@ static int map_file(struct iof_page_run *run, const struct iof_page_strand *stra
 }
 
 /*
- * The pager makes the page tables of all that is mapped beforehand, so that no fault allocates:
- * about 1/384 of it. Where the system has not that much, Linux would kill some process rather than
- * say no.
+ * The pager allocates the page tables of all mappings in advance, about 1/384 of their size, so
+ * that no fault allocates. If memory is too short for them, fail here: Linux would not refuse it,
+ * but kill a process.
  */
 static int room_for_tables(const struct iof_page_run *run)
 {
@@ -285,7 +289,7 @@ static int room_for_tables(const struct iof_page_run *run)
 		return 0;
 	return iof_fail(
 		-1,
-		"there is not enough memory: the page tables of %s take %s, and %s is free; "
+		"there is not enough memory: the page tables of %s need %s, and %s is free; "
 		"--sva needs none",
 		iof_size_text(text[0], bytes), iof_size_text(text[1], need),
 		iof_size_text(text[2], have));
@@ -312,14 +316,14 @@ static int open_pager(struct iof_page_run *run)
 	rc = iof_pager_open_on(run->iommufd, run->device, 0, &config, &run->pager);
 	if (rc) {
 		run->pager = NULL;
-		return iof_fail(-1, "%s cannot be paged: %s", options->device,
+		return iof_fail(-1, "a pager cannot be opened for %s: %s", options->device,
 				iof_pager_error(NULL));
 	}
 	if (iof_page_read_state(run, &run->before) ||
 	    iof_page_read_latency(run, &run->latency_before))
 		return -1;
 	if (options->pasids >= run->before.max_pasids && options->pasids > 1)
-		return iof_fail(-1, "%s has %u PASIDs, fewer than --pasids wants", options->device,
+		return iof_fail(-1, "%s has %u PASIDs, fewer than --pasids needs", options->device,
 				run->before.max_pasids - 1);
 	for (i = 0; i < options->pasids; i++)
 		run->lanes[i].pasid = run->before.max_pasids > 1 ? i + 1 : 0;
@@ -403,7 +407,7 @@ int iof_page_open_device(struct iof_page_run *run)
 	return connect_interrupt(run);
 }
 
-/* An output that nobody will keep need not be written back. */
+/* An output that is not kept needs no write back. */
 static void discard_output(struct iof_page_run *run)
 {
 	uint32_t i;
@@ -425,15 +429,15 @@ int iof_page_close_device(struct iof_page_run *run)
 	if (run->device >= 0 && known && !good) {
 		err = iof_ioctl(run->device, VFIO_DEVICE_RESET, NULL);
 		if (err)
-			rc = iof_fail(-1, "%s cannot be stopped: %s", run->options.device,
+			rc = iof_fail(-1, "%s cannot be reset: %s", run->options.device,
 				      iof_reason(err));
 		run->in_flight = 0;
 		discard_output(run);
 	}
 	if (run->pager) {
 		/*
-		 * A thread counts a batch after answering it, so the last one may not be counted
-		 * yet.
+		 * A handler thread counts a batch after it has responded, so the last batch may not
+		 * be counted yet.
 		 */
 		if (good) {
 			iof_handler_stop(iof_pager_handler(run->pager));
@@ -453,12 +457,12 @@ int iof_page_close_device(struct iof_page_run *run)
 		if (run->lanes[i].attached)
 			iof_ioctl(run->device, IOF_VFIO_DEVICE_SVA_UNBIND, &sva);
 	}
-	/* Only now is it known what became of every fault. */
+	/* The pager is closed, so every fault has its response and both sums are final. */
 	if (run->device >= 0 && known && !iof_page_read_state(run, &run->after) &&
 	    run->after.page_requests - run->before.page_requests !=
 	    run->after.resumed + run->after.refused - run->before.resumed - run->before.refused)
 		rc = iof_fail(-1,
-			      "%s asked for pages and was not answered: this is a fault of iofault",
+			      "%s has page requests without a response: this is a bug in iofault",
 			      run->options.device);
 	if (run->device >= 0 && known)
 		iof_page_read_latency(run, &run->latency_after);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * page_files.c - the files of a run: inputs as they are found, the output that must be complete or
- * absent.
+ * page_files.c - the files of a run: inputs, and an output that is either complete or absent.
  *
- * An input counts with the size that it had when it was opened. The output is written without a
- * name (O_TMPFILE) or, where the file system has none of that, under a name that begins with
- * ".iofault-" in the same folder; it gets its own name by rename(2), in one step, when it is
- * complete and right.
+ * The size of an input is its size when it was opened. The output is written to a nameless file
+ * (O_TMPFILE). On a file system without these its temporary name begins with ".iofault-", in the
+ * same directory. When the output is complete and right, one rename(2) gives it its own name.
  */
 #include "page.h"
 
@@ -24,27 +22,27 @@ static int open_input(struct iof_page_file *file)
 {
 	off_t end;
 
-	/* O_NONBLOCK: opening a pipe that nobody writes would wait for ever. */
+	/* O_NONBLOCK: open() of a pipe that has no writer would block forever. */
 	file->fd = open(file->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (file->fd < 0)
 		return iof_fail(-1, "%s: cannot be read: %s", file->name, iof_reason(errno));
 	if (fstat(file->fd, &file->stat))
 		return iof_fail(-1, "%s: %s", file->name, iof_reason(errno));
 	if (S_ISDIR(file->stat.st_mode))
-		return iof_fail(-1, "%s: is a folder; name the files in it", file->name);
+		return iof_fail(-1, "%s: is a directory; name the files in it", file->name);
 	if (!S_ISREG(file->stat.st_mode) && !S_ISBLK(file->stat.st_mode))
 		return iof_fail(
 			-1, "%s: has no size and cannot be read at an offset; copy it to a file",
 			file->name);
 	end = lseek(file->fd, 0, SEEK_END);
 	if (end < 0)
-		return iof_fail(-1, "%s: its size cannot be found out: %s", file->name,
+		return iof_fail(-1, "%s: its size cannot be determined: %s", file->name,
 				iof_reason(errno));
 	file->size = (uint64_t)end;
 	return 0;
 }
 
-/* A name in the folder of the output that nobody has: for O_EXCL and linkat() to try. */
+/* Returns an unused name in the output's directory, for O_EXCL and linkat() to try. */
 static char *temporary_name(const char *final)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -65,7 +63,8 @@ static char *temporary_name(const char *final)
 }
 
 /*
- * Who may read and write what we make: as the file that it replaces, or as the source, or as usual.
+ * Returns the mode of the output: that of the file that it replaces, or of the source of a copy, or
+ * the usual one under the umask.
  */
 static mode_t output_mode(const struct iof_page_run *run, bool replaces)
 {
@@ -80,7 +79,8 @@ static mode_t output_mode(const struct iof_page_run *run, bool replaces)
 }
 
 /*
- * Room for all of it now, rather than an error in the middle; where that is unknown, only the size.
+ * Allocates the output's blocks now, so that a full disk fails here and not in mid-work. A file
+ * system without fallocate() only gets the size.
  */
 static int reserve(const struct iof_page_file *file)
 {
@@ -96,12 +96,12 @@ static int reserve(const struct iof_page_file *file)
 	}
 	iof_size_text(size, file->size);
 	if (errno == ENOSPC || errno == EDQUOT)
-		return iof_fail(-1, "%s: there is no room for %s in its folder: %s", file->name,
+		return iof_fail(-1, "%s: there is no room for %s in its directory: %s", file->name,
 				size, iof_reason(errno));
 	if (errno == EFBIG)
-		return iof_fail(-1, "%s: %s is more than a file may have here: %s", file->name,
-				size, iof_reason(errno));
-	return iof_fail(-1, "%s: cannot get the size of %s: %s", file->name, size,
+		return iof_fail(-1, "%s: %s is more than the size limit of a file here: %s",
+				file->name, size, iof_reason(errno));
+	return iof_fail(-1, "%s: cannot be extended to %s: %s", file->name, size,
 			iof_reason(errno));
 }
 
@@ -115,12 +115,12 @@ static int open_output(struct iof_page_run *run)
 	if (!replaces && errno != ENOENT)
 		return iof_fail(-1, "%s: cannot be written: %s", file->name, iof_reason(errno));
 	if (replaces && S_ISDIR(file->stat.st_mode))
-		return iof_fail(-1, "%s: is a folder; --out names the file itself", file->name);
+		return iof_fail(-1, "%s: is a directory; --out takes a file name", file->name);
 	if (replaces && !S_ISREG(file->stat.st_mode))
-		return iof_fail(-1, "%s: is no ordinary file; --out writes no other", file->name);
+		return iof_fail(-1, "%s: is no regular file; --out writes no other", file->name);
 	if (replaces && faccessat(AT_FDCWD, file->name, W_OK, AT_EACCESS))
 		return iof_fail(-1, "%s: cannot be written: %s", file->name, iof_reason(errno));
-	/* What a symbolic link points to is replaced, not the link. */
+	/* The output replaces the target of a symbolic link, not the link. */
 	file->final = replaces ? realpath(file->name, NULL) : strdup(file->name);
 	copy = file->final ? strdup(file->final) : NULL;
 	if (!copy) {
@@ -129,7 +129,7 @@ static int open_output(struct iof_page_run *run)
 	}
 	if (!*file->name || file->name[strlen(file->name) - 1] == '/') {
 		free(copy);
-		return iof_fail(-1, "'%s' is no name for a file", file->name);
+		return iof_fail(-1, "'%s' is not the name of a file", file->name);
 	}
 	folder = dirname(copy);
 	file->fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
@@ -148,7 +148,7 @@ static int open_output(struct iof_page_run *run)
 	if (file->fd < 0) {
 		free(file->temporary);
 		file->temporary = NULL;
-		iof_fail(-1, "%s: cannot be written in the folder %s: %s", file->name, folder,
+		iof_fail(-1, "%s: cannot be written in the directory %s: %s", file->name, folder,
 			 iof_reason(errno));
 		free(copy);
 		return -1;
@@ -156,7 +156,7 @@ static int open_output(struct iof_page_run *run)
 	free(copy);
 	file->written = true;
 	if (fchmod(file->fd, output_mode(run, replaces)))
-		return iof_fail(-1, "%s: its rights cannot be set: %s", file->name,
+		return iof_fail(-1, "%s: its mode cannot be set: %s", file->name,
 				iof_reason(errno));
 	return reserve(file);
 }
@@ -182,7 +182,7 @@ int iof_page_keep_output(struct iof_page_run *run)
 			break;
 	}
 	if (!file->temporary || rename(file->temporary, file->final))
-		return iof_fail(-1, "%s: the finished file cannot get its name: %s", file->name,
+		return iof_fail(-1, "%s: the finished file cannot be renamed: %s", file->name,
 				iof_reason(errno));
 	free(file->temporary);
 	file->temporary = NULL;
@@ -268,7 +268,7 @@ bool iof_page_files_changed(struct iof_page_run *run, bool failed)
 			continue;
 		if ((uint64_t)now.st_size < file->size) {
 			iof_say("%s: became shorter during the run, from %" PRIu64 " to %" PRIu64
-				" bytes; run it again when nobody writes the file", file->name,
+				" bytes; run it again when no process writes the file", file->name,
 				file->size, (uint64_t)now.st_size);
 			shorter = true;
 		} else if ((uint64_t)now.st_size > file->size) {
@@ -277,8 +277,8 @@ bool iof_page_files_changed(struct iof_page_run *run, bool failed)
 				file->name, file->size);
 		} else if (failed && (now.st_mtim.tv_sec != file->stat.st_mtim.tv_sec ||
 				      now.st_mtim.tv_nsec != file->stat.st_mtim.tv_nsec)) {
-			iof_say("%s: was written to during the run; run it again when nobody "
-				"writes it", file->name);
+			iof_say("%s: was written to during the run; run it again when no "
+				"process writes it", file->name);
 		}
 	}
 	return shorter;

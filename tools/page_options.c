@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * page_options.c - the command line of `iofault page`: what there is, what goes together.
+ * page_options.c - the command line of `iofault page`: its options and which of them exclude each
+ * other.
  *
- * The table `numbers` is the one place for options that are a number: name, range, default.
+ * The table `numbers` has every option that takes a number: name, range, default.
  */
 #include "page.h"
 
@@ -20,13 +21,13 @@ enum {
 	OPT_DEVICE,
 	OPT_POPULATE,
 	OPT_SVA,
-	OPT_NUMBERS,	/* the first of those in the table; the last in this list */
+	OPT_NUMBERS,	/* the first of the table; the last in this list */
 };
 
 struct number {
 	const char *name;
 	size_t offset;
-	bool wide;	/* 64 bits and a size, else 32 bits */
+	bool wide;	/* a 64-bit size, else a 32-bit number */
 	uint64_t least, most, preset;
 };
 
@@ -68,47 +69,49 @@ static const char usage[] =
 "       iofault page --op copy [OPTION]... --out TARGET FILE\n"
 "       iofault page --op compare [OPTION]... FILE FILE\n"
 "       iofault page --op fill [OPTION]... --out TARGET --size SIZE\n"
-"A DMA engine works through files in an I/O address space where nothing is mapped. Each\n"
-"page that it misses is an I/O page fault, handled in user space; the result is compared\n"
-"with what the CPU makes of the same files.\n"
+"A DMA engine processes files through an I/O address space in which no page of them is\n"
+"mapped. Each page that it misses is an I/O page fault, which a handler in user space\n"
+"resolves. At the end the CPU computes the same from the files, to check the result.\n"
 "\n"
 "What:\n"
-"  --op OP            crc32c, copy, compare or fill\n"
-"  --out TARGET       where copy and fill write; in place only when complete and right\n"
-"  --size SIZE        how much fill writes\n"
-"  --pattern NUMBER   the 64 bits that it writes, again and again\n"
+"  --op OP            the operation: crc32c, copy, compare or fill\n"
+"  --out TARGET       write the output of copy or fill to TARGET, which gets this name\n"
+"                     when it is complete and right\n"
+"  --size SIZE        bytes that fill writes\n"
+"  --pattern NUMBER   64-bit pattern that fill repeats\n"
 "How:\n"
-"  --resident SIZE    memory for pages of files: never more than this (64M)\n"
-"  --prefetch N       pages loaded ahead of faults in a row (32; 0: none)\n"
-"  --engines N        descriptors that the device works on at a time (1; up to 16)\n"
-"  --pasids N         address spaces that the work is spread over (1; up to 256)\n"
+"  --resident SIZE    limit of the memory for pages of files (64M)\n"
+"  --prefetch N       pages loaded ahead of sequential faults (32; 0: none)\n"
+"  --engines N        engines of the device, each with a descriptor in work (1; up to 16)\n"
+"  --pasids N         address spaces that share the work (1; up to 256)\n"
 "  --handlers N       threads that handle faults (1; up to 64)\n"
-"  --group N          most pages that the device asks for at a time (1; up to 32)\n"
+"  --group N          most pages in one page-request group of the device (1; up to 32)\n"
 "  --credits N        page requests that the device may have open (256)\n"
 "  --chunk SIZE       bytes of one descriptor (64K to 1M, by the amount of work)\n"
 "  --depth N          descriptors in the device's queue (8 for each engine, fewer if\n"
 "                     memory is scarce; up to 4096)\n"
-"  --spin USEC        handlers look so long for the next fault before they sleep (0)\n"
-"  --populate         load as much as fits before the device begins\n"
+"  --spin USEC        time that a handler polls for the next fault before it sleeps (0)\n"
+"  --populate         load as many pages as fit before the device starts\n"
 "  --passes N         do the work N times (1)\n"
-"  --sva              let the device use the page tables of this process: files are\n"
-"                     mapped by mmap, faults are resolved inside, no handler is asked\n"
+"  --sva              share the page tables of this process with the device: mmap maps\n"
+"                     the files, the core resolves faults, and there is no handler\n"
 "Where:\n"
-"  --world WORLD      embedded (the default): the system inside this program;\n"
-"                     kernel: the real /dev/iommu; any: the latter if it is there\n"
-"  --device PATH      the device (/dev/vfio/devices/vfio0)\n"
+"  --world WORLD      embedded (the default): IOMMU and device in this process;\n"
+"                     kernel: the /dev/iommu of the kernel; any: kernel if that can be\n"
+"                     opened, else embedded\n"
+"  --device PATH      node of the device (/dev/vfio/devices/vfio0)\n"
 "Output:\n"
-"  --json FILE        the summary as JSON; - is standard output\n"
-"  -q, --quiet        no progress bar, no table\n"
-"  -h, --help         print this\n"
+"  --json FILE        write the summary as JSON to FILE; - is standard output\n"
+"  -q, --quiet        print no progress bar and no table\n"
+"  -h, --help         print this text\n"
 "\n"
-"Sizes take the suffixes K, M, G and T. Exit status: 0 the device's result is the CPU's\n"
-"(compare: and the files are equal), 1 it is not or there is none, 2 wrong usage,\n"
-"128+n ended by signal n; then nothing is left of an unfinished TARGET.\n";
+"Sizes take the suffixes K, M, G and T. Exit status: 0 if the device's result is the\n"
+"CPU's (and, with compare, the files are equal), 1 if not or if there is no result, 2 for\n"
+"wrong usage, 128+n if signal n ended the command, which then deletes an unfinished TARGET.\n";
 
 static const char short_options[] = ":hq";
 
-/* getopt_long()'s view of the table and the rest. */
+/* Fills the array for getopt_long() from the table and the other options. */
 static void long_options(struct option *out)
 {
 	static const struct option others[] = {
@@ -203,12 +206,12 @@ static int take_world(struct iof_page_options *options, const char *name)
 	return 0;
 }
 
-/* What goes together, after each option by itself was found good. */
+/* Checks the combination, after each option by itself was valid. */
 static int check(struct iof_page_options *options)
 {
 	bool writes = options->op == IOF_PAGE_COPY || options->op == IOF_PAGE_FILL;
 	/*
-	 * An engine that waits for a page works on the next descriptor: all that are there count.
+	 * An engine that waits for a page works on the next descriptor: each in flight needs pages.
 	 */
 	struct iof_pager_config config = {
 		.engines = options->depth ? options->depth : options->engines,
@@ -225,9 +228,9 @@ static int check(struct iof_page_options *options)
 		return wrong_usage("--op crc32c writes nothing, so it takes no --out", "");
 	if (options->op == IOF_PAGE_FILL) {
 		if (options->size == UINT64_MAX)
-			return wrong_usage("--size is missing: how much --op fill is to write", "");
+			return wrong_usage("--size is missing, the bytes of --op fill", "");
 		if (options->nr_files)
-			return wrong_usage("--op fill reads no file, so there is no place for ",
+			return wrong_usage("--op fill reads no file, so it cannot take ",
 					   options->files[0]);
 	} else if (options->size != UINT64_MAX) {
 		return wrong_usage("--size is for --op fill alone", "");
@@ -237,10 +240,10 @@ static int check(struct iof_page_options *options)
 	if (options->op == IOF_PAGE_COMPARE && options->nr_files + !!options->out != 2)
 		return wrong_usage("--op compare takes two files", "");
 	if (options->op == IOF_PAGE_CRC32C && !options->nr_files)
-		return wrong_usage("which FILE?", "");
+		return wrong_usage("--op crc32c takes at least one FILE", "");
 	if (options->credits < options->group)
 		return iof_fail(IOF_EXIT_USAGE,
-				"--credits %u is too small: a group of %u pages needs as many",
+				"--credits %u is too small: each page of a group of %u needs one",
 				options->credits, options->group) +
 		       1;
 	if (options->chunk % 4096)
@@ -254,7 +257,7 @@ static int check(struct iof_page_options *options)
 		       1;
 	if (options->sva && options->populate)
 		return wrong_usage(
-			"--populate fills the pager's memory, and with --sva there is none", "");
+			"--populate fills the pager's memory, and --sva has no pager", "");
 	return 0;
 }
 
@@ -305,10 +308,10 @@ int iof_page_parse(int argc, char **argv, struct iof_page_options *options)
 			fputs(usage, stdout);
 			return iof_flush_stdout(IOF_EXIT_OK) + 1;
 		case ':':
-			rc = wrong_usage("a value is missing after ", argv[optind - 1]);
+			rc = wrong_usage("there is no value after ", argv[optind - 1]);
 			break;
 		case '?':
-			/* In the middle of -abc, optind has not left it yet. */
+			/* In the middle of -abc, optind has not moved past it. */
 			letter[1] = (char)optopt;
 			rc = wrong_usage("unknown or ambiguous option ",
 					 optopt && optopt < OPT_OP ? letter : argv[optind - 1]);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * page_queue.c - one pass over the work: descriptors into the portal, completions out of memory.
+ * page_queue.c - one pass over the work: submits descriptors to the portal, reaps completion
+ * records.
  *
- * All of it on the main thread, which sleeps whenever the device has enough to do: each descriptor
- * asks for an interrupt, which is an eventfd, and poll(2) waits for that one, for a signal and, if
- * a progress bar is there, for its next time to be drawn. The eventfd is emptied before the records
- * are looked at, so that no completion is missed.
+ * All of it runs on the main thread, which sleeps while the device has enough work. Each descriptor
+ * requests an interrupt, which is an eventfd. poll(2) waits for that eventfd, for a signal, and for
+ * the next update of the progress bar if there is one. The eventfd is read before the records, so
+ * that no completion is missed.
  */
 #include "page.h"
 
@@ -19,7 +20,7 @@
 
 #define AT_ONCE 32	/* descriptors of one write to the portal */
 
-/* Filled and not taken by the portal yet. */
+/* Descriptors that are filled in and that the portal has not yet taken. */
 struct pending {
 	struct dsa_hw_desc descs[AT_ONCE];
 	uint32_t nr;
@@ -30,7 +31,7 @@ static struct dsa_completion_record *record_of(const struct iof_page_run *run, u
 	return (struct dsa_completion_record *)run->records + slot;
 }
 
-/* The next chunk of @lane, or false if it is through. */
+/* Takes the next chunk of @lane; false: none is left. */
 static bool next_chunk(struct iof_page_run *run, struct iof_page_lane *lane,
 		       struct iof_page_slot *slot)
 {
@@ -83,11 +84,11 @@ static void fill_descriptor(const struct iof_page_run *run, uint32_t index,
 		desc->dst_addr = other;
 		break;
 	}
-	/* What is stored here is what the device must change. */
+	/* The device overwrites this status when the descriptor completes. */
 	__atomic_store_n(&record_of(run, index)->status, DSA_COMP_NONE, __ATOMIC_RELAXED);
 }
 
-/* Takes chunks from the lanes in turn, as long as there are free slots and room. */
+/* Fills descriptors with chunks from the lanes in turn, while there are free slots and room. */
 static void prepare(struct iof_page_run *run, struct pending *pending, uint32_t *free_slot)
 {
 	uint32_t idle = 0, slot;
@@ -110,7 +111,7 @@ static void prepare(struct iof_page_run *run, struct pending *pending, uint32_t 
 	}
 }
 
-/* Gives the portal what it takes. The number of descriptors taken, or -1. */
+/* Writes the pending descriptors to the portal. Returns how many it took, or -1. */
 static int submit(struct iof_page_run *run, struct pending *pending)
 {
 	ssize_t taken;
@@ -124,7 +125,7 @@ static int submit(struct iof_page_run *run, struct pending *pending)
 		return 0;
 	}
 	if (taken < 0)
-		return iof_fail(-1, "%s takes no descriptors: %s", run->options.device,
+		return iof_fail(-1, "%s rejects descriptors: %s", run->options.device,
 				iof_reason((int)taken));
 	taken /= (ssize_t)sizeof(pending->descs[0]);
 	pending->nr -= (uint32_t)taken;
@@ -165,14 +166,14 @@ static int say_failure(struct iof_page_run *run, const struct iof_page_slot *slo
 	if (run->sentence[0])
 		iof_say("%s: %s", file->name, run->sentence);
 	else
-		iof_say("%s: the device gave up at byte %" PRIu64
+		iof_say("%s: the device stopped at byte %" PRIu64
 			": %s (status 0x%02x, address 0x%" PRIx64 ")",
 			file->name, at, status_text(status), status, (uint64_t)record->fault_addr);
 	pthread_mutex_unlock(&run->lock);
 	return -1;
 }
 
-/* A descriptor is complete: keeps its result. */
+/* Stores the result of a complete descriptor and frees its slot. */
 static int retire(struct iof_page_run *run, struct iof_page_slot *slot,
 		  const struct dsa_completion_record *record)
 {
@@ -194,9 +195,7 @@ static int retire(struct iof_page_run *run, struct iof_page_slot *slot,
 		break;
 	}
 	if (run->options.sva) {
-		/*
-		 * What is done with need not stay resident; it is in the page cache all the same.
-		 */
+		/* Processed pages need not stay mapped; the page cache has them anyway. */
 		if (strand->source)
 			madvise((char *)strand->source->memory + offset, slot->length,
 				MADV_DONTNEED);
@@ -210,7 +209,7 @@ static int retire(struct iof_page_run *run, struct iof_page_slot *slot,
 	return 0;
 }
 
-/* Looks at all records. The number of those that were complete, or -1. */
+/* Retires each descriptor with a complete record. Returns how many there were, or -1. */
 static int reap(struct iof_page_run *run)
 {
 	int found = 0;
@@ -242,7 +241,10 @@ static void show(struct iof_page_run *run)
 	iof_progress_show(&run->progress, run->done, note);
 }
 
-/* Sleeps until there may be something to do. -1: a signal, or the pager had an error. */
+/*
+ * Sleeps until a completion, a signal or a progress update. Returns -1 on a signal or an error of
+ * the pager.
+ */
 static int rest(struct iof_page_run *run)
 {
 	struct pollfd fds[2] = {
@@ -286,7 +288,7 @@ int iof_page_work(struct iof_page_run *run)
 	iof_progress_begin(&run->progress, run->options.op_name, run->bytes, run->options.quiet);
 	for (;;) {
 		prepare(run, &pending, &free_slot);
-		/* All that was under way is complete, and there was no more to be had. */
+		/* Nothing is in flight, and the lanes have no more chunks. */
 		if (!run->in_flight)
 			return 0;
 		taken = submit(run, &pending);

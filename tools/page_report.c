@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * page_report.c - what a run has to say at its end: the table, and the same as JSON.
+ * page_report.c - the report at the end of a run: the table, and the same as JSON.
  *
- * Results of crc32c go to standard output as "CRC  FILE", one line each, before the table.
- * Latencies are the device's: from sending a page request to its answer being there.
+ * The results of crc32c go to standard output as "CRC  FILE", one line each, before the table. The
+ * device measures the latencies, from sending a page request to its response.
  */
 #include "page.h"
 
@@ -15,7 +15,7 @@
 
 #include <json-c/json.h>
 
-/* What both forms of the report show. */
+/* The figures of both forms. */
 struct figures {
 	uint64_t bytes, requests, answered, refused, stalls, descriptors, tlb_hits, tlb_misses;
 	uint64_t p50, p99, max;
@@ -41,9 +41,7 @@ static void figure(const struct iof_page_run *run, struct figures *out)
 		.peak = iof_peak_memory(),
 		.seconds = run->seconds,
 	};
-	/*
-	 * Only the longest time cannot be told from those before this run, if the device is older.
-	 */
+	/* The maximum cannot be limited to this run if the device had faults before it. */
 	latency.count -= run->latency_before.count;
 	for (i = 0; i < IOF_HISTOGRAM_BUCKETS; i++)
 		latency.buckets[i] -= run->latency_before.buckets[i];
@@ -93,25 +91,26 @@ static void verdict(FILE *out, const struct iof_page_run *run)
 	switch (run->outcome) {
 	case IOF_PAGE_OK:
 		if (run->options.op == IOF_PAGE_COMPARE)
-			row(out, "result", "ok: equal, and the CPU finds the same");
+			row(out, "result", "ok: the files are equal, and the CPU finds the same");
 		else if (run->output)
-			row(out, "result", "ok: %s is complete, and what the CPU expects",
+			row(out, "result", "ok: %s is complete, and its content is right",
 			    run->output->name);
 		else
-			row(out, "result", "ok: the CPU comes to the same");
+			row(out, "result", "ok: the CPU computes the same");
 		break;
 	case IOF_PAGE_DIFFERENT:
-		row(out, "result", "different from byte %" PRIu64 " on, and the CPU finds the same",
+		row(out, "result", "the files differ from byte %" PRIu64
+		    " on, and the CPU finds the same",
 		    strand->differs_at);
 		break;
 	case IOF_PAGE_WRONG:
-		row(out, "result", "WRONG: the CPU comes to something else");
+		row(out, "result", "WRONG: the CPU computes another result");
 		break;
 	case IOF_PAGE_INTERRUPTED:
 		row(out, "result", "none: ended by SIG%s", sigabbrev_np(run->signal));
 		break;
 	default:
-		row(out, "result", "none: it failed");
+		row(out, "result", "none: the run failed");
 		break;
 	}
 }
@@ -122,7 +121,7 @@ static void print_pager(FILE *out, const struct iof_page_run *run, const struct 
 	char text[6][IOF_TEXT];
 
 	if (!run->pager_stats.frames) {
-		row(out, "memory", "process peak %s; faults resolved inside, by its page tables",
+		row(out, "memory", "process peak %s; faults resolved by its own page tables",
 		    iof_size_text(text[0], figures->peak));
 		return;
 	}
@@ -144,16 +143,16 @@ void iof_page_print(struct iof_page_run *run)
 {
 	FILE *out = run->options.json && !strcmp(run->options.json, "-") ? stderr : stdout;
 	char text[4][IOF_TEXT];
-	/* Two files that are compared are one strand; what is filled may be no input. */
+	/* compare has two files and one strand; fill may have no input. */
 	uint32_t files = run->options.nr_files > run->nr_strands ? run->options.nr_files :
 								   run->nr_strands;
 	struct figures figures;
 	uint32_t i;
 
-	/* A run that never came to a device has nothing to tell. */
+	/* Without a device there are no figures. */
 	if (!run->before.version)
 		return;
-	/* The one thing that is asked for; where nothing but JSON is wanted, it stands there. */
+	/* The CRCs are the result itself. --quiet keeps them, unless the JSON has them. */
 	if (run->options.op == IOF_PAGE_CRC32C && run->outcome == IOF_PAGE_OK &&
 	    !(run->options.quiet && run->options.json))
 		for (i = 0; i < run->nr_strands; i++)
@@ -191,7 +190,7 @@ void iof_page_print(struct iof_page_run *run)
 		row(out, "speed", "%.2f GB/s (%.3f s)%s", figures.rate, figures.seconds,
 		    run->populate_seconds > 0 ? ", after loading" : "");
 	if (run->verify_seconds > 0)
-		row(out, "CPU check", "%.2f GB/s (%.3f s), read afresh from the file",
+		row(out, "CPU check", "%.2f GB/s (%.3f s), read again from the files",
 		    figures.cpu_rate, run->verify_seconds);
 	verdict(out, run);
 }
@@ -202,10 +201,10 @@ int iof_page_json_open(struct iof_page_json *json, const char *name)
 {
 	json->name = name;
 	json->shared = !strcmp(name, "-");
-	/* Not truncated before there is something to write. */
+	/* Append mode: the file is truncated only when the JSON is written. */
 	json->out = json->shared ? stdout : fopen(name, "ae");
 	if (!json->out)
-		return iof_fail(-1, "%s: the JSON cannot be written there: %s", name,
+		return iof_fail(-1, "%s: the file cannot be opened for the JSON: %s", name,
 				iof_reason(errno));
 	return 0;
 }
@@ -349,7 +348,7 @@ int iof_page_json_write(struct iof_page_json *json, struct iof_page_run *run)
 							       JSON_C_TO_STRING_NOSLASHESCAPE);
 	bool bad = !text;
 
-	/* What was there is replaced; what cannot be cut short (a pipe, a terminal) is added to. */
+	/* Truncate a file; a pipe or a terminal has EINVAL here and is appended to. */
 	if (!json->shared && ftruncate(fileno(json->out), 0) && errno != EINVAL)
 		bad = true;
 	if (!bad)

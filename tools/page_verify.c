@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * page_verify.c - the same work once more, by the CPU alone.
+ * page_verify.c - the same work again, by the CPU alone.
  *
- * Reads the files with pread(2) into two small buffers: neither the device nor the pager nor the
- * device's view of the files has a part in it, and memory does not grow with the files. CRC32C is
- * ISA-L's, over the whole file in one chain; the device's CRCs are of chunks, and combined here.
- * Called when the device is closed and everything is written back.
+ * The functions read the files with pread(2) into two small buffers. Neither the device nor the
+ * pager nor the device's view of the files takes part, and memory use does not grow with the files.
+ * ISA-L computes the CRC32C of the whole file in one chain; the device's CRCs are of chunks, and
+ * are combined here. The caller has closed the device, so everything is written back.
  */
 #include "page.h"
 
@@ -20,9 +20,9 @@
 #define BUFFER (256u << 10)
 
 /*
- * Joining CRCs. The CRC of A followed by B is that of A, pushed through as many zero bytes as B is
- * long, xor that of B (inversions at both ends cancel out). Pushing is linear: one 32 x 32 matrix
- * of bits for each length, here made from that of one page.
+ * Joining CRCs. The CRC of A followed by B is the CRC of A, advanced over as many zero bytes as B
+ * is long, xor the CRC of B (the inversions at both ends cancel out). Advancing is linear: one 32 x
+ * 32 matrix of bits for each length, computed here from the matrix of one page.
  */
 struct push {
 	uint32_t column[32];
@@ -45,7 +45,7 @@ static void push_by_pages(struct push *out, uint64_t pages)
 
 	for (i = 0; i < 32; i++) {
 		out->column[i] = 1u << i;
-		/* The library's argument is not const, and it only reads. */
+		/* The library's parameter is not const, but the function only reads. */
 		power.column[i] = crc32_iscsi((unsigned char *)zeros, sizeof(zeros), 1u << i);
 	}
 	for (; pages; pages >>= 1) {
@@ -83,7 +83,7 @@ static uint32_t join_chunks(const struct iof_page_run *run, const struct iof_pag
 	return crc;
 }
 
-/* @length bytes of @file from @offset. */
+/* Reads @length bytes of @file at @offset. */
 static int read_all(struct iof_page_run *run, const struct iof_page_file *file,
 		    unsigned char *buffer, uint64_t offset, size_t length)
 {
@@ -111,11 +111,11 @@ struct check {
 	struct iof_page_run *run;
 	unsigned char *a, *b;
 	uint64_t done;
-	uint64_t differs_at;	/* first byte in which the two sides differ, or UINT64_MAX */
+	uint64_t differs_at;	/* first byte that differs between the sides, or UINT64_MAX */
 	uint32_t crc;
 };
 
-/* One buffer of a strand: both sides read, CRC or comparison carried on. */
+/* Reads one buffer of both sides of a strand, and continues the CRC or the comparison. */
 static int check_part(struct check *check, const struct iof_page_strand *strand, uint64_t offset,
 		      size_t length)
 {
@@ -129,7 +129,7 @@ static int check_part(struct check *check, const struct iof_page_strand *strand,
 		check->crc = crc32_iscsi(check->a, (int)length, check->crc);
 		return 0;
 	}
-	/* With fill, the other buffer holds the pattern already. */
+	/* With fill, @check->b holds the pattern already. */
 	if (strand->source && read_all(check->run, strand->other, check->b, offset, length))
 		return -1;
 	if (!memcmp(check->a, check->b, length))
@@ -152,14 +152,14 @@ static enum iof_page_outcome judge(struct check *check, struct iof_page_strand *
 		if (strand->crc == strand->crc_cpu)
 			return IOF_PAGE_OK;
 		iof_page_files_changed(run, true);
-		iof_say("%s: wrong: the device says %08x, the CPU %08x", file->name, strand->crc,
-			strand->crc_cpu);
+		iof_say("%s: wrong: the device computes %08x, the CPU %08x", file->name,
+			strand->crc, strand->crc_cpu);
 		return IOF_PAGE_WRONG;
 	case IOF_PAGE_COMPARE:
 		if (check->differs_at == strand->differs_at)
 			return check->differs_at == UINT64_MAX ? IOF_PAGE_OK : IOF_PAGE_DIFFERENT;
 		iof_page_files_changed(run, true);
-		iof_say("%s: wrong: device and CPU do not agree where it differs from %s",
+		iof_say("%s: wrong: device and CPU find different first bytes that differ from %s",
 			file->name, strand->other->name);
 		return IOF_PAGE_WRONG;
 	case IOF_PAGE_COPY:
@@ -167,8 +167,8 @@ static enum iof_page_outcome judge(struct check *check, struct iof_page_strand *
 		if (check->differs_at == UINT64_MAX)
 			return IOF_PAGE_OK;
 		iof_page_files_changed(run, true);
-		iof_say("%s: wrong: byte %" PRIu64 " is not what it should be", strand->other->name,
-			check->differs_at);
+		iof_say("%s: wrong: byte %" PRIu64 " has another value than expected",
+			strand->other->name, check->differs_at);
 		return IOF_PAGE_WRONG;
 	}
 	return IOF_PAGE_WRONG;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * progress.c - one line on the terminal that says how far a long work has come.
+ * progress.c - the progress bar, one line on the terminal.
  *
- * Only the main thread draws. The line is as wide as the terminal is at that moment, and is left
- * out as a whole where nobody would see it move.
+ * Only the main thread draws. The line is as wide as the terminal is when it is drawn. Without a
+ * terminal that can move the cursor, no line is drawn.
  */
 #include "tool.h"
 
@@ -57,7 +57,7 @@ void iof_progress_show(struct iof_progress *progress, uint64_t done, const char 
 			  *note ? "  " : "", note);
 	if (length < 0)
 		return;
-	/* The last column stays free: some terminals wrap as soon as it is written. */
+	/* The last column stays empty: some terminals wrap when it is written. */
 	columns = width() - 1;
 	room = columns > (unsigned int)length + strlen(progress->what) + 3 ?
 		       columns - (unsigned int)length - (unsigned int)strlen(progress->what) - 3 :

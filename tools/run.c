@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * run.c - `iofault run`: the command line of a machine around one program. What it does is run/'s.
+ * run.c - the command line of `iofault run`; the code behind it is in run/.
  */
 #include "tool.h"
 
@@ -14,30 +14,32 @@
 
 static const char usage[] =
 "Usage: iofault run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-"Runs PROGRAM, unchanged, on a machine with /dev/iommu, /dev/vfio/devices/vfioN and what\n"
-"/sys says of them, all made of software. Neither root nor a kernel module is needed.\n"
+"Runs PROGRAM, unchanged, on a machine that has /dev/iommu, /dev/vfio/devices/vfioN and\n"
+"their entries in /sys, in software. This needs neither root nor a kernel module.\n"
 "\n"
 "  --device KIND[,NAME=NUMBER]...\n"
-"                     a device; again for one more. Kinds: dsa (the default: one of\n"
-"                     them), ats-test (the PCI function 1234:11e9)\n"
-"    credits=N        page requests that it may have open (256)\n"
-"    delay=USEC       at least so long from an answer to its next attempt (0)\n"
-"    share            is in the IOMMU group of the device before it\n"
+"                     add a device of KIND dsa (the default: one of these) or ats-test\n"
+"                     (the PCI function 1234:11e9); may be given several times\n"
+"    credits=N        page requests that the device may have open (256)\n"
+"    delay=USEC       least time from a response to the device's next attempt (0)\n"
+"    share            put the device into the IOMMU group of the one before it\n"
 "    group=N, engines=N, depth=N, pasids=N\n"
-"                     of dsa: most pages asked for at a time (1), worker threads (1),\n"
-"                     descriptors taken (128), PASIDs (2^20)\n"
-"  --no-device        /dev/iommu only\n"
-"  --mock             the test commands of /dev/iommu, with mock devices\n"
-"  --memlock SIZE     as much may be mapped for devices at a time, or none: no limit\n"
-"                     (each process's RLIMIT_MEMLOCK; see the manual)\n"
-"  --trace FILE       a line for each call on these files\n"
-"  --stats            how many of them, and what each device did, on standard error\n"
-"  --check            try it without a program, and say what this machine lacks\n"
-"  -h, --help         print this\n"
+"                     dsa only: most pages in a page-request group (1), worker threads\n"
+"                     (1), descriptors in its queue (128), PASIDs (2^20)\n"
+"  --no-device        provide /dev/iommu without any device\n"
+"  --mock             enable the test commands of /dev/iommu, with mock devices\n"
+"  --memlock SIZE     limit the memory that is mapped for devices to SIZE; none: no limit\n"
+"                     (default: each process's RLIMIT_MEMLOCK; see the manual page)\n"
+"  --trace FILE       write a line to FILE for each call on these files; - is standard\n"
+"                     output\n"
+"  --stats            count these calls and the work of each device, and print the counts\n"
+"                     on standard error at the end\n"
+"  --check            try the setup without a program; print what this machine lacks\n"
+"  -h, --help         print this text\n"
 "\n"
-"The exit status is PROGRAM's, 128 + n if signal n ended it; 125 if the machine cannot be\n"
-"made, 126 if PROGRAM cannot be executed, 127 if there is no such program. What PROGRAM\n"
-"leaves running is ended with it.\n";
+"The exit status is PROGRAM's, or 128 + n if signal n ended PROGRAM. It is 125 if the\n"
+"machine cannot be set up, 126 if PROGRAM cannot be executed, 127 if there is no such\n"
+"program. When PROGRAM ends, the processes that it left running are killed.\n";
 
 enum {
 	OPT_DEVICE = 256,
@@ -67,7 +69,7 @@ static const struct field {
 	const char *name;
 	size_t offset;
 	uint64_t least, most;
-	enum iof_run_kind only;		/* of that kind, or EITHER */
+	enum iof_run_kind only;		/* the only kind that has it, or EITHER */
 } fields[] = {
 	{ "credits", offsetof(struct iof_run_device, credits), 1, 1 << 20, EITHER },
 	{ "group", offsetof(struct iof_run_device, pages_per_group), 1, 32, IOF_RUN_DSA },
@@ -79,7 +81,7 @@ static const struct field {
 
 #define NR_FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-/* Ours is not the program's: 125. */
+/* 125: PROGRAM may itself exit with 2. */
 #define USAGE IOF_RUN_EXIT_OURS
 
 static int set_field(struct iof_run_device *device, const char *name, char *value)
@@ -95,10 +97,10 @@ static int set_field(struct iof_run_device *device, const char *name, char *valu
 		if (!strcmp(fields[i].name, name))
 			break;
 	if (i == NR_FIELDS)
-		return iof_fail(USAGE, "run: --device: a device has no '%s'; "
-				"`iofault run --help` lists what it has", name);
+		return iof_fail(USAGE, "run: --device: a device has no setting '%s'; "
+				"see `iofault run --help`", name);
 	if (fields[i].only != EITHER && device->kind != fields[i].only)
-		return iof_fail(USAGE, "run: --device: '%s' is for dsa only", name);
+		return iof_fail(USAGE, "run: --device: only dsa has the setting '%s'", name);
 	if (!value || !iof_number(value, false, fields[i].least, fields[i].most, &number))
 		return iof_fail(USAGE, "run: --device: %s must be a number from %llu to %llu", name,
 				(unsigned long long)fields[i].least,
@@ -121,8 +123,8 @@ static int add_device(struct iof_run_config *config, char *text)
 	else if (!strcmp(name, "ats-test"))
 		device->kind = IOF_RUN_ATS_TEST;
 	else
-		return iof_fail(USAGE, "run: --device: there is no kind '%s', but dsa and ats-test",
-				name);
+		return iof_fail(USAGE, "run: --device: there is no kind '%s'; there are dsa "
+				"and ats-test", name);
 	while ((name = strsep(&rest, ","))) {
 		value = strchr(name, '=');
 		if (value)
@@ -132,7 +134,7 @@ static int add_device(struct iof_run_config *config, char *text)
 			return rc;
 	}
 	if (device->share_group && !config->nr_devices)
-		return iof_fail(USAGE, "run: --device: the first one has nobody to share with");
+		return iof_fail(USAGE, "run: --device: the first device has no group to share");
 	config->nr_devices++;
 	return 0;
 }
@@ -198,7 +200,7 @@ int iof_cmd_run(int argc, char **argv)
 			return rc;
 	}
 	if (optind >= argc)
-		return iof_fail(USAGE, "run: which program? `iofault run --help` says how");
+		return iof_fail(USAGE, "run: PROGRAM is missing; see `iofault run --help`");
 	if (no_device && config.nr_devices)
 		return iof_fail(USAGE, "run: --device and --no-device exclude each other");
 	if (!no_device && !config.nr_devices)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * signals.c - the wish to end, as something that one can wait for and ask for.
+ * signals.c - INT, TERM and HUP as a descriptor to poll and a flag to test.
  *
- * Used by the main thread only. Signals that the parent has told us to ignore (nohup) stay ignored.
+ * Only the main thread calls these functions. A signal that the parent ignores (nohup) stays
+ * ignored.
  */
 #include "tool.h"
 
@@ -25,7 +26,7 @@ int iof_signals_take(void)
 	for (i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (!sigaction(wanted[i], NULL, &now) && now.sa_handler != SIG_IGN)
 			sigaddset(&taken, wanted[i]);
-	/* A file that grows beyond the limit is an error of the write like any other. */
+	/* write() past the file size limit returns EFBIG instead of raising SIGXFSZ. */
 	signal(SIGXFSZ, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &taken, NULL))
 		return -errno;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * text.c - words and numbers: errors, sizes as people write and read them, clocks.
+ * text.c - text and numbers: errors, sizes as users write and read them, times.
  */
 #include "tool.h"
 
@@ -28,7 +28,7 @@ static void say(const char *format, va_list args)
 {
 	char line[1024];
 
-	/* One write, so that the line stays whole beside those of other processes. */
+	/* One write(), so that no other process's output splits the line. */
 	vsnprintf(line, sizeof(line), format, args);
 	iof_progress_wipe();
 	fprintf(stderr, "iofault: %s\n", iof_tame(line));
@@ -68,7 +68,7 @@ bool iof_number(const char *text, bool sizes, uint64_t least, uint64_t most, uin
 	const char *letter;
 	char *end;
 
-	/* strtoull takes signs and blanks, which no number of ours has. */
+	/* strtoull() takes signs and blanks, which no option here does. */
 	if (text[0] < '0' || text[0] > '9')
 		return false;
 	errno = 0;
@@ -164,7 +164,7 @@ uint64_t iof_peak_memory(void)
 	char line[128];
 	FILE *status;
 
-	/* ru_maxrss also remembers the process that called exec; the status file does not. */
+	/* ru_maxrss includes the process before exec; the status file does not. */
 	status = fopen("/proc/self/status", "re");
 	if (status) {
 		while (fgets(line, sizeof(line), status))

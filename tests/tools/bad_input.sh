@@ -17,7 +17,7 @@ says 'absent' 'No such file'
 expect 1 page --op crc32c file absent
 says 'absent' 'No such file'
 expect 1 page --op crc32c folder
-says 'folder' 'is a folder'
+says 'folder' 'is a directory'
 mkfifo pipe
 expect 1 page --op crc32c pipe
 says 'pipe' 'copy it to a file'
@@ -43,7 +43,7 @@ if "${user[@]}" ./iofault --version >/dev/null 2>&1; then
 	chmod 644 file
 	chmod 555 .
 	expect 1 "${user[@]}" ./iofault page --op copy --out new file
-	says 'new: cannot be written in the folder .: Permission denied'
+	says 'new: cannot be written in the directory .: Permission denied'
 	chmod 755 .
 else
 	chmod 644 file
@@ -68,13 +68,13 @@ done
 
 # Outputs.
 expect 1 page --op copy --out folder file
-says 'folder: is a folder'
+says 'folder: is a directory'
 expect 1 page --op copy --out nowhere/new file
 says 'nowhere/new' 'No such file or directory'
 expect 1 page --op copy --out file/new file
 says 'file/new' 'Not a directory'
 expect 1 page --op copy --out /dev/null file
-says '/dev/null' 'no ordinary file'
+says '/dev/null' 'no regular file'
 expect 1 page --op copy --out new/ file
 says 'new/'
 expect 1 page --op copy --out new absent
@@ -114,12 +114,12 @@ usage "no command 'pgae'" help pgae
 usage '--op is missing' page file
 usage "no operation 'sha1'" page --op sha1 file
 usage "no operation ''" page --op '' file
-usage 'which FILE?' page --op crc32c
+usage 'at least one FILE' page --op crc32c
 usage 'unknown or ambiguous option --frobnicate' page --frobnicate
 usage 'unknown or ambiguous option --p' page --p 3
 usage 'unknown or ambiguous option -z' page -z
 usage 'unknown or ambiguous option -d' page --op crc32c -dash
-usage 'value is missing after --op' page --op
+usage 'no value after --op' page --op
 usage 'takes no --out' page --op crc32c --out x file
 usage '--out is missing' page --op copy file
 usage 'takes one FILE' page --op copy --out x file file
@@ -143,7 +143,7 @@ usage 'from 1 to 64' page --op crc32c --handlers 65 file
 usage 'from 1 to 32' page --op crc32c --group 33 file
 usage 'from 0 to 1048576' page --op crc32c --prefetch 4294967296 file
 usage 'at most 64 bits' page --op fill --out x --size 1 --pattern 0x10000000000000000
-usage 'a group of 8 pages needs as many' page --op crc32c --group 8 --credits 7 file
+usage 'each page of a group of 8 needs one' page --op crc32c --group 8 --credits 7 file
 usage 'multiple of 4096' page --op crc32c --chunk 4097 file
 usage 'from 4K to 1G' page --op crc32c --chunk 2G file
 expect 2 "$IOFAULT"

@@ -19,7 +19,7 @@ unharmed() {
 # More than a file may have, known beforehand.
 for target in new old; do
 	expect 1 bash -c "ulimit -f 1024; exec \"\$@\"" sh "$IOFAULT" page --op copy --out outputs/$target file
-	says "outputs/$target" '8 MiB is more than a file may have here'
+	says "outputs/$target" '8 MiB is more than the size limit of a file here'
 	unharmed
 done
 

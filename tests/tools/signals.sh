@@ -48,7 +48,7 @@ for how in '--resident 16K --prefetch 0 --chunk 64K' \
 			# shellcheck disable=SC2086
 			interrupt $signal --op copy $how --out outputs/$target file
 			[ $status -eq $((128 + number)) ] || die "status $status after SIG$signal"
-			says "ended by SIG$signal" 'nothing is left'
+			says "ended by SIG$signal" 'output is deleted'
 			is j 'j["unanswered"] == 0'
 			only outputs old
 			[ "$(cat outputs/old)" = precious ] || die 'what was there is there no more'
