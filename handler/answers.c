@@ -19,26 +19,26 @@
 
 #include "handler_private.h"
 
-#define IOF_OPEN_FIRST 64u	/* places of a table at first */
+#define IOF_OPEN_FIRST	 64u	    /* places of a table at first */
 #define IOF_CLOSE_GROUPS (1u << 20) /* unread groups that closing answers at most */
-#define IOF_CLOSE_CHUNK 64u
+#define IOF_CLOSE_CHUNK	 64u
 
-static uint32_t iof_open_home(const struct iof_open_table *table, uint32_t cookie)
+static uint32_t open_home(const struct iof_open_table *table, uint32_t cookie)
 {
 	return (cookie * 2654435761u) & (table->size - 1);
 }
 
 /* The entry of @cookie, or the empty place where it would go. */
-static struct iof_open_entry *iof_open_find(const struct iof_open_table *table, uint32_t cookie)
+static struct iof_open_entry *open_find(const struct iof_open_table *table, uint32_t cookie)
 {
-	uint32_t at = iof_open_home(table, cookie);
+	uint32_t at = open_home(table, cookie);
 
 	while (table->entries[at].state != IOF_OPEN_NONE && table->entries[at].cookie != cookie)
 		at = (at + 1) & (table->size - 1);
 	return &table->entries[at];
 }
 
-static int iof_open_grow(struct iof_open_table *table)
+static int open_grow(struct iof_open_table *table)
 {
 	struct iof_open_table bigger = *table;
 	uint32_t i;
@@ -49,22 +49,22 @@ static int iof_open_grow(struct iof_open_table *table)
 		return -ENOMEM;
 	for (i = 0; i < table->size; i++) {
 		if (table->entries[i].state != IOF_OPEN_NONE)
-			*iof_open_find(&bigger, table->entries[i].cookie) = table->entries[i];
+			*open_find(&bigger, table->entries[i].cookie) = table->entries[i];
 	}
 	free(table->entries);
 	*table = bigger;
 	return 0;
 }
 
-static int iof_open_room(struct iof_open_table *table)
+static int open_room(struct iof_open_table *table)
 {
 	if (table->size && (table->waiting + table->early + 1) * 2 <= table->size)
 		return 0;
-	return iof_open_grow(table);
+	return open_grow(table);
 }
 
 /* Empties a place and moves up what had to go past it. */
-static void iof_open_remove(struct iof_open_table *table, struct iof_open_entry *entry)
+static void open_remove(struct iof_open_table *table, struct iof_open_entry *entry)
 {
 	uint32_t mask = table->size - 1;
 	uint32_t hole = (uint32_t)(entry - table->entries);
@@ -76,7 +76,7 @@ static void iof_open_remove(struct iof_open_table *table, struct iof_open_entry 
 		at = (at + 1) & mask;
 		if (table->entries[at].state == IOF_OPEN_NONE)
 			break;
-		home = iof_open_home(table, table->entries[at].cookie);
+		home = open_home(table, table->entries[at].cookie);
 		if (((at - home) & mask) >= ((at - hole) & mask)) {
 			table->entries[hole] = table->entries[at];
 			hole = at;
@@ -85,7 +85,7 @@ static void iof_open_remove(struct iof_open_table *table, struct iof_open_entry 
 	table->entries[hole].state = IOF_OPEN_NONE;
 }
 
-static void iof_open_set_early(struct iof_open_table *table, uint32_t early)
+static void open_set_early(struct iof_open_table *table, uint32_t early)
 {
 	__atomic_store_n(&table->early, early, __ATOMIC_RELAXED);
 }
@@ -95,12 +95,12 @@ int iof_open_add(struct iof_open_table *table, uint32_t cookie)
 {
 	struct iof_open_entry *entry;
 
-	if (iof_open_room(table))
+	if (open_room(table))
 		return -ENOMEM;
-	entry = iof_open_find(table, cookie);
+	entry = open_find(table, cookie);
 	if (entry->state == IOF_OPEN_EARLY) {
-		iof_open_remove(table, entry);
-		iof_open_set_early(table, table->early - 1);
+		open_remove(table, entry);
+		open_set_early(table, table->early - 1);
 	} else if (entry->state == IOF_OPEN_NONE) {
 		entry->cookie = cookie;
 		entry->state = IOF_OPEN_WAITS;
@@ -115,9 +115,9 @@ void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_b
 	struct iof_open_entry *entry;
 
 	if (table->size) {
-		entry = iof_open_find(table, cookie);
+		entry = open_find(table, cookie);
 		if (entry->state == IOF_OPEN_WAITS) {
-			iof_open_remove(table, entry);
+			open_remove(table, entry);
 			table->waiting--;
 			return;
 		}
@@ -125,12 +125,12 @@ void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_b
 			return;
 	}
 	/* Without room the group will be taken for open, and a second answer refused: no harm. */
-	if (!may_be_early || iof_open_room(table))
+	if (!may_be_early || open_room(table))
 		return;
-	entry = iof_open_find(table, cookie);
+	entry = open_find(table, cookie);
 	entry->cookie = cookie;
 	entry->state = IOF_OPEN_EARLY;
-	iof_open_set_early(table, table->early + 1);
+	open_set_early(table, table->early + 1);
 }
 
 /* No callback is under way: what is EARLY was an answer to nothing. */
@@ -140,17 +140,17 @@ void iof_open_forget_early(struct iof_open_table *table)
 
 	while (i < table->size && table->early) {
 		if (table->entries[i].state == IOF_OPEN_EARLY) {
-			iof_open_remove(table, &table->entries[i]);
-			iof_open_set_early(table, table->early - 1);
-			i = 0;	/* entries may have moved across the end of the array */
+			open_remove(table, &table->entries[i]);
+			open_set_early(table, table->early - 1);
+			i = 0; /* entries may have moved across the end of the array */
 		} else {
 			i++;
 		}
 	}
 }
 
-static void iof_tally_add(struct iof_tally *tally, const struct iommu_hwpt_page_response *answers,
-			  size_t nr)
+static void tally_add(struct iof_tally *tally, const struct iommu_hwpt_page_response *answers,
+		      size_t nr)
 {
 	size_t i;
 
@@ -166,9 +166,8 @@ static void iof_tally_add(struct iof_tally *tally, const struct iommu_hwpt_page_
  * Writes all of @answers, whose codes are valid. Returns how many were taken, or the error of the
  * descriptor; @tally gets both kinds either way.
  */
-long iof_answers_write(struct iof_handler *handler,
-		       const struct iommu_hwpt_page_response *answers, size_t nr,
-		       struct iof_tally *tally)
+long iof_answers_write(struct iof_handler *handler, const struct iommu_hwpt_page_response *answers,
+		       size_t nr, struct iof_tally *tally)
 {
 	int fd = handler->config.fault_fd;
 	size_t done = 0;
@@ -181,7 +180,7 @@ long iof_answers_write(struct iof_handler *handler,
 		    (size_t)wrote <= (nr - done) * sizeof(*answers)) {
 			size_t good = wrote / sizeof(*answers);
 
-			iof_tally_add(tally, answers + done, good);
+			tally_add(tally, answers + done, good);
 			done += good;
 			taken += good;
 		} else if (wrote == -EINVAL) {
@@ -199,7 +198,7 @@ long iof_answers_write(struct iof_handler *handler,
 }
 
 long iof_handler_respond_many(struct iof_handler *handler,
-			     const struct iommu_hwpt_page_response *answers, size_t nr)
+			      const struct iommu_hwpt_page_response *answers, size_t nr)
 {
 	bool callbacks = __atomic_load_n(&handler->running, __ATOMIC_ACQUIRE) > 0;
 	struct iof_tally tally = { 0 };
@@ -255,7 +254,7 @@ struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group
 }
 
 /* Answers INVALID the groups that were to be answered LATER; allocates nothing. */
-static void iof_answers_close_later(struct iof_handler *handler)
+static void answers_close_later(struct iof_handler *handler)
 {
 	struct iommu_hwpt_page_response answers[IOF_CLOSE_CHUNK];
 	struct iof_open_table *table = &handler->open;
@@ -283,7 +282,7 @@ void iof_answers_close(struct iof_handler *handler)
 	struct iof_worker *worker = handler->workers;
 	uint32_t left = IOF_CLOSE_GROUPS;
 
-	iof_answers_close_later(handler);
+	answers_close_later(handler);
 	while (worker && left) {
 		struct iof_tally tally = { 0 };
 		int nr = iof_worker_read(worker);

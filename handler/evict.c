@@ -37,10 +37,10 @@ int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
 }
 
 /* Fills the entries for sorted frames of one space, neighbours in one. */
-static uint32_t iof_invalidate_fill(struct iommu_hwpt_vtd_s1_invalidate *entries,
-				    struct iof_frame **frames, uint32_t nr)
+static uint32_t invalidate_fill(struct iommu_hwpt_vtd_s1_invalidate *entries,
+				struct iof_frame **frames, uint32_t nr)
 {
-	uint64_t next = 1;	/* no address of a page */
+	uint64_t next = 1; /* no address of a page */
 	uint32_t used = 0;
 	uint32_t i;
 
@@ -61,7 +61,7 @@ static uint32_t iof_invalidate_fill(struct iommu_hwpt_vtd_s1_invalidate *entries
 }
 
 /* Makes the hardware forget the victims; each gets the result in err. */
-static void iof_forget(struct iof_pager *pager, struct iof_work *work)
+static void forget_frame(struct iof_pager *pager, struct iof_work *work)
 {
 	uint64_t start = iof_pager_now();
 	uint32_t first = 0;
@@ -76,7 +76,7 @@ static void iof_forget(struct iof_pager *pager, struct iof_work *work)
 		while (first + nr < work->nr_victims &&
 		       work->victims[first + nr]->map->space == space)
 			nr++;
-		entries = iof_invalidate_fill(work->invalidate, &work->victims[first], nr);
+		entries = invalidate_fill(work->invalidate, &work->victims[first], nr);
 		err = iof_invalidate(pager, space->hwpt_id, work->invalidate, entries);
 		work->stats.invalidations++;
 		if (err)
@@ -90,8 +90,8 @@ static void iof_forget(struct iof_pager *pager, struct iof_work *work)
 }
 
 /* One by one, what could not be written together, so that each page gets its own result. */
-static void iof_store_singly(struct iof_pager *pager, struct iof_work *work,
-			     struct iof_frame **frames, uint32_t nr)
+static void store_singly(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
+			 uint32_t nr)
 {
 	uint32_t i;
 
@@ -116,7 +116,7 @@ static void iof_store_singly(struct iof_pager *pager, struct iof_work *work,
  * Writes back those of the sorted victims that the hardware has forgotten and that are dirty, by
  * their entries or, with @all_dirty, all of them.
  */
-static void iof_store_victims(struct iof_pager *pager, struct iof_work *work, bool all_dirty)
+static void store_victims(struct iof_pager *pager, struct iof_work *work, bool all_dirty)
 {
 	uint64_t start = iof_pager_now();
 	uint32_t first, nr;
@@ -131,18 +131,18 @@ static void iof_store_victims(struct iof_pager *pager, struct iof_work *work, bo
 				frames[nr]->page == frames[0]->page + nr)))
 			nr++;
 		if (!nr) {
-			nr = 1;		/* clean, or still known to the hardware */
+			nr = 1; /* clean, or still known to the hardware */
 			continue;
 		}
 		if (nr > 1 && iof_frames_transfer(pager, work, frames, nr, true) >= 0)
 			work->stats.writebacks += nr;
 		else
-			iof_store_singly(pager, work, frames, nr);
+			store_singly(pager, work, frames, nr);
 	}
 	work->stats.store_ns += iof_pager_now() - start;
 }
 
-static void iof_stats_merge(struct iof_pager *pager, struct iof_work *work)
+static void stats_merge(struct iof_pager *pager, struct iof_work *work)
 {
 	pager->stats.writebacks += work->stats.writebacks;
 	pager->stats.invalidations += work->stats.invalidations;
@@ -155,7 +155,7 @@ static void iof_stats_merge(struct iof_pager *pager, struct iof_work *work)
 }
 
 /* The victims leave, or return if they could not be written. Returns the number of freed frames. */
-static uint32_t iof_evict_finish(struct iof_pager *pager, struct iof_work *work, bool force)
+static uint32_t evict_finish(struct iof_pager *pager, struct iof_work *work, bool force)
 {
 	uint32_t freed = 0;
 	uint32_t i = work->nr_victims;
@@ -181,7 +181,7 @@ static uint32_t iof_evict_finish(struct iof_pager *pager, struct iof_work *work,
 		iof_frame_free(pager, frame);
 		freed++;
 	}
-	iof_stats_merge(pager, work);
+	stats_merge(pager, work);
 	iof_pager_wake(pager);
 	return freed;
 }
@@ -190,8 +190,7 @@ static uint32_t iof_evict_finish(struct iof_pager *pager, struct iof_work *work,
  * The victims of @work, all of them evicting, leave. With the lock held, which is dropped
  * meanwhile. Returns the number of freed frames.
  */
-static uint32_t iof_evict_victims(struct iof_pager *pager, struct iof_work *work,
-				  unsigned int flags)
+static uint32_t evict_victims(struct iof_pager *pager, struct iof_work *work, unsigned int flags)
 {
 	uint32_t i;
 
@@ -201,12 +200,12 @@ static uint32_t iof_evict_victims(struct iof_pager *pager, struct iof_work *work
 		for (i = 0; i < work->nr_victims; i++)
 			work->victims[i]->err = 0;
 	} else {
-		iof_forget(pager, work);
+		forget_frame(pager, work);
 	}
 	if (!(flags & IOF_EXPEL_DISCARD))
-		iof_store_victims(pager, work, false);
+		store_victims(pager, work, false);
 	pthread_mutex_lock(&pager->lock);
-	return iof_evict_finish(pager, work, flags & IOF_EXPEL_FORCE);
+	return evict_finish(pager, work, flags & IOF_EXPEL_FORCE);
 }
 
 /*
@@ -229,12 +228,12 @@ uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want
 	do {
 		work->nr_victims = iof_clock_pick(pager, work->victims, (uint32_t)want, false);
 		if (work->nr_victims)
-			freed = iof_evict_victims(pager, work, 0);
+			freed = evict_victims(pager, work, 0);
 	} while (work->nr_victims && !freed);
 	if (!freed) {
 		work->nr_victims = iof_clock_pick(pager, work->victims, 1, true);
 		if (work->nr_victims)
-			freed = iof_evict_victims(pager, work, 0);
+			freed = evict_victims(pager, work, 0);
 	}
 	pager->stats.evictions += freed;
 	return freed;
@@ -243,7 +242,7 @@ uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want
 enum iof_verdict {
 	IOF_TAKE,
 	IOF_PASS,
-	IOF_BUSY,	/* another thread works on it: not now */
+	IOF_BUSY, /* another thread works on it: not now */
 };
 
 /*
@@ -251,9 +250,8 @@ enum iof_verdict {
  * victims of @work, as many as fit. Goes by entries or by frames, whichever are fewer. true: there
  * is more, or something busy at the cursor.
  */
-static bool iof_scan(struct iof_mapping *map, uint64_t first, uint64_t last, uint64_t *cursor,
-		     struct iof_work *work,
-		     enum iof_verdict (*judge)(const struct iof_frame *frame))
+static bool scan(struct iof_mapping *map, uint64_t first, uint64_t last, uint64_t *cursor,
+		 struct iof_work *work, enum iof_verdict (*judge)(const struct iof_frame *frame))
 {
 	struct iof_pager *pager = map->space->pager;
 	bool by_frame = last - first >= pager->nr_frames;
@@ -285,21 +283,22 @@ static bool iof_scan(struct iof_mapping *map, uint64_t first, uint64_t last, uin
 	return *cursor < end;
 }
 
-static enum iof_verdict iof_judge_expelled(const struct iof_frame *frame)
+static enum iof_verdict judge_expelled(const struct iof_frame *frame)
 {
 	return frame->state == IOF_FRAME_RESIDENT && !frame->hold ? IOF_TAKE : IOF_BUSY;
 }
 
 /* What is on its way out must have arrived before a sync is done. */
-static enum iof_verdict iof_judge_synced(const struct iof_frame *frame)
+static enum iof_verdict judge_synced(const struct iof_frame *frame)
 {
 	if (frame->state == IOF_FRAME_EVICTING)
 		return IOF_BUSY;
 	return frame->state == IOF_FRAME_RESIDENT && iof_pte_load(frame->pte) & IOF_PTE_DIRTY ?
-		IOF_TAKE : IOF_PASS;
+		       IOF_TAKE :
+		       IOF_PASS;
 }
 
-static int iof_victims_err(const struct iof_work *work)
+static int victims_err(const struct iof_work *work)
 {
 	uint32_t i;
 
@@ -327,7 +326,7 @@ int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned i
 	while (more && (!result || flags & IOF_EXPEL_FORCE)) {
 		uint32_t i;
 
-		more = iof_scan(map, first, last, &cursor, work, iof_judge_expelled);
+		more = scan(map, first, last, &cursor, work, judge_expelled);
 		if (!work->nr_victims) {
 			if (more)
 				iof_pager_wait(pager);
@@ -341,10 +340,10 @@ int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned i
 			frame->state = IOF_FRAME_EVICTING;
 			pager->held++;
 		}
-		iof_evict_victims(pager, work, flags);
+		evict_victims(pager, work, flags);
 		/* Freed frames keep their result until the lock is dropped. */
 		if (!result)
-			result = iof_victims_err(work);
+			result = victims_err(work);
 	}
 	return result;
 }
@@ -365,7 +364,7 @@ int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last)
 		uint32_t i;
 		int err;
 
-		more = iof_scan(map, first, last, &cursor, work, iof_judge_synced);
+		more = scan(map, first, last, &cursor, work, judge_synced);
 		if (!work->nr_victims) {
 			if (more)
 				iof_pager_wait(pager);
@@ -378,10 +377,10 @@ int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last)
 		pthread_mutex_unlock(&pager->lock);
 		iof_frames_sort(work->victims, work->nr_victims);
 		/* A translation cached as dirty would not set the bit again. */
-		iof_forget(pager, work);
-		iof_store_victims(pager, work, true);
+		forget_frame(pager, work);
+		store_victims(pager, work, true);
 		pthread_mutex_lock(&pager->lock);
-		err = iof_victims_err(work);
+		err = victims_err(work);
 		if (err && !result)
 			result = err;
 		for (i = 0; i < work->nr_victims; i++) {
@@ -392,7 +391,7 @@ int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last)
 				__atomic_or_fetch(frame->pte, IOF_PTE_DIRTY, __ATOMIC_RELAXED);
 			iof_frame_drop(pager, frame);
 		}
-		iof_stats_merge(pager, work);
+		stats_merge(pager, work);
 		iof_pager_wake(pager);
 	}
 	return result;

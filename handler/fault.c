@@ -20,13 +20,13 @@
 /* What became of trying to take a group. */
 enum iof_taken {
 	IOF_TAKEN,
-	IOF_REFUSED,	/* it will never be */
-	IOF_NO_FRAMES,	/* not now */
-	IOF_NOT_NOW,	/* one of its pages is just leaving */
+	IOF_REFUSED,   /* it will never be */
+	IOF_NO_FRAMES, /* not now */
+	IOF_NOT_NOW,   /* one of its pages is just leaving */
 };
 
 /* The mapping and page of a fault, if it may have it. */
-static struct iof_mapping *iof_fault_page(struct iof_space *space,
+static struct iof_mapping *fault_page(struct iof_space *space,
 				      const struct iommu_hwpt_pgfault *fault, uint64_t *page)
 {
 	struct iof_mapping *map = iof_mapping_find(space, fault->addr);
@@ -39,7 +39,7 @@ static struct iof_mapping *iof_fault_page(struct iof_space *space,
 }
 
 /* Program memory is always there: a fault on it came late, or asks for a right it lacks. */
-static bool iof_fault_memory(struct iof_space *space, const struct iommu_hwpt_pgfault *fault)
+static bool fault_memory(struct iof_space *space, const struct iommu_hwpt_pgfault *fault)
 {
 	struct iof_mapping *map = iof_mapping_find(space, fault->addr);
 
@@ -47,14 +47,14 @@ static bool iof_fault_memory(struct iof_space *space, const struct iommu_hwpt_pg
 	       (!(fault->perm & IOMMU_PGFAULT_PERM_WRITE) || map->prot & IOF_PAGER_WRITE);
 }
 
-static struct iof_frame *iof_pte_frame(struct iof_pager *pager, uint64_t pte)
+static struct iof_frame *pte_frame(struct iof_pager *pager, uint64_t pte)
 {
 	return &pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >> IOF_PAGE_SHIFT];
 }
 
 /* How many frames the group needs (a page named twice counts twice), or why it cannot be. */
-static enum iof_taken iof_group_look(struct iof_pager *pager, struct iof_space *space,
-				     const struct iof_fault_group *group, uint64_t *needed)
+static enum iof_taken group_look(struct iof_pager *pager, struct iof_space *space,
+				 const struct iof_fault_group *group, uint64_t *needed)
 {
 	uint32_t i;
 
@@ -63,9 +63,9 @@ static enum iof_taken iof_group_look(struct iof_pager *pager, struct iof_space *
 		struct iof_mapping *map;
 		uint64_t page, pte;
 
-		map = iof_fault_page(space, &group->pages[i], &page);
+		map = fault_page(space, &group->pages[i], &page);
 		if (!map) {
-			if (iof_fault_memory(space, &group->pages[i]))
+			if (fault_memory(space, &group->pages[i]))
 				continue;
 			return IOF_REFUSED;
 		}
@@ -73,22 +73,22 @@ static enum iof_taken iof_group_look(struct iof_pager *pager, struct iof_space *
 		if (!pte)
 			++*needed;
 		else if (!(pte & IOF_PTE_PRESENT) &&
-			 iof_pte_frame(pager, pte)->state == IOF_FRAME_EVICTING)
+			 pte_frame(pager, pte)->state == IOF_FRAME_EVICTING)
 			return IOF_NOT_NOW;
 	}
 	return IOF_TAKEN;
 }
 
 /* Holds one page of a group, taking a frame if it is absent. */
-static void iof_page_take(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
-			  uint64_t page, uint32_t group, bool write, unsigned int flags)
+static void page_take(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
+		      uint64_t page, uint32_t group, bool write, unsigned int flags)
 {
 	uint64_t *entry = iof_mapping_pte(map, page);
 	uint64_t pte = iof_pte_load(entry);
 	struct iof_frame *frame;
 
 	if (pte) {
-		frame = iof_pte_frame(pager, pte);
+		frame = pte_frame(pager, pte);
 		iof_frame_hold(pager, frame);
 		if (frame->ahead)
 			iof_prefetch_fate(pager, frame, true);
@@ -107,9 +107,9 @@ static void iof_page_take(struct iof_pager *pager, struct iof_work *work, struct
 }
 
 /* Takes all pages of a group, or nothing. May evict, which drops the lock. */
-static enum iof_taken iof_group_take(struct iof_pager *pager, struct iof_work *work,
-				     const struct iof_fault_group *group, uint32_t index,
-				     unsigned int flags)
+static enum iof_taken group_take(struct iof_pager *pager, struct iof_work *work,
+				 const struct iof_fault_group *group, uint32_t index,
+				 unsigned int flags)
 {
 	struct iof_space *space;
 	uint64_t needed;
@@ -125,7 +125,7 @@ static enum iof_taken iof_group_take(struct iof_pager *pager, struct iof_work *w
 		space = iof_pager_space(pager, group->pasid);
 		if (!space)
 			return IOF_REFUSED;
-		look = iof_group_look(pager, space, group, &needed);
+		look = group_look(pager, space, group, &needed);
 		if (look != IOF_TAKEN)
 			return look;
 		if (needed <= pager->nr_free)
@@ -139,11 +139,12 @@ static enum iof_taken iof_group_take(struct iof_pager *pager, struct iof_work *w
 		struct iof_mapping *map;
 		uint64_t page;
 
-		map = iof_fault_page(space, fault, &page);
+		map = fault_page(space, fault, &page);
 		if (map)
-			iof_page_take(pager, work, map, page, index,
-				      fault->perm & IOMMU_PGFAULT_PERM_WRITE &&
-				      !(flags & IOF_RESOLVE_QUIET), flags);
+			page_take(pager, work, map, page, index,
+				  fault->perm & IOMMU_PGFAULT_PERM_WRITE &&
+					  !(flags & IOF_RESOLVE_QUIET),
+				  flags);
 	}
 	return IOF_TAKEN;
 }
@@ -153,8 +154,8 @@ static enum iof_taken iof_group_take(struct iof_pager *pager, struct iof_work *w
  */
 
 /* One by one, what could not be loaded together. A page that was only guessed fails in silence. */
-static void iof_load_singly(struct iof_pager *pager, struct iof_work *work,
-			    struct iof_frame **frames, uint32_t nr)
+static void load_singly(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
+			uint32_t nr)
 {
 	uint32_t i;
 
@@ -172,7 +173,7 @@ static void iof_load_singly(struct iof_pager *pager, struct iof_work *work,
 }
 
 /* Fills all frames that the portion took. Without the lock. */
-static void iof_load(struct iof_pager *pager, struct iof_work *work)
+static void load_page(struct iof_pager *pager, struct iof_work *work)
 {
 	uint64_t start = iof_pager_now();
 	uint32_t first, nr;
@@ -187,13 +188,13 @@ static void iof_load(struct iof_pager *pager, struct iof_work *work)
 		       frames[nr]->page == frames[0]->page + nr)
 			nr++;
 		if (nr == 1 || iof_frames_transfer(pager, work, frames, nr, false) < 0)
-			iof_load_singly(pager, work, frames, nr);
+			load_singly(pager, work, frames, nr);
 	}
 	work->stats.load_ns += iof_pager_now() - start;
 }
 
 /* Enters what was loaded. A page that was asked for counts as accessed: it stays for a round. */
-static void iof_publish(struct iof_pager *pager, struct iof_work *work)
+static void publish(struct iof_pager *pager, struct iof_work *work)
 {
 	uint32_t i;
 
@@ -225,8 +226,8 @@ static void iof_publish(struct iof_pager *pager, struct iof_work *work)
 }
 
 /* Waits for other threads' loads, answers the groups, lets the frames go. */
-static int iof_settle(struct iof_pager *pager, struct iof_work *work,
-		      struct iof_fault_group *groups, unsigned int flags)
+static int settle(struct iof_pager *pager, struct iof_work *work, struct iof_fault_group *groups,
+		  unsigned int flags)
 {
 	int result = 0;
 	uint32_t i;
@@ -255,22 +256,22 @@ drop:
 }
 
 /* What was taken is loaded, entered and let go. With the lock held, which is dropped meanwhile. */
-static int iof_portion_end(struct iof_pager *pager, struct iof_work *work,
-			   struct iof_fault_group *groups, unsigned int flags)
+static int portion_end(struct iof_pager *pager, struct iof_work *work,
+		       struct iof_fault_group *groups, unsigned int flags)
 {
 	if (work->nr_ahead)
 		iof_prefetch_take(pager, work);
 	if (work->nr_loads) {
 		pthread_mutex_unlock(&pager->lock);
-		iof_load(pager, work);
+		load_page(pager, work);
 		pthread_mutex_lock(&pager->lock);
-		iof_publish(pager, work);
+		publish(pager, work);
 	}
-	return iof_settle(pager, work, groups, flags);
+	return settle(pager, work, groups, flags);
 }
 
 /* A group that can never be had. */
-static void iof_group_too_long(struct iof_pager *pager, const struct iof_fault_group *group)
+static void group_too_long(struct iof_pager *pager, const struct iof_fault_group *group)
 {
 	pthread_mutex_unlock(&pager->lock);
 	iof_pager_report(pager, -ENOSPC,
@@ -314,7 +315,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 		work->nr_loads = 0;
 		work->nr_ahead = 0;
 		for (; done < nr; done++) {
-			taken = iof_group_take(pager, work, &groups[done], done, flags);
+			taken = group_take(pager, work, &groups[done], done, flags);
 			if (taken == IOF_NO_FRAMES || taken == IOF_NOT_NOW)
 				break;
 			groups[done].response = taken == IOF_TAKEN ? IOF_SUCCESS : IOF_INVALID;
@@ -324,7 +325,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 			}
 		}
 		if (work->nr_items || done > first) {
-			int load_err = iof_portion_end(pager, work, groups, flags);
+			int load_err = portion_end(pager, work, groups, flags);
 
 			err = err ? err : load_err;
 		} else if (taken == IOF_NOT_NOW ||
@@ -336,7 +337,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 			if (flags & IOF_RESOLVE_NO_EVICT)
 				nr = done;
 			else
-				iof_group_too_long(pager, &groups[done++]);
+				group_too_long(pager, &groups[done++]);
 		}
 		if (err && !result)
 			result = err;

@@ -19,7 +19,7 @@
 #define IOF_POOL_ALIGN (2u << 20)
 
 /* Memory of @bytes bytes, aligned to 2 MiB if it is that long. */
-static char *iof_pool_map(uint64_t bytes)
+static char *pool_map(uint64_t bytes)
 {
 	uint64_t extra = bytes >= IOF_POOL_ALIGN ? IOF_POOL_ALIGN : 0;
 	char *memory = mmap(NULL, bytes + extra, PROT_READ | PROT_WRITE,
@@ -46,7 +46,7 @@ int iof_frames_create(struct iof_pager *pager)
 	int err;
 
 	pager->frames = calloc(pager->nr_frames, sizeof(*pager->frames));
-	pager->pool = iof_pool_map(bytes);
+	pager->pool = pool_map(bytes);
 	if (!pager->frames || !pager->pool)
 		return iof_pager_fail(pager, -ENOMEM, "no memory for %llu page frames",
 				      (unsigned long long)pager->nr_frames);
@@ -167,7 +167,7 @@ uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uin
 	return nr;
 }
 
-static bool iof_frame_before(const struct iof_frame *one, const struct iof_frame *other)
+static bool frame_before(const struct iof_frame *one, const struct iof_frame *other)
 {
 	if (one->map->space != other->map->space)
 		return one->map->space < other->map->space;
@@ -180,7 +180,7 @@ void iof_frames_sort(struct iof_frame **frames, uint32_t nr)
 	static const uint32_t gaps[] = { 3548, 1577, 701, 301, 132, 57, 23, 10, 4, 1 };
 	uint32_t i, at, round;
 
-	for (i = 1; i < nr && !iof_frame_before(frames[i], frames[i - 1]); i++)
+	for (i = 1; i < nr && !frame_before(frames[i], frames[i - 1]); i++)
 		;
 	if (i >= nr)
 		return;
@@ -191,7 +191,7 @@ void iof_frames_sort(struct iof_frame **frames, uint32_t nr)
 			struct iof_frame *frame = frames[i];
 
 			at = i;
-			for (; at >= gap && iof_frame_before(frame, frames[at - gap]); at -= gap)
+			for (; at >= gap && frame_before(frame, frames[at - gap]); at -= gap)
 				frames[at] = frames[at - gap];
 			frames[at] = frame;
 		}

@@ -22,16 +22,16 @@
 
 #include "handler_private.h"
 
-#define IOF_BATCH_DEFAULT 64u
-#define IOF_BATCH_MOST 65536u
-#define IOF_THREADS_MOST 256u
-#define IOF_RECORDS_MOST (1u << 20)	/* of one group: as many as a device can have open */
-#define IOF_SPIN_CHECK 32u		/* empty reads between two looks at the clock */
+#define BATCH_DEFAULT 64u
+#define BATCH_MAX     65536u
+#define THREADS_MAX   256u
+#define RECORDS_MAX   (1u << 20) /* of one group: as many as a device can have open */
+#define SPIN_CHECK    32u	 /* empty reads between two looks at the clock */
 
 /* The handler whose thread this is at the moment. */
 static __thread const struct iof_handler *iof_inside;
 
-static uint64_t iof_now_ns(void)
+static uint64_t now_ns(void)
 {
 	struct timespec now;
 
@@ -39,19 +39,19 @@ static uint64_t iof_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void iof_pause(void)
+static void relax_cpu(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
 	__builtin_ia32_pause();
 #endif
 }
 
-static bool iof_handler_stopping(const struct iof_handler *handler)
+static bool handler_stopping(const struct iof_handler *handler)
 {
 	return __atomic_load_n(&handler->stopping, __ATOMIC_SEQ_CST);
 }
 
-static void iof_error_once(int *where, int err)
+static void error_once(int *where, int err)
 {
 	int none = 0;
 
@@ -61,7 +61,7 @@ static void iof_error_once(int *where, int err)
 /* Remembers an error and tells the user of it. */
 void iof_handler_note(struct iof_handler *handler, int err, const struct iof_fault_group *group)
 {
-	iof_error_once(&handler->first_error, err);
+	error_once(&handler->first_error, err);
 	if (handler->config.error)
 		handler->config.error(handler->config.arg, err, group);
 }
@@ -69,7 +69,7 @@ void iof_handler_note(struct iof_handler *handler, int err, const struct iof_fau
 /* The descriptor failed: nobody can go on. */
 void iof_handler_fatal(struct iof_handler *handler, int err)
 {
-	iof_error_once(&handler->fatal, err);
+	error_once(&handler->fatal, err);
 	iof_handler_note(handler, err, NULL);
 	iof_handler_stop(handler);
 }
@@ -78,7 +78,7 @@ void iof_handler_fatal(struct iof_handler *handler, int err)
  * Buffers
  */
 
-static int iof_worker_room(struct iof_worker *worker, uint32_t room)
+static int worker_room(struct iof_worker *worker, uint32_t room)
 {
 	struct iommu_hwpt_pgfault *records = malloc(room * sizeof(*records));
 	struct iof_fault_group *groups = malloc(room * sizeof(*groups));
@@ -104,7 +104,7 @@ static int iof_worker_room(struct iof_worker *worker, uint32_t room)
 	return 0;
 }
 
-static void iof_worker_free(struct iof_worker *worker)
+static void worker_free(struct iof_worker *worker)
 {
 	if (worker->sleeper)
 		iof_thread_release(worker->sleeper);
@@ -116,7 +116,7 @@ static void iof_worker_free(struct iof_worker *worker)
 	free(worker);
 }
 
-static struct iof_worker *iof_worker_new(struct iof_handler *handler)
+static struct iof_worker *worker_new(struct iof_handler *handler)
 {
 	struct iof_worker *worker = calloc(1, sizeof(*worker));
 
@@ -124,8 +124,8 @@ static struct iof_worker *iof_worker_new(struct iof_handler *handler)
 		return NULL;
 	worker->handler = handler;
 	pthread_mutex_init(&worker->stats_lock, NULL);
-	if (iof_worker_room(worker, handler->config.batch)) {
-		iof_worker_free(worker);
+	if (worker_room(worker, handler->config.batch)) {
+		worker_free(worker);
 		return NULL;
 	}
 	pthread_mutex_lock(&handler->lock);
@@ -136,7 +136,7 @@ static struct iof_worker *iof_worker_new(struct iof_handler *handler)
 }
 
 /* A worker for a thread of the caller. */
-static struct iof_worker *iof_worker_take(struct iof_handler *handler)
+static struct iof_worker *worker_take(struct iof_handler *handler)
 {
 	struct iof_worker *worker;
 
@@ -145,10 +145,10 @@ static struct iof_worker *iof_worker_take(struct iof_handler *handler)
 	if (worker)
 		handler->idle = worker->next_idle;
 	pthread_mutex_unlock(&handler->lock);
-	return worker ? worker : iof_worker_new(handler);
+	return worker ? worker : worker_new(handler);
 }
 
-static void iof_worker_give(struct iof_worker *worker)
+static void worker_give(struct iof_worker *worker)
 {
 	struct iof_handler *handler = worker->handler;
 
@@ -163,7 +163,7 @@ static void iof_worker_give(struct iof_worker *worker)
  */
 
 /* Records of one group stand together and end with LAST_PAGE; a new cookie ends a group as well. */
-static int iof_worker_group(struct iof_worker *worker, uint32_t nr)
+static int worker_group(struct iof_worker *worker, uint32_t nr)
 {
 	const struct iommu_hwpt_pgfault *record = worker->records;
 	const struct iommu_hwpt_pgfault *end = record + nr;
@@ -197,13 +197,13 @@ int iof_worker_read(struct iof_worker *worker)
 		if (got > 0) {
 			if (got % sizeof(*worker->records))
 				return -EPROTO;
-			return iof_worker_group(worker, got / sizeof(*worker->records));
+			return worker_group(worker, got / sizeof(*worker->records));
 		}
 		if (!got || got == -EAGAIN)
 			return 0;
-		if (got == -EINVAL && worker->room < IOF_RECORDS_MOST) {
+		if (got == -EINVAL && worker->room < RECORDS_MAX) {
 			/* The first group does not fit. */
-			if (iof_worker_room(worker, worker->room * 2))
+			if (worker_room(worker, worker->room * 2))
 				return -ENOMEM;
 		} else if (got != -EINTR) {
 			return (int)got;
@@ -211,7 +211,7 @@ int iof_worker_read(struct iof_worker *worker)
 	}
 }
 
-static void iof_worker_ask(struct iof_worker *worker, uint32_t nr)
+static void worker_ask(struct iof_worker *worker, uint32_t nr)
 {
 	const struct iof_handler_config *config = &worker->handler->config;
 	uint32_t i;
@@ -230,7 +230,7 @@ static void iof_worker_ask(struct iof_worker *worker, uint32_t nr)
 }
 
 /* Turns what the callbacks said into answers; returns their number, and that of the LATER ones. */
-static uint32_t iof_worker_collect(struct iof_worker *worker, uint32_t nr, uint32_t *later)
+static uint32_t worker_collect(struct iof_worker *worker, uint32_t nr, uint32_t *later)
 {
 	uint32_t answers = 0;
 	uint32_t i;
@@ -256,7 +256,7 @@ static uint32_t iof_worker_collect(struct iof_worker *worker, uint32_t nr, uint3
 }
 
 /* Enters what was answered LATER. Those that cannot be remembered are answered INVALID instead. */
-static uint32_t iof_worker_later(struct iof_worker *worker, uint32_t later, uint32_t answers)
+static uint32_t worker_later(struct iof_worker *worker, uint32_t later, uint32_t answers)
 {
 	struct iof_handler *handler = worker->handler;
 	uint32_t lost = 0;
@@ -277,7 +277,7 @@ static uint32_t iof_worker_later(struct iof_worker *worker, uint32_t later, uint
 }
 
 /* No callback is under way any more? Then no early answer can be waited for. */
-static void iof_worker_callbacks_done(struct iof_handler *handler)
+static void worker_callbacks_done(struct iof_handler *handler)
 {
 	if (__atomic_sub_fetch(&handler->running, 1, __ATOMIC_ACQ_REL) ||
 	    !__atomic_load_n(&handler->open.early, __ATOMIC_RELAXED))
@@ -289,7 +289,7 @@ static void iof_worker_callbacks_done(struct iof_handler *handler)
 }
 
 /* Handles one batch. The number of groups, 0 if there were none, or the error of the descriptor. */
-static int iof_worker_round(struct iof_worker *worker)
+static int worker_round(struct iof_worker *worker)
 {
 	struct iof_handler *handler = worker->handler;
 	bool timed = !(handler->config.flags & IOF_HANDLER_NO_LATENCY);
@@ -303,7 +303,7 @@ static int iof_worker_round(struct iof_worker *worker)
 	if (nr <= 0)
 		return nr;
 	if (timed)
-		start = iof_now_ns();
+		start = now_ns();
 	for (i = 0; i < (uint32_t)nr; i++)
 		faults += worker->groups[i].nr_pages;
 	/* Before the answers travel: who sees their effect finds the faults counted. */
@@ -315,11 +315,11 @@ static int iof_worker_round(struct iof_worker *worker)
 
 	__atomic_add_fetch(&handler->running, 1, __ATOMIC_ACQ_REL);
 	worker->failed = 0;
-	iof_worker_ask(worker, (uint32_t)nr);
-	answers = iof_worker_collect(worker, (uint32_t)nr, &later);
+	worker_ask(worker, (uint32_t)nr);
+	answers = worker_collect(worker, (uint32_t)nr, &later);
 	if (later)
-		answers += iof_worker_later(worker, later, answers);
-	iof_worker_callbacks_done(handler);
+		answers += worker_later(worker, later, answers);
+	worker_callbacks_done(handler);
 	wrote = iof_answers_write(handler, worker->answers, answers, &tally);
 
 	pthread_mutex_lock(&worker->stats_lock);
@@ -329,7 +329,7 @@ static int iof_worker_round(struct iof_worker *worker)
 	worker->stats.late += tally.late;
 	worker->stats.deferred += later;
 	if (timed && answers)
-		iof_histogram_add(&worker->stats.latency, iof_now_ns() - start, answers);
+		iof_histogram_add(&worker->stats.latency, now_ns() - start, answers);
 	pthread_mutex_unlock(&worker->stats_lock);
 	return wrote < 0 ? (int)wrote : nr;
 }
@@ -339,31 +339,31 @@ static int iof_worker_round(struct iof_worker *worker)
  */
 
 /* Reads an empty queue for the time given. Groups handled, or 0. */
-static int iof_worker_spin(struct iof_worker *worker)
+static int worker_spin(struct iof_worker *worker)
 {
 	struct iof_handler *handler = worker->handler;
 	uint32_t spin_us = handler->config.spin_us;
 	uint32_t tries = 0;
 	uint64_t end = 0;
 
-	while (!iof_handler_stopping(handler)) {
-		int nr = iof_worker_round(worker);
+	while (!handler_stopping(handler)) {
+		int nr = worker_round(worker);
 
 		if (nr)
 			return nr;
-		iof_pause();
-		if (spin_us == IOF_HANDLER_BUSY || ++tries % IOF_SPIN_CHECK)
+		relax_cpu();
+		if (spin_us == IOF_HANDLER_BUSY || ++tries % SPIN_CHECK)
 			continue;
 		if (!end)
-			end = iof_now_ns() + spin_us * 1000ull;
-		else if (iof_now_ns() >= end)
+			end = now_ns() + spin_us * 1000ull;
+		else if (now_ns() >= end)
 			break;
 	}
 	return 0;
 }
 
 /* 1: look again, 0: time is up or the handler stops, or an error. */
-static int iof_worker_sleep(struct iof_worker *worker, int timeout_ms)
+static int worker_sleep(struct iof_worker *worker, int timeout_ms)
 {
 	struct iof_handler *handler = worker->handler;
 	struct pollfd fds[2] = {
@@ -396,34 +396,34 @@ static int iof_worker_sleep(struct iof_worker *worker, int timeout_ms)
 }
 
 /* One batch, waiting for it up to @timeout_ms. */
-static int iof_worker_wait_round(struct iof_worker *worker, int timeout_ms)
+static int worker_wait_round(struct iof_worker *worker, int timeout_ms)
 {
 	struct iof_handler *handler = worker->handler;
-	uint64_t end = timeout_ms > 0 ? iof_now_ns() + timeout_ms * 1000000ull : 0;
+	uint64_t end = timeout_ms > 0 ? now_ns() + timeout_ms * 1000000ull : 0;
 
-	while (!iof_handler_stopping(handler)) {
+	while (!handler_stopping(handler)) {
 		int left_ms = timeout_ms;
-		int ret = iof_worker_round(worker);
+		int ret = worker_round(worker);
 
 		if (!ret && timeout_ms && handler->config.spin_us)
-			ret = iof_worker_spin(worker);
+			ret = worker_spin(worker);
 		if (ret || !timeout_ms)
 			return ret;
 		if (timeout_ms > 0) {
-			uint64_t now = iof_now_ns();
+			uint64_t now = now_ns();
 
 			if (now >= end)
 				return 0;
 			left_ms = (int)((end - now + 999999) / 1000000);
 		}
-		ret = iof_worker_sleep(worker, left_ms);
+		ret = worker_sleep(worker, left_ms);
 		if (ret <= 0)
 			return ret;
 	}
 	return 0;
 }
 
-static int iof_worker_run(struct iof_worker *worker, bool own_thread)
+static int worker_run(struct iof_worker *worker, bool own_thread)
 {
 	struct iof_handler *handler = worker->handler;
 	const struct iof_handler *outside = iof_inside;
@@ -435,8 +435,8 @@ static int iof_worker_run(struct iof_worker *worker, bool own_thread)
 		spared = !iof_set_readiness(handler->config.fault_fd, 0);
 	if (spared && own_thread)
 		__atomic_store_n(&worker->sleeper, iof_thread_hold(), __ATOMIC_SEQ_CST);
-	while (!iof_handler_stopping(handler)) {
-		int ret = iof_worker_wait_round(worker, -1);
+	while (!handler_stopping(handler)) {
+		int ret = worker_wait_round(worker, -1);
 
 		if (ret < 0 && ret != -EINTR) {
 			iof_handler_fatal(handler, ret);
@@ -449,10 +449,10 @@ static int iof_worker_run(struct iof_worker *worker, bool own_thread)
 	return __atomic_load_n(&handler->fatal, __ATOMIC_ACQUIRE);
 }
 
-static void *iof_worker_thread(void *arg)
+static void *worker_thread(void *arg)
 {
 	pthread_setname_np(pthread_self(), "iof-handler");
-	iof_worker_run(arg, true);
+	worker_run(arg, true);
 	return NULL;
 }
 
@@ -460,14 +460,14 @@ static void *iof_worker_thread(void *arg)
  * The public calls
  */
 
-static int iof_handler_check(struct iof_handler_config *config)
+static int handler_check(struct iof_handler_config *config)
 {
 	if (config->fault_fd < 0 || (!config->fault && !config->faults) ||
-	    config->threads > IOF_THREADS_MOST || config->batch > IOF_BATCH_MOST ||
+	    config->threads > THREADS_MAX || config->batch > BATCH_MAX ||
 	    config->flags & ~(uint32_t)(IOF_HANDLER_LEAVE_OPEN | IOF_HANDLER_NO_LATENCY))
 		return -EINVAL;
 	if (!config->batch)
-		config->batch = IOF_BATCH_DEFAULT;
+		config->batch = BATCH_DEFAULT;
 	return 0;
 }
 
@@ -475,7 +475,7 @@ static int iof_handler_check(struct iof_handler_config *config)
  * Threads get no signals of the program, but keep those that an instruction of their own raises:
  * the embedded world catches bad memory by them.
  */
-static void iof_block_signals(sigset_t *before)
+static void block_signals(sigset_t *before)
 {
 	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
 	sigset_t all;
@@ -487,20 +487,20 @@ static void iof_block_signals(sigset_t *before)
 	pthread_sigmask(SIG_SETMASK, &all, before);
 }
 
-static int iof_handler_start(struct iof_handler *handler)
+static int handler_start(struct iof_handler *handler)
 {
 	sigset_t before;
 	int err = 0;
 
-	iof_block_signals(&before);
+	block_signals(&before);
 	while (handler->started < handler->config.threads) {
-		struct iof_worker *worker = iof_worker_new(handler);
+		struct iof_worker *worker = worker_new(handler);
 
 		if (!worker) {
 			err = -ENOMEM;
 			break;
 		}
-		err = -pthread_create(&worker->thread, NULL, iof_worker_thread, worker);
+		err = -pthread_create(&worker->thread, NULL, worker_thread, worker);
 		if (err)
 			break;
 		handler->threads[handler->started++] = worker;
@@ -509,13 +509,13 @@ static int iof_handler_start(struct iof_handler *handler)
 	return err;
 }
 
-static void iof_handler_free(struct iof_handler *handler)
+static void handler_free(struct iof_handler *handler)
 {
 	while (handler->workers) {
 		struct iof_worker *worker = handler->workers;
 
 		handler->workers = worker->next;
-		iof_worker_free(worker);
+		worker_free(worker);
 	}
 	if (handler->stop_fd >= 0)
 		close(handler->stop_fd);
@@ -530,7 +530,7 @@ int iof_handler_open(const struct iof_handler_config *config, struct iof_handler
 {
 	struct iof_handler_config checked = *config;
 	struct iof_handler *handler;
-	int err = iof_handler_check(&checked);
+	int err = handler_check(&checked);
 
 	if (err)
 		return err;
@@ -549,11 +549,11 @@ int iof_handler_open(const struct iof_handler_config *config, struct iof_handler
 	else if (!handler->threads)
 		err = -ENOMEM;
 	else
-		err = iof_handler_start(handler);
+		err = handler_start(handler);
 	if (err) {
 		iof_handler_stop(handler);
 		iof_handler_wait(handler);
-		iof_handler_free(handler);
+		handler_free(handler);
 		return err;
 	}
 	*out = handler;
@@ -610,11 +610,11 @@ int iof_handler_close(struct iof_handler *handler)
 	if (!(handler->config.flags & IOF_HANDLER_LEAVE_OPEN) && !handler->fatal) {
 		/* Whoever only ran it by hand, and never did, has no buffers yet. */
 		if (!handler->workers)
-			iof_worker_new(handler);
+			worker_new(handler);
 		iof_answers_close(handler);
 	}
 	err = handler->first_error;
-	iof_handler_free(handler);
+	handler_free(handler);
 	return err;
 }
 
@@ -631,12 +631,12 @@ int iof_handler_run_once(struct iof_handler *handler, int timeout_ms)
 
 	if (iof_forked(handler->forks))
 		return -ECHILD;
-	worker = iof_worker_take(handler);
+	worker = worker_take(handler);
 	if (!worker)
 		return -ENOMEM;
 	iof_inside = handler;
-	ret = iof_worker_wait_round(worker, timeout_ms);
-	iof_worker_give(worker);
+	ret = worker_wait_round(worker, timeout_ms);
+	worker_give(worker);
 	if (ret < 0 && ret != -EINTR)
 		iof_handler_fatal(handler, ret);
 	iof_inside = outside;
@@ -650,15 +650,15 @@ int iof_handler_run(struct iof_handler *handler)
 
 	if (iof_forked(handler->forks))
 		return -ECHILD;
-	worker = iof_worker_take(handler);
+	worker = worker_take(handler);
 	if (!worker)
 		return -ENOMEM;
-	ret = iof_worker_run(worker, false);
-	iof_worker_give(worker);
+	ret = worker_run(worker, false);
+	worker_give(worker);
 	return ret;
 }
 
-static void iof_stats_add(struct iof_handler_stats *to, const struct iof_handler_stats *from)
+static void stats_add(struct iof_handler_stats *to, const struct iof_handler_stats *from)
 {
 	to->faults += from->faults;
 	to->groups += from->groups;
@@ -685,7 +685,7 @@ void iof_handler_get_stats(struct iof_handler *handler, struct iof_handler_stats
 	out->open = handler->open.waiting;
 	for (worker = handler->workers; worker; worker = worker->next) {
 		pthread_mutex_lock(&worker->stats_lock);
-		iof_stats_add(out, &worker->stats);
+		stats_add(out, &worker->stats);
 		pthread_mutex_unlock(&worker->stats_lock);
 	}
 	pthread_mutex_unlock(&handler->lock);

@@ -23,22 +23,22 @@
 
 /* Cookies of groups that were answered LATER; answers.c. */
 enum iof_open_state {
-	IOF_OPEN_NONE = 0,	/* the place is empty */
-	IOF_OPEN_WAITS,		/* the group waits for its answer */
-	IOF_OPEN_EARLY,		/* answered before the callback had said LATER */
+	IOF_OPEN_NONE = 0, /* the place is empty */
+	IOF_OPEN_WAITS,	   /* the group waits for its answer */
+	IOF_OPEN_EARLY,	   /* answered before the callback had said LATER */
 };
 
 struct iof_open_entry {
 	uint32_t cookie;
-	uint32_t state;		/* enum iof_open_state */
+	uint32_t state; /* enum iof_open_state */
 };
 
 /* Linear probing; at most half full. All under handler.lock. */
 struct iof_open_table {
 	struct iof_open_entry *entries;
-	uint32_t size;		/* a power of two, or 0 before the first entry */
-	uint32_t waiting;	/* entries that are WAITS */
-	uint32_t early;		/* entries that are EARLY; read without the lock as a hint */
+	uint32_t size;	  /* a power of two, or 0 before the first entry */
+	uint32_t waiting; /* entries that are WAITS */
+	uint32_t early;	  /* entries that are EARLY; read without the lock as a hint */
 };
 
 struct iof_tally {
@@ -48,10 +48,10 @@ struct iof_tally {
 };
 
 struct iof_worker {
-	struct iof_worker *next;	/* in handler.workers; fixed once there */
-	struct iof_worker *next_idle;	/* in handler.idle; handler.lock */
+	struct iof_worker *next;      /* in handler.workers; fixed once there */
+	struct iof_worker *next_idle; /* in handler.idle; handler.lock */
 	struct iof_handler *handler;
-	pthread_t thread;		/* of a worker that has one */
+	pthread_t thread; /* of a worker that has one */
 	/*
 	 * Atomic. A thread of the handler's own on an embedded world, which sleeps on the fault
 	 * descriptor alone and is interrupted to stop; otherwise NULL.
@@ -61,31 +61,31 @@ struct iof_worker {
 	struct iommu_hwpt_pgfault *records;
 	struct iof_fault_group *groups;
 	struct iommu_hwpt_page_response *answers;
-	uint32_t *later;		/* cookies of this batch that are answered LATER */
-	uint32_t room;			/* entries in each of the four */
-	uint32_t failed;		/* callbacks of this batch that failed */
+	uint32_t *later; /* cookies of this batch that are answered LATER */
+	uint32_t room;	 /* entries in each of the four */
+	uint32_t failed; /* callbacks of this batch that failed */
 
 	pthread_mutex_t stats_lock;
-	struct iof_handler_stats stats;	/* stats_lock; written by the owner alone */
+	struct iof_handler_stats stats; /* stats_lock; written by the owner alone */
 };
 
 struct iof_handler {
 	struct iof_handler_config config;
-	unsigned int forks;		/* forked.h */
-	int stop_fd;			/* eventfd, readable for ever once the handler stops */
-	int stopping;			/* atomic */
-	int running;			/* atomic: callbacks under way, in batches */
-	int fatal;			/* atomic: first error of the descriptor */
-	int first_error;		/* atomic: first error of any kind */
+	unsigned int forks; /* forked.h */
+	int stop_fd;	    /* eventfd, readable for ever once the handler stops */
+	int stopping;	    /* atomic */
+	int running;	    /* atomic: callbacks under way, in batches */
+	int fatal;	    /* atomic: first error of the descriptor */
+	int first_error;    /* atomic: first error of any kind */
 
 	pthread_mutex_t lock;
-	struct iof_worker *workers;	/* atomic: all of them; lock to add */
-	struct iof_worker *idle;	/* lock: those of run_once() that nobody uses */
-	uint32_t started;		/* threads, first in @threads; set while opening */
-	uint32_t joined;		/* lock */
+	struct iof_worker *workers; /* atomic: all of them; lock to add */
+	struct iof_worker *idle;    /* lock: those of run_once() that nobody uses */
+	uint32_t started;	    /* threads, first in @threads; set while opening */
+	uint32_t joined;	    /* lock */
 	struct iof_worker **threads;
-	pthread_mutex_t join_lock;	/* held while joining */
-	struct iof_open_table open;	/* lock */
+	pthread_mutex_t join_lock;	      /* held while joining */
+	struct iof_open_table open;	      /* lock */
 	struct iof_handler_stats later_stats; /* lock: what was answered outside of workers */
 };
 
@@ -93,9 +93,8 @@ struct iof_handler {
 int iof_open_add(struct iof_open_table *table, uint32_t cookie);
 void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_be_early);
 void iof_open_forget_early(struct iof_open_table *table);
-long iof_answers_write(struct iof_handler *handler,
-		       const struct iommu_hwpt_page_response *answers, size_t nr,
-		       struct iof_tally *tally);
+long iof_answers_write(struct iof_handler *handler, const struct iommu_hwpt_page_response *answers,
+		       size_t nr, struct iof_tally *tally);
 void iof_answers_close(struct iof_handler *handler);
 
 /* handler.c */

@@ -32,7 +32,7 @@ uint32_t iof_mapping_at(const struct iof_space *space, uint64_t addr)
 	return low;
 }
 
-static bool iof_mapping_has(const struct iof_mapping *map, uint64_t addr)
+static bool mapping_has(const struct iof_mapping *map, uint64_t addr)
 {
 	return addr >= map->iova && addr - map->iova < map->pages << IOF_PAGE_SHIFT;
 }
@@ -42,10 +42,10 @@ struct iof_mapping *iof_mapping_find(struct iof_space *space, uint64_t addr)
 {
 	uint32_t at;
 
-	if (space->last_map && iof_mapping_has(space->last_map, addr))
+	if (space->last_map && mapping_has(space->last_map, addr))
 		return space->last_map;
 	at = iof_mapping_at(space, addr);
-	if (at == space->nr_maps || !iof_mapping_has(space->maps[at], addr))
+	if (at == space->nr_maps || !mapping_has(space->maps[at], addr))
 		return NULL;
 	space->last_map = space->maps[at];
 	return space->last_map;
@@ -91,19 +91,19 @@ int iof_range_check(struct iof_pager *pager, uint64_t iova, uint64_t *length)
 	return 0;
 }
 
-static uint64_t iof_mapping_leaves(const struct iof_mapping *map)
+static uint64_t mapping_leaves(const struct iof_mapping *map)
 {
 	return ((iof_mapping_addr(map, map->pages) - 1) >> IOF_LEAF_SHIFT) -
-		(map->iova >> IOF_LEAF_SHIFT) + 1;
+	       (map->iova >> IOF_LEAF_SHIFT) + 1;
 }
 
-static uint64_t iof_leaf_addr(const struct iof_mapping *map, uint64_t leaf)
+static uint64_t leaf_addr(const struct iof_mapping *map, uint64_t leaf)
 {
 	return ((map->iova >> IOF_LEAF_SHIFT) + leaf) << IOF_LEAF_SHIFT;
 }
 
 /* Lets go of the first @nr tables of a mapping that no entry uses any more. */
-static int iof_mapping_put_tables(struct iof_mapping *map, uint64_t nr)
+static int mapping_put_tables(struct iof_mapping *map, uint64_t nr)
 {
 	struct iof_space *space = map->space;
 	struct iommu_hwpt_vtd_s1_invalidate all = { .addr = map->iova, .npages = map->pages };
@@ -112,7 +112,7 @@ static int iof_mapping_put_tables(struct iof_mapping *map, uint64_t nr)
 	int err = 0;
 
 	for (leaf = 0; leaf < nr; leaf++)
-		waiting = iof_table_put(space, iof_leaf_addr(map, leaf), waiting);
+		waiting = iof_table_put(space, leaf_addr(map, leaf), waiting);
 	if (space->attached)
 		err = iof_invalidate(space->pager, space->hwpt_id, &all, 1);
 	/* What the hardware might still know must not become something else. */
@@ -121,9 +121,9 @@ static int iof_mapping_put_tables(struct iof_mapping *map, uint64_t nr)
 	return err;
 }
 
-static int iof_mapping_get_tables(struct iof_mapping *map)
+static int mapping_get_tables(struct iof_mapping *map)
 {
-	uint64_t nr = iof_mapping_leaves(map);
+	uint64_t nr = mapping_leaves(map);
 	uint64_t leaf;
 	int err;
 
@@ -131,9 +131,9 @@ static int iof_mapping_get_tables(struct iof_mapping *map)
 	if (!map->leaves)
 		return -ENOMEM;
 	for (leaf = 0; leaf < nr; leaf++) {
-		err = iof_table_get(map->space, iof_leaf_addr(map, leaf), &map->leaves[leaf]);
+		err = iof_table_get(map->space, leaf_addr(map, leaf), &map->leaves[leaf]);
 		if (err) {
-			iof_mapping_put_tables(map, leaf);
+			mapping_put_tables(map, leaf);
 			free(map->leaves);
 			map->leaves = NULL;
 			return err;
@@ -143,7 +143,7 @@ static int iof_mapping_get_tables(struct iof_mapping *map)
 }
 
 /* Makes room for one more in the array. */
-static int iof_space_room(struct iof_space *space)
+static int space_room(struct iof_space *space)
 {
 	uint32_t room = space->room ? space->room * 2 : 8;
 	struct iof_mapping **maps;
@@ -167,8 +167,8 @@ static int iof_space_room(struct iof_space *space)
  * A mapping with its tables, not yet in the array. @length is checked. With map_lock. *@out is set
  * only on success.
  */
-static int iof_mapping_new(struct iof_space *space, uint64_t iova, uint64_t length,
-			   unsigned int prot, struct iof_mapping **out)
+static int mapping_new(struct iof_space *space, uint64_t iova, uint64_t length, unsigned int prot,
+		       struct iof_mapping **out)
 {
 	struct iof_pager *pager = space->pager;
 	uint32_t at = iof_mapping_at(space, iova);
@@ -185,9 +185,9 @@ static int iof_mapping_new(struct iof_space *space, uint64_t iova, uint64_t leng
 	map->iova = iova;
 	map->pages = length >> IOF_PAGE_SHIFT;
 	map->prot = prot;
-	err = iof_space_room(space);
+	err = space_room(space);
 	if (!err)
-		err = iof_mapping_get_tables(map);
+		err = mapping_get_tables(map);
 	if (err) {
 		free(map);
 		return iof_pager_fail(pager, err, "no memory for the tables of %llu pages: %s",
@@ -198,7 +198,7 @@ static int iof_mapping_new(struct iof_space *space, uint64_t iova, uint64_t leng
 	return 0;
 }
 
-static void iof_mapping_insert(struct iof_mapping *map)
+static void mapping_insert(struct iof_mapping *map)
 {
 	struct iof_space *space = map->space;
 	uint32_t at = iof_mapping_at(space, map->iova);
@@ -211,8 +211,8 @@ static void iof_mapping_insert(struct iof_mapping *map)
 	pthread_mutex_unlock(&space->pager->lock);
 }
 
-static int iof_source_check(struct iof_pager *pager, struct iof_source *source, uint64_t offset,
-			    uint64_t length, unsigned int prot)
+static int source_check(struct iof_pager *pager, struct iof_source *source, uint64_t offset,
+			uint64_t length, unsigned int prot)
 {
 	uint64_t size = (source->size + IOF_PAGE_MASK) & ~IOF_PAGE_MASK;
 
@@ -224,8 +224,9 @@ static int iof_source_check(struct iof_pager *pager, struct iof_source *source, 
 	if (offset > size || length > size - offset)
 		return iof_pager_fail(pager, -EINVAL,
 				      "%llu bytes at offset %llu lie beyond the end of the source, "
-				      "which has %llu bytes", (unsigned long long)length,
-				      (unsigned long long)offset, (unsigned long long)source->size);
+				      "which has %llu bytes",
+				      (unsigned long long)length, (unsigned long long)offset,
+				      (unsigned long long)source->size);
 	if (prot & IOF_PAGER_WRITE && !source->ops.store)
 		return iof_pager_fail(pager, -EACCES, "the source cannot be written");
 	return 0;
@@ -240,18 +241,18 @@ int iof_pager_map(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64
 
 	err = iof_range_check(pager, iova, &length);
 	if (!err)
-		err = iof_source_check(pager, source, offset, length, prot);
+		err = source_check(pager, source, offset, length, prot);
 	if (err)
 		return err;
 	pthread_mutex_lock(&pager->map_lock);
 	err = iof_space_get(pager, pasid, &space);
 	if (!err)
-		err = iof_mapping_new(space, iova, length, prot, &map);
+		err = mapping_new(space, iova, length, prot, &map);
 	if (!err) {
 		map->source = source;
 		map->offset = offset;
 		iof_source_get(source);
-		iof_mapping_insert(map);
+		mapping_insert(map);
 	}
 	pthread_mutex_unlock(&pager->map_lock);
 	return err;
@@ -273,19 +274,20 @@ int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
 	    prot & ~(unsigned int)(IOF_PAGER_READ | IOF_PAGER_WRITE))
 		return iof_pager_fail(pager, -EINVAL,
 				      "the memory at %p is not aligned to %u, or its rights are "
-				      "unknown", addr, IOF_PAGER_PAGE);
+				      "unknown",
+				      addr, IOF_PAGER_PAGE);
 	if (prot & IOF_PAGER_WRITE)
 		bits |= IOF_PTE_WRITE | IOF_PTE_DIRTY;
 
 	pthread_mutex_lock(&pager->map_lock);
 	err = iof_space_get(pager, pasid, &space);
 	if (!err)
-		err = iof_mapping_new(space, iova, length, prot, &map);
+		err = mapping_new(space, iova, length, prot, &map);
 	if (!err) {
 		err = iof_pager_parent_map(pager, addr, length, prot & IOF_PAGER_WRITE,
 					   &map->parent_iova);
 		if (err) {
-			iof_mapping_put_tables(map, iof_mapping_leaves(map));
+			mapping_put_tables(map, mapping_leaves(map));
 			free(map->leaves);
 			free(map);
 			iof_pager_fail(pager, err, "cannot map %llu bytes at %p for the device: %s",
@@ -296,7 +298,7 @@ int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
 		for (page = 0; page < map->pages; page++)
 			iof_pte_store(iof_mapping_pte(map, page),
 				      (map->parent_iova + (page << IOF_PAGE_SHIFT)) | bits);
-		iof_mapping_insert(map);
+		mapping_insert(map);
 	}
 	pthread_mutex_unlock(&pager->map_lock);
 	return err;
@@ -334,7 +336,7 @@ int iof_mapping_remove(struct iof_mapping *map, unsigned int flags)
 
 	for (page = 0; !map->source && page < map->pages; page++)
 		iof_pte_store(iof_mapping_pte(map, page), 0);
-	iof_mapping_put_tables(map, iof_mapping_leaves(map));
+	mapping_put_tables(map, mapping_leaves(map));
 	if (map->source)
 		iof_source_free(map->source);
 	else

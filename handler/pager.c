@@ -17,9 +17,9 @@
 
 #include "pager_private.h"
 
-#define IOF_BATCH_DEFAULT 64u
+#define BATCH_DEFAULT  64u
 #define IOF_WORK_LEAST 64u
-#define IOF_WORK_MOST 65536u
+#define WORK_MAX       65536u
 
 /* Why this thread's last open failed; and what iof_pager_error() last told it. */
 static __thread char iof_open_sentence[IOF_SENTENCE];
@@ -29,7 +29,7 @@ static __thread char iof_told_sentence[IOF_SENTENCE];
  * Errors
  */
 
-static void iof_pager_say(struct iof_pager *pager, const char *sentence)
+static void pager_say(struct iof_pager *pager, const char *sentence)
 {
 	pthread_mutex_lock(&pager->error_lock);
 	snprintf(pager->sentence, sizeof(pager->sentence), "%s", sentence);
@@ -45,7 +45,7 @@ int iof_pager_fail(struct iof_pager *pager, int err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(sentence, sizeof(sentence), format, args);
 	va_end(args);
-	iof_pager_say(pager, sentence);
+	pager_say(pager, sentence);
 	return err;
 }
 
@@ -58,7 +58,7 @@ void iof_pager_report(struct iof_pager *pager, int err, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(sentence, sizeof(sentence), format, args);
 	va_end(args);
-	iof_pager_say(pager, sentence);
+	pager_say(pager, sentence);
 	__atomic_add_fetch(&pager->errors, 1, __ATOMIC_RELAXED);
 	if (pager->config.error)
 		pager->config.error(pager->config.arg, err, sentence);
@@ -94,7 +94,7 @@ void iof_pager_wake(struct iof_pager *pager)
 		pthread_cond_broadcast(&pager->changed);
 }
 
-static void iof_work_free(struct iof_work *work)
+static void work_free(struct iof_work *work)
 {
 	free(work->items);
 	free(work->loads);
@@ -125,7 +125,7 @@ int iof_work_reserve(struct iof_work *work, uint32_t room)
 	return 0;
 }
 
-static struct iof_work *iof_work_new(struct iof_pager *pager)
+static struct iof_work *work_new(struct iof_pager *pager)
 {
 	const struct iof_pager_config *config = &pager->config;
 	uint64_t room = (uint64_t)config->batch * (config->group_pages + config->prefetch);
@@ -137,8 +137,8 @@ static struct iof_work *iof_work_new(struct iof_pager *pager)
 		room = pager->nr_frames;
 	if (room < IOF_WORK_LEAST)
 		room = IOF_WORK_LEAST;
-	if (room > IOF_WORK_MOST)
-		room = IOF_WORK_MOST;
+	if (room > WORK_MAX)
+		room = WORK_MAX;
 	if (iof_work_reserve(work, (uint32_t)room)) {
 		free(work);
 		return NULL;
@@ -151,7 +151,7 @@ struct iof_work *iof_work_take(struct iof_pager *pager)
 	struct iof_work *work = pager->idle;
 
 	if (!work)
-		return iof_work_new(pager);
+		return work_new(pager);
 	pager->idle = work->next;
 	return work;
 }
@@ -163,13 +163,13 @@ void iof_work_give(struct iof_pager *pager, struct iof_work *work)
 }
 
 /* One for each thread, and one for teardown, which must not need any memory. */
-static int iof_works_create(struct iof_pager *pager)
+static int works_create(struct iof_pager *pager)
 {
 	uint32_t i;
 
-	pager->own = iof_work_new(pager);
+	pager->own = work_new(pager);
 	for (i = 0; pager->own && i < pager->config.threads; i++) {
-		struct iof_work *work = iof_work_new(pager);
+		struct iof_work *work = work_new(pager);
 
 		if (!work)
 			break;
@@ -229,7 +229,7 @@ uint64_t iof_pager_least(const struct iof_pager_config *config)
 	return engines * (2 * group + 2) * IOF_PAGER_PAGE;
 }
 
-static int iof_pager_check(struct iof_pager *pager)
+static int pager_check(struct iof_pager *pager)
 {
 	struct iof_pager_config *config = &pager->config;
 	uint64_t most;
@@ -244,12 +244,13 @@ static int iof_pager_check(struct iof_pager *pager)
 	if (pager->nr_frames < pager->least)
 		return iof_pager_fail(pager, -EINVAL,
 				      "a budget of %llu bytes is too small: the least that works "
-				      "here is %llu bytes", (unsigned long long)config->resident,
+				      "here is %llu bytes",
+				      (unsigned long long)config->resident,
 				      (unsigned long long)pager->least << IOF_PAGE_SHIFT);
 	if (!config->threads)
 		config->threads = 1;
 	if (!config->batch)
-		config->batch = IOF_BATCH_DEFAULT;
+		config->batch = BATCH_DEFAULT;
 	if (!config->group_pages)
 		config->group_pages = 1;
 	/* A batch holds its frames until it is answered: it must not want all there are. */
@@ -261,7 +262,7 @@ static int iof_pager_check(struct iof_pager *pager)
 	return 0;
 }
 
-static int iof_pager_bind(struct iof_pager *pager)
+static int pager_bind(struct iof_pager *pager)
 {
 	struct vfio_device_bind_iommufd bind = {
 		.argsz = offsetof(struct vfio_device_bind_iommufd, token_uuid_ptr),
@@ -279,7 +280,7 @@ static int iof_pager_bind(struct iof_pager *pager)
 	return 0;
 }
 
-static int iof_pager_hw_info(struct iof_pager *pager)
+static int pager_hw_info(struct iof_pager *pager)
 {
 	struct iommu_hw_info_vtd vtd;
 	struct iommu_hw_info info = {
@@ -300,7 +301,7 @@ static int iof_pager_hw_info(struct iof_pager *pager)
 	return 0;
 }
 
-static int iof_pager_parent(struct iof_pager *pager)
+static int pager_parent(struct iof_pager *pager)
 {
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
 	struct iommu_hwpt_alloc hwpt = {
@@ -322,7 +323,7 @@ static int iof_pager_parent(struct iof_pager *pager)
 	return 0;
 }
 
-static int iof_pager_faults(void *arg, struct iof_fault_group *groups, uint32_t nr)
+static int pager_faults(void *arg, struct iof_fault_group *groups, uint32_t nr)
 {
 	int err = iof_resolve(arg, groups, nr, 0);
 
@@ -330,14 +331,14 @@ static int iof_pager_faults(void *arg, struct iof_fault_group *groups, uint32_t 
 	return err == -ENOMEM ? err : 0;
 }
 
-static int iof_pager_queue(struct iof_pager *pager)
+static int pager_queue(struct iof_pager *pager)
 {
 	struct iommu_fault_alloc queue = { .size = sizeof(queue) };
 	struct iof_handler_config config = {
 		.threads = pager->config.threads,
 		.batch = pager->config.batch,
 		.spin_us = pager->config.spin_us,
-		.faults = iof_pager_faults,
+		.faults = pager_faults,
 		.arg = pager,
 	};
 	int ret = iof_ioctl(pager->iommufd, IOMMU_FAULT_QUEUE_ALLOC, &queue);
@@ -355,16 +356,16 @@ static int iof_pager_queue(struct iof_pager *pager)
 	return 0;
 }
 
-static void iof_pager_free(struct iof_pager *pager)
+static void pager_free(struct iof_pager *pager)
 {
 	while (pager->idle) {
 		struct iof_work *work = pager->idle;
 
 		pager->idle = work->next;
-		iof_work_free(work);
+		work_free(work);
 	}
 	if (pager->own)
-		iof_work_free(pager->own);
+		work_free(pager->own);
 	free(pager->spaces);
 	pthread_cond_destroy(&pager->changed);
 	pthread_mutex_destroy(&pager->error_lock);
@@ -373,7 +374,7 @@ static void iof_pager_free(struct iof_pager *pager)
 	free(pager);
 }
 
-static struct iof_pager *iof_pager_new(const struct iof_pager_config *config)
+static struct iof_pager *pager_new(const struct iof_pager_config *config)
 {
 	struct iof_pager *pager = calloc(1, sizeof(*pager));
 
@@ -391,20 +392,20 @@ static struct iof_pager *iof_pager_new(const struct iof_pager_config *config)
 }
 
 /* The rest of opening; @err is what it came to so far. Takes the pager down if anything failed. */
-static int iof_pager_start(struct iof_pager *pager, int err, struct iof_pager **out)
+static int pager_start(struct iof_pager *pager, int err, struct iof_pager **out)
 {
 	if (!err)
-		err = iof_pager_bind(pager);
+		err = pager_bind(pager);
 	if (!err)
-		err = iof_pager_hw_info(pager);
+		err = pager_hw_info(pager);
 	if (!err)
-		err = iof_pager_parent(pager);
+		err = pager_parent(pager);
 	if (!err)
 		err = iof_frames_create(pager);
 	if (!err)
-		err = iof_works_create(pager);
+		err = works_create(pager);
 	if (!err)
-		err = iof_pager_queue(pager);
+		err = pager_queue(pager);
 	if (err) {
 		memcpy(iof_open_sentence, pager->sentence, sizeof(iof_open_sentence));
 		iof_pager_close(pager);
@@ -414,8 +415,8 @@ static int iof_pager_start(struct iof_pager *pager, int err, struct iof_pager **
 	return 0;
 }
 
-static int iof_pager_open_node(struct iof_pager *pager, struct iof_world *world, const char *path,
-			       int *fd)
+static int pager_open_node(struct iof_pager *pager, struct iof_world *world, const char *path,
+			   int *fd)
 {
 	int ret = iof_open(world, path, O_RDWR | O_CLOEXEC);
 
@@ -428,7 +429,7 @@ static int iof_pager_open_node(struct iof_pager *pager, struct iof_world *world,
 int iof_pager_open(struct iof_world *world, const char *device,
 		   const struct iof_pager_config *config, struct iof_pager **out)
 {
-	struct iof_pager *pager = iof_pager_new(config);
+	struct iof_pager *pager = pager_new(config);
 	int err;
 
 	if (!pager) {
@@ -436,19 +437,19 @@ int iof_pager_open(struct iof_world *world, const char *device,
 		return -ENOMEM;
 	}
 	pager->owns = true;
-	err = iof_pager_check(pager);
+	err = pager_check(pager);
 	if (!err)
-		err = iof_pager_open_node(pager, world, "/dev/iommu", &pager->iommufd);
+		err = pager_open_node(pager, world, "/dev/iommu", &pager->iommufd);
 	if (!err)
-		err = iof_pager_open_node(pager, world, device ? device : "/dev/vfio/devices/vfio0",
-					  &pager->device_fd);
-	return iof_pager_start(pager, err, out);
+		err = pager_open_node(pager, world, device ? device : "/dev/vfio/devices/vfio0",
+				      &pager->device_fd);
+	return pager_start(pager, err, out);
 }
 
 int iof_pager_open_on(int iommufd, int device_fd, uint32_t dev_id,
 		      const struct iof_pager_config *config, struct iof_pager **out)
 {
-	struct iof_pager *pager = iof_pager_new(config);
+	struct iof_pager *pager = pager_new(config);
 
 	if (!pager) {
 		snprintf(iof_open_sentence, sizeof(iof_open_sentence), "no memory for a pager");
@@ -457,10 +458,10 @@ int iof_pager_open_on(int iommufd, int device_fd, uint32_t dev_id,
 	pager->iommufd = iommufd;
 	pager->device_fd = device_fd;
 	pager->dev_id = dev_id;
-	return iof_pager_start(pager, iof_pager_check(pager), out);
+	return pager_start(pager, pager_check(pager), out);
 }
 
-static void iof_pager_destroy_object(struct iof_pager *pager, uint32_t id)
+static void pager_destroy_object(struct iof_pager *pager, uint32_t id)
 {
 	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = id };
 
@@ -492,15 +493,15 @@ int iof_pager_close(struct iof_pager *pager)
 
 	if (pager->fault_fd >= 0)
 		iof_close(pager->fault_fd);
-	iof_pager_destroy_object(pager, pager->fault_id);
-	iof_pager_destroy_object(pager, pager->parent_id);
+	pager_destroy_object(pager, pager->fault_id);
+	pager_destroy_object(pager, pager->parent_id);
 	iof_frames_destroy(pager);
-	iof_pager_destroy_object(pager, pager->ioas_id);
+	pager_destroy_object(pager, pager->ioas_id);
 	if (pager->owns && pager->device_fd >= 0)
 		iof_close(pager->device_fd);
 	if (pager->owns && pager->iommufd >= 0)
 		iof_close(pager->iommufd);
-	iof_pager_free(pager);
+	pager_free(pager);
 	return result;
 }
 

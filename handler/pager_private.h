@@ -38,24 +38,24 @@
 
 #include "forked.h"
 
-#define IOF_PAGE_SHIFT 12
-#define IOF_PAGE_MASK ((uint64_t)IOF_PAGER_PAGE - 1)
-#define IOF_LEAF_SHIFT 21		/* bytes that one table of the last level covers */
-#define IOF_SPACE_BITS 47		/* the lower canonical half of 48 bits */
+#define IOF_PAGE_SHIFT	  12
+#define IOF_PAGE_MASK	  ((uint64_t)IOF_PAGER_PAGE - 1)
+#define IOF_LEAF_SHIFT	  21 /* bytes that one table of the last level covers */
+#define IOF_SPACE_BITS	  47 /* the lower canonical half of 48 bits */
 #define IOF_TABLE_ENTRIES 512u
 
 /* Bits of an entry, x86 and VT-d first stage; without the first, hardware ignores the others. */
-#define IOF_PTE_PRESENT (1ull << 0)
-#define IOF_PTE_WRITE (1ull << 1)
-#define IOF_PTE_USER (1ull << 2)
+#define IOF_PTE_PRESENT	 (1ull << 0)
+#define IOF_PTE_WRITE	 (1ull << 1)
+#define IOF_PTE_USER	 (1ull << 2)
 #define IOF_PTE_ACCESSED (1ull << 5)
-#define IOF_PTE_DIRTY (1ull << 6)
-#define IOF_PTE_LOADING (1ull << 9)	/* ours, as the next */
+#define IOF_PTE_DIRTY	 (1ull << 6)
+#define IOF_PTE_LOADING	 (1ull << 9) /* ours, as the next */
 #define IOF_PTE_EVICTING (1ull << 10)
-#define IOF_PTE_ADDR 0x000ffffffffff000ull
+#define IOF_PTE_ADDR	 0x000ffffffffff000ull
 
-#define IOF_CHUNK 256u			/* most pages evicted, synced or populated at a time */
-#define IOF_RUN 256u			/* most pieces of one call of a source */
+#define IOF_CHUNK    256u /* most pages evicted, synced or populated at a time */
+#define IOF_RUN	     256u /* most pieces of one call of a source */
 #define IOF_NO_GROUP UINT32_MAX
 #define IOF_SENTENCE 256u
 
@@ -63,7 +63,7 @@ struct iof_source {
 	struct iof_source_ops ops;
 	void *arg;
 	uint64_t size;
-	int users;			/* atomic */
+	int users; /* atomic */
 };
 
 enum iof_frame_state {
@@ -71,23 +71,23 @@ enum iof_frame_state {
 	IOF_FRAME_LOADING,
 	IOF_FRAME_RESIDENT,
 	IOF_FRAME_EVICTING,
-	IOF_FRAME_FAILED,		/* could not be loaded; its holders have yet to see that */
+	IOF_FRAME_FAILED, /* could not be loaded; its holders have yet to see that */
 };
 
 /* All under pager.lock, with the exceptions at the top. */
 struct iof_frame {
-	struct iof_mapping *map;		/* NULL: free */
-	uint64_t *pte;			/* the entry of its page */
-	uint64_t page;			/* number in the mapping */
+	struct iof_mapping *map; /* NULL: free */
+	uint64_t *pte;		 /* the entry of its page */
+	uint64_t page;		 /* number in the mapping */
 	struct iof_frame *next_free;
-	uint32_t hold;			/* users that need the page to stay */
-	uint32_t pins;			/* iof_pager_pin() without iof_pager_unpin() */
-	int err;			/* of the load or write-back under way */
-	uint8_t state;			/* enum iof_frame_state */
-	uint8_t ahead;			/* came by prefetch, and was not asked for */
-	uint8_t guess;			/* came by prefetch; does not change */
-	uint8_t write;			/* loading for a write: dirty from the start */
-	uint8_t stuck;			/* its write-back has failed */
+	uint32_t hold; /* users that need the page to stay */
+	uint32_t pins; /* iof_pager_pin() without iof_pager_unpin() */
+	int err;       /* of the load or write-back under way */
+	uint8_t state; /* enum iof_frame_state */
+	uint8_t ahead; /* came by prefetch, and was not asked for */
+	uint8_t guess; /* came by prefetch; does not change */
+	uint8_t write; /* loading for a write: dirty from the start */
+	uint8_t stuck; /* its write-back has failed */
 };
 
 /* A mapping. Fixed while it is in its space, unless said otherwise. */
@@ -95,21 +95,21 @@ struct iof_mapping {
 	struct iof_space *space;
 	uint64_t iova;
 	uint64_t pages;
-	struct iof_source *source;	/* NULL: program memory */
-	uint64_t offset;		/* in the source */
-	uint64_t parent_iova;		/* program memory: where the parent has it */
+	struct iof_source *source; /* NULL: program memory */
+	uint64_t offset;	   /* in the source */
+	uint64_t parent_iova;	   /* program memory: where the parent has it */
 	unsigned int prot;
-	uint64_t **leaves;		/* last-level tables, one for each 2 MiB touched */
-	uint64_t frames;		/* pager.lock: that belong to it, in any state */
-	bool dying;			/* pager.lock: unmap is under way */
-	uint32_t ahead_used;		/* pager.lock: what became of prefetched pages */
-	uint32_t ahead_wasted;		/* pager.lock */
-	uint32_t ahead_tries;		/* pager.lock */
+	uint64_t **leaves;     /* last-level tables, one for each 2 MiB touched */
+	uint64_t frames;       /* pager.lock: that belong to it, in any state */
+	bool dying;	       /* pager.lock: unmap is under way */
+	uint32_t ahead_used;   /* pager.lock: what became of prefetched pages */
+	uint32_t ahead_wasted; /* pager.lock */
+	uint32_t ahead_tries;  /* pager.lock */
 };
 
 struct iof_range {
-	uint64_t start;			/* bytes */
-	uint64_t end;			/* behind the last byte */
+	uint64_t start; /* bytes */
+	uint64_t end;	/* behind the last byte */
 };
 
 /* One first-stage table. Changes under map_lock and lock: either is enough for looking. */
@@ -119,21 +119,21 @@ struct iof_space {
 	uint32_t hwpt_id;
 	bool attached;
 	struct iof_table *root;
-	struct iof_mapping **maps;		/* sorted by address */
+	struct iof_mapping **maps; /* sorted by address */
 	uint32_t nr_maps;
 	uint32_t room;
-	struct iof_mapping *last_map;	/* pager.lock: the one found last */
-	struct iof_range *refused;	/* sorted, apart from each other */
+	struct iof_mapping *last_map; /* pager.lock: the one found last */
+	struct iof_range *refused;    /* sorted, apart from each other */
 	uint32_t nr_refused;
 };
 
 /* A table in use, of any level. map_lock. */
 struct iof_table {
 	uint64_t *entries;
-	uint64_t iova;			/* in the parent's space */
-	uint32_t users;			/* entries in use; of a last-level table: mappings */
-	struct iof_table **below;	/* NULL: last level */
-	struct iof_table *next;		/* of those that wait for an invalidation */
+	uint64_t iova;		  /* in the parent's space */
+	uint32_t users;		  /* entries in use; of a last-level table: mappings */
+	struct iof_table **below; /* NULL: last level */
+	struct iof_table *next;	  /* of those that wait for an invalidation */
 };
 
 /* Memory that tables are made of. map_lock. */
@@ -142,18 +142,18 @@ struct iof_table_chunk {
 	char *memory;
 	uint64_t iova;
 	uint32_t pages;
-	uint32_t used;			/* from the beginning */
+	uint32_t used; /* from the beginning */
 };
 
 struct iof_free_table {
-	struct iof_free_table *next;	/* lies in the page itself; even, so not present */
+	struct iof_free_table *next; /* lies in the page itself; even, so not present */
 	uint64_t iova;
 };
 
 /* A page that a group needs. */
 struct iof_item {
-	struct iof_frame *frame;	/* held */
-	uint32_t group;			/* index in the batch, or IOF_NO_GROUP */
+	struct iof_frame *frame; /* held */
+	uint32_t group;		 /* index in the batch, or IOF_NO_GROUP */
 };
 
 struct iof_ahead {
@@ -164,23 +164,23 @@ struct iof_ahead {
 
 /* The arrays of one batch. In use by one thread at a time. */
 struct iof_work {
-	struct iof_work *next;		/* pager.idle */
+	struct iof_work *next; /* pager.idle */
 	struct iof_item *items;
-	struct iof_frame **loads;	/* frames that this thread has to fill */
-	struct iof_ahead *ahead;	/* what may be prefetched */
+	struct iof_frame **loads; /* frames that this thread has to fill */
+	struct iof_ahead *ahead;  /* what may be prefetched */
 	uint32_t nr_items;
 	uint32_t nr_loads;
 	uint32_t nr_ahead;
-	uint32_t room;			/* entries in each of the three */
+	uint32_t room; /* entries in each of the three */
 	struct iof_frame *victims[IOF_CHUNK];
 	uint32_t nr_victims;
 	struct iommu_hwpt_vtd_s1_invalidate invalidate[IOF_CHUNK];
 	struct iovec iov[IOF_RUN];
-	struct iof_pager_stats stats;	/* counted without the lock; added under it */
+	struct iof_pager_stats stats; /* counted without the lock; added under it */
 };
 
 struct iof_pager {
-	struct iof_pager_config config;	/* fixed, defaults filled in */
+	struct iof_pager_config config; /* fixed, defaults filled in */
 	unsigned int forks;		/* forked.h */
 	bool owns;			/* both descriptors */
 	int iommufd;
@@ -193,35 +193,35 @@ struct iof_pager {
 	uint32_t pasid_bits;
 	struct iof_handler *handler;
 
-	pthread_mutex_t map_lock;	/* mappings and tables change; also held by pin and sync */
-	pthread_mutex_t lock;		/* everything on the way of a fault */
-	pthread_cond_t changed;		/* a load or an eviction ended, a frame was let go */
-	uint32_t waiters;		/* lock: threads waiting for it */
+	pthread_mutex_t map_lock; /* mappings and tables change; also held by pin and sync */
+	pthread_mutex_t lock;	  /* everything on the way of a fault */
+	pthread_cond_t changed;	  /* a load or an eviction ended, a frame was let go */
+	uint32_t waiters;	  /* lock: threads waiting for it */
 
-	struct iof_space **spaces;	/* lock + map_lock: sorted by PASID */
+	struct iof_space **spaces; /* lock + map_lock: sorted by PASID */
 	uint32_t nr_spaces;
 
-	char *pool;			/* the frames' memory */
-	uint64_t pool_iova;		/* in the parent's space */
+	char *pool;	    /* the frames' memory */
+	uint64_t pool_iova; /* in the parent's space */
 	struct iof_frame *frames;
 	uint64_t nr_frames;
-	uint64_t least;			/* frames that must remain unpinned */
-	uint64_t hand;			/* lock: of CLOCK */
-	struct iof_frame *free;		/* lock */
-	uint64_t nr_free;		/* lock */
-	uint64_t held;			/* lock: frames held, or evicting */
-	uint64_t released;		/* lock: how often a frame came free or was let go */
-	struct iof_work *idle;		/* lock */
-	struct iof_work *own;		/* map_lock: for expelling and syncing; always there */
+	uint64_t least;		/* frames that must remain unpinned */
+	uint64_t hand;		/* lock: of CLOCK */
+	struct iof_frame *free; /* lock */
+	uint64_t nr_free;	/* lock */
+	uint64_t held;		/* lock: frames held, or evicting */
+	uint64_t released;	/* lock: how often a frame came free or was let go */
+	struct iof_work *idle;	/* lock */
+	struct iof_work *own;	/* map_lock: for expelling and syncing; always there */
 
-	struct iof_table_chunk *chunks;	/* map_lock, as the next two */
+	struct iof_table_chunk *chunks; /* map_lock, as the next two */
 	struct iof_free_table *free_tables;
-	uint64_t table_pages;		/* lock to change, too */
+	uint64_t table_pages; /* lock to change, too */
 
-	struct iof_pager_stats stats;	/* lock */
-	uint64_t errors;		/* atomic */
+	struct iof_pager_stats stats; /* lock */
+	uint64_t errors;	      /* atomic */
 	pthread_mutex_t error_lock;
-	char sentence[IOF_SENTENCE];	/* error_lock */
+	char sentence[IOF_SENTENCE]; /* error_lock */
 };
 
 static inline uint64_t iof_pager_now(void)
@@ -325,9 +325,9 @@ void iof_frames_sort(struct iof_frame **frames, uint32_t nr);
 
 /* evict.c */
 enum iof_expel_flags {
-	IOF_EXPEL_DISCARD = 1 << 0,	/* dirty pages are thrown away */
-	IOF_EXPEL_FORCE = 1 << 1,	/* the page goes even if it cannot be written back */
-	IOF_EXPEL_SILENT = 1 << 2,	/* the device is detached: nothing to invalidate */
+	IOF_EXPEL_DISCARD = 1 << 0, /* dirty pages are thrown away */
+	IOF_EXPEL_FORCE = 1 << 1,   /* the page goes even if it cannot be written back */
+	IOF_EXPEL_SILENT = 1 << 2,  /* the device is detached: nothing to invalidate */
 };
 int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
 		   struct iommu_hwpt_vtd_s1_invalidate *entries, uint32_t nr);
@@ -339,7 +339,7 @@ int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last);
 enum iof_resolve_flags {
 	IOF_RESOLVE_PIN = 1 << 0,
 	IOF_RESOLVE_NO_EVICT = 1 << 1,
-	IOF_RESOLVE_QUIET = 1 << 2,	/* no prefetch, and not counted as faults */
+	IOF_RESOLVE_QUIET = 1 << 2, /* no prefetch, and not counted as faults */
 };
 int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr,
 		unsigned int flags);

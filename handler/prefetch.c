@@ -13,8 +13,8 @@
 #include "pager_private.h"
 
 #define IOF_WINDOW_FIRST 4u
-#define IOF_AHEAD_MEMORY 1024u	/* pages loaded ahead whose fate is remembered */
-#define IOF_AHEAD_TRY 16u	/* where it did not pay, one fault in so many tries */
+#define IOF_AHEAD_MEMORY 1024u /* pages loaded ahead whose fate is remembered */
+#define IOF_AHEAD_TRY	 16u   /* where it did not pay, one fault in so many tries */
 
 /* A page that was loaded ahead was touched, or leaves without. */
 void iof_prefetch_fate(struct iof_pager *pager, struct iof_frame *frame, bool used)
@@ -51,7 +51,7 @@ uint64_t iof_prefetch_used_now(const struct iof_pager *pager)
 }
 
 /* Pages that are there, or coming, just before @page; counts to @most. */
-static uint32_t iof_pages_before(const struct iof_mapping *map, uint64_t page, uint32_t most)
+static uint32_t pages_before(const struct iof_mapping *map, uint64_t page, uint32_t most)
 {
 	uint32_t nr = 0;
 
@@ -60,7 +60,7 @@ static uint32_t iof_pages_before(const struct iof_mapping *map, uint64_t page, u
 	return nr;
 }
 
-static uint32_t iof_prefetch_window(struct iof_pager *pager, struct iof_mapping *map, uint64_t page)
+static uint32_t prefetch_window(struct iof_pager *pager, struct iof_mapping *map, uint64_t page)
 {
 	uint32_t most = pager->config.prefetch;
 	uint32_t window;
@@ -70,7 +70,7 @@ static uint32_t iof_prefetch_window(struct iof_pager *pager, struct iof_mapping 
 	if (map->ahead_wasted > map->ahead_used * 2 + IOF_AHEAD_TRY &&
 	    ++map->ahead_tries % IOF_AHEAD_TRY)
 		return 0;
-	window = 2 * iof_pages_before(map, page, (most + 1) / 2);
+	window = 2 * pages_before(map, page, (most + 1) / 2);
 	if (window && window < IOF_WINDOW_FIRST)
 		window = IOF_WINDOW_FIRST;
 	return window < most ? window : most;
@@ -80,7 +80,7 @@ static uint32_t iof_prefetch_window(struct iof_pager *pager, struct iof_mapping 
 void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		       uint64_t page)
 {
-	uint32_t window = iof_prefetch_window(pager, map, page);
+	uint32_t window = prefetch_window(pager, map, page);
 
 	if (window > map->pages - page - 1)
 		window = (uint32_t)(map->pages - page - 1);

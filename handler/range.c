@@ -18,7 +18,7 @@ struct iof_asking {
 	struct iof_fault_group groups[IOF_CHUNK];
 };
 
-static uint32_t iof_ask(struct iof_asking *asking, uint32_t pasid, uint64_t iova, uint64_t pages)
+static uint32_t ask(struct iof_asking *asking, uint32_t pasid, uint64_t iova, uint64_t pages)
 {
 	uint32_t nr = pages < IOF_CHUNK ? (uint32_t)pages : IOF_CHUNK;
 	uint32_t i;
@@ -35,7 +35,7 @@ static uint32_t iof_ask(struct iof_asking *asking, uint32_t pasid, uint64_t iova
 	return nr;
 }
 
-static uint32_t iof_granted(const struct iof_asking *asking, uint32_t nr)
+static uint32_t is_granted(const struct iof_asking *asking, uint32_t nr)
 {
 	uint32_t granted = 0;
 	uint32_t i;
@@ -55,11 +55,11 @@ long iof_pager_populate(struct iof_pager *pager, uint32_t pasid, uint64_t iova, 
 	pages = length >> IOF_PAGE_SHIFT;
 	for (done = 0; !err && done < pages;) {
 		uint64_t start = iova + (done << IOF_PAGE_SHIFT);
-		uint32_t nr = iof_ask(&asking, pasid, start, pages - done);
+		uint32_t nr = ask(&asking, pasid, start, pages - done);
 
 		err = iof_resolve(pager, asking.groups, nr,
 				  IOF_RESOLVE_QUIET | IOF_RESOLVE_NO_EVICT);
-		there += iof_granted(&asking, nr);
+		there += is_granted(&asking, nr);
 		done += nr;
 	}
 	if (!err || err == -ENOSPC)
@@ -71,8 +71,7 @@ long iof_pager_populate(struct iof_pager *pager, uint32_t pasid, uint64_t iova, 
 }
 
 /* The frame of a page that is there, or NULL. With the lock. */
-static struct iof_frame *iof_frame_at(struct iof_pager *pager, struct iof_space *space,
-				      uint64_t addr)
+static struct iof_frame *frame_at(struct iof_pager *pager, struct iof_space *space, uint64_t addr)
 {
 	struct iof_mapping *map = space ? iof_mapping_find(space, addr) : NULL;
 	uint64_t pte;
@@ -86,8 +85,8 @@ static struct iof_frame *iof_frame_at(struct iof_pager *pager, struct iof_space 
 }
 
 /* One pin less for each of @nr pages; of those that @asking was granted, if given. */
-static void iof_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t nr,
-		      const struct iof_asking *asking)
+static void unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t nr,
+		  const struct iof_asking *asking)
 {
 	struct iof_space *space;
 	uint64_t i;
@@ -99,7 +98,7 @@ static void iof_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, ui
 
 		if (asking && asking->groups[i].response != IOF_SUCCESS)
 			continue;
-		frame = iof_frame_at(pager, space, iova + (i << IOF_PAGE_SHIFT));
+		frame = frame_at(pager, space, iova + (i << IOF_PAGE_SHIFT));
 		if (frame && frame->pins && !--frame->pins)
 			pager->stats.pinned--;
 	}
@@ -108,7 +107,7 @@ static void iof_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, ui
 }
 
 /* Would a range leave enough frames that are not pinned? */
-static bool iof_pin_fits(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t pages)
+static bool pin_fits(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t pages)
 {
 	uint64_t most = pager->nr_frames - pager->least;
 	struct iof_space *space;
@@ -121,7 +120,7 @@ static bool iof_pin_fits(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
 	pthread_mutex_lock(&pager->lock);
 	space = iof_pager_space(pager, pasid);
 	for (i = 0; i < pages; i++) {
-		struct iof_frame *frame = iof_frame_at(pager, space, iova + (i << IOF_PAGE_SHIFT));
+		struct iof_frame *frame = frame_at(pager, space, iova + (i << IOF_PAGE_SHIFT));
 
 		if (frame && frame->pins)
 			more--;
@@ -141,25 +140,25 @@ int iof_pager_pin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64
 		return err;
 	pages = length >> IOF_PAGE_SHIFT;
 	pthread_mutex_lock(&pager->map_lock);
-	if (!iof_pin_fits(pager, pasid, iova, pages)) {
-		err = iof_pager_fail(pager, -ENOSPC, "pinning %llu pages would leave less than the "
+	if (!pin_fits(pager, pasid, iova, pages)) {
+		err = iof_pager_fail(pager, -ENOSPC,
+				     "pinning %llu pages would leave less than the "
 				     "%llu pages that the device needs",
 				     (unsigned long long)pages, (unsigned long long)pager->least);
 		goto out;
 	}
 	for (done = 0; done < pages;) {
 		uint64_t start = iova + (done << IOF_PAGE_SHIFT);
-		uint32_t nr = iof_ask(&asking, pasid, start, pages - done);
+		uint32_t nr = ask(&asking, pasid, start, pages - done);
 
 		err = iof_resolve(pager, asking.groups, nr, IOF_RESOLVE_QUIET | IOF_RESOLVE_PIN);
 		if (err) {
-			iof_unpin(pager, pasid, start, nr, &asking);
-			iof_unpin(pager, pasid, iova, done, NULL);
-			iof_pager_fail(pager, err,
-				       "cannot pin %llu pages at I/O address 0x%llx: %s",
-				       (unsigned long long)pages, (unsigned long long)iova,
-				       err == -ENOENT ? "one is not mapped, or refused" :
-				       strerror(-err));
+			unpin(pager, pasid, start, nr, &asking);
+			unpin(pager, pasid, iova, done, NULL);
+			iof_pager_fail(
+				pager, err, "cannot pin %llu pages at I/O address 0x%llx: %s",
+				(unsigned long long)pages, (unsigned long long)iova,
+				err == -ENOENT ? "one is not mapped, or refused" : strerror(-err));
 			break;
 		}
 		done += nr;
@@ -176,13 +175,13 @@ int iof_pager_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
 	if (err)
 		return err;
 	pthread_mutex_lock(&pager->map_lock);
-	iof_unpin(pager, pasid, iova, length >> IOF_PAGE_SHIFT, NULL);
+	unpin(pager, pasid, iova, length >> IOF_PAGE_SHIFT, NULL);
 	pthread_mutex_unlock(&pager->map_lock);
 	return 0;
 }
 
 /* Adds a range to those refused, joining the ones it touches. With map_lock. */
-static int iof_refuse_add(struct iof_space *space, uint64_t start, uint64_t end)
+static int refuse_add(struct iof_space *space, uint64_t start, uint64_t end)
 {
 	struct iof_range *ranges = calloc(space->nr_refused + 1, sizeof(*ranges));
 	struct iof_range *old = space->refused;
@@ -210,8 +209,8 @@ static int iof_refuse_add(struct iof_space *space, uint64_t start, uint64_t end)
 }
 
 /* The pages of @map that lie in a range; false: none. */
-static bool iof_mapping_part(const struct iof_mapping *map, uint64_t start, uint64_t end,
-			     uint64_t *first, uint64_t *last)
+static bool mapping_part(const struct iof_mapping *map, uint64_t start, uint64_t end,
+			 uint64_t *first, uint64_t *last)
 {
 	uint64_t map_end = iof_mapping_addr(map, map->pages);
 
@@ -237,14 +236,14 @@ int iof_pager_refuse(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uin
 		err = iof_pager_fail(pager, -ENOENT, "PASID %u is not attached", pasid);
 		goto out;
 	}
-	err = iof_refuse_add(space, iova, iova + length);
+	err = refuse_add(space, iova, iova + length);
 	if (err) {
 		iof_pager_fail(pager, err, "no memory to remember a refused range");
 		goto out;
 	}
 	pthread_mutex_lock(&pager->lock);
 	for (at = iof_mapping_at(space, iova); at < space->nr_maps && !err; at++) {
-		if (iof_mapping_part(space->maps[at], iova, iova + length, &first, &last))
+		if (mapping_part(space->maps[at], iova, iova + length, &first, &last))
 			err = iof_expel(space->maps[at], first, last, 0);
 	}
 	pthread_mutex_unlock(&pager->lock);
@@ -278,7 +277,7 @@ int iof_pager_sync(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint6
 		if (map->iova >= iova + length)
 			break;
 		found = true;
-		if (iof_mapping_part(map, iova, iova + length, &first, &last))
+		if (mapping_part(map, iova, iova + length, &first, &last))
 			err = iof_sync_map(map, first, last);
 		if (err && !result)
 			result = err;

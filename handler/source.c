@@ -23,12 +23,12 @@ struct iof_file {
 };
 
 struct iof_zero {
-	pthread_mutex_t lock;		/* making the swap file */
-	int fd;				/* atomic; -1: not made yet */
-	uint64_t *stored;		/* a bit for each page, atomic */
+	pthread_mutex_t lock; /* making the swap file */
+	int fd;		      /* atomic; -1: not made yet */
+	uint64_t *stored;     /* a bit for each page, atomic */
 };
 
-static size_t iof_iov_bytes(const struct iovec *iov, int nr)
+static size_t iov_bytes(const struct iovec *iov, int nr)
 {
 	size_t bytes = 0;
 	int i;
@@ -39,7 +39,7 @@ static size_t iof_iov_bytes(const struct iovec *iov, int nr)
 }
 
 /* Moves one piece, however many calls it takes. -ENODATA: the file ends before. */
-static int iof_file_piece(int fd, uint64_t offset, char *memory, size_t bytes, bool store)
+static int file_piece(int fd, uint64_t offset, char *memory, size_t bytes, bool store)
 {
 	while (bytes) {
 		ssize_t moved = store ? pwrite(fd, memory, bytes, (off_t)offset) :
@@ -59,12 +59,12 @@ static int iof_file_piece(int fd, uint64_t offset, char *memory, size_t bytes, b
 }
 
 /* Moves @bytes bytes, at most those of @iov: with one call if that does it, else piece by piece. */
-static int iof_file_move(int fd, uint64_t offset, const struct iovec *iov, int nr, size_t bytes,
-			 bool store)
+static int file_move(int fd, uint64_t offset, const struct iovec *iov, int nr, size_t bytes,
+		     bool store)
 {
 	int i;
 
-	if (bytes == iof_iov_bytes(iov, nr)) {
+	if (bytes == iov_bytes(iov, nr)) {
 		ssize_t moved = store ? pwritev(fd, iov, nr, (off_t)offset) :
 					preadv(fd, iov, nr, (off_t)offset);
 
@@ -73,7 +73,7 @@ static int iof_file_move(int fd, uint64_t offset, const struct iovec *iov, int n
 	}
 	for (i = 0; i < nr && bytes; i++) {
 		size_t piece = iov[i].iov_len < bytes ? iov[i].iov_len : bytes;
-		int err = iof_file_piece(fd, offset, iov[i].iov_base, piece, store);
+		int err = file_piece(fd, offset, iov[i].iov_base, piece, store);
 
 		if (err)
 			return err;
@@ -84,18 +84,18 @@ static int iof_file_move(int fd, uint64_t offset, const struct iovec *iov, int n
 }
 
 /* How many of the @wanted bytes at @offset lie inside of the file. */
-static size_t iof_file_inside(const struct iof_file *file, uint64_t offset, size_t wanted)
+static size_t file_inside(const struct iof_file *file, uint64_t offset, size_t wanted)
 {
 	if (offset >= file->size)
 		return 0;
 	return file->size - offset < wanted ? (size_t)(file->size - offset) : wanted;
 }
 
-static int iof_file_load(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+static int file_load(void *arg, uint64_t offset, const struct iovec *iov, int nr)
 {
 	const struct iof_file *file = arg;
-	size_t inside = iof_file_inside(file, offset, iof_iov_bytes(iov, nr));
-	int err = iof_file_move(file->fd, offset, iov, nr, inside, false);
+	size_t inside = file_inside(file, offset, iov_bytes(iov, nr));
+	int err = file_move(file->fd, offset, iov, nr, inside, false);
 	int i;
 
 	if (err)
@@ -109,15 +109,15 @@ static int iof_file_load(void *arg, uint64_t offset, const struct iovec *iov, in
 	return 0;
 }
 
-static int iof_file_store(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+static int file_store(void *arg, uint64_t offset, const struct iovec *iov, int nr)
 {
 	const struct iof_file *file = arg;
 
-	return iof_file_move(file->fd, offset, iov, nr,
-			     iof_file_inside(file, offset, iof_iov_bytes(iov, nr)), true);
+	return file_move(file->fd, offset, iov, nr, file_inside(file, offset, iov_bytes(iov, nr)),
+			 true);
 }
 
-static void iof_file_release(void *arg)
+static void file_release(void *arg)
 {
 	struct iof_file *file = arg;
 
@@ -144,7 +144,7 @@ int iof_source_new(const struct iof_source_ops *ops, void *arg, uint64_t size,
 }
 
 /* The size of what a descriptor stands for; -EINVAL if it has none. */
-static int iof_file_size(int fd, uint64_t *size)
+static int file_size(int fd, uint64_t *size)
 {
 	struct stat status;
 	off_t end;
@@ -166,7 +166,7 @@ static int iof_file_size(int fd, uint64_t *size)
 
 int iof_source_file(int fd, struct iof_source **out)
 {
-	struct iof_source_ops ops = { .load = iof_file_load, .release = iof_file_release };
+	struct iof_source_ops ops = { .load = file_load, .release = file_release };
 	int flags = fcntl(fd, F_GETFL);
 	struct iof_source *source;
 	struct iof_file *file;
@@ -177,11 +177,11 @@ int iof_source_file(int fd, struct iof_source **out)
 	if ((flags & O_ACCMODE) == O_WRONLY)
 		return -EACCES;
 	if ((flags & O_ACCMODE) == O_RDWR)
-		ops.store = iof_file_store;
+		ops.store = file_store;
 	file = malloc(sizeof(*file));
 	if (!file)
 		return -ENOMEM;
-	err = iof_file_size(fd, &file->size);
+	err = file_size(fd, &file->size);
 	if (err)
 		goto out_file;
 	file->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -203,12 +203,12 @@ out_file:
 	return err;
 }
 
-static bool iof_zero_stored(const struct iof_zero *zero, uint64_t page)
+static bool zero_stored(const struct iof_zero *zero, uint64_t page)
 {
 	return __atomic_load_n(&zero->stored[page / 64], __ATOMIC_ACQUIRE) >> page % 64 & 1;
 }
 
-static int iof_zero_load(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+static int zero_load(void *arg, uint64_t offset, const struct iovec *iov, int nr)
 {
 	const struct iof_zero *zero = arg;
 	int i;
@@ -220,12 +220,12 @@ static int iof_zero_load(void *arg, uint64_t offset, const struct iovec *iov, in
 			char *memory = (char *)iov[i].iov_base + at;
 			int err;
 
-			if (!iof_zero_stored(zero, offset >> IOF_PAGE_SHIFT)) {
+			if (!zero_stored(zero, offset >> IOF_PAGE_SHIFT)) {
 				memset(memory, 0, IOF_PAGER_PAGE);
 				continue;
 			}
-			err = iof_file_piece(__atomic_load_n(&zero->fd, __ATOMIC_ACQUIRE), offset,
-					     memory, IOF_PAGER_PAGE, false);
+			err = file_piece(__atomic_load_n(&zero->fd, __ATOMIC_ACQUIRE), offset,
+					 memory, IOF_PAGER_PAGE, false);
 			if (err)
 				return err;
 		}
@@ -234,7 +234,7 @@ static int iof_zero_load(void *arg, uint64_t offset, const struct iovec *iov, in
 }
 
 /* A file without a name, for pages that have to leave. */
-static int iof_swap_file(void)
+static int swap_file(void)
 {
 	const char *folder = getenv("TMPDIR");
 	char path[4096];
@@ -254,7 +254,7 @@ static int iof_swap_file(void)
 	return fd;
 }
 
-static int iof_zero_swap(struct iof_zero *zero)
+static int zero_swap(struct iof_zero *zero)
 {
 	int fd = __atomic_load_n(&zero->fd, __ATOMIC_ACQUIRE);
 
@@ -263,7 +263,7 @@ static int iof_zero_swap(struct iof_zero *zero)
 	pthread_mutex_lock(&zero->lock);
 	fd = zero->fd;
 	if (fd < 0) {
-		fd = iof_swap_file();
+		fd = swap_file();
 		if (fd >= 0)
 			__atomic_store_n(&zero->fd, fd, __ATOMIC_RELEASE);
 	}
@@ -271,17 +271,17 @@ static int iof_zero_swap(struct iof_zero *zero)
 	return fd;
 }
 
-static int iof_zero_store(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+static int zero_store(void *arg, uint64_t offset, const struct iovec *iov, int nr)
 {
 	struct iof_zero *zero = arg;
-	size_t bytes = iof_iov_bytes(iov, nr);
-	int fd = iof_zero_swap(zero);
+	size_t bytes = iov_bytes(iov, nr);
+	int fd = zero_swap(zero);
 	uint64_t page;
 	int err;
 
 	if (fd < 0)
 		return fd;
-	err = iof_file_move(fd, offset, iov, nr, bytes, true);
+	err = file_move(fd, offset, iov, nr, bytes, true);
 	if (err)
 		return err;
 	for (page = offset >> IOF_PAGE_SHIFT; bytes; page++, bytes -= IOF_PAGER_PAGE)
@@ -289,7 +289,7 @@ static int iof_zero_store(void *arg, uint64_t offset, const struct iovec *iov, i
 	return 0;
 }
 
-static void iof_zero_release(void *arg)
+static void zero_release(void *arg)
 {
 	struct iof_zero *zero = arg;
 
@@ -303,9 +303,9 @@ static void iof_zero_release(void *arg)
 int iof_source_zero(uint64_t size, int swap_fd, struct iof_source **out)
 {
 	static const struct iof_source_ops ops = {
-		.load = iof_zero_load,
-		.store = iof_zero_store,
-		.release = iof_zero_release,
+		.load = zero_load,
+		.store = zero_store,
+		.release = zero_release,
 	};
 	struct iof_zero *zero;
 	int err;
@@ -323,7 +323,7 @@ int iof_source_zero(uint64_t size, int swap_fd, struct iof_source **out)
 		err = zero->stored ? iof_source_new(&ops, zero, size, out) : -ENOMEM;
 	}
 	if (err)
-		iof_zero_release(zero);
+		zero_release(zero);
 	return err;
 }
 

@@ -16,7 +16,7 @@
 #include "pager_private.h"
 
 /* Where the space of @pasid is, or would be. */
-static uint32_t iof_space_at(const struct iof_pager *pager, uint32_t pasid)
+static uint32_t space_at(const struct iof_pager *pager, uint32_t pasid)
 {
 	uint32_t low = 0;
 	uint32_t high = pager->nr_spaces;
@@ -35,14 +35,14 @@ static uint32_t iof_space_at(const struct iof_pager *pager, uint32_t pasid)
 /* The space of @pasid, or NULL. With lock or map_lock. */
 struct iof_space *iof_pager_space(const struct iof_pager *pager, uint32_t pasid)
 {
-	uint32_t at = iof_space_at(pager, pasid);
+	uint32_t at = space_at(pager, pasid);
 
 	if (at == pager->nr_spaces || pager->spaces[at]->pasid != pasid)
 		return NULL;
 	return pager->spaces[at];
 }
 
-static int iof_space_hwpt(struct iof_space *space)
+static int space_hwpt(struct iof_space *space)
 {
 	struct iof_pager *pager = space->pager;
 	struct iommu_hwpt_vtd_s1 stage1 = {
@@ -78,7 +78,7 @@ static int iof_space_hwpt(struct iof_space *space)
 	return 0;
 }
 
-static int iof_space_attach(struct iof_space *space)
+static int space_attach(struct iof_space *space)
 {
 	struct iof_pager *pager = space->pager;
 	struct vfio_device_attach_iommufd_pt attach = {
@@ -119,7 +119,7 @@ void iof_space_detach(struct iof_space *space)
 	space->attached = false;
 }
 
-static void iof_space_free(struct iof_space *space)
+static void space_free(struct iof_space *space)
 {
 	struct iof_pager *pager = space->pager;
 	struct iommu_destroy destroy = { .size = sizeof(destroy), .id = space->hwpt_id };
@@ -133,9 +133,9 @@ static void iof_space_free(struct iof_space *space)
 }
 
 /* A new space, attached, and entered in the pager. With map_lock. */
-static int iof_space_new(struct iof_pager *pager, uint32_t pasid, struct iof_space **out)
+static int space_new(struct iof_pager *pager, uint32_t pasid, struct iof_space **out)
 {
-	uint32_t at = iof_space_at(pager, pasid);
+	uint32_t at = space_at(pager, pasid);
 	struct iof_space **spaces;
 	struct iof_space *space;
 	int err;
@@ -144,8 +144,8 @@ static int iof_space_new(struct iof_pager *pager, uint32_t pasid, struct iof_spa
 		return iof_pager_fail(pager, -EOPNOTSUPP, "the device has no PASIDs");
 	if (pasid && pasid >> pager->pasid_bits)
 		return iof_pager_fail(pager, -EINVAL,
-				      "PASID %u is beyond the %u bits of the device",
-				      pasid, pager->pasid_bits);
+				      "PASID %u is beyond the %u bits of the device", pasid,
+				      pager->pasid_bits);
 	spaces = calloc(pager->nr_spaces + 1, sizeof(struct iof_space *));
 	space = calloc(1, sizeof(*space));
 	if (!spaces || !space) {
@@ -159,7 +159,7 @@ static int iof_space_new(struct iof_pager *pager, uint32_t pasid, struct iof_spa
 		iof_pager_fail(pager, err, "no memory for the tables of PASID %u", pasid);
 		goto out;
 	}
-	err = iof_space_hwpt(space);
+	err = space_hwpt(space);
 	if (err)
 		goto out_space;
 
@@ -176,7 +176,7 @@ static int iof_space_new(struct iof_pager *pager, uint32_t pasid, struct iof_spa
 	pager->nr_spaces++;
 	pthread_mutex_unlock(&pager->lock);
 
-	err = iof_space_attach(space);
+	err = space_attach(space);
 	if (err) {
 		iof_space_remove(space);
 		return err;
@@ -184,7 +184,7 @@ static int iof_space_new(struct iof_pager *pager, uint32_t pasid, struct iof_spa
 	*out = space;
 	return 0;
 out_space:
-	iof_space_free(space);
+	space_free(space);
 	space = NULL;
 out:
 	free(space);
@@ -196,20 +196,20 @@ out:
 int iof_space_get(struct iof_pager *pager, uint32_t pasid, struct iof_space **out)
 {
 	*out = iof_pager_space(pager, pasid);
-	return *out ? 0 : iof_space_new(pager, pasid, out);
+	return *out ? 0 : space_new(pager, pasid, out);
 }
 
 /* Ends a space, whatever happens. The first write-back error. With map_lock. */
 int iof_space_remove(struct iof_space *space)
 {
 	struct iof_pager *pager = space->pager;
-	uint32_t at = iof_space_at(pager, space->pasid);
+	uint32_t at = space_at(pager, space->pasid);
 	int result = 0;
 
 	iof_space_detach(space);
 	while (space->nr_maps) {
 		int err = iof_mapping_remove(space->maps[space->nr_maps - 1],
-					 IOF_EXPEL_FORCE | IOF_EXPEL_SILENT);
+					     IOF_EXPEL_FORCE | IOF_EXPEL_SILENT);
 
 		if (err && !result)
 			result = err;
@@ -219,7 +219,7 @@ int iof_space_remove(struct iof_space *space)
 	memmove(&pager->spaces[at], &pager->spaces[at + 1],
 		(pager->nr_spaces - at) * sizeof(struct iof_space *));
 	pthread_mutex_unlock(&pager->lock);
-	iof_space_free(space);
+	space_free(space);
 	return result;
 }
 
@@ -234,7 +234,7 @@ int iof_pager_attach(struct iof_pager *pager, uint32_t pasid)
 	if (iof_pager_space(pager, pasid))
 		err = iof_pager_fail(pager, -EEXIST, "PASID %u is attached already", pasid);
 	else
-		err = iof_space_new(pager, pasid, &space);
+		err = space_new(pager, pasid, &space);
 	pthread_mutex_unlock(&pager->map_lock);
 	return err;
 }

@@ -15,17 +15,17 @@
 
 #include "pager_private.h"
 
-#define IOF_LEVELS 4
-#define IOF_CHUNK_LEAST 64u		/* pages */
-#define IOF_CHUNK_MOST 65536u
+#define IOF_LEVELS	4
+#define IOF_CHUNK_LEAST 64u /* pages */
+#define CHUNK_MAX	65536u
 
-static uint32_t iof_table_index(uint64_t addr, int level)
+static uint32_t table_index(uint64_t addr, int level)
 {
 	return (addr >> (IOF_PAGE_SHIFT + 9 * level)) % IOF_TABLE_ENTRIES;
 }
 
 /* More memory for tables; each chunk doubles what there is. */
-static int iof_table_grow(struct iof_pager *pager)
+static int table_grow(struct iof_pager *pager)
 {
 	struct iof_table_chunk *chunk = calloc(1, sizeof(*chunk));
 	uint32_t pages = pager->chunks ? pager->chunks->pages * 2 : IOF_CHUNK_LEAST;
@@ -33,7 +33,7 @@ static int iof_table_grow(struct iof_pager *pager)
 
 	if (!chunk)
 		return -ENOMEM;
-	chunk->pages = pages < IOF_CHUNK_MOST ? pages : IOF_CHUNK_MOST;
+	chunk->pages = pages < CHUNK_MAX ? pages : CHUNK_MAX;
 	chunk->memory = mmap(NULL, (size_t)chunk->pages << IOF_PAGE_SHIFT, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (chunk->memory == MAP_FAILED) {
@@ -53,7 +53,7 @@ static int iof_table_grow(struct iof_pager *pager)
 }
 
 /* A page of zeros for a table. */
-static int iof_table_page(struct iof_pager *pager, uint64_t **entries, uint64_t *iova)
+static int table_page(struct iof_pager *pager, uint64_t **entries, uint64_t *iova)
 {
 	struct iof_free_table *again = pager->free_tables;
 	struct iof_table_chunk *chunk;
@@ -65,7 +65,7 @@ static int iof_table_page(struct iof_pager *pager, uint64_t **entries, uint64_t 
 		*entries = memset(again, 0, IOF_PAGER_PAGE);
 	} else {
 		if (!pager->chunks || pager->chunks->used == pager->chunks->pages) {
-			err = iof_table_grow(pager);
+			err = table_grow(pager);
 			if (err)
 				return err;
 		}
@@ -78,7 +78,7 @@ static int iof_table_page(struct iof_pager *pager, uint64_t **entries, uint64_t 
 	return 0;
 }
 
-static void iof_table_free(struct iof_pager *pager, struct iof_table *table)
+static void table_free(struct iof_pager *pager, struct iof_table *table)
 {
 	struct iof_free_table *page = (struct iof_free_table *)table->entries;
 
@@ -90,7 +90,7 @@ static void iof_table_free(struct iof_pager *pager, struct iof_table *table)
 	free(table);
 }
 
-static struct iof_table *iof_table_new(struct iof_pager *pager, int level, int *err)
+static struct iof_table *table_new(struct iof_pager *pager, int level, int *err)
 {
 	struct iof_table *table = calloc(1, sizeof(*table));
 
@@ -102,7 +102,7 @@ static struct iof_table *iof_table_new(struct iof_pager *pager, int level, int *
 		if (!table->below)
 			goto out;
 	}
-	*err = iof_table_page(pager, &table->entries, &table->iova);
+	*err = table_page(pager, &table->entries, &table->iova);
 	if (!*err)
 		return table;
 	free(table->below);
@@ -111,12 +111,12 @@ out:
 	return NULL;
 }
 
-static void iof_table_link(struct iof_table *table, uint32_t index, struct iof_table *below)
+static void table_link(struct iof_table *table, uint32_t index, struct iof_table *below)
 {
 	table->below[index] = below;
 	table->users++;
 	iof_pte_store(&table->entries[index], below->iova | IOF_PTE_PRESENT | IOF_PTE_WRITE |
-					      IOF_PTE_USER | IOF_PTE_ACCESSED);
+						      IOF_PTE_USER | IOF_PTE_ACCESSED);
 }
 
 /*
@@ -131,24 +131,24 @@ int iof_table_get(struct iof_space *space, uint64_t addr, uint64_t **entries)
 	int bottom;
 	int err;
 
-	while (level && table->below[iof_table_index(addr, level)]) {
-		table = table->below[iof_table_index(addr, level)];
+	while (level && table->below[table_index(addr, level)]) {
+		table = table->below[table_index(addr, level)];
 		level--;
 	}
 	/* What is missing is built from below. */
 	for (bottom = 0; bottom < level; bottom++) {
-		struct iof_table *above = iof_table_new(space->pager, bottom, &err);
+		struct iof_table *above = table_new(space->pager, bottom, &err);
 
 		if (!above)
 			goto out_chain;
 		if (chain)
-			iof_table_link(above, iof_table_index(addr, bottom), chain);
+			table_link(above, table_index(addr, bottom), chain);
 		chain = above;
 	}
 	if (chain)
-		iof_table_link(table, iof_table_index(addr, level), chain);
+		table_link(table, table_index(addr, level), chain);
 	while (level) {
-		table = table->below[iof_table_index(addr, level)];
+		table = table->below[table_index(addr, level)];
 		level--;
 	}
 	table->users++;
@@ -156,10 +156,10 @@ int iof_table_get(struct iof_space *space, uint64_t addr, uint64_t **entries)
 	return 0;
 out_chain:
 	while (chain) {
-		struct iof_table *below = bottom > 1 ?
-			chain->below[iof_table_index(addr, bottom - 1)] : NULL;
+		struct iof_table *below = bottom > 1 ? chain->below[table_index(addr, bottom - 1)] :
+						       NULL;
 
-		iof_table_free(space->pager, chain);
+		table_free(space->pager, chain);
 		chain = below;
 		bottom--;
 	}
@@ -177,9 +177,9 @@ struct iof_table *iof_table_put(struct iof_space *space, uint64_t addr, struct i
 
 	path[IOF_LEVELS - 1] = space->root;
 	for (level = IOF_LEVELS - 1; level; level--)
-		path[level - 1] = path[level]->below[iof_table_index(addr, level)];
+		path[level - 1] = path[level]->below[table_index(addr, level)];
 	for (level = 0; level < IOF_LEVELS - 1 && !--path[level]->users; level++) {
-		uint32_t index = iof_table_index(addr, level + 1);
+		uint32_t index = table_index(addr, level + 1);
 
 		iof_pte_store(&path[level + 1]->entries[index], 0);
 		path[level + 1]->below[index] = NULL;
@@ -195,7 +195,7 @@ void iof_table_recycle(struct iof_pager *pager, struct iof_table *waiting)
 	while (waiting) {
 		struct iof_table *next = waiting->next;
 
-		iof_table_free(pager, waiting);
+		table_free(pager, waiting);
 		waiting = next;
 	}
 }
@@ -204,7 +204,7 @@ int iof_table_root(struct iof_space *space)
 {
 	int err;
 
-	space->root = iof_table_new(space->pager, IOF_LEVELS - 1, &err);
+	space->root = table_new(space->pager, IOF_LEVELS - 1, &err);
 	return space->root ? 0 : err;
 }
 
@@ -212,7 +212,7 @@ int iof_table_root(struct iof_space *space)
 void iof_table_destroy(struct iof_pager *pager, struct iof_table *root)
 {
 	if (root)
-		iof_table_free(pager, root);
+		table_free(pager, root);
 }
 
 /* The memory itself. No space is left. */
