@@ -7,7 +7,8 @@
  * structure, and translates the descriptors in the structure: a new one is installed in the caller;
  * one that the caller names is replaced by the server's number, or passed to the server. (Test
  * commands that name one continue unchanged: the server finds out by itself which file that is.) A
- * call for any other file continues unchanged.
+ * call for any other file continues unchanged. Other calls are trapped because FUSE answers them as
+ * for a regular file; plain() answers them as a kernel does for a character device.
  *
  * Several threads do this in parallel, since access to the caller's memory may itself wait for
  * another trapped call. None of them holds the FUSE connection.
@@ -21,10 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +38,7 @@
 #include <iofault/vfio.h>
 
 #include "private.h"
+#include "trap.h"
 
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1UL
@@ -65,13 +70,15 @@ struct caller {
 	unsigned int nr_borrowed;
 };
 
-#define CONTINUE 1			/* the kernel executes the call unchanged */
+#define CONTINUE IOF_RUN_CONTINUE
 
+/* Asks no file system: that of another file may be the program's own, and wait for this call. */
 static bool is_ours(const struct broker *broker, int fd)
 {
-	struct stat st;
+	struct statx st;
 
-	return !fstat(fd, &st) && st.st_dev == broker->dev;
+	return !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) &&
+	       makedev(st.stx_dev_major, st.stx_dev_minor) == broker->dev;
 }
 
 /* The thread group of a thread, where the kernel knows no descriptors for threads. */
@@ -341,20 +348,122 @@ static bool makes_access(struct caller *caller)
 	       cmd.op == IOMMU_TEST_OP_CREATE_ACCESS;
 }
 
+/* ---- calls that FUSE answers as for a regular file ---- */
+
+/* False: the kernel has an error for the call that comes before one of the file. */
+static bool may_map(const struct seccomp_data *data, int file)
+{
+	unsigned int type = data->args[3] & MAP_TYPE;
+	int mode = fcntl(file, F_GETFL) & O_ACCMODE;
+
+	if (!data->args[1] || !type || type > MAP_SHARED_VALIDATE || mode == O_WRONLY)
+		return false;
+	return type == MAP_PRIVATE || !(data->args[2] & PROT_WRITE) || mode == O_RDWR;
+}
+
+static bool may_add(struct caller *caller, const struct seccomp_data *data)
+{
+	struct epoll_event event;
+	struct iovec local = { &event, sizeof(event) };
+	struct iovec remote = { (void *)(uintptr_t)data->args[3], sizeof(event) };
+
+	return borrow(caller, (int)data->args[0]) >= 0 &&
+	       process_vm_readv(caller->tid, &local, 1, &remote, 1, 0) == sizeof(event);
+}
+
+static int ask_server(struct caller *caller, int what)
+{
+	struct iof_run_plain plain = { .what = what, .cmd = caller->call.cmd };
+
+	caller->call.cmd = IOF_RUN_CMD_PLAIN;
+	caller->call.size = sizeof(plain);
+	memcpy(caller->call.data, &plain, sizeof(plain));
+	return serve(caller, caller->file);
+}
+
+static int plain_ioctl(struct caller *caller)
+{
+	/* the only one that no driver is asked */
+	return caller->call.cmd == FIOQSIZE ? -ENOTTY : ask_server(caller, IOF_RUN_IOCTL);
+}
+
+/* For a file of ours: the error that a kernel has, or what the server says. */
+static int plain(struct caller *caller, const struct seccomp_data *data)
+{
+	switch (data->nr) {
+	case SYS_readahead:
+		return -EINVAL;
+	case SYS_lseek:
+	case SYS_sync_file_range:
+		return -ESPIPE;
+	case SYS_read:
+		return ask_server(caller, IOF_RUN_READ_NOTHING);
+	case SYS_write:
+		return ask_server(caller, IOF_RUN_WRITE_NOTHING);
+	case SYS_epoll_ctl:
+		return may_add(caller, data) ? ask_server(caller, IOF_RUN_ADD_TO_EPOLL) : CONTINUE;
+	case SYS_mmap:
+		return may_map(data, caller->file) ? ask_server(caller, IOF_RUN_MAP) : CONTINUE;
+	}
+	return CONTINUE;
+}
+
+/* 32-bit programs: nothing else is trapped. */
+static bool is_ioctl(const struct seccomp_data *data)
+{
+	return data->arch != IOF_RUN_NATIVE_ARCH || data->nr == SYS_ioctl;
+}
+
+/* The descriptor that the call is about; -1: the arguments are others than the filter saw. */
+static int about(const struct seccomp_data *data)
+{
+	if (is_ioctl(data))
+		return (int)data->args[0];
+	switch (data->nr) {
+	case SYS_mmap:
+		return (int)data->args[4];
+	case SYS_epoll_ctl:
+		return (int)data->args[2];
+	case SYS_read:
+	case SYS_write:			/* the filter saw the low half of the count */
+		return data->args[2] ? -1 : (int)data->args[0];
+	case SYS_lseek:
+		return data->args[1] ? -1 : (int)data->args[0];
+	}
+	return (int)data->args[0];
+}
+
+/* Other commands that are trapped are those which FUSE answers itself. */
+static bool makes_or_takes(uint32_t cmd)
+{
+	switch (cmd) {
+	case IOMMU_FAULT_QUEUE_ALLOC:
+	case IOMMU_TEST_CMD:
+	case VFIO_DEVICE_BIND_IOMMUFD:
+	case VFIO_DEVICE_SET_IRQS:
+		return true;
+	}
+	return false;
+}
+
 static int handle(struct caller *caller, const struct seccomp_notif *notif)
 {
 	int rc;
 
 	caller->pidfd = -1;
-	if (caller->call.cmd == IOMMU_TEST_CMD && !makes_access(caller))
+	if (is_ioctl(&notif->data) && caller->call.cmd == IOMMU_TEST_CMD && !makes_access(caller))
 		return CONTINUE;
 	caller->pidfd = open_caller(caller);
 	if (caller->pidfd < 0)
 		return CONTINUE;
-	rc = borrow(caller, (int)notif->data.args[0]);
+	rc = borrow(caller, about(&notif->data));
 	caller->file = rc;
 	if (rc < 0 || !is_ours(caller->broker, caller->file))
 		return CONTINUE;	/* the kernel returns the error for that */
+	if (!is_ioctl(&notif->data))
+		return plain(caller, &notif->data);
+	if (!makes_or_takes(caller->call.cmd))
+		return plain_ioctl(caller);
 	rc = fetch(caller);
 	if (rc)
 		return rc;

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <iofault/iommufd.h>
@@ -25,6 +26,7 @@
 
 #include "server.h"
 #include "shim/sys.h"
+#include "trap.h"
 
 enum kind {
 	KIND_IOMMU,
@@ -284,8 +286,10 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 	if (file->kind == KIND_ATS)
 		*open_flags = FOPEN_NOFLUSH | FOPEN_KEEP_CACHE |
 			      (files.map_direct ? FOPEN_DIRECT_IO : 0);
-	/* FUSE has no file that supports pread(2) but not lseek(2): such files get a position */
-	/* no position, no lock on it; the device nodes have a position, as character devices */
+	/*
+	 * No position, and no lock on it. FUSE has no file with pread(2) and without lseek(2), and
+	 * the nodes have the first.
+	 */
 	if (file->kind == KIND_QUEUE || file->kind == KIND_OTHER)
 		*open_flags |= FOPEN_NONSEEKABLE | FOPEN_STREAM;
 	*out = file;
@@ -588,6 +592,34 @@ static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
 	return rc;
 }
 
+/* A plain call, answered as a kernel does for a file of this kind. */
+static long plain_call(struct iof_run_file *file, const struct iof_run_call *call)
+{
+	struct iof_run_plain plain;
+	char nothing = 0;
+	long rc;
+
+	memcpy(&plain, call->data, sizeof(plain));
+	switch (plain.what) {
+	case IOF_RUN_READ_NOTHING:
+		return iof_sys_read(file->fd, &nothing, 0);
+	case IOF_RUN_WRITE_NOTHING:
+		return iof_sys_write(file->fd, &nothing, 0);
+	case IOF_RUN_ADD_TO_EPOLL:
+		return file->kind == KIND_IOMMU || file->kind == KIND_OTHER ? -EPERM :
+									      IOF_RUN_CONTINUE;
+	case IOF_RUN_MAP:
+		return file->kind == KIND_ATS ? IOF_RUN_CONTINUE : -ENODEV;
+	case IOF_RUN_IOCTL:
+		rc = iof_sys_act_for(call->tid);
+		if (!rc)
+			rc = iof_sys_ioctl(file->fd, plain.cmd, (void *)(uintptr_t)call->arg);
+		iof_sys_act_for(0);
+		return rc;
+	}
+	return IOF_RUN_CONTINUE;
+}
+
 void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 {
 	char text[32];
@@ -606,6 +638,10 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 		return;
 	if (call->cmd == IOF_RUN_CMD_BAR) {
 		call->result = call_bar(file, call);
+		return;
+	}
+	if (call->cmd == IOF_RUN_CMD_PLAIN) {
+		call->result = (int32_t)plain_call(file, call);
 		return;
 	}
 	iof_run_count(IOF_RUN_COUNT_TRAPPED, 1);
@@ -668,49 +704,92 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 	return rc;
 }
 
-/*
- * FUSE carries as many bytes as the caller's buffer can hold, up to the first page that is absent;
- * a kernel would copy the whole records before that page and then fault on it. Where @size is not a
- * multiple of @record, the caller's own count distinguishes the two cases. Returns the bytes of
- * whole records, -EFAULT if there is none, or @size unchanged where the count itself is wrong.
- */
-static ssize_t up_to_the_hole(uint32_t pid, size_t size, size_t record)
+/* The bytes in a caller's vector; 0: it cannot be read. */
+static unsigned long long sum_of_vector(uint32_t pid, unsigned long long at, unsigned long long nr)
 {
-	unsigned long long count;
+	struct iovec part[64], local = { part, 0 }, remote = { (void *)(uintptr_t)at, 0 };
+	unsigned long long sum = 0;
+
+	for (size_t n; nr; nr -= n) {
+		n = nr < 64 ? (size_t)nr : 64;
+		local.iov_len = remote.iov_len = n * sizeof(part[0]);
+		if (process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) !=
+		    (ssize_t)local.iov_len)
+			return 0;
+		for (size_t i = 0; i < n; i++)
+			sum += part[i].iov_len;
+		remote.iov_base = (char *)remote.iov_base + local.iov_len;
+	}
+	return sum;
+}
+
+/* The bytes that a caller asks for in its read or write; 0: unknown. */
+static unsigned long long asked_for(uint32_t pid)
+{
+	unsigned long long at, count;
 	char path[40];
 	FILE *call;
 	int nr, n;
 
-	if (!(size % record) || !pid)
-		return (ssize_t)size;
 	snprintf(path, sizeof(path), "/proc/%u/syscall", pid);
-	call = fopen(path, "re");
+	call = pid ? fopen(path, "re") : NULL;
 	if (!call)
-		return (ssize_t)size;
-	n = fscanf(call, "%d %*x %*x %llx", &nr, &count);
+		return 0;
+	n = fscanf(call, "%d %*x %llx %llx", &nr, &at, &count);
 	fclose(call);
-	if (n != 2 || (nr != SYS_read && nr != SYS_write) || count <= size || count % record)
-		return (ssize_t)size;
-	size -= size % record;
-	return size ? (ssize_t)size : -EFAULT;
+	if (n != 3)
+		return 0;
+	switch (nr) {
+	case SYS_read:
+	case SYS_write:
+#if IOF_RUN_SMALL_READ != SYS_read
+	case IOF_RUN_SMALL_READ:
+	case IOF_RUN_SMALL_WRITE:
+#endif
+		return count;
+	case SYS_readv:
+	case SYS_writev:
+	case SYS_preadv2:
+	case SYS_pwritev2:
+		return count > IOV_MAX ? 0 : sum_of_vector(pid, at, count);
+	}
+	return 0;
+}
+
+/*
+ * FUSE carries as many bytes as the caller's buffer can hold, up to the first page that is absent;
+ * a kernel would copy the whole records before that page and then fault on it. The caller's own
+ * count tells these @size bytes from a wrong count.
+ */
+static bool is_cut(uint32_t pid, size_t size, size_t record)
+{
+	unsigned long long asked = asked_for(pid);
+
+	return asked > size && !(asked % record);
 }
 
 static ssize_t read_queue(struct iof_run_file *file, void *buf, size_t size, uint32_t pid)
 {
-	ssize_t room = file->kind == KIND_QUEUE ?
-			       up_to_the_hole(pid, size, sizeof(struct iommu_hwpt_pgfault)) :
-			       (ssize_t)size;
+	const size_t record = sizeof(struct iommu_hwpt_pgfault);
+	bool cut = size % record && is_cut(pid, size, record);
+	ssize_t got = iof_sys_read(file->fd, buf, cut ? size - size % record : size);
 
-	return room < 0 ? room : iof_sys_read(file->fd, buf, (size_t)room);
+	/* the first group does not fit before the absent page */
+	if (got == -EINVAL && (cut || is_cut(pid, size, record)))
+		return -EFAULT;
+	return got;
 }
 
 static ssize_t write_queue(struct iof_run_file *file, const void *buf, size_t size, uint32_t pid)
 {
-	ssize_t there = file->kind == KIND_QUEUE ?
-				up_to_the_hole(pid, size, sizeof(struct iommu_hwpt_page_response)) :
-				(ssize_t)size;
+	const size_t record = sizeof(struct iommu_hwpt_page_response);
 
-	return there < 0 ? there : iof_sys_write(file->fd, buf, (size_t)there);
+	if (size % record && is_cut(pid, size, record)) {
+		size -= size % record;
+		if (!size)
+			return -EFAULT;
+	}
+	return iof_sys_write(file->fd, buf, size);
 }
 
 ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uint64_t pos,
@@ -731,7 +810,8 @@ ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uin
 		/* FUSE, not the caller, has cut a longer read here */
 		if (size == IOF_RUN_MAX_IO && file->kind == KIND_QUEUE)
 			size -= size % sizeof(struct iommu_hwpt_pgfault);
-		got = read_queue(file, buf, size, pid);
+		got = file->kind == KIND_QUEUE ? read_queue(file, buf, size, pid) :
+						 iof_sys_read(file->fd, buf, size);
 		if (uring == URING_ARMED && !got && file->kind == KIND_QUEUE)
 			got = -EAGAIN;
 		if (uring == URING_ARMED && got > 0 && (size_t)got < size)
@@ -756,8 +836,10 @@ ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t si
 		done = write_bar(file, buf, size, (size_t)pos, cached);
 	else if (file->kind == KIND_VFIO || file->kind == KIND_ATS)
 		done = iof_sys_pwrite(file->fd, buf, size, (off_t)pos);
-	else
+	else if (file->kind == KIND_QUEUE)
 		done = write_queue(file, buf, size, pid);
+	else
+		done = iof_sys_write(file->fd, buf, size);
 	iof_run_wake_settle();
 	if (done > 0 && file->kind == KIND_QUEUE)
 		iof_run_count(IOF_RUN_COUNT_ANSWERS,

@@ -122,9 +122,19 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 		attr->size = 1ull << 62;
 }
 
+static bool is_device(uint64_t node)
+{
+	return node != IOF_RUN_NODE_ROOT && node < IOF_RUN_NODE_MADE;
+}
+
+static uint64_t attr_valid(uint64_t node)
+{
+	return is_device(node) ? 0 : FOREVER;
+}
+
 static void do_lookup(struct request *req)
 {
-	struct fuse_entry_out out = { .attr_valid = FOREVER };
+	struct fuse_entry_out out = { 0 };
 	int rc = req->head->nodeid == IOF_RUN_NODE_ROOT ?
 			 iof_run_file_find(req->body, &out.nodeid) : -ENOTDIR;
 
@@ -134,14 +144,22 @@ static void do_lookup(struct request *req)
 	}
 	if (out.nodeid < IOF_RUN_NODE_MADE)
 		out.entry_valid = FOREVER;
+	out.attr_valid = attr_valid(out.nodeid);
 	fill_attr(out.nodeid, &out.attr);
 	answer(req, 0, &out, sizeof(out));
 }
 
 static void do_getattr(struct request *req)
 {
-	struct fuse_attr_out out = { .attr_valid = FOREVER };
+	const struct fuse_getattr_in *in = req->body;
+	struct fuse_attr_out out = { .attr_valid = attr_valid(req->head->nodeid) };
 
+	/* through an open file: lseek(2) looks for the end */
+	if (req->head->opcode == FUSE_GETATTR && in->getattr_flags & FUSE_GETATTR_FH &&
+	    is_device(req->head->nodeid)) {
+		fail(req, -ESPIPE);
+		return;
+	}
 	fill_attr(req->head->nodeid, &out.attr);
 	answer(req, 0, &out, sizeof(out));
 }
@@ -297,6 +315,12 @@ static void serve_one(struct request *req)
 		return;
 	case FUSE_FSYNC:		/* character devices have no fsync */
 		fail(req, -EINVAL);
+		return;
+	case FUSE_FALLOCATE:
+		fail(req, -ENODEV);
+		return;
+	case FUSE_LSEEK:		/* SEEK_DATA and SEEK_HOLE */
+		fail(req, -ESPIPE);
 		return;
 	default:
 		fail(req, -ENOSYS);

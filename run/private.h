@@ -141,7 +141,25 @@ enum {
 	IOF_RUN_CMD_WHICH = 0,		/* returns `file` only */
 	IOF_RUN_CMD_BAR = 1,		/* struct iof_run_bar, for the device of this node */
 	IOF_RUN_CMD_DROP = 2,		/* drops the file `made`, which will not be opened */
+	IOF_RUN_CMD_PLAIN = 3,		/* struct iof_run_plain */
 };
+
+/*
+ * Calls that FUSE would answer as for a regular file of a file system. The result is a negative
+ * errno, 0, or IOF_RUN_CONTINUE: FUSE has the right answer.
+ */
+struct iof_run_plain {
+	enum {
+		IOF_RUN_READ_NOTHING,
+		IOF_RUN_WRITE_NOTHING,
+		IOF_RUN_ADD_TO_EPOLL,
+		IOF_RUN_MAP,
+		IOF_RUN_IOCTL,
+	} what;
+	uint32_t cmd;			/* of an ioctl */
+};
+
+#define IOF_RUN_CONTINUE 1		/* the kernel executes the call unchanged */
 
 /* -ENODEV: the device is not bound. */
 struct iof_run_bar {

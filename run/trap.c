@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
  * trap.c - the seccomp filter of the program: which calls the kernel hands to the broker.
+ *
+ * The filter sees numbers, not files, so a trapped call on any other file costs a round trip to the
+ * broker. Only calls that are rare, or rare with these arguments, are trapped. 32-bit programs:
+ * ioctl only.
  */
 #include <errno.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -15,69 +22,147 @@
 #include <iofault/vfio.h>
 
 #include "private.h"
+#include "trap.h"
 
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-/* Audit architecture of the machine and of its 32-bit programs, and their number of ioctl. */
-#if defined(__x86_64__)
-#define NATIVE_ARCH AUDIT_ARCH_X86_64
-#define SMALL_ARCH AUDIT_ARCH_I386
-#define SMALL_IOCTL 54
-#elif defined(__aarch64__)
-#define NATIVE_ARCH AUDIT_ARCH_AARCH64
-#define SMALL_ARCH AUDIT_ARCH_ARM
-#define SMALL_IOCTL 54
-#elif defined(__riscv)
-#define NATIVE_ARCH AUDIT_ARCH_RISCV64
-#define SMALL_ARCH AUDIT_ARCH_RISCV32
-#define SMALL_IOCTL SYS_ioctl
-#else
-#error "the audit number of this architecture is not known here"
-#endif
-
+/* Commands of ioctl. */
 static const unsigned int trapped[] = {
 	IOMMU_FAULT_QUEUE_ALLOC,
 	IOMMU_TEST_CMD,
 	VFIO_DEVICE_BIND_IOMMUFD,
 	VFIO_DEVICE_SET_IRQS,
+	/* the kernel answers these itself for a regular file, and FUSE never sees them */
+	FIONREAD,
+	FIOQSIZE,
+	FIBMAP,
+	/* FUSE opens the file again to ask */
+	FS_IOC_GETFLAGS,
+	FS_IOC_SETFLAGS,
+	FS_IOC_FSGETXATTR,
+	FS_IOC_FSSETXATTR,
 };
 
 #define NR_TRAPPED (sizeof(trapped) / sizeof(trapped[0]))
-/* The low half of the second argument, the command. */
-#define COMMAND (offsetof(struct seccomp_data, args[1]) + \
-		 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+/* The low half of argument @n. */
+#define ARG(n) (offsetof(struct seccomp_data, args[n]) + \
+		(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+/* A loader sets MAP_DENYWRITE: it maps programs and libraries. */
+#define MAPS_NO_DEVICE (MAP_ANONYMOUS | MAP_DENYWRITE)
+
+/* The filter, while it is written: jumps forward to ALLOW and TRAP are set at the end. */
+struct writer {
+	struct sock_filter code[64];
+	unsigned int n;
+};
+
+enum { NEXT = 0, ALLOW = 254, TRAP = 255 };
+
+static void load(struct writer *w, size_t at)
+{
+	w->code[w->n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned int)at);
+}
+
+static unsigned int jump(struct writer *w, unsigned int op, unsigned int value, unsigned char yes,
+			 unsigned char no)
+{
+	w->code[w->n] = (struct sock_filter)BPF_JUMP(BPF_JMP | op | BPF_K, value, yes, no);
+	return w->n++;
+}
+
+/* The jump at @from continues here if its condition is false. */
+static void otherwise_here(struct writer *w, unsigned int from)
+{
+	w->code[from].jf = (unsigned char)(w->n - from - 1);
+}
+
+static void write_ioctl(struct writer *w)
+{
+	load(w, ARG(1));
+	for (unsigned int i = 0; i < NR_TRAPPED; i++)
+		jump(w, BPF_JEQ, trapped[i], TRAP, i + 1 < NR_TRAPPED ? NEXT : ALLOW);
+}
+
+static void write_native(struct writer *w)
+{
+	unsigned int other, write;
+
+	load(w, offsetof(struct seccomp_data, nr));
+	/* FUSE does not ask the server to read or write nothing */
+	jump(w, BPF_JEQ, SYS_read, 1, NEXT);
+	write = jump(w, BPF_JEQ, SYS_write, NEXT, NEXT);
+	load(w, ARG(2));
+	jump(w, BPF_JEQ, 0, TRAP, ALLOW);
+	otherwise_here(w, write);
+	other = jump(w, BPF_JEQ, SYS_ioctl, NEXT, NEXT);
+	write_ioctl(w);
+	otherwise_here(w, other);
+	/* all files of FUSE can be polled and, in some way, mapped */
+	other = jump(w, BPF_JEQ, SYS_epoll_ctl, NEXT, NEXT);
+	load(w, ARG(1));
+	jump(w, BPF_JEQ, EPOLL_CTL_ADD, TRAP, ALLOW);
+	otherwise_here(w, other);
+	other = jump(w, BPF_JEQ, SYS_mmap, NEXT, NEXT);
+	load(w, ARG(3));
+	jump(w, BPF_JSET, MAPS_NO_DEVICE, ALLOW, TRAP);
+	otherwise_here(w, other);
+	/*
+	 * Is there a position? FUSE refuses other questions, but not SEEK_SET and SEEK_CUR, and any
+	 * of these would be too many.
+	 */
+	other = jump(w, BPF_JEQ, SYS_lseek, NEXT, NEXT);
+	load(w, ARG(1));
+	jump(w, BPF_JEQ, 0, NEXT, ALLOW);
+	load(w, ARG(2));
+	jump(w, BPF_JGT, SEEK_CUR, ALLOW, TRAP);
+	otherwise_here(w, other);
+	jump(w, BPF_JEQ, SYS_readahead, TRAP, NEXT);
+	jump(w, BPF_JEQ, SYS_sync_file_range, TRAP, ALLOW);
+}
+
+static void write_small(struct writer *w)
+{
+	load(w, offsetof(struct seccomp_data, nr));
+	jump(w, BPF_JEQ, IOF_RUN_SMALL_IOCTL, NEXT, ALLOW);
+	write_ioctl(w);
+}
+
+static void write_end(struct writer *w)
+{
+	unsigned int allow = w->n, trap = w->n + 1;
+
+	for (unsigned int i = 0; i < allow; i++) {
+		struct sock_filter *code = &w->code[i];
+
+		if (BPF_CLASS(code->code) != BPF_JMP)
+			continue;
+		if (code->jt >= ALLOW)
+			code->jt = (unsigned char)((code->jt == TRAP ? trap : allow) - i - 1);
+		if (code->jf >= ALLOW)
+			code->jf = (unsigned char)((code->jf == TRAP ? trap : allow) - i - 1);
+	}
+	w->code[w->n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	w->code[w->n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
+}
 
 int iof_run_trap(void)
 {
-	/*
-	 * 0 arch; 1 native? 2 its nr; 3 ioctl? 4 on; 5 32 bits? 6 its nr; 7 ioctl? 8 command; the
-	 * commands; allow; trap
-	 */
-	enum { ALLOW = 9 + NR_TRAPPED, TRAP };
-	struct sock_filter code[TRAP + 1] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ioctl, 8 - 4, ALLOW - 4),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SMALL_ARCH, 0, ALLOW - 6),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SMALL_IOCTL, 0, ALLOW - 8),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, COMMAND),
-		[ALLOW] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-		[TRAP] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
-	};
 	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	struct writer w = { .n = 0 };
 	struct sock_fprog program;
-	unsigned int i;
+	unsigned int other;
 	int fd;
 
-	for (i = 0; i < NR_TRAPPED; i++)
-		code[9 + i] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, trapped[i],
-							   (unsigned char)(TRAP - 10 - i), 0);
-	program = (struct sock_fprog){ .len = TRAP + 1, .filter = code };
+	load(&w, offsetof(struct seccomp_data, arch));
+	other = jump(&w, BPF_JEQ, IOF_RUN_NATIVE_ARCH, NEXT, NEXT);
+	write_native(&w);
+	otherwise_here(&w, other);
+	jump(&w, BPF_JEQ, IOF_RUN_SMALL_ARCH, NEXT, ALLOW);
+	write_small(&w);
+	write_end(&w);
+	program = (struct sock_fprog){ .len = (unsigned short)w.n, .filter = w.code };
 	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			  flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
 	if (fd < 0 && errno == EINVAL)	/* before Linux 5.19 */
