@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""scripts/counting.py: how tests are counted, the same in scripts/check and in scripts/vm.
+"""scripts/counting.py: the rules by which scripts/check and scripts/vm count tests.
 
-Each test of a TAP program (cmocka's are) counts by itself, any other test program as one. A program
-that ends badly outside its tests, one that tells fewer results than it announced and one without a test
-count as a failure. What was counted stands in a Count; what went wrong is shown at once, shortened.
+Each test of a TAP program (as cmocka's are) counts by itself, any other test program counts as one. These
+count as a failure: a program that ends with an error outside its tests, a program that reports fewer
+results than it announced, and a program without a test. A Count holds the numbers; a failure is printed at
+once, shortened.
 """
 import re
 
@@ -14,7 +15,7 @@ class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.failures = []
-        self.explained = 0      # programs that Meson itself called bad
+        self.explained = 0      # programs that Meson itself reported as failed
 
     def add(self, other):
         self.passed += other.passed
@@ -45,7 +46,7 @@ def show(text):
 
 
 def tests_inside(output):
-    """What a TAP program said of its tests: ([(name, 'ok'|'bad'|'skip')], tests announced or None)."""
+    """Parses the output of a TAP program: ([(name, 'ok'|'bad'|'skip')], tests announced or None)."""
     announced = None
     tests = []
     for line in output.splitlines():

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""scripts/guest.py: a machine of a few seconds, for scripts/vm.
+"""scripts/guest.py: a small virtual machine under QEMU, for scripts/vm. It boots in seconds.
 
-Initramfs collects what goes into the guest and packs it with cpio; Machine is a running QEMU. The guest
-has two serial ports: the first is the kernel's console, the second carries what tests/vm/guest/runner
-tells. Both end in files of the run's folder, of which the second is followed. No disk, no network, no
-graphics; nothing of the host is visible inside but what was packed.
+Initramfs collects the files of the guest and packs them with cpio. Machine is a running QEMU. The guest has
+two serial ports: the first is the kernel's console, the second carries the output of tests/vm/guest/runner.
+Each is written to a file in the run's folder, and the second file is read while the guest runs. The guest
+has no disk, no network and no graphics; it sees only the packed files of the host.
 """
 import lzma
 import os
@@ -14,24 +14,24 @@ import subprocess
 import time
 
 QEMU = 'qemu-system-x86_64'
-# One emulator for everybody: results do not depend on who has /dev/kvm.
+# Always emulation, so that results do not depend on /dev/kvm.
 EMULATED = ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2']
-# One instruction is one nanosecond of virtual time: for figures, not for races.
+# An instruction takes one nanosecond of virtual time: for benchmarks, not for races.
 COUNTED = ['-accel', 'tcg', '-icount', 'shift=0,sleep=off', '-cpu', 'max,erms=off,fsrm=off', '-smp', '1']
 MEMORY = '2G'
-# A kernel's oops ends the guest at once (-no-reboot). Caches are not merged, so that ours can be told from
-# others; an emulated processor that had to wait for the host is not locked up.
+# A kernel oops ends the guest at once (-no-reboot). Slab caches are not merged, so that the module's have
+# their own names. The watchdogs have long limits, since the host may delay an emulated CPU.
 KERNEL_WORDS = ('console=ttyS0 rdinit=/init panic=-1 oops=panic slab_nomerge nokaslr mitigations=off '
                 'printk.devkmsg=on watchdog_thresh=30 rcupdate.rcu_cpu_stall_timeout=60 '
                 'random.trust_cpu=on tsc=reliable')
 
 
 class Problem(Exception):
-    """Something that keeps the guest from being started, in words for the user."""
+    """The guest cannot be started; the text is a message for the user."""
 
 
 def module_information(data):
-    """The key=value strings of a module."""
+    """Returns the key=value strings of a module."""
     return dict(text.split('=', 1) for text in
                 re.findall(r'(?:^|\0)((?:vermagic|depends|name)=[^\0]*)', data.decode('latin-1')))
 
@@ -63,7 +63,7 @@ class Initramfs:
         os.chmod(path, 0o755 if os.access(source, os.X_OK) else 0o644)
 
     def busybox(self):
-        # busybox-static's may bear either name's package; what counts is that it needs no library.
+        # Either package, busybox or busybox-static, may have installed it; it must be linked statically.
         program = shutil.which('busybox', path='/bin:/usr/bin')
         if not program:
             raise Problem('there is no busybox: scripts/deps installs busybox-static')
@@ -74,7 +74,7 @@ class Initramfs:
                 os.symlink('busybox', self.path('bin/' + name))
 
     def program(self, source):
-        """A program goes to /usr/bin, the libraries that it has go where its loader looks."""
+        """Copies a program to /usr/bin, and its libraries to the folders that its loader searches."""
         name = 'usr/bin/' + os.path.basename(source)
         if os.path.exists(self.path(name)):
             return
@@ -87,7 +87,7 @@ class Initramfs:
         libc = [path for path in found if os.path.basename(path).startswith('libc.so')]
         place = os.path.dirname(libc[0]) if libc else '/lib'
         for path in found:
-            # The loader is asked for by its path; the others are looked for in the system's place.
+            # A program names its loader by path; the loader searches libc's folder for the rest.
             is_loader = os.path.basename(path).startswith('ld-linux')
             target = path if is_loader else os.path.join(place, os.path.basename(path))
             if not os.path.exists(self.path(target)):
@@ -95,7 +95,7 @@ class Initramfs:
                 os.chmod(self.path(target), 0o755)
 
     def module(self, source, name, release):
-        """A module, without debugging information, if it is one for this kernel: returns what it needs."""
+        """Copies a module for this kernel without debugging information; returns the modules that it needs."""
         with open(source, 'rb') as packed:
             data = packed.read()
         if source.endswith('.xz'):
@@ -108,7 +108,7 @@ class Initramfs:
         return [word for word in said.get('depends', '').split(',') if word]
 
     def stock(self, wanted, modules, release):
-        """A module of the kernel itself and what it needs: their paths in the guest, in loading order."""
+        """Copies a module of the kernel and the modules that it needs; returns their guest paths in loading order."""
         where = {}
         for folder, _, names in os.walk(modules):
             for name in names:
@@ -119,7 +119,7 @@ class Initramfs:
 
         def add(name):
             if name not in where:
-                return      # built in, or not there: whoever loads it will see
+                return      # built in, or absent: loading it fails then
             target = f'/vm/modules/{name}.ko'
             for needed in self.module(where[name], target, release):
                 if f'/vm/modules/{needed}.ko' not in order:
@@ -142,14 +142,14 @@ class Initramfs:
 
 
 class Machine:
-    """QEMU with the guest. `lines` yields what the guest tells on its second port."""
+    """QEMU with the guest. `lines` yields the lines that the guest writes to its second port."""
 
     def __init__(self, kernel, archive, words, folder, counted=False, terminal=False):
         self.console = os.path.join(folder, 'console.log')
         self.told = os.path.join(folder, 'told.log')
         for name in (self.console, self.told):
             open(name, 'wb').close()
-        # It ends with whoever started it, however that ends.
+        # QEMU is killed when its parent process ends.
         command = ['setpriv', '--pdeathsig', 'KILL', QEMU, *(COUNTED if counted else EMULATED),
                    '-m', MEMORY, '-nodefaults', '-no-reboot', '-display', 'none', '-kernel', kernel,
                    '-initrd', archive, '-append', KERNEL_WORDS + ' ' + words]
@@ -167,7 +167,7 @@ class Machine:
         self.pending = b''
 
     def lines(self):
-        """The whole lines that are new."""
+        """Yields the complete lines that are new."""
         with open(self.told, 'rb') as told:
             told.seek(self.position)
             data = told.read()
@@ -179,7 +179,7 @@ class Machine:
         return self.process.poll() is None
 
     def wait(self, seconds):
-        """Waits until the machine is off; False if it is not in time."""
+        """Waits until the machine is off; returns False after the time limit."""
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:

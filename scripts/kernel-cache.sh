@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh disable=SC2034,SC2154 # variables are shared with the scripts that read this
 #
-# scripts/kernel-cache.sh: what scripts/kernel-headers, kernel-image and kernel-source share; read with `.`
-# after $me (the name in messages) and $what (what is wanted, in words) are set. Debian's kernel packages are
-# downloaded with apt, which checks them, and unpacked in ${IOFAULT_CACHE:-~/.cache/iofault}, each set
-# in a folder laid out like /; nothing is installed. A set that is there costs no network. Runs may overlap.
+# scripts/kernel-cache.sh: functions for scripts/kernel-headers, kernel-image and kernel-source, which read it
+# with `.` after they set $me (the name in messages) and $what (the wanted files, in words). apt downloads and
+# checks Debian's kernel packages. Each set is unpacked in ${IOFAULT_CACHE:-~/.cache/iofault}, in a folder with
+# the layout of /; no package is installed. A cached set needs no network. Runs may overlap.
 #
 # The caller defines
 #   look_up   sets $package, the name of the set's first package, from apt's lists; empty if they lack it
 #   others    prints the packages that belong to it, one per line (may print nothing); false: lists incomplete
-#   show DIR  prints the wanted path in a folder laid out like /; false if that is not there
-#   finish DIR  puts in order what was just unpacked (may do nothing)
-# and calls fetch, which ends the script if it succeeds; if it returns there was no download, and $reason
-# says why, so that the caller can look for something older. Exit 2: cannot be had here.
+#   show DIR  prints the wanted path in a folder with the layout of /; false if it does not exist
+#   finish DIR  completes a folder that was just unpacked (may do nothing)
+# and calls fetch, which ends the script if it succeeds. If fetch returns, the download failed, $reason has
+# the cause, and the caller can try an older package. Exit 2: the files are not available here.
 LC_ALL=C
 export LC_ALL
 
@@ -76,7 +76,7 @@ here() {
 fetch() {
 	look_up
 	here && exit 0
-	# One at a time from here on; whoever waited may find the work done. What a killed run left is rubbish.
+	# One run at a time from here on; a run that waited may find the set complete. Files of a killed run are deleted.
 	exec 9>"$cache/lock"
 	flock 9
 	here && exit 0
@@ -101,7 +101,7 @@ fetch() {
 		rm "$deb"
 	done
 	finish "$new/root"
-	# Complete, and only now under its name: one step, nobody sees half of it.
+	# Rename the complete folder in one step, so that no other run reads a partial one.
 	rm -rf "$cache/$package.old"
 	[ ! -e "$cache/$package" ] || mv -T "$cache/$package" "$cache/$package.old"
 	mv -T "$new/root" "$cache/$package"

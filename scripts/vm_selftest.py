@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""scripts/vm_selftest.py: `scripts/vm selftest`, which shows that its detectors are awake.
+"""scripts/vm_selftest.py: `scripts/vm selftest`, which tests the detectors of scripts/vm.
 
-Each entry of PLANTS is a guest test with one fault, by tests/vm/plant's module or by the shell, and what
-must be said of it; a fault that nobody reports, and a report that nobody planted, fail. The faults that
-end a guest have a guest each.
+Each entry of PLANTS is a guest test with one fault, by tests/vm/plant's module or by the shell, and the
+report that it must cause. A fault without its report fails, and so does a report without a planted fault.
+Each fault that ends its guest has a guest of its own.
 """
 import contextlib
 import io
@@ -13,7 +13,7 @@ import re
 PLANT = 'insmod /vm/vm_plant.ko fault={0} && rmmod vm_plant'
 TRACES = '. /vm/lib.sh; patience=1; snapshot >/run/before; {0}; left_since /run/before'
 
-# name: (seconds, protocol, command, what a failure of it must say; None: it must pass)
+# name: (seconds, protocol, command, expected text of the failure; None: the test must pass)
 PLANTS = {
     'passes': (20, 'exit', PLANT.format('none'), None),
     'tap-passes': (20, 'tap', 'echo 1..2; echo ok 1 - a; echo ok 2 - b', None),
@@ -33,11 +33,11 @@ PLANTS = {
     'leaves-a-taint': (20, 'exit', PLANT.format('taint'), 'left behind: taint'),
     'warns': (20, 'exit', PLANT.format('warn'), 'the kernel said: WARNING'),
     'miscounts': (20, 'exit', PLANT.format('refcount'), 'the kernel said: refcount_t'),
-    # From here on the module cannot be taken out.
+    # After this one the module cannot be unloaded.
     'leaves-a-user': (20, 'exit', 'insmod /vm/vm_plant.ko fault=user', 'users of the module: 1'),
 }
-# What only a debug kernel can see. These go first, the one
-# of locks before all: after another report lockdep switches itself off.
+# Faults that only a debug kernel detects. They run before the others, and the one of locks
+# first: after any report lockdep switches itself off.
 MORE_PLANTS = {
     'kasan': {
         'locks-in-two-orders': (20, 'exit', 'insmod /vm/vm_plant.ko fault=order && rmmod vm_plant',
@@ -62,7 +62,7 @@ ENDS = {
 
 
 def quietly(work):
-    """What a failing guest prints is not for the reader, unless it fails wrongly."""
+    """Hides the output of a guest that fails as planned."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         result = work()
@@ -102,7 +102,7 @@ def run(vm, given):
         found, printed = guest(vm, kernel, given, fault, lines)
         judge(count, vm, fault, wanted, found.failures, printed)
         judge(count, vm, '1 tests never began, from after on', '', found.failures, printed)
-    # A guest that cannot even begin is started again, and then given up.
+    # A guest that ends before its first test is started again, a limited number of times.
     found, printed = guest(vm, kernel, given, 'boot', ['test never 2 exit true'], 'rdinit=/bin/false')
     judge(count, vm, '1 tests never began, from never on', 'the guest died', found.failures, printed)
     if printed.count('the guest ended before its first test') != vm.BOOTS - 1:
