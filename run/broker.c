@@ -580,10 +580,10 @@ void iof_run_broker(struct iof_run *run)
 		iof_run_die(run, "the FUSE file system cannot be reached: %s", strerror(errno));
 	broker.dev = st.st_dev;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
-		iof_run_die(run, "no socket could be made: %s", strerror(errno));
+		iof_run_die(run, "a socket cannot be created: %s", strerror(errno));
 	keeper = start_keeper(run, sockets);
 	if (keeper < 0)
-		iof_run_die(run, "no PID namespace could be made: %s", strerror(errno));
+		iof_run_die(run, "a PID namespace cannot be created: %s", strerror(errno));
 	close(sockets[1]);
 	setsid();
 	broker.listener = receive_fd(sockets[0]);
@@ -592,7 +592,7 @@ void iof_run_broker(struct iof_run *run)
 	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&thread, NULL, work, &broker) || pthread_detach(thread))
-			iof_run_die(run, "no thread could be started");
+			iof_run_die(run, "a thread cannot be started");
 	if (write(sockets[0], "", 1) != 1)
 		_exit(IOF_RUN_EXIT_OURS);
 	close(sockets[0]);

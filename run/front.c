@@ -181,7 +181,7 @@ static int wait_for_all(struct front *front, pid_t parent)
 	while (waitpid(front->server, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!front->ended || (front->by_itself && status)) {
-		front->complain("a process of the machine was killed, and the program with it");
+		front->complain("a process of the machine was killed, so the program is ended");
 		return IOF_RUN_EXIT_OURS;
 	}
 	return front->status;
@@ -205,7 +205,7 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) ||
 	    pipe2(run->states, O_CLOEXEC))
-		return say(front, "no socket could be made");
+		return say(front, "a socket or pipe cannot be created");
 	front->reports = reports[0];
 	run->report = reports[1];
 	front->orders = orders[0];
@@ -213,11 +213,11 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 	keeper_orders[0] = orders[0];
 	keeper_orders[1] = reports[0];
 	if (getrandom(&run->token, sizeof(run->token), 0) != sizeof(run->token))
-		return say(front, "no random number could be read");
+		return say(front, "random bytes cannot be read");
 	if (getrlimit(RLIMIT_NOFILE, &run->files))
-		return say(front, "the limit of open files is unknown");
+		return say(front, "the limit of open files cannot be read");
 	if (!getcwd(run->cwd, sizeof(run->cwd)))
-		return say(front, "the working folder is unknown");
+		return say(front, "the working directory cannot be determined");
 	run->uid = getuid();
 	run->gid = getgid();
 	return 0;
@@ -248,11 +248,11 @@ int iof_run(const struct iof_run_config *config)
 	sigprocmask(SIG_BLOCK, &all, &run.mask);
 	front.signals = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (front.signals < 0)
-		return say(&front, "no signalfd could be made");
+		return say(&front, "a signalfd cannot be created");
 	fflush(NULL);
 	front.server = fork();
 	if (front.server < 0)
-		return say(&front, "no process could be started");
+		return say(&front, "a process cannot be started");
 	if (!front.server) {
 		close(front.signals);
 		close(theirs[0]);

@@ -87,7 +87,7 @@ static void do_init(struct request *req)
 
 	if (in->major < FUSE_KERNEL_VERSION ||
 	    (in->major == FUSE_KERNEL_VERSION && in->minor < 31))
-		iof_run_die(fuse.run, "FUSE speaks %u.%u, and 7.31 is needed (Linux 5.4)",
+		iof_run_die(fuse.run, "the kernel has FUSE %u.%u; 7.31 is needed (Linux 5.4)",
 			    in->major, in->minor);
 	/*
 	 * Linux 6.6: the memory of a file with direct reads and writes can be mapped. The flag

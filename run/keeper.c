@@ -75,7 +75,7 @@ become_program(struct iof_run *run, int listener_out, int born)
 		iof_run_die(run, "%s cannot be entered: %s", run->cwd, strerror(errno));
 	fd = iof_run_trap();
 	if (fd < 0)
-		iof_run_die(run, "seccomp does not let calls be trapped (%s); it needs Linux "
+		iof_run_die(run, "seccomp cannot trap system calls (%s); it needs Linux "
 			    "5.9 or later with CONFIG_SECCOMP_FILTER, and a container that allows "
 			    "the system call seccomp", strerror(errno));
 	send_fd(listener_out, fd);
@@ -185,7 +185,7 @@ void iof_run_keeper(struct iof_run *run, int listener_out)
 	fds[1].fd = run->orders;
 	program = fds[0].fd < 0 || pipe2(born, O_CLOEXEC) ? -1 : fork();
 	if (program < 0)
-		iof_run_die(run, "the program's process cannot be made: %s", strerror(errno));
+		iof_run_die(run, "the process of the program cannot be created: %s", strerror(errno));
 	if (!program) {
 		close(born[1]);
 		become_program(run, listener_out, born[0]);

@@ -39,7 +39,7 @@ struct iof_run_config {
 };
 
 enum {
-	IOF_RUN_EXIT_OURS = 125,	/* the machine could not be made, or failed later */
+	IOF_RUN_EXIT_OURS = 125,	/* the machine cannot be set up, or failed later */
 	IOF_RUN_EXIT_NOT_RUN = 126,	/* the program is there and cannot be executed */
 	IOF_RUN_EXIT_NOT_FOUND = 127,
 };

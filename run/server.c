@@ -45,7 +45,7 @@ static struct iof_machine *make_machine(struct iof_run *run, struct iof_plat_spa
 	}
 	rc = iof_machine_create(&config, space, &machine);
 	if (rc)
-		iof_run_die(run, "the machine cannot be made: %s", strerror(-rc));
+		iof_run_die(run, "the machine cannot be set up: %s", strerror(-rc));
 	return machine;
 }
 
@@ -132,7 +132,7 @@ int iof_run_serve(struct iof_run *run)
 	self = getpid();
 	child = fork();
 	if (child < 0)
-		iof_run_die(run, "no process could be started: %s", strerror(errno));
+		iof_run_die(run, "a process cannot be started: %s", strerror(errno));
 	if (!child) {
 		close(run->fuse);
 		close(run->states[0]);
@@ -155,7 +155,7 @@ int iof_run_serve(struct iof_run *run)
 	close(run->states[1]);
 	if (pthread_create(&thread, NULL, serve, run) || pthread_detach(thread) ||
 	    pthread_create(&thread, NULL, follow, run) || pthread_detach(thread))
-		iof_run_die(run, "no thread could be started");
+		iof_run_die(run, "a thread cannot be started");
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
 	iof_run_stats(run);

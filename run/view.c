@@ -121,17 +121,17 @@ static void user_namespace(struct iof_run *run)
 	char map[64];
 
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
-		die_of_namespaces(run, "no user namespace could be had");
+		die_of_namespaces(run, "a user namespace cannot be created");
 	snprintf(map, sizeof(map), "%u %u 1\n", run->uid, run->uid);
 	if (!put_text("/proc/self/uid_map", map)) {
 		int err = errno;
 
-		die_for(run, "the user could not be mapped", err, why_no_mapping(run, err));
+		die_for(run, "the user ID cannot be mapped", err, why_no_mapping(run, err));
 	}
 	put_text("/proc/self/setgroups", "deny");
 	snprintf(map, sizeof(map), "%u %u 1\n", run->gid, run->gid);
 	if (!put_text("/proc/self/gid_map", map))
-		iof_run_die(run, "the group could not be mapped: %s", strerror(errno));
+		iof_run_die(run, "the group ID cannot be mapped: %s", strerror(errno));
 }
 
 void iof_run_enter(struct iof_run *run)
@@ -146,16 +146,16 @@ void iof_run_enter(struct iof_run *run)
 	/* a change of credentials has cleared it */
 	iof_run_tie(run, parent);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		die_of_namespaces(run, "mounts could not be made private");
+		die_of_namespaces(run, "mounts cannot be made private");
 	run->fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	if (run->fuse < 0) {
 		int err = errno;
 
-		iof_run_die(run, "no FUSE (/dev/fuse: %s): %s", strerror(err), why_no_fuse(err));
+		iof_run_die(run, "/dev/fuse cannot be opened (%s): %s", strerror(err), why_no_fuse(err));
 	}
 	run->old_dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (run->old_dev < 0 || mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755,size=1m"))
-		die_of_namespaces(run, "/dev cannot be covered");
+		die_of_namespaces(run, "a tmpfs cannot be mounted on /dev");
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,allow_other,max_read=%u", run->fuse,
 		 geteuid(), getegid(), 1u << 20);
@@ -235,7 +235,7 @@ bool iof_run_open_folder(struct iof_run *run, const char *path)
 	if (old < 0)
 		return false;
 	if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=4m"))
-		iof_run_die(run, "%s cannot be covered: %s", path, strerror(errno));
+		iof_run_die(run, "a tmpfs cannot be mounted on %s: %s", path, strerror(errno));
 	bind_all(old, path, NULL);
 	close(old);
 	return true;
@@ -255,7 +255,7 @@ static void bind_node(struct iof_run *run, const char *name, const char *path)
 
 	snprintf(from, sizeof(from), TREE "/%s", name);
 	if (bind_one(from, path, false))
-		iof_run_die(run, "%s cannot be made: %s", path, strerror(errno));
+		iof_run_die(run, "%s cannot be bound: %s", path, strerror(errno));
 }
 
 void iof_run_build_dev(struct iof_run *run)

@@ -150,7 +150,7 @@ void iof_run_wake_init(struct iof_run *run)
 	wake.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (wake.epoll < 0 || pthread_create(&thread, NULL, watch_readable, NULL) ||
 	    pthread_create(&thread, NULL, watch_writable, NULL))
-		iof_run_die(run, "no thread could be started");
+		iof_run_die(run, "a thread cannot be started");
 }
 
 /* Under telling. */
