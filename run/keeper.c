@@ -185,7 +185,7 @@ void iof_run_keeper(struct iof_run *run, int listener_out)
 	fds[1].fd = run->orders;
 	program = fds[0].fd < 0 || pipe2(born, O_CLOEXEC) ? -1 : fork();
 	if (program < 0)
-		iof_run_die(run, "the process of the program cannot be created: %s", strerror(errno));
+		iof_run_die(run, "the program cannot be forked: %s", strerror(errno));
 	if (!program) {
 		close(born[1]);
 		become_program(run, listener_out, born[0]);

@@ -151,7 +151,8 @@ void iof_run_enter(struct iof_run *run)
 	if (run->fuse < 0) {
 		int err = errno;
 
-		iof_run_die(run, "/dev/fuse cannot be opened (%s): %s", strerror(err), why_no_fuse(err));
+		iof_run_die(run, "/dev/fuse cannot be opened (%s): %s", strerror(err),
+			    why_no_fuse(err));
 	}
 	run->old_dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (run->old_dev < 0 || mount("tmpfs", "/dev", "tmpfs", MS_NOSUID, "mode=755,size=1m"))
