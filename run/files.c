@@ -493,6 +493,7 @@ long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, u
 		if (!rc)
 			rc = direct_call(file, cmd, (void *)(uintptr_t)arg, pid);
 		iof_sys_act_for(0);
+		iof_run_explain(pid, rc);
 		iof_run_wake_settle();
 	}
 	if (iof_run_tracing)
@@ -646,6 +647,7 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 	}
 	iof_run_count(IOF_RUN_COUNT_TRAPPED, 1);
 	call->result = run_call(file, call);
+	iof_run_explain((uint32_t)call->tid, call->result);
 	if (!call->result && file->kind == KIND_ATS && call->cmd == VFIO_DEVICE_BIND_IOMMUFD) {
 		struct bar_owner *bar = &files.bars[file->device];
 

@@ -79,5 +79,7 @@ void iof_run_trace(uint32_t pid, const char *file, const char *format, ...)
 /* The name of a command, or its number. */
 const char *iof_run_command(char text[32], uint32_t cmd);
 void iof_run_stats(struct iof_run *run);
+/* Prints the reason, once, if a call failed with @rc because the caller is not dumpable. */
+void iof_run_explain(uint32_t pid, long rc);
 
 #endif

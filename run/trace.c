@@ -130,3 +130,23 @@ void iof_run_stats(struct iof_run *run)
 			(unsigned long long)__atomic_load_n(&counts[i], __ATOMIC_RELAXED),
 			names[i]);
 }
+
+void iof_run_explain(uint32_t pid, long rc)
+{
+	static bool explained;
+	char path[40];
+	int fd;
+
+	if (rc != -EACCES && rc != -EFAULT)
+		return;
+	snprintf(path, sizeof(path), "/proc/%u/mem", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		close(fd);
+		return;
+	}
+	if (errno == EACCES && !__atomic_exchange_n(&explained, true, __ATOMIC_RELAXED))
+		fprintf(stderr, "iofault: run: process %u is not dumpable (PR_SET_DUMPABLE of "
+			"prctl(2), or an executable that its user cannot read), so its calls fail; "
+			"it needs iofault run as root\n", pid);
+}

@@ -56,6 +56,22 @@ for call, number in ((lambda: os.fsync(fd), 22),
     except OSError as e:
         assert e.errno == number, (e, number)'
 
+# A program that is not dumpable cannot be served by an ordinary user, and one line says why.
+if user_can; then
+	expect 0 as_user "$IOFAULT" run python3 -c "
+import ctypes, errno, fcntl, os
+fd = os.open('/dev/iommu', os.O_RDWR)
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+for _ in range(3):
+    try:
+        fcntl.ioctl(fd, 0x3b81, bytearray(b'\x0c' + bytes(11)))
+        raise SystemExit('it was served')
+    except OSError as e:
+        assert e.errno in (errno.EACCES, errno.EFAULT), e"
+	says 'is not dumpable' 'as root'
+	[ "$(wc -l <err)" -eq 1 ] || die "not one line"
+fi
+
 # As many arguments as there may be.
 # shellcheck disable=SC2016,SC2046
 expect 0 run sh -c 'echo $#' name $(seq 50000)
