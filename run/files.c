@@ -339,7 +339,7 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 struct ahead {
 	size_t size;			/* valid bytes; 0: none could be read */
 	union {
-		uint32_t word[AHEAD / 4];	/* the first is its size */
+		uint32_t word[AHEAD / 4];	/* word[0]: size of the structure */
 		struct iommu_test_cmd test;
 	} own;
 };

@@ -32,7 +32,8 @@ static struct {
 	struct iof_run *run;
 	int fd;
 	pthread_mutex_t listen;
-	int idle;			/* atomic: threads that listen or are about to */
+	/* atomic: threads that wait for a request, or are about to */
+	int idle;
 	int threads;			/* atomic */
 	bool map_direct;
 } fuse = { .listen = PTHREAD_MUTEX_INITIALIZER };
@@ -112,8 +113,8 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 		.gid = fuse.run->gid,
 		.blksize = 4096,
 		/*
-		 * io_uring does not ask about a file that ends where it reads; a 32-bit program
-		 * cannot open a longer file
+		 * io_uring does not pass on a read at the end of a file, so the file is long; a
+		 * 32-bit program cannot open a longer one
 		 */
 		.size = node == IOF_RUN_NODE_ROOT ? 0 : INT32_MAX,
 	};

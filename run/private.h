@@ -123,7 +123,7 @@ enum {
 struct iof_run_call {
 	uint64_t token;
 	uint64_t arg;			/* the structure's address at the caller */
-	int32_t tid;			/* the caller */
+	int32_t tid;			/* thread id of the caller */
 	uint32_t cmd;
 	uint32_t size;			/* of the structure: bytes of data that count */
 	int32_t result;			/* out */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * report.c - how each process of `iofault run` tells front about an event or a failure, and how it
- * is tied to its parent. Linked into every process; calls no other file of run/.
+ * report.c - how each process of `iofault run` reports an event or a failure to the front process,
+ * and how the kernel kills it when its parent ends. Linked into every process; calls no other file
+ * of run/.
  */
 #include <errno.h>
 #include <stdarg.h>

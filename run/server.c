@@ -106,7 +106,10 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-/* Stops and continues front as the program is, in that order. */
+/*
+ * Thread: stops and continues the front process, in the order in which the program stops and
+ * continues.
+ */
 static void *follow(void *arg)
 {
 	struct iof_run *run = arg;
