@@ -250,8 +250,8 @@ static int make_jobs(struct iof_dsa *dsa)
 	dsa->jobs =
 		kvcalloc(dsa->nr_jobs, sizeof(*dsa->jobs), GFP_KERNEL_ACCOUNT);
 	/*
-	 * One epoch for each drain that can be open, the one before the first,
-	 * and a spare.
+	 * One epoch for each drain that can wait, the one before the first, and
+	 * a spare. Drains that were refused may have used them up: has_epoch().
 	 */
 	epochs = roundup_pow_of_two(dsa->nr_jobs + 2);
 	dsa->epochs =

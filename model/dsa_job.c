@@ -204,6 +204,21 @@ struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa,
 	return job;
 }
 
+/*
+ * Whether another drain can open an epoch. A drain that is refused for a bad
+ * field ends before older jobs do, so queue_depth does not bound the epochs
+ * between the oldest job and the newest drain. Two epochs that are not empty
+ * must not share a counter.
+ */
+static bool has_epoch(struct iof_dsa *dsa)
+{
+	lockdep_assert_held(&dsa->lock);
+	if (dsa->epoch - dsa->oldest < dsa->epoch_mask)
+		return true;
+	iof_dsa_advance_epochs(dsa);
+	return dsa->epoch - dsa->oldest < dsa->epoch_mask;
+}
+
 int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
 			unsigned int nr)
 {
@@ -211,8 +226,11 @@ int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
 
 	spin_lock(&dsa->lock);
 	for (i = 0; i < nr; i++) {
-		if (atomic_read(&dsa->accepted) >= (int)dsa->queue_depth ||
-		    !enqueue_locked(dsa, &desc[i], NULL))
+		if (atomic_read(&dsa->accepted) >= (int)dsa->queue_depth)
+			break;
+		if (desc[i].opcode == DSA_OPCODE_DRAIN && !has_epoch(dsa))
+			break;
+		if (!enqueue_locked(dsa, &desc[i], NULL))
 			break;
 	}
 	spin_unlock(&dsa->lock);
@@ -231,9 +249,16 @@ int iof_dsa_submit(struct iof_dsa *dsa, const struct dsa_hw_desc *desc)
 
 static bool has_room(struct iof_dsa *dsa)
 {
-	return atomic_read(&dsa->accepted) < (int)dsa->queue_depth &&
-	       (READ_ONCE(dsa->spare[DSA_FREE_QUEUE]) ||
-		!llist_empty(&dsa->free[DSA_FREE_QUEUE]));
+	bool room;
+
+	if (atomic_read(&dsa->accepted) >= (int)dsa->queue_depth ||
+	    (!READ_ONCE(dsa->spare[DSA_FREE_QUEUE]) &&
+	     llist_empty(&dsa->free[DSA_FREE_QUEUE])))
+		return false;
+	spin_lock(&dsa->lock);
+	room = has_epoch(dsa);
+	spin_unlock(&dsa->lock);
+	return room;
 }
 
 bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait)
