@@ -175,8 +175,8 @@ static uint32_t evict_finish(struct iof_pager *pager, struct iof_work *work, boo
 		if (frame->pins)
 			pager->stats.pinned--;
 		if (frame->ahead)
-			iof_prefetch_fate(pager, frame,
-					  iof_pte_load(frame->pte) & IOF_PTE_ACCESSED);
+			iof_frame_settle_ahead(pager, frame,
+					       iof_pte_load(frame->pte) & IOF_PTE_ACCESSED);
 		iof_pte_store(frame->pte, 0);
 		iof_frame_free(pager, frame);
 		freed++;

@@ -91,7 +91,7 @@ static void page_take(struct iof_pager *pager, struct iof_work *work, struct iof
 		frame = pte_frame(pager, pte);
 		iof_frame_hold(pager, frame);
 		if (frame->ahead)
-			iof_prefetch_fate(pager, frame, true);
+			iof_frame_settle_ahead(pager, frame, true);
 		if (!(flags & IOF_RESOLVE_QUIET))
 			pager->stats.present++;
 	} else {

@@ -16,6 +16,8 @@
 
 #include "pager_private.h"
 
+#define AHEAD_MEMORY 1024u /* pages loaded ahead whose fate is remembered */
+
 #define IOF_POOL_ALIGN (2u << 20)
 
 /* Memory of @bytes bytes, aligned to 2 MiB if it is that long. */
@@ -154,7 +156,7 @@ uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uin
 		if (pte & IOF_PTE_ACCESSED) {
 			__atomic_and_fetch(frame->pte, ~IOF_PTE_ACCESSED, __ATOMIC_RELAXED);
 			if (frame->ahead)
-				iof_prefetch_fate(pager, frame, true);
+				iof_frame_settle_ahead(pager, frame, true);
 			continue;
 		}
 		/* One becomes 0 and the other 1; what the device has set meanwhile stays. */
@@ -195,5 +197,25 @@ void iof_frames_sort(struct iof_frame **frames, uint32_t nr)
 				frames[at] = frames[at - gap];
 			frames[at] = frame;
 		}
+	}
+}
+
+/* A page that was loaded ahead was touched, or leaves without. */
+void iof_frame_settle_ahead(struct iof_pager *pager, struct iof_frame *frame, bool used)
+{
+	struct iof_mapping *map = frame->map;
+
+	frame->ahead = 0;
+	if (used) {
+		/* One that is still on its way counts as asked for when it arrives. */
+		if (frame->state != IOF_FRAME_LOADING)
+			pager->stats.prefetch_used++;
+		map->ahead_used++;
+	} else {
+		map->ahead_wasted++;
+	}
+	if (map->ahead_used + map->ahead_wasted > AHEAD_MEMORY) {
+		map->ahead_used /= 2;
+		map->ahead_wasted /= 2;
 	}
 }

@@ -25,8 +25,7 @@
 #define BATCH_DEFAULT 64u
 #define BATCH_MAX     65536u
 #define THREADS_MAX   256u
-#define RECORDS_MAX   (1u << 20) /* of one group: as many as a device can have open */
-#define SPIN_CHECK    32u	 /* empty reads between two looks at the clock */
+#define SPIN_CHECK    32u /* empty reads between two looks at the clock */
 
 /* The handler whose thread this is at the moment. */
 static __thread const struct iof_handler *iof_inside;
@@ -46,170 +45,9 @@ static void relax_cpu(void)
 #endif
 }
 
-static bool handler_stopping(const struct iof_handler *handler)
-{
-	return __atomic_load_n(&handler->stopping, __ATOMIC_SEQ_CST);
-}
-
-static void error_once(int *where, int err)
-{
-	int none = 0;
-
-	__atomic_compare_exchange_n(where, &none, err, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-}
-
-/* Remembers an error and tells the user of it. */
-void iof_handler_note(struct iof_handler *handler, int err, const struct iof_fault_group *group)
-{
-	error_once(&handler->first_error, err);
-	if (handler->config.error)
-		handler->config.error(handler->config.arg, err, group);
-}
-
-/* The descriptor failed: nobody can go on. */
-void iof_handler_fatal(struct iof_handler *handler, int err)
-{
-	error_once(&handler->fatal, err);
-	iof_handler_note(handler, err, NULL);
-	iof_handler_stop(handler);
-}
-
-/*
- * Buffers
- */
-
-static int worker_room(struct iof_worker *worker, uint32_t room)
-{
-	struct iommu_hwpt_pgfault *records = malloc(room * sizeof(*records));
-	struct iof_fault_group *groups = malloc(room * sizeof(*groups));
-	struct iommu_hwpt_page_response *answers = malloc(room * sizeof(*answers));
-	uint32_t *later = malloc(room * sizeof(*later));
-
-	if (!records || !groups || !answers || !later) {
-		free(records);
-		free(groups);
-		free(answers);
-		free(later);
-		return -ENOMEM;
-	}
-	free(worker->records);
-	free(worker->groups);
-	free(worker->answers);
-	free(worker->later);
-	worker->records = records;
-	worker->groups = groups;
-	worker->answers = answers;
-	worker->later = later;
-	worker->room = room;
-	return 0;
-}
-
-static void worker_free(struct iof_worker *worker)
-{
-	if (worker->sleeper)
-		iof_thread_release(worker->sleeper);
-	pthread_mutex_destroy(&worker->stats_lock);
-	free(worker->records);
-	free(worker->groups);
-	free(worker->answers);
-	free(worker->later);
-	free(worker);
-}
-
-static struct iof_worker *worker_new(struct iof_handler *handler)
-{
-	struct iof_worker *worker = calloc(1, sizeof(*worker));
-
-	if (!worker)
-		return NULL;
-	worker->handler = handler;
-	pthread_mutex_init(&worker->stats_lock, NULL);
-	if (worker_room(worker, handler->config.batch)) {
-		worker_free(worker);
-		return NULL;
-	}
-	pthread_mutex_lock(&handler->lock);
-	worker->next = handler->workers;
-	__atomic_store_n(&handler->workers, worker, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&handler->lock);
-	return worker;
-}
-
-/* A worker for a thread of the caller. */
-static struct iof_worker *worker_take(struct iof_handler *handler)
-{
-	struct iof_worker *worker;
-
-	pthread_mutex_lock(&handler->lock);
-	worker = handler->idle;
-	if (worker)
-		handler->idle = worker->next_idle;
-	pthread_mutex_unlock(&handler->lock);
-	return worker ? worker : worker_new(handler);
-}
-
-static void worker_give(struct iof_worker *worker)
-{
-	struct iof_handler *handler = worker->handler;
-
-	pthread_mutex_lock(&handler->lock);
-	worker->next_idle = handler->idle;
-	handler->idle = worker;
-	pthread_mutex_unlock(&handler->lock);
-}
-
 /*
  * One batch
  */
-
-/* Records of one group stand together and end with LAST_PAGE; a new cookie ends a group as well. */
-static int worker_group(struct iof_worker *worker, uint32_t nr)
-{
-	const struct iommu_hwpt_pgfault *record = worker->records;
-	const struct iommu_hwpt_pgfault *end = record + nr;
-	struct iof_fault_group *group = worker->groups;
-
-	while (record < end) {
-		group->pages = record;
-		group->cookie = record->cookie;
-		group->dev_id = record->dev_id;
-		group->pasid = record->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? record->pasid : 0;
-		group->response = IOF_INVALID;
-		do {
-			record++;
-		} while (!(record[-1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE) && record < end &&
-			 record->cookie == group->cookie);
-		group->nr_pages = (uint32_t)(record - group->pages);
-		group++;
-	}
-	return (int)(group - worker->groups);
-}
-
-/* Reads a batch and rebuilds its groups. Their number, 0 if the queue is empty, or an error. */
-int iof_worker_read(struct iof_worker *worker)
-{
-	int fd = worker->handler->config.fault_fd;
-
-	for (;;) {
-		size_t bytes = worker->room * sizeof(*worker->records);
-		ssize_t got = iof_read(fd, worker->records, bytes);
-
-		if (got > 0) {
-			if (got % sizeof(*worker->records))
-				return -EPROTO;
-			return worker_group(worker, got / sizeof(*worker->records));
-		}
-		if (!got || got == -EAGAIN)
-			return 0;
-		if (got == -EINVAL && worker->room < RECORDS_MAX) {
-			/* The first group does not fit. */
-			if (worker_room(worker, worker->room * 2))
-				return -ENOMEM;
-		} else if (got != -EINTR) {
-			return (int)got;
-		}
-	}
-}
 
 static void worker_ask(struct iof_worker *worker, uint32_t nr)
 {
@@ -346,7 +184,7 @@ static int worker_spin(struct iof_worker *worker)
 	uint32_t tries = 0;
 	uint64_t end = 0;
 
-	while (!handler_stopping(handler)) {
+	while (!iof_handler_stopping(handler)) {
 		int nr = worker_round(worker);
 
 		if (nr)
@@ -401,7 +239,7 @@ static int worker_wait_round(struct iof_worker *worker, int timeout_ms)
 	struct iof_handler *handler = worker->handler;
 	uint64_t end = timeout_ms > 0 ? now_ns() + timeout_ms * 1000000ull : 0;
 
-	while (!handler_stopping(handler)) {
+	while (!iof_handler_stopping(handler)) {
 		int left_ms = timeout_ms;
 		int ret = worker_round(worker);
 
@@ -435,7 +273,7 @@ static int worker_run(struct iof_worker *worker, bool own_thread)
 		spared = !iof_set_readiness(handler->config.fault_fd, 0);
 	if (spared && own_thread)
 		__atomic_store_n(&worker->sleeper, iof_thread_hold(), __ATOMIC_SEQ_CST);
-	while (!handler_stopping(handler)) {
+	while (!iof_handler_stopping(handler)) {
 		int ret = worker_wait_round(worker, -1);
 
 		if (ret < 0 && ret != -EINTR) {
@@ -494,7 +332,7 @@ static int handler_start(struct iof_handler *handler)
 
 	block_signals(&before);
 	while (handler->started < handler->config.threads) {
-		struct iof_worker *worker = worker_new(handler);
+		struct iof_worker *worker = iof_worker_new(handler);
 
 		if (!worker) {
 			err = -ENOMEM;
@@ -515,7 +353,7 @@ static void handler_free(struct iof_handler *handler)
 		struct iof_worker *worker = handler->workers;
 
 		handler->workers = worker->next;
-		worker_free(worker);
+		iof_worker_free(worker);
 	}
 	if (handler->stop_fd >= 0)
 		close(handler->stop_fd);
@@ -560,30 +398,6 @@ int iof_handler_open(const struct iof_handler_config *config, struct iof_handler
 	return 0;
 }
 
-void iof_handler_stop(struct iof_handler *handler)
-{
-	struct iof_worker *worker = __atomic_load_n(&handler->workers, __ATOMIC_ACQUIRE);
-	uint64_t one = 1;
-	int kept = errno;
-	ssize_t wrote;
-
-	/* The eventfd is the parent's, too. */
-	if (iof_forked(handler->forks))
-		return;
-	/* Pairs with a thread that says who it is, and then looks whether to stop. */
-	__atomic_store_n(&handler->stopping, 1, __ATOMIC_SEQ_CST);
-	for (; worker; worker = worker->next) {
-		struct iof_thread *sleeper = __atomic_load_n(&worker->sleeper, __ATOMIC_SEQ_CST);
-
-		if (sleeper)
-			iof_thread_interrupt(sleeper);
-	}
-	/* Fails only when the counter is at its end, and then it is readable. */
-	wrote = write(handler->stop_fd, &one, sizeof(one));
-	(void)wrote;
-	errno = kept;
-}
-
 int iof_handler_wait(struct iof_handler *handler)
 {
 	if (iof_forked(handler->forks))
@@ -610,7 +424,7 @@ int iof_handler_close(struct iof_handler *handler)
 	if (!(handler->config.flags & IOF_HANDLER_LEAVE_OPEN) && !handler->fatal) {
 		/* Whoever only ran it by hand, and never did, has no buffers yet. */
 		if (!handler->workers)
-			worker_new(handler);
+			iof_worker_new(handler);
 		iof_answers_close(handler);
 	}
 	err = handler->first_error;
@@ -631,12 +445,12 @@ int iof_handler_run_once(struct iof_handler *handler, int timeout_ms)
 
 	if (iof_forked(handler->forks))
 		return -ECHILD;
-	worker = worker_take(handler);
+	worker = iof_worker_take(handler);
 	if (!worker)
 		return -ENOMEM;
 	iof_inside = handler;
 	ret = worker_wait_round(worker, timeout_ms);
-	worker_give(worker);
+	iof_worker_give(worker);
 	if (ret < 0 && ret != -EINTR)
 		iof_handler_fatal(handler, ret);
 	iof_inside = outside;
@@ -650,11 +464,11 @@ int iof_handler_run(struct iof_handler *handler)
 
 	if (iof_forked(handler->forks))
 		return -ECHILD;
-	worker = worker_take(handler);
+	worker = iof_worker_take(handler);
 	if (!worker)
 		return -ENOMEM;
 	ret = worker_run(worker, false);
-	worker_give(worker);
+	iof_worker_give(worker);
 	return ret;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handler_private.h - what handler.c and answers.c share.
+ * handler_private.h - what handler.c, worker.c and answers.c share.
  *
  * A handler has workers: one for each of its threads, and one for each thread of the caller that
  * runs it at the moment. A worker owns the buffers of one batch; nothing in it is touched by
@@ -97,9 +97,15 @@ long iof_answers_write(struct iof_handler *handler, const struct iommu_hwpt_page
 		       size_t nr, struct iof_tally *tally);
 void iof_answers_close(struct iof_handler *handler);
 
-/* handler.c */
+/* worker.c */
+bool iof_handler_stopping(const struct iof_handler *handler);
 void iof_handler_note(struct iof_handler *handler, int err, const struct iof_fault_group *group);
 void iof_handler_fatal(struct iof_handler *handler, int err);
+struct iof_worker *iof_worker_new(struct iof_handler *handler);
+void iof_worker_free(struct iof_worker *worker);
+/* A worker for a thread of the caller, until it is given back. */
+struct iof_worker *iof_worker_take(struct iof_handler *handler);
+void iof_worker_give(struct iof_worker *worker);
 int iof_worker_read(struct iof_worker *worker);
 
 #endif

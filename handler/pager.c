@@ -17,9 +17,7 @@
 
 #include "pager_private.h"
 
-#define BATCH_DEFAULT  64u
-#define IOF_WORK_LEAST 64u
-#define WORK_MAX       65536u
+#define BATCH_DEFAULT 64u
 
 /* Why this thread's last open failed; and what iof_pager_error() last told it. */
 static __thread char iof_open_sentence[IOF_SENTENCE];
@@ -28,41 +26,6 @@ static __thread char iof_told_sentence[IOF_SENTENCE];
 /*
  * Errors
  */
-
-static void pager_say(struct iof_pager *pager, const char *sentence)
-{
-	pthread_mutex_lock(&pager->error_lock);
-	snprintf(pager->sentence, sizeof(pager->sentence), "%s", sentence);
-	pthread_mutex_unlock(&pager->error_lock);
-}
-
-/* Remembers a sentence and returns @err. With any locks. */
-int iof_pager_fail(struct iof_pager *pager, int err, const char *format, ...)
-{
-	char sentence[IOF_SENTENCE];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(sentence, sizeof(sentence), format, args);
-	va_end(args);
-	pager_say(pager, sentence);
-	return err;
-}
-
-/* Something failed that no caller is there to hear of. Without locks. */
-void iof_pager_report(struct iof_pager *pager, int err, const char *format, ...)
-{
-	char sentence[IOF_SENTENCE];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(sentence, sizeof(sentence), format, args);
-	va_end(args);
-	pager_say(pager, sentence);
-	__atomic_add_fetch(&pager->errors, 1, __ATOMIC_RELAXED);
-	if (pager->config.error)
-		pager->config.error(pager->config.arg, err, sentence);
-}
 
 const char *iof_pager_error(struct iof_pager *pager)
 {
@@ -76,100 +39,14 @@ const char *iof_pager_error(struct iof_pager *pager)
 	return iof_told_sentence;
 }
 
-/*
- * Waiting, and the arrays of a batch. All with the lock.
- */
-
-/* Until something changes. The lock is dropped meanwhile. */
-void iof_pager_wait(struct iof_pager *pager)
-{
-	pager->waiters++;
-	pthread_cond_wait(&pager->changed, &pager->lock);
-	pager->waiters--;
-}
-
-void iof_pager_wake(struct iof_pager *pager)
-{
-	if (pager->waiters)
-		pthread_cond_broadcast(&pager->changed);
-}
-
-static void work_free(struct iof_work *work)
-{
-	free(work->items);
-	free(work->loads);
-	free(work->ahead);
-	free(work);
-}
-
-/* Room for @room pages; what the arrays hold is lost. */
-int iof_work_reserve(struct iof_work *work, uint32_t room)
-{
-	struct iof_item *items = calloc(room, sizeof(*items));
-	struct iof_frame **loads = calloc(room, sizeof(struct iof_frame *));
-	struct iof_ahead *ahead = calloc(room, sizeof(*ahead));
-
-	if (!items || !loads || !ahead) {
-		free(items);
-		free(loads);
-		free(ahead);
-		return -ENOMEM;
-	}
-	free(work->items);
-	free(work->loads);
-	free(work->ahead);
-	work->items = items;
-	work->loads = loads;
-	work->ahead = ahead;
-	work->room = room;
-	return 0;
-}
-
-static struct iof_work *work_new(struct iof_pager *pager)
-{
-	const struct iof_pager_config *config = &pager->config;
-	uint64_t room = (uint64_t)config->batch * (config->group_pages + config->prefetch);
-	struct iof_work *work = calloc(1, sizeof(*work));
-
-	if (!work)
-		return NULL;
-	if (room > pager->nr_frames)
-		room = pager->nr_frames;
-	if (room < IOF_WORK_LEAST)
-		room = IOF_WORK_LEAST;
-	if (room > WORK_MAX)
-		room = WORK_MAX;
-	if (iof_work_reserve(work, (uint32_t)room)) {
-		free(work);
-		return NULL;
-	}
-	return work;
-}
-
-struct iof_work *iof_work_take(struct iof_pager *pager)
-{
-	struct iof_work *work = pager->idle;
-
-	if (!work)
-		return work_new(pager);
-	pager->idle = work->next;
-	return work;
-}
-
-void iof_work_give(struct iof_pager *pager, struct iof_work *work)
-{
-	work->next = pager->idle;
-	pager->idle = work;
-}
-
 /* One for each thread, and one for teardown, which must not need any memory. */
 static int works_create(struct iof_pager *pager)
 {
 	uint32_t i;
 
-	pager->own = work_new(pager);
+	pager->own = iof_work_new(pager);
 	for (i = 0; pager->own && i < pager->config.threads; i++) {
-		struct iof_work *work = work_new(pager);
+		struct iof_work *work = iof_work_new(pager);
 
 		if (!work)
 			break;
@@ -179,42 +56,6 @@ static int works_create(struct iof_pager *pager)
 		return iof_pager_fail(pager, -ENOMEM, "no memory for %u handler threads",
 				      pager->config.threads);
 	return 0;
-}
-
-/*
- * The parent's space
- */
-
-/* Where the parent has memory of this program; the address is /dev/iommu's choice. */
-int iof_pager_parent_map(struct iof_pager *pager, void *addr, uint64_t length, bool writable,
-			 uint64_t *iova)
-{
-	struct iommu_ioas_map map = {
-		.size = sizeof(map),
-		.flags = IOMMU_IOAS_MAP_READABLE | (writable ? IOMMU_IOAS_MAP_WRITEABLE : 0),
-		.ioas_id = pager->ioas_id,
-		.user_va = (uintptr_t)addr,
-		.length = length,
-	};
-	int ret = iof_ioctl(pager->iommufd, IOMMU_IOAS_MAP, &map);
-
-	if (ret < 0)
-		return ret;
-	*iova = map.iova;
-	return 0;
-}
-
-int iof_pager_parent_unmap(struct iof_pager *pager, uint64_t iova, uint64_t length)
-{
-	struct iommu_ioas_unmap unmap = {
-		.size = sizeof(unmap),
-		.ioas_id = pager->ioas_id,
-		.iova = iova,
-		.length = length,
-	};
-	int ret = iof_ioctl(pager->iommufd, IOMMU_IOAS_UNMAP, &unmap);
-
-	return ret < 0 ? ret : 0;
 }
 
 /*
@@ -362,10 +203,10 @@ static void pager_free(struct iof_pager *pager)
 		struct iof_work *work = pager->idle;
 
 		pager->idle = work->next;
-		work_free(work);
+		iof_work_free(work);
 	}
 	if (pager->own)
-		work_free(pager->own);
+		iof_work_free(pager->own);
 	free(pager->spaces);
 	pthread_cond_destroy(&pager->changed);
 	pthread_mutex_destroy(&pager->error_lock);

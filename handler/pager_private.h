@@ -3,6 +3,7 @@
  * pager_private.h - what the files of the pager share.
  *
  * pager.c    opening and closing, errors, statistics
+ * pager_base.c errors, waiting, work buffers, mappings in the parent IOAS
  * space.c    a PASID's first stage: attaching and detaching
  * map.c      mappings: making, finding, removing
  * table.c    pages of first-stage tables, and the tree that they form
@@ -276,7 +277,7 @@ static inline uint64_t iof_frame_iova(const struct iof_pager *pager, const struc
 	return pager->pool_iova + (iof_frame_index(pager, frame) << IOF_PAGE_SHIFT);
 }
 
-/* pager.c */
+/* pager_base.c */
 int iof_pager_fail(struct iof_pager *pager, int err, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void iof_pager_report(struct iof_pager *pager, int err, const char *format, ...)
@@ -286,6 +287,8 @@ int iof_pager_parent_map(struct iof_pager *pager, void *addr, uint64_t length, b
 int iof_pager_parent_unmap(struct iof_pager *pager, uint64_t iova, uint64_t length);
 void iof_pager_wait(struct iof_pager *pager);
 void iof_pager_wake(struct iof_pager *pager);
+struct iof_work *iof_work_new(struct iof_pager *pager);
+void iof_work_free(struct iof_work *work);
 struct iof_work *iof_work_take(struct iof_pager *pager);
 void iof_work_give(struct iof_pager *pager, struct iof_work *work);
 int iof_work_reserve(struct iof_work *work, uint32_t room);
@@ -322,6 +325,7 @@ void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame);
 uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uint32_t want,
 			bool stuck);
 void iof_frames_sort(struct iof_frame **frames, uint32_t nr);
+void iof_frame_settle_ahead(struct iof_pager *pager, struct iof_frame *frame, bool used);
 
 /* evict.c */
 enum iof_expel_flags {
@@ -346,7 +350,6 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 
 /* prefetch.c */
 uint64_t iof_prefetch_used_now(const struct iof_pager *pager);
-void iof_prefetch_fate(struct iof_pager *pager, struct iof_frame *frame, bool used);
 void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		       uint64_t page);
 void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);

@@ -13,28 +13,7 @@
 #include "pager_private.h"
 
 #define IOF_WINDOW_FIRST 4u
-#define IOF_AHEAD_MEMORY 1024u /* pages loaded ahead whose fate is remembered */
-#define IOF_AHEAD_TRY	 16u   /* where it did not pay, one fault in so many tries */
-
-/* A page that was loaded ahead was touched, or leaves without. */
-void iof_prefetch_fate(struct iof_pager *pager, struct iof_frame *frame, bool used)
-{
-	struct iof_mapping *map = frame->map;
-
-	frame->ahead = 0;
-	if (used) {
-		/* One that is still on its way counts as asked for when it arrives. */
-		if (frame->state != IOF_FRAME_LOADING)
-			pager->stats.prefetch_used++;
-		map->ahead_used++;
-	} else {
-		map->ahead_wasted++;
-	}
-	if (map->ahead_used + map->ahead_wasted > IOF_AHEAD_MEMORY) {
-		map->ahead_used /= 2;
-		map->ahead_wasted /= 2;
-	}
-}
+#define IOF_AHEAD_TRY	 16u /* where it did not pay, one fault in so many tries */
 
 /* Pages loaded ahead that were touched, and that nobody has come by since to see it. */
 uint64_t iof_prefetch_used_now(const struct iof_pager *pager)

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,35 +21,6 @@ char *iof_tame(char *line)
 		if ((unsigned char)*at < 0x20 || *at == 0x7f)
 			*at = '?';
 	return line;
-}
-
-static void say(const char *format, va_list args)
-{
-	char line[1024];
-
-	/* One write(), so that no other process's output splits the line. */
-	vsnprintf(line, sizeof(line), format, args);
-	iof_progress_wipe();
-	fprintf(stderr, "iofault: %s\n", iof_tame(line));
-}
-
-void iof_say(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say(format, args);
-	va_end(args);
-}
-
-int iof_fail(int status, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say(format, args);
-	va_end(args);
-	return status;
 }
 
 const char *iof_reason(int err)
@@ -189,12 +159,4 @@ uint64_t iof_available_memory(void)
 	if (file)
 		fclose(file);
 	return kib * 1024;
-}
-
-int iof_flush_stdout(int status)
-{
-	if (!fflush(stdout) && !ferror(stdout))
-		return status;
-	return iof_fail(status ? status : IOF_EXIT_WRONG, "standard output cannot be written: %s",
-			iof_reason(errno));
 }

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/*
+ * worker.c - workers of a handler: their buffers, the reading of a batch, errors and stopping.
+ *
+ * A worker belongs to one thread at a time. Buffers grow when a group does not fit.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <iofault/iofault.h>
+
+#include "handler_private.h"
+
+#define RECORDS_MAX (1u << 20) /* of one group: as many as a device can have open */
+
+bool iof_handler_stopping(const struct iof_handler *handler)
+{
+	return __atomic_load_n(&handler->stopping, __ATOMIC_SEQ_CST);
+}
+
+static void error_once(int *where, int err)
+{
+	int none = 0;
+
+	__atomic_compare_exchange_n(where, &none, err, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* Remembers an error and tells the user of it. */
+void iof_handler_note(struct iof_handler *handler, int err, const struct iof_fault_group *group)
+{
+	error_once(&handler->first_error, err);
+	if (handler->config.error)
+		handler->config.error(handler->config.arg, err, group);
+}
+
+void iof_handler_stop(struct iof_handler *handler)
+{
+	struct iof_worker *worker = __atomic_load_n(&handler->workers, __ATOMIC_ACQUIRE);
+	uint64_t one = 1;
+	int kept = errno;
+	ssize_t wrote;
+
+	/* The eventfd is the parent's, too. */
+	if (iof_forked(handler->forks))
+		return;
+	/* Pairs with a thread that says who it is, and then looks whether to stop. */
+	__atomic_store_n(&handler->stopping, 1, __ATOMIC_SEQ_CST);
+	for (; worker; worker = worker->next) {
+		struct iof_thread *sleeper = __atomic_load_n(&worker->sleeper, __ATOMIC_SEQ_CST);
+
+		if (sleeper)
+			iof_thread_interrupt(sleeper);
+	}
+	/* Fails only when the counter is at its end, and then it is readable. */
+	wrote = write(handler->stop_fd, &one, sizeof(one));
+	(void)wrote;
+	errno = kept;
+}
+
+/* The descriptor failed: nobody can go on. */
+void iof_handler_fatal(struct iof_handler *handler, int err)
+{
+	error_once(&handler->fatal, err);
+	iof_handler_note(handler, err, NULL);
+	iof_handler_stop(handler);
+}
+
+static int worker_room(struct iof_worker *worker, uint32_t room)
+{
+	struct iommu_hwpt_pgfault *records = malloc(room * sizeof(*records));
+	struct iof_fault_group *groups = malloc(room * sizeof(*groups));
+	struct iommu_hwpt_page_response *answers = malloc(room * sizeof(*answers));
+	uint32_t *later = malloc(room * sizeof(*later));
+
+	if (!records || !groups || !answers || !later) {
+		free(records);
+		free(groups);
+		free(answers);
+		free(later);
+		return -ENOMEM;
+	}
+	free(worker->records);
+	free(worker->groups);
+	free(worker->answers);
+	free(worker->later);
+	worker->records = records;
+	worker->groups = groups;
+	worker->answers = answers;
+	worker->later = later;
+	worker->room = room;
+	return 0;
+}
+
+void iof_worker_free(struct iof_worker *worker)
+{
+	if (worker->sleeper)
+		iof_thread_release(worker->sleeper);
+	pthread_mutex_destroy(&worker->stats_lock);
+	free(worker->records);
+	free(worker->groups);
+	free(worker->answers);
+	free(worker->later);
+	free(worker);
+}
+
+struct iof_worker *iof_worker_new(struct iof_handler *handler)
+{
+	struct iof_worker *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return NULL;
+	worker->handler = handler;
+	pthread_mutex_init(&worker->stats_lock, NULL);
+	if (worker_room(worker, handler->config.batch)) {
+		iof_worker_free(worker);
+		return NULL;
+	}
+	pthread_mutex_lock(&handler->lock);
+	worker->next = handler->workers;
+	__atomic_store_n(&handler->workers, worker, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&handler->lock);
+	return worker;
+}
+
+/* A worker for a thread of the caller. */
+struct iof_worker *iof_worker_take(struct iof_handler *handler)
+{
+	struct iof_worker *worker;
+
+	pthread_mutex_lock(&handler->lock);
+	worker = handler->idle;
+	if (worker)
+		handler->idle = worker->next_idle;
+	pthread_mutex_unlock(&handler->lock);
+	return worker ? worker : iof_worker_new(handler);
+}
+
+void iof_worker_give(struct iof_worker *worker)
+{
+	struct iof_handler *handler = worker->handler;
+
+	pthread_mutex_lock(&handler->lock);
+	worker->next_idle = handler->idle;
+	handler->idle = worker;
+	pthread_mutex_unlock(&handler->lock);
+}
+
+/* Records of one group stand together and end with LAST_PAGE; a new cookie ends a group as well. */
+static int worker_group(struct iof_worker *worker, uint32_t nr)
+{
+	const struct iommu_hwpt_pgfault *record = worker->records;
+	const struct iommu_hwpt_pgfault *end = record + nr;
+	struct iof_fault_group *group = worker->groups;
+
+	while (record < end) {
+		group->pages = record;
+		group->cookie = record->cookie;
+		group->dev_id = record->dev_id;
+		group->pasid = record->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? record->pasid : 0;
+		group->response = IOF_INVALID;
+		do {
+			record++;
+		} while (!(record[-1].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE) && record < end &&
+			 record->cookie == group->cookie);
+		group->nr_pages = (uint32_t)(record - group->pages);
+		group++;
+	}
+	return (int)(group - worker->groups);
+}
+
+/* Reads a batch and rebuilds its groups. Their number, 0 if the queue is empty, or an error. */
+int iof_worker_read(struct iof_worker *worker)
+{
+	int fd = worker->handler->config.fault_fd;
+
+	for (;;) {
+		size_t bytes = worker->room * sizeof(*worker->records);
+		ssize_t got = iof_read(fd, worker->records, bytes);
+
+		if (got > 0) {
+			if (got % sizeof(*worker->records))
+				return -EPROTO;
+			return worker_group(worker, got / sizeof(*worker->records));
+		}
+		if (!got || got == -EAGAIN)
+			return 0;
+		if (got == -EINVAL && worker->room < RECORDS_MAX) {
+			/* The first group does not fit. */
+			if (worker_room(worker, worker->room * 2))
+				return -ENOMEM;
+		} else if (got != -EINTR) {
+			return (int)got;
+		}
+	}
+}
