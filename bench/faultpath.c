@@ -51,7 +51,7 @@ static void expect(long rc, long wanted, const char *what)
 
 /* ---- the device ---- */
 
-/* A mock device whose faults arrive at fault_fd. */
+/* Opens a mock device that reports its faults to fault_fd. */
 static void open_device(void)
 {
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };

@@ -219,10 +219,7 @@ static void pager_error(void *arg, int err, const char *sentence)
 		snprintf(run->sentence, sizeof(run->sentence), "%s",
 			 *sentence ? sentence : iof_reason(err));
 	pthread_mutex_unlock(&run->lock);
-	/*
-	 * The handler may not respond to this fault, so the main thread must not wait for its
-	 * completion.
-	 */
+	/* This fault may never get a response: the main thread must not wait for its completion. */
 	if (write(run->interrupt, &one, sizeof(one)) < 0 && errno != EAGAIN)
 		abort();
 }
