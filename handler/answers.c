@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * answers.c - how answers reach the fault queue, and which groups still wait for theirs.
+ * answers.c - writes responses to the fault queue, and remembers the groups that have none yet.
  *
- * Writing: the queue stops at the first answer it refuses (its group is answered already, or gone
- * with its device). Such an answer is counted as late and passed over; those behind it are written.
+ * Writing: the queue stops at the first response that it rejects, because the core has answered the
+ * group or its device is gone. Such a response is counted as late and skipped; those behind it are
+ * written.
  *
- * The table of open groups has those whose callback said LATER. A group may be answered by another
- * thread before its callback has returned; its cookie is then kept as EARLY until no callback is
- * under way, so that LATER does not enter a group that nobody will answer again.
- *
- * A cookie leaves the table before its answer is written: Linux may give the same one out at once.
+ * The table of open groups has those whose callback returned LATER. Another thread may respond to a
+ * group before its callback has returned. Its cookie is then kept as EARLY until no callback is
+ * running, so that LATER does not enter a group that gets no further response. A cookie leaves the
+ * table before its response is written: Linux may give the same cookie out at once.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -109,7 +109,7 @@ int iof_open_add(struct iof_open_table *table, uint32_t cookie)
 	return 0;
 }
 
-/* Somebody answers @cookie. @may_be_early: its callback may not have said LATER yet. */
+/* A thread responds to @cookie. @may_be_early: the callback may not have returned LATER yet. */
 void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_be_early)
 {
 	struct iof_open_entry *entry;
@@ -163,8 +163,8 @@ static void tally_add(struct iof_tally *tally, const struct iommu_hwpt_page_resp
 }
 
 /*
- * Writes all of @answers, whose codes are valid. Returns how many were taken, or the error of the
- * descriptor; @tally gets both kinds either way.
+ * Writes all of @answers; their codes are valid. Returns the number that was accepted, or the error
+ * of the descriptor. @tally counts both kinds either way.
  */
 long iof_answers_write(struct iof_handler *handler, const struct iommu_hwpt_page_response *answers,
 		       size_t nr, struct iof_tally *tally)

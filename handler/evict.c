@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * evict.c - pages leave, or are written back in place.
+ * evict.c - evicts pages, and writes them back in place.
  *
- * The order that loses nothing: the entry is made not present (by whoever chose the page, under the
- * lock), the hardware forgets it and has no DMA in flight any more, and only then the dirty bit is
- * looked at, the page written to its source, the frame used again. One invalidation serves all
- * pages of a space that leave together, and neighbours in a source are written by one call.
+ * The order loses no data: the thread that chose the page makes its entry not present, under the
+ * lock; the invalidation removes cached translations and ends DMA in flight; and only then the
+ * dirty bit is read, the page written to its source, and the frame used again. One invalidation
+ * serves all pages of a space that leave together. One call writes neighbours in a source.
  *
- * A page that cannot be written back is entered again, as dirty as it was; it is reported once, and
- * CLOCK passes it by while there are others. The lock is dropped while the hardware and the sources
- * work; the frames are in the state evicting then, or held.
+ * A page that cannot be written back is entered again, as dirty as it was. The error is reported
+ * once, and CLOCK skips the page while there are others.
+ *
+ * The lock is dropped during invalidations and calls of sources. Frames are in the state evicting
+ * then, or held.
  */
 #include <errno.h>
 #include <string.h>
@@ -310,10 +312,10 @@ static int victims_err(const struct iof_work *work)
 }
 
 /*
- * All pages @first to @last of @map leave, pinned or not; waits for those that are busy. Nobody may
- * be able to load more of them. With lock and map_lock held; the former is dropped meanwhile. With
- * FORCE everything is gone, whatever is returned; without, the first error ends it, and the page
- * concerned is back.
+ * Evicts pages @first to @last of @map, also pinned ones; waits for those that another thread is
+ * working on. No thread can load more of them meanwhile. Called with lock and map_lock held; drops
+ * the former meanwhile. With FORCE all pages go, whatever is returned. Otherwise the first error
+ * ends it, and that page is entered again.
  */
 int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned int flags)
 {

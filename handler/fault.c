@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * fault.c - pages come: the way of a batch of page-request groups.
+ * fault.c - resolves a batch of page-request groups.
  *
- * A batch goes through in portions, usually one. For each group, all or nothing: every page is
- * found, what is absent gets a frame and becomes loading, and all of its frames are held. When no
- * more groups fit, the lock is dropped and what this thread took is loaded, neighbours by one call
- * of their source; then the pages are entered, other threads' loads are waited for, and each group
- * is answered. A group is SUCCESS only if all of its pages were there at the same time.
+ * A batch is worked on in portions, usually one. For each group, all or nothing: each page is
+ * looked up, an absent page gets a frame and becomes loading, and all frames of the group are held.
+ * When no more groups fit, the lock is dropped and this thread's pages are loaded; one call of a
+ * source loads neighbours. Then the pages are entered, loads of other threads are waited for, and
+ * each group is answered. A group is SUCCESS only if all of its pages were present at the same
+ * time.
  *
- * Why this ends: a thread waits for others only with its own loads done, or with none. A group that
- * does not fit waits while anybody holds frames; when nobody does, it never will fit, and is
- * INVALID.
+ * Why this ends: a thread waits for others only when its own loads are done, or when it has none. A
+ * group that does not fit waits while any thread holds frames. When none does, the group will never
+ * fit and is INVALID.
  */
 #include <errno.h>
 #include <string.h>

@@ -16,7 +16,7 @@
 
 #include "pager_private.h"
 
-#define AHEAD_MEMORY 1024u /* pages loaded ahead whose fate is remembered */
+#define AHEAD_MEMORY 1024u /* number of prefetched pages of which the use is remembered */
 
 #define IOF_POOL_ALIGN (2u << 20)
 
@@ -105,7 +105,7 @@ struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *ma
 	return frame;
 }
 
-/* Nobody needs the frame any more, and no entry names it. */
+/* Frees the frame, which has no holder and no entry. */
 void iof_frame_free(struct iof_pager *pager, struct iof_frame *frame)
 {
 	frame->map->frames--;

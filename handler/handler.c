@@ -27,7 +27,7 @@
 #define THREADS_MAX   256u
 #define SPIN_CHECK    32u /* empty reads between two looks at the clock */
 
-/* The handler whose thread this is at the moment. */
+/* The handler that this thread runs at the moment. */
 static __thread const struct iof_handler *iof_inside;
 
 static uint64_t now_ns(void)
@@ -144,7 +144,10 @@ static int worker_round(struct iof_worker *worker)
 		start = now_ns();
 	for (i = 0; i < (uint32_t)nr; i++)
 		faults += worker->groups[i].nr_pages;
-	/* Before the answers travel: who sees their effect finds the faults counted. */
+	/*
+	 * Count before writing: a program that sees the effect of a response finds the fault
+	 * counted.
+	 */
 	pthread_mutex_lock(&worker->stats_lock);
 	worker->stats.faults += faults;
 	worker->stats.groups += (uint32_t)nr;
@@ -218,7 +221,7 @@ static int worker_sleep(struct iof_worker *worker, int timeout_ms)
 		if (ready == -EINTR)
 			return 1;
 	} else {
-		/* Beside sleepers, who may have turned it off. */
+		/* For threads that sleep, and may have turned it off. */
 		iof_set_readiness(fds[0].fd, 1);
 		ready = iof_poll(fds, 2, timeout_ms);
 	}
@@ -422,7 +425,7 @@ int iof_handler_close(struct iof_handler *handler)
 	iof_handler_stop(handler);
 	iof_handler_wait(handler);
 	if (!(handler->config.flags & IOF_HANDLER_LEAVE_OPEN) && !handler->fatal) {
-		/* Whoever only ran it by hand, and never did, has no buffers yet. */
+		/* A handler that was never run has no buffers yet. */
 		if (!handler->workers)
 			iof_worker_new(handler);
 		iof_answers_close(handler);

@@ -80,7 +80,7 @@ struct iof_handler {
 
 	pthread_mutex_t lock;
 	struct iof_worker *workers; /* atomic: all of them; lock to add */
-	struct iof_worker *idle;    /* lock: those of run_once() that nobody uses */
+	struct iof_worker *idle;    /* lock: workers of run_once() that are not in use */
 	uint32_t started;	    /* threads, first in @threads; set while opening */
 	uint32_t joined;	    /* lock */
 	struct iof_worker **threads;

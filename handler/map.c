@@ -325,7 +325,7 @@ int iof_mapping_remove(struct iof_mapping *map, unsigned int flags)
 		pthread_mutex_unlock(&pager->lock);
 		return err;
 	}
-	/* Frames whose load has failed belong to it until their holders have seen that. */
+	/* A frame with a failed load belongs to the mapping until its holders have seen that. */
 	while (map->frames)
 		iof_pager_wait(pager);
 	space->nr_maps--;

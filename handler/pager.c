@@ -317,7 +317,7 @@ int iof_pager_close(struct iof_pager *pager)
 
 	if (iof_forked(pager->forks))
 		return -ECHILD;
-	/* First all devices stop, so that nobody waits for the handler any more. */
+	/* Stop all devices first, so that no thread waits for the handler. */
 	pthread_mutex_lock(&pager->map_lock);
 	for (i = 0; i < pager->nr_spaces; i++)
 		iof_space_detach(pager->spaces[i]);

@@ -8,9 +8,9 @@
  * map.c      mappings: making, finding, removing
  * table.c    pages of first-stage tables, and the tree that they form
  * frames.c   the pool of page frames; CLOCK
- * evict.c    pages leave: not present, invalidate, write back, use again
- * fault.c    pages come: the way of a batch of groups
- * prefetch.c which pages come along
+ * evict.c    evicts pages: not present, invalidate, write back, use again
+ * fault.c    resolves a batch of groups
+ * prefetch.c chooses pages to load with them
  * range.c    populate, pin, refuse, sync
  * source.c   files, zeros, callbacks
  *
@@ -22,8 +22,8 @@
  *	evicting	IOF_PTE_EVICTING, not present, the rest as it was. One thread takes it out
  *
  * Entries change under pager.lock only, except for the accessed and dirty bits, which the device
- * sets. Sources, ioctls and callbacks run without the lock; whoever needs a frame meanwhile holds
- * it (frame.hold), or has it in a state that nobody else touches.
+ * sets. Sources, ioctls and callbacks run without the lock; a thread that needs a frame meanwhile
+ * holds it (frame.hold), or has it in a state that no other thread changes.
  *
  * Lock order: pager.map_lock, pager.lock, pager.error_lock.
  */
@@ -356,8 +356,8 @@ void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
 
 /* source.c */
 /*
- * Loads, or stores, @nr frames whose pages are neighbours in one source, with one call of it;
- * without locks. What the source says.
+ * Loads, or stores, @nr frames by one call of a source; their pages are neighbours there. Without
+ * locks. Returns the result of the source.
  */
 int iof_frames_transfer(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
 			uint32_t nr, bool store);

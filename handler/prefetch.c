@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * prefetch.c - which pages come along with those that were asked for.
+ * prefetch.c - chooses pages to load together with the requested ones.
  *
- * The window is how many pages behind a demanded one are loaded with it. With ALWAYS it is the
- * configured one. With SEQUENTIAL it is twice the number of pages that are there, without a gap,
- * before the demanded one, at most the configured one: who reads in a row soon has all of it, in as
- * many places as he likes, and who jumps about has none. Where most of what was loaded ahead left
- * unused, nothing is loaded ahead, but for a try now and then. A window never takes more than an
- * eighth of the frames, so that small budgets are not emptied by guesses. Everything here runs
- * under pager.lock.
+ * The window is the number of pages behind a requested page that are loaded with it. With ALWAYS it
+ * is the configured number. With SEQUENTIAL it is twice the number of pages that are present,
+ * without a gap, before the requested page, and at most the configured number: sequential streams
+ * reach the full window, each for itself, and random access gets none. Where most prefetched pages
+ * left unused, prefetching stops, except for an occasional try. A window never takes more than an
+ * eighth of the frames, so that it does not empty a small budget.
+ *
+ * Everything here runs under pager.lock.
  */
 #include "pager_private.h"
 
 #define IOF_WINDOW_FIRST 4u
 #define IOF_AHEAD_TRY	 16u /* where it did not pay, one fault in so many tries */
 
-/* Pages loaded ahead that were touched, and that nobody has come by since to see it. */
+/* Number of prefetched pages that were accessed and not yet counted. */
 uint64_t iof_prefetch_used_now(const struct iof_pager *pager)
 {
 	uint64_t used = 0, i;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * range.c - what a program does to a range of pages: populate, pin, refuse, sync.
+ * range.c - operations of a program on a range of pages: populate, pin, refuse, sync.
  *
- * Populating and pinning go the way of faults, with groups of one page that nobody answers. Pins
- * are counted for each frame, and never take so much that the rest could not serve the device any
- * more.
+ * Populate and pin use the functions of faults, with groups of one page that get no response. Pins
+ * are counted for each frame, and never take so many frames that the rest could not serve the
+ * device.
  */
 #include <errno.h>
 #include <stdlib.h>

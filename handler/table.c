@@ -167,8 +167,8 @@ out_chain:
 }
 
 /*
- * One user less of the last-level table for @addr. Tables that nobody uses any more are made
- * unreachable and put before @waiting; the new list is returned.
+ * Drops one user of the last-level table for @addr. Tables without a user are made unreachable and
+ * put before @waiting; returns the new list.
  */
 struct iof_table *iof_table_put(struct iof_space *space, uint64_t addr, struct iof_table *waiting)
 {

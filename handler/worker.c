@@ -44,7 +44,7 @@ void iof_handler_stop(struct iof_handler *handler)
 	/* The eventfd is the parent's, too. */
 	if (iof_forked(handler->forks))
 		return;
-	/* Pairs with a thread that says who it is, and then looks whether to stop. */
+	/* Pairs with a thread that stores its sleeper and then checks whether to stop. */
 	__atomic_store_n(&handler->stopping, 1, __ATOMIC_SEQ_CST);
 	for (; worker; worker = worker->next) {
 		struct iof_thread *sleeper = __atomic_load_n(&worker->sleeper, __ATOMIC_SEQ_CST);
@@ -58,7 +58,7 @@ void iof_handler_stop(struct iof_handler *handler)
 	errno = kept;
 }
 
-/* The descriptor failed: nobody can go on. */
+/* The descriptor failed: the handler stops. */
 void iof_handler_fatal(struct iof_handler *handler, int err)
 {
 	error_once(&handler->fatal, err);
