@@ -6,12 +6,15 @@
  * segments never move, and the memory of reference counts is never freed. So the look-up raises the
  * count first, and then asks whether the table still names it.
  *
- * Readiness. A descriptor's eventfd is to be readable exactly while f_op->poll says so, and each
- * arrival is an event of it: what arrives while it is readable writes it once more and takes that
- * back, which leaves its level and is an edge to those who wait for one. Two things change its
- * level: a wake-up (an entry of ours on the file's wait queues) makes it readable at once; a
- * look (poll, then write or drain, until both agree) after each call that may have consumed. A
- * wake-up cannot look, since its caller may hold the file's locks; and what it announces may have
+ * Readiness. A descriptor's eventfd is readable exactly while f_op->poll says so, and each arrival
+ * is an event of it. What arrives while it is readable writes it once more and takes that back: the
+ * level stays, and a thread in epoll sees an edge.
+ *
+ * Two things change the level. A wake-up (an entry of ours on the file's wait queues) makes the
+ * eventfd readable at once. A look (poll, then write or drain, until both agree) follows each call
+ * that may have consumed.
+ *
+ * A wake-up cannot look, since its caller may hold the file's locks; and what it announces may have
  * been consumed before it came. So the thread that made a descriptor readable looks at it again as
  * soon as it holds no lock: at the end of its call or work item, or when it goes to sleep. Looks
  * exclude each other; so when all is quiet both agree.
@@ -148,8 +151,8 @@ static void ready_put(struct iof_shim_ready *ready)
 /*
  * No lock is held across the eventfd's system calls: the thread that a write wakes may take the
  * writer's place on the processor. Each change of readable from 0 to 1 owes one write, each change
- * back one read of one (the eventfd is a semaphore); a read that comes before its write is left to
- * be done by whoever comes after. So when all is quiet the counter is what readable says.
+ * back one read of one (the eventfd is a semaphore). A read that comes before its write is left to
+ * the next thread that settles. So when all is quiet the counter is what readable says.
  */
 static int use_fd(struct iof_shim_ready *ready)
 {
@@ -318,8 +321,8 @@ void iof_shim_ready_update(struct file *file)
 	struct iof_shim_ready *ready = __atomic_load_n(&file->iof_ready, __ATOMIC_ACQUIRE);
 
 	/*
-	 * Not readable: either the file is not, or somebody is about to say so; both whoever drains
-	 * and whoever wakes look again afterwards.
+	 * Not readable: either the file is not, or another thread is about to say so; both the
+	 * thread that drains and the thread that wakes look again afterwards.
 	 */
 	if (!ready || !atomic_read(&ready->readable) ||
 	    !__atomic_load_n(&ready->hooked, __ATOMIC_RELAXED))
@@ -676,7 +679,7 @@ struct eventfd_ctx *iof_shim_eventfd_get(int fd)
 	iof_shim_scnprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (readlink(path, target, sizeof(target) - 1) < 0)
 		return ERR_PTR(-EBADF);
-	/* our own descriptors are eventfds only underneath, and reserved numbers are nobody's */
+	/* our own descriptors are eventfds only underneath, and reserved numbers have no owner */
 	if (is_reserved(fd))
 		return ERR_PTR(-EBADF);
 	if (strcmp(target, "anon_inode:[eventfd]") || iof_shim_is_our_fd(fd))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * internal.h - what the shim's own files share and nobody else sees.
+ * internal.h - what the shim's own files share, and no other directory includes.
  */
 #ifndef IOF_SHIM_INTERNAL_H
 #define IOF_SHIM_INTERNAL_H

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.c - the slow halves of the locks, and the watch over who holds what in which order.
+ * lock.c - the slow halves of the locks, and the watch over which thread holds which locks, in
+ * which order.
  *
- * Each thread keeps a stack of what it holds. Classes get small numbers when a lock of theirs is
- * first taken; an edge A -> B says that B was once taken while A was held. A new edge that makes B
- * reach A is an order that can deadlock and is told once. Known edges cost one bit test.
+ * Each thread keeps a stack of the locks that it holds. Classes get small numbers when a lock of
+ * theirs is first taken; an edge A -> B says that B was once taken while A was held. A new edge
+ * that makes B reach A is an order that can deadlock and is told once. Known edges cost one bit
+ * test.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -137,7 +139,7 @@ void iof_shim_rwsem_init(struct rw_semaphore *sem, const char *name, struct lock
 	iof_shim_lock_map_init(&sem->dep_map, name, key);
 }
 
-/* One atomic step from "free enough for me" to "mine", whoever else waits. */
+/* One atomic step from "free enough for me" to "mine", whichever threads wait. */
 static bool rwsem_grab(struct rw_semaphore *sem, bool write)
 {
 	unsigned int old = __atomic_load_n(&sem->state, __ATOMIC_RELAXED), new;
@@ -152,8 +154,8 @@ static bool rwsem_grab(struct rw_semaphore *sem, bool write)
 }
 
 /*
- * First come, first served. The waiters bit sends everybody who arrives here and makes every
- * release that could let somebody in come to iof_shim_rwsem_wake().
+ * First come, first served. While the waiters bit is set, each thread that arrives calls this
+ * function, and each release that could let a waiter in calls iof_shim_rwsem_wake().
  */
 void iof_shim_rwsem_wait(struct rw_semaphore *sem, bool write)
 {
@@ -310,7 +312,7 @@ void iof_shim_acquire(struct lockdep_map *map, unsigned int subclass, unsigned i
 			iof_shim_complain("%s is taken twice by the same thread", map->name);
 			continue;
 		}
-		/* a trylock waits for nobody, but what is taken while holding it may wait */
+		/* a trylock never waits, but what is taken while holding it may wait */
 		if (flags & IOF_SHIM_LOCK_TRY || !class || !held->class_id)
 			continue;
 		if (unlikely(held->class_id == class)) {

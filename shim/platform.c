@@ -4,9 +4,9 @@
  *
  * On x86-64 the process's own memory is touched by a few instructions whose addresses are known
  * here. A SIGSEGV or SIGBUS raised by one of them continues behind it with the count of what was
- * left; every other one goes to the handler that was there before. Elsewhere, for other processes,
- * and when a test asks for it, process_vm_readv() and process_vm_writev() do the work and no
- * handler is involved.
+ * left. Every other signal goes to the handler that was there before. Elsewhere, for other
+ * processes, and when a test asks for it, process_vm_readv() and process_vm_writev() do the work
+ * and no handler is involved.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -536,7 +536,7 @@ int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 	return iof_shim_fixup_user_fault(mm, addr, write ? FAULT_FLAG_WRITE : 0, NULL);
 }
 
-/* ---- who pays: the process itself, whose threads ours are ---- */
+/* ---- the payer: the process itself; our threads are its own ---- */
 
 struct iof_plat_payer *iof_plat_payer_get(void)
 {

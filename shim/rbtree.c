@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rbtree.c - the kernel's calls on trees whose balancing is libbsd's. Its functions are generated
- * for struct rb_node itself; the caller has already searched and linked, so only colouring is
- * called.
+ * rbtree.c - the kernel's calls on trees, with the balancing of libbsd.
+ *
+ * Its functions are generated for struct rb_node itself. The caller has already searched and
+ * linked, so only colouring is called.
  */
 #include <bsd/sys/tree.h>
 

@@ -382,9 +382,10 @@ static __thread struct {
 } window __attribute__((tls_model("initial-exec")));
 
 /*
- * Arrays are read one element after the other: who goes on where the last read ended gets what
- * follows with it, which then needs no more calls. Within the page, since the next one may not
- * be there, or wait for somebody. It lives for a call, and not beyond a write.
+ * Arrays are read one element after the other. A read that goes on where the last one ended gets
+ * what follows with it, which then needs no more calls. It stays within the page, since the next
+ * one may not be there, or may have to wait for a handler. What was read lives for one call, and
+ * not beyond a write.
  */
 static __thread struct {
 	unsigned long addr;

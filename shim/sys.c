@@ -602,7 +602,7 @@ static void poll_end(struct poller *poller)
 	}
 }
 
-/* Whether somebody interrupted the thread since it was last told so. */
+/* Whether the thread was interrupted since it was last told so. */
 static bool interrupted(struct task_struct *self)
 {
 	return __atomic_load_n(&self->iof_interrupted, __ATOMIC_RELAXED) &&

@@ -69,9 +69,9 @@ int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms);
 uint64_t iof_sys_events(int fd);
 
 /*
- * Whether the eventfd behind @fd follows the file (it does from the start). A program whose reader
- * sleeps in iof_sys_pollv() or a blocking read turns it off and saves a system call at each turn of
- * readiness.
+ * Whether the eventfd behind @fd follows the file (it does from the start). A program with a reader
+ * that sleeps in iof_sys_pollv() or a blocking read turns it off and saves a system call at each
+ * turn of readiness.
  */
 int iof_sys_set_readiness(int fd, bool on);
 
@@ -124,7 +124,7 @@ void iof_sys_settle(void);
  * the one acted for, as at the beginning. A number holds for all, CAP_IPC_LOCK or not.
  */
 void iof_sys_set_memlock(uint64_t bytes);
-/* A process acted for whose limit is @bytes has none. */
+/* While acting for a process: a limit of exactly @bytes was inherited, and counts as no limit. */
 void iof_sys_set_inherited_memlock(uint64_t bytes);
 
 /*

@@ -2,10 +2,10 @@
 /*
  * task.c - threads as tasks: their sleep and wake-up, kernel threads, clocks.
  *
- * A thread gets its task_struct at its first call and loses it when it ends; whoever wakes it must
- * make sure that it is still there, as in the kernel. To sleep is: state announced (wait.c),
- * condition looked at, schedule(). The waker changes the state; only a sleeper that had parked in
- * the futex costs a system call.
+ * A thread gets its task_struct at its first call and loses it when it ends. The waker must make
+ * sure that it is still there, as in the kernel. To sleep is: state announced (wait.c), condition
+ * looked at, schedule(). The waker changes the state; only a sleeper that had parked in the futex
+ * costs a system call.
  */
 #include <errno.h>
 #include <limits.h>

@@ -218,7 +218,7 @@ long iof_shim_wait_for_completion(struct completion *x, unsigned int state, long
 		if (x->done != UINT_MAX)
 			x->done--;
 	}
-	/* the waker wakes before it lets go of the lock, so nobody is still looking at us */
+	/* the waker wakes before it releases the lock, so it no longer looks at us */
 	spin_unlock(&x->wait.lock);
 	__set_current_state(TASK_RUNNING);
 	return rc;

@@ -90,7 +90,7 @@ static struct work_struct *first_runnable(void)
 
 static void *worker_main(void *arg);
 
-/* Under the lock: somebody will come for a runnable item. */
+/* Under the lock: sees to it that a worker comes for a runnable item. */
 static void wake_worker(void)
 {
 	if (pool.idle) {
@@ -221,7 +221,7 @@ static void wait_progress(void)
 	pthread_cond_wait(&pool.progress, &pool.lock);
 }
 
-/* Whoever waits for items of a queue must not hold what they take. */
+/* A thread that waits for items of a queue must not hold what they take. */
 static void check_flush(struct workqueue_struct *wq)
 {
 	iof_shim_sleep_check();

@@ -6,7 +6,7 @@
 #include <linux/wait.h>
 
 struct completion {
-	unsigned int done;		/* under wait.lock; UINT_MAX: for everybody, forever */
+	unsigned int done;		/* under wait.lock; UINT_MAX: for all waiters, forever */
 	struct wait_queue_head wait;
 };
 

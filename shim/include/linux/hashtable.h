@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* hashtable.h - arrays of hash lists whose size is a power of two known at compile time. */
+/*
+ * hashtable.h - arrays of hash lists; the size is a power of two known at compile time.
+ */
 #ifndef IOF_SHIM_LINUX_HASHTABLE_H
 #define IOF_SHIM_LINUX_HASHTABLE_H
 

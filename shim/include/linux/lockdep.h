@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lockdep.h - who holds what, and in which order locks of which class were ever taken.
+ * lockdep.h - which thread holds which locks, and in which order locks of which class were ever
+ * taken.
  *
  * A class is the place where a lock was initialised (or what lockdep_set_class() says), plus a
- * subclass. Each new order of two classes is remembered for the life of the process; the first
+ * subclass. Each new order of two classes is remembered for the life of the process. The first
  * order that closes a cycle is told, whether or not it deadlocked this time. Without checks all of
  * it is nothing.
  */
@@ -40,7 +41,7 @@ static __always_inline void iof_shim_lock_map_init(struct lockdep_map *map, cons
 
 #if IOF_SHIM_CHECKS
 void iof_shim_acquire(struct lockdep_map *map, unsigned int subclass, unsigned int flags);
-/* A trylock that worked: held from now on, but it waited for nobody. */
+/* A trylock that worked: held from now on, but the thread did not wait. */
 void iof_shim_release(struct lockdep_map *map, unsigned int flags);
 void iof_shim_downgrade(struct lockdep_map *map);
 /* 0: not held by this thread, 1: for reading, 2: for writing. */

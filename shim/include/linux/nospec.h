@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * nospec.h - an index that is out of bounds becomes 0, as a processor that runs ahead sees it in
- * the kernel. Nothing here keeps a processor from running ahead: in user space there is nobody to
+ * the kernel.
+ *
+ * Nothing here keeps a processor from running ahead: in user space there is no other process to
  * hide memory from.
  */
 #ifndef IOF_SHIM_LINUX_NOSPEC_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rbtree.h - red-black trees whose caller searches and links. Balancing is libbsd's
+ * rbtree.h - red-black trees. The caller searches and links; balancing is libbsd's
  * <bsd/sys/tree.h>.
  */
 #ifndef IOF_SHIM_LINUX_RBTREE_H

@@ -18,7 +18,7 @@
 struct rw_semaphore {
 	unsigned int state;		/* readers, writer bit, waiters bit */
 	unsigned int next_ticket;	/* under lock: arrivals that had to wait */
-	unsigned int now_serving;	/* under lock: whose turn it is */
+	unsigned int now_serving;	/* under lock: the ticket that has its turn */
 	pthread_mutex_t lock;
 	pthread_cond_t turn;
 	struct lockdep_map dep_map;

@@ -2,9 +2,9 @@
 /*
  * wait.h - wait queues: entries with a wake function, woken in order under the queue's lock.
  *
- * wq_has_sleeper() is a barrier and one load, so that a waker who finds nobody pays no more.
- * Interruptible waits end with -ERESTARTSYS when a signal handler that does not restart system
- * calls ran meanwhile.
+ * wq_has_sleeper() is a barrier and one load, so that a waker that finds the queue empty pays no
+ * more. Interruptible waits end with -ERESTARTSYS when a signal handler that does not restart
+ * system calls ran meanwhile.
  */
 #ifndef IOF_SHIM_LINUX_WAIT_H
 #define IOF_SHIM_LINUX_WAIT_H
