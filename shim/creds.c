@@ -157,7 +157,7 @@ static struct user_struct *find_user(uid_t uid)
 {
 	struct other_user *other;
 
-	pthread_mutex_lock(&users_lock);
+	must(pthread_mutex_lock(&users_lock));
 	for (other = users; other && other->uid != uid; other = other->next)
 		;
 	if (!other) {
@@ -169,7 +169,7 @@ static struct user_struct *find_user(uid_t uid)
 			users = other;
 		}
 	}
-	pthread_mutex_unlock(&users_lock);
+	must(pthread_mutex_unlock(&users_lock));
 	return other ? &other->user : &iof_shim_user;
 }
 

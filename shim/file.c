@@ -543,11 +543,11 @@ static struct iof_shim_file_ref *get_ref(struct file *file)
 {
 	struct iof_shim_file_ref *ref;
 
-	pthread_mutex_lock(&refs.lock);
+	must(pthread_mutex_lock(&refs.lock));
 	ref = refs.free;
 	if (ref)
 		refs.free = ref->next;
-	pthread_mutex_unlock(&refs.lock);
+	must(pthread_mutex_unlock(&refs.lock));
 	if (!ref)
 		ref = calloc(1, sizeof(*ref));
 	if (!ref)
@@ -560,10 +560,10 @@ static struct iof_shim_file_ref *get_ref(struct file *file)
 
 static void put_ref(struct iof_shim_file_ref *ref)
 {
-	pthread_mutex_lock(&refs.lock);
+	must(pthread_mutex_lock(&refs.lock));
 	ref->next = refs.free;
 	refs.free = ref;
-	pthread_mutex_unlock(&refs.lock);
+	must(pthread_mutex_unlock(&refs.lock));
 }
 
 /* ---- files ---- */

@@ -25,6 +25,14 @@ static inline bool iof_shim_should_fail(enum iof_fail_kind kind)
 	       iof_shim_fail_slow(kind);
 }
 
+/* With checks: tells when the host refuses a call on a lock or a thread. */
+static inline void iof_shim_must_be_zero(int rc, const char *call)
+{
+	if (IOF_SHIM_CHECKS && unlikely(rc))
+		iof_shim_complain("%s: the host's error %d", call, rc);
+}
+#define must(call) iof_shim_must_be_zero(call, #call)
+
 /* Counters of what lives. */
 extern struct iof_live iof_shim_alive;
 #define iof_shim_count(field, n) \

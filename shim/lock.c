@@ -51,14 +51,6 @@ void iof_shim_spin_slow(spinlock_t *lock)
 
 /* ---- mutexes ---- */
 
-/* The host refuses what is no lock, or is in use when it is destroyed. */
-static void must_be_zero(int rc, const char *call)
-{
-	if (IOF_SHIM_CHECKS && unlikely(rc))
-		iof_shim_complain("%s: error %d of the host's lock", call, rc);
-}
-#define must(call) must_be_zero(call, #call)
-
 void iof_shim_mutex_init(struct mutex *m, const char *name, struct lock_class_key *key)
 {
 	must(pthread_mutex_init(&m->lock, NULL));

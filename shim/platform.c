@@ -355,11 +355,11 @@ int iof_shim_fixup_install(void)
 {
 	int rc;
 
-	pthread_mutex_lock(&install_lock);
+	must(pthread_mutex_lock(&install_lock));
 	rc = install(SIGSEGV);
 	if (!rc)
 		rc = install(SIGBUS);
-	pthread_mutex_unlock(&install_lock);
+	must(pthread_mutex_unlock(&install_lock));
 	__atomic_store_n(&iof_shim_fixup_ready, true, __ATOMIC_RELEASE);
 	return rc;
 }

@@ -175,12 +175,12 @@ void iof_shim_remote_free(struct mm_struct *mm)
 {
 	struct mm_struct **at = &all;
 
-	pthread_mutex_lock(&lock);
+	must(pthread_mutex_lock(&lock));
 	__atomic_store_n(&by_index[mm->index], NULL, __ATOMIC_RELEASE);
 	while (*at != mm)
 		at = &(*at)->remote->next;
 	*at = mm->remote->next;
-	pthread_mutex_unlock(&lock);
+	must(pthread_mutex_unlock(&lock));
 	iof_shim_sections_free(mm->remote->sections);
 	close_files(mm->remote);
 	put_task_struct(mm->remote->leader);
@@ -298,7 +298,7 @@ static struct mm_struct *get_mm(pid_t tid, int *rc)
 	unsigned int slot = 0;
 
 	*rc = 0;
-	pthread_mutex_lock(&lock);
+	must(pthread_mutex_lock(&lock));
 	for (unsigned int i = 0; i < CACHED; i++) {
 		if (cached[i].mm && cached[i].tid == tid) {
 			slot = i;
@@ -314,7 +314,7 @@ static struct mm_struct *get_mm(pid_t tid, int *rc)
 	}
 	if (!mm)
 		mm = learn_mm(tid, slot, &drop, rc);
-	pthread_mutex_unlock(&lock);
+	must(pthread_mutex_unlock(&lock));
 	if (drop)
 		mmdrop(drop);
 	return mm;
@@ -360,13 +360,13 @@ void iof_sys_forget_processes(void)
 	for (unsigned int i = 0; i < CACHED; i++) {
 		struct mm_struct *mm;
 
-		pthread_mutex_lock(&lock);
+		must(pthread_mutex_lock(&lock));
 		mm = cached[i].mm;
 		if (mm)
 			close(cached[i].thread);
 		cached[i].mm = NULL;
 		cached[i].used = 0;
-		pthread_mutex_unlock(&lock);
+		must(pthread_mutex_unlock(&lock));
 		if (mm)
 			mmdrop(mm);
 	}
@@ -576,7 +576,7 @@ int iof_shim_remote_cmpxchg64(u64 *p, u64 *old, u64 new)
 	int rc = -EFAULT;
 	u64 seen;
 
-	pthread_mutex_lock(&exchange_lock);
+	must(pthread_mutex_lock(&exchange_lock));
 	if (!one_side(p, &seen, sizeof(seen), false)) {
 		if (seen != *old) {
 			*old = seen;
@@ -585,7 +585,7 @@ int iof_shim_remote_cmpxchg64(u64 *p, u64 *old, u64 new)
 			rc = one_side(p, &new, sizeof(new), true) ? -EFAULT : 0;
 		}
 	}
-	pthread_mutex_unlock(&exchange_lock);
+	must(pthread_mutex_unlock(&exchange_lock));
 	return rc;
 }
 

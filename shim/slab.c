@@ -51,7 +51,7 @@ struct kmem_cache *iof_shim_cache_create(const char *name, size_t size, size_t a
 	align = max_t(size_t, align, 8);
 	*cache = (struct kmem_cache){ .name = name, .size = ALIGN(size, align), .align = align,
 				      .ctor = ctor };
-	pthread_mutex_init(&cache->lock, NULL);
+	must(pthread_mutex_init(&cache->lock, NULL));
 	return cache;
 }
 
@@ -123,9 +123,9 @@ static void *alloc_packed(struct kmem_cache *cache, gfp_t gfp)
 
 	if (!iof_shim_may_allocate(gfp))
 		return NULL;
-	pthread_mutex_lock(&cache->lock);
+	must(pthread_mutex_lock(&cache->lock));
 	object = take_object(cache);
-	pthread_mutex_unlock(&cache->lock);
+	must(pthread_mutex_unlock(&cache->lock));
 	if (!object)
 		return NULL;
 	if (gfp & __GFP_ZERO)
@@ -141,9 +141,9 @@ static void *alloc_alone(struct kmem_cache *cache, gfp_t gfp)
 {
 	void *object = iof_shim_allocate(cache->size, cache->align, gfp);
 
-	pthread_mutex_lock(&cache->lock);
+	must(pthread_mutex_lock(&cache->lock));
 	cache->live += !!object;
-	pthread_mutex_unlock(&cache->lock);
+	must(pthread_mutex_unlock(&cache->lock));
 	return object;
 }
 
@@ -173,14 +173,14 @@ void iof_shim_cache_free(struct kmem_cache *cache, void *object)
 		iof_shim_count(objects, -1);
 		iof_shim_count(bytes, -(long)cache->size);
 	}
-	pthread_mutex_lock(&cache->lock);
+	must(pthread_mutex_lock(&cache->lock));
 	if (none_live(cache))
 		object = NULL;
 	else if (PACKED)
 		put_object(cache, object);
 	else
 		cache->live--;
-	pthread_mutex_unlock(&cache->lock);
+	must(pthread_mutex_unlock(&cache->lock));
 	if (!PACKED && object)
 		iof_shim_deallocate(object);
 }
@@ -193,6 +193,6 @@ void iof_shim_cache_destroy(struct kmem_cache *cache)
 		iof_shim_complain("cache %s destroyed with %ld objects in use", cache->name,
 				  cache->live);
 	free_slabs(cache->slabs);
-	pthread_mutex_destroy(&cache->lock);
+	must(pthread_mutex_destroy(&cache->lock));
 	iof_shim_kfree(cache);
 }

@@ -103,7 +103,7 @@ static struct task_struct *new_task(void)
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct task_struct *task;
 
-	pthread_once(&once, make_key);
+	must(pthread_once(&once, make_key));
 	task = calloc(1, sizeof(*task));
 	if (!task)
 		iof_shim_bug(__FILE__, __LINE__, __func__, "no memory for a thread");
@@ -120,7 +120,7 @@ struct task_struct *iof_shim_task_attach(void)
 
 	task->pid = (pid_t)syscall(SYS_gettid);
 	prctl(PR_GET_NAME, task->comm);
-	pthread_setspecific(task_key, task);
+	must(pthread_setspecific(task_key, task));
 	iof_shim_task = task;
 	return task;
 }
@@ -291,13 +291,15 @@ int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, boo
 	sigdelset(&block, SIGTRAP);
 	sigdelset(&block, SIGABRT);
 	sigdelset(&block, SIGSYS);
-	pthread_attr_init(&attr);
+	rc = pthread_attr_init(&attr);
+	if (rc)
+		return -rc;
 	if (detached)
-		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	pthread_sigmask(SIG_SETMASK, &block, &old);
+		must(pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED));
+	must(pthread_sigmask(SIG_SETMASK, &block, &old));
 	rc = pthread_create(thread ? thread : &mine, &attr, fn, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
+	must(pthread_sigmask(SIG_SETMASK, &old, NULL));
+	must(pthread_attr_destroy(&attr));
 	return -rc;
 }
 
@@ -316,7 +318,7 @@ static void *kthread_main(void *arg)
 	struct task_struct *task = &self->task;
 
 	iof_shim_task = task;
-	pthread_setspecific(task_key, task);
+	must(pthread_setspecific(task_key, task));
 	task->pid = (pid_t)syscall(SYS_gettid);
 	prctl(PR_SET_NAME, task->comm);
 	while (still_asleep(task))
@@ -375,7 +377,7 @@ int iof_shim_kthread_stop(struct task_struct *task)
 	iof_shim_sleep_check();
 	__atomic_store_n(&self->should_stop, true, __ATOMIC_SEQ_CST);
 	wake_up_process(task);
-	pthread_join(self->thread, NULL);
+	must(pthread_join(self->thread, NULL));
 	result = self->result;
 	put_task_struct(task);
 	return result;

@@ -138,7 +138,7 @@ struct wait_queue_head *iof_shim_var_queue(const void *var)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, init_var_queues);
+	must(pthread_once(&once, init_var_queues));
 	return &var_queues[hash_ptr(var, VAR_QUEUE_BITS)];
 }
 

@@ -94,7 +94,7 @@ static void *worker_main(void *arg);
 static void wake_worker(void)
 {
 	if (pool.idle) {
-		pthread_cond_signal(&pool.more);
+		must(pthread_cond_signal(&pool.more));
 		return;
 	}
 	if (pool.threads < MAX_WORKERS && !iof_shim_thread_start(NULL, worker_main, NULL, true))
@@ -111,7 +111,10 @@ static bool wait_for_work(void)
 	pool.idle++;
 	rc = pthread_cond_timedwait(&pool.more, &pool.lock, &until);
 	pool.idle--;
-	return rc != ETIMEDOUT;
+	if (rc == ETIMEDOUT)
+		return false;
+	iof_shim_must_be_zero(rc, "pthread_cond_timedwait");
+	return true;
 }
 
 static void *worker_main(void *arg)
@@ -121,7 +124,7 @@ static void *worker_main(void *arg)
 	prctl(PR_SET_NAME, "iof-worker");
 	current->mm = NULL;
 	current->flags |= PF_KTHREAD;
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	for (;;) {
 		struct work_struct *work = first_runnable();
 
@@ -141,7 +144,7 @@ static void *worker_main(void *arg)
 		list_add(&self.link, &pool.workers);
 		if (first_runnable())
 			wake_worker();
-		pthread_mutex_unlock(&pool.lock);
+		must(pthread_mutex_unlock(&pool.lock));
 
 		iof_sched_point(IOF_SCHED_WAKE, work);
 		lock_map_acquire(&self.wq->dep_map);
@@ -153,13 +156,13 @@ static void *worker_main(void *arg)
 
 		iof_shim_recheck_if_any(current);
 
-		pthread_mutex_lock(&pool.lock);
+		must(pthread_mutex_lock(&pool.lock));
 		list_del(&self.link);
 		self.wq->active--;
-		pthread_cond_broadcast(&pool.progress);
+		must(pthread_cond_broadcast(&pool.progress));
 	}
 	pool.threads--;
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 	return arg;
 }
 
@@ -179,9 +182,9 @@ struct workqueue_struct *iof_shim_alloc_workqueue(struct lock_class_key *key, co
 	va_end(args);
 	/* the name of the class outlives the queue; the format is a literal */
 	iof_shim_lock_map_init(&wq->dep_map, fmt, key);
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	list_add_tail(&wq->link, &pool.queues);
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 	return wq;
 }
 
@@ -189,7 +192,7 @@ bool iof_shim_queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
 	bool queued = false;
 
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	if (!work->pending) {
 		work->pending = true;
 		work->wq = wq;
@@ -199,7 +202,7 @@ bool iof_shim_queue_work(struct workqueue_struct *wq, struct work_struct *work)
 		queued = true;
 		wake_worker();
 	}
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 	iof_sched_point(IOF_SCHED_WAKE, work);
 	return queued;
 }
@@ -208,9 +211,9 @@ bool iof_shim_work_pending(struct work_struct *work)
 {
 	bool pending;
 
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	pending = work->pending;
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 	return pending;
 }
 
@@ -218,7 +221,7 @@ bool iof_shim_work_pending(struct work_struct *work)
 static void wait_progress(void)
 {
 	iof_sched_point(IOF_SCHED_SLEEP, &pool);
-	pthread_cond_wait(&pool.progress, &pool.lock);
+	must(pthread_cond_wait(&pool.progress, &pool.lock));
 }
 
 /* A thread that waits for items of a queue must not hold what they take. */
@@ -236,13 +239,13 @@ static void check_flush_work(struct work_struct *work)
 	iof_shim_sleep_check();
 	if (!IOF_SHIM_CHECKS)
 		return;
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	worker = running(work);
 	if (worker || work->pending)
 		wq = worker ? worker->wq : work->wq;
 	if (wq)
 		might_lock(wq);
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 }
 
 /* Waits for what is queued or running now, not for what is queued later. */
@@ -253,7 +256,7 @@ bool iof_shim_flush_work(struct work_struct *work)
 	bool waited = false;
 
 	check_flush_work(work);
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	worker = running(work);
 	seq = work->pending ? work->seq : worker ? worker->seq : 0;
 	while (seq) {
@@ -266,7 +269,7 @@ bool iof_shim_flush_work(struct work_struct *work)
 		waited = true;
 		wait_progress();
 	}
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 	return waited;
 }
 
@@ -276,13 +279,13 @@ bool iof_shim_cancel_work(struct work_struct *work, bool sync)
 
 	if (sync)
 		check_flush_work(work);
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	was_pending = work->pending;
 	if (was_pending) {
 		list_del_init(&work->entry);
 		work->pending = false;
 		work->wq->nr_waiting--;
-		pthread_cond_broadcast(&pool.progress);
+		must(pthread_cond_broadcast(&pool.progress));
 	}
 	while (sync && running(work)) {
 		wait_progress();
@@ -293,7 +296,7 @@ bool iof_shim_cancel_work(struct work_struct *work, bool sync)
 			work->wq->nr_waiting--;
 		}
 	}
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 	return was_pending;
 }
 
@@ -322,11 +325,11 @@ void iof_shim_flush_workqueue(struct workqueue_struct *wq)
 	unsigned long upto;
 
 	check_flush(wq);
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	upto = pool.seq;
 	while (busy_before(wq, upto))
 		wait_progress();
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 }
 
 void iof_shim_destroy_workqueue(struct workqueue_struct *wq)
@@ -334,12 +337,12 @@ void iof_shim_destroy_workqueue(struct workqueue_struct *wq)
 	if (!wq)
 		return;
 	check_flush(wq);
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	/* drained: items may queue further items */
 	while (busy_before(wq, ~0ul))
 		wait_progress();
 	list_del(&wq->link);
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 	kfree(wq);
 }
 
@@ -351,21 +354,21 @@ struct workqueue_struct *iof_shim_system_wq(void)
 
 	if (wq)
 		return wq;
-	pthread_mutex_lock(&lock);
+	must(pthread_mutex_lock(&lock));
 	wq = system;
 	if (!wq) {
 		wq = alloc_workqueue("events", 0, WQ_MAX_ACTIVE);
 		BUG_ON(!wq);
 		__atomic_store_n(&system, wq, __ATOMIC_RELEASE);
 	}
-	pthread_mutex_unlock(&lock);
+	must(pthread_mutex_unlock(&lock));
 	return wq;
 }
 
 void iof_shim_work_settle(void)
 {
-	pthread_mutex_lock(&pool.lock);
+	must(pthread_mutex_lock(&pool.lock));
 	while (busy_before(NULL, ~0ul))
 		wait_progress();
-	pthread_mutex_unlock(&pool.lock);
+	must(pthread_mutex_unlock(&pool.lock));
 }

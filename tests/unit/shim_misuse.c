@@ -253,6 +253,24 @@ static void flushing_work_that_takes_what_is_held(void)
 	flush_workqueue(wq);
 }
 
+static int stop_itself(void *task)
+{
+	kthread_stop(*(struct task_struct **)task);
+	_exit(0);
+}
+
+/* The host's join is what notices: a thread cannot wait for its own end. */
+static void a_kernel_thread_stopped_by_itself(void)
+{
+	struct task_struct *task;
+
+	task = kthread_create(stop_itself, &task, "itself");
+	if (IS_ERR(task))
+		return;
+	wake_up_process(task);
+	pause();
+}
+
 static void xarray_written_without_its_lock(void)
 {
 	DEFINE_XARRAY(xa);
@@ -282,7 +300,7 @@ static const struct misuse {
 	M(user_copy_under_spinlock, "may sleep while a spinlock is held"),
 	M(iterator_under_spinlock, "may sleep while a spinlock is held"),
 	M(wait_under_spinlock, "may sleep while a spinlock is held"),
-	M(mutex_locked_behind_our_back, "error 35 of the host's lock"),
+	M(mutex_locked_behind_our_back, "the host's error 35"),
 	M(spinlock_twice, "taken twice by the same thread"),
 	M(mutex_twice, "taken twice by the same thread"),
 	M(unlock_of_a_free_mutex, "unlocked by a thread that does not hold it"),
@@ -303,6 +321,7 @@ static const struct misuse {
 	M(unpinning_what_is_not_pinned, "WARN_ON"),
 	M(a_file_put_once_too_often, "BUG"),
 	M(flushing_work_that_takes_what_is_held, "lock order"),
+	M(a_kernel_thread_stopped_by_itself, "the host's error 35"),
 	M(xarray_written_without_its_lock, "WARN_ON"),
 	M(warning, "WARN_ON(word == 0)"),
 	M(bug, "BUG_ON(word == 0)"),
