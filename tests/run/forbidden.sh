@@ -4,8 +4,9 @@
 # Where the machine forbids a piece: 125, one sentence that names it and the way out, and the program is
 # never started. `run --check` says the same sentence.
 set -euo pipefail
-# shellcheck source=tests/run/lib.sh
-. "$SOURCE/tests/run/lib.sh"
+# shellcheck source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
+needs_run
 
 [ "$(id -u)" -eq 0 ] || { echo 'skipped: only root can forbid things'; exit 77; }
 

@@ -4,8 +4,9 @@
 # When any process of the machine is killed, nothing of it is left: no process, no mount, no namespace;
 # and when the program ends, what it left running ends too.
 set -euo pipefail
-# shellcheck source=tests/run/lib.sh
-. "$SOURCE/tests/run/lib.sh"
+# shellcheck source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
+needs_run
 
 mark="mark-$$-$RANDOM"
 

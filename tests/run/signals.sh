@@ -4,8 +4,9 @@
 # A signal to the command reaches the program; a program that stops takes the command with it, and both
 # go on together.
 set -euo pipefail
-# shellcheck source=tests/run/lib.sh
-. "$SOURCE/tests/run/lib.sh"
+# shellcheck source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
+needs_run
 
 wait_for() {
 	for _ in $(seq 300); do

@@ -4,8 +4,9 @@
 # The exit status is the program's; what cannot be run or made has its own; arguments, environment,
 # working folder and descriptors arrive as they were.
 set -euo pipefail
-# shellcheck source=tests/run/lib.sh
-. "$SOURCE/tests/run/lib.sh"
+# shellcheck source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
+needs_run
 
 run() { "$IOFAULT" run "$@"; }
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Bad input: each is refused with one clear sentence and the right status, and leaves nothing behind.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 page() {
 	"$IOFAULT" page "$@"
@@ -13,19 +13,19 @@ mkdir folder
 
 # Files.
 expect 1 page --op crc32c absent
-says 'absent' 'No such file'
+complains 'absent' 'No such file'
 expect 1 page --op crc32c file absent
-says 'absent' 'No such file'
+complains 'absent' 'No such file'
 expect 1 page --op crc32c folder
-says 'folder' 'is a directory'
+complains 'folder' 'is a directory'
 mkfifo pipe
 expect 1 page --op crc32c pipe
-says 'pipe' 'copy it to a file'
+complains 'pipe' 'copy it to a file'
 expect 1 page --op crc32c /dev/zero
-says '/dev/zero' 'copy it to a file'
+complains '/dev/zero' 'copy it to a file'
 ln -s loop loop
 expect 1 page --op crc32c loop
-says 'loop' 'symbolic links'
+complains 'loop' 'symbolic links'
 
 # Not even root may read this one: everybody else, and root without his privilege.
 chmod 0 file
@@ -39,11 +39,11 @@ else
 fi
 if "${user[@]}" ./iofault --version >/dev/null 2>&1; then
 	expect 1 "${user[@]}" ./iofault page --op crc32c file
-	says 'file: cannot be read: Permission denied'
+	complains 'file: cannot be read: Permission denied'
 	chmod 644 file
 	chmod 555 .
 	expect 1 "${user[@]}" ./iofault page --op copy --out new file
-	says 'new: cannot be written in the directory .: Permission denied'
+	complains 'new: cannot be written in the directory .: Permission denied'
 	chmod 755 .
 else
 	chmod 644 file
@@ -54,7 +54,7 @@ for how in '' '--engines 3' '--group 8' '--engines 2 --group 32' '--depth 9' \
 	'--engines 4 --depth 2 --credits 1'; do
 	# shellcheck disable=SC2086
 	expect 2 page --op crc32c --resident 4K $how file
-	says '--resident is too small' 'the least is'
+	complains '--resident is too small' 'the least is'
 	least=$(sed 's/.*the least is //' err)
 	# shellcheck disable=SC2086
 	expect 0 page --op crc32c --resident "$least" $how file
@@ -63,35 +63,35 @@ for how in '' '--engines 3' '--group 8' '--engines 2 --group 32' '--depth 9' \
 	cmp file copy || die "with $least the copy is another"
 	# shellcheck disable=SC2086
 	expect 2 page --op crc32c --resident $((${least%K} * 1024 - 1)) $how file
-	says "$least"
+	complains "$least"
 done
 
 # Outputs.
 expect 1 page --op copy --out folder file
-says 'folder: is a directory'
+complains 'folder: is a directory'
 expect 1 page --op copy --out nowhere/new file
-says 'nowhere/new' 'No such file or directory'
+complains 'nowhere/new' 'No such file or directory'
 expect 1 page --op copy --out file/new file
-says 'file/new' 'Not a directory'
+complains 'file/new' 'Not a directory'
 expect 1 page --op copy --out /dev/null file
-says '/dev/null' 'no regular file'
+complains '/dev/null' 'no regular file'
 expect 1 page --op copy --out new/ file
-says 'new/'
+complains 'new/'
 expect 1 page --op copy --out new absent
-says 'absent'
+complains 'absent'
 [ ! -e new ] || die 'an output was made of nothing'
 expect 1 page --op crc32c --json nowhere/j file
-says 'nowhere/j' 'No such file or directory'
+complains 'nowhere/j' 'No such file or directory'
 expect 1 page --op crc32c --json folder file
-says 'folder' 'Is a directory'
+complains 'folder' 'Is a directory'
 status=0
 page --op crc32c file >/dev/full 2>err || status=$?
 [ $status -eq 1 ] || die "a full standard output: status $status"
-says 'standard output' 'No space left'
+complains 'standard output' 'No space left'
 status=0
 page -q --op crc32c --json - file >/dev/full 2>err || status=$?
 [ $status -eq 1 ] || die "a full standard output for the JSON: status $status"
-says 'No space left'
+complains 'No space left'
 
 # Without descriptors 0, 1 and 2 nothing that is said goes into a file that the command opens.
 status=0
@@ -106,7 +106,7 @@ usage() {
 
 	shift
 	expect 2 "$IOFAULT" "$@"
-	says "$text"
+	complains "$text"
 	[ ! -s out ] || die 'standard output is not empty'
 }
 usage "no command 'pgae'" pgae
@@ -157,33 +157,33 @@ done
 
 # A size that no file system and no address space has room for.
 expect 1 page --op fill --size 64T --out new
-says 'new'
+complains 'new'
 truncate -s 7T sparse 2>/dev/null && for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do
 	ln -f sparse s$i
 done
 if [ -e s19 ]; then
 	expect 1 page --op crc32c s*
-	says "does not fit into the device's addresses"
+	complains "does not fit into the device's addresses"
 fi
 
 # Page tables that would take all memory: said, before Linux kills somebody. (meminfo counts KiB.)
 available=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo)
 if truncate -s $((available * 3 * 384 / 2))K tables 2>/dev/null; then
 	expect 1 page --op crc32c tables
-	says 'the page tables of' '--sva needs none'
+	complains 'the page tables of' '--sva needs none'
 	rm tables
 fi
 
 # A name may hold anything; an error stays one line, and tells the terminal nothing.
 expect 1 page --op crc32c $'no\nsuch\e[31m'
-says 'no?such?[31m'
+complains 'no?such?[31m'
 
 if [ ! -e /dev/iommu ]; then
 	expect 1 page --op crc32c --world kernel file
-	says '/dev/iommu' '--world embedded'
+	complains '/dev/iommu' '--world embedded'
 	expect 0 page --op crc32c --world any file
 fi
 expect 1 page --op crc32c --device /dev/vfio/devices/vfio7 file
-says '/dev/vfio/devices/vfio7' 'No such file'
+complains '/dev/vfio/devices/vfio7' 'No such file'
 find . -name '.iofault-*' | grep . && die 'an unfinished output is left'
 [ ! -e new ] || die 'an output was made of nothing'

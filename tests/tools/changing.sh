@@ -3,8 +3,8 @@
 #
 # Files that change while the device works on them: growing is said and does not matter, shrinking is an
 # error, and in both cases every fault is answered.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 size=$((8 << 20))
 
@@ -37,7 +37,7 @@ for op in "crc32c $slow" "copy $slow --out copy"; do
 	# shellcheck disable=SC2086
 	run_and_change 'echo more >>file' --op $op file
 	[ $status -eq 0 ] || die "status $status after growing: $op"
-	says "file: grew during the run; only the $size bytes"
+	complains "file: grew during the run; only the $size bytes"
 	is j 'j["result"] == "ok" and j["unanswered"] == 0'
 	if [ -e copy ]; then
 		cmp -n $size copy file || die 'the copy is another'
@@ -49,7 +49,7 @@ for op in "crc32c $slow" "copy $slow --out copy"; do
 		# shellcheck disable=SC2086
 		run_and_change "truncate -s $to file" --op $op file
 		[ $status -eq 1 ] || die "status $status after shrinking to $to: $op"
-		says "file: became shorter during the run, from $size to $to bytes"
+		complains "file: became shorter during the run, from $size to $to bytes"
 		is j 'j["result"] == "failed" and j["unanswered"] == 0'
 		[ ! -e copy ] || die 'a copy of what is no more'
 	done
@@ -60,5 +60,5 @@ truncate -s 64M original
 missed_midway original
 run_and_change 'truncate -s 4096 file' --op crc32c --sva --resident 64K file
 [ $status -eq 1 ] || die "status $status after shrinking, with --sva"
-says 'file: became shorter during the run'
+complains 'file: became shorter during the run'
 is j 'j["unanswered"] == 0'

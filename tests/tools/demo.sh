@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The demonstration ends with its verdict, on a file given to it, and says so when it fails.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 random $((6 << 20)) file
 export TMPDIR=$work/tmp

@@ -3,8 +3,8 @@
 #
 # No room for the output: found out before the work where the file system can say it, in the middle of the
 # work where it cannot; one clear error, nothing left, and what was there untouched.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 size=$((8 << 20))
 random $size file
@@ -19,7 +19,7 @@ unharmed() {
 # More than a file may have, known beforehand.
 for target in new old; do
 	expect 1 bash -c "ulimit -f 1024; exec \"\$@\"" sh "$IOFAULT" page --op copy --out outputs/$target file
-	says "outputs/$target" '8 MiB is more than the size limit of a file here'
+	complains "outputs/$target" '8 MiB is more than the size limit of a file here'
 	unharmed
 done
 
@@ -41,7 +41,7 @@ for _ in {1..40}; do
 done
 [ -n "$limited" ] || skip 'the run is always over before the limit comes'
 [ $status -eq 1 ] || die "status $status when write-back fails"
-says 'File too large'
+complains 'File too large'
 is j 'j["result"] == "failed" and j["unanswered"] == 0'
 unharmed
 

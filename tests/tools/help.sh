@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # Help, manual page and completion know the same options, and each option that they name exists.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 for how in help --help -h; do
 	expect 0 "$IOFAULT" $how

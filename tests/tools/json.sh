@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The JSON is JSON, says the same as the table, and goes where it was told to go and nowhere else.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 random 3000001 file
 expect 0 "$IOFAULT" page --op crc32c --resident 256K --prefetch 8 --passes 2 --json - file
@@ -49,4 +49,4 @@ expect 0 "$IOFAULT" info --json j
 has 'userfaultfd' 'io_uring' 'locked memory' 'huge pages' 'embedded' 'kernel'
 is j '"processors" in j["machine"]'
 expect 1 "$IOFAULT" info --json nowhere/j
-says 'nowhere/j'
+complains 'nowhere/j'

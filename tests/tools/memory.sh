@@ -3,8 +3,8 @@
 #
 # Memory, seen from outside: the most that the process has had resident is the budget, the tables and
 # bookkeeping that pager.h states, and a constant for program and stacks, whatever the size of the file.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 { nm "$IOFAULT" || true; nm -D "$IOFAULT" || true; } >symbols 2>/dev/null
 if grep -Eq '__(asan|tsan)_init' symbols; then

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # What each operation computes is right, for sizes that fit nothing and for every way to spread the work.
-# shellcheck disable=SC2086,SC2153 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086,SC2153 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 printf 123456789 >check
 expect 0 "$IOFAULT" page --op crc32c check
@@ -92,7 +92,7 @@ for how in '' '--resident 16K' '--engines 2 --pasids 3' '--sva'; do
 done
 expect 0 "$IOFAULT" page --op compare empty empty
 expect 1 "$IOFAULT" page --op compare f4096 f4097
-says 'they differ'
+complains 'they differ'
 
 for how in '' '--resident 16K' '--engines 2 --pasids 3 --resident 128K' '--sva'; do
 	for size in 0 1 4097 1000001; do

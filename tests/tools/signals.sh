@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # A signal in the middle: every fault is answered, the output is absent or as it was, status 128 + n.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 size=$((8 << 20))
 random $size file
@@ -40,7 +40,7 @@ for how in '--resident 16K --prefetch 0 --chunk 64K' \
 		# shellcheck disable=SC2086
 		interrupt $signal --op crc32c $how file
 		[ $status -eq $((128 + number)) ] || die "status $status after SIG$signal"
-		says "ended by SIG$signal"
+		complains "ended by SIG$signal"
 		is j "j['result'] == 'interrupted' and j['signal'] == $number and j['unanswered'] == 0"
 		is j 'j["groups"] == j["resumed"] + j["refused"] and j["groups"] > 0'
 
@@ -48,7 +48,7 @@ for how in '--resident 16K --prefetch 0 --chunk 64K' \
 			# shellcheck disable=SC2086
 			interrupt $signal --op copy $how --out outputs/$target file
 			[ $status -eq $((128 + number)) ] || die "status $status after SIG$signal"
-			says "ended by SIG$signal" 'output is deleted'
+			complains "ended by SIG$signal" 'output is deleted'
 			is j 'j["unanswered"] == 0'
 			only outputs old
 			[ "$(cat outputs/old)" = precious ] || die 'what was there is there no more'

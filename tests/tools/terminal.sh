@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # The progress bar: drawn on a terminal, within its width, gone at the end; nowhere else.
-# shellcheck disable=SC2086 source=tests/tools/lib.sh
-. "$SOURCE/tests/tools/lib.sh"
+# shellcheck disable=SC2086 source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
 
 random 3000001 file
 

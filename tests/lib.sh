@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash
 #
-# lib.sh - what the tests of the command share; sourced by each of them. A test works in $work, which is
-# gone afterwards, and stops at the first thing that is not as it should be.
+# lib.sh - what the tests of the commands share; sourced by each. A test works in $work, which is gone
+# afterwards, and stops at the first thing that is not as it should be.
 set -euo pipefail
 
-: "${IOFAULT:?}" "${SOURCE:?}" "${BUILD:?}" "${PEAK:?}"
+: "${IOFAULT:?}" "${SOURCE:?}" "${BUILD:?}"
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/iofault-test.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+# what was started in the background is gone too, however the test ends
+# shellcheck disable=SC2154
+trap 'left=$(jobs -p); [ -z "$left" ] || kill -KILL $left 2>/dev/null || :; rm -rf "$work"' EXIT
+trap 'exit 1' TERM INT HUP
 cd "$work"
+chmod 755 .
 
 die() {
 	echo "failed: $*"
@@ -33,13 +37,18 @@ expect() {
 	[ "$got" -eq "$wanted" ] || die "status $got, not $wanted: $*"
 }
 
-# says TEXT...: each stands in the error output, which is of one line and begins as all do.
+# says TEXT...: each stands in the error output.
 says() {
 	local text
 
 	for text; do
 		grep -qF -- "$text" err || die "no '$text' in the error"
 	done
+}
+
+# complains TEXT...: so, and the error output is of one line and begins as all do.
+complains() {
+	says "$@"
 	[ "$(wc -l <err)" -eq 1 ] || die 'the error is not one line'
 	grep -q '^iofault: ' err || die 'the error does not say whose it is'
 }
@@ -111,6 +120,7 @@ stop_between() {
 missed_midway() {
 	local before after
 
+	: "${PEAK:?}"
 	: >nothing
 	"$PEAK" missed "$IOFAULT" page -q --op crc32c --sva nothing
 	before=$(cut -d ' ' -f 2 missed)
@@ -127,4 +137,34 @@ only() {
 	shift
 	left=$(find "$folder" -mindepth 1 -printf '%P\n' | sort)
 	[ "$left" = "$(printf '%s\n' "$@" | sort)" ] || die "in $folder there is: $left"
+}
+
+# ---- `iofault run` ----
+
+# needs_run: a machine that lacks what the command needs skips the test, with the command's own words.
+needs_run() {
+	local missing
+
+	missing=$("$IOFAULT" run --check) || skip "$missing"
+}
+
+# as_user COMMAND...: as nobody, with a /dev/fuse that everybody may open, in mounts of its own. The
+# shell that does this is gone when the command runs.
+as_user() {
+	if [ "$(id -u)" -ne 0 ]; then
+		"$@"
+		return
+	fi
+	mkdir -p "$work/node"
+	# shellcheck disable=SC2016
+	unshare --mount bash -c '
+		mount -t tmpfs -o mode=755 tmpfs "$0" && mknod -m 666 "$0/fuse" c 10 229 &&
+		mount --bind "$0/fuse" /dev/fuse &&
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"' "$work/node" "$@"
+}
+
+# Whether an ordinary user can do all this here; the program must be readable to him.
+user_can() {
+	as_user test -x "$IOFAULT" && as_user "$IOFAULT" run --check >/dev/null &&
+		as_user unshare --user --mount true 2>/dev/null
 }
