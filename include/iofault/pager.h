@@ -13,7 +13,7 @@
  *
  * - Memory: the frames (the budget), the tables (1/512 of what is mapped, at least 16 KiB for each
  *   PASID), and about 1/60 of the budget for bookkeeping.
- * - Functions return 0 or a negative errno; iof_pager_error() then has a sentence for a person. All
+ * - Functions return 0 or a negative errno; iof_pager_error() then has the reason. All
  *   may be called from any thread, also while the device works, unless they say otherwise. In a
  *   child of the process that opened the pager (fork(2), daemon(3)) each fails with -ECHILD.
  * - Everything outside of the mapped ranges, every write to a range without IOF_PAGER_WRITE, and
@@ -36,52 +36,77 @@ extern "C" {
 #define IOF_PAGER_PAGE 4096u
 
 /*
- * Sources: where pages come from, and where dirty ones go
- * -------------------------------------------------------
- * A source is counted: each mapping holds it, so that it may be let go as soon as it is mapped.
+ * Sources: where pages come from, and where dirty pages go
+ * --------------------------------------------------------
+ * A source is counted: each mapping holds it, so it can be freed as soon as it is mapped.
  */
 struct iof_source;
 
+/**
+ * struct iof_source_ops - callbacks of a source
+ * @load: Fills the memory of @iov with the content from @offset bytes on; both are whole pages. The
+ *	part beyond the end of the source must be filled too. Returns 0 or a negative errno, after
+ *	which the content is ignored. Called from several threads at once, without locks. Callbacks
+ *	must not call functions of the pager that uses the source, except iof_pager_get_stats().
+ * @store: Writes the memory of @iov to the source. NULL: the source cannot be mapped with
+ *	IOF_PAGER_WRITE.
+ * @release: Called when the source has no user any more. May be NULL.
+ */
 struct iof_source_ops {
-	/*
-	 * Fills the memory of @iov with what begins at @offset bytes; both are whole pages. What
-	 * lies beyond the end of the source must be filled too. 0 or a negative errno, after which
-	 * the content does not matter. Called from several threads at once, without locks; while it
-	 * runs a page is on its way, so none of the three may call iof_pager_ functions of the
-	 * pager that uses the source, other than iof_pager_get_stats().
-	 */
 	int (*load)(void *arg, uint64_t offset, const struct iovec *iov, int nr);
-	/* The opposite direction. NULL: the source cannot be mapped with IOF_PAGER_WRITE. */
 	int (*store)(void *arg, uint64_t offset, const struct iovec *iov, int nr);
-	/* If there: nobody uses the source any more. */
 	void (*release)(void *arg);
 };
 
-/*
- * A file: regular, memfd or block device. The descriptor is duplicated. Its size is that of now:
- * what grows later is not seen; reading what has been cut off meanwhile fails with -ENODATA. In the
- * last page, what lies beyond the end reads as zero and is never written. Writable if the
- * descriptor is.
- * -EBADF, -EMFILE, -ENOMEM; -EINVAL: no file that can be read at an offset; -EACCES: not readable.
+/**
+ * iof_source_file() - make a source of a regular file, memfd or block device
+ * @fd: the file; the descriptor is duplicated
+ * @out: the source
+ *
+ * The size is that of the call: later growth is not seen, and reading a part that was cut off
+ * meanwhile fails with -ENODATA. In the last page, bytes beyond the end read as zero and are never
+ * written. The source is writable if the descriptor is.
+ *
+ * Return: 0, -EBADF, -EMFILE, -ENOMEM, -EINVAL the file cannot be read at an offset, or -EACCES it
+ * is not readable.
  */
 int iof_source_file(int fd, struct iof_source **out);
 
-/*
- * Zeros to begin with, @size bytes. Dirty pages that have to leave go to @swap_fd (duplicated,
- * written sparsely, from offset 0); -1: to a nameless file in /var/tmp or $TMPDIR, made when first
- * needed.
- * -EBADF, -EMFILE, -ENOMEM; -EINVAL: size 0.
+/**
+ * iof_source_zero() - make a source of zeros
+ * @size: bytes
+ * @swap_fd: file for dirty pages that are evicted, duplicated, written sparsely from offset 0;
+ *	-1: an unnamed file in /var/tmp or $TMPDIR, made when it is first needed
+ * @out: the source
+ *
+ * Return: 0, -EBADF, -EMFILE, -ENOMEM, or -EINVAL size 0.
  */
 int iof_source_zero(uint64_t size, int swap_fd, struct iof_source **out);
 
-/* Callbacks; @ops is copied. -EINVAL: no load, size 0. -ENOMEM. */
+/**
+ * iof_source_new() - make a source of callbacks
+ * @ops: callbacks, copied
+ * @arg: their first argument
+ * @size: bytes
+ * @out: the source
+ *
+ * Return: 0, -EINVAL no load callback or size 0, or -ENOMEM.
+ */
 int iof_source_new(const struct iof_source_ops *ops, void *arg, uint64_t size,
 		   struct iof_source **out);
 
-/* Bytes. */
+/**
+ * iof_source_size() - the size of a source
+ * @source: the source
+ *
+ * Return: bytes.
+ */
 uint64_t iof_source_size(const struct iof_source *source);
 
-/* Drops the caller's hold. NULL is fine. */
+/**
+ * iof_source_free() - drop the caller's hold on a source
+ * @source: the source, or NULL
+ */
 void iof_source_free(struct iof_source *source);
 
 /*
@@ -90,205 +115,384 @@ void iof_source_free(struct iof_source *source);
  */
 struct iof_pager;
 
+/**
+ * enum iof_pager_prefetch - which pages are loaded with a requested one
+ * @IOF_PREFETCH_SEQUENTIAL: pages behind pages that are present; grows up to the window
+ * @IOF_PREFETCH_ALWAYS: the whole window with each fault
+ */
 enum iof_pager_prefetch {
-	IOF_PREFETCH_SEQUENTIAL = 0,	/* behind pages that are there; grows up to the window */
-	IOF_PREFETCH_ALWAYS = 1,	/* the whole window with each fault */
+	IOF_PREFETCH_SEQUENTIAL = 0,
+	IOF_PREFETCH_ALWAYS = 1,
 };
 
-/* Zero is the default of every member but `resident`. */
+/**
+ * struct iof_pager_config - how a pager works
+ * @resident: the budget: bytes of page frames, rounded down to pages
+ * @threads: handler threads; default 1, at most 64
+ * @batch: groups in a batch; default 64, less if the budget is small
+ * @spin_us: as in struct iof_handler_config
+ * @prefetch: window in pages; 0: none; used up to 1/8 of the frames
+ * @prefetch_policy: enum iof_pager_prefetch
+ * @engines: descriptors that the device works on at a time; default 1. With @group_pages it decides
+ *	the least budget (iof_pager_least()). A DMA engine takes the next descriptor while one waits
+ *	for its page. So with a small budget a program must not submit more than this number, or
+ *	descriptors evict each other's pages.
+ * @group_pages: maximum number of pages of a group; default 1
+ * @error: Called for each error, and once for each page that cannot be written back. @err is a
+ *	negative errno, @sentence a text for a user. Called without locks, also from handler threads.
+ *	It must not call iof_pager_ functions, except iof_pager_get_stats(). May be NULL.
+ * @arg: first argument of @error
+ *
+ * Zero is the default of every member except @resident.
+ */
 struct iof_pager_config {
-	uint64_t resident;	/* the budget: bytes of page frames; rounded down to pages */
-	uint32_t threads;	/* handler threads; default 1, at most 64 */
-	uint32_t batch;		/* groups at a time; default 64; less if the budget is small */
-	uint32_t spin_us;	/* as in struct iof_handler_config */
-	uint32_t prefetch;	/* window in pages; 0: none; used up to 1/8 of the frames */
-	uint32_t prefetch_policy; /* enum iof_pager_prefetch */
-	/*
-	 * What the device does at a time decides the least budget: see iof_pager_least(). A DMA
-	 * engine lets a descriptor wait for its page and takes the next: who submits must keep to
-	 * this number when the budget is small, or descriptors take each other's pages away.
-	 */
-	uint32_t engines;	/* descriptors under way at a time; default 1 */
-	uint32_t group_pages;	/* most pages of one group; default 1 */
-	/*
-	 * If there, told of each error, once for each page that cannot be written back. @err:
-	 * negative errno, @sentence: for a person. Called without locks, from handler threads too;
-	 * it must not call iof_pager_ functions other than iof_pager_get_stats().
-	 */
+	uint64_t resident;
+	uint32_t threads;
+	uint32_t batch;
+	uint32_t spin_us;
+	uint32_t prefetch;
+	uint32_t prefetch_policy;
+	uint32_t engines;
+	uint32_t group_pages;
 	void (*error)(void *arg, int err, const char *sentence);
 	void *arg;
 };
 
+/**
+ * struct iof_pager_stats - counters of a pager
+ * @faults: pages requested
+ * @groups: groups handled
+ * @loaded: pages loaded because they were requested
+ * @present: requested pages that had become present meanwhile
+ * @prefetched: pages prefetched
+ * @prefetch_used: of those, pages accessed before they were evicted
+ * @evictions: pages evicted for another
+ * @writebacks: dirty pages written to their source
+ * @refused: groups answered INVALID: not mapped, refused, not writable
+ * @errors: loads and write-backs that failed, and groups that do not fit
+ * @invalidations: HWPT_INVALIDATE calls
+ * @frames: the budget in pages
+ * @resident: frames in use now
+ * @resident_peak: maximum of @resident
+ * @pinned: pinned frames
+ * @table_pages: pages of first-stage tables
+ * @load_ns: time in load callbacks, all threads together
+ * @store_ns: time in store callbacks
+ * @invalidate_ns: time in HWPT_INVALIDATE
+ */
 struct iof_pager_stats {
-	uint64_t faults;	/* pages asked for */
-	uint64_t groups;	/* groups handled */
-	uint64_t loaded;	/* pages loaded because they were asked for */
-	uint64_t present;	/* pages asked for that had come meanwhile */
-	uint64_t prefetched;	/* pages loaded ahead */
-	uint64_t prefetch_used;	/* of those, touched before they left */
-	uint64_t evictions;	/* pages that left for another */
-	uint64_t writebacks;	/* dirty pages written to their source */
-	uint64_t refused;	/* groups answered INVALID: not mapped, refused, not writable */
-	uint64_t errors;	/* loads and write-backs that failed, and groups that do not fit */
-	uint64_t invalidations;	/* HWPT_INVALIDATE calls */
-	uint64_t frames;	/* the budget in pages */
-	uint64_t resident;	/* frames in use now */
-	uint64_t resident_peak;	/* and at most */
-	uint64_t pinned;	/* of the frames in use, pinned */
-	uint64_t table_pages;	/* pages of first-stage tables */
-	uint64_t load_ns;	/* time spent in sources, loading, all threads together */
-	uint64_t store_ns;	/* and writing back */
-	uint64_t invalidate_ns;	/* time spent in HWPT_INVALIDATE */
+	uint64_t faults;
+	uint64_t groups;
+	uint64_t loaded;
+	uint64_t present;
+	uint64_t prefetched;
+	uint64_t prefetch_used;
+	uint64_t evictions;
+	uint64_t writebacks;
+	uint64_t refused;
+	uint64_t errors;
+	uint64_t invalidations;
+	uint64_t frames;
+	uint64_t resident;
+	uint64_t resident_peak;
+	uint64_t pinned;
+	uint64_t table_pages;
+	uint64_t load_ns;
+	uint64_t store_ns;
+	uint64_t invalidate_ns;
 };
 
-/*
- * The least budget in bytes with which a device as described by @config makes progress: for each
- * descriptor under way, two places of the longest group and a page more for each, since a source
- * and a destination that begin in the middle of a page need two pages each. 16 KiB for one
+/**
+ * iof_pager_least() - the least budget for a device
+ * @config: @engines and @group_pages describe the device
+ *
+ * For each descriptor that is worked on: two places of the longest group, and a page more for each,
+ * because a source and a destination that begin inside a page need two pages each. 16 KiB for one
  * descriptor with groups of one page.
+ *
+ * Return: bytes.
  */
 uint64_t iof_pager_least(const struct iof_pager_config *config);
 
-/*
- * Opens /dev/iommu and @device (NULL: "/dev/vfio/devices/vfio0") of @world, sets up everything and
- * starts the handler. The pager owns both descriptors. The world must outlive it.
- * -EINVAL	`resident` is below iof_pager_least(), or another number is out of range
- * -ENOTTY, -EOPNOTSUPP  this /dev/iommu, device or driver cannot do nested translation with faults
- * -ENOMEM, and what opening, binding and allocating say.
- * After a failure iof_pager_error(NULL) has the sentence.
+/**
+ * iof_pager_open() - open a device and start a pager for it
+ * @world: the world, which must outlive the pager
+ * @device: path in the world; NULL: "/dev/vfio/devices/vfio0"
+ * @config: how the pager works
+ * @out: the pager
+ *
+ * Opens /dev/iommu and the device, and starts the handler. The pager owns both descriptors. After a
+ * failure iof_pager_error(NULL) has the reason.
+ *
+ * Return: 0; -EINVAL @resident is below iof_pager_least(), or another number is out of range;
+ * -ENOTTY or -EOPNOTSUPP this /dev/iommu, device or driver has no nested translation with faults;
+ * -ENOMEM; or an error of opening, binding or allocating.
  */
 int iof_pager_open(struct iof_world *world, const char *device,
 		   const struct iof_pager_config *config, struct iof_pager **out);
 
-/*
- * The same on descriptors that stay the caller's, and must stay open until iof_pager_close().
- * @dev_id: the device's id if it is bound to @iommufd, 0 if the pager is to bind it.
+/**
+ * iof_pager_open_on() - start a pager on descriptors of the caller
+ * @iommufd: /dev/iommu
+ * @device_fd: the device
+ * @dev_id: the device's id if it is bound to @iommufd; 0: the pager binds it
+ * @config: how the pager works
+ * @out: the pager
+ *
+ * The descriptors stay the caller's, and must stay open until iof_pager_close().
+ *
+ * Return: as iof_pager_open().
  */
 int iof_pager_open_on(int iommufd, int device_fd, uint32_t dev_id,
 		      const struct iof_pager_config *config, struct iof_pager **out);
 
-/*
- * Detaches the device (open faults are answered INVALID), ends the handler, writes back what is
- * dirty and frees everything, whatever happens on the way. Not to be called while another call on
- * the pager is under way, or from a callback. Returns the first write-back error, or 0; error()
- * hears of each.
+/**
+ * iof_pager_close() - end a pager
+ * @pager: the pager; no other call on it runs, and the caller is no callback of it
+ *
+ * Detaches the device (open faults are answered INVALID), ends the handler, writes dirty pages back
+ * and frees everything, also after an error. The error callback gets each error.
+ *
+ * Return: 0 or the first error of a write-back.
  */
 int iof_pager_close(struct iof_pager *pager);
 
-/*
- * What went wrong last, as a sentence without full stop; "" if nothing did. With NULL: why this
- * thread's last iof_pager_open() or iof_pager_open_on() failed. Belongs to the calling thread,
- * until its next call.
+/**
+ * iof_pager_error() - the last error as a sentence
+ * @pager: the pager; NULL: this thread's last iof_pager_open() or iof_pager_open_on()
+ *
+ * Return: a sentence without full stop, or "". It belongs to the calling thread until its next
+ * call.
  */
 const char *iof_pager_error(struct iof_pager *pager);
 
-/* For descriptors and further ioctls. The ids are those of the /dev/iommu that the pager uses. */
+/**
+ * iof_pager_iommufd() - the pager's /dev/iommu
+ * @pager: the pager
+ *
+ * Return: the descriptor, for further ioctls.
+ */
 int iof_pager_iommufd(const struct iof_pager *pager);
+
+/**
+ * iof_pager_device_fd() - the pager's device
+ * @pager: the pager
+ *
+ * Return: the descriptor.
+ */
 int iof_pager_device_fd(const struct iof_pager *pager);
+
+/**
+ * iof_pager_dev_id() - the id of the bound device
+ * @pager: the pager
+ *
+ * Return: an id of the pager's /dev/iommu.
+ */
 uint32_t iof_pager_dev_id(const struct iof_pager *pager);
+
+/**
+ * iof_pager_parent_ioas() - the IOAS that holds frames, tables and program memory
+ * @pager: the pager
+ *
+ * Return: an id of the pager's /dev/iommu.
+ */
 uint32_t iof_pager_parent_ioas(const struct iof_pager *pager);
-/* The nested HWPT of a PASID; 0: nothing is attached there. */
+
+/**
+ * iof_pager_hwpt() - the nested HWPT of a PASID
+ * @pager: the pager
+ * @pasid: the PASID
+ *
+ * Return: an id of the pager's /dev/iommu; 0: not attached.
+ */
 uint32_t iof_pager_hwpt(struct iof_pager *pager, uint32_t pasid);
-/* The fault handler, for its statistics; the pager's own. */
+
+/**
+ * iof_pager_handler() - the fault handler of a pager
+ * @pager: the pager, which owns the handler
+ *
+ * Return: the handler, for its statistics.
+ */
 struct iof_handler *iof_pager_handler(struct iof_pager *pager);
 
 /*
  * Address spaces and mappings
  * ---------------------------
  * @pasid names the space; 0 is the space of requests without PASID. @iova is a multiple of 4096,
- * lengths are rounded up to it; ranges lie below 2^47.
+ * and lengths are rounded up to it. Ranges are below 2^47.
+ */
+
+/**
+ * enum iof_pager_prot - access of the device to a mapping
+ * @IOF_PAGER_READ: implied
+ * @IOF_PAGER_WRITE: the device may write
  */
 enum iof_pager_prot {
-	IOF_PAGER_READ = 1 << 0,	/* implied */
+	IOF_PAGER_READ = 1 << 0,
 	IOF_PAGER_WRITE = 1 << 1,
 };
 
-/*
- * Makes the space of @pasid and attaches the device to it. iof_pager_map() does so when needed; by
- * itself it makes faults of a space come to the pager (which refuses them) instead of being
- * blocked.
- * -EEXIST	attached already
- * -EOPNOTSUPP	the device has no PASIDs
- * -EINVAL	@pasid is beyond what the device has
- * And what allocating and attaching say.
+/**
+ * iof_pager_attach() - make the space of a PASID and attach the device to it
+ * @pager: the pager
+ * @pasid: the PASID
+ *
+ * iof_pager_map() does this when needed. By itself it makes faults of the space reach the pager,
+ * which refuses them, instead of being blocked.
+ *
+ * Return: 0, -EEXIST attached already, -EOPNOTSUPP the device has no PASIDs, -EINVAL the device has
+ * no such PASID, or an error of allocating or attaching.
  */
 int iof_pager_attach(struct iof_pager *pager, uint32_t pasid);
 
-/*
- * Detaches the device from the space (open faults are answered INVALID), writes back, unmaps all of
- * it and frees it. -ENOENT: nothing is attached there. A write-back error is returned after all is
- * done; the pages that it concerns are lost.
+/**
+ * iof_pager_detach() - detach the device from a space and free it
+ * @pager: the pager
+ * @pasid: the PASID
+ *
+ * Open faults are answered INVALID, dirty pages are written back, all mappings end.
+ *
+ * Return: 0, -ENOENT not attached, or an error of a write-back, after all is done: the pages
+ * concerned are lost.
  */
 int iof_pager_detach(struct iof_pager *pager, uint32_t pasid);
 
-/*
- * @length bytes from @offset of @source appear at @iova of @pasid, page by page, when the device
- * asks.
- * -EINVAL	an address or offset that is not a multiple of 4096, length 0, beyond 2^47, or
- *		beyond the end of the source
- * -EEXIST	something is mapped there
- * -EACCES	IOF_PAGER_WRITE and the source cannot be written
- * -ENOMEM, and what iof_pager_attach() says.
+/**
+ * iof_pager_map() - map a part of a source
+ * @pager: the pager
+ * @pasid: the PASID
+ * @iova: address for the device
+ * @length: bytes
+ * @source: the source, which the mapping holds
+ * @offset: first byte in the source
+ * @prot: enum iof_pager_prot
+ *
+ * Pages are loaded when the device requests them.
+ *
+ * Return: 0; -EINVAL an address or offset is no multiple of 4096, or length 0, or the range is
+ * beyond 2^47 or the end of the source; -EEXIST a mapping is there; -EACCES IOF_PAGER_WRITE and the
+ * source cannot be written; -ENOMEM; or an error of iof_pager_attach().
  */
 int iof_pager_map(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length,
 		  struct iof_source *source, uint64_t offset, unsigned int prot);
 
-/*
- * @length bytes of this program's memory from @addr (a multiple of 4096) appear at @iova of @pasid
- * at once, are never paged and count for no budget: for completion records, descriptor lists, small
- * buffers. The memory must stay until it is unmapped. Errors as iof_pager_map(), and as
- * IOMMU_IOAS_MAP.
+/**
+ * iof_pager_map_memory() - map memory of this program
+ * @pager: the pager
+ * @pasid: the PASID
+ * @iova: address for the device
+ * @addr: the memory, a multiple of 4096; it must stay until it is unmapped
+ * @length: bytes
+ * @prot: enum iof_pager_prot
+ *
+ * The memory is mapped at once, never paged, and not in the budget: for completion records,
+ * descriptor lists and small buffers.
+ *
+ * Return: as iof_pager_map(), and as IOMMU_IOAS_MAP.
  */
 int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova, void *addr,
 			 uint64_t length, unsigned int prot);
 
+/**
+ * enum iof_pager_unmap_flags - how to unmap
+ * @IOF_PAGER_DISCARD: dirty pages are not written back
+ */
 enum iof_pager_unmap_flags {
-	IOF_PAGER_DISCARD = 1 << 0,	/* dirty pages are thrown away */
+	IOF_PAGER_DISCARD = 1 << 0,
 };
 
-/*
- * Removes the mappings in a range. Dirty pages are written back first; if that fails, the error is
- * returned, and the mapping concerned and those behind it stay as they were. Waits for loads under
- * way. When it returns, no DMA reaches the old pages.
- * -ENOENT	nothing is mapped in the range
- * -EINVAL	the range cuts through a mapping; bad alignment; an unknown flag
+/**
+ * iof_pager_unmap() - remove the mappings in a range
+ * @pager: the pager
+ * @pasid: the PASID
+ * @iova: first address
+ * @length: bytes
+ * @flags: enum iof_pager_unmap_flags
+ *
+ * Dirty pages are written back first. If that fails, the mapping concerned and those behind it stay
+ * as they were. Waits for loads in flight. When it returns, no DMA reaches the old pages.
+ *
+ * Return: 0, -ENOENT no mapping in the range, -EINVAL the range cuts a mapping, bad alignment or an
+ * unknown flag, or an error of a write-back.
  */
 int iof_pager_unmap(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length,
 		    unsigned int flags);
 
-/*
- * Writes back what is dirty in a range; the pages stay. -ENOENT: nothing is mapped there; or the
- * first error of a source, after all pages have been tried.
+/**
+ * iof_pager_sync() - write the dirty pages of a range back
+ * @pager: the pager
+ * @pasid: the PASID
+ * @iova: first address
+ * @length: bytes
+ *
+ * The pages stay present.
+ *
+ * Return: 0, -ENOENT no mapping there, or the first error of a source, after all pages were tried.
  */
 int iof_pager_sync(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length);
 
-/*
- * Loads a range now, as far as frames reach without pushing out others: returns the number of pages
- * that are there afterwards. -ENOENT: a page is not mapped. Or the error of the source.
+/**
+ * iof_pager_populate() - load a range now
+ * @pager: the pager
+ * @pasid: the PASID
+ * @iova: first address
+ * @length: bytes
+ *
+ * Loads as many pages as there are free frames.
+ *
+ * Return: the number of pages that are present then, -ENOENT a page is not mapped, or the error of
+ * the source.
  */
 long iof_pager_populate(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length);
 
-/*
- * Loads a range and keeps it: its pages are never evicted, and count for the budget. Unmapping ends
- * it too.
- * -ENOENT	a page is not mapped, or refused
- * -ENOSPC	less than iof_pager_least() would remain for the rest; nothing is pinned
- * -ENOMEM, or the error of the source; nothing is pinned.
- * iof_pager_unpin() lets the pages of a range go again; pages that are not pinned do not matter.
+/**
+ * iof_pager_pin() - load a range and keep it
+ * @pager: the pager
+ * @pasid: the PASID
+ * @iova: first address
+ * @length: bytes
+ *
+ * The pages are never evicted, and count for the budget. Ended by iof_pager_unpin() or by
+ * unmapping. On failure no page is pinned.
+ *
+ * Return: 0, -ENOENT a page is not mapped or is refused, -ENOSPC less than iof_pager_least() would
+ * remain for others, -ENOMEM, or the error of the source.
  */
 int iof_pager_pin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length);
+
+/**
+ * iof_pager_unpin() - undo iof_pager_pin()
+ * @pager: the pager
+ * @pasid: the PASID
+ * @iova: first address
+ * @length: bytes
+ *
+ * Pages that are not pinned are ignored.
+ *
+ * Return: 0 or an error of iof_pager_pin() that concerns the range.
+ */
 int iof_pager_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length);
 
-/*
- * From now on, faults in a range (mapped now or later) are answered INVALID; pages of it that are
- * there are written back and removed, pinned or not. Ends only with the space. Program memory is
- * not touched.
- * -EINVAL, -ENOMEM; -ENOENT: nothing is attached to @pasid; the error of a write-back: that page
- * stays.
+/**
+ * iof_pager_refuse() - answer faults in a range INVALID from now on
+ * @pager: the pager
+ * @pasid: the PASID
+ * @iova: first address
+ * @length: bytes
+ *
+ * Also for mappings made later; it ends with the space. Present pages are written back and removed,
+ * pinned or not. Program memory is not touched.
+ *
+ * Return: 0, -EINVAL, -ENOMEM, -ENOENT @pasid is not attached, or the error of a write-back: that
+ * page stays.
  */
 int iof_pager_refuse(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length);
 
-/* A moment's picture. */
+/**
+ * iof_pager_get_stats() - read the counters of a pager
+ * @pager: the pager
+ * @out: a snapshot
+ */
 void iof_pager_get_stats(struct iof_pager *pager, struct iof_pager_stats *out);
 
 #ifdef __cplusplus
