@@ -34,85 +34,114 @@ extern "C" {
 
 struct iof_handler;
 
-/* What becomes of a group. The first two are the codes that travel to the device. */
+/**
+ * enum iof_response - the response to a page-request group
+ * @IOF_SUCCESS: the pages are present; the device tries again
+ * @IOF_INVALID: there are no such pages; the device gives up
+ * @IOF_LATER: iof_handler_respond() will be called
+ *
+ * The first two are the codes of the ABI.
+ */
 enum iof_response {
-	IOF_SUCCESS = IOMMUFD_PAGE_RESP_SUCCESS, /* the pages are there: the device tries again */
-	IOF_INVALID = IOMMUFD_PAGE_RESP_INVALID, /* there are no such pages: the device gives up */
-	IOF_LATER = 2,				 /* iof_handler_respond() will be called */
+	IOF_SUCCESS = IOMMUFD_PAGE_RESP_SUCCESS,
+	IOF_INVALID = IOMMUFD_PAGE_RESP_INVALID,
+	IOF_LATER = 2,
 };
 
-/*
- * One page-request group. It and its records belong to the handler and are gone when the callback
- * returns; who answers later keeps the cookie, or a copy by iof_fault_group_copy().
+/**
+ * struct iof_fault_group - a page-request group
+ * @pages: its records in order of arrival; the last has LAST_PAGE
+ * @nr_pages: at least 1
+ * @cookie: names the group in iof_handler_respond()
+ * @dev_id: the device that requests the pages
+ * @pasid: its PASID; 0: a request without one
+ * @response: set by the batch callback; preset to IOF_INVALID
+ *
+ * Group and records belong to the handler, until the callback returns. A callback that returns
+ * IOF_LATER keeps the cookie, or a copy by iof_fault_group_copy().
  */
 struct iof_fault_group {
-	const struct iommu_hwpt_pgfault *pages;	/* in order of arrival; the last has LAST_PAGE */
-	uint32_t nr_pages;			/* at least 1 */
-	uint32_t cookie;			/* names the group in iof_handler_respond() */
-	uint32_t dev_id;			/* the device that asks */
-	uint32_t pasid;				/* and its PASID; 0: a request without one */
-	int response;				/* of the batch callback; preset to IOF_INVALID */
+	const struct iommu_hwpt_pgfault *pages;
+	uint32_t nr_pages;
+	uint32_t cookie;
+	uint32_t dev_id;
+	uint32_t pasid;
+	int response;
 };
 
+/**
+ * enum iof_handler_flags - options of a handler
+ * @IOF_HANDLER_LEAVE_OPEN: iof_handler_close() leaves groups open for another reader of the
+ *	descriptor: those with IOF_LATER and no response yet, and those not read. Without the flag
+ *	they are answered INVALID.
+ * @IOF_HANDLER_NO_LATENCY: no clock is read; the latency histogram stays empty
+ */
 enum iof_handler_flags {
-	/*
-	 * What iof_handler_close() leaves open. Without this flag, groups answered LATER and not
-	 * yet answered, and groups that wait unread, are answered INVALID. With it they stay open,
-	 * for another reader of the same descriptor.
-	 */
 	IOF_HANDLER_LEAVE_OPEN = 1 << 0,
-	/* No clock is read: the latency histogram stays empty. */
 	IOF_HANDLER_NO_LATENCY = 1 << 1,
 };
 
-/* Of spin_us: never sleep. While such a handler runs nobody else can wait on the descriptor. */
+/* As spin_us: never sleep. While such a handler runs, no other thread can poll the descriptor. */
 #define IOF_HANDLER_BUSY UINT32_MAX
 
-/* Zero is the default of every member but the callbacks, one of which must be there. */
+/**
+ * struct iof_handler_config - how a handler works
+ * @fault_fd: the fault queue's descriptor, used until iof_handler_close() has returned
+ * @threads: threads that the handler starts, at most 256; 0: the caller runs it
+ * @batch: groups of one page in a read; default 64, at most 65536
+ * @spin_us: microseconds to poll an empty queue before sleeping
+ * @flags: enum iof_handler_flags
+ * @fault: Decides a group. Returns an enum iof_response, or a negative errno, which answers INVALID,
+ *	is remembered, and goes to @error. Called from all threads of the handler at once. It may
+ *	take any time, and may call iof_handler_respond() and iof_handler_stop().
+ * @faults: Used instead of @fault if it is not NULL. Decides all nr groups of a batch by setting
+ *	@response of each. Returns 0 or a negative errno, which is remembered and goes to @error;
+ *	the responses set by then are given.
+ * @error: Called for each error, if it is not NULL. err is a negative errno. group is the group
+ *	that the failed callback had, or NULL when reading or writing the descriptor failed, which
+ *	stops the handler.
+ * @arg: first argument of the callbacks
+ *
+ * Zero is the default of every member except the callbacks, one of which must be set.
+ */
 struct iof_handler_config {
-	int fault_fd;		/* borrowed until iof_handler_close() has returned */
-	uint32_t threads;	/* that the handler starts, at most 256; 0: the caller runs it */
-	uint32_t batch;		/* groups of one page for one read; default 64, at most 65536 */
-	uint32_t spin_us;	/* go on reading an empty queue for so long before sleeping */
-	uint32_t flags;		/* enum iof_handler_flags */
-
-	/*
-	 * Decides one group: an enum iof_response, or a negative errno, which answers INVALID, is
-	 * remembered, and goes to @error. Called from all of the handler's threads at once. It may
-	 * take as long as it wants, and may call iof_handler_respond() and iof_handler_stop().
-	 */
+	int fault_fd;
+	uint32_t threads;
+	uint32_t batch;
+	uint32_t spin_us;
+	uint32_t flags;
 	int (*fault)(void *arg, const struct iof_fault_group *group);
-
-	/*
-	 * Instead of @fault, if not NULL: decides all @nr groups of a batch by setting @response of
-	 * each.
-	 * 0, or a negative errno, which is remembered and goes to @error; the answers set by then
-	 * stand.
-	 */
 	int (*faults)(void *arg, struct iof_fault_group *groups, uint32_t nr);
-
-	/*
-	 * If there, told of each error: @err is a negative errno; @group is the group whose
-	 * callback failed, or NULL when reading or writing the descriptor failed, which stops the
-	 * handler.
-	 */
 	void (*error)(void *arg, int err, const struct iof_fault_group *group);
-
-	void *arg;		/* first argument of all three */
+	void *arg;
 };
 
+/**
+ * struct iof_handler_stats - counters of a handler
+ * @faults: records read
+ * @groups: groups read
+ * @batches: reads that returned records
+ * @success: groups answered SUCCESS
+ * @invalid: groups answered INVALID, for any reason
+ * @deferred: groups for which the callback returned IOF_LATER
+ * @open: of those, groups without a response now
+ * @late: responses rejected: the core was first, or no such cookie
+ * @failed: callbacks that returned an error or an invalid value
+ * @sleeps: times that a thread slept on an empty queue
+ * @latency: nanoseconds from read to written response, without deferred groups
+ */
 struct iof_handler_stats {
-	uint64_t faults;	/* records read */
-	uint64_t groups;	/* groups read */
-	uint64_t batches;	/* reads that brought something */
-	uint64_t success;	/* groups answered SUCCESS */
-	uint64_t invalid;	/* groups answered INVALID, for whatever reason */
-	uint64_t deferred;	/* groups whose callback said LATER */
-	uint64_t open;		/* of those, not answered now */
-	uint64_t late;		/* answers refused: the core was first, or no such cookie */
-	uint64_t failed;	/* callbacks that returned an error or nonsense */
-	uint64_t sleeps;	/* times that a thread went to sleep on an empty queue */
-	struct iof_histogram latency;	/* ns from read to written answer; without the LATER ones */
+	uint64_t faults;
+	uint64_t groups;
+	uint64_t batches;
+	uint64_t success;
+	uint64_t invalid;
+	uint64_t deferred;
+	uint64_t open;
+	uint64_t late;
+	uint64_t failed;
+	uint64_t sleeps;
+	struct iof_histogram latency;
 };
 
 /**

@@ -38,113 +38,248 @@ extern "C" {
 
 struct iof_world;
 
+/**
+ * enum iof_world_kind - where /dev/iommu and devices come from
+ * @IOF_WORLD_ANY: the kernel if /dev/iommu can be opened, otherwise embedded
+ * @IOF_WORLD_EMBEDDED: this process
+ * @IOF_WORLD_KERNEL: the kernel
+ */
 enum iof_world_kind {
-	IOF_WORLD_ANY = 0,	/* the kernel's if /dev/iommu can be opened, otherwise embedded */
+	IOF_WORLD_ANY = 0,
 	IOF_WORLD_EMBEDDED = 1,
 	IOF_WORLD_KERNEL = 2,
 };
 
-/* A DMA engine of the embedded world (Intel DSA descriptors). Zero means the default everywhere. */
+/**
+ * struct iof_dsa_config - a DMA engine of the embedded world (Intel DSA descriptors)
+ * @credits: page requests that it may have open; default 256, at most 2^20
+ * @engines: descriptors that it works on at a time; default 1, at most 16
+ * @queue_depth: descriptors taken before -EAGAIN; default 128, at most 4096
+ * @max_pasids: default 2^20; 1: no PASIDs
+ * @pages_per_group: maximum number of pages in a request group; default 1, at most 32
+ * @share_group: non-zero: in the isolation group of the device before it
+ *
+ * Zero is the default of every member.
+ */
 struct iof_dsa_config {
-	uint32_t credits;	  /* page requests it may have open; default 256, at most 2^20 */
-	uint32_t engines;	  /* descriptors worked on at a time; default 1, at most 16 */
-	uint32_t queue_depth;	  /* descriptors taken before -EAGAIN; default 128, at most 4096 */
-	uint32_t max_pasids;	  /* default 2^20; 1: no PASIDs */
-	uint32_t pages_per_group; /* most pages asked for at a time; default 1, at most 32 */
-	uint32_t share_group;	  /* non-zero: in the isolation group of the device before it */
+	uint32_t credits;
+	uint32_t engines;
+	uint32_t queue_depth;
+	uint32_t max_pasids;
+	uint32_t pages_per_group;
+	uint32_t share_group;
 };
 
+/**
+ * struct iof_world_config - what a world contains
+ * @kind: its kind; the other members are for embedded worlds
+ * @dsa: the devices /dev/vfio/devices/vfio0, vfio1, ...; NULL: @nr_dsa devices with defaults, or
+ *	one if that is 0
+ * @nr_dsa: number of entries in @dsa
+ * @no_devices: non-zero: no DSA, whatever @nr_dsa is
+ * @test_ioctls: non-zero: IOMMU_TEST_CMD and its mock devices
+ * @mock_credits: page requests that a mock device may have open; default 2^20
+ * @memlock: bytes that may be mapped for devices, counted as RLIMIT_MEMLOCK counts; 0: no limit,
+ *	since no memory is locked. The world that was opened last decides for the whole process.
+ */
 struct iof_world_config {
 	enum iof_world_kind kind;
-	/*
-	 * Embedded only: the devices /dev/vfio/devices/vfio0, vfio1, ... NULL: as many as the
-	 * number says with defaults, one if that is 0.
-	 */
 	const struct iof_dsa_config *dsa;
 	uint32_t nr_dsa;
-	uint32_t no_devices;	/* non-zero: no DSA at all, whatever nr_dsa says */
-	uint32_t test_ioctls;	/* non-zero: IOMMU_TEST_CMD and its mock devices */
-	uint32_t mock_credits;	/* page requests a mock device may have open; default 2^20 */
-	/*
-	 * Embedded only: bytes that may be mapped for devices, counted as RLIMIT_MEMLOCK counts
-	 * them. 0: as many as one likes, since nothing is really locked in memory. The last world
-	 * opened decides, for all of the process.
-	 */
+	uint32_t no_devices;
+	uint32_t test_ioctls;
+	uint32_t mock_credits;
 	uint64_t memlock;
 };
 
-/*
- * Opens a world. @config NULL: IOF_WORLD_ANY with defaults. The world is the caller's until
- * iof_world_close(). -EINVAL a value out of range, -ENOMEM, -ENOENT or -EACCES no usable /dev/iommu
+/**
+ * iof_world_open() - open a world
+ * @config: its contents; NULL: IOF_WORLD_ANY with defaults
+ * @out: the world, until iof_world_close()
+ *
+ * Return: 0, -EINVAL a value is out of range, -ENOMEM, or -ENOENT or -EACCES no usable /dev/iommu
  * (IOF_WORLD_KERNEL).
  */
 int iof_world_open(const struct iof_world_config *config, struct iof_world **out);
-/* -EBUSY: descriptors of it are still open; nothing has happened. */
+
+/**
+ * iof_world_close() - close a world
+ * @world: the world
+ *
+ * Return: 0 or -EBUSY descriptors of it are open, and nothing has changed.
+ */
 int iof_world_close(struct iof_world *world);
+
+/**
+ * iof_world_kind() - the kind of a world
+ * @world: the world
+ *
+ * Return: IOF_WORLD_EMBEDDED or IOF_WORLD_KERNEL.
+ */
 enum iof_world_kind iof_world_kind(const struct iof_world *world);
 
-/*
- * Opens a path of the world: "/dev/iommu", "/dev/vfio/devices/vfioN". @flags as open(2); O_CLOEXEC
- * is always on. The descriptor, -ENOENT, -EMFILE, -ENOMEM, or what open(2) says.
+/**
+ * iof_open() - open a path of a world
+ * @world: the world
+ * @path: "/dev/iommu" or "/dev/vfio/devices/vfioN"
+ * @flags: as open(2); O_CLOEXEC is always set
+ *
+ * Return: the descriptor, -ENOENT, -EMFILE, -ENOMEM, or an error of open(2).
  */
 int iof_open(struct iof_world *world, const char *path, int flags);
 
-/* As ioctl(2), pointer argument. The result of the command, or its errno negated. */
+/**
+ * iof_ioctl() - as ioctl(2)
+ * @fd: the descriptor
+ * @cmd: the command
+ * @arg: its argument, a pointer
+ *
+ * Return: the result of the command, or a negative errno.
+ */
 int iof_ioctl(int fd, unsigned long cmd, void *arg);
 
-/* As read(2), write(2), and with vectors; @flags of the v2 calls: RWF_NOWAIT. */
+/**
+ * iof_read() - as read(2)
+ * @fd: the descriptor
+ * @buf: destination
+ * @len: its size
+ *
+ * Return: number of bytes or a negative errno.
+ */
 ssize_t iof_read(int fd, void *buf, size_t len);
+
+/**
+ * iof_write() - as write(2)
+ * @fd: the descriptor
+ * @buf: source
+ * @len: number of bytes
+ *
+ * Return: number of bytes or a negative errno.
+ */
 ssize_t iof_write(int fd, const void *buf, size_t len);
+
+/**
+ * iof_readv2() - as preadv2(2) at the current position
+ * @fd: the descriptor
+ * @iov: destination
+ * @iovcnt: number of vectors
+ * @flags: 0 or RWF_NOWAIT
+ *
+ * Return: number of bytes or a negative errno.
+ */
 ssize_t iof_readv2(int fd, const struct iovec *iov, int iovcnt, int flags);
+
+/**
+ * iof_writev2() - as pwritev2(2) at the current position
+ * @fd: the descriptor
+ * @iov: source
+ * @iovcnt: number of vectors
+ * @flags: 0 or RWF_NOWAIT
+ *
+ * Return: number of bytes or a negative errno.
+ */
 ssize_t iof_writev2(int fd, const struct iovec *iov, int iovcnt, int flags);
+
+/**
+ * iof_pread() - as pread(2)
+ * @fd: the descriptor
+ * @buf: destination
+ * @len: its size
+ * @off: offset; of a VFIO device, it selects the region
+ *
+ * Return: number of bytes or a negative errno.
+ */
 ssize_t iof_pread(int fd, void *buf, size_t len, off_t off);
+
+/**
+ * iof_pwrite() - as pwrite(2)
+ * @fd: the descriptor
+ * @buf: source
+ * @len: number of bytes
+ * @off: offset; of a VFIO device, it selects the region
+ *
+ * Return: number of bytes or a negative errno.
+ */
 ssize_t iof_pwrite(int fd, const void *buf, size_t len, off_t off);
 
-/* As poll(2): the entries with revents, 0 on time-out (milliseconds, -1: none), -EINTR. */
+/**
+ * iof_poll() - as poll(2)
+ * @fds: descriptors of this world and of the system
+ * @nfds: their number
+ * @timeout: milliseconds; -1: none
+ *
+ * Return: the number of entries with revents, 0 after the time-out, or -EINTR.
+ */
 int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout);
 
-/*
- * Whether the number of an embedded world's descriptor can be waited on with poll(2), epoll and
- * io_uring; it can from the start. iof_poll() on such descriptors alone works either way. Who reads
- * a descriptor busily, or sleeps in iof_poll(), and lets nobody else wait on it spares two system
- * calls for each turn of readiness. -EBADF: not a descriptor of an embedded world.
+/**
+ * iof_set_readiness() - turn readiness of a descriptor for poll(2), epoll and io_uring on or off
+ * @fd: a descriptor of an embedded world
+ * @on: 0: off
+ *
+ * It is on when a descriptor is opened. iof_poll() on descriptors of embedded worlds alone works
+ * without. A program that polls a descriptor by reading, or waits in iof_poll() only, saves two
+ * system calls for each change of readiness by turning it off.
+ *
+ * Return: 0 or -EBADF not a descriptor of an embedded world.
  */
 int iof_set_readiness(int fd, int on);
 
-/*
- * The calling thread, for others to interrupt, until iof_thread_release(); it may have ended by
- * then. NULL: no memory.
- */
 struct iof_thread;
+
+/**
+ * iof_thread_hold() - a handle of the calling thread, for iof_thread_interrupt()
+ *
+ * Return: the handle, valid until iof_thread_release() also after the thread has ended; NULL: no
+ * memory.
+ */
 struct iof_thread *iof_thread_hold(void);
+
+/**
+ * iof_thread_release() - free a handle
+ * @thread: the handle
+ */
 void iof_thread_release(struct iof_thread *thread);
 
-/*
- * The iof_poll() on descriptors of embedded worlds alone that @thread sleeps in, or its next one,
- * returns -EINTR, once for any number of calls. Any thread; from a signal handler too. Calls that
- * wait in the kernel take no notice.
+/**
+ * iof_thread_interrupt() - interrupt iof_poll() of a thread
+ * @thread: the handle of the thread
+ *
+ * The iof_poll() on descriptors of embedded worlds alone in which the thread sleeps, or its next
+ * one, returns -EINTR, once for any number of calls. Waits in the kernel are not interrupted. Any
+ * thread may call it, also from a signal handler.
  */
 void iof_thread_interrupt(struct iof_thread *thread);
 
-/*
- * What /proc/PID/fdinfo shows of a descriptor beyond what it shows of every one: lines "NAME:",
- * a tab, a value. Of a fault queue's:
+/**
+ * iof_fdinfo() - what /proc/PID/fdinfo shows of a descriptor
+ * @fd: the descriptor
+ * @buf: destination
+ * @size: its size
+ *
+ * Only the lines that other descriptors do not have, each "NAME:", a tab and a value. Of a fault
+ * queue:
  *
  *   queued		groups that wait to be read
  *   delivered		groups that were read and wait for their response
- *   responded		groups ever answered by a response
- *   rejected		responses ever rejected, since they named no open group
- *   swept		groups ever answered without a response, by detach, replace or last close
- *   oldest_ms		for how many milliseconds the oldest of queued and delivered has been open
+ *   responded		groups answered by a response, in all
+ *   rejected		responses rejected, in all, since they named no open group
+ *   swept		groups answered without a response, in all, by detach, replace or last close
+ *   oldest_ms		age in milliseconds of the oldest group that is queued or delivered
  *
- * A Linux with its own /dev/iommu has no such lines. Writes at most @size bytes, the last one 0,
- * cutting off what does not fit; returns the length of what was written without that 0. -EBADF.
+ * A Linux with its own /dev/iommu has no such lines. The text is cut to @size and ends in 0.
+ *
+ * Return: the length without that 0, or -EBADF.
  */
 ssize_t iof_fdinfo(int fd, char *buf, size_t size);
 
-/*
- * Ends a descriptor; what it means is in the ABI headers (the last close of a fault queue answers
- * what is open). -EBADF. close(2) must not be used on descriptors of an embedded world.
+/**
+ * iof_close() - close a descriptor
+ * @fd: the descriptor; close(2) must not be used on descriptors of an embedded world
+ *
+ * The ABI headers say what that ends. The last close of a fault queue answers its open groups.
+ *
+ * Return: 0 or -EBADF.
  */
 int iof_close(int fd);
 

@@ -139,8 +139,8 @@ enum iof_pager_prefetch {
  *	descriptors evict each other's pages.
  * @group_pages: maximum number of pages of a group; default 1
  * @error: Called for each error, and once for each page that cannot be written back. @err is a
- *	negative errno, @sentence a text for a user. Called without locks, also from handler threads.
- *	It must not call iof_pager_ functions, except iof_pager_get_stats(). May be NULL.
+ *	negative errno, @sentence a text for a user. Called without locks, also from handler
+ *	threads. It must not call iof_pager_ functions, except iof_pager_get_stats(). May be NULL.
  * @arg: first argument of @error
  *
  * Zero is the default of every member except @resident.
