@@ -91,9 +91,9 @@ enum iof_handler_flags {
  * @batch: groups of one page in a read; default 64, at most 65536
  * @spin_us: microseconds to poll an empty queue before sleeping
  * @flags: enum iof_handler_flags
- * @fault: Decides a group. Returns an enum iof_response, or a negative errno, which answers INVALID,
- *	is remembered, and goes to @error. Called from all threads of the handler at once. It may
- *	take any time, and may call iof_handler_respond() and iof_handler_stop().
+ * @fault: Decides a group. Returns an enum iof_response, or a negative errno, which answers
+ *	INVALID, is remembered, and goes to @error. Called from all threads of the handler at once.
+ *	It may take any time, and may call iof_handler_respond() and iof_handler_stop().
  * @faults: Used instead of @fault if it is not NULL. Decides all nr groups of a batch by setting
  *	@response of each. Returns 0 or a negative errno, which is remembered and goes to @error;
  *	the responses set by then are given.
