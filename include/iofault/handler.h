@@ -184,22 +184,22 @@ int iof_handler_wait(struct iof_handler *handler);
  * iof_handler_close() - end and free a handler
  * @handler: the handler
  *
- * Stops, waits, answers INVALID what is open (but see IOF_HANDLER_LEAVE_OPEN) and frees. No other
- * call on the handler may be under way or follow. Stop the device, or detach it, before: what it
- * asks after this is read by nobody. Returns the first error since iof_handler_open(), of a
- * callback or of the descriptor, or 0; -EDEADLK from a thread of the handler, and nothing is freed.
+ * Stops the handler, waits for its threads, answers open groups INVALID (but see
+ * IOF_HANDLER_LEAVE_OPEN) and frees it. No other call on the handler may run or follow. The caller
+ * stops or detaches the device before: its later requests have no reader.
  *
- * Return: 0, the first error since iof_handler_open(), or -EDEADLK from a thread of the handler.
+ * Return: 0, the first error of a callback or of the descriptor since iof_handler_open(), or
+ * -EDEADLK from a thread of the handler, and nothing is freed.
  */
 int iof_handler_close(struct iof_handler *handler);
 
 /**
- * iof_handler_respond() - respond to a group whose callback returned IOF_LATER
+ * iof_handler_respond() - respond to a group after IOF_LATER
  * @handler: the handler
  * @cookie: names the group, as in struct iof_fault_group
  * @response: IOF_SUCCESS or IOF_INVALID
  *
- * Answers a group whose callback said IOF_LATER (or is about to). @response is IOF_SUCCESS or
+ * For a group for which the callback returned IOF_LATER, or is about to. @response is IOF_SUCCESS or
  * IOF_INVALID.
  *
  * -EINVAL: another value; or the cookie is not open: it was answered before, or by the core

@@ -182,7 +182,7 @@ struct iommu_ioas_map {
  *	ENODEV		a DMA-BUF that has been revoked
  *	EPERM		iofault: writeable, and fd is not open for writing, or sealed against it
  *	ENOMEM		also: huge pages of the file that are not there yet, and too few are free
- *			that nobody has reserved; module: or fd is not open for writing
+ *			that are not reserved; module: or fd is not open for writing
  */
 struct iommu_ioas_map_file {
 	__u32 size;		/* in */
@@ -576,7 +576,7 @@ enum iommu_hwpt_pgfault_perm {
  * of the devices that the queue serves, summed and rounded up to a power of two. A cookie can come
  * back only after its slot has been used again 2^(32-N) - 1 times; free slots are used first in,
  * first out, so that all others have their turn in between. Until then an answer that is late,
- * repeated or invented is refused, and never reaches somebody else's fault. (Linux takes the lowest
+ * repeated or invented is refused, and never reaches another fault. (Linux takes the lowest
  * free number, and may give it out again at once.)
  */
 struct iommu_hwpt_pgfault {

@@ -228,7 +228,7 @@ struct iommu_test_cmd {
 		/*
 		 * One page request exactly as given, so that groups of several pages, unfinished
 		 * and mixed-up ones can be made. Fails as the driver that reports it would see it
-		 * fail: EINVAL nobody listens, ENOSPC beyond the device's credits, ENOMEM.
+		 * fail: EINVAL no listener, ENOSPC beyond the device's credits, ENOMEM.
 		 */
 		struct {
 			__u32 dev_id;	/* a bound device of the mock; `id` is not used */
@@ -257,7 +257,7 @@ struct iof_test_stats {
 	__aligned_u64 success;		/* groups by their answer */
 	__aligned_u64 invalid;
 	__aligned_u64 failure;
-	__aligned_u64 refused;		/* answered by the core: nobody listened, or no credits */
+	__aligned_u64 refused;		/* answered by the core: no listener, or no credits */
 	__aligned_u64 swept;		/* answered by the core: detach, replace, last close */
 };
 
