@@ -33,7 +33,6 @@
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/hash.h>
-#include <linux/hashtable.h>
 #include <linux/highmem.h>
 #include <linux/idxd.h>
 #include <linux/jiffies.h>

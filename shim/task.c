@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * task.c - threads as tasks: their sleep and wake-up, kernel threads, clocks.
+ * task.c - threads as tasks: their sleep and wake-up, kernel threads.
  *
  * A thread gets its task_struct at its first call and loses it when it ends. The waker must make
  * sure that it is still there, as in the kernel. To sleep is: state announced (wait.c), condition
@@ -35,28 +35,7 @@ struct task_struct iof_shim_leader = { .mm = &iof_shim_mm, .group_leader = &iof_
 				     .usage = REFCOUNT_INIT(1) };
 static unsigned int spin_ns;
 
-/* ---- clocks and futexes ---- */
-
-u64 iof_shim_ktime_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
-}
-
-u64 iof_shim_ktime_coarse_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (u64)now.tv_sec * NSEC_PER_SEC + (u64)now.tv_nsec;
-}
-
-unsigned long iof_shim_jiffies(void)
-{
-	return (unsigned long)(iof_shim_ktime_coarse_ns() / (NSEC_PER_SEC / HZ));
-}
+/* ---- futexes ---- */
 
 int iof_shim_futex_wait(unsigned int *word, unsigned int value, u64 deadline_ns)
 {

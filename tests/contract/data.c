@@ -6,7 +6,6 @@
 struct item {
 	int n;
 	struct list_head link;
-	struct hlist_node hash;
 	struct llist_node lock_free;
 	struct rb_node node;
 };
@@ -111,28 +110,8 @@ static void moving_runs_between_lists(void)
 	expect(list_empty(&items[0].link));
 }
 
-static void hash_lists_forget_their_nodes(void)
+static void a_hash_has_the_bits_asked_for(void)
 {
-	DEFINE_HASHTABLE(table, 4);
-	struct hlist_node *tmp;
-	struct item *item;
-	int found, bucket;
-
-	expect(hash_empty(table));
-	for (int i = 0; i < 64; i++) {
-		items[i].n = i;
-		hash_add(table, &items[i].hash, (u64)i % 8);
-	}
-	for (u64 key = 0; key < 8; key++) {
-		found = 0;
-		hash_for_each_possible(table, item, hash, key)
-			found += (u64)item->n % 8 == key;
-		expect_eq(found, 8);
-	}
-	hash_for_each_safe(table, bucket, tmp, item, hash)
-		hash_del(&item->hash);
-	expect(hash_empty(table));
-	expect(!hash_hashed(&items[5].hash));
 	for (u64 i = 0; i < 1000; i++)
 		expect(hash_64(i * 0x10001, 6) < 64);
 }
@@ -619,7 +598,7 @@ static void clocks_go_forward(void)
 CONTRACT(data,
 	 CASE(operations_on_an_empty_list),
 	 CASE(moving_runs_between_lists),
-	 CASE(hash_lists_forget_their_nodes),
+	 CASE(a_hash_has_the_bits_asked_for),
 	 CASE(lock_free_stack_gives_back_everything_once),
 	 CASE(trees_stay_ordered_and_balanced_under_random_use),
 	 CASE(trees_replace_and_walk_children_first),

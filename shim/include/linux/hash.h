@@ -7,13 +7,7 @@
 
 #include <linux/types.h>
 
-#define GOLDEN_RATIO_32 0x61C88647u
 #define GOLDEN_RATIO_64 0x61C8864680B583EBull
-
-static __always_inline u32 hash_32(u32 val, unsigned int bits)
-{
-	return val * GOLDEN_RATIO_32 >> (32 - bits);
-}
 
 static __always_inline u32 hash_64(u64 val, unsigned int bits)
 {

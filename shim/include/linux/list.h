@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list.h - circular doubly linked lists with an embedded head, and hash lists with a single head
- * pointer.
+ * list.h - circular doubly linked lists with an embedded head.
  *
  * Removal leaves pointers that fault when used. In builds with checks every insertion and removal
  * looks whether the neighbours agree. list_empty() and list_empty_careful() may be called without
@@ -258,65 +257,5 @@ static inline size_t list_count_nodes(struct list_head *head)
 	     (n) = list_next_entry(pos, member); \
 	     !list_entry_is_head(pos, head, member); \
 	     (pos) = (n), (n) = list_next_entry(n, member))
-
-#define HLIST_HEAD_INIT { .first = NULL }
-
-static inline void INIT_HLIST_NODE(struct hlist_node *node)
-{
-	node->next = NULL;
-	node->pprev = NULL;
-}
-
-static inline bool hlist_unhashed(const struct hlist_node *node)
-{
-	return !node->pprev;
-}
-
-static inline bool hlist_empty(const struct hlist_head *head)
-{
-	return !READ_ONCE(head->first);
-}
-
-static inline void __hlist_del(struct hlist_node *node)
-{
-	struct hlist_node *next = node->next;
-
-	WRITE_ONCE(*node->pprev, next);
-	if (next)
-		WRITE_ONCE(next->pprev, node->pprev);
-}
-
-static inline void hlist_del_init(struct hlist_node *node)
-{
-	if (!hlist_unhashed(node)) {
-		__hlist_del(node);
-		INIT_HLIST_NODE(node);
-	}
-}
-
-static inline void hlist_add_head(struct hlist_node *node, struct hlist_head *head)
-{
-	struct hlist_node *first = head->first;
-
-	node->next = first;
-	if (first)
-		WRITE_ONCE(first->pprev, &node->next);
-	WRITE_ONCE(head->first, node);
-	node->pprev = &head->first;
-}
-
-#define hlist_entry(ptr, type, member) container_of(ptr, type, member)
-#define hlist_entry_safe(ptr, type, member) \
-	({ \
-		typeof(ptr) iof_node = (ptr); \
-		iof_node ? hlist_entry(iof_node, type, member) : NULL; \
-	})
-#define hlist_for_each_entry(pos, head, member) \
-	for ((pos) = hlist_entry_safe((head)->first, typeof(*(pos)), member); (pos); \
-	     (pos) = hlist_entry_safe((pos)->member.next, typeof(*(pos)), member))
-#define hlist_for_each_entry_safe(pos, n, head, member) \
-	for ((pos) = hlist_entry_safe((head)->first, typeof(*(pos)), member); \
-	     (pos) && ({ (n) = (pos)->member.next; 1; }); \
-	     (pos) = hlist_entry_safe((n), typeof(*(pos)), member))
 
 #endif
