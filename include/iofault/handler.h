@@ -199,8 +199,7 @@ int iof_handler_close(struct iof_handler *handler);
  * @cookie: names the group, as in struct iof_fault_group
  * @response: IOF_SUCCESS or IOF_INVALID
  *
- * For a group for which the callback returned IOF_LATER, or is about to. @response is IOF_SUCCESS or
- * IOF_INVALID.
+ * For a group for which the callback returned IOF_LATER, or is about to.
  *
  * -EINVAL: another value; or the cookie is not open: it was answered before, or by the core
  * when the device was detached, or never given out. Nothing else is harmed by it.
