@@ -15,8 +15,8 @@
 
 #define BENCH_RUNS 5
 
-uint64_t bench_now(void);			/* ns, monotonic */
-double bench_median(double *values, size_t n);	/* sorts the array */
+uint64_t bench_now(void);		       /* ns, monotonic */
+double bench_median(double *values, size_t n); /* sorts the array */
 /* Binds the calling thread, and the threads that it creates later, to one CPU; -1: to any. */
 void bench_pin(int cpu);
 int bench_cpus(void);

@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SET_BYTES	(64ull << 20)
-#define PIECE		(64u << 10)
-#define HALF		(SET_BYTES / 2)
-#define PIECES		(HALF / PIECE)
+#define SET_BYTES (64ull << 20)
+#define PIECE	  (64u << 10)
+#define HALF	  (SET_BYTES / 2)
+#define PIECES	  (HALF / PIECE)
 
 static struct dsa_hw_desc desc[PIECES];
 
@@ -59,8 +59,9 @@ static double gb_per_s(uint64_t ns)
 
 int main(void)
 {
-	const struct nested_config config = { .pages = SET_BYTES / NESTED_PAGE, .credits = 256,
-					      .engines = 1, .engine_cpu = 0 };
+	const struct nested_config config = {
+		.pages = SET_BYTES / NESTED_PAGE, .credits = 256, .engines = 1, .engine_cpu = 0
+	};
 	double ours[BENCH_RUNS], pieces[BENCH_RUNS], whole[BENCH_RUNS], our, like, best;
 	struct nested n;
 	uint64_t i;

@@ -26,11 +26,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ROUNDS	9u		/* rounds; each figure is their median */
-#define CALLS	2000u		/* calls, or round trips, in a round */
+#define ROUNDS	9u    /* rounds; each figure is their median */
+#define CALLS	2000u /* calls, or round trips, in a round */
 #define BATCH	64u
-#define BATCHES	40u		/* in a round */
-#define CYCLES	32u		/* io_uring cycles between responses */
+#define BATCHES 40u /* in a round */
+#define CYCLES	32u /* io_uring cycles between responses */
 
 static int iommu, fault_fd, floor_fd;
 static uint32_t device;
@@ -64,13 +64,15 @@ static void open_device(void)
 	iommu = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	if (iommu < 0) {
 		printf("faultpath: no /dev/iommu here (%s): load iofault.ko, or use "
-		       "`make vm-bench`\n", strerror(errno));
+		       "`make vm-bench`\n",
+		       strerror(errno));
 		exit(77);
 	}
 	floor_fd = open("/dev/iofault-floor", O_RDWR | O_CLOEXEC);
 	if (floor_fd < 0) {
 		printf("faultpath: no /dev/iofault-floor here (%s): load floor.ko beside "
-		       "iofault.ko\n", strerror(errno));
+		       "iofault.ko\n",
+		       strerror(errno));
 		exit(77);
 	}
 	need(ioctl(iommu, IOMMU_IOAS_ALLOC, &ioas), "IOAS_ALLOC");
@@ -90,9 +92,11 @@ static void open_device(void)
 
 static void trigger(void)
 {
-	struct iommu_test_cmd cmd = { .size = sizeof(cmd), .op = IOMMU_TEST_OP_TRIGGER_IOPF,
-				      .trigger_iopf = { .dev_id = device, .grpid = 1, .perm = 1,
-							.addr = 0x10000000 } };
+	struct iommu_test_cmd cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_TRIGGER_IOPF,
+		.trigger_iopf = { .dev_id = device, .grpid = 1, .perm = 1, .addr = 0x10000000 }
+	};
 
 	if (ioctl(iommu, IOMMU_TEST_CMD, &cmd))
 		bench_die("TRIGGER_IOPF: %s", strerror(errno));

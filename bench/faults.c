@@ -49,7 +49,7 @@ static int fill_and_enter(void *arg, struct iof_fault_group *groups, uint32_t nr
 
 struct raw {
 	struct nested *n;
-	int over;			/* eventfd; a write ends the handler thread */
+	int over; /* eventfd; a write ends the handler thread */
 };
 
 static void serve_all(struct nested *n)
@@ -64,7 +64,8 @@ static void serve_all(struct nested *n)
 		for (uint32_t i = 0; i < nr; i++) {
 			fill_and_enter_one(n, rec[i].addr);
 			resp[i] = (struct iommu_hwpt_page_response){
-				.cookie = rec[i].cookie, .code = IOMMUFD_PAGE_RESP_SUCCESS,
+				.cookie = rec[i].cookie,
+				.code = IOMMUFD_PAGE_RESP_SUCCESS,
 			};
 		}
 		if (iof_write(n->fault_fd, resp, nr * sizeof(resp[0])) < 0)
@@ -120,7 +121,7 @@ static double median_run(struct nested *n, uint32_t outstanding)
 	double ns[BENCH_RUNS];
 	int i;
 
-	our_run(n, outstanding);		/* warm */
+	our_run(n, outstanding); /* warm */
 	for (i = 0; i < BENCH_RUNS; i++)
 		ns[i] = (double)our_run(n, outstanding) / PAGES;
 	return bench_median(ns, BENCH_RUNS);
@@ -129,8 +130,9 @@ static double median_run(struct nested *n, uint32_t outstanding)
 /* The median ns per fault with a client that waits in epoll and uses no library. */
 static double ours_raw(uint32_t outstanding)
 {
-	const struct nested_config config = { .pages = PAGES, .credits = 2 * BATCH, .engines = 1,
-					      .engine_cpu = engine_cpu };
+	const struct nested_config config = {
+		.pages = PAGES, .credits = 2 * BATCH, .engines = 1, .engine_cpu = engine_cpu
+	};
 	struct nested n;
 	struct raw raw = { .n = &n, .over = eventfd(0, EFD_CLOEXEC) };
 	uint64_t one = 1;
@@ -155,9 +157,13 @@ static double ours_raw(uint32_t outstanding)
 /* The median ns per fault of our side. */
 static double ours(uint32_t outstanding, uint32_t spin_us, bool pinned)
 {
-	const struct nested_config config = { .pages = PAGES, .credits = 2 * BATCH, .engines = 1,
+	const struct nested_config config = { .pages = PAGES,
+					      .credits = 2 * BATCH,
+					      .engines = 1,
 					      .engine_cpu = pinned ? engine_cpu : -1 };
-	struct iof_handler_config hc = { .threads = 1, .batch = BATCH, .spin_us = spin_us,
+	struct iof_handler_config hc = { .threads = 1,
+					 .batch = BATCH,
+					 .spin_us = spin_us,
 					 .flags = IOF_HANDLER_NO_LATENCY,
 					 .faults = fill_and_enter };
 	struct iof_handler *handler;
@@ -200,8 +206,11 @@ static double peer(const struct uffd_config *config)
 /* One placement: the handler and the faulting thread on two CPUs, or both on one. */
 static void sleeping_round_trip(const char *where, int cpu)
 {
-	const struct uffd_config config = { .pages = PAGES, .touchers = 1, .batch = 1,
-					    .toucher_cpu = engine_cpu, .handler_cpu = cpu };
+	const struct uffd_config config = { .pages = PAGES,
+					    .touchers = 1,
+					    .batch = 1,
+					    .toucher_cpu = engine_cpu,
+					    .handler_cpu = cpu };
 	double our, uffd;
 	char name[80];
 
@@ -218,8 +227,12 @@ static void sleeping_round_trip(const char *where, int cpu)
 
 static void round_trips(void)
 {
-	struct uffd_config busy = { .pages = PAGES, .touchers = 1, .batch = 1, .poll_busily = true,
-				    .toucher_cpu = engine_cpu, .handler_cpu = 1 };
+	struct uffd_config busy = { .pages = PAGES,
+				    .touchers = 1,
+				    .batch = 1,
+				    .poll_busily = true,
+				    .toucher_cpu = engine_cpu,
+				    .handler_cpu = 1 };
 	double our, uffd;
 
 	puts("round trip of one fault: request, handler fills 4 KiB, resume");

@@ -14,10 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define GPA_BASE	0x100000000ull
-#define RECORDS_IOVA	0x200000000000ull
-#define ENTRY_TABLE	0x27ull	/* present, writable, user, accessed */
-#define ENTRY_PAGE	0x67ull	/* the same, dirty */
+#define GPA_BASE     0x100000000ull
+#define RECORDS_IOVA 0x200000000000ull
+#define ENTRY_TABLE  0x27ull /* present, writable, user, accessed */
+#define ENTRY_PAGE   0x67ull /* the same, dirty */
 
 uint64_t nested_gpa(const struct nested *n, const void *p)
 {
@@ -64,7 +64,7 @@ static void build_tables(struct nested *n)
 {
 	uint64_t leaves = (n->pages + 511) / 512, i;
 
-	n->tables_used = 1;			/* the root */
+	n->tables_used = 1; /* the root */
 	n->ptes = n->tables + 512 * n->tables_used;
 	n->tables_used += leaves;
 	for (i = 0; i < leaves; i++)
@@ -82,7 +82,8 @@ static void set_irq(struct nested *n)
 	unsigned char buf[sizeof(struct vfio_irq_set) + sizeof(int)] __attribute__((aligned(4)));
 	struct vfio_irq_set *set = (struct vfio_irq_set *)buf;
 
-	*set = (struct vfio_irq_set){ .argsz = sizeof(buf), .count = 1,
+	*set = (struct vfio_irq_set){ .argsz = sizeof(buf),
+				      .count = 1,
 				      .index = IOF_VFIO_IRQ_COMPLETION,
 				      .flags = VFIO_IRQ_SET_DATA_EVENTFD |
 					       VFIO_IRQ_SET_ACTION_TRIGGER };
@@ -93,7 +94,8 @@ static void set_irq(struct nested *n)
 
 void nested_open(struct nested *n, const struct nested_config *config)
 {
-	struct iof_dsa_config dsa = { .credits = config->credits, .engines = config->engines,
+	struct iof_dsa_config dsa = { .credits = config->credits,
+				      .engines = config->engines,
 				      .queue_depth = NESTED_RECORDS };
 	struct iof_world_config world = { .kind = IOF_WORLD_EMBEDDED, .dsa = &dsa, .nr_dsa = 1 };
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
@@ -108,8 +110,9 @@ void nested_open(struct nested *n, const struct nested_config *config)
 					   .data_type = IOMMU_HWPT_DATA_VTD_S1,
 					   .data_len = sizeof(s1),
 					   .data_uptr = (uintptr_t)&s1 };
-	struct iommu_ioas_map map = { .size = sizeof(map), .flags = IOMMU_IOAS_MAP_FIXED_IOVA |
-				      IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+	struct iommu_ioas_map map = { .size = sizeof(map),
+				      .flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+					       IOMMU_IOAS_MAP_WRITEABLE,
 				      .iova = GPA_BASE };
 
 	memset(n, 0, sizeof(*n));
@@ -175,8 +178,10 @@ void nested_enter(struct nested *n, uint64_t i)
 void nested_clear(struct nested *n)
 {
 	struct iommu_hwpt_vtd_s1_invalidate all = { .npages = UINT64_MAX };
-	struct iommu_hwpt_invalidate inv = { .size = sizeof(inv), .hwpt_id = n->hwpt,
-					     .data_uptr = (uintptr_t)&all, .entry_len = sizeof(all),
+	struct iommu_hwpt_invalidate inv = { .size = sizeof(inv),
+					     .hwpt_id = n->hwpt,
+					     .data_uptr = (uintptr_t)&all,
+					     .entry_len = sizeof(all),
 					     .entry_num = 1,
 					     .data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 };
 

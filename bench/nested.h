@@ -13,14 +13,14 @@
 #include <linux/idxd.h>
 #include <stdint.h>
 
-#define NESTED_WINDOW	0x100000000000ull	/* I/O address of the window */
-#define NESTED_PAGE	4096ull
+#define NESTED_WINDOW 0x100000000000ull /* I/O address of the window */
+#define NESTED_PAGE   4096ull
 
 struct nested_config {
-	uint64_t pages;		/* pages of the window; each has a frame */
+	uint64_t pages; /* pages of the window; each has a frame */
 	uint32_t credits;
 	uint32_t engines;
-	int engine_cpu;		/* -1: any */
+	int engine_cpu; /* -1: any */
 };
 
 struct nested {
@@ -28,14 +28,14 @@ struct nested {
 	int iommu, dev, fault_fd, irq_fd;
 	uint32_t dev_id, ioas, parent, queue, hwpt;
 	uint64_t pages;
-	unsigned char *mem;	/* frames, then completion records, then tables */
+	unsigned char *mem; /* frames, then completion records, then tables */
 	uint64_t mem_bytes;
 	unsigned char *frames;
 	/* NESTED_PAGE / 32 records a page, as many pages as needed */
 	struct dsa_completion_record *records;
 	uint64_t *tables;
-	uint64_t tables_used;	/* pages */
-	uint64_t *ptes;		/* the window's leaf entries, contiguous */
+	uint64_t tables_used; /* pages */
+	uint64_t *ptes;	      /* the window's leaf entries, contiguous */
 };
 
 #define NESTED_RECORDS 4096

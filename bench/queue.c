@@ -16,10 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MANY		1000000u
-#define FEW		1000u
-#define CHUNK		64u
-#define ANSWER_RUNS	5
+#define MANY	    1000000u
+#define FEW	    1000u
+#define CHUNK	    64u
+#define ANSWER_RUNS 5
 
 static struct iof_world *world;
 static int iommu, fault_fd;
@@ -37,7 +37,8 @@ struct mock {
 
 static struct mock mock_new(uint32_t pt)
 {
-	struct iommu_test_cmd cmd = { .size = sizeof(cmd), .id = pt,
+	struct iommu_test_cmd cmd = { .size = sizeof(cmd),
+				      .id = pt,
 				      .op = IOMMU_TEST_OP_MOCK_DOMAIN };
 
 	call(iof_ioctl(iommu, IOMMU_TEST_CMD, &cmd), "MOCK_DOMAIN");
@@ -46,15 +47,18 @@ static struct mock mock_new(uint32_t pt)
 
 static void mock_attach(struct mock mock, uint32_t pt)
 {
-	struct iommu_test_cmd cmd = { .size = sizeof(cmd), .op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE,
-				      .id = mock.stdev, .mock_domain_replace.pt_id = pt };
+	struct iommu_test_cmd cmd = { .size = sizeof(cmd),
+				      .op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE,
+				      .id = mock.stdev,
+				      .mock_domain_replace.pt_id = pt };
 
 	call(iof_ioctl(iommu, IOMMU_TEST_CMD, &cmd), "MOCK_DOMAIN_REPLACE");
 }
 
 static void trigger(struct mock mock, uint32_t nr)
 {
-	struct iommu_test_cmd cmd = { .size = sizeof(cmd), .op = IOMMU_TEST_OP_TRIGGER_IOPF,
+	struct iommu_test_cmd cmd = { .size = sizeof(cmd),
+				      .op = IOMMU_TEST_OP_TRIGGER_IOPF,
 				      .trigger_iopf = { .dev_id = mock.idev, .perm = 1 } };
 	uint32_t i;
 
@@ -67,7 +71,8 @@ static void trigger(struct mock mock, uint32_t nr)
 
 static void setup(void)
 {
-	struct iof_world_config config = { .kind = IOF_WORLD_EMBEDDED, .no_devices = 1,
+	struct iof_world_config config = { .kind = IOF_WORLD_EMBEDDED,
+					   .no_devices = 1,
 					   .test_ioctls = 1 };
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
 	struct iommu_fault_alloc fault = { .size = sizeof(fault) };
@@ -108,7 +113,9 @@ static void drain(void)
 /* ns to detach a device that has one fault open, while @other has @queued. */
 static double detach_run(struct mock mock, struct mock other, uint32_t queued)
 {
-	enum { TIMES = 200 };
+	enum {
+		TIMES = 200
+	};
 	double ns[TIMES];
 	uint32_t i;
 
@@ -222,7 +229,12 @@ static double answer_run(struct mock mock, uint32_t nr, bool random)
  */
 static void answer_cost(void)
 {
-	enum { IN_ORDER, RANDOM, IN_ORDER_AFTER_RANDOM, KINDS };
+	enum {
+		IN_ORDER,
+		RANDOM,
+		IN_ORDER_AFTER_RANDOM,
+		KINDS
+	};
 	double v[KINDS][2][ANSWER_RUNS], m[KINDS][2];
 	struct mock mock[2];
 	long before;
@@ -253,8 +265,8 @@ static void answer_cost(void)
 	bench_row("1,000,000 open, first in first out", m[IN_ORDER][1], "ns");
 	bench_row("1,000 open, random order", m[RANDOM][0], "ns");
 	bench_row("1,000,000 open, random order", m[RANDOM][1], "ns");
-	bench_row("1,000,000 open, first in first out, after random",
-		  m[IN_ORDER_AFTER_RANDOM][1], "ns");
+	bench_row("1,000,000 open, first in first out, after random", m[IN_ORDER_AFTER_RANDOM][1],
+		  "ns");
 	bench_at_most("answer with 1,000,000 open / 1,000 open, in order",
 		      m[IN_ORDER][1] / m[IN_ORDER][0], 2.0);
 	bench_at_most("answer with 1,000,000 open / 1,000 open, random",

@@ -24,8 +24,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ROUNDS	2000
-#define PAGE	4096
+#define ROUNDS 2000
+#define PAGE   4096
 
 static int fd, queue;
 static uint32_t ioas, idev;
@@ -54,13 +54,19 @@ static void nothing(void)
 static void map_unmap(void)
 {
 	struct iommu_ioas_map map = {
-		.size = sizeof(map), .ioas_id = ioas, .length = PAGE, .iova = 0x10000000,
+		.size = sizeof(map),
+		.ioas_id = ioas,
+		.length = PAGE,
+		.iova = 0x10000000,
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
 			 IOMMU_IOAS_MAP_WRITEABLE,
 		.user_va = (uintptr_t)memory,
 	};
 	struct iommu_ioas_unmap unmap = {
-		.size = sizeof(unmap), .ioas_id = ioas, .iova = 0x10000000, .length = PAGE,
+		.size = sizeof(unmap),
+		.ioas_id = ioas,
+		.iova = 0x10000000,
+		.length = PAGE,
 	};
 
 	must(ioctl(fd, IOMMU_IOAS_MAP, &map), "IOAS_MAP");
@@ -84,7 +90,8 @@ static void look(void)
 static void trigger(void)
 {
 	struct iommu_test_cmd cmd = {
-		.size = sizeof(cmd), .op = IOMMU_TEST_OP_TRIGGER_IOPF,
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_TRIGGER_IOPF,
 		.trigger_iopf = { .dev_id = idev, .perm = 1, .addr = 0x20000000 },
 	};
 

@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PAGE 4096ull
+#define PAGE	   4096ull
 #define MOST_BATCH 64
 
 struct run {
@@ -45,7 +45,7 @@ static void fill(struct run *run, const struct uffd_msg *msgs, int nr)
 	for (i = 0; i < nr; i++) {
 		struct uffdio_copy copy = {
 			.dst = msgs[i].arg.pagefault.address & ~(PAGE - 1),
-			.src = (uintptr_t)template,
+			.src = (uintptr_t) template,
 			.len = PAGE,
 			.mode = run->config->wake_once ? UFFDIO_COPY_MODE_DONTWAKE : 0,
 		};
@@ -96,8 +96,8 @@ static int open_uffd(struct run *run)
 
 	run->fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (run->fd < 0)
-		run->fd = (int)syscall(SYS_userfaultfd,
-				       O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+		run->fd =
+			(int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	if (run->fd < 0)
 		return -1;
 	run->mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

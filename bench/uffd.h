@@ -11,11 +11,11 @@
 
 struct uffd_config {
 	uint64_t pages;
-	uint32_t touchers;	/* threads that touch pages in order, each its share */
-	uint32_t batch;		/* messages read at a time */
-	bool poll_busily;	/* the handler spins on a non-blocking read */
-	bool wake_once;		/* fill pages without waking; one wake ends a batch */
-	int toucher_cpu;	/* -1: any */
+	uint32_t touchers; /* threads that touch pages in order, each its share */
+	uint32_t batch;	   /* messages read at a time */
+	bool poll_busily;  /* the handler spins on a non-blocking read */
+	bool wake_once;	   /* fill pages without waking; one wake ends a batch */
+	int toucher_cpu;   /* -1: any */
 	int handler_cpu;
 };
 

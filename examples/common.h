@@ -20,17 +20,17 @@
 #include <iofault/iommufd.h>
 #include <iofault/vfio.h>
 
-#define PAGE 4096ul
+#define PAGE  4096ul
 #define START 0x10000000ul /* I/O address of the memory */
 
 struct device {
 	struct iof_world *world;
-	int iommufd;		/* /dev/iommu */
-	int fd;			/* the device */
+	int iommufd; /* /dev/iommu */
+	int fd;	     /* the device */
 	uint32_t dev_id;
 	uint32_t ioas_id;
 	uint32_t fault_id;
-	int fault_fd;		/* read() returns faults, write() takes responses */
+	int fault_fd; /* read() returns faults, write() takes responses */
 	uint32_t hwpt_id;
 };
 
@@ -107,8 +107,8 @@ static inline int device_map(struct device *dev, void *memory, size_t length, ui
 /* Allocates whole pages. */
 static inline void *memory_new(size_t length)
 {
-	void *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+	void *memory =
+		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory != MAP_FAILED)
 		return memory;

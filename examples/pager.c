@@ -14,9 +14,9 @@
 #include <iofault/pager.h>
 
 #define RECORD_AT 0x1000ul
-#define FROM_AT 0x100000000ul
-#define TO_AT 0x200000000ul
-#define PIECE (1u << 20)
+#define FROM_AT	  0x100000000ul
+#define TO_AT	  0x200000000ul
+#define PIECE	  (1u << 20)
 
 static struct iof_pager *pager;
 
@@ -88,8 +88,9 @@ int main(int argc, char **argv)
 	must(iof_pager_sync(pager, 0, TO_AT, size));
 	iof_pager_get_stats(pager, &stats);
 	printf("%lu bytes: %lu faults, %lu pages loaded ahead, %lu evicted, %lu written back, "
-	       "at most %lu in memory\n", size, stats.faults, stats.prefetched, stats.evictions,
-	       stats.writebacks, stats.resident_peak);
+	       "at most %lu in memory\n",
+	       size, stats.faults, stats.prefetched, stats.evictions, stats.writebacks,
+	       stats.resident_peak);
 	must(iof_pager_close(pager));
 	iof_source_free(from);
 	iof_source_free(to);

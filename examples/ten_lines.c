@@ -7,9 +7,9 @@
 
 #include <iofault/pager.h>
 
-#define TRY(call) \
-	do { \
-		if ((call) < 0) \
+#define TRY(call)                                                                             \
+	do {                                                                                  \
+		if ((call) < 0)                                                               \
 			return fprintf(stderr, "ten_lines: %s\n", iof_pager_error(pager)), 1; \
 	} while (0)
 
@@ -17,7 +17,8 @@ int main(int argc, char **argv)
 {
 	struct iof_pager_config config = { .resident = 1 << 20, .prefetch = 16 };
 	struct dsa_completion_record *record = memory_new(PAGE);
-	struct dsa_hw_desc crc = { .opcode = DSA_OPCODE_CRCGEN, .src_addr = START,
+	struct dsa_hw_desc crc = { .opcode = DSA_OPCODE_CRCGEN,
+				   .src_addr = START,
 				   .completion_addr = PAGE,
 				   .flags = IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV |
 					    IDXD_OP_FLAG_RCR };

@@ -21,21 +21,21 @@
 
 #include "private.h"
 
-#define BAR_SIZE 4096
-#define RUN 1u
-#define QUICK_NS 20000
-#define SLOW_NS 500000
-#define QUICK_LOOKS 20000		/* half a second and more */
+#define BAR_SIZE    4096
+#define RUN	    1u
+#define QUICK_NS    20000
+#define SLOW_NS	    500000
+#define QUICK_LOOKS 20000 /* half a second and more */
 
 struct mapped_bar {
 	int fd;
-	void *map;			/* of the page, NULL: not yet */
-	bool watched;			/* a thread polls it */
-	unsigned int binding;		/* number of bindings so far */
+	void *map;	      /* of the page, NULL: not yet */
+	bool watched;	      /* a thread polls it */
+	unsigned int binding; /* number of bindings so far */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct mapped_bar bars[IOF_RUN_MAX_DEVICES];	/* under lock */
+static struct mapped_bar bars[IOF_RUN_MAX_DEVICES]; /* under lock */
 
 struct bar_watch {
 	struct iof_run *run;

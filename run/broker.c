@@ -42,7 +42,7 @@
 
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1UL
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS	   SECCOMP_IOW(4, __u64)
 #endif
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL
@@ -55,18 +55,18 @@
 struct broker {
 	struct iof_run *run;
 	int listener;
-	dev_t dev;			/* of our file system */
+	dev_t dev; /* of our file system */
 };
 
 struct caller {
 	struct broker *broker;
-	uint64_t id;			/* of the notification */
+	uint64_t id; /* of the notification */
 	pid_t tid;
 	int pidfd;
-	int file;			/* a copy of the descriptor that the call is about */
+	int file; /* a copy of the descriptor that the call is about */
 	void *arg;
 	struct iof_run_call call;
-	int borrowed[16];		/* copies of descriptors named in the structure */
+	int borrowed[16]; /* copies of descriptors named in the structure */
 	unsigned int nr_borrowed;
 };
 
@@ -242,7 +242,7 @@ static int making(struct caller *caller, size_t at)
 	int fd, rc;
 
 	if (!has(caller, at))
-		return serve(caller, caller->file);	/* fails for its size */
+		return serve(caller, caller->file); /* fails for its size */
 	/*
 	 * write the reply once now: an unwritable structure fails before there is anything to undo
 	 */
@@ -425,7 +425,7 @@ static int about(const struct seccomp_data *data)
 	case SYS_epoll_ctl:
 		return (int)data->args[2];
 	case SYS_read:
-	case SYS_write:			/* the filter saw the low half of the count */
+	case SYS_write: /* the filter saw the low half of the count */
 		return data->args[2] ? -1 : (int)data->args[0];
 	case SYS_lseek:
 		return data->args[1] ? -1 : (int)data->args[0];
@@ -459,7 +459,7 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	rc = borrow(caller, about(&notif->data));
 	caller->file = rc;
 	if (rc < 0 || !is_ours(caller->broker, caller->file))
-		return CONTINUE;	/* the kernel returns the error for that */
+		return CONTINUE; /* the kernel returns the error for that */
 	if (!is_ioctl(&notif->data))
 		return plain(caller, &notif->data);
 	if (!makes_or_takes(caller->call.cmd))
@@ -540,8 +540,10 @@ static int receive_fd(int socket)
 	char byte;
 	struct iovec iov = { &byte, 1 };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.buf, .msg_controllen = sizeof(control.buf),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
 	};
 	struct cmsghdr *head;
 	int fd = -1;
@@ -588,7 +590,7 @@ void iof_run_broker(struct iof_run *run)
 	setsid();
 	broker.listener = receive_fd(sockets[0]);
 	if (broker.listener < 0)
-		_exit(IOF_RUN_EXIT_OURS);	/* the program's process has reported the reason */
+		_exit(IOF_RUN_EXIT_OURS); /* the program's process has reported the reason */
 	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&thread, NULL, work, &broker) || pthread_detach(thread))

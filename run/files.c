@@ -31,9 +31,9 @@
 enum kind {
 	KIND_IOMMU,
 	KIND_VFIO,
-	KIND_ATS,		/* a VFIO node with mappable memory */
-	KIND_QUEUE,		/* a fault queue */
-	KIND_OTHER,		/* an access of the test commands */
+	KIND_ATS,   /* a VFIO node with mappable memory */
+	KIND_QUEUE, /* a fault queue */
+	KIND_OTHER, /* an access of the test commands */
 };
 
 /*
@@ -49,18 +49,18 @@ enum kind {
 
 enum uring {
 	URING_NO,
-	URING_ARMED,		/* the next read may be io_uring's */
-	URING_SHORT,		/* it was, and got less than its buffer holds */
-	URING_END,		/* its next read returns nothing */
+	URING_ARMED, /* the next read may be io_uring's */
+	URING_SHORT, /* it was, and got less than its buffer holds */
+	URING_END,   /* its next read returns nothing */
 };
 
 struct iof_run_file {
-	int fd;			/* of the embedded system */
+	int fd; /* of the embedded system */
 	enum kind kind;
-	enum uring uring;	/* atomic */
-	unsigned int device;	/* of VFIO nodes */
-	struct made *made;	/* by a call, or NULL */
-	char name[24];		/* for --trace */
+	enum uring uring;    /* atomic */
+	unsigned int device; /* of VFIO nodes */
+	struct made *made;   /* by a call, or NULL */
+	char name[24];	     /* for --trace */
 };
 
 /* A file that a call has made. Its name distinguishes the program's descriptors of it. */
@@ -69,11 +69,11 @@ struct made {
 	unsigned int name;
 	int fd;
 	enum kind kind;
-	bool opened, closed;	/* opened at most once */
-	unsigned int users;	/* its opener, and calls that name it */
+	bool opened, closed; /* opened at most once */
+	unsigned int users;  /* its opener, and calls that name it */
 };
 
-#define NR_MADE 256		/* hash buckets */
+#define NR_MADE 256 /* hash buckets */
 
 /*
  * The memory of an ATS test device as programs map it: pages of our file in the page cache, which
@@ -81,13 +81,13 @@ struct made {
  * broker maps the same page, and reports a write to a register (bar.c).
  */
 #define BAR_SIZE 4096u
-#define BAR_REGS 16u		/* 64 bits of address, 32 of command */
-#define BAR_CMD 8u
-#define BAR_RUN 1u
+#define BAR_REGS 16u /* 64 bits of address, 32 of command */
+#define BAR_CMD	 8u
+#define BAR_RUN	 1u
 
 struct bar_owner {
 	pthread_mutex_t lock;
-	int owner;			/* the descriptor that bound the device, or -1 */
+	int owner; /* the descriptor that bound the device, or -1 */
 	uint8_t memory[BAR_SIZE];
 };
 
@@ -97,7 +97,7 @@ static struct {
 	pthread_mutex_t names_lock;
 	struct made *made[NR_MADE];
 	unsigned int last_name;
-	int broker;			/* its pidfd */
+	int broker; /* its pidfd */
 	bool map_direct;
 	struct bar_owner bars[IOF_RUN_MAX_DEVICES];
 } files = { .names_lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1 };
@@ -337,9 +337,9 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 #define AHEAD 128
 
 struct ahead {
-	size_t size;			/* valid bytes; 0: none could be read */
+	size_t size; /* valid bytes; 0: none could be read */
 	union {
-		uint32_t word[AHEAD / 4];	/* word[0]: size of the structure */
+		uint32_t word[AHEAD / 4]; /* word[0]: size of the structure */
 		struct iommu_test_cmd test;
 	} own;
 };
@@ -554,8 +554,8 @@ static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 	if (rc || !call->made_at)
 		return (int)rc;
 	memcpy(&fd, call->data + call->made_at, sizeof(fd));
-	call->made = remember_made(fd, call->cmd == IOMMU_FAULT_QUEUE_ALLOC ? KIND_QUEUE :
-									      KIND_OTHER);
+	call->made =
+		remember_made(fd, call->cmd == IOMMU_FAULT_QUEUE_ALLOC ? KIND_QUEUE : KIND_OTHER);
 	if (!call->made) {
 		iof_sys_close(fd);
 		return -ENOMEM;
@@ -588,8 +588,8 @@ static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
 	memcpy(&ask.cmd, regs + BAR_CMD, sizeof(ask.cmd));
 	memcpy(call->data, &ask, sizeof(ask));
 	if (iof_run_tracing && ask.start)
-		iof_run_trace(0, file->name, "transfer %#llx = %d",
-			      (unsigned long long)ask.addr, rc);
+		iof_run_trace(0, file->name, "transfer %#llx = %d", (unsigned long long)ask.addr,
+			      rc);
 	return rc;
 }
 

@@ -32,15 +32,15 @@ struct front {
 	int signals;
 	int reports;
 	int orders;
-	int parent;			/* its pidfd, or -1: its end does not matter */
-	int terminal;			/* or -1 */
+	int parent;   /* its pidfd, or -1: its end does not matter */
+	int terminal; /* or -1 */
 	pid_t server;
-	bool hung_up;			/* SIGHUP was received */
+	bool hung_up; /* SIGHUP was received */
 	/* the program runs, and gets the terminal's signals itself */
 	bool born;
 	bool ended;
-	bool by_itself;			/* the program ended; the machine did not fail */
-	int status;			/* of the command */
+	bool by_itself; /* the program ended; the machine did not fail */
+	int status;	/* of the command */
 };
 
 static void say_on_stderr(const char *sentence)
@@ -226,7 +226,11 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 int iof_run(const struct iof_run_config *config)
 {
 	struct iof_run run = {
-		.config = config, .front = getpid(), .fuse = -1, .old_dev = -1, .tree = -1,
+		.config = config,
+		.front = getpid(),
+		.fuse = -1,
+		.old_dev = -1,
+		.tree = -1,
 	};
 	struct front front = {
 		.status = IOF_RUN_EXIT_OURS,

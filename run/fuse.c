@@ -23,10 +23,10 @@
 
 #include "server.h"
 
-#define MAX_THREADS 128
-#define REQUEST_ROOM (IOF_RUN_MAX_IO + 65536)
-#define FOREVER 3600
-#define DIRECT_IO_ALLOW_MMAP (1u << (36 - 32))	/* in flags2; older headers lack it */
+#define MAX_THREADS	     128
+#define REQUEST_ROOM	     (IOF_RUN_MAX_IO + 65536)
+#define FOREVER		     3600
+#define DIRECT_IO_ALLOW_MMAP (1u << (36 - 32)) /* in flags2; older headers lack it */
 
 static struct {
 	struct iof_run *run;
@@ -34,14 +34,14 @@ static struct {
 	pthread_mutex_t listen;
 	/* atomic: threads that wait for a request, or are about to */
 	int idle;
-	int threads;			/* atomic */
+	int threads; /* atomic */
 	bool map_direct;
 } fuse = { .listen = PTHREAD_MUTEX_INITIALIZER };
 
 struct request {
 	struct fuse_in_header *head;
 	void *body;
-	char *room;			/* for a long reply */
+	char *room; /* for a long reply */
 	bool answered;
 };
 
@@ -50,7 +50,9 @@ struct request {
 static void answer(struct request *req, int error, const void *data, size_t len)
 {
 	struct fuse_out_header head = {
-		.len = (uint32_t)(sizeof(head) + len), .error = error, .unique = req->head->unique,
+		.len = (uint32_t)(sizeof(head) + len),
+		.error = error,
+		.unique = req->head->unique,
 	};
 	struct iovec iov[] = { { &head, sizeof(head) }, { (void *)data, len } };
 	ssize_t done;
@@ -86,8 +88,7 @@ static void do_init(struct request *req)
 		.max_pages = IOF_RUN_MAX_IO / 4096,
 	};
 
-	if (in->major < FUSE_KERNEL_VERSION ||
-	    (in->major == FUSE_KERNEL_VERSION && in->minor < 31))
+	if (in->major < FUSE_KERNEL_VERSION || (in->major == FUSE_KERNEL_VERSION && in->minor < 31))
 		iof_run_die(fuse.run, "the kernel has FUSE %u.%u; 7.31 is needed (Linux 5.4)",
 			    in->major, in->minor);
 	/*
@@ -137,7 +138,8 @@ static void do_lookup(struct request *req)
 {
 	struct fuse_entry_out out = { 0 };
 	int rc = req->head->nodeid == IOF_RUN_NODE_ROOT ?
-			 iof_run_file_find(req->body, &out.nodeid) : -ENOTDIR;
+			 iof_run_file_find(req->body, &out.nodeid) :
+			 -ENOTDIR;
 
 	if (rc) {
 		fail(req, rc);
@@ -190,8 +192,8 @@ static void do_read(struct request *req)
 {
 	const struct fuse_read_in *in = req->body;
 	size_t size = in->size < IOF_RUN_MAX_IO ? in->size : IOF_RUN_MAX_IO;
-	ssize_t got = iof_run_file_read(file_of(in->fh), req->room, size, in->offset,
-					req->head->pid);
+	ssize_t got =
+		iof_run_file_read(file_of(in->fh), req->room, size, in->offset, req->head->pid);
 
 	if (got < 0)
 		fail(req, (int)got);
@@ -275,7 +277,7 @@ static void serve_one(struct request *req)
 	switch (req->head->opcode) {
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
-	case FUSE_INTERRUPT:		/* no request waits here */
+	case FUSE_INTERRUPT: /* no request waits here */
 		return;
 	case FUSE_INIT:
 		do_init(req);
@@ -314,13 +316,13 @@ static void serve_one(struct request *req)
 	case FUSE_STATFS:
 		do_statfs(req);
 		return;
-	case FUSE_FSYNC:		/* character devices have no fsync */
+	case FUSE_FSYNC: /* character devices have no fsync */
 		fail(req, -EINVAL);
 		return;
 	case FUSE_FALLOCATE:
 		fail(req, -ENODEV);
 		return;
-	case FUSE_LSEEK:		/* SEEK_DATA and SEEK_HOLE */
+	case FUSE_LSEEK: /* SEEK_DATA and SEEK_HOLE */
 		fail(req, -ESPIPE);
 		return;
 	default:
@@ -379,7 +381,7 @@ static void *listen(void *arg)
 				   req.head->opcode == FUSE_RELEASE);
 		pthread_mutex_unlock(&fuse.listen);
 		if (got < (ssize_t)sizeof(*req.head))
-			break;		/* ENODEV: unmounted */
+			break; /* ENODEV: unmounted */
 		if (__atomic_sub_fetch(&fuse.idle, 1, __ATOMIC_ACQ_REL) == 0)
 			another();
 		serve_one(&req);

@@ -35,8 +35,10 @@ static void send_fd(int socket, int fd)
 	char byte = 0;
 	struct iovec iov = { &byte, 1 };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control.buf, .msg_controllen = sizeof(control.buf),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
 	};
 	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
 
@@ -75,9 +77,11 @@ become_program(struct iof_run *run, int listener_out, int born)
 		iof_run_die(run, "%s cannot be entered: %s", run->cwd, strerror(errno));
 	fd = iof_run_trap();
 	if (fd < 0)
-		iof_run_die(run, "seccomp cannot trap system calls (%s); it needs Linux "
+		iof_run_die(run,
+			    "seccomp cannot trap system calls (%s); it needs Linux "
 			    "5.9 or later with CONFIG_SECCOMP_FILTER, and a container that allows "
-			    "the system call seccomp", strerror(errno));
+			    "the system call seccomp",
+			    strerror(errno));
 	send_fd(listener_out, fd);
 	close(fd);
 	/* wait until the broker listens: it must answer the first trapped call */

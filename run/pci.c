@@ -38,23 +38,23 @@ void iof_run_pci_config(enum iof_run_kind kind, unsigned char config[IOF_RUN_PCI
 	memset(config, 0, IOF_RUN_PCI_CONFIG);
 	put16(config, pci->vendor);
 	put16(config + 2, pci->device);
-	put16(config + 4, 0x0006);		/* memory space, bus master */
-	put16(config + 6, 0x0010);		/* capability list */
+	put16(config + 4, 0x0006); /* memory space, bus master */
+	put16(config + 6, 0x0010); /* capability list */
 	put32(config + 8, pci->class << 8);
 	if (pci->bar0_size)
 		put32(config + 0x10, 0xfe000000);
 	put16(config + 0x2c, pci->vendor);
 	put16(config + 0x2e, pci->device);
 	config[0x34] = 0x40;
-	config[0x40] = 0x10;			/* PCI Express, version 2, an endpoint */
+	config[0x40] = 0x10; /* PCI Express, version 2, an endpoint */
 	put16(config + 0x42, 0x0002);
-	extended(config, 0x100, 0x0f, 0x110);	/* ATS */
+	extended(config, 0x100, 0x0f, 0x110); /* ATS */
 	put16(config + 0x106, 0x8000);
-	extended(config, 0x110, 0x13, 0x120);	/* PRI */
+	extended(config, 0x110, 0x13, 0x120); /* PRI */
 	put16(config + 0x114, 0x0001);
 	put32(config + 0x118, 256);
 	put32(config + 0x11c, 256);
-	extended(config, 0x120, 0x1b, 0);	/* PASID: 20 bits */
+	extended(config, 0x120, 0x1b, 0); /* PASID: 20 bits */
 	put16(config + 0x124, 0x1400);
 	put16(config + 0x126, 0x0001);
 }

@@ -35,9 +35,9 @@
 /* ---- reports to front ---- */
 
 enum iof_run_report_kind {
-	IOF_RUN_FAILED = 1,	/* status and sentence: no further report follows */
-	IOF_RUN_BORN,		/* the program blocks all signals and waits for an order */
-	IOF_RUN_ENDED,		/* status: as of wait(2) */
+	IOF_RUN_FAILED = 1, /* status and sentence: no further report follows */
+	IOF_RUN_BORN,	    /* the program blocks all signals and waits for an order */
+	IOF_RUN_ENDED,	    /* status: as of wait(2) */
 };
 
 struct iof_run_report {
@@ -49,28 +49,28 @@ struct iof_run_report {
 /* From front to the keeper: a signal was received. Number 0: the program may start. */
 struct iof_run_order {
 	int sig;
-	bool typed;		/* the terminal sent it, to the whole process group */
+	bool typed; /* the terminal sent it, to the whole process group */
 };
 
 /* State of all processes; made by front, inherited by fork. */
 struct iof_run {
 	const struct iof_run_config *config;
-	int report;			/* the sending end of a SOCK_SEQPACKET pair */
-	int orders;			/* the keeper's end: struct iof_run_order */
-	int states[2];			/* from the keeper to the server: SIGSTOP or SIGCONT */
+	int report;    /* the sending end of a SOCK_SEQPACKET pair */
+	int orders;    /* the keeper's end: struct iof_run_order */
+	int states[2]; /* from the keeper to the server: SIGSTOP or SIGCONT */
 	pid_t front;
-	sigset_t mask;			/* the user's, for the program */
+	sigset_t mask; /* the user's, for the program */
 	struct rlimit files;
 	uid_t uid;
 	gid_t gid;
-	bool privileged;		/* no user namespace is needed */
+	bool privileged; /* no user namespace is needed */
 	char cwd[PATH_MAX];
 
-	uint64_t token;			/* authenticates calls from the broker */
-	int fuse;			/* the connection; the server only */
-	int old_dev;			/* the machine's own /dev, O_PATH */
-	int tree;			/* root of our file system, O_PATH */
-	dev_t dev;			/* its number */
+	uint64_t token; /* authenticates calls from the broker */
+	int fuse;	/* the connection; the server only */
+	int old_dev;	/* the machine's own /dev, O_PATH */
+	int tree;	/* root of our file system, O_PATH */
+	dev_t dev;	/* its number */
 };
 
 /* ---- report.c ---- */
@@ -85,8 +85,8 @@ void iof_run_tie(struct iof_run *run, pid_t parent);
 
 /* ---- view.c: the namespaces and what is seen in them ---- */
 
-void iof_run_enter(struct iof_run *run);		/* user and mount namespace, connection */
-void iof_run_build_dev(struct iof_run *run);		/* while the server serves requests */
+void iof_run_enter(struct iof_run *run);     /* user and mount namespace, connection */
+void iof_run_build_dev(struct iof_run *run); /* while the server serves requests */
 void iof_run_build_sys(struct iof_run *run);
 
 /* ---- server.c, files.c ---- */
@@ -112,36 +112,36 @@ int iof_run_trap(void);
 enum {
 	IOF_RUN_NODE_ROOT = 1,
 	IOF_RUN_NODE_IOMMU = 2,
-	IOF_RUN_NODE_VFIO = 16,			/* plus the device's number */
-	IOF_RUN_NODE_MADE = 1 << 20,		/* plus the name's number: files that calls made */
+	IOF_RUN_NODE_VFIO = 16,	     /* plus the device's number */
+	IOF_RUN_NODE_MADE = 1 << 20, /* plus the name's number: files that calls made */
 };
 
 /* ---- between broker and server: ioctls on our files that only the broker knows ---- */
 
-#define IOF_RUN_DATA 3968	/* bytes of a caller's structure at most */
+#define IOF_RUN_DATA 3968 /* bytes of a caller's structure at most */
 
 struct iof_run_call {
 	uint64_t token;
-	uint64_t arg;			/* the structure's address at the caller */
-	int32_t tid;			/* thread id of the caller */
+	uint64_t arg; /* the structure's address at the caller */
+	int32_t tid;  /* thread id of the caller */
 	uint32_t cmd;
-	uint32_t size;			/* of the structure: bytes of data that count */
-	int32_t result;			/* out */
-	uint32_t file;			/* out: the server's number for this file */
-	uint32_t made;			/* out: name of a new file, "qN"; 0: none */
-	uint32_t made_at;		/* in: offset of its number in data, 0: makes none */
-	uint32_t nr_fds;		/* in: number of broker's descriptors in data */
-	uint32_t fds_at;		/* in: offset of the first one */
+	uint32_t size;	  /* of the structure: bytes of data that count */
+	int32_t result;	  /* out */
+	uint32_t file;	  /* out: the server's number for this file */
+	uint32_t made;	  /* out: name of a new file, "qN"; 0: none */
+	uint32_t made_at; /* in: offset of its number in data, 0: makes none */
+	uint32_t nr_fds;  /* in: number of broker's descriptors in data */
+	uint32_t fds_at;  /* in: offset of the first one */
 	uint32_t pad;
-	uint8_t data[IOF_RUN_DATA];	/* in, out */
+	uint8_t data[IOF_RUN_DATA]; /* in, out */
 };
 
 /* `cmd` of the broker's own calls: below all numbers of ioctls. */
 enum {
-	IOF_RUN_CMD_WHICH = 0,		/* returns `file` only */
-	IOF_RUN_CMD_BAR = 1,		/* struct iof_run_bar, for the device of this node */
-	IOF_RUN_CMD_DROP = 2,		/* drops the file `made`, which will not be opened */
-	IOF_RUN_CMD_PLAIN = 3,		/* struct iof_run_plain */
+	IOF_RUN_CMD_WHICH = 0, /* returns `file` only */
+	IOF_RUN_CMD_BAR = 1,   /* struct iof_run_bar, for the device of this node */
+	IOF_RUN_CMD_DROP = 2,  /* drops the file `made`, which will not be opened */
+	IOF_RUN_CMD_PLAIN = 3, /* struct iof_run_plain */
 };
 
 /*
@@ -156,22 +156,22 @@ struct iof_run_plain {
 		IOF_RUN_MAP,
 		IOF_RUN_IOCTL,
 	} what;
-	uint32_t cmd;			/* of an ioctl */
+	uint32_t cmd; /* of an ioctl */
 };
 
-#define IOF_RUN_CONTINUE 1		/* the kernel executes the call unchanged */
+#define IOF_RUN_CONTINUE 1 /* the kernel executes the call unchanged */
 
 /* -ENODEV: the device is not bound. */
 struct iof_run_bar {
-	uint32_t start;			/* in: cmd and addr are valid, and start a transfer */
-	uint32_t cmd;			/* in, out: the register */
+	uint32_t start; /* in: cmd and addr are valid, and start a transfer */
+	uint32_t cmd;	/* in, out: the register */
 	uint64_t addr;
 };
 
 #define IOF_RUN_CALL _IOWR('i', 0xf0, struct iof_run_call)
 
 /* Domain, bus, slot and function of device @n, as programs see it. */
-#define IOF_RUN_BDF "f000:00:%02x.0"
-#define IOF_RUN_DEV_MAJOR 511	/* shown in sysfs; no device has that number */
+#define IOF_RUN_BDF	  "f000:00:%02x.0"
+#define IOF_RUN_DEV_MAJOR 511 /* shown in sysfs; no device has that number */
 
 #endif

@@ -9,38 +9,41 @@
 #include <stdint.h>
 
 enum iof_run_kind {
-	IOF_RUN_DSA,		/* a DMA engine with Intel DSA's descriptors */
-	IOF_RUN_ATS_TEST,	/* the PCI function 1234:11e9 */
+	IOF_RUN_DSA,	  /* a DMA engine with Intel DSA's descriptors */
+	IOF_RUN_ATS_TEST, /* the PCI function 1234:11e9 */
 };
 
 struct iof_run_device {
 	enum iof_run_kind kind;
-	unsigned int credits;		/* zeroes mean the defaults of model/machine.h */
+	unsigned int credits; /* zeroes mean the defaults of model/machine.h */
 	unsigned int engines;
 	unsigned int queue_depth;
 	unsigned int max_pasids;
 	unsigned int pages_per_group;
-	unsigned int delay_us;		/* from an answer to the next attempt */
-	bool share_group;		/* with the device before it */
+	unsigned int delay_us; /* from an answer to the next attempt */
+	bool share_group;      /* with the device before it */
 };
 
 #define IOF_RUN_MAX_DEVICES 64
 
 struct iof_run_config {
-	char **argv;			/* the program, NULL at the end; or NULL: iof_run_check() */
+	char **argv; /* the program, NULL at the end; or NULL: iof_run_check() */
 	struct iof_run_device devices[IOF_RUN_MAX_DEVICES];
 	unsigned int nr_devices;
-	bool mock;			/* test ioctls, with mock devices */
-	uint64_t memlock;		/* bytes that may be mapped for devices, UINT64_MAX: all;
-					   0: as each process's RLIMIT_MEMLOCK says */
-	const char *trace;		/* a file for a line of each call, or NULL */
-	bool stats;			/* counts on standard error at the end */
-	void (*complain)(const char *sentence);	/* why it failed; NULL: on standard error */
+	bool mock; /* test ioctls, with mock devices */
+	/*
+	 * bytes that may be mapped for devices, UINT64_MAX: all; 0: as each process's
+	 * RLIMIT_MEMLOCK says
+	 */
+	uint64_t memlock;
+	const char *trace;			/* a file for a line of each call, or NULL */
+	bool stats;				/* counts on standard error at the end */
+	void (*complain)(const char *sentence); /* why it failed; NULL: on standard error */
 };
 
 enum {
-	IOF_RUN_EXIT_OURS = 125,	/* the machine cannot be set up, or failed later */
-	IOF_RUN_EXIT_NOT_RUN = 126,	/* the program is there and cannot be executed */
+	IOF_RUN_EXIT_OURS = 125,    /* the machine cannot be set up, or failed later */
+	IOF_RUN_EXIT_NOT_RUN = 126, /* the program is there and cannot be executed */
 	IOF_RUN_EXIT_NOT_FOUND = 127,
 };
 

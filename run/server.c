@@ -57,17 +57,22 @@ static void device_stats(struct iof_run *run, struct iof_machine *machine)
 		bool dsa = run->config->devices[i].kind == IOF_RUN_DSA;
 
 		iof_machine_get_stats(machine, i, &st);
-		fprintf(stderr, "iofault: run: vfio%u: %llu pages requested in %llu groups; "
+		fprintf(stderr,
+			"iofault: run: vfio%u: %llu pages requested in %llu groups; "
 			"responses: %llu success, %llu invalid, %llu failure; %llu groups refused "
-			"without a fault queue, %llu swept at a detach or close\n", i, st.pages,
-			st.groups, st.success, st.invalid, st.failure, st.refused, st.swept);
+			"without a fault queue, %llu swept at a detach or close\n",
+			i, st.pages, st.groups, st.success, st.invalid, st.failure, st.refused,
+			st.swept);
 		if (dsa)
-			fprintf(stderr, "iofault: run: vfio%u: %llu descriptors completed, %llu "
-				"of them with errors; %llu waits for a credit\n", i,
-				st.descriptors, st.errors, st.stalls);
+			fprintf(stderr,
+				"iofault: run: vfio%u: %llu descriptors completed, %llu "
+				"of them with errors; %llu waits for a credit\n",
+				i, st.descriptors, st.errors, st.stalls);
 		else
-			fprintf(stderr, "iofault: run: vfio%u: %llu transfers, %llu of them "
-				"incomplete\n", i, st.descriptors, st.errors);
+			fprintf(stderr,
+				"iofault: run: vfio%u: %llu transfers, %llu of them "
+				"incomplete\n",
+				i, st.descriptors, st.errors);
 	}
 }
 
@@ -95,7 +100,7 @@ static void limit_memory(struct iof_run *run)
 
 	if (run->config->memlock)
 		iof_sys_set_memlock(run->config->memlock == UINT64_MAX ? UINT64_MAX - 1 :
-								      run->config->memlock);
+									 run->config->memlock);
 	else if (!exempt && !getrlimit(RLIMIT_MEMLOCK, &limit))
 		iof_sys_set_inherited_memlock(limit.rlim_cur);
 }
@@ -130,7 +135,7 @@ int iof_run_serve(struct iof_run *run)
 	int status = 0;
 
 	raise_limits(run);
-	iof_run_trace_init(run);	/* opens a file of the user's view, not of the program's */
+	iof_run_trace_init(run); /* opens a file of the user's view, not of the program's */
 	iof_run_enter(run);
 	self = getpid();
 	child = fork();

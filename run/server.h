@@ -12,7 +12,7 @@
 
 #include "private.h"
 
-#define IOF_RUN_MAX_IO (1u << 20)	/* bytes of one read or write */
+#define IOF_RUN_MAX_IO (1u << 20) /* bytes of one read or write */
 
 struct iof_plat_space;
 

@@ -21,7 +21,7 @@
 
 struct place {
 	struct iof_run *run;
-	unsigned int index;		/* of the device */
+	unsigned int index; /* of the device */
 	unsigned int group;
 	char bdf[16];
 	char home[64];
@@ -96,9 +96,10 @@ static void describe(const struct place *place)
 	put(place, "modalias", "vfio_pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n", pci->vendor,
 	    pci->device, pci->vendor, pci->device, pci->class >> 16, pci->class >> 8 & 0xff,
 	    pci->class & 0xff);
-	put(place, "uevent", "DRIVER=vfio-pci\nPCI_CLASS=%X\nPCI_ID=%04X:%04X\n"
-	    "PCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\n", pci->class, pci->vendor, pci->device,
-	    pci->vendor, pci->device, place->bdf);
+	put(place, "uevent",
+	    "DRIVER=vfio-pci\nPCI_CLASS=%X\nPCI_ID=%04X:%04X\n"
+	    "PCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\n",
+	    pci->class, pci->vendor, pci->device, pci->vendor, pci->device, place->bdf);
 	put(place, "resource", "0x%016x 0x%016x 0x%016x\n", pci->bar0_size ? 0xfe000000 : 0,
 	    pci->bar0_size ? 0xfe000000 + pci->bar0_size - 1 : 0, pci->bar0_size ? 0x40200 : 0);
 	iof_run_pci_config(kind, config);

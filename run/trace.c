@@ -18,7 +18,7 @@
 
 bool iof_run_tracing;
 static FILE *out;
-static int trace_error;			/* atomic: errno of the last failed write of a line */
+static int trace_error; /* atomic: errno of the last failed write of a line */
 static struct timespec begun;
 static uint64_t counts[IOF_RUN_NR_COUNTS];
 
@@ -146,7 +146,9 @@ void iof_run_explain(uint32_t pid, long rc)
 		return;
 	}
 	if (errno == EACCES && !__atomic_exchange_n(&explained, true, __ATOMIC_RELAXED))
-		fprintf(stderr, "iofault: run: process %u is not dumpable (PR_SET_DUMPABLE of "
+		fprintf(stderr,
+			"iofault: run: process %u is not dumpable (PR_SET_DUMPABLE of "
 			"prctl(2), or an executable that its user cannot read), so its calls fail; "
-			"it needs iofault run as root\n", pid);
+			"it needs iofault run as root\n",
+			pid);
 }

@@ -47,8 +47,8 @@ static const unsigned int trapped[] = {
 
 #define NR_TRAPPED (sizeof(trapped) / sizeof(trapped[0]))
 /* The low half of argument @n. */
-#define ARG(n) (offsetof(struct seccomp_data, args[n]) + \
-		(__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+#define ARG(n) \
+	(offsetof(struct seccomp_data, args[n]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 /* A loader sets MAP_DENYWRITE: it maps programs and libraries. */
 #define MAPS_NO_DEVICE (MAP_ANONYMOUS | MAP_DENYWRITE)
 
@@ -58,7 +58,11 @@ struct writer {
 	unsigned int n;
 };
 
-enum { NEXT = 0, ALLOW = 254, TRAP = 255 };
+enum {
+	NEXT = 0,
+	ALLOW = 254,
+	TRAP = 255
+};
 
 static void load(struct writer *w, size_t at)
 {
@@ -165,7 +169,7 @@ int iof_run_trap(void)
 	program = (struct sock_fprog){ .len = (unsigned short)w.n, .filter = w.code };
 	fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 			  flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
-	if (fd < 0 && errno == EINVAL)	/* before Linux 5.19 */
+	if (fd < 0 && errno == EINVAL) /* before Linux 5.19 */
 		fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 	return fd;
 }

@@ -26,23 +26,24 @@
 static struct {
 	struct iof_run *run;
 	int epoll;
-	bool watched;				/* atomic: a file was ever added */
+	bool watched; /* atomic: a file was ever added */
 	/* held from an event to the notification of the kernel */
 	pthread_mutex_t telling;
 	struct watch {
 		uint64_t kh;
-		uint64_t told;			/* events notified so far, of iof_sys_events() */
-	} *readable;				/* under telling: by descriptor */
-	size_t nr_readable;			/* under telling */
+		uint64_t told; /* events notified so far, of iof_sys_events() */
+	} * readable;	       /* under telling: by descriptor */
+	size_t nr_readable;    /* under telling */
 	pthread_mutex_t lock;
 	pthread_cond_t some;
-	struct iof_sys_thread *sleeper;		/* under lock */
-	unsigned int nr;			/* under lock */
+	struct iof_sys_thread *sleeper; /* under lock */
+	unsigned int nr;		/* under lock */
 	struct {
 		int fd;
 		uint64_t kh;
-	} writable[MAX_WRITABLE];		/* under lock */
-} wake = { .telling = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER,
+	} writable[MAX_WRITABLE]; /* under lock */
+} wake = { .telling = PTHREAD_MUTEX_INITIALIZER,
+	   .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .some = PTHREAD_COND_INITIALIZER };
 
 /* Wakes the pollers of the file with this kernel handle. */
@@ -50,7 +51,8 @@ static void wake_pollers(uint64_t kh)
 {
 	struct fuse_notify_poll_wakeup_out out = { .kh = kh };
 	struct fuse_out_header head = {
-		.len = sizeof(head) + sizeof(out), .error = FUSE_NOTIFY_POLL,
+		.len = sizeof(head) + sizeof(out),
+		.error = FUSE_NOTIFY_POLL,
 	};
 	struct iovec iov[] = { { &head, sizeof(head) }, { &out, sizeof(out) } };
 	ssize_t done = writev(wake.run->fuse, iov, 2);

@@ -32,11 +32,11 @@
 #include <iofault/vfio.h>
 
 static const char usage[] =
-"Usage: iofault info [OPTION]...\n"
-"Prints what this machine and this build offer for I/O page faults in user space.\n"
-"\n"
-"  --json FILE    write the same as JSON to FILE, not as a table; - is standard output\n"
-"  -h, --help     print this text\n";
+	"Usage: iofault info [OPTION]...\n"
+	"Prints what this machine and this build offer for I/O page faults in user space.\n"
+	"\n"
+	"  --json FILE    write the same as JSON to FILE, not as a table; - is standard output\n"
+	"  -h, --help     print this text\n";
 
 #define MAX_ROWS 64
 
@@ -118,8 +118,9 @@ static void tell_machine(void)
 	row("machine", "processors", "%ld", sysconf(_SC_NPROCESSORS_ONLN));
 	row("machine", "CPU features", "%s",
 	    features[0] ? features + 1 : "none of those that iofault uses");
-	row("machine", "memory", "%s", iof_size_text(text, (uint64_t)sysconf(_SC_PHYS_PAGES) *
-							   (uint64_t)sysconf(_SC_PAGESIZE)));
+	row("machine", "memory", "%s",
+	    iof_size_text(text,
+			  (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE)));
 }
 
 static void tell_memory(void)
@@ -218,8 +219,9 @@ static void tell_vtd(const struct iommu_hw_info *info, const struct iommu_hw_inf
 		unsigned int bit;
 		const char *name;
 	} known[] = {
-		{ 26, "nested" }, { 29, "page requests" }, { 40, "PASID" }, { 47, "first stage" },
-		{ 46, "second stage" }, { 43, "scalable" }, { 0, "coherent" },
+		{ 26, "nested" },      { 29, "page requests" }, { 40, "PASID" },
+		{ 47, "first stage" }, { 46, "second stage" },	{ 43, "scalable" },
+		{ 0, "coherent" },
 	};
 	char text[120] = "";
 	size_t i;
@@ -337,12 +339,14 @@ static int write_json(const char *name)
 		}
 		json_object_object_add(section, rows[i].name, json_object_new_string(rows[i].text));
 	}
-	bad = fprintf(out, "%s\n", json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
-						     JSON_C_TO_STRING_NOSLASHESCAPE)) < 0;
+	bad = fprintf(out, "%s\n",
+		      json_object_to_json_string_ext(
+			      top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE)) < 0;
 	bad |= shared ? fflush(out) : fclose(out);
 	json_object_put(top);
 	return bad ? iof_fail(IOF_EXIT_WRONG, "%s: the JSON cannot be written: %s", name,
-			      iof_reason(errno)) : IOF_EXIT_OK;
+			      iof_reason(errno)) :
+		     IOF_EXIT_OK;
 }
 
 int iof_cmd_info(int argc, char **argv)

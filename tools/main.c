@@ -39,11 +39,13 @@ static void usage(FILE *out)
 
 	fputs("Usage: iofault COMMAND [OPTION]... [FILE]...\n"
 	      "I/O page faults of a device, handled in user space.\n\n"
-	      "Commands:\n", out);
+	      "Commands:\n",
+	      out);
 	for (i = 0; i < NR_COMMANDS; i++)
 		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].what);
 	fputs("  help      print this text, or the options of a command: iofault help COMMAND\n\n"
-	      "  iofault --version   print the version\n", out);
+	      "  iofault --version   print the version\n",
+	      out);
 }
 
 static int help(int argc, char **argv)

@@ -46,8 +46,8 @@ struct iof_page_options {
 	enum iof_world_kind world;
 	const char *device;
 	uint64_t resident;
-	uint64_t chunk;		/* 0: choose_chunk() picks it */
-	uint64_t size;		/* bytes that fill writes */
+	uint64_t chunk; /* 0: choose_chunk() picks it */
+	uint64_t size;	/* bytes that fill writes */
 	uint64_t pattern;
 	uint32_t prefetch;
 	uint32_t engines;
@@ -69,36 +69,36 @@ struct iof_page_options {
 
 /* An input file or the output file. */
 struct iof_page_file {
-	const char *name;	/* as the user wrote it */
-	int fd;			/* -1: none */
-	struct stat stat;	/* at open time */
+	const char *name; /* as the user wrote it */
+	int fd;		  /* -1: none */
+	struct stat stat; /* at open time */
 	/* at open time; the run uses this size even if the file's changes */
 	uint64_t size;
 	/* its address for the device: an I/O address, or with --sva a process address */
 	uint64_t address;
-	void *memory;		/* with --sva the same address as a pointer, else NULL */
-	bool written;		/* this is the output */
+	void *memory; /* with --sva the same address as a pointer, else NULL */
+	bool written; /* this is the output */
 	/* temporary name of an unfinished output; NULL: nameless, or finished */
 	char *temporary;
-	char *final;		/* its name once it is finished */
+	char *final; /* its name once it is finished */
 };
 
 /* The data that one operation processes. */
 struct iof_page_strand {
-	struct iof_page_file *source;	/* NULL for fill */
-	struct iof_page_file *other;	/* second source of compare; target of copy and fill */
+	struct iof_page_file *source; /* NULL for fill */
+	struct iof_page_file *other;  /* second source of compare; target of copy and fill */
 	uint64_t size;
 	uint64_t nr_chunks;
-	uint32_t *chunk_crcs;		/* crc32c: the device's CRC of each chunk */
-	uint32_t crc;			/* crc32c: the device's CRC of the whole */
-	uint32_t crc_cpu;		/* crc32c: the CPU's */
+	uint32_t *chunk_crcs; /* crc32c: the device's CRC of each chunk */
+	uint32_t crc;	      /* crc32c: the device's CRC of the whole */
+	uint32_t crc_cpu;     /* crc32c: the CPU's */
 	/* compare: first difference by the device; UINT64_MAX: none */
 	uint64_t differs_at;
 };
 
 /* A descriptor in flight. Its completion record has the same index. */
 struct iof_page_slot {
-	struct iof_page_strand *strand;	/* NULL: the slot is free */
+	struct iof_page_strand *strand; /* NULL: the slot is free */
 	uint64_t chunk;
 	uint32_t length;
 	uint32_t lane;
@@ -109,16 +109,16 @@ struct iof_page_lane {
 	uint32_t pasid;
 	uint32_t strand;
 	uint64_t chunk, end;
-	bool attached;		/* --sva: the process is bound to the PASID */
+	bool attached; /* --sva: the process is bound to the PASID */
 };
 
 enum iof_page_outcome {
 	IOF_PAGE_UNFINISHED,
-	IOF_PAGE_OK,		/* the device's result is the CPU's */
+	IOF_PAGE_OK, /* the device's result is the CPU's */
 	/* compare: the files differ, from the same byte on by device and CPU */
 	IOF_PAGE_DIFFERENT,
-	IOF_PAGE_WRONG,		/* the device's result is not the CPU's */
-	IOF_PAGE_FAILED,	/* there is no result: a file, the device or the system failed */
+	IOF_PAGE_WRONG,	 /* the device's result is not the CPU's */
+	IOF_PAGE_FAILED, /* there is no result: a file, the device or the system failed */
 	IOF_PAGE_INTERRUPTED,
 };
 
@@ -129,31 +129,31 @@ struct iof_page_pass {
 
 struct iof_page_run {
 	struct iof_page_options options;
-	struct iof_page_file *files;	/* the inputs, then the output if any */
+	struct iof_page_file *files; /* the inputs, then the output if any */
 	uint32_t nr_files;
 	struct iof_page_file *output;
 	struct iof_page_strand *strands;
 	uint32_t nr_strands;
-	uint64_t bytes;			/* bytes of all strands, which is one pass of the device */
-	uint64_t chunk;			/* bytes */
+	uint64_t bytes; /* bytes of all strands, which is one pass of the device */
+	uint64_t chunk; /* bytes */
 
 	struct iof_world *world;
 	int iommufd, device;
-	struct iof_pager *pager;	/* NULL with --sva */
+	struct iof_pager *pager; /* NULL with --sva */
 	struct iof_vfio_dsa_state before, after;
-	struct iof_histogram latency_before, latency_after;	/* page request to resume */
+	struct iof_histogram latency_before, latency_after; /* page request to resume */
 	struct iof_pager_stats pager_stats;
 	struct iof_handler_stats handler_stats;
 
 	struct iof_page_lane lanes[IOF_PAGE_MAX_PASIDS];
-	uint32_t turn;			/* the lane that gives the next chunk */
+	uint32_t turn; /* the lane that gives the next chunk */
 	struct iof_page_slot *slots;
 	uint32_t nr_slots, in_flight;
-	void *records;			/* one completion record for each slot, whole pages */
-	uint64_t records_address;	/* their address for the device */
-	int interrupt;			/* eventfd */
-	uint64_t done;			/* complete bytes of this pass */
-	uint64_t portal_full;		/* writes that the portal refused with EAGAIN */
+	void *records;		  /* one completion record for each slot, whole pages */
+	uint64_t records_address; /* their address for the device */
+	int interrupt;		  /* eventfd */
+	uint64_t done;		  /* complete bytes of this pass */
+	uint64_t portal_full;	  /* writes that the portal refused with EAGAIN */
 
 	struct iof_page_pass *passes;
 	uint32_t passes_done;
@@ -163,8 +163,8 @@ struct iof_page_run {
 	int signal;
 	struct iof_progress progress;
 
-	pthread_mutex_t lock;		/* guards the rest, which handler threads write */
-	char sentence[512];		/* the first error of the pager */
+	pthread_mutex_t lock; /* guards the rest, which handler threads write */
+	char sentence[512];   /* the first error of the pager */
 };
 
 /* Returns 0, or the exit status + 1 if the command ends here: after a message or the help text. */
@@ -205,7 +205,7 @@ void iof_page_print(struct iof_page_run *run);
 struct iof_page_json {
 	const char *name;
 	FILE *out;
-	bool shared;	/* @out is stdout */
+	bool shared; /* @out is stdout */
 };
 int iof_page_json_open(struct iof_page_json *json, const char *name);
 int iof_page_json_write(struct iof_page_json *json, struct iof_page_run *run);

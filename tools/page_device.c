@@ -21,11 +21,10 @@
 
 #include <iofault/iommufd.h>
 
-#define PAGE 4096ull
-#define FIRST_ADDRESS                                                                              \
-	(1ull << 32) /* nothing is mapped below: a stray small address faults */
-#define GAP (2ull << 20) /* between files: an access past the end of one hits no other */
-#define LAST_ADDRESS (1ull << 47)
+#define PAGE	      4096ull
+#define FIRST_ADDRESS (1ull << 32) /* nothing is mapped below: a stray small address faults */
+#define GAP	      (2ull << 20) /* between files: an access past the end of one hits no other */
+#define LAST_ADDRESS  (1ull << 47)
 
 static uint64_t round_up(uint64_t value, uint64_t to)
 {
@@ -93,8 +92,10 @@ static int cut(struct iof_page_run *run)
 			continue;
 		strand->chunk_crcs = calloc(strand->nr_chunks, sizeof(*strand->chunk_crcs));
 		if (!strand->chunk_crcs)
-			return iof_fail(-1, "there is not enough memory for the results of %" PRIu64
-					" chunks; a larger --chunk needs less", strand->nr_chunks);
+			return iof_fail(-1,
+					"there is not enough memory for the results of %" PRIu64
+					" chunks; a larger --chunk needs less",
+					strand->nr_chunks);
 	}
 	run->slots = calloc(run->nr_slots, sizeof(*run->slots));
 	run->passes = calloc(options->passes, sizeof(*run->passes));
@@ -132,7 +133,8 @@ int iof_page_read_latency(struct iof_page_run *run, struct iof_histogram *latenc
 				(off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_LATENCY));
 
 	return got < 0 ? iof_fail(-1, "the fault latencies of %s cannot be read: %s",
-				  run->options.device, iof_reason((int)got)) : 0;
+				  run->options.device, iof_reason((int)got)) :
+			 0;
 }
 
 static int open_world(struct iof_page_run *run)
@@ -231,8 +233,8 @@ static int map_run(struct iof_page_run *run, struct iof_page_lane *lane, struct 
 			       from, file->written ? IOF_PAGER_WRITE : IOF_PAGER_READ);
 
 	if (rc)
-		return iof_fail(-1, "%s: cannot be mapped for the device: %s",
-				file->name, iof_pager_error(run->pager));
+		return iof_fail(-1, "%s: cannot be mapped for the device: %s", file->name,
+				iof_pager_error(run->pager));
 	return 0;
 }
 
@@ -457,7 +459,8 @@ int iof_page_close_device(struct iof_page_run *run)
 	/* The pager is closed, so every fault has its response and both sums are final. */
 	if (run->device >= 0 && known && !iof_page_read_state(run, &run->after) &&
 	    run->after.page_requests - run->before.page_requests !=
-	    run->after.resumed + run->after.refused - run->before.resumed - run->before.refused)
+		    run->after.resumed + run->after.refused - run->before.resumed -
+			    run->before.refused)
 		rc = iof_fail(-1,
 			      "%s has page requests without a response: this is a bug in iofault",
 			      run->options.device);

@@ -268,8 +268,8 @@ bool iof_page_files_changed(struct iof_page_run *run, bool failed)
 			continue;
 		if ((uint64_t)now.st_size < file->size) {
 			iof_say("%s: became shorter during the run, from %" PRIu64 " to %" PRIu64
-				" bytes; run it again when no process writes the file", file->name,
-				file->size, (uint64_t)now.st_size);
+				" bytes; run it again when no process writes the file",
+				file->name, file->size, (uint64_t)now.st_size);
 			shorter = true;
 		} else if ((uint64_t)now.st_size > file->size) {
 			iof_say("%s: grew during the run; only the %" PRIu64
@@ -278,7 +278,8 @@ bool iof_page_files_changed(struct iof_page_run *run, bool failed)
 		} else if (failed && (now.st_mtim.tv_sec != file->stat.st_mtim.tv_sec ||
 				      now.st_mtim.tv_nsec != file->stat.st_mtim.tv_nsec)) {
 			iof_say("%s: was written to during the run; run it again when no "
-				"process writes it", file->name);
+				"process writes it",
+				file->name);
 		}
 	}
 	return shorter;

@@ -21,20 +21,24 @@ enum {
 	OPT_DEVICE,
 	OPT_POPULATE,
 	OPT_SVA,
-	OPT_NUMBERS,	/* the first of the table; the last in this list */
+	OPT_NUMBERS, /* the first of the table; the last in this list */
 };
 
 struct number {
 	const char *name;
 	size_t offset;
-	bool wide;	/* a 64-bit size, else a 32-bit number */
+	bool wide; /* a 64-bit size, else a 32-bit number */
 	uint64_t least, most, preset;
 };
 
-#define WIDE(name, field, least, most, preset) \
-	{ name, offsetof(struct iof_page_options, field), true, least, most, preset }
-#define NARROW(name, field, least, most, preset) \
-	{ name, offsetof(struct iof_page_options, field), false, least, most, preset }
+#define WIDE(name, field, least, most, preset)                                            \
+	{                                                                                 \
+		name, offsetof(struct iof_page_options, field), true, least, most, preset \
+	}
+#define NARROW(name, field, least, most, preset)                                           \
+	{                                                                                  \
+		name, offsetof(struct iof_page_options, field), false, least, most, preset \
+	}
 
 static const struct number numbers[] = {
 	WIDE("resident", resident, 1, 1ull << 46, 64 << 20),
@@ -65,49 +69,50 @@ static const struct {
 };
 
 static const char usage[] =
-"Usage: iofault page --op crc32c [OPTION]... FILE...\n"
-"       iofault page --op copy [OPTION]... --out TARGET FILE\n"
-"       iofault page --op compare [OPTION]... FILE FILE\n"
-"       iofault page --op fill [OPTION]... --out TARGET --size SIZE\n"
-"A DMA engine processes files through an I/O address space in which no page of them is\n"
-"mapped. Each page that it misses is an I/O page fault, which a handler in user space\n"
-"resolves. At the end the CPU computes the same from the files, to check the result.\n"
-"\n"
-"What:\n"
-"  --op OP            the operation: crc32c, copy, compare or fill\n"
-"  --out TARGET       write the output of copy or fill to TARGET, which gets this name\n"
-"                     when it is complete and right\n"
-"  --size SIZE        bytes that fill writes\n"
-"  --pattern NUMBER   64-bit pattern that fill repeats\n"
-"How:\n"
-"  --resident SIZE    limit of the memory for pages of files (64M)\n"
-"  --prefetch N       pages loaded ahead of sequential faults (32; 0: none)\n"
-"  --engines N        engines of the device, each with a descriptor in work (1; up to 16)\n"
-"  --pasids N         address spaces that share the work (1; up to 256)\n"
-"  --handlers N       threads that handle faults (1; up to 64)\n"
-"  --group N          most pages in one page-request group of the device (1; up to 32)\n"
-"  --credits N        page requests that the device may have open (256)\n"
-"  --chunk SIZE       bytes of one descriptor (64K to 1M, by the amount of work)\n"
-"  --depth N          descriptors in the device's queue (8 for each engine, fewer if\n"
-"                     memory is scarce; up to 4096)\n"
-"  --spin USEC        time that a handler polls for the next fault before it sleeps (0)\n"
-"  --populate         load as many pages as fit before the device starts\n"
-"  --passes N         do the work N times (1)\n"
-"  --sva              share the page tables of this process with the device: mmap maps\n"
-"                     the files, the core resolves faults, and there is no handler\n"
-"Where:\n"
-"  --world WORLD      embedded (the default): IOMMU and device in this process;\n"
-"                     kernel: the /dev/iommu of the kernel; any: kernel if that can be\n"
-"                     opened, else embedded\n"
-"  --device PATH      node of the device (/dev/vfio/devices/vfio0)\n"
-"Output:\n"
-"  --json FILE        write the summary as JSON to FILE; - is standard output\n"
-"  -q, --quiet        print no progress bar and no table\n"
-"  -h, --help         print this text\n"
-"\n"
-"Sizes take the suffixes K, M, G and T. Exit status: 0 if the device's result is the\n"
-"CPU's (and, with compare, the files are equal), 1 if not or if there is no result, 2 for\n"
-"wrong usage, 128+n if signal n ended the command, which then deletes an unfinished TARGET.\n";
+	"Usage: iofault page --op crc32c [OPTION]... FILE...\n"
+	"       iofault page --op copy [OPTION]... --out TARGET FILE\n"
+	"       iofault page --op compare [OPTION]... FILE FILE\n"
+	"       iofault page --op fill [OPTION]... --out TARGET --size SIZE\n"
+	"A DMA engine processes files through an I/O address space in which no page of them is\n"
+	"mapped. Each page that it misses is an I/O page fault, which a handler in user space\n"
+	"resolves. At the end the CPU computes the same from the files, to check the result.\n"
+	"\n"
+	"What:\n"
+	"  --op OP            the operation: crc32c, copy, compare or fill\n"
+	"  --out TARGET       write the output of copy or fill to TARGET, which gets this name\n"
+	"                     when it is complete and right\n"
+	"  --size SIZE        bytes that fill writes\n"
+	"  --pattern NUMBER   64-bit pattern that fill repeats\n"
+	"How:\n"
+	"  --resident SIZE    limit of the memory for pages of files (64M)\n"
+	"  --prefetch N       pages loaded ahead of sequential faults (32; 0: none)\n"
+	"  --engines N        engines of the device, each with a descriptor in work (1; up to 16)\n"
+	"  --pasids N         address spaces that share the work (1; up to 256)\n"
+	"  --handlers N       threads that handle faults (1; up to 64)\n"
+	"  --group N          most pages in one page-request group of the device (1; up to 32)\n"
+	"  --credits N        page requests that the device may have open (256)\n"
+	"  --chunk SIZE       bytes of one descriptor (64K to 1M, by the amount of work)\n"
+	"  --depth N          descriptors in the device's queue (8 for each engine, fewer if\n"
+	"                     memory is scarce; up to 4096)\n"
+	"  --spin USEC        time that a handler polls for the next fault before it sleeps (0)\n"
+	"  --populate         load as many pages as fit before the device starts\n"
+	"  --passes N         do the work N times (1)\n"
+	"  --sva              share the page tables of this process with the device: mmap maps\n"
+	"                     the files, the core resolves faults, and there is no handler\n"
+	"Where:\n"
+	"  --world WORLD      embedded (the default): IOMMU and device in this process;\n"
+	"                     kernel: the /dev/iommu of the kernel; any: kernel if that can be\n"
+	"                     opened, else embedded\n"
+	"  --device PATH      node of the device (/dev/vfio/devices/vfio0)\n"
+	"Output:\n"
+	"  --json FILE        write the summary as JSON to FILE; - is standard output\n"
+	"  -q, --quiet        print no progress bar and no table\n"
+	"  -h, --help         print this text\n"
+	"\n"
+	"Sizes take the suffixes K, M, G and T. Exit status: 0 if the device's result is the\n"
+	"CPU's (and, with compare, the files are equal), 1 if not or if there is no result,\n"
+	"2 for wrong usage, 128+n if signal n ended the command. Then an unfinished TARGET is\n"
+	"deleted.\n";
 
 static const char short_options[] = ":hq";
 
@@ -161,7 +166,8 @@ static int take_number(struct iof_page_options *options, const struct number *nu
 	}
 	if (number->most == UINT64_MAX)
 		return iof_fail(IOF_EXIT_USAGE, "--%s takes a number of at most 64 bits, not '%s'",
-				number->name, text) + 1;
+				number->name, text) +
+		       1;
 	if (number->wide) {
 		iof_size_option(least, number->least);
 		iof_size_option(most, number->most);
@@ -170,7 +176,8 @@ static int take_number(struct iof_page_options *options, const struct number *nu
 		snprintf(most, sizeof(most), "%" PRIu64, number->most);
 	}
 	return iof_fail(IOF_EXIT_USAGE, "--%s takes a %s from %s to %s, not '%s'", number->name,
-			number->wide ? "size" : "number", least, most, text) + 1;
+			number->wide ? "size" : "number", least, most, text) +
+	       1;
 }
 
 static int take_op(struct iof_page_options *options, const char *name)
@@ -256,8 +263,8 @@ static int check(struct iof_page_options *options)
 				options->group, iof_size_option(least, iof_pager_least(&config))) +
 		       1;
 	if (options->sva && options->populate)
-		return wrong_usage(
-			"--populate fills the pager's memory, and --sva has no pager", "");
+		return wrong_usage("--populate fills the pager's memory, and --sva has no pager",
+				   "");
 	return 0;
 }
 

@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define AT_ONCE 32	/* descriptors of one write to the portal */
+#define AT_ONCE 32 /* descriptors of one write to the portal */
 
 /* Descriptors that are filled in and that the portal has not yet taken. */
 struct pending {

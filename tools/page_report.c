@@ -57,12 +57,9 @@ static void figure(const struct iof_page_run *run, struct figures *out)
 static const char *outcome_word(enum iof_page_outcome outcome)
 {
 	static const char *const words[] = {
-		[IOF_PAGE_UNFINISHED] = "unfinished",
-		[IOF_PAGE_OK] = "ok",
-		[IOF_PAGE_DIFFERENT] = "different",
-		[IOF_PAGE_WRONG] = "wrong",
-		[IOF_PAGE_FAILED] = "failed",
-		[IOF_PAGE_INTERRUPTED] = "interrupted",
+		[IOF_PAGE_UNFINISHED] = "unfinished", [IOF_PAGE_OK] = "ok",
+		[IOF_PAGE_DIFFERENT] = "different",   [IOF_PAGE_WRONG] = "wrong",
+		[IOF_PAGE_FAILED] = "failed",	      [IOF_PAGE_INTERRUPTED] = "interrupted",
 	};
 
 	return words[outcome];
@@ -99,8 +96,8 @@ static void verdict(FILE *out, const struct iof_page_run *run)
 			row(out, "result", "ok: the CPU computes the same");
 		break;
 	case IOF_PAGE_DIFFERENT:
-		row(out, "result", "the files differ from byte %" PRIu64
-		    " on, and the CPU finds the same",
+		row(out, "result",
+		    "the files differ from byte %" PRIu64 " on, and the CPU finds the same",
 		    strand->differs_at);
 		break;
 	case IOF_PAGE_WRONG:
@@ -344,8 +341,8 @@ static struct json_object *run_json(const struct iof_page_run *run)
 int iof_page_json_write(struct iof_page_json *json, struct iof_page_run *run)
 {
 	struct json_object *top = run_json(run);
-	const char *text = json_object_to_json_string_ext(top, JSON_C_TO_STRING_PRETTY |
-							       JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(
+		top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 	bool bad = !text;
 
 	/* Truncate a file; a pipe or a terminal has EINVAL here and is appended to. */

@@ -111,7 +111,7 @@ struct check {
 	struct iof_page_run *run;
 	unsigned char *a, *b;
 	uint64_t done;
-	uint64_t differs_at;	/* first byte that differs between the sides, or UINT64_MAX */
+	uint64_t differs_at; /* first byte that differs between the sides, or UINT64_MAX */
 	uint32_t crc;
 };
 

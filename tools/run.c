@@ -13,33 +13,33 @@
 #include "run/run.h"
 
 static const char usage[] =
-"Usage: iofault run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-"Runs PROGRAM, unchanged, on a machine that has /dev/iommu, /dev/vfio/devices/vfioN and\n"
-"their entries in /sys, in software. This needs neither root nor a kernel module.\n"
-"\n"
-"  --device KIND[,NAME=NUMBER]...\n"
-"                     add a device of KIND dsa (the default: one of these) or ats-test\n"
-"                     (the PCI function 1234:11e9); may be given several times\n"
-"    credits=N        page requests that the device may have open (256)\n"
-"    delay=USEC       least time from a response to the device's next attempt (0)\n"
-"    share            put the device into the IOMMU group of the one before it\n"
-"    group=N, engines=N, depth=N, pasids=N\n"
-"                     dsa only: most pages in a page-request group (1), worker threads\n"
-"                     (1), descriptors in its queue (128), PASIDs (2^20)\n"
-"  --no-device        provide /dev/iommu without any device\n"
-"  --mock             enable the test commands of /dev/iommu, with mock devices\n"
-"  --memlock SIZE     limit the memory that is mapped for devices to SIZE; none: no limit\n"
-"                     (default: each process's RLIMIT_MEMLOCK; see the manual page)\n"
-"  --trace FILE       write a line to FILE for each call on these files; - is standard\n"
-"                     output\n"
-"  --stats            count these calls and the work of each device, and print the counts\n"
-"                     on standard error at the end\n"
-"  --check            try the setup without a program; print what this machine lacks\n"
-"  -h, --help         print this text\n"
-"\n"
-"The exit status is PROGRAM's, or 128 + n if signal n ended PROGRAM. It is 125 if the\n"
-"machine cannot be set up, 126 if PROGRAM cannot be executed, 127 if there is no such\n"
-"program. When PROGRAM ends, the processes that it left running are killed.\n";
+	"Usage: iofault run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
+	"Runs PROGRAM, unchanged, on a machine that has /dev/iommu, /dev/vfio/devices/vfioN and\n"
+	"their entries in /sys, in software. This needs neither root nor a kernel module.\n"
+	"\n"
+	"  --device KIND[,NAME=NUMBER]...\n"
+	"                     add a device of KIND dsa (the default: one of these) or ats-test\n"
+	"                     (the PCI function 1234:11e9); may be given several times\n"
+	"    credits=N        page requests that the device may have open (256)\n"
+	"    delay=USEC       least time from a response to the device's next attempt (0)\n"
+	"    share            put the device into the IOMMU group of the one before it\n"
+	"    group=N, engines=N, depth=N, pasids=N\n"
+	"                     dsa only: most pages in a page-request group (1), worker threads\n"
+	"                     (1), descriptors in its queue (128), PASIDs (2^20)\n"
+	"  --no-device        provide /dev/iommu without any device\n"
+	"  --mock             enable the test commands of /dev/iommu, with mock devices\n"
+	"  --memlock SIZE     limit the memory that is mapped for devices to SIZE; none: no limit\n"
+	"                     (default: each process's RLIMIT_MEMLOCK; see the manual page)\n"
+	"  --trace FILE       write a line to FILE for each call on these files; - is standard\n"
+	"                     output\n"
+	"  --stats            count these calls and the work of each device, and print the counts\n"
+	"                     on standard error at the end\n"
+	"  --check            try the setup without a program; print what this machine lacks\n"
+	"  -h, --help         print this text\n"
+	"\n"
+	"The exit status is PROGRAM's, or 128 + n if signal n ended PROGRAM. It is 125 if the\n"
+	"machine cannot be set up, 126 if PROGRAM cannot be executed, 127 if there is no such\n"
+	"program. When PROGRAM ends, the processes that it left running are killed.\n";
 
 enum {
 	OPT_DEVICE = 256,
@@ -63,13 +63,13 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-#define EITHER ((enum iof_run_kind)-1)
+#define EITHER ((enum iof_run_kind) - 1)
 
 static const struct field {
 	const char *name;
 	size_t offset;
 	uint64_t least, most;
-	enum iof_run_kind only;		/* the only kind that has it, or EITHER */
+	enum iof_run_kind only; /* the only kind that has it, or EITHER */
 } fields[] = {
 	{ "credits", offsetof(struct iof_run_device, credits), 1, 1 << 20, EITHER },
 	{ "group", offsetof(struct iof_run_device, pages_per_group), 1, 32, IOF_RUN_DSA },
@@ -97,8 +97,10 @@ static int set_field(struct iof_run_device *device, const char *name, char *valu
 		if (!strcmp(fields[i].name, name))
 			break;
 	if (i == NR_FIELDS)
-		return iof_fail(USAGE, "run: --device: a device has no setting '%s'; "
-				"see `iofault run --help`", name);
+		return iof_fail(USAGE,
+				"run: --device: a device has no setting '%s'; "
+				"see `iofault run --help`",
+				name);
 	if (fields[i].only != EITHER && device->kind != fields[i].only)
 		return iof_fail(USAGE, "run: --device: only dsa has the setting '%s'", name);
 	if (!value || !iof_number(value, false, fields[i].least, fields[i].most, &number))
@@ -123,8 +125,10 @@ static int add_device(struct iof_run_config *config, char *text)
 	else if (!strcmp(name, "ats-test"))
 		device->kind = IOF_RUN_ATS_TEST;
 	else
-		return iof_fail(USAGE, "run: --device: there is no kind '%s'; there are dsa "
-				"and ats-test", name);
+		return iof_fail(USAGE,
+				"run: --device: there is no kind '%s'; there are dsa "
+				"and ats-test",
+				name);
 	while ((name = strsep(&rest, ","))) {
 		value = strchr(name, '=');
 		if (value)
@@ -177,7 +181,7 @@ int iof_cmd_run(int argc, char **argv)
 				config.memlock = UINT64_MAX;
 			else if (!iof_number(optarg, true, 4096, 1ull << 60, &config.memlock))
 				rc = iof_fail(USAGE, "run: --memlock must be a size from 4K on, "
-					      "such as 8M, or none");
+						     "such as 8M, or none");
 			break;
 		case OPT_TRACE:
 			config.trace = optarg;
@@ -193,8 +197,10 @@ int iof_cmd_run(int argc, char **argv)
 		case ':':
 			return iof_fail(USAGE, "run: %s needs a value", argv[optind - 1]);
 		default:
-			return iof_fail(USAGE, "run: there is no option %s; `iofault run --help` "
-					"lists them", argv[optind - 1]);
+			return iof_fail(USAGE,
+					"run: there is no option %s; `iofault run --help` "
+					"lists them",
+					argv[optind - 1]);
 		}
 		if (rc)
 			return rc;

@@ -20,7 +20,7 @@ enum iof_exit {
 	IOF_EXIT_OK = 0,
 	IOF_EXIT_WRONG = 1,
 	IOF_EXIT_USAGE = 2,
-	IOF_EXIT_SIGNAL = 128,	/* plus the signal's number */
+	IOF_EXIT_SIGNAL = 128, /* plus the signal's number */
 };
 
 int iof_cmd_page(int argc, char **argv);
@@ -48,7 +48,7 @@ const char *iof_reason(int err);
  */
 bool iof_number(const char *text, bool sizes, uint64_t least, uint64_t most, uint64_t *out);
 
-#define IOF_TEXT 32	/* size of the buffers of the next four functions */
+#define IOF_TEXT 32 /* size of the buffers of the next four functions */
 
 /* "64 MiB", "1.5 GiB", "17 B". Returns @text. */
 const char *iof_size_text(char text[IOF_TEXT], uint64_t bytes);
@@ -71,10 +71,10 @@ int iof_flush_stdout(int status);
 /* Progress: a line on standard error, redrawn repeatedly if that is a terminal. */
 struct iof_progress {
 	bool on;
-	bool drawn;		/* a line is on the terminal */
+	bool drawn; /* a line is on the terminal */
 	uint64_t total;
-	uint64_t begun;		/* ns */
-	uint64_t last;		/* ns, time of the last draw */
+	uint64_t begun; /* ns */
+	uint64_t last;	/* ns, time of the last draw */
 	const char *what;
 };
 

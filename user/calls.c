@@ -26,15 +26,15 @@ static int foreign(int fd, ssize_t rc)
 #define OWN(call) (iof_user_left(fd) ? -ECHILD : (call))
 
 /* The result of a system call, as a negative errno on failure. */
-#define SYSTEM(call)                                                                               \
-	({                                                                                         \
-		int saved_ = errno;                                                                \
-		ssize_t rc_ = (call);                                                              \
-                                                                                                   \
-		if (rc_ < 0)                                                                       \
-			rc_ = -errno;                                                              \
-		errno = saved_;                                                                    \
-		rc_;                                                                               \
+#define SYSTEM(call)                  \
+	({                            \
+		int saved_ = errno;   \
+		ssize_t rc_ = (call); \
+                                      \
+		if (rc_ < 0)          \
+			rc_ = -errno; \
+		errno = saved_;       \
+		rc_;                  \
 	})
 
 int iof_ioctl(int fd, unsigned long cmd, void *arg)

@@ -19,10 +19,10 @@
 #include "forked.h"
 #include "shim/sys.h"
 
-#define FEW			16	/* entries that need no allocation */
-#define WRITABLE_LOOK_MS	1
-#define IN			(POLLIN | POLLRDNORM)
-#define OUT			(POLLOUT | POLLWRNORM)
+#define FEW		 16 /* entries that need no allocation */
+#define WRITABLE_LOOK_MS 1
+#define IN		 (POLLIN | POLLRDNORM)
+#define OUT		 (POLLOUT | POLLWRNORM)
 
 static long long now_ms(void)
 {

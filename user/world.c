@@ -21,7 +21,7 @@
 #define MAX_DEVICES 256
 
 bool iof_user_forked;
-static unsigned int nr_open;		/* atomic: embedded worlds */
+static unsigned int nr_open; /* atomic: embedded worlds */
 
 static void in_child(void)
 {
@@ -43,7 +43,7 @@ static void watch_forks_once(void)
 
 struct iof_world {
 	enum iof_world_kind kind;
-	struct iof_plat_space *space;	/* embedded only, as the machine */
+	struct iof_plat_space *space; /* embedded only, as the machine */
 	struct iof_machine *machine;
 };
 

@@ -223,7 +223,7 @@ int iof_handler_respond(struct iof_handler *handler, uint32_t cookie, int respon
  * Return: how many were taken, or a negative errno.
  */
 long iof_handler_respond_many(struct iof_handler *handler,
-			     const struct iommu_hwpt_page_response *responses, size_t nr);
+			      const struct iommu_hwpt_page_response *responses, size_t nr);
 
 /**
  * iof_fault_group_copy() - copy a group with its records

@@ -15,11 +15,11 @@
 extern "C" {
 #endif
 
-#define IOF_HISTOGRAM_TOP 40u	/* bits of the largest value that has a bucket of its own */
+#define IOF_HISTOGRAM_TOP     40u /* bits of the largest value that has a bucket of its own */
 #define IOF_HISTOGRAM_BUCKETS ((IOF_HISTOGRAM_TOP - 3) * 16)
 
 struct iof_histogram {
-	uint64_t count;	/* values added */
+	uint64_t count; /* values added */
 	uint64_t sum;	/* of all values */
 	uint64_t max;	/* the largest, exact */
 	uint64_t buckets[IOF_HISTOGRAM_BUCKETS];
@@ -83,7 +83,8 @@ static inline uint64_t iof_histogram_quantile(const struct iof_histogram *histog
 		seen += histogram->buckets[i];
 		if (seen && (double)seen >= wanted) {
 			uint64_t value = i + 1 < IOF_HISTOGRAM_BUCKETS ?
-						 iof_histogram_floor(i + 1) - 1 : histogram->max;
+						 iof_histogram_floor(i + 1) - 1 :
+						 histogram->max;
 
 			return value < histogram->max ? value : histogram->max;
 		}

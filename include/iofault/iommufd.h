@@ -27,8 +27,8 @@
 #error "<linux/iommufd.h> came first and is too old: put <iofault/iommufd.h> before it or instead"
 #endif
 #else
-#define _IOMMUFD_H	/* the guard of the header in /usr/include/linux */
-#define _UAPI_IOMMUFD_H /* the guard of the same header inside a kernel tree */
+#define _IOMMUFD_H		      /* the guard of the header in /usr/include/linux */
+#define _UAPI_IOMMUFD_H		      /* the guard of the same header inside a kernel tree */
 
 /*
  * Every command
@@ -56,7 +56,7 @@
  * Ids: one space for all objects of one open of /dev/iommu. The first is 1, the lowest free number
  * is taken, a freed number is used again.
  */
-#define IOMMUFD_TYPE (';')
+#define IOMMUFD_TYPE		      (';')
 
 enum {
 	IOMMUFD_CMD_BASE = 0x80,
@@ -91,20 +91,20 @@ enum {
  *		another thread that works on the object has not ended within 60 seconds
  */
 struct iommu_destroy {
-	__u32 size;	/* in */
-	__u32 id;	/* in: any object */
+	__u32 size; /* in */
+	__u32 id;   /* in: any object */
 };
-#define IOMMU_DESTROY _IO(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY)
+#define IOMMU_DESTROY		      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY)
 
 /*
  * IOMMU_IOAS_ALLOC (minimum 12): a new, empty I/O address space: everything allowed, alignment 1.
  */
 struct iommu_ioas_alloc {
-	__u32 size;		/* in */
-	__u32 flags;		/* in: 0 */
-	__u32 out_ioas_id;	/* out */
+	__u32 size;	   /* in */
+	__u32 flags;	   /* in: 0 */
+	__u32 out_ioas_id; /* out */
 };
-#define IOMMU_IOAS_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOC)
+#define IOMMU_IOAS_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOC)
 
 /* A range of I/O virtual addresses, both ends included. */
 struct iommu_iova_range {
@@ -118,14 +118,14 @@ struct iommu_iova_range {
  *			`out_iova_alignment` are filled in, so that a second call can succeed
  */
 struct iommu_ioas_iova_ranges {
-	__u32 size;				/* in */
-	__u32 ioas_id;				/* in */
-	__u32 num_iovas;			/* in: room in the array. out: all there are */
+	__u32 size;	 /* in */
+	__u32 ioas_id;	 /* in */
+	__u32 num_iovas; /* in: room in the array. out: all there are */
 	__u32 __reserved;
-	__aligned_u64 allowed_iovas;		/* in: -> room for iommu_iova_range[] */
-	__aligned_u64 out_iova_alignment;	/* out: bytes, a power of two */
+	__aligned_u64 allowed_iovas;	  /* in: -> room for iommu_iova_range[] */
+	__aligned_u64 out_iova_alignment; /* out: bytes, a power of two */
 };
-#define IOMMU_IOAS_IOVA_RANGES _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_IOVA_RANGES)
+#define IOMMU_IOAS_IOVA_RANGES	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_IOVA_RANGES)
 
 /*
  * IOMMU_IOAS_ALLOW_IOVAS (minimum 24): replaces the list of ranges that automatic mappings may use
@@ -135,19 +135,19 @@ struct iommu_ioas_iova_ranges {
  *	EADDRINUSE	an entry touches a reserved range
  */
 struct iommu_ioas_allow_iovas {
-	__u32 size;			/* in */
-	__u32 ioas_id;			/* in */
-	__u32 num_iovas;		/* in */
+	__u32 size;	 /* in */
+	__u32 ioas_id;	 /* in */
+	__u32 num_iovas; /* in */
 	__u32 __reserved;
-	__aligned_u64 allowed_iovas;	/* in: -> struct iommu_iova_range[num_iovas] */
+	__aligned_u64 allowed_iovas; /* in: -> struct iommu_iova_range[num_iovas] */
 };
-#define IOMMU_IOAS_ALLOW_IOVAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOW_IOVAS)
+#define IOMMU_IOAS_ALLOW_IOVAS	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOW_IOVAS)
 
 /* Of MAP, MAP_FILE and COPY. At least one direction must be given. */
 enum iommufd_ioas_map_flags {
-	IOMMU_IOAS_MAP_FIXED_IOVA = 1 << 0,	/* the IOVA is the caller's choice */
-	IOMMU_IOAS_MAP_WRITEABLE = 1 << 1,	/* devices may write */
-	IOMMU_IOAS_MAP_READABLE = 1 << 2,	/* devices may read */
+	IOMMU_IOAS_MAP_FIXED_IOVA = 1 << 0, /* the IOVA is the caller's choice */
+	IOMMU_IOAS_MAP_WRITEABLE = 1 << 1,  /* devices may write */
+	IOMMU_IOAS_MAP_READABLE = 1 << 2,   /* devices may read */
 };
 
 /*
@@ -164,15 +164,15 @@ enum iommufd_ioas_map_flags {
  *	ENOMEM		also: more locked memory than RLIMIT_MEMLOCK allows
  */
 struct iommu_ioas_map {
-	__u32 size;		/* in */
-	__u32 flags;		/* in: IOMMU_IOAS_MAP_... */
-	__u32 ioas_id;		/* in */
+	__u32 size;    /* in */
+	__u32 flags;   /* in: IOMMU_IOAS_MAP_... */
+	__u32 ioas_id; /* in */
 	__u32 __reserved;
-	__aligned_u64 user_va;	/* in */
-	__aligned_u64 length;	/* in: bytes */
-	__aligned_u64 iova;	/* in with FIXED_IOVA, out else; a chosen IOVA is never 0 */
+	__aligned_u64 user_va; /* in */
+	__aligned_u64 length;  /* in: bytes */
+	__aligned_u64 iova;    /* in with FIXED_IOVA, out else; a chosen IOVA is never 0 */
 };
-#define IOMMU_IOAS_MAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP)
+#define IOMMU_IOAS_MAP		      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP)
 
 /*
  * IOMMU_IOAS_MAP_FILE (minimum 40): MAP, of a memfd. The mapping holds the file; iofault: while it
@@ -185,15 +185,15 @@ struct iommu_ioas_map {
  *			that are not reserved; module: or fd is not open for writing
  */
 struct iommu_ioas_map_file {
-	__u32 size;		/* in */
-	__u32 flags;		/* in: IOMMU_IOAS_MAP_... */
-	__u32 ioas_id;		/* in */
-	__s32 fd;		/* in */
-	__aligned_u64 start;	/* in: offset in the file */
-	__aligned_u64 length;	/* in: bytes */
-	__aligned_u64 iova;	/* in/out: as in MAP */
+	__u32 size;	      /* in */
+	__u32 flags;	      /* in: IOMMU_IOAS_MAP_... */
+	__u32 ioas_id;	      /* in */
+	__s32 fd;	      /* in */
+	__aligned_u64 start;  /* in: offset in the file */
+	__aligned_u64 length; /* in: bytes */
+	__aligned_u64 iova;   /* in/out: as in MAP */
 };
-#define IOMMU_IOAS_MAP_FILE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP_FILE)
+#define IOMMU_IOAS_MAP_FILE	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP_FILE)
 
 /*
  * IOMMU_IOAS_COPY (minimum 40): maps memory of one IOAS into another, or the same, at a second
@@ -208,10 +208,10 @@ struct iommu_ioas_copy {
 	__u32 dst_ioas_id;	/* in */
 	__u32 src_ioas_id;	/* in */
 	__aligned_u64 length;	/* in: bytes */
-	__aligned_u64 dst_iova;	/* in/out: as iova of MAP */
-	__aligned_u64 src_iova;	/* in */
+	__aligned_u64 dst_iova; /* in/out: as iova of MAP */
+	__aligned_u64 src_iova; /* in */
 };
-#define IOMMU_IOAS_COPY _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_COPY)
+#define IOMMU_IOAS_COPY		      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_COPY)
 
 /*
  * IOMMU_IOAS_UNMAP (minimum 24): removes whole mappings. iova 0 with length U64_MAX empties the
@@ -224,12 +224,12 @@ struct iommu_ioas_copy {
  *	EDEADLOCK	a user inside the kernel never let go of its pins
  */
 struct iommu_ioas_unmap {
-	__u32 size;		/* in */
-	__u32 ioas_id;		/* in */
-	__aligned_u64 iova;	/* in */
-	__aligned_u64 length;	/* in: bytes. out, on success only: bytes removed */
+	__u32 size;	      /* in */
+	__u32 ioas_id;	      /* in */
+	__aligned_u64 iova;   /* in */
+	__aligned_u64 length; /* in: bytes. out, on success only: bytes removed */
 };
-#define IOMMU_IOAS_UNMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
+#define IOMMU_IOAS_UNMAP	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
 
 /*
  * IOMMU_IOAS_CHANGE_PROCESS (minimum 8): from now on the pinned memory of every IOAS counts as the
@@ -239,14 +239,14 @@ struct iommu_ioas_unmap {
  *	ENOMEM	over the caller's limit; nothing has changed
  */
 struct iommu_ioas_change_process {
-	__u32 size;	/* in */
+	__u32 size; /* in */
 	__u32 __reserved;
 };
-#define IOMMU_IOAS_CHANGE_PROCESS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_CHANGE_PROCESS)
+#define IOMMU_IOAS_CHANGE_PROCESS     _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_CHANGE_PROCESS)
 
 enum iommufd_option {
-	IOMMU_OPTION_RLIMIT_MODE = 0,	/* locked memory: the user's (0) or the process's (1) */
-	IOMMU_OPTION_HUGE_PAGES = 1,	/* of an IOAS: large I/O pages: yes (1), never (0) */
+	IOMMU_OPTION_RLIMIT_MODE = 0, /* locked memory: the user's (0) or the process's (1) */
+	IOMMU_OPTION_HUGE_PAGES = 1,  /* of an IOAS: large I/O pages: yes (1), never (0) */
 };
 
 enum iommufd_option_ops {
@@ -263,14 +263,14 @@ enum iommufd_option_ops {
  *	EADDRINUSE	large pages off while a mapping is not aligned to the page size
  */
 struct iommu_option {
-	__u32 size;		/* in */
-	__u32 option_id;	/* in: enum iommufd_option */
-	__u16 op;		/* in: enum iommufd_option_ops */
+	__u32 size;	 /* in */
+	__u32 option_id; /* in: enum iommufd_option */
+	__u16 op;	 /* in: enum iommufd_option_ops */
 	__u16 __reserved;
-	__u32 object_id;	/* in: 0 for RLIMIT_MODE, an IOAS for HUGE_PAGES */
-	__aligned_u64 val64;	/* in for SET; out for both */
+	__u32 object_id;     /* in: 0 for RLIMIT_MODE, an IOAS for HUGE_PAGES */
+	__aligned_u64 val64; /* in for SET; out for both */
 };
-#define IOMMU_OPTION _IO(IOMMUFD_TYPE, IOMMUFD_CMD_OPTION)
+#define IOMMU_OPTION		      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_OPTION)
 
 enum iommufd_vfio_ioas_op {
 	IOMMU_VFIO_IOAS_GET = 0,
@@ -283,39 +283,39 @@ enum iommufd_vfio_ioas_op {
  *	ENODEV	GET while none is set
  */
 struct iommu_vfio_ioas {
-	__u32 size;	/* in */
-	__u32 ioas_id;	/* in for SET, out for GET */
-	__u16 op;	/* in: enum iommufd_vfio_ioas_op */
+	__u32 size;    /* in */
+	__u32 ioas_id; /* in for SET, out for GET */
+	__u16 op;      /* in: enum iommufd_vfio_ioas_op */
 	__u16 __reserved;
 };
-#define IOMMU_VFIO_IOAS _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VFIO_IOAS)
+#define IOMMU_VFIO_IOAS		      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VFIO_IOAS)
 
 enum iommufd_hwpt_alloc_flags {
-	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,		/* paging only: may carry nested HWPTs */
-	IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1,	/* paging only */
-	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,		/* fault_id counts; not with NEST_PARENT */
-	IOMMU_HWPT_ALLOC_PASID = 1 << 3,		/* may be attached where PASIDs are used */
+	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,	  /* paging only: may carry nested HWPTs */
+	IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1, /* paging only */
+	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,	  /* fault_id counts; not with NEST_PARENT */
+	IOMMU_HWPT_ALLOC_PASID = 1 << 3,	  /* may be attached where PASIDs are used */
 };
 
 /* What `data_uptr` of HWPT_ALLOC points to. */
 enum iommu_hwpt_data_type {
 	IOMMU_HWPT_DATA_NONE = 0,
-	IOMMU_HWPT_DATA_VTD_S1 = 1,		/* struct iommu_hwpt_vtd_s1 */
-	IOMMU_HWPT_DATA_ARM_SMMUV3 = 2,		/* struct iommu_hwpt_arm_smmuv3 */
-	IOMMU_HWPT_DATA_AMD_GUEST = 3,		/* struct iommu_hwpt_amd_guest */
+	IOMMU_HWPT_DATA_VTD_S1 = 1,	/* struct iommu_hwpt_vtd_s1 */
+	IOMMU_HWPT_DATA_ARM_SMMUV3 = 2, /* struct iommu_hwpt_arm_smmuv3 */
+	IOMMU_HWPT_DATA_AMD_GUEST = 3,	/* struct iommu_hwpt_amd_guest */
 };
 
 enum iommu_hwpt_vtd_s1_flags {
-	IOMMU_VTD_S1_SRE = 1 << 0,	/* supervisor requests are allowed */
-	IOMMU_VTD_S1_EAFE = 1 << 1,	/* extended accessed flag */
-	IOMMU_VTD_S1_WPE = 1 << 2,	/* write protection holds for supervisor requests */
+	IOMMU_VTD_S1_SRE = 1 << 0,  /* supervisor requests are allowed */
+	IOMMU_VTD_S1_EAFE = 1 << 1, /* extended accessed flag */
+	IOMMU_VTD_S1_WPE = 1 << 2,  /* write protection holds for supervisor requests */
 };
 
 /* First-stage table of Intel VT-d: the x86 format, in memory that the parent HWPT maps. */
 struct iommu_hwpt_vtd_s1 {
-	__aligned_u64 flags;		/* in: enum iommu_hwpt_vtd_s1_flags */
-	__aligned_u64 pgtbl_addr;	/* in: the root, an address of the parent's space */
-	__u32 addr_width;		/* in: bits of an input address */
+	__aligned_u64 flags;	  /* in: enum iommu_hwpt_vtd_s1_flags */
+	__aligned_u64 pgtbl_addr; /* in: the root, an address of the parent's space */
+	__u32 addr_width;	  /* in: bits of an input address */
 	__u32 __reserved;
 };
 
@@ -344,55 +344,55 @@ struct iommu_hwpt_amd_guest {
  *	EFAULT, ENOMEM	also: pinning what is mapped in the IOAS, as MAP
  */
 struct iommu_hwpt_alloc {
-	__u32 size;		/* in */
-	__u32 flags;		/* in: enum iommufd_hwpt_alloc_flags */
-	__u32 dev_id;		/* in: a bound device */
-	__u32 pt_id;		/* in: IOAS, paging HWPT or vIOMMU */
-	__u32 out_hwpt_id;	/* out */
+	__u32 size;	   /* in */
+	__u32 flags;	   /* in: enum iommufd_hwpt_alloc_flags */
+	__u32 dev_id;	   /* in: a bound device */
+	__u32 pt_id;	   /* in: IOAS, paging HWPT or vIOMMU */
+	__u32 out_hwpt_id; /* out */
 	__u32 __reserved;
-	__u32 data_type;	/* in: enum iommu_hwpt_data_type */
-	__u32 data_len;		/* in: bytes at data_uptr */
+	__u32 data_type;	 /* in: enum iommu_hwpt_data_type */
+	__u32 data_len;		 /* in: bytes at data_uptr */
 	__aligned_u64 data_uptr; /* in */
-	__u32 fault_id;		/* in: fault queue; read only with FAULT_ID_VALID */
-	__u32 __reserved2;	/* set to 0; not checked */
+	__u32 fault_id;		 /* in: fault queue; read only with FAULT_ID_VALID */
+	__u32 __reserved2;	 /* set to 0; not checked */
 };
-#define IOMMU_HWPT_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_ALLOC)
+#define IOMMU_HWPT_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_ALLOC)
 
 enum iommu_hw_info_vtd_flags {
-	IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1 << 0,	/* no read-only maps in a parent */
+	IOMMU_HW_INFO_VTD_ERRATA_772415_SPR17 = 1 << 0, /* no read-only maps in a parent */
 };
 
 struct iommu_hw_info_vtd {
-	__u32 flags;		/* out: enum iommu_hw_info_vtd_flags */
+	__u32 flags; /* out: enum iommu_hw_info_vtd_flags */
 	__u32 __reserved;
 	__aligned_u64 cap_reg;	/* out: the capability register */
-	__aligned_u64 ecap_reg;	/* out: the extended capability register */
+	__aligned_u64 ecap_reg; /* out: the extended capability register */
 };
 
 struct iommu_hw_info_arm_smmuv3 {
-	__u32 flags;	/* out: 0 */
+	__u32 flags; /* out: 0 */
 	__u32 __reserved;
-	__u32 idr[6];	/* out: IDR0 to IDR5 */
-	__u32 iidr;	/* out */
-	__u32 aidr;	/* out */
+	__u32 idr[6]; /* out: IDR0 to IDR5 */
+	__u32 iidr;   /* out */
+	__u32 aidr;   /* out */
 };
 
 struct iommu_hw_info_tegra241_cmdqv {
-	__u32 flags;	/* out: 0 */
-	__u8 version;	/* out: PARAM bits 3:0 */
+	__u32 flags;	 /* out: 0 */
+	__u8 version;	 /* out: PARAM bits 3:0 */
 	__u8 log2vcmdqs; /* out: PARAM bits 7:4 */
-	__u8 log2vsids;	/* out: PARAM bits 15:12 */
+	__u8 log2vsids;	 /* out: PARAM bits 15:12 */
 	__u8 __reserved;
 };
 
 struct iommu_hw_info_amd {
-	__aligned_u64 efr;	/* out: extended feature register */
-	__aligned_u64 efr2;	/* out: extended feature register 2 */
+	__aligned_u64 efr;  /* out: extended feature register */
+	__aligned_u64 efr2; /* out: extended feature register 2 */
 };
 
 enum iommu_hw_info_type {
 	IOMMU_HW_INFO_TYPE_NONE = 0,
-	IOMMU_HW_INFO_TYPE_DEFAULT = 0,		/* input: whatever the driver has */
+	IOMMU_HW_INFO_TYPE_DEFAULT = 0, /* input: whatever the driver has */
 	IOMMU_HW_INFO_TYPE_INTEL_VTD = 1,
 	IOMMU_HW_INFO_TYPE_ARM_SMMUV3 = 2,
 	IOMMU_HW_INFO_TYPE_TEGRA241_CMDQV = 3,
@@ -401,13 +401,13 @@ enum iommu_hw_info_type {
 
 enum iommufd_hw_capabilities {
 	IOMMU_HW_CAP_DIRTY_TRACKING = 1 << 0,
-	IOMMU_HW_CAP_PCI_PASID_EXEC = 1 << 1,	/* the device may ask for execution, by PASID */
-	IOMMU_HW_CAP_PCI_PASID_PRIV = 1 << 2,	/* ... for privileged access */
+	IOMMU_HW_CAP_PCI_PASID_EXEC = 1 << 1, /* the device may ask for execution, by PASID */
+	IOMMU_HW_CAP_PCI_PASID_PRIV = 1 << 2, /* ... for privileged access */
 	IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED = 1 << 3,
 };
 
 enum iommufd_hw_info_flags {
-	IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1 << 0,	/* in_data_type counts */
+	IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1 << 0, /* in_data_type counts */
 };
 
 /*
@@ -415,20 +415,20 @@ enum iommufd_hw_info_flags {
  *	EOPNOTSUPP	also: the driver has no data of the type asked for
  */
 struct iommu_hw_info {
-	__u32 size;			/* in */
-	__u32 flags;			/* in: enum iommufd_hw_info_flags */
-	__u32 dev_id;			/* in: a bound device */
-	__u32 data_len;			/* in: bytes at data_uptr. out: bytes the driver has */
-	__aligned_u64 data_uptr;	/* in: filled; what the driver does not fill becomes zero */
+	__u32 size;		 /* in */
+	__u32 flags;		 /* in: enum iommufd_hw_info_flags */
+	__u32 dev_id;		 /* in: a bound device */
+	__u32 data_len;		 /* in: bytes at data_uptr. out: bytes the driver has */
+	__aligned_u64 data_uptr; /* in: filled; what the driver does not fill becomes zero */
 	union {
-		__u32 in_data_type;	/* in, with INPUT_TYPE: enum iommu_hw_info_type */
-		__u32 out_data_type;	/* out: enum iommu_hw_info_type */
+		__u32 in_data_type;  /* in, with INPUT_TYPE: enum iommu_hw_info_type */
+		__u32 out_data_type; /* out: enum iommu_hw_info_type */
 	};
-	__u8 out_max_pasid_log2;	/* out: bits of a PASID, 0: the device has none */
+	__u8 out_max_pasid_log2; /* out: bits of a PASID, 0: the device has none */
 	__u8 __reserved[3];
-	__aligned_u64 out_capabilities;	/* out: enum iommufd_hw_capabilities */
+	__aligned_u64 out_capabilities; /* out: enum iommufd_hw_capabilities */
 };
-#define IOMMU_GET_HW_INFO _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_HW_INFO)
+#define IOMMU_GET_HW_INFO	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_GET_HW_INFO)
 
 enum iommufd_hwpt_set_dirty_tracking_flags {
 	IOMMU_HWPT_DIRTY_TRACKING_ENABLE = 1,
@@ -439,15 +439,15 @@ enum iommufd_hwpt_set_dirty_tracking_flags {
  *	EOPNOTSUPP	also: the HWPT was made without DIRTY_TRACKING
  */
 struct iommu_hwpt_set_dirty_tracking {
-	__u32 size;		/* in */
-	__u32 flags;		/* in: enum iommufd_hwpt_set_dirty_tracking_flags; 0 stops */
-	__u32 hwpt_id;		/* in: paging HWPT */
-	__u32 __reserved;	/* set to 0; not checked */
+	__u32 size;	  /* in */
+	__u32 flags;	  /* in: enum iommufd_hwpt_set_dirty_tracking_flags; 0 stops */
+	__u32 hwpt_id;	  /* in: paging HWPT */
+	__u32 __reserved; /* set to 0; not checked */
 };
 #define IOMMU_HWPT_SET_DIRTY_TRACKING _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_SET_DIRTY_TRACKING)
 
 enum iommufd_hwpt_get_dirty_bitmap_flags {
-	IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1,	/* look, and leave the pages dirty */
+	IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1, /* look, and leave the pages dirty */
 };
 
 /*
@@ -458,32 +458,32 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
  *	EOVERFLOW	the end wraps
  */
 struct iommu_hwpt_get_dirty_bitmap {
-	__u32 size;		/* in */
-	__u32 hwpt_id;		/* in: paging HWPT */
-	__u32 flags;		/* in: enum iommufd_hwpt_get_dirty_bitmap_flags */
+	__u32 size;    /* in */
+	__u32 hwpt_id; /* in: paging HWPT */
+	__u32 flags;   /* in: enum iommufd_hwpt_get_dirty_bitmap_flags */
 	__u32 __reserved;
-	__aligned_u64 iova;	/* in: what bit 0 stands for */
-	__aligned_u64 length;	/* in: bytes */
+	__aligned_u64 iova;	 /* in: what bit 0 stands for */
+	__aligned_u64 length;	 /* in: bytes */
 	__aligned_u64 page_size; /* in: bytes per bit */
-	__aligned_u64 data;	/* in: -> __u64 bitmap */
+	__aligned_u64 data;	 /* in: -> __u64 bitmap */
 };
-#define IOMMU_HWPT_GET_DIRTY_BITMAP _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_GET_DIRTY_BITMAP)
+#define IOMMU_HWPT_GET_DIRTY_BITMAP   _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_GET_DIRTY_BITMAP)
 
 /* What the array of HWPT_INVALIDATE is made of. */
 enum iommu_hwpt_invalidate_data_type {
-	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,		/* iommu_hwpt_vtd_s1_invalidate */
-	IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1,	/* iommu_viommu_arm_smmuv3_invalidate */
+	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,	     /* iommu_hwpt_vtd_s1_invalidate */
+	IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1, /* iommu_viommu_arm_smmuv3_invalidate */
 };
 
 enum iommu_hwpt_vtd_s1_invalidate_flags {
-	IOMMU_VTD_INV_FLAGS_LEAF = 1 << 0,	/* only leaf entries changed, no table pointer */
+	IOMMU_VTD_INV_FLAGS_LEAF = 1 << 0, /* only leaf entries changed, no table pointer */
 };
 
 /* EINVAL: addr is not a multiple of 4096, or npages U64_MAX with addr not 0. */
 struct iommu_hwpt_vtd_s1_invalidate {
-	__aligned_u64 addr;	/* in */
-	__aligned_u64 npages;	/* in: of 4 KiB; U64_MAX with addr 0: everything */
-	__u32 flags;		/* in: enum iommu_hwpt_vtd_s1_invalidate_flags */
+	__aligned_u64 addr;   /* in */
+	__aligned_u64 npages; /* in: of 4 KiB; U64_MAX with addr 0: everything */
+	__u32 flags;	      /* in: enum iommu_hwpt_vtd_s1_invalidate_flags */
 	__u32 __reserved;
 };
 
@@ -502,15 +502,15 @@ struct iommu_viommu_arm_smmuv3_invalidate {
  *	EOPNOTSUPP	also: the driver has no invalidation
  */
 struct iommu_hwpt_invalidate {
-	__u32 size;		/* in */
-	__u32 hwpt_id;		/* in: nested HWPT or vIOMMU */
+	__u32 size;		 /* in */
+	__u32 hwpt_id;		 /* in: nested HWPT or vIOMMU */
 	__aligned_u64 data_uptr; /* in: -> entries */
-	__u32 data_type;	/* in: enum iommu_hwpt_invalidate_data_type */
-	__u32 entry_len;	/* in: bytes of an entry */
-	__u32 entry_num;	/* in: entries. out: entries done */
+	__u32 data_type;	 /* in: enum iommu_hwpt_invalidate_data_type */
+	__u32 entry_len;	 /* in: bytes of an entry */
+	__u32 entry_num;	 /* in: entries. out: entries done */
 	__u32 __reserved;
 };
-#define IOMMU_HWPT_INVALIDATE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_INVALIDATE)
+#define IOMMU_HWPT_INVALIDATE	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_INVALIDATE)
 
 /*
  * The fault queue
@@ -547,16 +547,16 @@ struct iommu_hwpt_invalidate {
  * of a handler; a detach or replace also drops the pages of unfinished groups.
  */
 struct iommu_fault_alloc {
-	__u32 size;		/* in */
-	__u32 flags;		/* in: 0 */
-	__u32 out_fault_id;	/* out: for fault_id of HWPT_ALLOC */
-	__u32 out_fault_fd;	/* out: a new descriptor */
+	__u32 size;	    /* in */
+	__u32 flags;	    /* in: 0 */
+	__u32 out_fault_id; /* out: for fault_id of HWPT_ALLOC */
+	__u32 out_fault_fd; /* out: a new descriptor */
 };
-#define IOMMU_FAULT_QUEUE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_FAULT_QUEUE_ALLOC)
+#define IOMMU_FAULT_QUEUE_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_FAULT_QUEUE_ALLOC)
 
 enum iommu_hwpt_pgfault_flags {
-	IOMMU_PGFAULT_FLAGS_PASID_VALID = 1 << 0,	/* `pasid` counts */
-	IOMMU_PGFAULT_FLAGS_LAST_PAGE = 1 << 1,		/* the last record of its group */
+	IOMMU_PGFAULT_FLAGS_PASID_VALID = 1 << 0, /* `pasid` counts */
+	IOMMU_PGFAULT_FLAGS_LAST_PAGE = 1 << 1,	  /* the last record of its group */
 };
 
 enum iommu_hwpt_pgfault_perm {
@@ -580,25 +580,25 @@ enum iommu_hwpt_pgfault_perm {
  * free number, and may give it out again at once.)
  */
 struct iommu_hwpt_pgfault {
-	__u32 flags;		/* enum iommu_hwpt_pgfault_flags */
-	__u32 dev_id;		/* the bound device of the attachment the fault came through */
-	__u32 pasid;		/* with PASID_VALID */
-	__u32 grpid;		/* the device's number for the group; for information */
-	__u32 perm;		/* enum iommu_hwpt_pgfault_perm: the access that missed */
-	__u32 __reserved;	/* 0 */
-	__aligned_u64 addr;	/* where */
-	__u32 length;		/* a hint in bytes; 0: none */
+	__u32 flags;	    /* enum iommu_hwpt_pgfault_flags */
+	__u32 dev_id;	    /* the bound device of the attachment the fault came through */
+	__u32 pasid;	    /* with PASID_VALID */
+	__u32 grpid;	    /* the device's number for the group; for information */
+	__u32 perm;	    /* enum iommu_hwpt_pgfault_perm: the access that missed */
+	__u32 __reserved;   /* 0 */
+	__aligned_u64 addr; /* where */
+	__u32 length;	    /* a hint in bytes; 0: none */
 	__u32 cookie;
 };
 
 enum iommufd_page_response_code {
-	IOMMUFD_PAGE_RESP_SUCCESS = 0,	/* the page is there now: the device tries again */
-	IOMMUFD_PAGE_RESP_INVALID = 1,	/* there is no such page: the device gives up this access */
+	IOMMUFD_PAGE_RESP_SUCCESS = 0, /* the page is there now: the device tries again */
+	IOMMUFD_PAGE_RESP_INVALID = 1, /* there is no such page: the device gives up this access */
 };
 
 struct iommu_hwpt_page_response {
-	__u32 cookie;	/* of the group */
-	__u32 code;	/* enum iommufd_page_response_code */
+	__u32 cookie; /* of the group */
+	__u32 code;   /* enum iommufd_page_response_code */
 };
 
 /*
@@ -608,13 +608,13 @@ struct iommu_hwpt_page_response {
 enum iommu_viommu_type {
 	IOMMU_VIOMMU_TYPE_DEFAULT = 0,
 	IOMMU_VIOMMU_TYPE_ARM_SMMUV3 = 1,
-	IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV = 2,	/* struct iommu_viommu_tegra241_cmdqv */
+	IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV = 2, /* struct iommu_viommu_tegra241_cmdqv */
 };
 
 /* A window of registers: mmap() of /dev/iommu with exactly these two numbers. */
 struct iommu_viommu_tegra241_cmdqv {
-	__aligned_u64 out_vintf_mmap_offset;	/* out */
-	__aligned_u64 out_vintf_mmap_length;	/* out */
+	__aligned_u64 out_vintf_mmap_offset; /* out */
+	__aligned_u64 out_vintf_mmap_length; /* out */
 };
 
 /*
@@ -623,17 +623,17 @@ struct iommu_viommu_tegra241_cmdqv {
  *	EOPNOTSUPP	also: type DEFAULT, or a type unknown to the device's driver
  */
 struct iommu_viommu_alloc {
-	__u32 size;		/* in */
-	__u32 flags;		/* in: 0 */
-	__u32 type;		/* in: enum iommu_viommu_type */
-	__u32 dev_id;		/* in: a device behind the wanted IOMMU */
-	__u32 hwpt_id;		/* in: paging HWPT */
-	__u32 out_viommu_id;	/* out */
-	__u32 data_len;		/* in: bytes at data_uptr, 0: none */
-	__u32 __reserved;	/* set to 0; not checked */
+	__u32 size;		 /* in */
+	__u32 flags;		 /* in: 0 */
+	__u32 type;		 /* in: enum iommu_viommu_type */
+	__u32 dev_id;		 /* in: a device behind the wanted IOMMU */
+	__u32 hwpt_id;		 /* in: paging HWPT */
+	__u32 out_viommu_id;	 /* out */
+	__u32 data_len;		 /* in: bytes at data_uptr, 0: none */
+	__u32 __reserved;	 /* set to 0; not checked */
 	__aligned_u64 data_uptr; /* in/out: by type */
 };
-#define IOMMU_VIOMMU_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VIOMMU_ALLOC)
+#define IOMMU_VIOMMU_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VIOMMU_ALLOC)
 
 /*
  * IOMMU_VDEVICE_ALLOC (minimum 24): the number by which the guest knows a device.
@@ -641,28 +641,28 @@ struct iommu_viommu_alloc {
  *	EEXIST	virt_id is taken on this vIOMMU, or the device has a vDEVICE
  */
 struct iommu_vdevice_alloc {
-	__u32 size;		/* in */
-	__u32 viommu_id;	/* in */
-	__u32 dev_id;		/* in */
-	__u32 out_vdevice_id;	/* out */
-	__aligned_u64 virt_id;	/* in: e.g. the guest's stream id */
+	__u32 size;	       /* in */
+	__u32 viommu_id;       /* in */
+	__u32 dev_id;	       /* in */
+	__u32 out_vdevice_id;  /* out */
+	__aligned_u64 virt_id; /* in: e.g. the guest's stream id */
 };
-#define IOMMU_VDEVICE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VDEVICE_ALLOC)
+#define IOMMU_VDEVICE_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VDEVICE_ALLOC)
 
 enum iommu_veventq_flag {
-	IOMMU_VEVENTQ_FLAG_LOST_EVENTS = 1 << 0,	/* events are missing; no payload follows */
+	IOMMU_VEVENTQ_FLAG_LOST_EVENTS = 1 << 0, /* events are missing; no payload follows */
 };
 
 /* read() of an event queue returns these, each with a payload by type behind it. */
 struct iommufd_vevent_header {
 	__u32 flags;	/* enum iommu_veventq_flag */
-	__u32 sequence;	/* counts every event, lost ones too; 0 follows INT_MAX */
+	__u32 sequence; /* counts every event, lost ones too; 0 follows INT_MAX */
 };
 
 enum iommu_veventq_type {
 	IOMMU_VEVENTQ_TYPE_DEFAULT = 0,
-	IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 = 1,	/* struct iommu_vevent_arm_smmuv3 */
-	IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV = 2,	/* struct iommu_vevent_tegra241_cmdqv */
+	IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 = 1,     /* struct iommu_vevent_arm_smmuv3 */
+	IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV = 2, /* struct iommu_vevent_tegra241_cmdqv */
 };
 
 /* A record of the event queue, with the stream id that the guest knows. */
@@ -681,16 +681,16 @@ struct iommu_vevent_tegra241_cmdqv {
  *	EEXIST	the vIOMMU has a queue of that type
  */
 struct iommu_veventq_alloc {
-	__u32 size;		/* in */
-	__u32 flags;		/* in: 0 */
-	__u32 viommu_id;	/* in */
-	__u32 type;		/* in: enum iommu_veventq_type, not DEFAULT */
-	__u32 veventq_depth;	/* in: events kept; further ones are lost, and marked so */
-	__u32 out_veventq_id;	/* out */
-	__u32 out_veventq_fd;	/* out: a new descriptor */
+	__u32 size;	      /* in */
+	__u32 flags;	      /* in: 0 */
+	__u32 viommu_id;      /* in */
+	__u32 type;	      /* in: enum iommu_veventq_type, not DEFAULT */
+	__u32 veventq_depth;  /* in: events kept; further ones are lost, and marked so */
+	__u32 out_veventq_id; /* out */
+	__u32 out_veventq_fd; /* out: a new descriptor */
 	__u32 __reserved;
 };
-#define IOMMU_VEVENTQ_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VEVENTQ_ALLOC)
+#define IOMMU_VEVENTQ_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VEVENTQ_ALLOC)
 
 enum iommu_hw_queue_type {
 	IOMMU_HW_QUEUE_TYPE_DEFAULT = 0,
@@ -708,16 +708,16 @@ enum iommu_hw_queue_type {
  *	EOPNOTSUPP	also: type DEFAULT, or a type unknown to the vIOMMU
  */
 struct iommu_hw_queue_alloc {
-	__u32 size;				/* in */
-	__u32 flags;				/* in: 0 */
-	__u32 viommu_id;			/* in */
-	__u32 type;				/* in: enum iommu_hw_queue_type */
-	__u32 index;				/* in: number of the queue on the vIOMMU */
-	__u32 out_hw_queue_id;			/* out */
-	__aligned_u64 nesting_parent_iova;	/* in: guest-physical base */
-	__aligned_u64 length;			/* in: bytes */
+	__u32 size;			   /* in */
+	__u32 flags;			   /* in: 0 */
+	__u32 viommu_id;		   /* in */
+	__u32 type;			   /* in: enum iommu_hw_queue_type */
+	__u32 index;			   /* in: number of the queue on the vIOMMU */
+	__u32 out_hw_queue_id;		   /* out */
+	__aligned_u64 nesting_parent_iova; /* in: guest-physical base */
+	__aligned_u64 length;		   /* in: bytes */
 };
-#define IOMMU_HW_QUEUE_ALLOC _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HW_QUEUE_ALLOC)
+#define IOMMU_HW_QUEUE_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HW_QUEUE_ALLOC)
 
 #endif /* the kernel's header did not come first */
 
@@ -728,8 +728,8 @@ struct iommu_hw_queue_alloc {
 #endif
 /* For the rows of the table, and undefined again by it. */
 #define IOF_ABI_STRUCT(type, bytes) IOF_ABI_ASSERT(sizeof(struct type) == (bytes));
-#define IOF_ABI_FIELD(type, field, at, bytes)                                                      \
-	IOF_ABI_ASSERT(__builtin_offsetof(struct type, field) == (at));                            \
+#define IOF_ABI_FIELD(type, field, at, bytes)                           \
+	IOF_ABI_ASSERT(__builtin_offsetof(struct type, field) == (at)); \
 	IOF_ABI_ASSERT(sizeof(((struct type *)0)->field) == (bytes));
 #define IOF_ABI_NUMBER(name, value) IOF_ABI_ASSERT((name) == (value));
 #include "iommufd_layout.h"

@@ -54,7 +54,7 @@ enum {
 
 enum {
 	MOCK_FLAGS_ACCESS_WRITE = 1 << 0,
-	MOCK_FLAGS_ACCESS_SYZ = 1 << 16,	/* also tolerated in the flags of IOMMU_IOAS_COPY */
+	MOCK_FLAGS_ACCESS_SYZ = 1 << 16, /* also tolerated in the flags of IOMMU_IOAS_COPY */
 };
 
 enum {
@@ -67,9 +67,9 @@ enum {
 };
 
 enum {
-	MOCK_FLAGS_DEVICE_NO_DIRTY = 1 << 0,	/* the device cannot track dirty pages */
-	MOCK_FLAGS_DEVICE_HUGE_IOVA = 1 << 1,	/* 6.12 only: its domains know 1 MiB pages */
-	MOCK_FLAGS_DEVICE_PASID = 1 << 2,	/* the device has 2^MOCK_PASID_WIDTH PASIDs */
+	MOCK_FLAGS_DEVICE_NO_DIRTY = 1 << 0,  /* the device cannot track dirty pages */
+	MOCK_FLAGS_DEVICE_HUGE_IOVA = 1 << 1, /* 6.12 only: its domains know 1 MiB pages */
+	MOCK_FLAGS_DEVICE_PASID = 1 << 2,     /* the device has 2^MOCK_PASID_WIDTH PASIDs */
 };
 
 enum {
@@ -92,9 +92,9 @@ enum {
  * EINVAL for an object that is not a mock's.
  */
 struct iommu_test_cmd {
-	__u32 size;	/* in */
-	__u32 op;	/* in: IOMMU_TEST_OP_... */
-	__u32 id;	/* in */
+	__u32 size; /* in */
+	__u32 op;   /* in: IOMMU_TEST_OP_... */
+	__u32 id;   /* in */
 	__u32 __reserved;
 	union {
 		/* id: IOAS. EINVAL: length 0. EOVERFLOW: it wraps. EADDRINUSE: mapped or allowed */
@@ -104,20 +104,20 @@ struct iommu_test_cmd {
 		} add_reserved;
 		/* id: IOAS or HWPT that the new device is attached to. Destroy stdev to end all */
 		struct {
-			__u32 out_stdev_id;	/* the test device, `id` of other ops */
-			__u32 out_hwpt_id;	/* what it is attached to */
-			__u32 out_idev_id;	/* the bound device, dev_id of other commands */
+			__u32 out_stdev_id; /* the test device, `id` of other ops */
+			__u32 out_hwpt_id;  /* what it is attached to */
+			__u32 out_idev_id;  /* the bound device, dev_id of other commands */
 		} mock_domain;
 		/* as MOCK_DOMAIN. EINVAL: unknown flag */
 		struct {
 			__u32 out_stdev_id;
 			__u32 out_hwpt_id;
 			__u32 out_idev_id;
-			__u32 dev_flags;	/* in: MOCK_FLAGS_DEVICE_... */
+			__u32 dev_flags; /* in: MOCK_FLAGS_DEVICE_... */
 		} mock_domain_flags;
 		/* id: stdev */
 		struct {
-			__u32 pt_id;	/* in: IOAS or HWPT. out: the HWPT */
+			__u32 pt_id; /* in: IOAS or HWPT. out: the HWPT */
 		} mock_domain_replace;
 		/* id: HWPT. EINVAL: misaligned, or the HWPT does not map iova to uptr throughout */
 		struct {
@@ -133,8 +133,8 @@ struct iommu_test_cmd {
 		} check_refs;
 		/* id: IOAS. EOPNOTSUPP: unknown flag. EADDRINUSE: mappings not page-aligned */
 		struct {
-			__u32 out_access_fd;	/* `id` of the access ops; closing it ends it */
-			__u32 flags;		/* in: MOCK_FLAGS_ACCESS_CREATE_... */
+			__u32 out_access_fd; /* `id` of the access ops; closing it ends it */
+			__u32 flags;	     /* in: MOCK_FLAGS_ACCESS_CREATE_... */
 		} create_access;
 		/* id: access. ENOENT: no such item (any more). EBADFD: not an access */
 		struct {
@@ -142,18 +142,18 @@ struct iommu_test_cmd {
 		} destroy_access_pages;
 		/* id: access. ENOENT: a hole. EPERM. EBADE: not the pages at uptr */
 		struct {
-			__u32 flags;			/* in: MOCK_FLAGS_ACCESS_... */
+			__u32 flags; /* in: MOCK_FLAGS_ACCESS_... */
 			__u32 out_access_pages_id;
 			__aligned_u64 iova;
-			__aligned_u64 length;		/* ENOMEM above 16 MiB */
-			__aligned_u64 uptr;		/* 0: do not compare */
+			__aligned_u64 length; /* ENOMEM above 16 MiB */
+			__aligned_u64 uptr;   /* 0: do not compare */
 		} access_pages;
 		/* id: access. ENOENT: a hole. EPERM, EFAULT */
 		struct {
 			__aligned_u64 iova;
-			__aligned_u64 length;	/* ENOMEM above 16 MiB */
+			__aligned_u64 length; /* ENOMEM above 16 MiB */
 			__aligned_u64 uptr;
-			__u32 flags;		/* in: MOCK_ACCESS_RW_... */
+			__u32 flags; /* in: MOCK_ACCESS_RW_... */
 		} access_rw;
 		/* id: access */
 		struct {
@@ -161,15 +161,15 @@ struct iommu_test_cmd {
 		} access_replace_ioas;
 		/* EINVAL: below 12 */
 		struct {
-			__u32 limit;	/* bytes of scratch memory while pinning */
+			__u32 limit; /* bytes of scratch memory while pinning */
 		} memory_limit;
 		/* id: HWPT. EINVAL: something is 0 or misaligned, or tracking is off. EOVERFLOW */
 		struct {
-			__u32 flags;		/* ignored */
+			__u32 flags; /* ignored */
 			__aligned_u64 iova;
 			__aligned_u64 length;
-			__aligned_u64 page_size;	/* bytes per bit */
-			__aligned_u64 uptr;		/* -> bitmap of what becomes dirty */
+			__aligned_u64 page_size; /* bytes per bit */
+			__aligned_u64 uptr;	 /* -> bitmap of what becomes dirty */
 			__aligned_u64 out_nr_dirty;
 		} dirty;
 		/* id: nested HWPT. EINVAL: word `id` of its cache is another */
@@ -182,10 +182,10 @@ struct iommu_test_cmd {
 		 * whatever becomes of it; when the call returns it is queued, or answered.
 		 */
 		struct {
-			__u32 dev_id;	/* the bound device; `id` is not used */
+			__u32 dev_id; /* the bound device; `id` is not used */
 			__u32 pasid;
 			__u32 grpid;
-			__u32 perm;	/* handed through as it is */
+			__u32 perm; /* handed through as it is */
 			__aligned_u64 addr;
 		} trigger_iopf;
 		/* id: bound device. EINVAL: word `id` of its cache is another */
@@ -200,12 +200,12 @@ struct iommu_test_cmd {
 		/* id: stdev. EBUSY: attached already. EINVAL: no such PASID, HWPT without */
 		struct {
 			__u32 pasid;
-			__u32 pt_id;	/* in: IOAS or HWPT. out: the HWPT */
+			__u32 pt_id; /* in: IOAS or HWPT. out: the HWPT */
 		} pasid_attach;
 		/* id: stdev. EINVAL: nothing attached, or as above */
 		struct {
 			__u32 pasid;
-			__u32 pt_id;	/* in: IOAS or HWPT. out: the HWPT */
+			__u32 pt_id; /* in: IOAS or HWPT. out: the HWPT */
 		} pasid_replace;
 		/* id: stdev. Never fails */
 		struct {
@@ -214,7 +214,7 @@ struct iommu_test_cmd {
 		/* id: stdev. EINVAL: another HWPT is attached */
 		struct {
 			__u32 pasid;
-			__u32 hwpt_id;	/* 0: nothing is attached */
+			__u32 hwpt_id; /* 0: nothing is attached */
 		} pasid_check;
 		/* The ioctl returns a descriptor. EINVAL: length 0 or above 512 pages */
 		struct {
@@ -231,8 +231,8 @@ struct iommu_test_cmd {
 		 * fail: EINVAL no listener, ENOSPC beyond the device's credits, ENOMEM.
 		 */
 		struct {
-			__u32 dev_id;	/* a bound device of the mock; `id` is not used */
-			__u32 flags;	/* enum iommu_hwpt_pgfault_flags */
+			__u32 dev_id; /* a bound device of the mock; `id` is not used */
+			__u32 flags;  /* enum iommu_hwpt_pgfault_flags */
 			__u32 pasid;
 			__u32 grpid;
 			__u32 perm;
@@ -241,32 +241,32 @@ struct iommu_test_cmd {
 		} iof_page_req;
 		/* Counters of a device; a shorter buffer gets the first of them */
 		struct {
-			__u32 dev_id;		/* any bound device; `id` is not used */
-			__u32 len;		/* bytes at uptr */
-			__aligned_u64 uptr;	/* -> struct iof_test_stats */
+			__u32 dev_id;	    /* any bound device; `id` is not used */
+			__u32 len;	    /* bytes at uptr */
+			__aligned_u64 uptr; /* -> struct iof_test_stats */
 		} iof_stats;
 	};
-	__u32 last;	/* no meaning; the minimum size reaches to here */
+	__u32 last; /* no meaning; the minimum size reaches to here */
 };
 #define IOMMU_TEST_CMD _IO(IOMMUFD_TYPE, 0xa0)
 
 /* Each exact when nothing is under way. */
 struct iof_test_stats {
-	__aligned_u64 requests;		/* pages reported */
-	__aligned_u64 groups;		/* last pages reported */
-	__aligned_u64 success;		/* groups by their answer */
+	__aligned_u64 requests; /* pages reported */
+	__aligned_u64 groups;	/* last pages reported */
+	__aligned_u64 success;	/* groups by their answer */
 	__aligned_u64 invalid;
 	__aligned_u64 failure;
-	__aligned_u64 refused;		/* answered by the core: no listener, or no credits */
-	__aligned_u64 swept;		/* answered by the core: detach, replace, last close */
+	__aligned_u64 refused; /* answered by the core: no listener, or no credits */
+	__aligned_u64 swept;   /* answered by the core: detach, replace, last close */
 };
 
 /* GET_HW_INFO of a mock device */
-#define IOMMU_HW_INFO_TYPE_SELFTEST 0xfeedbeef
+#define IOMMU_HW_INFO_TYPE_SELFTEST   0xfeedbeef
 #define IOMMU_HW_INFO_SELFTEST_REGVAL 0xdeadbeef
 struct iommu_test_hw_info {
 	__u32 flags;	/* out: 0 */
-	__u32 test_reg;	/* out: IOMMU_HW_INFO_SELFTEST_REGVAL */
+	__u32 test_reg; /* out: IOMMU_HW_INFO_SELFTEST_REGVAL */
 };
 
 /* HWPT_ALLOC on a mock device: nested, or (since 7.2) paging to choose its format */
@@ -274,38 +274,38 @@ struct iommu_test_hw_info {
 #define IOMMU_TEST_IOTLB_DEFAULT 0xbadbeef
 enum {
 	MOCK_IOMMUPT_DEFAULT = 0,
-	MOCK_IOMMUPT_HUGE = 1,	/* 4 KiB and 1 MiB pages, all addresses */
+	MOCK_IOMMUPT_HUGE = 1, /* 4 KiB and 1 MiB pages, all addresses */
 };
-struct iommu_hwpt_selftest {	/* minimum 4, all that 6.12 has */
-	__u32 iotlb;		/* in: what the words of its cache start with */
-	__u32 pagetable_type;	/* in: MOCK_IOMMUPT_... */
+struct iommu_hwpt_selftest {  /* minimum 4, all that 6.12 has */
+	__u32 iotlb;	      /* in: what the words of its cache start with */
+	__u32 pagetable_type; /* in: MOCK_IOMMUPT_... */
 };
 
 /* HWPT_INVALIDATE of a nested HWPT of a mock device: words of its cache become 0 */
-#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST 0xdeadbeef
+#define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST	    0xdeadbeef
 #define IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID 0xdadbeef
-#define IOMMU_TEST_INVALIDATE_FLAG_ALL (1 << 0)
+#define IOMMU_TEST_INVALIDATE_FLAG_ALL		    (1 << 0)
 struct iommu_hwpt_invalidate_selftest {
 	__u32 flags;	/* in: IOMMU_TEST_INVALIDATE_FLAG_ALL; EOPNOTSUPP: others */
-	__u32 iotlb_id;	/* in: EINVAL above MOCK_NESTED_DOMAIN_IOTLB_ID_MAX */
+	__u32 iotlb_id; /* in: EINVAL above MOCK_NESTED_DOMAIN_IOTLB_ID_MAX */
 };
 
 /* The mock's virtual IOMMU, its events and queues, all since 7.2 */
 #define IOMMU_VIOMMU_TYPE_SELFTEST 0xdeadbeef
 struct iommu_viommu_selftest {
-	__u32 in_data;				/* in */
-	__u32 out_data;				/* out: in_data */
-	__aligned_u64 out_mmap_offset;		/* out */
-	__aligned_u64 out_mmap_length;		/* out */
+	__u32 in_data;		       /* in */
+	__u32 out_data;		       /* out: in_data */
+	__aligned_u64 out_mmap_offset; /* out */
+	__aligned_u64 out_mmap_length; /* out */
 };
 
-#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST 0xdeadbeef
+#define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST	      0xdeadbeef
 #define IOMMU_VIOMMU_INVALIDATE_DATA_SELFTEST_INVALID 0xdadbeef
-#define IOMMU_TEST_DEV_CACHE_DEFAULT 0xbaddad
+#define IOMMU_TEST_DEV_CACHE_DEFAULT		      0xbaddad
 struct iommu_viommu_invalidate_selftest {
 	__u32 flags;	/* in: IOMMU_TEST_INVALIDATE_FLAG_ALL; EOPNOTSUPP: others */
 	__u32 vdev_id;	/* in */
-	__u32 cache_id;	/* in: EINVAL above MOCK_DEV_CACHE_ID_MAX */
+	__u32 cache_id; /* in: EINVAL above MOCK_DEV_CACHE_ID_MAX */
 };
 
 #define IOMMU_VEVENTQ_TYPE_SELFTEST 0xbeefbeef
@@ -314,9 +314,9 @@ struct iommu_viommu_event_selftest {
 };
 
 #define IOMMU_HW_QUEUE_TYPE_SELFTEST 0xdeadbeef
-#define IOMMU_TEST_HW_QUEUE_MAX 2
+#define IOMMU_TEST_HW_QUEUE_MAX	     2
 
-#define IOF_TEST_AT(field, at)                                                                     \
+#define IOF_TEST_AT(field, at) \
 	IOF_ABI_ASSERT(__builtin_offsetof(struct iommu_test_cmd, field) == (at))
 IOF_ABI_ASSERT(IOMMU_TEST_CMD == 0x3ba0);
 IOF_ABI_ASSERT(sizeof(struct iommu_test_cmd) == 72);

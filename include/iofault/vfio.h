@@ -19,7 +19,7 @@
 #endif
 
 #ifndef VFIO_DEVICE_BIND_IOMMUFD
-#define VFIO_DEVICE_BIND_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 18)
+#define VFIO_DEVICE_BIND_IOMMUFD      _IO(VFIO_TYPE, VFIO_BASE + 18)
 #define VFIO_DEVICE_ATTACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
 #define VFIO_DEVICE_DETACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 20)
 #endif
@@ -40,13 +40,13 @@
  *	E2BIG	argsz above what is known and a byte in the unknown tail is not zero
  */
 #ifndef VFIO_DEVICE_BIND_FLAG_TOKEN
-#define VFIO_DEVICE_BIND_FLAG_TOKEN (1 << 0)	/* token_uuid_ptr counts */
+#define VFIO_DEVICE_BIND_FLAG_TOKEN (1 << 0) /* token_uuid_ptr counts */
 struct iof_vfio_device_bind_iommufd {
-	__u32 argsz;			/* in */
-	__u32 flags;			/* in: VFIO_DEVICE_BIND_FLAG_... */
-	__s32 iommufd;			/* in: descriptor of /dev/iommu */
-	__u32 out_devid;		/* out: dev_id of the IOMMU_... commands */
-	__aligned_u64 token_uuid_ptr;	/* in: -> 16 bytes */
+	__u32 argsz;		      /* in */
+	__u32 flags;		      /* in: VFIO_DEVICE_BIND_FLAG_... */
+	__s32 iommufd;		      /* in: descriptor of /dev/iommu */
+	__u32 out_devid;	      /* out: dev_id of the IOMMU_... commands */
+	__aligned_u64 token_uuid_ptr; /* in: -> 16 bytes */
 };
 #define vfio_device_bind_iommufd iof_vfio_device_bind_iommufd
 #endif
@@ -68,22 +68,22 @@ struct iof_vfio_device_bind_iommufd {
  * open faults are answered INVALID before the call returns. Not attached: success.
  */
 #ifndef VFIO_DEVICE_ATTACH_PASID
-#define VFIO_DEVICE_ATTACH_PASID (1 << 0)	/* pasid counts */
+#define VFIO_DEVICE_ATTACH_PASID (1 << 0) /* pasid counts */
 struct iof_vfio_device_attach_iommufd_pt {
-	__u32 argsz;	/* in */
-	__u32 flags;	/* in: VFIO_DEVICE_ATTACH_PASID */
-	__u32 pt_id;	/* in: IOAS or HWPT. out: the HWPT that is attached */
-	__u32 pasid;	/* in */
+	__u32 argsz; /* in */
+	__u32 flags; /* in: VFIO_DEVICE_ATTACH_PASID */
+	__u32 pt_id; /* in: IOAS or HWPT. out: the HWPT that is attached */
+	__u32 pasid; /* in */
 };
 #define vfio_device_attach_iommufd_pt iof_vfio_device_attach_iommufd_pt
 #endif
 
 #ifndef VFIO_DEVICE_DETACH_PASID
-#define VFIO_DEVICE_DETACH_PASID (1 << 0)	/* pasid counts */
+#define VFIO_DEVICE_DETACH_PASID (1 << 0) /* pasid counts */
 struct iof_vfio_device_detach_iommufd_pt {
-	__u32 argsz;	/* in */
-	__u32 flags;	/* in: VFIO_DEVICE_DETACH_PASID */
-	__u32 pasid;	/* in */
+	__u32 argsz; /* in */
+	__u32 flags; /* in: VFIO_DEVICE_DETACH_PASID */
+	__u32 pasid; /* in */
 };
 #define vfio_device_detach_iommufd_pt iof_vfio_device_detach_iommufd_pt
 #endif
@@ -109,12 +109,12 @@ struct iof_vfio_device_detach_iommufd_pt {
  *	ENOENT		no process is bound to the PASID
  */
 struct iof_vfio_device_sva {
-	__u32 argsz;	/* in */
-	__u32 flags;	/* in: 0 */
-	__u32 pasid;	/* in */
+	__u32 argsz; /* in */
+	__u32 flags; /* in: 0 */
+	__u32 pasid; /* in */
 	__u32 __reserved;
 };
-#define IOF_VFIO_DEVICE_SVA_BIND _IOW(VFIO_TYPE, 0xe0, struct iof_vfio_device_sva)
+#define IOF_VFIO_DEVICE_SVA_BIND   _IOW(VFIO_TYPE, 0xe0, struct iof_vfio_device_sva)
 #define IOF_VFIO_DEVICE_SVA_UNBIND _IOW(VFIO_TYPE, 0xe1, struct iof_vfio_device_sva)
 
 /*
@@ -133,7 +133,7 @@ struct iof_vfio_device_sva {
  * descriptors of that batch are complete. A reset abandons what is not complete: before one, wait
  * for every record, or for a DRAIN, which completes after all that was submitted before it.
  */
-#define IOF_VFIO_REGION_PORTAL 0
+#define IOF_VFIO_REGION_PORTAL	   0
 #define IOF_VFIO_PORTAL_DESC_BYTES 64
 
 /*
@@ -141,28 +141,28 @@ struct iof_vfio_device_sva {
  * shorter read gets the beginning; later versions only add to the end. The counters run from the
  * making of the device on, through resets, and are exact while it is idle.
  */
-#define IOF_VFIO_REGION_STATE 1
+#define IOF_VFIO_REGION_STATE	   1
 #define IOF_VFIO_DSA_STATE_VERSION 1
 struct iof_vfio_dsa_state {
-	__u32 version;			/* IOF_VFIO_DSA_STATE_VERSION */
-	__u32 credits;			/* page requests it may have open */
-	__u32 engines;			/* descriptors worked on at a time */
-	__u32 queue_depth;		/* descriptors its portal takes before EAGAIN */
+	__u32 version;	   /* IOF_VFIO_DSA_STATE_VERSION */
+	__u32 credits;	   /* page requests it may have open */
+	__u32 engines;	   /* descriptors worked on at a time */
+	__u32 queue_depth; /* descriptors its portal takes before EAGAIN */
 	__u32 max_pasids;
-	__u32 pages_per_group;		/* most pages it asks for in one group */
-	__u32 max_transfer;		/* bytes of one descriptor */
-	__u32 max_batch;		/* descriptors of one batch */
-	__aligned_u64 descriptors;	/* complete, with whatever status */
-	__aligned_u64 errors;		/* of those, without success */
-	__aligned_u64 unreported;	/* errors without a record, records not written */
-	__aligned_u64 bytes;		/* moved */
-	__aligned_u64 page_requests;	/* groups sent */
-	__aligned_u64 stalls;		/* times a descriptor waited for a credit */
+	__u32 pages_per_group;	     /* most pages it asks for in one group */
+	__u32 max_transfer;	     /* bytes of one descriptor */
+	__u32 max_batch;	     /* descriptors of one batch */
+	__aligned_u64 descriptors;   /* complete, with whatever status */
+	__aligned_u64 errors;	     /* of those, without success */
+	__aligned_u64 unreported;    /* errors without a record, records not written */
+	__aligned_u64 bytes;	     /* moved */
+	__aligned_u64 page_requests; /* groups sent */
+	__aligned_u64 stalls;	     /* times a descriptor waited for a credit */
 	__aligned_u64 interrupts;
-	__aligned_u64 tlb_hits;		/* translations found cached */
+	__aligned_u64 tlb_hits; /* translations found cached */
 	__aligned_u64 tlb_misses;
-	__aligned_u64 resumed;		/* groups answered SUCCESS */
-	__aligned_u64 refused;		/* groups answered otherwise */
+	__aligned_u64 resumed; /* groups answered SUCCESS */
+	__aligned_u64 refused; /* groups answered otherwise */
 };
 
 /*
@@ -176,7 +176,7 @@ struct iof_vfio_dsa_state {
 #define IOF_VFIO_IRQ_COMPLETION 0
 
 /* Where a region begins in the file: its index above bit 40, as GET_REGION_INFO says. */
-#define IOF_VFIO_REGION_SHIFT 40
+#define IOF_VFIO_REGION_SHIFT	      40
 #define IOF_VFIO_REGION_OFFSET(index) ((__u64)(index) << IOF_VFIO_REGION_SHIFT)
 
 #ifdef __cplusplus

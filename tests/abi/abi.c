@@ -579,9 +579,21 @@ int abi_detach_pasid(int dev_fd, uint32_t pasid)
 /* ---- memory that a program must not name ---- */
 
 const uint64_t abi_nowhere[ABI_NR_NOWHERE] = {
-	0, 1, 8, 4095, 0x7ffffffff000, 0x800000000000, 0x8000000000000000,
-	0xffff800000000000, 0xffff888000000000, 0xffffc90000000000, 0xffffffff81000000,
-	0xffffffffc0000000, 0xffffffffff600000, 0xfffffffffffff000, 0xfffffffffffffff8,
+	0,
+	1,
+	8,
+	4095,
+	0x7ffffffff000,
+	0x800000000000,
+	0x8000000000000000,
+	0xffff800000000000,
+	0xffff888000000000,
+	0xffffc90000000000,
+	0xffffffff81000000,
+	0xffffffffc0000000,
+	0xffffffffff600000,
+	0xfffffffffffff000,
+	0xfffffffffffffff8,
 	0xffffffffffffffff,
 };
 

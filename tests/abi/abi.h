@@ -29,13 +29,13 @@
 #include <iofault/iommufd_test.h>
 #include <iofault/vfio.h>
 
-#define PAGE	4096ul
+#define PAGE 4096ul
 /* Where tests map: inside the aperture of mock devices. */
-#define IOVA	0x10000000ul
+#define IOVA 0x10000000ul
 
-#define assert_ok(call)		assert_int_equal(call, 0)
-#define assert_err(call, err)	assert_int_equal(call, -(err))
-#define assert_id(call)		assert_true((call) > 0)
+#define assert_ok(call)	      assert_int_equal(call, 0)
+#define assert_err(call, err) assert_int_equal(call, -(err))
+#define assert_id(call)	      assert_true((call) > 0)
 
 /*
  * A world with mock devices and @dsa DMA engines. Skips the test where there is none. The kernel's
@@ -49,19 +49,19 @@ bool abi_ours(void);
 /* Whether it is the embedded one, which can be had many times and with any devices. */
 bool abi_embedded(void);
 
-int abi_iommu(struct iof_world *world);	/* a descriptor of /dev/iommu */
+int abi_iommu(struct iof_world *world); /* a descriptor of /dev/iommu */
 
 /* Objects. The id, or a negative errno. */
 int abi_ioas(int fd);
 int abi_destroy(int fd, uint32_t id);
-int abi_map(int fd, uint32_t ioas, void *memory, size_t length, uint64_t iova);	/* fixed, rw */
+int abi_map(int fd, uint32_t ioas, void *memory, size_t length, uint64_t iova); /* fixed, rw */
 int abi_unmap(int fd, uint32_t ioas, uint64_t iova, uint64_t length);
 int abi_hwpt(int fd, uint32_t dev, uint32_t pt, uint32_t flags);
 int abi_hwpt_fault(int fd, uint32_t dev, uint32_t pt, uint32_t flags, uint32_t fault_id);
 /* Nested, selftest data; @fault_id 0: without a queue. */
 int abi_hwpt_nested(int fd, uint32_t dev, uint32_t parent, uint32_t flags, uint32_t fault_id,
 		    uint32_t iotlb);
-int abi_fault_queue(int fd, uint32_t *id, int *fault_fd);	/* 0 or a negative errno */
+int abi_fault_queue(int fd, uint32_t *id, int *fault_fd); /* 0 or a negative errno */
 
 /* A mock device. */
 struct abi_mock {
@@ -103,7 +103,7 @@ int abi_get_dirty(int fd, uint32_t hwpt, uint32_t flags, uint64_t iova, uint64_t
 		  uint64_t page_size, void *bits);
 
 /* The fault queue. */
-int abi_readable(int fault_fd);		/* 1, 0, by poll without waiting */
+int abi_readable(int fault_fd); /* 1, 0, by poll without waiting */
 /* Whether FUSE stands between the caller and the queue, as under `iofault run`. */
 bool abi_through_fuse(int fault_fd);
 ssize_t abi_read_one(int fault_fd, struct iommu_hwpt_pgfault *rec);
@@ -113,10 +113,10 @@ int abi_answer(int fault_fd, uint32_t cookie, uint32_t code);
 /* In the order in which the test asked for them. The path lies in static memory. */
 int abi_vfio(struct iof_world *world, unsigned int index);
 const char *abi_vfio_path(unsigned int index);
-int abi_bind(int dev_fd, int iommufd);				/* the device id */
-int abi_attach(int dev_fd, uint32_t pt);			/* the HWPT in force */
+int abi_bind(int dev_fd, int iommufd);	 /* the device id */
+int abi_attach(int dev_fd, uint32_t pt); /* the HWPT in force */
 int abi_detach(int dev_fd);
-int abi_attach_pasid(int dev_fd, uint32_t pasid, uint32_t pt);	/* the HWPT in force */
+int abi_attach_pasid(int dev_fd, uint32_t pasid, uint32_t pt); /* the HWPT in force */
 int abi_detach_pasid(int dev_fd, uint32_t pasid);
 
 /* Addresses at which no program has memory. */

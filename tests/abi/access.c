@@ -4,7 +4,7 @@
  */
 #include "ioas.h"
 
-#define AT	IOVA
+#define AT IOVA
 
 static struct abi_mock mock_on(struct fixture *f)
 {
@@ -135,10 +135,14 @@ static void the_end_of_the_address_space(void **state)
 	int access = abi_access(f->fd, f->ioas, true);
 	unsigned char out[PAGE + 8], in[PAGE + 8];
 	struct iommu_vfio_ioas use = {
-		.size = sizeof(use), .ioas_id = f->ioas, .op = IOMMU_VFIO_IOAS_SET,
+		.size = sizeof(use),
+		.ioas_id = f->ioas,
+		.op = IOMMU_VFIO_IOAS_SET,
 	};
 	struct vfio_iommu_type1_dma_unmap un = {
-		.argsz = sizeof(un), .iova = at + 2 * PAGE, .size = 2 * PAGE,
+		.argsz = sizeof(un),
+		.iova = at + 2 * PAGE,
+		.size = 2 * PAGE,
 	};
 	uint64_t copy = AT;
 
@@ -176,8 +180,8 @@ static void b29_a_pin_is_shared(void **state)
 	assert_true(access >= 0);
 	assert_ok(abi_map(f->fd, f->ioas, f->buf, 8 * PAGE, AT));
 	assert_ok(abi_check_refs(f->fd, f->buf, 8 * PAGE, 0));
-	assert_int_equal(abi_access_pin(f->fd, access, AT, 4 * PAGE, f->buf,
-					MOCK_FLAGS_ACCESS_WRITE), 0);
+	assert_int_equal(
+		abi_access_pin(f->fd, access, AT, 4 * PAGE, f->buf, MOCK_FLAGS_ACCESS_WRITE), 0);
 	assert_int_equal(abi_access_pin(f->fd, access, AT + PAGE, PAGE + 8, f->buf + PAGE, 0), 1);
 	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 1));
 	assert_ok(abi_check_refs(f->fd, f->buf + 4 * PAGE, 4 * PAGE, 0));

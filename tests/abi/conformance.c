@@ -27,7 +27,11 @@ static const struct group {
 
 #define NR_GROUPS (sizeof(groups) / sizeof(groups[0]))
 
-enum { STATUS_OK, STATUS_FAILED, STATUS_SKIPPED = 4 };
+enum {
+	STATUS_OK,
+	STATUS_FAILED,
+	STATUS_SKIPPED = 4
+};
 
 /* ---- telling ---- */
 

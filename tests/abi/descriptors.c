@@ -186,7 +186,7 @@ static void poll_mixes_both_kinds(void **state)
 
 struct waiter {
 	struct fix *f;
-	int wake;	/* polled beside the queue; -1: the queue alone */
+	int wake; /* polled beside the queue; -1: the queue alone */
 	int got;
 };
 
@@ -371,18 +371,12 @@ static void threads_recycle_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(epoll_sees_the_level),
-		T(a_detach_ends_readiness),
-		T(poll_says_the_same),
-		T(io_uring_waits),
-		T(poll_mixes_both_kinds),
-		T(a_sleeping_poll_is_woken),
-		T(close_while_polling),
-		T(a_closed_number_is_dead),
-		T(threads_recycle_numbers),
-		T(a_fault_queue_outlives_its_context),
-		T(calls_that_make_no_sense),
-		T(foreign_descriptors_are_passed_on),
+		T(epoll_sees_the_level),     T(a_detach_ends_readiness),
+		T(poll_says_the_same),	     T(io_uring_waits),
+		T(poll_mixes_both_kinds),    T(a_sleeping_poll_is_woken),
+		T(close_while_polling),	     T(a_closed_number_is_dead),
+		T(threads_recycle_numbers),  T(a_fault_queue_outlives_its_context),
+		T(calls_that_make_no_sense), T(foreign_descriptors_are_passed_on),
 	};
 
 	return cmocka_run_group_tests_name("descriptors", tests, NULL, NULL);

@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define AT	IOVA
+#define AT		IOVA
 #define BIT_OF(bits, n) ((bits)[(n) / 8] >> (n) % 8 & 1)
 
 enum {
@@ -108,7 +108,8 @@ static void c17_which_error_of_get_is_told(void **state)
 		assert_err(abi_get_dirty(f->fd, hwpt, 0, AT + 1, PAGE, STEP, bits), EINVAL);
 		assert_err(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE + STEP, PAGE, bits), EINVAL);
 		assert_err(abi_get_dirty(f->fd, hwpt, 0, UINT64_MAX - PAGE + 1, 2 * PAGE, STEP,
-					 bits), EOVERFLOW);
+					 bits),
+			   EOVERFLOW);
 		assert_err(abi_get_dirty(f->fd, hwpt, 2, AT, PAGE, 0, bits), EOPNOTSUPP);
 	}
 	assert_err(abi_get_dirty(f->fd, 99, 0, AT, PAGE, 0, bits), ENOENT);
@@ -147,8 +148,13 @@ static void c17_ranges_that_are_refused(void **state)
 	struct abi_mock mock;
 	uint32_t hwpt = tracking(f, &mock);
 	struct iommu_hwpt_get_dirty_bitmap cmd = {
-		.size = sizeof(cmd), .hwpt_id = hwpt, .__reserved = 1, .iova = AT,
-		.length = PAGE, .page_size = STEP, .data = (uintptr_t)bits,
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.__reserved = 1,
+		.iova = AT,
+		.length = PAGE,
+		.page_size = STEP,
+		.data = (uintptr_t)bits,
 	};
 
 	assert_err(iof_ioctl(f->fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd), EOPNOTSUPP);
@@ -205,7 +211,7 @@ static void c17_any_page_size(void **state)
 	struct abi_mock mock;
 	uint32_t hwpt = tracking(f, &mock);
 
-	some[0] = 0x12;		/* I/O pages 1 and 4 */
+	some[0] = 0x12; /* I/O pages 1 and 4 */
 	assert_int_equal(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, some), 2);
 	memset(bits, 0, sizeof(bits));
 	assert_ok(abi_get_dirty(f->fd, hwpt, KEEP, AT, BUF_LEN, PAGE, bits));
@@ -252,8 +258,7 @@ static void a_bitmap_with_holes(void **state)
 
 	assert_ok(abi_unmap(f->fd, f->ioas, AT, BUF_LEN));
 	for (n = 0; n < 4; n++)
-		assert_ok(abi_map(f->fd, f->ioas, f->buf + n * PAGE, PAGE,
-				  start + n * span));
+		assert_ok(abi_map(f->fd, f->ioas, f->buf + n * PAGE, PAGE, start + n * span));
 	for (i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
 		for (absent = 0; absent < 1u << 5; absent++) {
 			room = mmap(NULL, 5 * PAGE, PROT_READ | PROT_WRITE,
@@ -264,7 +269,8 @@ static void a_bitmap_with_holes(void **state)
 					assert_ok(mprotect(room + n * PAGE, PAGE, PROT_NONE));
 			for (n = 0; n < 4; n++)
 				assert_int_equal(abi_make_dirty(f->fd, hwpt, start + n * span, STEP,
-								STEP, &one), 1);
+								STEP, &one),
+						 1);
 			assert_ok(abi_get_dirty(f->fd, hwpt, 0, start, 4 * span, STEP,
 						room + offsets[i]));
 			for (n = 0; n < 4; n++)
@@ -283,8 +289,11 @@ static void the_last_page_of_all(void **state)
 	struct fixture *f = *state;
 	struct iommu_hwpt_selftest data = { .pagetable_type = MOCK_IOMMUPT_HUGE };
 	struct iommu_hwpt_alloc cmd = {
-		.size = sizeof(cmd), .flags = DIRTY, .pt_id = f->ioas,
-		.data_type = IOMMU_HWPT_DATA_SELFTEST, .data_len = sizeof(data),
+		.size = sizeof(cmd),
+		.flags = DIRTY,
+		.pt_id = f->ioas,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(data),
 		.data_uptr = (uintptr_t)&data,
 	};
 	unsigned char some = 2, bits = 0;
@@ -386,7 +395,7 @@ static void a_bitmap_that_hangs_holds_nobody_up(void **state)
 	pthread_t thread;
 	int uffd;
 
-	if (!abi_embedded())	/* elsewhere it is the kernel that waits for the page */
+	if (!abi_embedded()) /* elsewhere it is the kernel that waits for the page */
 		skip();
 	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (uffd < 0)
@@ -420,7 +429,7 @@ static void large_leaves(void **state)
 	int hwpt;
 	size_t i;
 
-	if (!abi_embedded())	/* where the processor's page frames are what they are */
+	if (!abi_embedded()) /* where the processor's page frames are what they are */
 		skip();
 	memory = aligned_alloc(2 << 20, 2 << 20);
 	assert_non_null(memory);

@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAITERS		4
-#define PATIENCE_S	20
+#define WAITERS	   4
+#define PATIENCE_S 20
 
 struct fix {
 	struct iof_world *world;
@@ -168,7 +168,7 @@ static void e31_a_multishot_poll_completes_for_each(void **state)
 /* ---- exclusive waiters ---- */
 
 struct pool {
-	int ffd, over;			/* over: an eventfd that ends the threads that still wait */
+	int ffd, over; /* over: an eventfd that ends the threads that still wait */
 	pthread_barrier_t added;
 	sem_t woken;
 };

@@ -10,10 +10,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define REC	sizeof(struct iommu_hwpt_pgfault)
-#define LAST	IOMMU_PGFAULT_FLAGS_LAST_PAGE
-#define VALID	IOMMU_PGFAULT_FLAGS_PASID_VALID
-#define PERM	(IOMMU_PGFAULT_PERM_READ | IOMMU_PGFAULT_PERM_WRITE)
+#define REC   sizeof(struct iommu_hwpt_pgfault)
+#define LAST  IOMMU_PGFAULT_FLAGS_LAST_PAGE
+#define VALID IOMMU_PGFAULT_FLAGS_PASID_VALID
+#define PERM  (IOMMU_PGFAULT_PERM_READ | IOMMU_PGFAULT_PERM_WRITE)
 
 struct fix {
 	struct iof_world *world;
@@ -121,8 +121,9 @@ static void e15_room_for_the_first_group(void **state)
 static short all_events(int fd, int other)
 {
 	struct pollfd p[2] = {
-		{ .fd = fd, .events = POLLIN | POLLRDNORM | POLLRDBAND | POLLPRI | POLLOUT |
-				      POLLWRNORM | POLLWRBAND },
+		{ .fd = fd,
+		  .events = POLLIN | POLLRDNORM | POLLRDBAND | POLLPRI | POLLOUT | POLLWRNORM |
+			    POLLWRBAND },
 		{ .fd = other, .events = POLLIN },
 	};
 	short alone;

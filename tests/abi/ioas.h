@@ -11,24 +11,28 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-#define FIXED	IOMMU_IOAS_MAP_FIXED_IOVA
-#define READ	IOMMU_IOAS_MAP_READABLE
-#define WRITE	IOMMU_IOAS_MAP_WRITEABLE
+#define FIXED IOMMU_IOAS_MAP_FIXED_IOVA
+#define READ  IOMMU_IOAS_MAP_READABLE
+#define WRITE IOMMU_IOAS_MAP_WRITEABLE
 
 struct fixture {
 	struct iof_world *world;
 	int fd;
 	uint32_t ioas;
-	unsigned char *buf;	/* 64 pages of memory, aligned to all of them */
+	unsigned char *buf; /* 64 pages of memory, aligned to all of them */
 };
-#define BUF_LEN	(64 * PAGE)
+#define BUF_LEN (64 * PAGE)
 
 static inline int map_flags(int fd, uint32_t ioas, uint32_t flags, uint64_t va, uint64_t len,
 			    uint64_t *iova)
 {
 	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd), .flags = flags, .ioas_id = ioas, .user_va = va,
-		.length = len, .iova = *iova,
+		.size = sizeof(cmd),
+		.flags = flags,
+		.ioas_id = ioas,
+		.user_va = va,
+		.length = len,
+		.iova = *iova,
 	};
 	int rc = iof_ioctl(fd, IOMMU_IOAS_MAP, &cmd);
 
@@ -46,8 +50,13 @@ static inline int copy_flags(int fd, uint32_t flags, uint32_t dst, uint32_t src,
 			     uint64_t *dst_iova, uint64_t src_iova)
 {
 	struct iommu_ioas_copy cmd = {
-		.size = sizeof(cmd), .flags = flags, .dst_ioas_id = dst, .src_ioas_id = src,
-		.length = len, .dst_iova = *dst_iova, .src_iova = src_iova,
+		.size = sizeof(cmd),
+		.flags = flags,
+		.dst_ioas_id = dst,
+		.src_ioas_id = src,
+		.length = len,
+		.dst_iova = *dst_iova,
+		.src_iova = src_iova,
 	};
 	int rc = iof_ioctl(fd, IOMMU_IOAS_COPY, &cmd);
 
@@ -65,7 +74,10 @@ static inline int copy_fixed(int fd, uint32_t dst, uint32_t src, uint64_t len, u
 static inline int unmap_bytes(int fd, uint32_t ioas, uint64_t iova, uint64_t len, uint64_t *bytes)
 {
 	struct iommu_ioas_unmap cmd = {
-		.size = sizeof(cmd), .ioas_id = ioas, .iova = iova, .length = len,
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.iova = iova,
+		.length = len,
 	};
 	int rc = iof_ioctl(fd, IOMMU_IOAS_UNMAP, &cmd);
 
@@ -82,7 +94,9 @@ static inline int get_ranges(int fd, uint32_t ioas, struct iommu_iova_range *ran
 			     struct iommu_ioas_iova_ranges *reply)
 {
 	*reply = (struct iommu_ioas_iova_ranges){
-		.size = sizeof(*reply), .ioas_id = ioas, .num_iovas = room,
+		.size = sizeof(*reply),
+		.ioas_id = ioas,
+		.num_iovas = room,
 		.allowed_iovas = (uintptr_t)ranges,
 	};
 	return iof_ioctl(fd, IOMMU_IOAS_IOVA_RANGES, reply);
@@ -100,7 +114,9 @@ static inline uint64_t alignment_of(int fd, uint32_t ioas)
 static inline int allow(int fd, uint32_t ioas, const struct iommu_iova_range *ranges, uint32_t num)
 {
 	struct iommu_ioas_allow_iovas cmd = {
-		.size = sizeof(cmd), .ioas_id = ioas, .num_iovas = num,
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = num,
 		.allowed_iovas = (uintptr_t)ranges,
 	};
 
@@ -110,7 +126,11 @@ static inline int allow(int fd, uint32_t ioas, const struct iommu_iova_range *ra
 static inline int option(int fd, uint32_t id, uint16_t op, uint32_t object, uint64_t *val)
 {
 	struct iommu_option cmd = {
-		.size = sizeof(cmd), .option_id = id, .op = op, .object_id = object, .val64 = *val,
+		.size = sizeof(cmd),
+		.option_id = id,
+		.op = op,
+		.object_id = object,
+		.val64 = *val,
 	};
 	int rc = iof_ioctl(fd, IOMMU_OPTION, &cmd);
 
@@ -126,7 +146,9 @@ static inline int set_huge_pages(int fd, uint32_t ioas, uint64_t val)
 static inline int add_reserved(int fd, uint32_t ioas, uint64_t start, uint64_t len)
 {
 	struct iommu_test_cmd cmd = {
-		.size = sizeof(cmd), .op = IOMMU_TEST_OP_ADD_RESERVED, .id = ioas,
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_ADD_RESERVED,
+		.id = ioas,
 		.add_reserved = { .start = start, .length = len },
 	};
 
@@ -163,6 +185,9 @@ static inline int teardown(void **state)
 /*
  * A test with the rule it proves: its name in docs/behaviour.md, then what it says.
  */
-#define RULE(name, function)	{ name, function, setup, teardown, NULL }
+#define RULE(name, function)                          \
+	{                                             \
+		name, function, setup, teardown, NULL \
+	}
 
 #endif

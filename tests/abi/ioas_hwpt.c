@@ -17,7 +17,8 @@ static uint32_t mock_on(struct fixture *f, struct abi_mock *mock)
 static int check_refs(struct fixture *f, void *va, uint64_t len, uint32_t refs)
 {
 	struct iommu_test_cmd cmd = {
-		.size = sizeof(cmd), .op = IOMMU_TEST_OP_MD_CHECK_REFS,
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_MD_CHECK_REFS,
 		.check_refs = { .length = len, .uptr = (uintptr_t)va, .refs = refs },
 	};
 

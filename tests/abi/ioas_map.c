@@ -36,8 +36,12 @@ static void map_reserved_field(void **state)
 {
 	struct fixture *f = *state;
 	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd), .flags = READ, .ioas_id = f->ioas, .__reserved = 1,
-		.user_va = (uintptr_t)f->buf, .length = PAGE,
+		.size = sizeof(cmd),
+		.flags = READ,
+		.ioas_id = f->ioas,
+		.__reserved = 1,
+		.user_va = (uintptr_t)f->buf,
+		.length = PAGE,
 	};
 
 	assert_err(iof_ioctl(f->fd, IOMMU_IOAS_MAP, &cmd), EOPNOTSUPP);
@@ -182,7 +186,9 @@ static void map_auto_allowed_order(void **state)
 {
 	struct fixture *f = *state;
 	struct iommu_iova_range ranges[] = {
-		{ 0x900000, 0x900fff }, { 0x300000, 0x301fff }, { 0x500800, 0x503fff },
+		{ 0x900000, 0x900fff },
+		{ 0x300000, 0x301fff },
+		{ 0x500800, 0x503fff },
 	};
 	static const uint64_t expected[] = {
 		0x300000, 0x301000, 0x501000, 0x502000, 0x503000, 0x900000,
@@ -228,13 +234,17 @@ static void map_nothing_looked_at(void **state)
 static void map_reply_fails(void **state)
 {
 	struct fixture *f = *state;
-	struct iommu_ioas_map *cmd = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iommu_ioas_map *cmd =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_true(cmd != MAP_FAILED);
 	*cmd = (struct iommu_ioas_map){
-		.size = sizeof(*cmd), .flags = FIXED | READ, .ioas_id = f->ioas,
-		.user_va = (uintptr_t)f->buf, .length = PAGE, .iova = IOVA,
+		.size = sizeof(*cmd),
+		.flags = FIXED | READ,
+		.ioas_id = f->ioas,
+		.user_va = (uintptr_t)f->buf,
+		.length = PAGE,
+		.iova = IOVA,
 	};
 	assert_ok(mprotect(cmd, PAGE, PROT_READ));
 	assert_err(iof_ioctl(f->fd, IOMMU_IOAS_MAP, cmd), EFAULT);
@@ -246,8 +256,8 @@ static void map_reply_fails(void **state)
 static void alloc_reply_fails(void **state)
 {
 	struct fixture *f = *state;
-	struct iommu_ioas_alloc *cmd = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-					    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iommu_ioas_alloc *cmd =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_true(cmd != MAP_FAILED);
 	cmd->size = sizeof(*cmd);

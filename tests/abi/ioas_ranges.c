@@ -55,7 +55,9 @@ static void ranges_errors(void **state)
 {
 	struct fixture *f = *state;
 	struct iommu_ioas_iova_ranges cmd = {
-		.size = sizeof(cmd), .ioas_id = f->ioas, .__reserved = 1,
+		.size = sizeof(cmd),
+		.ioas_id = f->ioas,
+		.__reserved = 1,
 	};
 	struct iommu_iova_range range;
 
@@ -124,10 +126,13 @@ static void allow_errors(void **state)
 {
 	struct fixture *f = *state;
 	struct iommu_ioas_allow_iovas cmd = {
-		.size = sizeof(cmd), .ioas_id = f->ioas, .__reserved = 1,
+		.size = sizeof(cmd),
+		.ioas_id = f->ioas,
+		.__reserved = 1,
 	};
 	struct iommu_iova_range ranges[3] = {
-		{ IOVA, IOVA + PAGE - 1 }, { 2 * IOVA, 2 * IOVA + 1 },
+		{ IOVA, IOVA + PAGE - 1 },
+		{ 2 * IOVA, 2 * IOVA + 1 },
 	};
 
 	assert_err(iof_ioctl(f->fd, IOMMU_IOAS_ALLOW_IOVAS, &cmd), EOPNOTSUPP);
@@ -166,8 +171,8 @@ static void allow_conflict(void **state)
 static void allow_hostile(void **state)
 {
 	struct fixture *f = *state;
-	struct iommu_iova_range *ranges = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
-					       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iommu_iova_range *ranges =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned int n = PAGE / sizeof(*ranges), i;
 
 	assert_true(ranges != MAP_FAILED);

@@ -24,10 +24,10 @@
 #ifndef SYS_memfd_secret
 #define SYS_memfd_secret 447
 #endif
-#define TMPFS		0x01021994
-#define RAMFS		0x858458f6
-#define RW		(PROT_READ | PROT_WRITE)
-#define TWO_MIB		(2ul << 20)
+#define TMPFS	0x01021994
+#define RAMFS	0x858458f6
+#define RW	(PROT_READ | PROT_WRITE)
+#define TWO_MIB (2ul << 20)
 
 static void *from_fd(int fd, size_t length, int prot, int flags)
 {
@@ -43,10 +43,22 @@ static void *anonymous(int prot, int flags)
 	return mmap(NULL, 2 * PAGE, prot, MAP_ANONYMOUS | flags, -1, 0);
 }
 
-static void *private_memory(void) { return anonymous(RW, MAP_PRIVATE); }
-static void *no_permission(void) { return anonymous(PROT_NONE, MAP_PRIVATE); }
-static void *only_read(void) { return anonymous(PROT_READ, MAP_PRIVATE); }
-static void *shared_memory(void) { return anonymous(RW, MAP_SHARED); }
+static void *private_memory(void)
+{
+	return anonymous(RW, MAP_PRIVATE);
+}
+static void *no_permission(void)
+{
+	return anonymous(PROT_NONE, MAP_PRIVATE);
+}
+static void *only_read(void)
+{
+	return anonymous(PROT_READ, MAP_PRIVATE);
+}
+static void *shared_memory(void)
+{
+	return anonymous(RW, MAP_SHARED);
+}
 
 static void *guard(void)
 {
@@ -77,8 +89,14 @@ static void *zero_device(int flags)
 	return from_fd(open("/dev/zero", O_RDWR | O_CLOEXEC), 2 * PAGE, RW, flags);
 }
 
-static void *zero_private(void) { return zero_device(MAP_PRIVATE); }
-static void *zero_shared(void) { return zero_device(MAP_SHARED); }
+static void *zero_private(void)
+{
+	return zero_device(MAP_PRIVATE);
+}
+static void *zero_shared(void)
+{
+	return zero_device(MAP_SHARED);
+}
 
 static void *memory_file(size_t length, int prot, int flags)
 {
@@ -89,10 +107,22 @@ static void *memory_file(size_t length, int prot, int flags)
 	return from_fd(fd, 2 * PAGE, prot, flags);
 }
 
-static void *memfd_shared(void) { return memory_file(2 * PAGE, RW, MAP_SHARED); }
-static void *memfd_private(void) { return memory_file(2 * PAGE, RW, MAP_PRIVATE); }
-static void *memfd_only_read(void) { return memory_file(2 * PAGE, PROT_READ, MAP_SHARED); }
-static void *memfd_beyond(void) { return memory_file(PAGE, RW, MAP_SHARED); }
+static void *memfd_shared(void)
+{
+	return memory_file(2 * PAGE, RW, MAP_SHARED);
+}
+static void *memfd_private(void)
+{
+	return memory_file(2 * PAGE, RW, MAP_PRIVATE);
+}
+static void *memfd_only_read(void)
+{
+	return memory_file(2 * PAGE, PROT_READ, MAP_SHARED);
+}
+static void *memfd_beyond(void)
+{
+	return memory_file(PAGE, RW, MAP_SHARED);
+}
 
 static void *huge_memfd(void)
 {
@@ -159,9 +189,18 @@ static int disk_file(void)
 	return fd;
 }
 
-static void *disk_shared(void) { return from_fd(disk_file(), 2 * PAGE, RW, MAP_SHARED); }
-static void *disk_private(void) { return from_fd(disk_file(), 2 * PAGE, RW, MAP_PRIVATE); }
-static void *disk_only_read(void) { return from_fd(disk_file(), 2 * PAGE, PROT_READ, MAP_SHARED); }
+static void *disk_shared(void)
+{
+	return from_fd(disk_file(), 2 * PAGE, RW, MAP_SHARED);
+}
+static void *disk_private(void)
+{
+	return from_fd(disk_file(), 2 * PAGE, RW, MAP_PRIVATE);
+}
+static void *disk_only_read(void)
+{
+	return from_fd(disk_file(), 2 * PAGE, PROT_READ, MAP_SHARED);
+}
 
 /* Ordinary memory, and then a page of such a file. */
 static void *memory_then_disk(void)
@@ -196,18 +235,24 @@ static void *named(const char *name)
 	return from ? (void *)from : MAP_FAILED;
 }
 
-static void *kernel_data(void) { return named("[vvar]"); }
-static void *kernel_code(void) { return named("[vdso]"); }
+static void *kernel_data(void)
+{
+	return named("[vvar]");
+}
+static void *kernel_code(void)
+{
+	return named("[vdso]");
+}
 
 #define KIND(text, maker, for_reading, for_writing) \
 	.name = text, .make = maker, .read = for_reading, .write = for_writing
 
 static const struct kind {
 	const char *name;
-	void *(*make)(void);		/* MAP_FAILED: there is no such memory here */
-	int read, write;		/* errno of a map for reading, and for writing too */
-	size_t length;			/* 0: two pages */
-	bool stays;			/* it is not ours to unmap */
+	void *(*make)(void); /* MAP_FAILED: there is no such memory here */
+	int read, write;     /* errno of a map for reading, and for writing too */
+	size_t length;	     /* 0: two pages */
+	bool stays;	     /* it is not ours to unmap */
 } kinds[] = {
 	{ KIND("private", private_memory, 0, 0) },
 	{ KIND("PROT_NONE", no_permission, EFAULT, EFAULT) },
@@ -235,7 +280,7 @@ static const struct kind {
 	{ KIND("code of the kernel", kernel_code, 0, EFAULT), .length = PAGE, .stays = true },
 };
 
-#define UNKNOWN		1		/* what the kernel says */
+#define UNKNOWN 1 /* what the kernel says */
 
 /* Before 6.6 io_uring had rules of its own for memory of files. */
 static bool kernel_can_be_asked(struct io_uring *ring)
@@ -261,9 +306,11 @@ static int kernel_says(struct io_uring *ring, void *memory, size_t length)
 static int map_as(struct fixture *f, unsigned long cmd, uint32_t flags, void *memory, size_t length)
 {
 	struct vfio_iommu_type1_dma_map dma = {
-		.argsz = sizeof(dma), .flags = VFIO_DMA_MAP_FLAG_READ |
-			(flags & WRITE ? VFIO_DMA_MAP_FLAG_WRITE : 0),
-		.vaddr = (uintptr_t)memory, .iova = IOVA, .size = length,
+		.argsz = sizeof(dma),
+		.flags = VFIO_DMA_MAP_FLAG_READ | (flags & WRITE ? VFIO_DMA_MAP_FLAG_WRITE : 0),
+		.vaddr = (uintptr_t)memory,
+		.iova = IOVA,
+		.size = length,
 	};
 	uint64_t iova = IOVA;
 
@@ -321,7 +368,9 @@ static void by_the_older_interface_too(void **state)
 {
 	struct fixture *f = *state;
 	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd), .ioas_id = f->ioas, .op = IOMMU_VFIO_IOAS_SET,
+		.size = sizeof(cmd),
+		.ioas_id = f->ioas,
+		.op = IOMMU_VFIO_IOAS_SET,
 	};
 
 	assert_ok(iof_ioctl(f->fd, IOMMU_VFIO_IOAS, &cmd));

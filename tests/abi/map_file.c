@@ -9,21 +9,26 @@
 #include <unistd.h>
 
 #ifndef F_ADD_SEALS
-#define F_ADD_SEALS	1033
-#define F_SEAL_WRITE	8
+#define F_ADD_SEALS  1033
+#define F_SEAL_WRITE 8
 #endif
 #ifndef F_SEAL_FUTURE_WRITE
-#define F_SEAL_FUTURE_WRITE	16
+#define F_SEAL_FUTURE_WRITE 16
 #endif
 
-#define AT	IOVA
+#define AT IOVA
 
 static int map_file(struct fixture *f, uint32_t flags, int fd, uint64_t start, uint64_t length,
 		    uint64_t *iova)
 {
 	struct iommu_ioas_map_file cmd = {
-		.size = sizeof(cmd), .flags = flags, .ioas_id = f->ioas, .fd = fd, .start = start,
-		.length = length, .iova = *iova,
+		.size = sizeof(cmd),
+		.flags = flags,
+		.ioas_id = f->ioas,
+		.fd = fd,
+		.start = start,
+		.length = length,
+		.iova = *iova,
 	};
 	int rc = iof_ioctl(f->fd, IOMMU_IOAS_MAP_FILE, &cmd);
 

@@ -209,8 +209,8 @@ static void check_refs_counts_pins(void **state)
 {
 	struct fix *f = *state;
 	/* Pins of huge pages are not looked at. */
-	char *memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			    0);
+	char *memory =
+		mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct abi_mock mock, second;
 
 	assert_ptr_not_equal(memory, MAP_FAILED);
@@ -599,7 +599,7 @@ static void without_test_ioctls_there_is_no_command(void **state)
 struct guess {
 	struct fix *f;
 	uint32_t idev;
-	int stop;		/* atomic */
+	int stop; /* atomic */
 };
 
 /* Whatever it hits is there or is not: -ENOENT, or -EINVAL of another kind of object. */

@@ -101,7 +101,9 @@ static void a3_unwritable_reply_undoes_the_object(void **state)
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
 	struct iommu_fault_alloc queue = { .size = sizeof(queue) };
 	struct iommu_hwpt_alloc hwpt = {
-		.size = sizeof(hwpt), .dev_id = f->mock.idev, .pt_id = f->ioas,
+		.size = sizeof(hwpt),
+		.dev_id = f->mock.idev,
+		.pt_id = f->ioas,
 	};
 	int next = abi_ioas(f->fd);
 
@@ -193,7 +195,10 @@ static void c1_arguments_of_hwpt_alloc(void **state)
 {
 	struct fix *f = *state;
 	struct iommu_hwpt_alloc cmd = {
-		.size = sizeof(cmd), .dev_id = f->mock.idev, .pt_id = f->ioas, .__reserved = 1,
+		.size = sizeof(cmd),
+		.dev_id = f->mock.idev,
+		.pt_id = f->ioas,
+		.__reserved = 1,
 	};
 
 	assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EOPNOTSUPP);
@@ -219,8 +224,12 @@ static void c1_which_error_of_hwpt_alloc_is_told(void **state)
 	assert_id(parent);
 	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
 		struct iommu_hwpt_alloc cmd = {
-			.size = sizeof(cmd), .flags = unknown[i], .dev_id = 99, .pt_id = 99,
-			.__reserved = 1, .data_len = 4,
+			.size = sizeof(cmd),
+			.flags = unknown[i],
+			.dev_id = 99,
+			.pt_id = 99,
+			.__reserved = 1,
+			.data_len = 4,
 		};
 
 		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EOPNOTSUPP);
@@ -245,8 +254,9 @@ static void c1_which_error_of_hwpt_alloc_is_told(void **state)
 			   EOPNOTSUPP);
 	}
 	/* A queue that does not exist, and flags that go nowhere. */
-	assert_err(abi_hwpt_fault(f->fd, f->mock.idev, f->ioas,
-				  IOMMU_HWPT_FAULT_ID_VALID | 1 << 5, 99), EOPNOTSUPP);
+	assert_err(abi_hwpt_fault(f->fd, f->mock.idev, f->ioas, IOMMU_HWPT_FAULT_ID_VALID | 1 << 5,
+				  99),
+		   EOPNOTSUPP);
 	assert_ok(abi_destroy(f->fd, parent));
 }
 
@@ -262,7 +272,8 @@ static void c4_queues_on_paging_hwpts(void **state)
 	assert_id(abi_hwpt_fault(f->fd, f->mock.idev, f->ioas, fault | IOMMU_HWPT_ALLOC_PASID,
 				 queue));
 	assert_err(abi_hwpt_fault(f->fd, f->mock.idev, f->ioas,
-				  fault | IOMMU_HWPT_ALLOC_NEST_PARENT, queue), EOPNOTSUPP);
+				  fault | IOMMU_HWPT_ALLOC_NEST_PARENT, queue),
+		   EOPNOTSUPP);
 	assert_ok(iof_close(fault_fd));
 }
 
@@ -295,7 +306,8 @@ static void c11_nested(void **state)
 	assert_err(abi_hwpt_nested(f->fd, f->mock.idev, nested, 0, 0, 7), EINVAL);
 	assert_err(abi_hwpt(f->fd, f->mock.idev, parent, 0), EOPNOTSUPP);
 	assert_err(abi_hwpt_nested(f->fd, f->mock.idev, parent, IOMMU_HWPT_ALLOC_DIRTY_TRACKING, 0,
-				   7), EOPNOTSUPP);
+				   7),
+		   EOPNOTSUPP);
 	/* c13 */
 	assert_err(abi_hwpt_nested(f->fd, f->mock.idev, parent, 0, 99, 7), ENOENT);
 }
@@ -304,8 +316,12 @@ static int invalidate(int fd, uint32_t hwpt, uint32_t type, void *entries, uint3
 		      uint32_t *num)
 {
 	struct iommu_hwpt_invalidate cmd = {
-		.size = sizeof(cmd), .hwpt_id = hwpt, .data_uptr = (uintptr_t)entries,
-		.data_type = type, .entry_len = len, .entry_num = *num,
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.data_uptr = (uintptr_t)entries,
+		.data_type = type,
+		.entry_len = len,
+		.entry_num = *num,
 	};
 	int rc = iof_ioctl(fd, IOMMU_HWPT_INVALIDATE, &cmd);
 
@@ -317,7 +333,8 @@ static void c15_invalidate(void **state)
 {
 	struct fix *f = *state;
 	const uint32_t type = IOMMU_HWPT_INVALIDATE_DATA_SELFTEST;
-	struct iommu_hwpt_invalidate_selftest e[3] = { { .iotlb_id = 0 }, { .iotlb_id = 1 },
+	struct iommu_hwpt_invalidate_selftest e[3] = { { .iotlb_id = 0 },
+						       { .iotlb_id = 1 },
 						       { .iotlb_id = 4 } };
 	int parent = abi_hwpt(f->fd, f->mock.idev, f->ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
 	int nested = abi_hwpt_nested(f->fd, f->mock.idev, parent, 0, 0, 7);
@@ -333,7 +350,8 @@ static void c15_invalidate(void **state)
 	num = 0;
 	assert_ok(invalidate(f->fd, nested, type, NULL, 0, &num));
 	assert_err(invalidate(f->fd, nested, IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID, NULL, 0,
-			      &num), EINVAL);
+			      &num),
+		   EINVAL);
 	/* 0 is written back whatever was wrong. */
 	num = 1;
 	assert_err(invalidate(f->fd, 99, type, e, sizeof(e[0]), &num), ENOENT);

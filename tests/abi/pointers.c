@@ -167,7 +167,7 @@ static const struct command {
 	unsigned long nr;
 	uint32_t min, size;
 	void (*fill)(const struct fix *f, union any *a);
-	int rc;			/* of a correct call */
+	int rc; /* of a correct call */
 	bool replies, creates;
 } commands[] = {
 	{ "DESTROY", IOMMU_DESTROY, 8, 8, fill_destroy, -ENOENT, false, false },
@@ -235,7 +235,8 @@ static void structs_are_nowhere(void **state)
 	struct fix *f = *state;
 	int id = next_id(f);
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		for (size_t i = 0; i < ABI_NR_NOWHERE; i++)
 			expect(c, "nowhere", iof_ioctl(f->fd, c->nr, (void *)abi_nowhere[i]),
 			       -EFAULT);
@@ -250,7 +251,8 @@ static void structs_end_in_a_hole(void **state)
 	int id = next_id(f);
 	union any a;
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		for (uint32_t there = 1; there < c->size; there++) {
 			char *at = f->edge + PAGE - there;
 
@@ -275,7 +277,8 @@ static void replies_have_nowhere_to_go(void **state)
 	int id = next_id(f);
 	union any a;
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		fill(f, c, &a, c->size);
 		assert_int_equal(mprotect(f->fixed, PAGE, PROT_READ | PROT_WRITE), 0);
 		memcpy(f->fixed, &a, sizeof(a));
@@ -291,13 +294,14 @@ static void replies_have_nowhere_to_go(void **state)
 
 static void sizes_from_nothing_to_huge(void **state)
 {
-	static const uint32_t huge[] = { 4096, 65536, 1u << 20, 0x7fffffff, 0x80000000, 0xfffffff8,
-					 0xffffffff };
+	static const uint32_t huge[] = { 4096,	     65536,	 1u << 20,  0x7fffffff,
+					 0x80000000, 0xfffffff8, 0xffffffff };
 	struct fix *f = *state;
 	int id = next_id(f), rc;
 	union any a, b;
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		for (uint32_t size = 0; size < c->min; size++) {
 			fill(f, c, &a, size);
 			expect(c, "too short", iof_ioctl(f->fd, c->nr, &a), -EINVAL);
@@ -361,22 +365,30 @@ static void each_pointer(const struct fix *f, unsigned long nr, const void *cmd,
 static void arrays_and_blobs_are_nowhere(void **state)
 {
 	struct fix *f = *state;
-	struct iommu_ioas_iova_ranges ranges = { .size = sizeof(ranges), .ioas_id = f->ioas,
+	struct iommu_ioas_iova_ranges ranges = { .size = sizeof(ranges),
+						 .ioas_id = f->ioas,
 						 .num_iovas = 4 };
-	struct iommu_ioas_allow_iovas allow = { .size = sizeof(allow), .ioas_id = f->ioas,
+	struct iommu_ioas_allow_iovas allow = { .size = sizeof(allow),
+						.ioas_id = f->ioas,
 						.num_iovas = 1 };
-	struct iommu_hwpt_alloc hwpt = { .size = sizeof(hwpt), .dev_id = f->mock.idev,
-					 .pt_id = f->parent, .data_len = 4,
+	struct iommu_hwpt_alloc hwpt = { .size = sizeof(hwpt),
+					 .dev_id = f->mock.idev,
+					 .pt_id = f->parent,
+					 .data_len = 4,
 					 .data_type = IOMMU_HWPT_DATA_SELFTEST };
 	struct iommu_hw_info info = { .size = sizeof(info), .dev_id = f->mock.idev, .data_len = 8 };
-	struct iommu_hwpt_invalidate inv = { .size = sizeof(inv), .hwpt_id = f->nested,
+	struct iommu_hwpt_invalidate inv = { .size = sizeof(inv),
+					     .hwpt_id = f->nested,
 					     .data_type = IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
-					     .entry_len = 8, .entry_num = 1 };
-	struct iommu_test_cmd stats = { .size = sizeof(stats), .op = IOF_TEST_OP_STATS,
+					     .entry_len = 8,
+					     .entry_num = 1 };
+	struct iommu_test_cmd stats = { .size = sizeof(stats),
+					.op = IOF_TEST_OP_STATS,
 					.iof_stats = { .dev_id = f->mock.idev, .len = 56 } };
-	struct iommu_test_cmd check = { .size = sizeof(check), .op = IOMMU_TEST_OP_MD_CHECK_MAP,
-					.id = f->hwpt, .check_map = { .iova = IOVA,
-								      .length = PAGE } };
+	struct iommu_test_cmd check = { .size = sizeof(check),
+					.op = IOMMU_TEST_OP_MD_CHECK_MAP,
+					.id = f->hwpt,
+					.check_map = { .iova = IOVA, .length = PAGE } };
 	int id = next_id(f);
 	uint64_t bad;
 

@@ -619,8 +619,12 @@ static void worlds_are_apart(void **state)
 static void configurations_are_checked(void **state)
 {
 	static const struct iof_dsa_config bad[] = {
-		{ .credits = (1 << 20) + 1 }, { .engines = 17 },      { .queue_depth = 4097 },
-		{ .max_pasids = (1 << 20) + 1 }, { .pages_per_group = 33 }, { .share_group = 1 },
+		{ .credits = (1 << 20) + 1 },
+		{ .engines = 17 },
+		{ .queue_depth = 4097 },
+		{ .max_pasids = (1 << 20) + 1 },
+		{ .pages_per_group = 33 },
+		{ .share_group = 1 },
 		{ .credits = 1, .pages_per_group = 2 },
 	};
 	struct iof_world_config config = { .kind = IOF_WORLD_EMBEDDED, .nr_dsa = 1 };

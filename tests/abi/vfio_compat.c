@@ -10,7 +10,7 @@
 #define VFIO_TYPE1_NESTING_IOMMU 6
 #endif
 
-#define AT	IOVA
+#define AT IOVA
 
 static int vfio_ioas(int fd, uint16_t op, uint32_t *id)
 {
@@ -35,7 +35,10 @@ static int map_dma(struct fixture *f, uint32_t flags, const void *memory, uint64
 		   uint64_t size)
 {
 	struct vfio_iommu_type1_dma_map cmd = {
-		.argsz = sizeof(cmd), .flags = flags, .vaddr = (uintptr_t)memory, .iova = iova,
+		.argsz = sizeof(cmd),
+		.flags = flags,
+		.vaddr = (uintptr_t)memory,
+		.iova = iova,
 		.size = size,
 	};
 
@@ -48,7 +51,10 @@ static int map_dma(struct fixture *f, uint32_t flags, const void *memory, uint64
 static int unmap_dma(struct fixture *f, uint32_t flags, uint64_t iova, uint64_t *size)
 {
 	struct vfio_iommu_type1_dma_unmap cmd = {
-		.argsz = sizeof(cmd), .flags = flags, .iova = iova, .size = *size,
+		.argsz = sizeof(cmd),
+		.flags = flags,
+		.iova = iova,
+		.size = *size,
 	};
 	int rc = iof_ioctl(f->fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
 
@@ -165,8 +171,11 @@ static void page_sizes_are_those_that_serve(void **state)
 	struct fixture *f = *state;
 	struct iommu_hwpt_selftest data = { .pagetable_type = MOCK_IOMMUPT_HUGE };
 	struct iommu_hwpt_alloc alloc = {
-		.size = sizeof(alloc), .pt_id = f->ioas, .data_type = IOMMU_HWPT_DATA_SELFTEST,
-		.data_len = sizeof(data), .data_uptr = (uintptr_t)&data,
+		.size = sizeof(alloc),
+		.pt_id = f->ioas,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
 	};
 	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
 	struct abi_mock mock;
@@ -330,8 +339,8 @@ static void cutting_ends_pins(void **state)
 	assert_int_equal(size, PAGE);
 	assert_err(abi_access_unpin(f->fd, access, 0), ENOENT);
 	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 0));
-	assert_int_equal(abi_access_pin(f->fd, access, AT + 2 * PAGE, 2 * PAGE, f->buf + 2 * PAGE,
-					0), 1);
+	assert_int_equal(
+		abi_access_pin(f->fd, access, AT + 2 * PAGE, 2 * PAGE, f->buf + 2 * PAGE, 0), 1);
 	assert_ok(iof_close(access));
 }
 

@@ -16,10 +16,10 @@
 struct fix {
 	struct iof_world *world;
 	int fd, ioas, dev, event;
-	int unbound;			/* another device, which BIND binds */
-	uint32_t hwpt;			/* to attach to a PASID */
-	char *edge;			/* a page, and one that cannot be touched */
-	char *fixed;			/* a page that can only be read */
+	int unbound;   /* another device, which BIND binds */
+	uint32_t hwpt; /* to attach to a PASID */
+	char *edge;    /* a page, and one that cannot be touched */
+	char *fixed;   /* a page that can only be read */
 };
 
 /* Those that vfio.c asks for too. */
@@ -70,7 +70,7 @@ union any {
 	struct {
 		uint32_t argsz, flags, index, start, count;
 		int32_t fd;
-	} irqs;			/* struct vfio_irq_set and its data */
+	} irqs; /* struct vfio_irq_set and its data */
 	char bytes[64];
 };
 
@@ -127,11 +127,11 @@ static void fill_irqs(const struct fix *f, union any *a)
 static const struct command {
 	const char *name;
 	unsigned long nr;
-	uint32_t min;		/* the shortest argsz of this use */
-	uint32_t size;		/* today's */
+	uint32_t min;  /* the shortest argsz of this use */
+	uint32_t size; /* today's */
 	void (*fill)(const struct fix *f, union any *a);
 	void (*undo)(struct fix *f);
-	int rc;			/* of a correct call */
+	int rc; /* of a correct call */
 	bool replies, ours;
 } commands[] = {
 	{ "BIND", VFIO_DEVICE_BIND_IOMMUFD, 16, 24, fill_bind, unbind, 0, true, false },
@@ -139,15 +139,15 @@ static const struct command {
 	{ "DETACH", VFIO_DEVICE_DETACH_IOMMUFD_PT, 12, 12, fill_detach, NULL, 0, false, false },
 	{ "SVA_BIND", IOF_VFIO_DEVICE_SVA_BIND, 16, 16, fill_sva, detach, 0, false, true },
 	{ "SVA_UNBIND", IOF_VFIO_DEVICE_SVA_UNBIND, 16, 16, fill_sva, NULL, -ENOENT, false, true },
-	{ "GET_INFO", VFIO_DEVICE_GET_INFO, 16, sizeof(struct vfio_device_info), fill_nothing,
-	  NULL, 0, true, false },
+	{ "GET_INFO", VFIO_DEVICE_GET_INFO, 16, sizeof(struct vfio_device_info), fill_nothing, NULL,
+	  0, true, false },
 	{ "REGION_INFO", VFIO_DEVICE_GET_REGION_INFO, 32, 32, fill_nothing, NULL, 0, true, false },
 	{ "IRQ_INFO", VFIO_DEVICE_GET_IRQ_INFO, 16, 16, fill_nothing, NULL, 0, true, false },
 	{ "SET_IRQS", VFIO_DEVICE_SET_IRQS, 24, 24, fill_irqs, NULL, 0, false, false },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
-#define FOR_EACH(c) \
+#define FOR_EACH(c)                                                                     \
 	for (const struct command *(c) = commands; (c) < commands + NR_COMMANDS; (c)++) \
 		if (!(c)->ours || abi_ours())
 
@@ -188,7 +188,8 @@ static void structs_are_nowhere(void **state)
 {
 	struct fix *f = *state;
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		for (size_t i = 0; i < ABI_NR_NOWHERE; i++)
 			expect(c, "nowhere", call(f, c, (void *)abi_nowhere[i]), -EFAULT);
 		expect(c, "unmapped", call(f, c, f->edge + PAGE), -EFAULT);
@@ -202,7 +203,8 @@ static void structs_end_in_a_hole(void **state)
 	union any a;
 	char *at;
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		fill(f, c, &a, c->size);
 		for (uint32_t there = 1; there < c->size; there++) {
 			at = f->edge + PAGE - there;
@@ -219,7 +221,8 @@ static void structs_are_not_aligned(void **state)
 	struct fix *f = *state;
 	union any a, b;
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		fill(f, c, &a, c->size);
 		expect(c, "aligned", call(f, c, &a), c->rc);
 		if (c->undo)
@@ -247,7 +250,8 @@ static void replies_have_nowhere_to_go(void **state)
 	struct fix *f = *state;
 	union any a;
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		fill(f, c, &a, c->size);
 		assert_int_equal(mprotect(f->fixed, PAGE, PROT_READ | PROT_WRITE), 0);
 		memcpy(f->fixed, &a, sizeof(a));
@@ -268,7 +272,8 @@ static void sizes_from_nothing_to_huge(void **state)
 	struct fix *f = *state;
 	union any a;
 
-	FOR_EACH(c) {
+	FOR_EACH(c)
+	{
 		for (uint32_t argsz = 0; argsz < c->min; argsz++) {
 			fill(f, c, &a, argsz);
 			expect(c, "too short", call(f, c, &a), -EINVAL);
@@ -324,12 +329,9 @@ static void regions_are_nowhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(structs_are_nowhere),
-		T(structs_end_in_a_hole),
-		T(structs_are_not_aligned),
-		T(replies_have_nowhere_to_go),
-		T(sizes_from_nothing_to_huge),
-		T(regions_are_nowhere),
+		T(structs_are_nowhere),	       T(structs_end_in_a_hole),
+		T(structs_are_not_aligned),    T(replies_have_nowhere_to_go),
+		T(sizes_from_nothing_to_huge), T(regions_are_nowhere),
 	};
 
 	return cmocka_run_group_tests_name("vfio_pointers", tests, NULL, NULL);

@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define ROUNDS		60	/* bind to close */
-#define ACTIONS		150	/* in a round */
-#define PASIDS		4	/* 0 is the RID */
-#define MISSING		0x7000000000ul
+#define ROUNDS	60  /* bind to close */
+#define ACTIONS 150 /* in a round */
+#define PASIDS	4   /* 0 is the RID */
+#define MISSING 0x7000000000ul
 
 static const struct iof_dsa_config dsa = {
 	.engines = 2,
@@ -33,8 +33,8 @@ struct rig {
 	/* This round's: */
 	int dev, id;
 	int hwpt[2];
-	bool stop;		/* atomic: the submitters leave */
-	bool done;		/* atomic: the handler leaves */
+	bool stop; /* atomic: the submitters leave */
+	bool done; /* atomic: the handler leaves */
 };
 
 static unsigned int draw(unsigned long *seed, unsigned int n)
@@ -119,8 +119,9 @@ static void act_detach(struct rig *r, unsigned long *seed)
 static void act_sva(struct rig *r, unsigned long *seed)
 {
 	struct iof_vfio_device_sva sva = { .argsz = sizeof(sva), .pasid = 1 + draw(seed, 3) };
-	int rc = iof_ioctl(r->dev, draw(seed, 2) ? IOF_VFIO_DEVICE_SVA_BIND :
-						   IOF_VFIO_DEVICE_SVA_UNBIND, &sva);
+	int rc = iof_ioctl(r->dev,
+			   draw(seed, 2) ? IOF_VFIO_DEVICE_SVA_BIND : IOF_VFIO_DEVICE_SVA_UNBIND,
+			   &sva);
 
 	assert_true(!rc || rc == -EBUSY || rc == -ENOENT);
 }
@@ -171,8 +172,8 @@ static void begin(struct rig *r)
 	r->id = abi_bind(r->dev, r->fd);
 	assert_id(r->id);
 	for (int i = 0; i < 2; i++) {
-		r->hwpt[i] = abi_hwpt_fault(r->fd, r->id, r->ioas, IOMMU_HWPT_ALLOC_PASID,
-					    r->fault);
+		r->hwpt[i] =
+			abi_hwpt_fault(r->fd, r->id, r->ioas, IOMMU_HWPT_ALLOC_PASID, r->fault);
 		assert_id(r->hwpt[i]);
 	}
 }
@@ -185,7 +186,8 @@ static void check(struct rig *r)
 
 	assert_id(abi_bind(dev, r->fd));
 	assert_int_equal(iof_pread(dev, &st, sizeof(st),
-				   IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE)), sizeof(st));
+				   IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE)),
+			 sizeof(st));
 	assert_int_equal(st.page_requests, st.resumed + st.refused);
 	assert_ok(iof_close(dev));
 }

@@ -9,23 +9,23 @@
 #ifdef KERNEL_HEADER
 #include KERNEL_HEADER
 #define TABLE kernel_table
-#define ROWS kernel_rows
+#define ROWS  kernel_rows
 #else
 #include <iofault/iommufd.h>
 #define TABLE our_table
-#define ROWS our_rows
+#define ROWS  our_rows
 #endif
 
 #define IOF_ABI_STRUCT(type, bytes) { "struct", #type, 1, sizeof(struct type), 0 },
-#define IOF_ABI_FIELD(type, field, at, bytes)                                                      \
-	{ "field", #type "." #field, 1, sizeof(((struct type *)0)->field),                         \
+#define IOF_ABI_FIELD(type, field, at, bytes)                              \
+	{ "field", #type "." #field, 1, sizeof(((struct type *)0)->field), \
 	  __builtin_offsetof(struct type, field) },
 #define IOF_ABI_NUMBER(name, value) { "number", #name, 1, (unsigned long long)(name), 0 },
 
 #ifdef KERNEL_HEADER
-#define IOF_ABI_STRUCT_72(type, bytes) { "struct", #type, 0, 0, 0 },
+#define IOF_ABI_STRUCT_72(type, bytes)		 { "struct", #type, 0, 0, 0 },
 #define IOF_ABI_FIELD_72(type, field, at, bytes) { "field", #type "." #field, 0, 0, 0 },
-#define IOF_ABI_NUMBER_72(name, value) { "number", #name, 0, 0, 0 },
+#define IOF_ABI_NUMBER_72(name, value)		 { "number", #name, 0, 0, 0 },
 #endif
 
 const struct row TABLE[] = {

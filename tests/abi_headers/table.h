@@ -4,7 +4,7 @@
 #define TABLE_H
 
 struct row {
-	const char *kind;	  /* "struct", "field" or "number" */
+	const char *kind; /* "struct", "field" or "number" */
 	const char *name;
 	int present;		  /* 0: this header does not have the name */
 	unsigned long long value; /* of a number; size of a struct or field */

@@ -107,7 +107,8 @@ int main(int argc, char **argv)
 		abort();
 	iof_shim_force_remote_copies(argc > 1);
 	for (unsigned int i = 0; i < group->count; i++)
-		tests[i] = (struct CMUnitTest){ .name = group->cases[i].name, .test_func = run,
+		tests[i] = (struct CMUnitTest){ .name = group->cases[i].name,
+						.test_func = run,
 						.initial_state = (void *)&group->cases[i] };
 	/*
 	 * What cmocka_run_group_tests() does, for a number of tests that the compiler does not

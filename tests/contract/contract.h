@@ -26,14 +26,18 @@ struct contract_group {
 	unsigned int count;
 };
 
-#define CASE(name) { #name, name }
-#define CONTRACT(group, ...) \
-	static const struct contract_case group##_cases[] = { __VA_ARGS__ }; \
-	const struct contract_group contract_##group = { \
-		.name = #group, .cases = group##_cases, .count = ARRAY_SIZE(group##_cases) }
+#define CASE(name)          \
+	{                   \
+#name, name \
+	}
+#define CONTRACT(group, ...)                                                     \
+	static const struct contract_case group##_cases[] = { __VA_ARGS__ };     \
+	const struct contract_group contract_##group = { .name = #group,         \
+							 .cases = group##_cases, \
+							 .count = ARRAY_SIZE(group##_cases) }
 
-extern const struct contract_group contract_data, contract_file, contract_memory,
-	contract_platform, contract_sync, contract_user, contract_wait, contract_work;
+extern const struct contract_group contract_data, contract_file, contract_memory, contract_platform,
+	contract_sync, contract_user, contract_wait, contract_work;
 
 /* ---- assertions ---- */
 
@@ -43,10 +47,10 @@ bool contract_equal(long long a, long long b, const char *what, const char *file
 #define expect(cond) contract_expect(!!(cond), #cond, __FILE__, __LINE__)
 #define expect_eq(a, b) \
 	contract_equal((long long)(a), (long long)(b), #a " == " #b, __FILE__, __LINE__)
-#define require(cond) \
-	do { \
+#define require(cond)              \
+	do {                       \
 		if (!expect(cond)) \
-			return; \
+			return;    \
 	} while (0)
 
 /* Runs a case: the first failed assertion is told in @said, which is empty if there was none. */

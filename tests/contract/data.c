@@ -10,7 +10,9 @@ struct item {
 	struct rb_node node;
 };
 
-enum { ITEMS = 256 };
+enum {
+	ITEMS = 256
+};
 static struct item items[ITEMS];
 
 static void fill(int n, struct list_head *head)
@@ -595,24 +597,13 @@ static void clocks_go_forward(void)
 	expect_eq(msecs_to_jiffies(1000), HZ);
 }
 
-CONTRACT(data,
-	 CASE(operations_on_an_empty_list),
-	 CASE(moving_runs_between_lists),
-	 CASE(a_hash_has_the_bits_asked_for),
-	 CASE(lock_free_stack_gives_back_everything_once),
+CONTRACT(data, CASE(operations_on_an_empty_list), CASE(moving_runs_between_lists),
+	 CASE(a_hash_has_the_bits_asked_for), CASE(lock_free_stack_gives_back_everything_once),
 	 CASE(trees_stay_ordered_and_balanced_under_random_use),
-	 CASE(trees_replace_and_walk_children_first),
-	 CASE(xarray_gives_the_lowest_free_number),
-	 CASE(xarray_numbers_go_round),
-	 CASE(xarray_keeps_reserved_entries_invisible_but_taken),
-	 CASE(xarray_walks_in_order_and_to_the_end),
-	 CASE(xarray_errors_are_not_entries),
-	 CASE(bits_are_found_across_words),
-	 CASE(numbers_of_bits),
-	 CASE(sizes_saturate_instead_of_wrapping),
-	 CASE(an_index_stays_below_its_bound),
-	 CASE(checksums_have_the_kernels_polarity),
-	 CASE(strings_and_fills),
-	 CASE(error_pointers),
-	 CASE(random_numbers_below_a_bound),
-	 CASE(clocks_go_forward));
+	 CASE(trees_replace_and_walk_children_first), CASE(xarray_gives_the_lowest_free_number),
+	 CASE(xarray_numbers_go_round), CASE(xarray_keeps_reserved_entries_invisible_but_taken),
+	 CASE(xarray_walks_in_order_and_to_the_end), CASE(xarray_errors_are_not_entries),
+	 CASE(bits_are_found_across_words), CASE(numbers_of_bits),
+	 CASE(sizes_saturate_instead_of_wrapping), CASE(an_index_stays_below_its_bound),
+	 CASE(checksums_have_the_kernels_polarity), CASE(strings_and_fills), CASE(error_pointers),
+	 CASE(random_numbers_below_a_bound), CASE(clocks_go_forward));

@@ -195,9 +195,6 @@ static void only_an_eventfd_is_one(void)
 	put_and_wait(&thing, file);
 }
 
-CONTRACT(file,
-	 CASE(a_file_has_what_it_was_made_with),
-	 CASE(the_last_holder_releases),
-	 CASE(a_reserved_number_is_nobodys_file),
-	 CASE(polling_tells_of_the_files_own_queue),
+CONTRACT(file, CASE(a_file_has_what_it_was_made_with), CASE(the_last_holder_releases),
+	 CASE(a_reserved_number_is_nobodys_file), CASE(polling_tells_of_the_files_own_queue),
 	 CASE(only_an_eventfd_is_one));

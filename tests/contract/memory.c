@@ -117,8 +117,8 @@ static void pin_from_outside(void *arg)
 	if (!remote->alive)
 		return;
 	mmap_read_lock(remote->mm);
-	remote->hole = pin_user_pages_remote(remote->mm, remote->at + PAGE_SIZE, 1, 0, pages + 1,
-					     NULL);
+	remote->hole =
+		pin_user_pages_remote(remote->mm, remote->at + PAGE_SIZE, 1, 0, pages + 1, NULL);
 	mmap_read_unlock(remote->mm);
 	/* The lock may be gone afterwards, and *locked says so. */
 	if (!mmap_read_lock_killable(remote->mm)) {
@@ -300,16 +300,10 @@ static void freed_memory_is_kept_for_a_checker(void)
 	kmem_cache_destroy(cache);
 }
 
-CONTRACT(memory,
-	 CASE(pinned_pages_are_the_users),
-	 CASE(pinning_stops_at_the_hole),
+CONTRACT(memory, CASE(pinned_pages_are_the_users), CASE(pinning_stops_at_the_hole),
 	 CASE(memory_that_may_only_be_read_is_not_pinned_for_writing),
 	 CASE(pinning_without_faulting_takes_only_what_is_there),
-	 CASE(another_thread_pins_what_is_ours),
-	 CASE(the_current_task_is_this_process),
-	 CASE(locked_memory_is_limited),
-	 CASE(users_are_counted),
-	 CASE(kernel_memory_keeps_what_is_in_it),
-	 CASE(what_cannot_be_is_refused),
-	 CASE(caches_give_aligned_objects),
-	 CASE(freed_memory_is_kept_for_a_checker));
+	 CASE(another_thread_pins_what_is_ours), CASE(the_current_task_is_this_process),
+	 CASE(locked_memory_is_limited), CASE(users_are_counted),
+	 CASE(kernel_memory_keeps_what_is_in_it), CASE(what_cannot_be_is_refused),
+	 CASE(caches_give_aligned_objects), CASE(freed_memory_is_kept_for_a_checker));

@@ -88,8 +88,6 @@ static void what_a_process_may_only_read_a_device_may(void)
 	contract_unmap(user, 1);
 }
 
-CONTRACT(platform,
-	 CASE(copies_that_end_early_say_where),
-	 CASE(single_words),
+CONTRACT(platform, CASE(copies_that_end_early_say_where), CASE(single_words),
 	 CASE(a_process_is_touched_only_where_it_is_present),
 	 CASE(what_a_process_may_only_read_a_device_may));

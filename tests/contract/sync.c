@@ -325,11 +325,7 @@ static void kernel_threads_stop_when_told(void)
 	expect(!seen);
 }
 
-CONTRACT(sync,
-	 CASE(reference_counts_reach_zero_once),
-	 CASE(whoever_drops_the_last_reference_is_one),
-	 CASE(kref_releases_at_the_last_put),
-	 CASE(atomic_operations_tell_what_was_there),
-	 CASE(locks_exclude),
-	 CASE(trylocks_fail_while_somebody_holds),
-	 CASE(kernel_threads_stop_when_told));
+CONTRACT(sync, CASE(reference_counts_reach_zero_once),
+	 CASE(whoever_drops_the_last_reference_is_one), CASE(kref_releases_at_the_last_put),
+	 CASE(atomic_operations_tell_what_was_there), CASE(locks_exclude),
+	 CASE(trylocks_fail_while_somebody_holds), CASE(kernel_threads_stop_when_told));

@@ -5,10 +5,10 @@
  */
 #include "tests/contract/contract.h"
 
-#define PAGES 4ul
-#define BAD ((void __user *)16)
+#define PAGES	      4ul
+#define BAD	      ((void __user *)16)
 #define NON_CANONICAL ((void __user *)0x8000000000000000ul)
-#define LAST ((void __user *)-1ul)
+#define LAST	      ((void __user *)-1ul)
 
 static u8 kernel[1024], mirror[1024];
 
@@ -233,13 +233,7 @@ static void kernel_vectors(void)
 	expect(!memcmp(b, "\0\0\0\0", 4));
 }
 
-CONTRACT(user,
-	 CASE(copies_count_what_is_left),
-	 CASE(bad_pointers_fail_and_do_no_harm),
-	 CASE(read_only_memory_cannot_be_written),
-	 CASE(single_words),
-	 CASE(structs_that_grow),
-	 CASE(vectors_stop_at_the_first_bad_byte),
-	 CASE(vectors_all_or_nothing),
-	 CASE(vectors_take_no_more_than_they_hold),
-	 CASE(kernel_vectors));
+CONTRACT(user, CASE(copies_count_what_is_left), CASE(bad_pointers_fail_and_do_no_harm),
+	 CASE(read_only_memory_cannot_be_written), CASE(single_words), CASE(structs_that_grow),
+	 CASE(vectors_stop_at_the_first_bad_byte), CASE(vectors_all_or_nothing),
+	 CASE(vectors_take_no_more_than_they_hold), CASE(kernel_vectors));

@@ -111,7 +111,8 @@ static void play(void *arg)
 	for (unsigned int i = 0; i < ball->rounds; i++) {
 		if (ball->interruptible)
 			expect_eq(wait_event_interruptible(ball->wq,
-							   READ_ONCE(ball->at) == player->side), 0);
+							   READ_ONCE(ball->at) == player->side),
+				  0);
 		else
 			wait_event(ball->wq, READ_ONCE(ball->at) == player->side);
 		spin_lock(&ball->lock);
@@ -270,12 +271,8 @@ static void a_signal_ends_an_interruptible_sleep(void)
 	expect(!signal_pending(current));
 }
 
-CONTRACT(wait,
-	 CASE(wake_functions_are_called_with_the_key),
-	 CASE(wake_functions_are_called_in_order),
-	 CASE(no_wake_up_is_lost),
+CONTRACT(wait, CASE(wake_functions_are_called_with_the_key),
+	 CASE(wake_functions_are_called_in_order), CASE(no_wake_up_is_lost),
 	 CASE(a_waker_does_not_wake_those_who_wait_otherwise),
-	 CASE(variables_are_waited_for_by_address),
-	 CASE(timeouts_say_what_is_left),
-	 CASE(completions_count),
-	 CASE(a_signal_ends_an_interruptible_sleep));
+	 CASE(variables_are_waited_for_by_address), CASE(timeouts_say_what_is_left),
+	 CASE(completions_count), CASE(a_signal_ends_an_interruptible_sleep));

@@ -229,11 +229,7 @@ static void cancelling_stops_an_item_that_queues_itself(void)
 	kfree(busy);
 }
 
-CONTRACT(work,
-	 CASE(one_item_never_runs_twice_at_once),
-	 CASE(two_items_do_run_in_parallel),
-	 CASE(ordered_queues_run_one_at_a_time_in_order),
-	 CASE(a_work_item_may_free_itself),
-	 CASE(an_item_that_runs_can_be_queued_again),
-	 CASE(cancelling_waits_for_what_runs),
+CONTRACT(work, CASE(one_item_never_runs_twice_at_once), CASE(two_items_do_run_in_parallel),
+	 CASE(ordered_queues_run_one_at_a_time_in_order), CASE(a_work_item_may_free_itself),
+	 CASE(an_item_that_runs_can_be_queued_again), CASE(cancelling_waits_for_what_runs),
 	 CASE(cancelling_stops_an_item_that_queues_itself));

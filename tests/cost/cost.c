@@ -23,9 +23,9 @@
 #include <iofault/iommufd_test.h>
 #include <iofault/vfio.h>
 
-#define PAGE	4096ul
-#define IOVA	0x100000ul
-#define FAR	(1ul << 40)
+#define PAGE 4096ul
+#define IOVA 0x100000ul
+#define FAR  (1ul << 40)
 
 static struct iof_world *world;
 static char *memory;
@@ -54,7 +54,10 @@ static void open_world(void)
 {
 	struct iof_dsa_config dsa = { .engines = 2 };
 	struct iof_world_config config = {
-		.kind = IOF_WORLD_EMBEDDED, .dsa = &dsa, .nr_dsa = 1, .test_ioctls = 1,
+		.kind = IOF_WORLD_EMBEDDED,
+		.dsa = &dsa,
+		.nr_dsa = 1,
+		.test_ioctls = 1,
 	};
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	struct rlimit files;
@@ -77,8 +80,11 @@ static void open_world(void)
 static void map(uint64_t iova, unsigned long length)
 {
 	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd), .ioas_id = ioas, .user_va = (uintptr_t)memory,
-		.length = length, .iova = iova,
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)memory,
+		.length = length,
+		.iova = iova,
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
 			 IOMMU_IOAS_MAP_WRITEABLE,
 	};
@@ -89,7 +95,10 @@ static void map(uint64_t iova, unsigned long length)
 static uint32_t new_hwpt(uint32_t pt, uint32_t flags, uint32_t fault_id)
 {
 	struct iommu_hwpt_alloc cmd = {
-		.size = sizeof(cmd), .dev_id = dev_id, .pt_id = pt, .fault_id = fault_id,
+		.size = sizeof(cmd),
+		.dev_id = dev_id,
+		.pt_id = pt,
+		.fault_id = fault_id,
 		.flags = flags | (fault_id ? IOMMU_HWPT_FAULT_ID_VALID : 0),
 	};
 
@@ -101,9 +110,13 @@ static uint32_t new_nested(void)
 {
 	struct iommu_hwpt_vtd_s1 s1 = { .pgtbl_addr = IOVA, .addr_width = 48 };
 	struct iommu_hwpt_alloc cmd = {
-		.size = sizeof(cmd), .dev_id = dev_id, .pt_id = parent,
-		.flags = IOMMU_HWPT_ALLOC_PASID, .data_type = IOMMU_HWPT_DATA_VTD_S1,
-		.data_len = sizeof(s1), .data_uptr = (uintptr_t)&s1,
+		.size = sizeof(cmd),
+		.dev_id = dev_id,
+		.pt_id = parent,
+		.flags = IOMMU_HWPT_ALLOC_PASID,
+		.data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(s1),
+		.data_uptr = (uintptr_t)&s1,
 	};
 
 	must(iof_ioctl(ctx, IOMMU_HWPT_ALLOC, &cmd), "HWPT_ALLOC, nested");
@@ -113,7 +126,9 @@ static uint32_t new_nested(void)
 static void attach(uint32_t pt, uint32_t pasid)
 {
 	struct vfio_device_attach_iommufd_pt cmd = {
-		.argsz = sizeof(cmd), .pt_id = pt, .pasid = pasid,
+		.argsz = sizeof(cmd),
+		.pt_id = pt,
+		.pasid = pasid,
 		.flags = pasid ? VFIO_DEVICE_ATTACH_PASID : 0,
 	};
 
@@ -139,7 +154,9 @@ static void close_all(void)
 static void unmap_all(void)
 {
 	struct iommu_ioas_unmap cmd = {
-		.size = sizeof(cmd), .ioas_id = ioas, .length = UINT64_MAX,
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.length = UINT64_MAX,
 	};
 
 	must(iof_ioctl(ctx, IOMMU_IOAS_UNMAP, &cmd), "IOAS_UNMAP");
@@ -148,8 +165,11 @@ static void unmap_all(void)
 static void map_anywhere(void)
 {
 	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd), .ioas_id = ioas, .user_va = (uintptr_t)memory,
-		.length = PAGE, .flags = IOMMU_IOAS_MAP_READABLE,
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.user_va = (uintptr_t)memory,
+		.length = PAGE,
+		.flags = IOMMU_IOAS_MAP_READABLE,
 	};
 
 	must(iof_ioctl(ctx, IOMMU_IOAS_MAP, &cmd), "IOAS_MAP");
@@ -164,8 +184,11 @@ static void invalidate(void)
 {
 	struct iommu_hwpt_vtd_s1_invalidate entry = { .addr = 0, .npages = 4095 };
 	struct iommu_hwpt_invalidate cmd = {
-		.size = sizeof(cmd), .hwpt_id = hwpt, .data_uptr = (uintptr_t)&entry,
-		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, .entry_len = sizeof(entry),
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.data_uptr = (uintptr_t)&entry,
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+		.entry_len = sizeof(entry),
 		.entry_num = 1,
 	};
 
@@ -248,7 +271,9 @@ static void reserved(unsigned int n)
 
 	for (i = 1; i <= n; i++) {
 		struct iommu_test_cmd cmd = {
-			.size = sizeof(cmd), .op = IOMMU_TEST_OP_ADD_RESERVED, .id = ioas,
+			.size = sizeof(cmd),
+			.op = IOMMU_TEST_OP_ADD_RESERVED,
+			.id = ioas,
 			.add_reserved = { .start = i * PAGE, .length = PAGE },
 		};
 
@@ -264,7 +289,9 @@ static void make_reserved(void)
 static int new_access(void)
 {
 	struct iommu_test_cmd cmd = {
-		.size = sizeof(cmd), .op = IOMMU_TEST_OP_CREATE_ACCESS, .id = ioas,
+		.size = sizeof(cmd),
+		.op = IOMMU_TEST_OP_CREATE_ACCESS,
+		.id = ioas,
 		.create_access = { .flags = MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES },
 	};
 
@@ -292,7 +319,9 @@ static void pinned_areas(unsigned int n)
 	areas(n);
 	for (; n; n--) {
 		struct iommu_test_cmd cmd = {
-			.size = sizeof(cmd), .op = IOMMU_TEST_OP_ACCESS_PAGES, .id = access,
+			.size = sizeof(cmd),
+			.op = IOMMU_TEST_OP_ACCESS_PAGES,
+			.id = access,
 			.access_pages = { .iova = IOVA + n * PAGE, .length = PAGE },
 		};
 
@@ -320,7 +349,9 @@ static void respond(void)
 static void fault(void)
 {
 	struct dsa_hw_desc desc = {
-		.opcode = DSA_OPCODE_MEMFILL, .flags = IDXD_OP_FLAG_BOF, .dst_addr = FAR,
+		.opcode = DSA_OPCODE_MEMFILL,
+		.flags = IDXD_OP_FLAG_BOF,
+		.dst_addr = FAR,
 		.xfer_size = PAGE,
 	};
 
@@ -368,11 +399,14 @@ static void page_req(unsigned int grpid, uint32_t flags)
 static void begun_groups(unsigned int n)
 {
 	struct iommu_test_cmd mock = {
-		.size = sizeof(mock), .op = IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS, .id = ioas,
+		.size = sizeof(mock),
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS,
+		.id = ioas,
 		.mock_domain_flags = { .dev_flags = MOCK_FLAGS_DEVICE_PASID },
 	};
 	struct iommu_test_cmd replace = {
-		.size = sizeof(replace), .op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE,
+		.size = sizeof(replace),
+		.op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE,
 	};
 	struct iommu_fault_alloc queue = { .size = sizeof(queue) };
 	uint32_t pasid;
@@ -389,7 +423,9 @@ static void begun_groups(unsigned int n)
 	must(iof_ioctl(ctx, IOMMU_TEST_CMD, &replace), "MOCK_DOMAIN_REPLACE");
 	for (pasid = 1; pasid <= 200; pasid++) {
 		struct iommu_test_cmd cmd = {
-			.size = sizeof(cmd), .op = IOMMU_TEST_OP_PASID_ATTACH, .id = stdev,
+			.size = sizeof(cmd),
+			.op = IOMMU_TEST_OP_PASID_ATTACH,
+			.id = stdev,
 			.pasid_attach = { .pasid = pasid, .pt_id = hwpt },
 		};
 
@@ -423,7 +459,9 @@ static void detach_others(void)
 
 	for (pasid = 2; pasid <= 200; pasid++) {
 		struct iommu_test_cmd cmd = {
-			.size = sizeof(cmd), .op = IOMMU_TEST_OP_PASID_DETACH, .id = stdev,
+			.size = sizeof(cmd),
+			.op = IOMMU_TEST_OP_PASID_DETACH,
+			.id = stdev,
 			.pasid_detach = { .pasid = pasid },
 		};
 
@@ -463,7 +501,7 @@ __attribute__((noinline)) void measured(void (*call)(void));
 void measured(void (*call)(void))
 {
 	call();
-	__asm__ volatile("" ::: "memory");	/* no tail call */
+	__asm__ volatile("" ::: "memory"); /* no tail call */
 }
 
 int main(int argc, char **argv)

@@ -9,14 +9,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ARENA		0x20000000ull
-#define ARENA_PAGES	32ull
-#define ARENA_READ_ONLY	(ARENA + ARENA_PAGES * 4096)
-#define ARENA_HOLE	(ARENA_READ_ONLY + 4096)
-#define ARENA_LARGE	0x30000000ull
+#define ARENA		 0x20000000ull
+#define ARENA_PAGES	 32ull
+#define ARENA_READ_ONLY	 (ARENA + ARENA_PAGES * 4096)
+#define ARENA_HOLE	 (ARENA_READ_ONLY + 4096)
+#define ARENA_LARGE	 0x30000000ull
 #define ARENA_LARGE_SIZE (4ull << 20)
 /* No program has anything below that but the arena. */
-#define ARENA_LIMIT	0x7fff0000ull
+#define ARENA_LIMIT 0x7fff0000ull
 
 /* Once. False: the addresses are taken. */
 bool arena_make(void);

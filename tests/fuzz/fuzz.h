@@ -46,6 +46,7 @@
 #include <iofault/vfio.h>
 
 /* What there is to do. A new one in the middle gives other meanings to the inputs that are kept. */
+/* clang-format off */
 #define FUZZ_ACTIONS(X)                                                                            \
 	/* iommufd.c */                                                                            \
 	X(IOAS_ALLOC) X(DESTROY) X(MAP) X(UNMAP) X(COPY) X(RANGES) X(ALLOW) X(OPTION) X(MAP_FILE)  \
@@ -63,6 +64,7 @@
 	X(REGION_WRITE) X(NODE_POLL) X(DESCRIPTOR) X(DESCRIPTOR_AT) X(ATS)                         \
 	/* world.c */                                                                              \
 	X(CLOSE) X(TABLE) X(POKE) X(PROTECT) X(LIMIT) X(FINISH)
+/* clang-format on */
 
 enum fuzz_op {
 #define FUZZ_OP(name) FUZZ_##name,
@@ -72,17 +74,17 @@ enum fuzz_op {
 };
 
 struct fuzz_act {
-	u8 op;		/* enum fuzz_op, modulo */
-	u8 where;	/* bit 0: of which context; the rest: which descriptor, and op's own */
-	u8 damage;	/* below FUZZ_DAMAGED: none; else what is wrong with this call */
-	u8 at;		/* of the damage */
-	u8 id[3];	/* selectors: fuzz_id() */
-	u8 small;	/* op's own */
-	u32 flags;	/* fuzz_flags() */
-	u16 ptr;	/* selector: fuzz_ptr() */
-	u16 iova[2];	/* selectors: fuzz_iova() */
-	u16 len;	/* selector: fuzz_len() */
-	u32 extra;	/* op's own */
+	u8 op;	     /* enum fuzz_op, modulo */
+	u8 where;    /* bit 0: of which context; the rest: which descriptor, and op's own */
+	u8 damage;   /* below FUZZ_DAMAGED: none; else what is wrong with this call */
+	u8 at;	     /* of the damage */
+	u8 id[3];    /* selectors: fuzz_id() */
+	u8 small;    /* op's own */
+	u32 flags;   /* fuzz_flags() */
+	u16 ptr;     /* selector: fuzz_ptr() */
+	u16 iova[2]; /* selectors: fuzz_iova() */
+	u16 len;     /* selector: fuzz_len() */
+	u32 extra;   /* op's own */
 };
 #define FUZZ_RECORD 24u
 static_assert(sizeof(struct fuzz_act) == FUZZ_RECORD);
@@ -93,42 +95,61 @@ static_assert(sizeof(struct fuzz_act) == FUZZ_RECORD);
 /* ---- selectors (pick.c) ---- */
 
 enum fuzz_kind {
-	FUZZ_IOAS, FUZZ_PAGING, FUZZ_NEST, FUZZ_DEV, FUZZ_STDEV, FUZZ_FAULT, FUZZ_ITEM, FUZZ_ANY,
+	FUZZ_IOAS,
+	FUZZ_PAGING,
+	FUZZ_NEST,
+	FUZZ_DEV,
+	FUZZ_STDEV,
+	FUZZ_FAULT,
+	FUZZ_ITEM,
+	FUZZ_ANY,
 	FUZZ_NR_KINDS,
 };
 
 /* Of the kind that the command wants, the i-th from the last; of kind k; a number itself. */
-#define FUZZ_LAST(i)		(i)
-#define FUZZ_OF(k, i)		(0x80 | FUZZ_##k << 3 | (i))
-#define FUZZ_RAW_ID(n)		(0xc0 | (n))
+#define FUZZ_LAST(i)   (i)
+#define FUZZ_OF(k, i)  (0x80 | FUZZ_##k << 3 | (i))
+#define FUZZ_RAW_ID(n) (0xc0 | (n))
 
 /* Pages of the arena, of the large one; what begins with others leads nowhere or half-way. */
-#define FUZZ_PAGE(n)		(n)
-#define FUZZ_PAGE_AT(n, off)	((n) | (off) / 16 << 5)
-#define FUZZ_LARGE(n)		(0x6000 | (n))
-#define FUZZ_READ_ONLY		0x8000
-#define FUZZ_HOLE		0xa000
-#define FUZZ_NOWHERE(n)		(0xc000 | (n))
+#define FUZZ_PAGE(n)	     (n)
+#define FUZZ_PAGE_AT(n, off) ((n) | (off) / 16 << 5)
+#define FUZZ_LARGE(n)	     (0x6000 | (n))
+#define FUZZ_READ_ONLY	     0x8000
+#define FUZZ_HOLE	     0xa000
+#define FUZZ_NOWHERE(n)	     (0xc000 | (n))
 
 /* Pages from the usual address on; from the large one; other numbers: see pick.c. */
-#define FUZZ_IOVA(n)		(n)
-#define FUZZ_IOVA_LARGE(n)	(0x6000 | (n))
-#define FUZZ_LOW(n)		(0xa000 | (n))
+#define FUZZ_IOVA(n)	   (n)
+#define FUZZ_IOVA_LARGE(n) (0x6000 | (n))
+#define FUZZ_LOW(n)	   (0xa000 | (n))
 
-#define FUZZ_PAGES(n)		((n) - 1)
-#define FUZZ_LARGE_PAGES(n)	(0x6000 | ((n) - 1))
-#define FUZZ_BYTES(n)		(0x8000 | (n))
+#define FUZZ_PAGES(n)	    ((n)-1)
+#define FUZZ_LARGE_PAGES(n) (0x6000 | ((n)-1))
+#define FUZZ_BYTES(n)	    (0x8000 | (n))
 
-#define FUZZ_BASE_IOVA		0x10000000ull
-#define FUZZ_BASE_LARGE		0x40000000ull
+#define FUZZ_BASE_IOVA	0x10000000ull
+#define FUZZ_BASE_LARGE 0x40000000ull
 
-#define FUZZ_DAMAGED		0xc0
+#define FUZZ_DAMAGED 0xc0
 enum fuzz_damage {
-	FUZZ_SIZE, FUZZ_LONGER, FUZZ_LONGER_NOT_ZERO, FUZZ_HUGE_SIZE, FUZZ_BYTE, FUZZ_WORD,
-	FUZZ_NULL_ARG, FUZZ_HALF_ARG, FUZZ_READ_ONLY_ARG, FUZZ_MISALIGNED_ARG, FUZZ_FAIL_ALLOC,
-	FUZZ_FAIL_ALLOCS, FUZZ_FAIL_COPY, FUZZ_FAIL_PIN, FUZZ_NR_DAMAGES,
+	FUZZ_SIZE,
+	FUZZ_LONGER,
+	FUZZ_LONGER_NOT_ZERO,
+	FUZZ_HUGE_SIZE,
+	FUZZ_BYTE,
+	FUZZ_WORD,
+	FUZZ_NULL_ARG,
+	FUZZ_HALF_ARG,
+	FUZZ_READ_ONLY_ARG,
+	FUZZ_MISALIGNED_ARG,
+	FUZZ_FAIL_ALLOC,
+	FUZZ_FAIL_ALLOCS,
+	FUZZ_FAIL_COPY,
+	FUZZ_FAIL_PIN,
+	FUZZ_NR_DAMAGES,
 };
-#define FUZZ_DAMAGE(kind)	(FUZZ_DAMAGED + FUZZ_##kind)
+#define FUZZ_DAMAGE(kind) (FUZZ_DAMAGED + FUZZ_##kind)
 
 u32 fuzz_id(const struct fuzz_act *a, unsigned int which, enum fuzz_kind kind);
 void fuzz_note_id(const struct fuzz_act *a, enum fuzz_kind kind, u32 id);
@@ -151,21 +172,21 @@ int fuzz_send(const struct fuzz_act *a, int fd, unsigned long cmd, void *arg, si
 
 /* ---- the world (world.c) ---- */
 
-#define FUZZ_CONTEXTS	2u
-#define FUZZ_NODES	4u	/* descriptors of VFIO nodes; the last is of the first's again */
-#define FUZZ_DEVICES	3u
-#define FUZZ_ATS_NODE	2u
-#define FUZZ_MOST_FDS	8u	/* fault queues, accesses: each */
-#define FUZZ_MOST_IDS	16u
+#define FUZZ_CONTEXTS 2u
+#define FUZZ_NODES    4u /* descriptors of VFIO nodes; the last is of the first's again */
+#define FUZZ_DEVICES  3u
+#define FUZZ_ATS_NODE 2u
+#define FUZZ_MOST_FDS 8u /* fault queues, accesses: each */
+#define FUZZ_MOST_IDS 16u
 
 struct fuzz_queue {
 	int fd;
-	u32 cookies[8];		/* the last ones read */
+	u32 cookies[8]; /* the last ones read */
 	unsigned int nr_cookies;
 };
 
 struct fuzz_ctx {
-	int fd;			/* -1 */
+	int fd; /* -1 */
 	u32 ids[FUZZ_NR_KINDS][FUZZ_MOST_IDS];
 	unsigned int nr_ids[FUZZ_NR_KINDS];
 };
@@ -176,20 +197,20 @@ struct fuzz_world {
 	struct fuzz_queue queues[FUZZ_MOST_FDS];
 	int accesses[FUZZ_MOST_FDS];
 	unsigned int nr_queues, nr_accesses;
-	struct iof_hwdev *hw[FUZZ_DEVICES];	/* behind the nodes */
+	struct iof_hwdev *hw[FUZZ_DEVICES]; /* behind the nodes */
 	int memfd, eventfd;
-	u8 finish;		/* the order in which all is closed at the end */
-	bool bound;		/* a device was bound, and may have something to do */
-	bool sva;		/* a device shares our page tables */
-	bool ats_used;		/* the ATS device was bound */
+	u8 finish;     /* the order in which all is closed at the end */
+	bool bound;    /* a device was bound, and may have something to do */
+	bool sva;      /* a device shares our page tables */
+	bool ats_used; /* the ATS device was bound */
 	bool protected, limited;
 };
 extern struct fuzz_world fuzz;
 
 struct fuzz_ctx *fuzz_ctx(const struct fuzz_act *a);
-int fuzz_iommu(const struct fuzz_act *a);	/* the descriptor, opened if need be */
-int fuzz_node(const struct fuzz_act *a);	/* of a VFIO node */
-struct fuzz_queue *fuzz_queue(const struct fuzz_act *a);	/* NULL: there is none */
+int fuzz_iommu(const struct fuzz_act *a);		 /* the descriptor, opened if need be */
+int fuzz_node(const struct fuzz_act *a);		 /* of a VFIO node */
+struct fuzz_queue *fuzz_queue(const struct fuzz_act *a); /* NULL: there is none */
 int fuzz_access_fd(const struct fuzz_act *a);
 void fuzz_note_queue(int fd);
 void fuzz_note_access(int fd);

@@ -89,7 +89,9 @@ void fuzz_do_ALLOW(const struct fuzz_act *a)
 {
 	u64 first = fuzz_iova(a->iova[0]), second = fuzz_iova(a->iova[1]), len = fuzz_len(a->len);
 	struct iommu_iova_range ranges[3] = {
-		{ first, first + len }, { second, second + len }, { second, first },
+		{ first, first + len },
+		{ second, second + len },
+		{ second, first },
 	};
 	struct iommu_ioas_allow_iovas cmd = {
 		.ioas_id = fuzz_id(a, 0, FUZZ_IOAS),
@@ -134,8 +136,7 @@ void fuzz_do_MAP_FILE(const struct fuzz_act *a)
 void fuzz_do_VFIO_IOAS(const struct fuzz_act *a)
 {
 	struct iommu_vfio_ioas cmd = {
-		.ioas_id = fuzz_id(a, 0, FUZZ_IOAS),
-		.op = (a->small & 3) ^ 1,	/* 0: set */
+		.ioas_id = fuzz_id(a, 0, FUZZ_IOAS), .op = (a->small & 3) ^ 1, /* 0: set */
 	};
 
 	fuzz_send(a, fuzz_iommu(a), IOMMU_VFIO_IOAS, &cmd, sizeof(cmd));
@@ -204,8 +205,10 @@ void fuzz_do_HWPT_SELFTEST(const struct fuzz_act *a)
 void fuzz_do_HW_INFO(const struct fuzz_act *a)
 {
 	static const u32 types[] = {
-		IOMMU_HW_INFO_TYPE_DEFAULT, IOMMU_HW_INFO_TYPE_INTEL_VTD,
-		IOMMU_HW_INFO_TYPE_SELFTEST, IOMMU_HW_INFO_TYPE_AMD,
+		IOMMU_HW_INFO_TYPE_DEFAULT,
+		IOMMU_HW_INFO_TYPE_INTEL_VTD,
+		IOMMU_HW_INFO_TYPE_SELFTEST,
+		IOMMU_HW_INFO_TYPE_AMD,
 	};
 	struct iommu_hw_info cmd = {
 		.flags = fuzz_flags(a, 1),
@@ -274,11 +277,14 @@ void fuzz_do_INVALIDATE(const struct fuzz_act *a)
 void fuzz_do_INVALIDATE_SELFTEST(const struct fuzz_act *a)
 {
 	struct iommu_hwpt_invalidate_selftest entry = {
-		.flags = fuzz_flags(a, 1), .iotlb_id = a->iova[0] & 7,
+		.flags = fuzz_flags(a, 1),
+		.iotlb_id = a->iova[0] & 7,
 	};
 
-	invalidate(a, a->small & 0x40 ? IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID :
-					IOMMU_HWPT_INVALIDATE_DATA_SELFTEST, &entry, sizeof(entry));
+	invalidate(a,
+		   a->small & 0x40 ? IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID :
+				     IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
+		   &entry, sizeof(entry));
 }
 
 /* Any number, with what lies in the arena. */
@@ -328,7 +334,10 @@ void fuzz_do_QUEUE(const struct fuzz_act *a)
 void fuzz_do_TYPE1(const struct fuzz_act *a)
 {
 	static const unsigned long cmds[] = {
-		VFIO_SET_IOMMU, VFIO_CHECK_EXTENSION, VFIO_GET_API_VERSION, VFIO_IOMMU_ENABLE,
+		VFIO_SET_IOMMU,
+		VFIO_CHECK_EXTENSION,
+		VFIO_GET_API_VERSION,
+		VFIO_IOMMU_ENABLE,
 	};
 
 	iof_ioctl(fuzz_iommu(a), cmds[a->small & 3], (void *)(unsigned long)a->extra);
@@ -417,8 +426,9 @@ void fuzz_do_FAULT_READV(const struct fuzz_act *a)
 	iov[0] = (struct iovec){ (void *)at, a->extra % (len + 1) };
 	iov[1] = (struct iovec){ (void *)(at + iov[0].iov_len), len - iov[0].iov_len };
 	iov[2] = (struct iovec){ (void *)fuzz_ptr(a->iova[0]), a->iova[1] & 0xff };
-	note_cookies(q, at, iof_readv2(q->fd, iov, 1 + a->small % 3,
-				       a->flags >> 24 < 0xf0 ? a->flags & RWF_NOWAIT : a->flags));
+	note_cookies(q, at,
+		     iof_readv2(q->fd, iov, 1 + a->small % 3,
+				a->flags >> 24 < 0xf0 ? a->flags & RWF_NOWAIT : a->flags));
 }
 
 /* Up to three answers: to what was read last, and to others. */
@@ -434,8 +444,12 @@ void fuzz_do_ANSWER(const struct fuzz_act *a)
 	for (i = 0; i < nr; i++) {
 		answers[i].code = codes;
 		back = 1 + a->id[i] % ARRAY_SIZE(q->cookies);
-		answers[i].cookie = a->id[i] >= 0xc0 ? a->extra : back > q->nr_cookies ? 0 :
-				    q->cookies[(q->nr_cookies - back) % ARRAY_SIZE(q->cookies)];
+		answers[i].cookie =
+			a->id[i] >= 0xc0 ?
+				a->extra :
+			back > q->nr_cookies ?
+				0 :
+				q->cookies[(q->nr_cookies - back) % ARRAY_SIZE(q->cookies)];
 	}
 	iof_write(q->fd, answers, nr * sizeof(answers[0]));
 }

@@ -39,8 +39,9 @@ void fuzz_do_MOCK_REPLACE(const struct fuzz_act *a)
 /* A few only, so that what is attached and what is asked for meet. */
 static u32 pasid_of(const struct fuzz_act *a)
 {
-	static const u32 pasids[] = { 0, 1, 2, 3, IOMMU_TEST_PASID_RESERVED, (1 << 20) - 1, 1 << 20,
-				      U32_MAX };
+	static const u32 pasids[] = {
+		0, 1, 2, 3, IOMMU_TEST_PASID_RESERVED, (1 << 20) - 1, 1 << 20, U32_MAX
+	};
 
 	return pasids[a->small & 7];
 }

@@ -48,8 +48,18 @@ u32 fuzz_flags(const struct fuzz_act *a, u32 known)
 u64 fuzz_ptr(u16 selector)
 {
 	static const u64 nowhere[] = {
-		0, 1, 0xfff, 1ull << 47, (1ull << 47) - 4096, (1ull << 47) - 1, 1ull << 48,
-		1ull << 63, U64_MAX, U64_MAX - 4095, 0xffff800000000000ull, 0xffffffff80000000ull,
+		0,
+		1,
+		0xfff,
+		1ull << 47,
+		(1ull << 47) - 4096,
+		(1ull << 47) - 1,
+		1ull << 48,
+		1ull << 63,
+		U64_MAX,
+		U64_MAX - 4095,
+		0xffff800000000000ull,
+		0xffffffff80000000ull,
 	};
 	u64 at = (selector >> 5 & 0xff) * 16;
 
@@ -58,7 +68,7 @@ u64 fuzz_ptr(u16 selector)
 		return ARENA_LARGE + (selector & 0x3ff) * PAGE_SIZE;
 	case 4:
 		return ARENA_READ_ONLY + at;
-	case 5:		/* around the hole */
+	case 5: /* around the hole */
 		return ARENA_HOLE + at - 128;
 	case 6:
 		return nowhere[(selector & 0xff) % ARRAY_SIZE(nowhere)];
@@ -72,9 +82,10 @@ u64 fuzz_ptr(u16 selector)
 u64 fuzz_iova(u16 selector)
 {
 	static const u64 edges[] = {
-		MOCK_APERTURE_START, MOCK_APERTURE_LAST, U64_MAX, 1ull << 31, 1ull << 32,
-		1ull << 47, 1ull << 48, 1ull << 63, 1ull << 39, 1ull << 30, 1ull << 12, 1ull << 20,
-		1ull << 57, 1ull << 52, 1ull << 21, 2048,
+		MOCK_APERTURE_START, MOCK_APERTURE_LAST, U64_MAX,    1ull << 31,
+		1ull << 32,	     1ull << 47,	 1ull << 48, 1ull << 63,
+		1ull << 39,	     1ull << 30,	 1ull << 12, 1ull << 20,
+		1ull << 57,	     1ull << 52,	 1ull << 21, 2048,
 	};
 
 	switch (selector >> 13) {

@@ -101,7 +101,7 @@ static size_t mutate_once(u8 *data, size_t size, size_t max, u64 *state)
 		if (nr)
 			LLVMFuzzerMutate(data + i * FUZZ_RECORD, FUZZ_RECORD, FUZZ_RECORD);
 		return size;
-	case 1:		/* put one in: another's, or this input's */
+	case 1: /* put one in: another's, or this input's */
 	case 2:
 		one = nr && next(state) % 2 ? acts[next(state) % nr] : from_seed(state);
 		if (!room)
@@ -109,19 +109,19 @@ static size_t mutate_once(u8 *data, size_t size, size_t max, u64 *state)
 		memmove(&acts[i + 1], &acts[i], (nr - i) * FUZZ_RECORD);
 		acts[i] = one;
 		return size + FUZZ_RECORD;
-	case 3:		/* take one out */
+	case 3: /* take one out */
 		if (nr < 2)
 			return size;
 		memmove(&acts[i], &acts[i + 1], (nr - i - 1) * FUZZ_RECORD);
 		return size - FUZZ_RECORD;
-	case 4:		/* move one */
+	case 4: /* move one */
 		if (nr < 2)
 			return size;
 		one = acts[i];
 		acts[i] = acts[(i + 1) % nr];
 		acts[(i + 1) % nr] = one;
 		return size;
-	case 5:		/* append one */
+	case 5: /* append one */
 		if (!room)
 			return size;
 		acts[nr] = from_seed(state);

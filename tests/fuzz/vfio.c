@@ -10,7 +10,8 @@
 void fuzz_do_BIND(const struct fuzz_act *a)
 {
 	struct vfio_device_bind_iommufd bind = {
-		.flags = fuzz_flags(a, 0), .iommufd = fuzz_iommu(a),
+		.flags = fuzz_flags(a, 0),
+		.iommufd = fuzz_iommu(a),
 	};
 
 	if (a->small & 7)
@@ -50,7 +51,8 @@ void fuzz_do_ATTACH(const struct fuzz_act *a)
 void fuzz_do_DETACH(const struct fuzz_act *a)
 {
 	struct vfio_device_detach_iommufd_pt detach = {
-		.flags = attach_flags(a), .pasid = pasid_of(a),
+		.flags = attach_flags(a),
+		.pasid = pasid_of(a),
 	};
 
 	fuzz_send(a, fuzz_node(a), VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach, sizeof(detach));
@@ -61,8 +63,9 @@ void fuzz_do_SVA(const struct fuzz_act *a)
 	struct iof_vfio_device_sva sva = { .flags = fuzz_flags(a, 0), .pasid = pasid_of(a) };
 
 	fuzz.sva = true;
-	fuzz_send(a, fuzz_node(a), a->small & 0x80 ? IOF_VFIO_DEVICE_SVA_UNBIND :
-						      IOF_VFIO_DEVICE_SVA_BIND, &sva, sizeof(sva));
+	fuzz_send(a, fuzz_node(a),
+		  a->small & 0x80 ? IOF_VFIO_DEVICE_SVA_UNBIND : IOF_VFIO_DEVICE_SVA_BIND, &sva,
+		  sizeof(sva));
 }
 
 void fuzz_do_NODE_INFO(const struct fuzz_act *a)
@@ -146,8 +149,8 @@ static u64 device_addr(u16 selector, bool user)
 static bool describe(const struct fuzz_act *a, struct dsa_hw_desc *desc)
 {
 	static const u8 opcodes[] = {
-		DSA_OPCODE_MEMMOVE, DSA_OPCODE_MEMFILL, DSA_OPCODE_COMPARE, DSA_OPCODE_CRCGEN,
-		DSA_OPCODE_COPY_CRC, DSA_OPCODE_BATCH, DSA_OPCODE_DRAIN, DSA_OPCODE_NOOP,
+		DSA_OPCODE_MEMMOVE,  DSA_OPCODE_MEMFILL, DSA_OPCODE_COMPARE, DSA_OPCODE_CRCGEN,
+		DSA_OPCODE_COPY_CRC, DSA_OPCODE_BATCH,	 DSA_OPCODE_DRAIN,   DSA_OPCODE_NOOP,
 	};
 	bool user = fuzz.sva && a->id[2] & 0x80;
 	u8 opcode = a->id[0] & 0x80 ? a->id[0] & 0x7f : opcodes[a->id[0] % 8];
@@ -188,8 +191,8 @@ static bool describe(const struct fuzz_act *a, struct dsa_hw_desc *desc)
 	/* What an operation does not use must be zero. */
 	if (opcode == DSA_OPCODE_DRAIN || opcode == DSA_OPCODE_NOOP)
 		desc->src_addr = desc->xfer_size = 0;
-	if (opcode == DSA_OPCODE_DRAIN || opcode == DSA_OPCODE_NOOP ||
-	    opcode == DSA_OPCODE_BATCH || opcode == DSA_OPCODE_CRCGEN)
+	if (opcode == DSA_OPCODE_DRAIN || opcode == DSA_OPCODE_NOOP || opcode == DSA_OPCODE_BATCH ||
+	    opcode == DSA_OPCODE_CRCGEN)
 		desc->dst_addr = 0;
 	return true;
 }

@@ -19,22 +19,22 @@
 #include <linux/sched/user.h>
 
 #define INPUTS_OF_A_WORLD 5000
-#define MEMFD_PAGES 16
+#define MEMFD_PAGES	  16
 
 struct fuzz_world fuzz;
 
 static struct {
 	struct iof_plat_space *space;
 	struct iof_machine *machine;
-	struct iof_live before;		/* with nothing open */
+	struct iof_live before; /* with nothing open */
 	unsigned int inputs;
-	unsigned int descriptors;	/* open before the input */
+	unsigned int descriptors; /* open before the input */
 } world;
 
-#define MUST(what)                                                                                 \
-	do {                                                                                       \
-		if (!(what))                                                                       \
-			fuzz_bad(#what, __LINE__);                                                 \
+#define MUST(what)                                 \
+	do {                                       \
+		if (!(what))                       \
+			fuzz_bad(#what, __LINE__); \
 	} while (0)
 
 static void fuzz_bad(const char *what, int line)
@@ -74,14 +74,15 @@ int fuzz_node(const struct fuzz_act *a)
 struct fuzz_queue *fuzz_queue(const struct fuzz_act *a)
 {
 	/* From the last one backwards. */
-	return fuzz.nr_queues ?
-	       &fuzz.queues[fuzz.nr_queues - 1 - a->where / 2 % fuzz.nr_queues] : NULL;
+	return fuzz.nr_queues ? &fuzz.queues[fuzz.nr_queues - 1 - a->where / 2 % fuzz.nr_queues] :
+				NULL;
 }
 
 int fuzz_access_fd(const struct fuzz_act *a)
 {
 	return fuzz.nr_accesses ?
-	       fuzz.accesses[fuzz.nr_accesses - 1 - a->where / 2 % fuzz.nr_accesses] : -1;
+		       fuzz.accesses[fuzz.nr_accesses - 1 - a->where / 2 % fuzz.nr_accesses] :
+		       -1;
 }
 
 static void close_queue(unsigned int i)
@@ -271,9 +272,15 @@ static unsigned int open_descriptors(void)
 static void make_world(void)
 {
 	static const struct iof_machine_device devices[FUZZ_DEVICES] = {
-		{ .kind = IOF_MACHINE_DSA, .credits = 4, .queue_depth = 4, .pages_per_group = 3,
+		{ .kind = IOF_MACHINE_DSA,
+		  .credits = 4,
+		  .queue_depth = 4,
+		  .pages_per_group = 3,
 		  .group_with = -1 },
-		{ .kind = IOF_MACHINE_DSA, .credits = 2, .engines = 2, .max_pasids = 1,
+		{ .kind = IOF_MACHINE_DSA,
+		  .credits = 2,
+		  .engines = 2,
+		  .max_pasids = 1,
 		  .group_with = 0 },
 		{ .kind = IOF_MACHINE_ATS, .credits = 1, .group_with = -1 },
 	};
@@ -281,7 +288,7 @@ static void make_world(void)
 		.devices = devices,
 		.nr_devices = FUZZ_DEVICES,
 		.test_ioctls = 1,
-		.mock_credits = 40,	/* of two, more than a queue has slots for at first */
+		.mock_credits = 40, /* of two, more than a queue has slots for at first */
 	};
 
 	world.space = iof_sys_space_create();
@@ -467,7 +474,8 @@ static void tell(const struct fuzz_act *a)
 #undef FUZZ_NAME
 	};
 
-	fprintf(stderr, "  %-20s where %02x damage %02x@%02x id %02x %02x %02x small %02x "
+	fprintf(stderr,
+		"  %-20s where %02x damage %02x@%02x id %02x %02x %02x small %02x "
 		"flags %08x ptr %04x iova %04x %04x len %04x extra %08x\n",
 		names[a->op % FUZZ_NR_OPS], a->where, a->damage, a->at, a->id[0], a->id[1],
 		a->id[2], a->small, a->flags, a->ptr, a->iova[0], a->iova[1], a->len, a->extra);

@@ -7,11 +7,11 @@
 #include "setup.h"
 
 struct seen {
-	int groups;		/* atomic */
-	int errors;		/* atomic */
+	int groups; /* atomic */
+	int errors; /* atomic */
 	int last_error;
-	uint32_t pages[16];	/* of the groups, in order */
-	uint32_t bad;		/* records out of place */
+	uint32_t pages[16]; /* of the groups, in order */
+	uint32_t bad;	    /* records out of place */
 };
 
 static void on_error(void *arg, int err, const struct iof_fault_group *group)

@@ -25,14 +25,14 @@ int failing_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *
 int failing_ioctl(int fd, unsigned long cmd, void *arg);
 
 #ifndef FAILING_ITSELF
-#define malloc failing_malloc
-#define calloc failing_calloc
-#define free failing_free
-#define mmap failing_mmap
-#define munmap failing_munmap
-#define eventfd failing_eventfd
+#define malloc	       failing_malloc
+#define calloc	       failing_calloc
+#define free	       failing_free
+#define mmap	       failing_mmap
+#define munmap	       failing_munmap
+#define eventfd	       failing_eventfd
 #define pthread_create failing_pthread_create
-#define iof_ioctl failing_ioctl
+#define iof_ioctl      failing_ioctl
 #endif
 
 #endif

@@ -9,9 +9,9 @@
 #include <sys/wait.h>
 
 /* What the child does; it ends with the number of the line that was not as it should be. */
-#define CHILD(condition)		\
-	do {				\
-		if (!(condition))	\
+#define CHILD(condition)                                              \
+	do {                                                          \
+		if (!(condition))                                     \
 			_exit(__LINE__ & 0x7f ? __LINE__ & 0x7f : 1); \
 	} while (0)
 

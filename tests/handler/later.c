@@ -9,8 +9,8 @@
 
 struct shelf {
 	uint32_t cookies[MANY * 2];
-	int nr;				/* atomic */
-	struct iof_handler *handler;	/* for callbacks that answer themselves */
+	int nr;			     /* atomic */
+	struct iof_handler *handler; /* for callbacks that answer themselves */
 	struct iof_fault_group *copy;
 };
 
@@ -60,7 +60,7 @@ static void *answer_all(void *arg)
 	for (i = 0; i < MANY; i++) {
 		until(load(shelf->nr) > i);
 		if (iof_handler_respond(shelf->handler, shelf->cookies[i],
-				       i % 2 ? IOF_SUCCESS : IOF_INVALID))
+					i % 2 ? IOF_SUCCESS : IOF_INVALID))
 			return shelf;
 	}
 	return NULL;

@@ -11,18 +11,18 @@
 #include "failing.h"
 #include "setup.h"
 
-#define SPACE 3u		/* a PASID with a space of its own */
-#define FROM (1ull << 32)
-#define TO (2ull << 32)
-#define PAGES 24u		/* of source and destination each; 16 are resident */
+#define SPACE 3u /* a PASID with a space of its own */
+#define FROM  (1ull << 32)
+#define TO    (2ull << 32)
+#define PAGES 24u /* of source and destination each; 16 are resident */
 
 /* ---- what fails ---- */
 
 static struct {
-	int left;		/* so many succeed; negative: nothing fails */
-	int forever;		/* not just once */
+	int left;    /* so many succeed; negative: nothing fails */
+	int forever; /* not just once */
 	int fired;
-	long live;		/* allocations and mappings that were not given back */
+	long live; /* allocations and mappings that were not given back */
 } want = { .left = -1 };
 
 static bool fails(void)
@@ -136,16 +136,16 @@ static bool is_want(int rc)
 }
 
 /* One call: it succeeds, or says what it wants, and succeeds when that is there. */
-#define must(call)					\
-	do {						\
-		int must_rc = (call);			\
-							\
-		if (is_want(must_rc)) {			\
-			assert_true(load(want.fired));	\
-			enough();			\
-			must_rc = (call);		\
-		}					\
-		assert_int_equal(must_rc, 0);		\
+#define must(call)                                     \
+	do {                                           \
+		int must_rc = (call);                  \
+                                                       \
+		if (is_want(must_rc)) {                \
+			assert_true(load(want.fired)); \
+			enough();                      \
+			must_rc = (call);              \
+		}                                      \
+		assert_int_equal(must_rc, 0);          \
 	} while (0)
 
 static int populate(struct life *l)
@@ -283,7 +283,9 @@ static void later_needs_room(void **state)
 	do {
 		struct deferred d = { .nr = 0 };
 		struct iof_handler_config config = {
-			.fault = decide_later, .arg = &d, .batch = 16,
+			.fault = decide_later,
+			.arg = &d,
+			.batch = 16,
 		};
 		uint32_t refused = 0;
 		struct queue q;

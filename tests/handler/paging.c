@@ -7,8 +7,8 @@
 #include "setup.h"
 
 #define FILE_PAGES 1000u
-#define FROM (1ull << 32)
-#define TO (2ull << 32)
+#define FROM	   (1ull << 32)
+#define TO	   (2ull << 32)
 
 /* A mapped source and a mapped destination of FILE_PAGES pages in a space. */
 struct pair {
@@ -461,7 +461,8 @@ static void mappings_are_checked_and_may_come_and_go(void **state)
 		assert_ok(iof_pager_map(e.pager, 0, FROM + i * 1000 * PAGE, 60 * PAGE, source, 0,
 					IOF_PAGER_WRITE));
 		assert_int_equal(engine_copy(&e, 0, FROM + i * 1000 * PAGE + 8,
-					     FROM + i * 1000 * PAGE, 8), DSA_COMP_SUCCESS);
+					     FROM + i * 1000 * PAGE, 8),
+				 DSA_COMP_SUCCESS);
 	}
 	assert_err(iof_pager_map(e.pager, 0, FROM + 59 * PAGE, PAGE, source, 0, 0), EEXIST);
 	assert_err(iof_pager_map(e.pager, 0, FROM - PAGE, 2 * PAGE, source, 0, 0), EEXIST);

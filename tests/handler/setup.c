@@ -153,8 +153,7 @@ uint8_t engine_copy(struct engine *e, uint32_t pasid, uint64_t to, uint64_t from
 	return engine_wait(e, engine_start(e, desc));
 }
 
-uint8_t engine_fill(struct engine *e, uint32_t pasid, uint64_t to, uint64_t pattern,
-		    uint32_t bytes)
+uint8_t engine_fill(struct engine *e, uint32_t pasid, uint64_t to, uint64_t pattern, uint32_t bytes)
 {
 	struct dsa_hw_desc desc = {
 		.opcode = DSA_OPCODE_MEMFILL,

@@ -21,15 +21,15 @@
 #include <iofault/pager.h>
 
 /* Waits for something that must come; the runner's time limit ends a test in vain. */
-#define until(condition)		\
-	do {				\
-		while (!(condition))	\
-			sched_yield();	\
+#define until(condition)               \
+	do {                           \
+		while (!(condition))   \
+			sched_yield(); \
 	} while (0)
 
-#define load(x) __atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define load(x)		__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
 #define store(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELEASE)
-#define add(x, value) __atomic_add_fetch(&(x), value, __ATOMIC_ACQ_REL)
+#define add(x, value)	__atomic_add_fetch(&(x), value, __ATOMIC_ACQ_REL)
 
 /* A mock device, attached so that its faults come to a queue. */
 struct queue {
@@ -55,16 +55,16 @@ void queue_answered(struct queue *q, uint64_t nr);
 
 /* A DMA engine with a pager; completion records at COMPLETIONS of PASID 0. */
 #define COMPLETIONS (1ull << 40)
-#define RECORD 64u
-#define RECORDS 1024u
+#define RECORD	    64u
+#define RECORDS	    1024u
 
 struct engine {
 	struct iof_world *world;
 	struct iof_pager *pager;
 	char *records;
 	uint32_t submitted;
-	int errors;		/* atomic: calls of the error callback */
-	int last_error;		/* atomic */
+	int errors;	/* atomic: calls of the error callback */
+	int last_error; /* atomic */
 };
 
 /* @dsa may be NULL. config.error and config.arg are filled in. */

@@ -9,15 +9,15 @@
 #include <signal.h>
 #include <sys/epoll.h>
 
-#define FAULTS 4000u
+#define FAULTS	4000u
 #define DEVICES 2u
 
 struct count {
-	uint8_t seen[FAULTS * DEVICES];	/* atomic, by address */
+	uint8_t seen[FAULTS * DEVICES]; /* atomic, by address */
 	int groups;			/* atomic */
 	int errors;			/* atomic */
 	int last_error;
-	int close_result;		/* atomic */
+	int close_result; /* atomic */
 	struct iof_handler *handler;
 };
 
@@ -281,7 +281,7 @@ static void a_broken_descriptor_ends_the_handler(void **state)
 
 	(void)state;
 	assert_ok(pipe(ends));
-	config.fault_fd = ends[1];	/* cannot be read */
+	config.fault_fd = ends[1]; /* cannot be read */
 	assert_ok(iof_handler_open(&config, &handler));
 	assert_err(iof_handler_wait(handler), EBADF);
 	assert_int_equal(load(count->errors), 1);

@@ -6,20 +6,20 @@
 #include "setup.h"
 
 #define FROM (1ull << 32)
-#define TO (2ull << 32)
+#define TO   (2ull << 32)
 
 /* A source in memory that can be told to fail, to block, and counts. */
 struct shaky {
 	char *memory;
 	uint64_t size;
-	int load_error;		/* atomic: what loads of bad pages return */
-	int store_error;	/* atomic */
-	uint64_t bad_page;	/* the only one that fails; UINT64_MAX: all */
-	int block;		/* atomic: loads wait while it is set */
-	int blocked;		/* atomic: loads that wait */
-	int loads;		/* atomic */
-	int stores;		/* atomic */
-	int released;		/* atomic */
+	int load_error;	   /* atomic: what loads of bad pages return */
+	int store_error;   /* atomic */
+	uint64_t bad_page; /* the only one that fails; UINT64_MAX: all */
+	int block;	   /* atomic: loads wait while it is set */
+	int blocked;	   /* atomic: loads that wait */
+	int loads;	   /* atomic */
+	int stores;	   /* atomic */
+	int released;	   /* atomic */
 };
 
 static int shaky_move(struct shaky *shaky, uint64_t offset, const struct iovec *iov, int nr,
@@ -268,9 +268,9 @@ static void impossible_sources_are_refused(void **state)
 
 struct copier {
 	struct engine *e;
-	int stop;	/* atomic */
-	int copies;	/* atomic */
-	int faulted;	/* atomic */
+	int stop;    /* atomic */
+	int copies;  /* atomic */
+	int faulted; /* atomic */
 };
 
 static void *copy_until_stopped(void *arg)

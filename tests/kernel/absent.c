@@ -11,11 +11,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define PASID	5
-#define FROM	0x10000000ul
+#define PASID 5
+#define FROM  0x10000000ul
 /* So many pages of one user are awaited at a time, NR of each binding: a short queue's worth. */
-#define NR	2
-#define ROUNDS	(64 / NR)
+#define NR     2
+#define ROUNDS (64 / NR)
 
 static struct holdings before;
 
@@ -458,8 +458,8 @@ static uint64_t page_requests(const struct dma *d)
 {
 	struct iof_vfio_dsa_state state;
 
-	CHECK(pread(d->dev, &state, sizeof(state),
-		    IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE)) == sizeof(state));
+	CHECK(pread(d->dev, &state, sizeof(state), IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE)) ==
+	      sizeof(state));
 	return state.page_requests;
 }
 

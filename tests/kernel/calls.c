@@ -18,7 +18,13 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
-enum kind { IOMMU, QUEUE, ACCESS, VFIO, NR_KINDS };
+enum kind {
+	IOMMU,
+	QUEUE,
+	ACCESS,
+	VFIO,
+	NR_KINDS
+};
 
 static const char *const kind_names[NR_KINDS] = { "iommu", "queue", "access", "vfio" };
 
@@ -32,33 +38,110 @@ static long as_errno(long rc)
 	return rc == -1 ? -errno : rc;
 }
 
-static long seek_set(int fd) { return as_errno(lseek(fd, 0, SEEK_SET)); }
-static long seek_cur(int fd) { return as_errno(lseek(fd, 0, SEEK_CUR)); }
-static long seek_on(int fd) { return as_errno(lseek(fd, 8, SEEK_SET)); }
-static long seek_end(int fd) { return as_errno(lseek(fd, 0, SEEK_END)); }
-static long seek_data(int fd) { return as_errno(lseek(fd, 0, SEEK_DATA)); }
-static long seek_hole(int fd) { return as_errno(lseek(fd, 0, SEEK_HOLE)); }
-static long do_fsync(int fd) { return as_errno(fsync(fd)); }
-static long do_fdatasync(int fd) { return as_errno(fdatasync(fd)); }
-static long do_ftruncate(int fd) { return as_errno(ftruncate(fd, 0)); }
-static long do_fallocate(int fd) { return as_errno(fallocate(fd, 0, 0, 1)); }
-static long punch(int fd) { return as_errno(fallocate(fd, FALLOC_FL_PUNCH_HOLE |
-						      FALLOC_FL_KEEP_SIZE, 0, 4096)); }
-static long do_readahead(int fd) { return as_errno(readahead(fd, 0, 4096)); }
-static long do_sync_range(int fd) { return as_errno(sync_file_range(fd, 0, 0, 0)); }
-static long ask(int fd, unsigned long cmd) { return as_errno(ioctl(fd, cmd, memory)); }
-static long fionread(int fd) { return ask(fd, FIONREAD); }
-static long fioqsize(int fd) { return ask(fd, FIOQSIZE); }
-static long fibmap(int fd) { return ask(fd, FIBMAP); }
-static long getflags(int fd) { return ask(fd, FS_IOC_GETFLAGS); }
-static long getxattr_of(int fd) { return ask(fd, FS_IOC_FSGETXATTR); }
-static long tcgets(int fd) { return ask(fd, 0x5401); }
-static long read_nothing(int fd) { return as_errno(read(fd, memory, 0)); }
-static long write_nothing(int fd) { return as_errno(write(fd, memory, 0)); }
-static long read_some(int fd) { return as_errno(read(fd, memory, 7)); }
-static long write_some(int fd) { return as_errno(write(fd, memory, 7)); }
-static long do_pread(int fd) { return as_errno(pread(fd, memory, 40, 0)); }
-static long do_pwrite(int fd) { return as_errno(pwrite(fd, memory, 8, 0)); }
+static long seek_set(int fd)
+{
+	return as_errno(lseek(fd, 0, SEEK_SET));
+}
+static long seek_cur(int fd)
+{
+	return as_errno(lseek(fd, 0, SEEK_CUR));
+}
+static long seek_on(int fd)
+{
+	return as_errno(lseek(fd, 8, SEEK_SET));
+}
+static long seek_end(int fd)
+{
+	return as_errno(lseek(fd, 0, SEEK_END));
+}
+static long seek_data(int fd)
+{
+	return as_errno(lseek(fd, 0, SEEK_DATA));
+}
+static long seek_hole(int fd)
+{
+	return as_errno(lseek(fd, 0, SEEK_HOLE));
+}
+static long do_fsync(int fd)
+{
+	return as_errno(fsync(fd));
+}
+static long do_fdatasync(int fd)
+{
+	return as_errno(fdatasync(fd));
+}
+static long do_ftruncate(int fd)
+{
+	return as_errno(ftruncate(fd, 0));
+}
+static long do_fallocate(int fd)
+{
+	return as_errno(fallocate(fd, 0, 0, 1));
+}
+static long punch(int fd)
+{
+	return as_errno(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+}
+static long do_readahead(int fd)
+{
+	return as_errno(readahead(fd, 0, 4096));
+}
+static long do_sync_range(int fd)
+{
+	return as_errno(sync_file_range(fd, 0, 0, 0));
+}
+static long ask(int fd, unsigned long cmd)
+{
+	return as_errno(ioctl(fd, cmd, memory));
+}
+static long fionread(int fd)
+{
+	return ask(fd, FIONREAD);
+}
+static long fioqsize(int fd)
+{
+	return ask(fd, FIOQSIZE);
+}
+static long fibmap(int fd)
+{
+	return ask(fd, FIBMAP);
+}
+static long getflags(int fd)
+{
+	return ask(fd, FS_IOC_GETFLAGS);
+}
+static long getxattr_of(int fd)
+{
+	return ask(fd, FS_IOC_FSGETXATTR);
+}
+static long tcgets(int fd)
+{
+	return ask(fd, 0x5401);
+}
+static long read_nothing(int fd)
+{
+	return as_errno(read(fd, memory, 0));
+}
+static long write_nothing(int fd)
+{
+	return as_errno(write(fd, memory, 0));
+}
+static long read_some(int fd)
+{
+	return as_errno(read(fd, memory, 7));
+}
+static long write_some(int fd)
+{
+	return as_errno(write(fd, memory, 7));
+}
+static long do_pread(int fd)
+{
+	return as_errno(pread(fd, memory, 40, 0));
+}
+static long do_pwrite(int fd)
+{
+	return as_errno(pwrite(fd, memory, 8, 0));
+}
 
 static long do_readv(int fd)
 {
@@ -77,8 +160,14 @@ static long map_it(int fd, int flags)
 	return 0;
 }
 
-static long map_shared(int fd) { return map_it(fd, MAP_SHARED); }
-static long map_private(int fd) { return map_it(fd, MAP_PRIVATE); }
+static long map_shared(int fd)
+{
+	return map_it(fd, MAP_SHARED);
+}
+static long map_private(int fd)
+{
+	return map_it(fd, MAP_PRIVATE);
+}
 
 static long add_to_epoll(int fd)
 {
@@ -114,18 +203,27 @@ static long map_nothing(int fd)
 
 /* ---- the table ---- */
 
-#define ALL(error) { -(error), -(error), -(error), -(error) }
+#define ALL(error)                                     \
+	{                                              \
+		-(error), -(error), -(error), -(error) \
+	}
 
-#define BUT_VFIO(error, vfio) { -(error), -(error), -(error), -(vfio) }
+#define BUT_VFIO(error, vfio)                         \
+	{                                             \
+		-(error), -(error), -(error), -(vfio) \
+	}
 
 static const struct row {
 	const char *name;
 	long (*call)(int fd);
 	long result[NR_KINDS];
-	bool differs[NR_KINDS];		/* under FUSE: `there` */
+	bool differs[NR_KINDS]; /* under FUSE: `there` */
 	long there;
 } rows[] = {
-#define ROW(function, ...) { .name = #function, .call = function, .result = __VA_ARGS__ }
+#define ROW(function, ...)                                                 \
+	{                                                                  \
+		.name = #function, .call = function, .result = __VA_ARGS__ \
+	}
 	ROW(seek_set, ALL(ESPIPE)),
 	ROW(seek_cur, ALL(ESPIPE)),
 	ROW(seek_on, ALL(ESPIPE), .differs = { [IOMMU] = true, [VFIO] = true }, .there = 8),
@@ -216,8 +314,8 @@ static void each_call_on_each_kind(void **state)
 
 /* ---- a queue, and buffers that end early ---- */
 
-#define RECORD	sizeof(struct iommu_hwpt_pgfault)
-#define ANSWER	sizeof(struct iommu_hwpt_page_response)
+#define RECORD sizeof(struct iommu_hwpt_pgfault)
+#define ANSWER sizeof(struct iommu_hwpt_page_response)
 
 /* The last @n bytes before memory that is absent. */
 static char *before_the_hole(size_t n)
@@ -225,8 +323,8 @@ static char *before_the_hole(size_t n)
 	static char *edge;
 
 	if (!edge) {
-		edge = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			    -1, 0);
+		edge = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0);
 		assert_true(edge != MAP_FAILED);
 		assert_ok(munmap(edge + PAGE, PAGE));
 		edge += PAGE;
@@ -266,8 +364,7 @@ static void reads_end_at_a_hole(void **state)
 	assert_int_equal(as_errno(read(bed->ffd, near, RECORD + 11)), -ESPIPE);
 	/* nothing is copied, but FUSE looks at the buffer */
 	assert_int_equal(as_errno(read(bed->ffd, near, 2 * RECORD)), fuse ? -EFAULT : 0);
-	assert_int_equal(as_errno(read(bed->ffd, before_the_hole(10), RECORD)),
-			 fuse ? -EFAULT : 0);
+	assert_int_equal(as_errno(read(bed->ffd, before_the_hole(10), RECORD)), fuse ? -EFAULT : 0);
 	bed_trigger(bed, 1);
 	assert_int_equal(as_errno(read(bed->ffd, before_the_hole(10), RECORD)), -EFAULT);
 	assert_int_equal(as_errno(read(bed->ffd, before_the_hole(0), RECORD)), -EFAULT);
@@ -300,7 +397,8 @@ static void writes_end_at_a_hole(void **state)
 		memcpy(near, &answer, ANSWER);
 		assert_int_equal(as_errno(write(bed->ffd, near, ANSWER + 4)), -ESPIPE);
 		assert_int_equal(as_errno(i ? writev(bed->ffd, iov, 2) :
-					      write(bed->ffd, near, 2 * ANSWER)), ANSWER);
+					      write(bed->ffd, near, 2 * ANSWER)),
+				 ANSWER);
 		assert_int_equal(as_errno(write(bed->ffd, near, ANSWER)), -EINVAL);
 	}
 	assert_int_equal(as_errno(write(bed->ffd, before_the_hole(3), ANSWER)), -EFAULT);

@@ -145,7 +145,8 @@ static void threads_lose_their_descriptors(void **state)
 		for (unsigned int i = 0; i < 3; i++) {
 			members[i] = (struct member){ .crowd = &crowd, .seed = 100 * round + i };
 			assert_int_equal(pthread_create(&members[i].thread, NULL, run_member,
-							&members[i]), 0);
+							&members[i]),
+					 0);
 		}
 		/* The others may have destroyed the device. */
 		for (unsigned int i = 0; i < 200; i++)
@@ -170,7 +171,9 @@ static void send_fd(int sock, int fd)
 {
 	char byte = 0, control[CMSG_SPACE(sizeof(fd))] = { 0 };
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
@@ -185,7 +188,9 @@ static int receive_fd(int sock)
 {
 	char byte, control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
 			      .msg_controllen = sizeof(control) };
 	int fd;
 

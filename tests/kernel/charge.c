@@ -12,14 +12,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define ROOT	"/sys/fs/cgroup"
-#define GROUP	ROOT "/iofault-charge"
+#define ROOT  "/sys/fs/cgroup"
+#define GROUP ROOT "/iofault-charge"
 /* What one kind of object takes must be clearly more than this, which others take meanwhile. */
-#define NOISE_KB	1024
-#define FAR	0x100000000ul
-#define MOCK_IOVA	0x2000000ul	/* where a mock device's page table reaches */
+#define NOISE_KB  1024
+#define FAR	  0x100000000ul
+#define MOCK_IOVA 0x2000000ul /* where a mock device's page table reaches */
 
-static pid_t program;	/* in the group; 0: none */
+static pid_t program; /* in the group; 0: none */
 static void program_end(void);
 
 static void write_text(const char *path, const char *text)

@@ -7,11 +7,18 @@
 #include <iofault/iommufd_test.h>
 #include <iofault/vfio.h>
 
-enum { SYS_EXIT = 1, SYS_READ = 3, SYS_WRITE = 4, SYS_OPEN = 5, SYS_CLOSE = 6, SYS_IOCTL = 54 };
+enum {
+	SYS_EXIT = 1,
+	SYS_READ = 3,
+	SYS_WRITE = 4,
+	SYS_OPEN = 5,
+	SYS_CLOSE = 6,
+	SYS_IOCTL = 54
+};
 
-#define ADDRESS	0x123456789000ull
-#define E_NOENT	(-2)
-#define E_INVAL	(-22)
+#define ADDRESS 0x123456789000ull
+#define E_NOENT (-2)
+#define E_INVAL (-22)
 #define RDWR	2
 
 static char memory[4096] __attribute__((aligned(4096)));
@@ -22,7 +29,9 @@ static int call(int number, int a, const void *b, unsigned int c)
 {
 	int result;
 
-	__asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c)
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(number), "b"(a), "c"(b), "d"(c)
 			 : "memory");
 	return result;
 }
@@ -37,7 +46,9 @@ static int open_file(const char *path)
 {
 	int fd;
 
-	__asm__ volatile("int $0x80" : "=a"(fd) : "a"(SYS_OPEN), "b"(path), "c"(RDWR), "d"(0)
+	__asm__ volatile("int $0x80"
+			 : "=a"(fd)
+			 : "a"(SYS_OPEN), "b"(path), "c"(RDWR), "d"(0)
 			 : "memory");
 	return fd;
 }
@@ -62,7 +73,9 @@ static int command(int fd, unsigned int cmd, void *arg)
 {
 	int result;
 
-	__asm__ volatile("int $0x80" : "=a"(result) : "a"(SYS_IOCTL), "b"(fd), "c"(cmd), "d"(arg)
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(SYS_IOCTL), "b"(fd), "c"(cmd), "d"(arg)
 			 : "memory");
 	return result;
 }

@@ -19,8 +19,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define FAR	(1ul << 40)
-#define TRIES	4
+#define FAR   (1ul << 40)
+#define TRIES 4
 
 static struct holdings before;
 
@@ -66,8 +66,12 @@ static int nested_on(const struct engine *e)
 {
 	struct iommu_hwpt_vtd_s1 s1 = { .pgtbl_addr = IOVA, .addr_width = 48 };
 	struct iommu_hwpt_alloc cmd = {
-		.size = sizeof(cmd), .flags = IOMMU_HWPT_ALLOC_PASID, .dev_id = e->id,
-		.pt_id = e->parent, .data_type = IOMMU_HWPT_DATA_VTD_S1, .data_len = sizeof(s1),
+		.size = sizeof(cmd),
+		.flags = IOMMU_HWPT_ALLOC_PASID,
+		.dev_id = e->id,
+		.pt_id = e->parent,
+		.data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(s1),
 		.data_uptr = (uintptr_t)&s1,
 	};
 
@@ -117,8 +121,11 @@ static uint64_t cost_of_invalidate(struct engine *e)
 {
 	struct iommu_hwpt_vtd_s1_invalidate entry = { .npages = 1 };
 	struct iommu_hwpt_invalidate cmd = {
-		.size = sizeof(cmd), .hwpt_id = e->hwpt, .data_uptr = (uintptr_t)&entry,
-		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, .entry_len = sizeof(entry),
+		.size = sizeof(cmd),
+		.hwpt_id = e->hwpt,
+		.data_uptr = (uintptr_t)&entry,
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+		.entry_len = sizeof(entry),
 	};
 	uint64_t least = UINT64_MAX, begin, took;
 	int i;
@@ -135,7 +142,10 @@ static uint64_t cost_of_invalidate(struct engine *e)
 
 static void invalidating_does_not_cost_by_pasids(void **state)
 {
-	enum { FEW = 100, MANY = 10000 };
+	enum {
+		FEW = 100,
+		MANY = 10000
+	};
 	uint64_t unmap, invalidate;
 	struct engine e;
 	uint32_t pasid;
@@ -149,8 +159,8 @@ static void invalidating_does_not_cost_by_pasids(void **state)
 	for (; pasid <= MANY; pasid++)
 		assert_id(abi_attach_pasid(e.dev, pasid, e.hwpt));
 	at_most("UNMAP under 100 and 10,000 PASIDs", unmap, cost_of_unmap(&e), 8);
-	at_most("HWPT_INVALIDATE under 100 and 10,000 PASIDs", invalidate,
-		cost_of_invalidate(&e), 8);
+	at_most("HWPT_INVALIDATE under 100 and 10,000 PASIDs", invalidate, cost_of_invalidate(&e),
+		8);
 	engine_close(&e);
 }
 
@@ -194,9 +204,13 @@ static uint32_t many_areas(int fd, void *page, unsigned long n)
 	CHECK(!abi_map(fd, ioas, page, PAGE, PAGE));
 	for (have = 1; have < n; have *= 2) {
 		struct iommu_ioas_copy cmd = {
-			.size = sizeof(cmd), .dst_ioas_id = ioas, .src_ioas_id = ioas,
+			.size = sizeof(cmd),
+			.dst_ioas_id = ioas,
+			.src_ioas_id = ioas,
 			.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
-			.length = have * PAGE, .src_iova = PAGE, .dst_iova = PAGE + have * PAGE,
+			.length = have * PAGE,
+			.src_iova = PAGE,
+			.dst_iova = PAGE + have * PAGE,
 		};
 
 		CHECK(!ioctl(fd, IOMMU_IOAS_COPY, &cmd));
@@ -207,9 +221,13 @@ static uint32_t many_areas(int fd, void *page, unsigned long n)
 static int copy_areas(int fd, uint32_t to, uint32_t from, unsigned long n)
 {
 	struct iommu_ioas_copy cmd = {
-		.size = sizeof(cmd), .dst_ioas_id = to, .src_ioas_id = from,
+		.size = sizeof(cmd),
+		.dst_ioas_id = to,
+		.src_ioas_id = from,
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
-		.length = n * PAGE, .src_iova = PAGE, .dst_iova = PAGE,
+		.length = n * PAGE,
+		.src_iova = PAGE,
+		.dst_iova = PAGE,
 	};
 
 	return ioctl(fd, IOMMU_IOAS_COPY, &cmd) ? -errno : 0;
@@ -218,8 +236,11 @@ static int copy_areas(int fd, uint32_t to, uint32_t from, unsigned long n)
 static int huge_pages(int fd, uint32_t ioas, int on)
 {
 	struct iommu_option cmd = {
-		.size = sizeof(cmd), .option_id = IOMMU_OPTION_HUGE_PAGES,
-		.op = IOMMU_OPTION_OP_SET, .object_id = ioas, .val64 = (uint64_t)on,
+		.size = sizeof(cmd),
+		.option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = ioas,
+		.val64 = (uint64_t)on,
 	};
 
 	return ioctl(fd, IOMMU_OPTION, &cmd) ? -errno : 0;
@@ -260,7 +281,10 @@ static void long_call_ends(const char *what, long times)
 
 static void long_calls_let_others_run(void **state)
 {
-	enum { AREAS = 1 << 19, TOGGLES = 10 };
+	enum {
+		AREAS = 1 << 19,
+		TOGGLES = 10
+	};
 	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), stop = 0, i;
 	void *page = dma_memory(PAGE, MAP_PRIVATE);
 	cpu_set_t here, everywhere;
@@ -355,7 +379,9 @@ static bool kill_a_copy(int fd, uint32_t to, uint32_t from, unsigned long n)
 
 static void a_killed_copy_leaves_nothing(void **state)
 {
-	enum { AREAS = 1 << 19 };
+	enum {
+		AREAS = 1 << 19
+	};
 	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), rc, i;
 	void *page = dma_memory(PAGE, MAP_PRIVATE);
 	uint32_t ioas, copy;
@@ -391,9 +417,12 @@ struct slow_invalidation {
 static int invalidate_mock(int fd, uint32_t hwpt, void *entries, uint32_t nr)
 {
 	struct iommu_hwpt_invalidate cmd = {
-		.size = sizeof(cmd), .hwpt_id = hwpt, .data_uptr = (uintptr_t)entries,
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.data_uptr = (uintptr_t)entries,
 		.data_type = IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
-		.entry_len = sizeof(struct iommu_hwpt_invalidate_selftest), .entry_num = nr,
+		.entry_len = sizeof(struct iommu_hwpt_invalidate_selftest),
+		.entry_num = nr,
 	};
 
 	return ioctl(fd, IOMMU_HWPT_INVALIDATE, &cmd) ? -errno : 0;

@@ -16,21 +16,21 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define CHECK(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "# %s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__,    \
-				#cond, errno);                                                     \
-			_exit(1);                                                                  \
-		}                                                                                  \
+#define CHECK(cond)                                                                             \
+	do {                                                                                    \
+		if (!(cond)) {                                                                  \
+			fprintf(stderr, "# %s:%d: not so: %s (errno %d)\n", __FILE__, __LINE__, \
+				#cond, errno);                                                  \
+			_exit(1);                                                               \
+		}                                                                               \
 	} while (0)
 
 /* Where completion records are mapped. */
-#define DMA_RECORD	0x7000000ul
+#define DMA_RECORD 0x7000000ul
 
 struct dma {
 	int fd, dev, ioas;
-	volatile struct dsa_completion_record *record;	/* shared with children */
+	volatile struct dsa_completion_record *record; /* shared with children */
 };
 
 static inline void *dma_memory(size_t bytes, int flags)
@@ -73,8 +73,8 @@ static inline void dma_start(const struct dma *d, struct dsa_hw_desc desc,
 	record->status = 0;
 	desc.flags |= IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR;
 	desc.completion_addr = address;
-	CHECK(pwrite(d->dev, &desc, sizeof(desc),
-		     IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_PORTAL)) == sizeof(desc));
+	CHECK(pwrite(d->dev, &desc, sizeof(desc), IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_PORTAL)) ==
+	      sizeof(desc));
 }
 
 static inline uint8_t dma_wait(volatile struct dsa_completion_record *record)
@@ -124,7 +124,8 @@ static inline int dma_sva(const struct dma *d, uint32_t pasid, int bind)
 	struct iof_vfio_device_sva cmd = { .argsz = sizeof(cmd), .pasid = pasid };
 
 	return ioctl(d->dev, bind ? IOF_VFIO_DEVICE_SVA_BIND : IOF_VFIO_DEVICE_SVA_UNBIND, &cmd) ?
-		       -errno : 0;
+		       -errno :
+		       0;
 }
 
 #endif

@@ -13,7 +13,12 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { IOMMU, FAULT, DEVICE, NR_FDS };
+enum {
+	IOMMU,
+	FAULT,
+	DEVICE,
+	NR_FDS
+};
 
 struct fds {
 	struct bed bed;
@@ -63,7 +68,8 @@ static int which_work(char **args)
 
 	work |= (abi_ioas(atoi(args[IOMMU])) > 0) << IOMMU;
 	work |= (read(ffd, &rec, sizeof(rec)) == sizeof(rec) && rec.grpid == 3 &&
-		 !abi_answer(ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS)) << FAULT;
+		 !abi_answer(ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS))
+		<< FAULT;
 	work |= !ioctl(atoi(args[DEVICE]), VFIO_DEVICE_GET_INFO, &info) << DEVICE;
 	return work;
 }

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#define MOST	5000	/* points of failure; far more than there are */
+#define MOST 5000 /* points of failure; far more than there are */
 
 static int nth_fd;
 
@@ -31,8 +31,7 @@ static bool write_file(const char *path, const char *text)
 static bool injection_there(void)
 {
 	nth_fd = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	return nth_fd >= 0 &&
-	       write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") &&
+	return nth_fd >= 0 && write_file("/sys/kernel/debug/failslab/ignore-gfp-wait", "N") &&
 	       write_file("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N") &&
 	       write_file("/sys/kernel/debug/fail_page_alloc/min-order", "0") &&
 	       write_file("/sys/kernel/debug/failslab/verbose", "0") &&
@@ -78,14 +77,14 @@ struct session {
  * A step that failed ends the session. What is wrong with memory is -ENOMEM or -EFAULT, and never
  * anything else.
  */
-#define STEP(call)                                                                                 \
-	do {                                                                                       \
-		int rc_ = (call);                                                                  \
-		if (rc_ < 0) {                                                                     \
-			if (rc_ != -ENOMEM && rc_ != -EFAULT)                                      \
-				fprintf(stderr, "# line %d: %d\n", __LINE__, rc_);                 \
-			return rc_ == -ENOMEM || rc_ == -EFAULT ? rc_ : -EPROTO;                   \
-		}                                                                                  \
+#define STEP(call)                                                                 \
+	do {                                                                       \
+		int rc_ = (call);                                                  \
+		if (rc_ < 0) {                                                     \
+			if (rc_ != -ENOMEM && rc_ != -EFAULT)                      \
+				fprintf(stderr, "# line %d: %d\n", __LINE__, rc_); \
+			return rc_ == -ENOMEM || rc_ == -EFAULT ? rc_ : -EPROTO;   \
+		}                                                                  \
 	} while (0)
 
 static int opened(const char *path, int *fd)

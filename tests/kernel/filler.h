@@ -23,9 +23,9 @@
 struct filler {
 	char *memory;
 	size_t bytes;
-	int ufd;			/* userfaultfd; -1: FUSE */
+	int ufd; /* userfaultfd; -1: FUSE */
 	pid_t server;
-	int asked[2], answers[2];	/* pipes: what the server has read, what it may reply to */
+	int asked[2], answers[2]; /* pipes: what the server has read, what it may reply to */
 };
 
 /* ---- userfaultfd ---- */
@@ -46,7 +46,7 @@ static inline void filler_open(struct filler *f, size_t pages)
 
 /* ---- FUSE: one file, whose pages are read when the test says so ---- */
 
-#define FILLER_DIR	"filler"
+#define FILLER_DIR "filler"
 
 static inline void filler_reply(int fd, const struct fuse_in_header *in, int error,
 				const void *data, size_t len)

@@ -130,9 +130,10 @@ void holdings_now(struct holdings *now)
 	}
 	now->refs = refs < 0 ? 0 : refs;
 	/* Under `iofault run` no page is pinned for us, and others may pin theirs. */
-	now->pins = stat("/dev/iommu", &node) || !S_ISCHR(node.st_mode) ? 0 :
-		    number_in("/proc/vmstat", "nr_foll_pin_acquired ") -
-		    number_in("/proc/vmstat", "nr_foll_pin_released ");
+	now->pins = stat("/dev/iommu", &node) || !S_ISCHR(node.st_mode) ?
+			    0 :
+			    number_in("/proc/vmstat", "nr_foll_pin_acquired ") -
+				    number_in("/proc/vmstat", "nr_foll_pin_released ");
 	now->pin_kb = number_in("/proc/self/status", "VmPin:");
 	now->lck_kb = number_in("/proc/self/status", "VmLck:");
 }

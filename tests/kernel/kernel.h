@@ -18,16 +18,16 @@
 void kernel_needed(const char *program);
 
 /* A test that cannot run here says why. */
-#define skip_because(...)                                                                          \
-	do {                                                                                       \
-		print_message("# skipped: " __VA_ARGS__);                                          \
-		print_message("\n");                                                               \
-		skip();                                                                            \
+#define skip_because(...)                                 \
+	do {                                              \
+		print_message("# skipped: " __VA_ARGS__); \
+		print_message("\n");                      \
+		skip();                                   \
 	} while (0)
 
 /* A context with a mock device attached to a fault-capable HWPT. */
 struct bed {
-	int fd, ffd;		/* -1: the test closed it */
+	int fd, ffd; /* -1: the test closed it */
 	uint32_t ioas, fault, hwpt;
 	struct abi_mock mock;
 };
@@ -37,14 +37,14 @@ void bed_close(struct bed *bed);
 int bed_setup(void **state);
 int bed_teardown(void **state);
 void bed_trigger(const struct bed *bed, uint32_t grpid);
-uint32_t bed_take(const struct bed *bed);	/* reads one; the cookie */
+uint32_t bed_take(const struct bed *bed); /* reads one; the cookie */
 void bed_stats(const struct bed *bed, struct iof_test_stats *stats);
 
 /* What programs hold in the module and of their own memory. */
 struct holdings {
-	long refs;	/* of the module; 0 where it is part of the kernel */
-	long pins;	/* pages pinned and not yet unpinned, in the whole system */
-	long pin_kb, lck_kb;	/* VmPin and VmLck of this process */
+	long refs;	     /* of the module; 0 where it is part of the kernel */
+	long pins;	     /* pages pinned and not yet unpinned, in the whole system */
+	long pin_kb, lck_kb; /* VmPin and VmLck of this process */
 };
 void holdings_now(struct holdings *now);
 /*

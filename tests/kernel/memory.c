@@ -13,9 +13,9 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define FROM	0x10000000ul
-#define TO	0x20000000ul
-#define KB	(PAGE / 1024)
+#define FROM 0x10000000ul
+#define TO   0x20000000ul
+#define KB   (PAGE / 1024)
 
 static struct holdings before;
 
@@ -305,7 +305,7 @@ static void memory_of_another_process_is_pinned_there(void **state)
 	close(done[0]);
 	assert_int_equal(read(pipes[0], &byte, 1), 1);
 	assert_ok(abi_mock(d->fd, ioas, 0, &mock));
-	assert_int_equal(status_kb("VmPin:"), before.pin_kb + (long)KB);	/* the record */
+	assert_int_equal(status_kb("VmPin:"), before.pin_kb + (long)KB); /* the record */
 	close(done[1]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -390,7 +390,7 @@ static void huge_pages_are_pinned_and_come_back(void **state)
 
 /* ---- huge pages of files ---- */
 
-#define HUGE	(2ul << 20)
+#define HUGE (2ul << 20)
 
 static long huge_free(void)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define PASID	5
+#define PASID 5
 
 static struct holdings before;
 
@@ -79,7 +79,8 @@ static void rights_are_those_of_the_process(void **state)
 	munmap(page, 2 * PAGE);
 	/* The kernel's half, and beyond what exists. */
 	assert_int_equal(dma_copy_sva(d, PASID, (void *)0xffff888000000000ul, page, 8,
-				      IDXD_OP_FLAG_BOF), DSA_COMP_PAGE_FAULT_IR);
+				      IDXD_OP_FLAG_BOF),
+			 DSA_COMP_PAGE_FAULT_IR);
 }
 
 static void an_unmap_is_followed_at_once(void **state)

@@ -17,9 +17,9 @@
 #include <sys/uio.h>
 
 /* The numbers of later kernels than the library's headers know. */
-#define OP_READ_MULTISHOT	49
+#define OP_READ_MULTISHOT 49
 
-#define DEPTH	64
+#define DEPTH 64
 
 struct record {
 	struct iommu_hwpt_pgfault fault;
@@ -92,8 +92,8 @@ static struct io_uring_sqe *queue_answer(int fd, struct record *rec, uint64_t ta
 {
 	struct io_uring_sqe *sqe = next_sqe(tag);
 
-	io_uring_prep_write(sqe, fd, &rec->fault.cookie,
-			    sizeof(struct iommu_hwpt_page_response), 0);
+	io_uring_prep_write(sqe, fd, &rec->fault.cookie, sizeof(struct iommu_hwpt_page_response),
+			    0);
 	return tagged(sqe, tag);
 }
 
@@ -190,7 +190,7 @@ static void nonblocking_mode_changes_nothing(void **state)
 	if (fuse) {
 		queue_read(bed->ffd, &rec, 1);
 		submit(1);
-		reap_expecting(1, 0);	/* as read() of an empty queue */
+		reap_expecting(1, 0); /* as read() of an empty queue */
 		return;
 	}
 	assert_int_equal(read(bed->ffd, &rec, sizeof(rec.fault)), 0);
@@ -345,7 +345,10 @@ static void vectors_and_registered_buffers(void **state)
 
 static void a_multishot_read_goes_on(void **state)
 {
-	enum { BUFFERS = 8, GROUP = 5 };
+	enum {
+		BUFFERS = 8,
+		GROUP = 5
+	};
 	struct iommu_hwpt_pgfault recs[BUFFERS];
 	struct bed *bed = *state;
 	struct io_uring_sqe *sqe;

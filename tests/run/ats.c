@@ -10,10 +10,10 @@
 #include <poll.h>
 #include <pthread.h>
 
-#define FROM		0x20000000ul
-#define TO		0x30000000ul
-#define RUN		1u
-#define TO_DEVICE	2u
+#define FROM	  0x20000000ul
+#define TO	  0x30000000ul
+#define RUN	  1u
+#define TO_DEVICE 2u
 
 struct ats {
 	int fd, dev;
@@ -22,7 +22,7 @@ struct ats {
 	volatile uint64_t *addr;
 	volatile uint32_t *cmd;
 	void *bar;
-	uint64_t config;		/* offset of configuration space */
+	uint64_t config; /* offset of configuration space */
 };
 
 /* The node of the first device of that kind, by its folder in sysfs. */
@@ -84,8 +84,8 @@ static int setup(void **state)
 	region.index = VFIO_PCI_BAR0_REGION_INDEX;
 	CHECK(!ioctl(ats.dev, VFIO_DEVICE_GET_REGION_INFO, &region));
 	CHECK(region.size == PAGE && region.flags & VFIO_REGION_INFO_FLAG_MMAP);
-	ats.bar = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, ats.dev,
-		       (off_t)region.offset);
+	ats.bar =
+		mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, ats.dev, (off_t)region.offset);
 	CHECK(ats.bar != MAP_FAILED);
 	ats.addr = ats.bar;
 	ats.cmd = (uint32_t *)((char *)ats.bar + 8);
@@ -249,7 +249,8 @@ static void registers_cannot_be_mapped(void **state)
 {
 	static const int ways[] = { PROT_READ | PROT_WRITE, PROT_READ };
 	struct vfio_region_info region = {
-		.argsz = sizeof(region), .index = VFIO_PCI_BAR0_REGION_INDEX,
+		.argsz = sizeof(region),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
 	};
 	struct ats *ats = *state;
 
@@ -257,9 +258,12 @@ static void registers_cannot_be_mapped(void **state)
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		void *bar = mmap(NULL, PAGE, ways[i], MAP_SHARED, ats->dev, (off_t)region.offset);
 		struct iommu_ioas_map map = {
-			.size = sizeof(map), .ioas_id = (uint32_t)ats->ioas, .length = PAGE,
+			.size = sizeof(map),
+			.ioas_id = (uint32_t)ats->ioas,
+			.length = PAGE,
 			.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
-			.user_va = (uintptr_t)bar, .iova = FROM,
+			.user_va = (uintptr_t)bar,
+			.iova = FROM,
 		};
 
 		assert_true(bar != MAP_FAILED);
@@ -274,11 +278,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_transfer_each_way),
-		T(a_missing_page_is_asked_for),
-		T(configuration_space),
-		T(bound_again),
-		T(registers_cannot_be_mapped),
+		T(a_transfer_each_way), T(a_missing_page_is_asked_for), T(configuration_space),
+		T(bound_again),		T(registers_cannot_be_mapped),
 	};
 
 	kernel_needed("run/ats");

@@ -8,9 +8,9 @@
 
 #include <poll.h>
 
-#define DELAY_MS	50		/* as tests/run/meson.build says */
-#define AT		0x20000000ul
-#define NR		4
+#define DELAY_MS 50 /* as tests/run/meson.build says */
+#define AT	 0x20000000ul
+#define NR	 4
 
 struct late {
 	struct dma d;

@@ -38,8 +38,10 @@ static void send_fds(int socket, const int *fds, unsigned int nr)
 	char control[CMSG_SPACE(4 * sizeof(int))] = { 0 }, byte = 0;
 	struct iovec iov = { &byte, 1 };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = CMSG_SPACE(nr * sizeof(int)),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = CMSG_SPACE(nr * sizeof(int)),
 	};
 	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
 
@@ -55,8 +57,10 @@ static void receive_fds(int socket, int *fds, unsigned int nr)
 	char control[CMSG_SPACE(4 * sizeof(int))], byte;
 	struct iovec iov = { &byte, 1 };
 	struct msghdr msg = {
-		.msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 
 	CHECK(recvmsg(socket, &msg, 0) == 1);
@@ -220,8 +224,8 @@ static void no_descriptor_to_be_had(void **state)
 
 /* ---- memory ---- */
 
-#define FROM	0x20000000ul
-#define TO	0x30000000ul
+#define FROM 0x20000000ul
+#define TO   0x30000000ul
 
 static int open_dma(void **state)
 {
@@ -308,7 +312,7 @@ static void an_exec_is_not_followed(void **state)
 	}
 	close(go[0]);
 	close(up[1]);
-	assert_int_equal(read(up[0], &byte, 1), 0);	/* closed by the exec */
+	assert_int_equal(read(up[0], &byte, 1), 0); /* closed by the exec */
 	assert_int_not_equal(dma_copy(d, TO, FROM, PAGE), DSA_COMP_SUCCESS);
 	assert_int_not_equal(dma_copy(d, FROM, TO, PAGE), DSA_COMP_SUCCESS);
 	close(go[1]);

@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT	16ul		/* pages */
-#define OTHER	12345		/* a user */
+#define LIMIT 16ul  /* pages */
+#define OTHER 12345 /* a user */
 
 static void limit_to(unsigned long pages)
 {
@@ -176,12 +176,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, with_device, teardown)
 	const struct CMUnitTest tests[] = {
-		T(up_to_the_limit),
-		T(a_limit_that_changes),
-		T(exempt_by_a_capability),
-		T(a_user_has_one_account),
-		T(another_user_has_another),
-		T(at_the_attach),
+		T(up_to_the_limit),	   T(a_limit_that_changes),	T(exempt_by_a_capability),
+		T(a_user_has_one_account), T(another_user_has_another), T(at_the_attach),
 	};
 
 	return cmocka_run_group_tests_name("memlock", tests, NULL, NULL);

@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGES		64
-#define THREADS		3000
+#define PAGES	64
+#define THREADS 3000
 /* Where the parent and the program that its child executes both have memory; TSan allows it. */
-#define SHARED_ADDRESS	((char *)0x7e9000000000)
+#define SHARED_ADDRESS ((char *)0x7e9000000000)
 
 struct fix {
 	struct iof_world *world;

@@ -12,12 +12,12 @@
 #include <unistd.h>
 
 /* So often, and until it was well once. */
-#define ROUNDS	4000
+#define ROUNDS 4000
 
 /* Changes a word between two values until it is told to stop. */
 struct flipper {
 	uint32_t *word, one, other;
-	int stop;			/* atomic */
+	int stop; /* atomic */
 	pthread_t thread;
 };
 

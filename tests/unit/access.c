@@ -5,18 +5,18 @@
  */
 #include "env.h"
 
-#define IOVA	0x10000000ul
-#define PAGES	8ul
-#define LAST	(IOVA + PAGES * PAGE_SIZE - 1)
+#define IOVA  0x10000000ul
+#define PAGES 8ul
+#define LAST  (IOVA + PAGES * PAGE_SIZE - 1)
 
 struct user {
 	struct iof_access *access;
-	bool deaf;		/* unmap() does nothing */
-	bool greedy;		/* unmap() lets go and pins again, as another thread might */
+	bool deaf;   /* unmap() does nothing */
+	bool greedy; /* unmap() lets go and pins again, as another thread might */
 	unsigned int asked;
 	pthread_mutex_t lock;
-	bool pinned;		/* [IOVA, IOVA + PAGES pages) */
-	int again;		/* what a pin for writing says while all is being unmapped */
+	bool pinned; /* [IOVA, IOVA + PAGES pages) */
+	int again;   /* what a pin for writing says while all is being unmapped */
 };
 
 static void user_unmap(void *priv, unsigned long iova, unsigned long last)
@@ -31,8 +31,8 @@ static void user_unmap(void *priv, unsigned long iova, unsigned long last)
 		iof_access_unpin(user->access, IOVA, IOVA + PAGE_SIZE - 1);
 	if (user->pinned && !user->deaf && iova <= LAST && last >= IOVA) {
 		iof_access_unpin(user->access, IOVA, LAST);
-		user->pinned = user->greedy && !iof_access_pin(user->access, IOVA, LAST, true,
-							       pages);
+		user->pinned = user->greedy &&
+			       !iof_access_pin(user->access, IOVA, LAST, true, pages);
 	}
 	pthread_mutex_unlock(&user->lock);
 }
@@ -73,7 +73,10 @@ static void begin(struct env *env, struct user *user, u32 ioas)
 static int unmap(struct env *env, u32 ioas, unsigned long iova, unsigned long length)
 {
 	struct iommu_ioas_unmap cmd = {
-		.size = sizeof(cmd), .ioas_id = ioas, .iova = iova, .length = length,
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.iova = iova,
+		.length = length,
 	};
 
 	return env_ioctl(env->fd, IOMMU_IOAS_UNMAP, &cmd);
@@ -114,7 +117,10 @@ static void who_leaves_takes_no_pins(void **state)
 	u32 ioas = (u32)env_ioas(env->fd);
 	struct user user;
 	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd), .ioas_id = ioas, .iova = IOVA, .length = PAGES * PAGE_SIZE,
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.iova = IOVA,
+		.length = PAGES * PAGE_SIZE,
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
 		.user_va = (uintptr_t)memory,
 	};
@@ -140,8 +146,10 @@ static void who_is_cut_takes_no_pins(void **state)
 	void *memory = aligned_alloc(PAGE_SIZE, PAGES * PAGE_SIZE);
 	u32 ioas = (u32)env_ioas(env->fd);
 	struct iommu_option small = {
-		.size = sizeof(small), .option_id = IOMMU_OPTION_HUGE_PAGES,
-		.op = IOMMU_OPTION_OP_SET, .object_id = ioas,
+		.size = sizeof(small),
+		.option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = ioas,
 	};
 	struct iof_object *obj = iof_object_get(env->ctx, ioas, &iof_ioas_ops);
 	struct iof_map *map = &container_of(obj, struct iof_ioas, obj)->map;
@@ -269,8 +277,8 @@ static void pins_against_unmaps_and_moves(void **state)
  * Create, attach, pin, copy: 0 or the first error. *fired: how often @kind failed meanwhile. The
  * end cannot fail, and user_unmap() in it tries a pin that never succeeds.
  */
-static int session(struct env *env, u32 ioas, const unsigned char *memory,
-		   enum iof_fail_kind kind, unsigned long *fired)
+static int session(struct env *env, u32 ioas, const unsigned char *memory, enum iof_fail_kind kind,
+		   unsigned long *fired)
 {
 	struct user user = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	unsigned char byte = 0;
@@ -325,12 +333,9 @@ static void every_failure_leaves_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(b20_who_does_not_let_go),
-		T(who_leaves_takes_no_pins),
-		T(who_is_cut_takes_no_pins),
-		T(b18_what_lies_below_is_gone),
-		T(pins_against_unmaps_and_moves),
-		T(every_failure_leaves_nothing),
+		T(b20_who_does_not_let_go),	  T(who_leaves_takes_no_pins),
+		T(who_is_cut_takes_no_pins),	  T(b18_what_lies_below_is_gone),
+		T(pins_against_unmaps_and_moves), T(every_failure_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests_name("access", tests, NULL, NULL);

@@ -9,10 +9,10 @@
 #include "env.h"
 
 #define LAST	IOMMU_PGFAULT_FLAGS_LAST_PAGE
-#define CREDITS	40
-#define DEVICES	2
+#define CREDITS 40
+#define DEVICES 2
 #define PASIDS	3
-#define INDEXES	8	/* all groups that can be begun at a time are fewer than the credits */
+#define INDEXES 8 /* all groups that can be begun at a time are fewer than the credits */
 #define STEPS	30000
 
 /* A group, collecting or complete. */
@@ -20,10 +20,10 @@ struct group {
 	int dev;
 	u32 pasid, index;
 	bool begun, broken;
-	u32 attached;		/* the attachment that its first page met */
-	u32 cookie;		/* once read */
-	int pages;		/* without the last */
-	u64 addr[CREDITS];	/* the last page's is behind the others */
+	u32 attached;	   /* the attachment that its first page met */
+	u32 cookie;	   /* once read */
+	int pages;	   /* without the last */
+	u64 addr[CREDITS]; /* the last page's is behind the others */
 };
 
 static struct {
@@ -31,11 +31,11 @@ static struct {
 	struct fake_dev dev[DEVICES];
 	struct iof_device *idev[DEVICES];
 	int hwpt[2], q;
-	u32 seq;			/* numbers attachments and pages */
-	u32 attached[DEVICES][PASIDS];	/* 0: not */
+	u32 seq;		       /* numbers attachments and pages */
+	u32 attached[DEVICES][PASIDS]; /* 0: not */
 	int in_use[DEVICES];
 	struct group collecting[DEVICES][PASIDS][INDEXES];
-	struct group open[DEVICES * CREDITS];	/* those read come first, then by arrival */
+	struct group open[DEVICES * CREDITS]; /* those read come first, then by arrival */
 	int nr_open, nr_read;
 	unsigned int seed;
 } m;

@@ -6,10 +6,10 @@
  */
 #include "env.h"
 
-#define RID	IOF_NO_PASID
-#define PARENT	IOMMU_HWPT_ALLOC_NEST_PARENT
-#define FAULT	IOMMU_HWPT_FAULT_ID_VALID
-#define PASID	IOMMU_HWPT_ALLOC_PASID
+#define RID    IOF_NO_PASID
+#define PARENT IOMMU_HWPT_ALLOC_NEST_PARENT
+#define FAULT  IOMMU_HWPT_FAULT_ID_VALID
+#define PASID  IOMMU_HWPT_ALLOC_PASID
 
 /* A device alone in its group, two that share one, and a queue. */
 struct fixture {
@@ -361,9 +361,11 @@ static void d9_d13_reserved_regions(void **state)
 	/* A mapping is in the way of the RID. */
 	assert_err(env_attach(f->i_alone, RID, a), EADDRINUSE);
 	assert_err(env_attach(f->i_alone, RID, f->ioas), EADDRINUSE);
-	assert_ok(iof_sys_ioctl(f->fd, IOMMU_IOAS_UNMAP, &(struct iommu_ioas_unmap){
-		.size = sizeof(struct iommu_ioas_unmap), .ioas_id = f->ioas, .iova = 0xfee00000,
-		.length = 4096 }));
+	assert_ok(iof_sys_ioctl(f->fd, IOMMU_IOAS_UNMAP,
+				&(struct iommu_ioas_unmap){ .size = sizeof(struct iommu_ioas_unmap),
+							    .ioas_id = f->ioas,
+							    .iova = 0xfee00000,
+							    .length = 4096 }));
 	assert_id(env_attach(f->i_alone, RID, a));
 	assert_err(map_page(f, 0xfee00000), EINVAL);
 	/* A replace within the IOAS, failed or not, keeps them. */
@@ -394,8 +396,10 @@ static void d9_replace_checks_every_devices_regions_first(void **state)
 	/* Only members count. */
 	assert_ok(map_page(f, 0xfee01000));
 	assert_err(env_attach(f->i_two, RID, a), EADDRINUSE);
-	assert_ok(iof_sys_ioctl(f->fd, IOMMU_IOAS_UNMAP, &(struct iommu_ioas_unmap){
-		.size = sizeof(struct iommu_ioas_unmap), .ioas_id = f->ioas, .length = ~0ull }));
+	assert_ok(iof_sys_ioctl(f->fd, IOMMU_IOAS_UNMAP,
+				&(struct iommu_ioas_unmap){ .size = sizeof(struct iommu_ioas_unmap),
+							    .ioas_id = f->ioas,
+							    .length = ~0ull }));
 	assert_id(env_attach(f->i_two, RID, a));
 	calls = fake_nr_calls(&f->one);
 	assert_err(env_replace(f->i_one, RID, b), EADDRINUSE);
@@ -667,8 +671,8 @@ static void cookie_slots_are_reserved_once_per_group(void **state)
 static void sva_resolves_faults_in_the_core(void **state)
 {
 	struct fixture *f = *state;
-	unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				   -1, 0);
+	unsigned char *page =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int a = hwpt(f, PASID | FAULT), i;
 
 	assert_err(iof_device_sva_bind(f->i_alone, RID), EINVAL);
@@ -707,8 +711,8 @@ static void sva_resolves_faults_in_the_core(void **state)
 
 static int sva_fault(struct fixture *f, u32 perm, void *addr)
 {
-	assert_ok(fake_report(&f->alone, IOMMU_PGFAULT_FLAGS_LAST_PAGE, 1, 1, perm,
-			      (uintptr_t)addr));
+	assert_ok(
+		fake_report(&f->alone, IOMMU_PGFAULT_FLAGS_LAST_PAGE, 1, 1, perm, (uintptr_t)addr));
 	fake_wait_all_answered(&f->alone);
 	return fake_take_answer(&f->alone, (uintptr_t)addr);
 }
@@ -741,8 +745,8 @@ static void sva_succeeds_only_with_what_the_device_sees(void **state)
 {
 	struct fixture *f = *state;
 	const u32 read = IOMMU_PGFAULT_PERM_READ;
-	unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				   -1, 0);
+	unsigned char *page =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_ok(iof_device_sva_bind(f->i_alone, 1));
 	iof_shim_hide_pages(true);
@@ -824,8 +828,8 @@ static void sva_unbind_waits_for_its_own_faults_only(void **state)
 static void sva_unbind_answers_what_is_open(void **state)
 {
 	struct fixture *f = *state;
-	unsigned char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-				   -1, 0);
+	unsigned char *page =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int round, i;
 
 	for (round = 0; round < 50; round++) {

@@ -7,17 +7,17 @@
  */
 #include "env.h"
 
-#define RID	IOF_NO_PASID
-#define IDS	24	/* ids that are guessed: most exist, of whatever type */
-#define PASIDS	4
+#define RID    IOF_NO_PASID
+#define IDS    24 /* ids that are guessed: most exist, of whatever type */
+#define PASIDS 4
 
 struct world {
 	struct env *env;
 	int fd;
-	struct fake_dev devs[3];	/* the second and third share a group */
+	struct fake_dev devs[3]; /* the second and third share a group */
 	u32 queue;
 	int fault_fd;
-	atomic_t dev_id[3];		/* of the devices while bound, by guess */
+	atomic_t dev_id[3]; /* of the devices while bound, by guess */
 	atomic_t stop;
 };
 
@@ -126,18 +126,21 @@ static void *builder(void *arg)
 			break;
 		case 2:
 		case 3:
-			MUST_BE(env_hwpt_fault(w->fd, dev, pt, flags[draw(a, 5)], w->queue),
-				ENOENT, EINVAL, EOPNOTSUPP);
+			MUST_BE(env_hwpt_fault(w->fd, dev, pt, flags[draw(a, 5)], w->queue), ENOENT,
+				EINVAL, EOPNOTSUPP);
 			break;
 		case 4:
 			MUST_BE(env_nested(w->fd, dev, pt, IOMMU_HWPT_ALLOC_PASID,
-					   draw(a, 2) ? w->queue : 0), ENOENT, EINVAL,
-				EOPNOTSUPP);
+					   draw(a, 2) ? w->queue : 0),
+				ENOENT, EINVAL, EOPNOTSUPP);
 			break;
 		case 5:
 			inv = (struct iommu_hwpt_invalidate){
-				.size = sizeof(inv), .hwpt_id = pt, .entry_num = 2,
-				.data_uptr = (uintptr_t)entries, .entry_len = sizeof(entries[0]),
+				.size = sizeof(inv),
+				.hwpt_id = pt,
+				.entry_num = 2,
+				.data_uptr = (uintptr_t)entries,
+				.entry_len = sizeof(entries[0]),
 			};
 			MUST_BE(env_ioctl(w->fd, IOMMU_HWPT_INVALIDATE, &inv), ENOENT, EINVAL);
 			break;
@@ -267,7 +270,7 @@ struct claimant {
 	pthread_t thread;
 	struct iof_ctx *ctx;
 	struct fake_dev *devs;
-	atomic_t *mine, *theirs;	/* devices bound, by context */
+	atomic_t *mine, *theirs; /* devices bound, by context */
 };
 
 static void *claim(void *arg)

@@ -124,7 +124,10 @@ static void growing_keeps_cookies_that_are_out(void **state)
 /* Random giving, taking and growing against a plain list of what is out. */
 static void random_walk_agrees_with_a_list(void **state)
 {
-	enum { MOST = 4096, STEPS = 400000 };
+	enum {
+		MOST = 4096,
+		STEPS = 400000
+	};
 	struct iof_cookies cookies = {};
 	struct out {
 		u32 cookie;

@@ -34,28 +34,28 @@
 #include "core/sva.h"
 #include "fake_driver.h"
 
-#define assert_ok(call)		assert_int_equal(call, 0)
-#define assert_err(call, err)	assert_int_equal(call, -(err))
-#define assert_id(call)		assert_true((call) > 0)
+#define assert_ok(call)	      assert_int_equal(call, 0)
+#define assert_err(call, err) assert_int_equal(call, -(err))
+#define assert_id(call)	      assert_true((call) > 0)
 
 struct env {
 	struct iof_plat_space *space;
 	struct iof_plat_node *node;
-	int fd;			/* an open iommu */
-	struct iof_ctx *ctx;	/* its context; no reference */
+	int fd;		     /* an open iommu */
+	struct iof_ctx *ctx; /* its context; no reference */
 };
 
 int env_setup(void **state);
 int env_teardown(void **state);
 
-int env_open(struct env *env);		/* one more */
+int env_open(struct env *env); /* one more */
 void env_close(int fd);
-struct iof_ctx *env_ctx(int fd);	/* no reference */
+struct iof_ctx *env_ctx(int fd); /* no reference */
 
 int env_ioctl(int fd, unsigned long cmd, void *arg);
 int env_ioas(int fd);
 int env_destroy(int fd, u32 id);
-int env_map(int fd, u32 ioas, void *memory, size_t length, u64 iova);	/* fixed, rw */
+int env_map(int fd, u32 ioas, void *memory, size_t length, u64 iova); /* fixed, rw */
 int env_hwpt(int fd, u32 dev, u32 pt, u32 flags);
 int env_hwpt_fault(int fd, u32 dev, u32 pt, u32 flags, u32 fault_id);
 /* Nested with VT-d data; @fault_id 0: without a queue. */

@@ -8,8 +8,8 @@
  */
 #include "env.h"
 
-#define RID	IOF_NO_PASID
-#define LIMIT	1000	/* more failure points than any call has */
+#define RID   IOF_NO_PASID
+#define LIMIT 1000 /* more failure points than any call has */
 
 struct fixture {
 	struct env *env;

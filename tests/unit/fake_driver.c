@@ -8,13 +8,13 @@
 
 #include "fake_driver.h"
 
-#define CHECK(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s:%d: the core broke a rule: %s\n", __FILE__, __LINE__,  \
-				#cond);                                                            \
-			abort();                                                                   \
-		}                                                                                  \
+#define CHECK(cond)                                                                               \
+	do {                                                                                      \
+		if (!(cond)) {                                                                    \
+			fprintf(stderr, "%s:%d: the core broke a rule: %s\n", __FILE__, __LINE__, \
+				#cond);                                                           \
+			abort();                                                                  \
+		}                                                                                 \
 	} while (0)
 
 static atomic_t live_domains;
@@ -473,15 +473,13 @@ void fake_wait_all_answered(struct fake_dev *dev)
 
 /* ---- life ---- */
 
-#define FAKE_OPS {                                                                                 \
-	.capable = fake_capable,                                                                   \
-	.hw_info = fake_hw_info,                                                                   \
-	.alloc_paging = fake_alloc_paging,                                                         \
-	.alloc_nested = fake_alloc_nested,                                                         \
-	.alloc_sva = fake_alloc_sva,                                                               \
-	.attach = fake_attach,                                                                     \
-	.page_responses = fake_page_responses,                                                     \
-}
+#define FAKE_OPS                                                                      \
+	{                                                                             \
+		.capable = fake_capable, .hw_info = fake_hw_info,                     \
+		.alloc_paging = fake_alloc_paging, .alloc_nested = fake_alloc_nested, \
+		.alloc_sva = fake_alloc_sva, .attach = fake_attach,                   \
+		.page_responses = fake_page_responses,                                \
+	}
 
 const struct iof_driver_ops fake_driver_ops = FAKE_OPS;
 const struct iof_driver_ops fake_other_driver_ops = FAKE_OPS;

@@ -13,19 +13,19 @@
 
 #include "core/iof_core.h"
 
-#define FAKE_PASIDS	16u	/* PASIDs that a device may have, the RID included */
-#define FAKE_CALLS 256u /* attach calls that a device remembers; later ones are only counted */
+#define FAKE_PASIDS 16u	 /* PASIDs that a device may have, the RID included */
+#define FAKE_CALLS  256u /* attach calls that a device remembers; later ones are only counted */
 
 struct fake_domain {
 	struct iof_domain d;
-	int tag;			/* fits devices of the same tag only */
-	u32 flags;			/* as asked for at allocation */
-	struct iof_domain *parent;	/* nested */
-	struct mm_struct *mm;		/* SVA */
-	atomic_t attached;		/* (device, PASID) pairs */
+	int tag;		   /* fits devices of the same tag only */
+	u32 flags;		   /* as asked for at allocation */
+	struct iof_domain *parent; /* nested */
+	struct mm_struct *mm;	   /* SVA */
+	atomic_t attached;	   /* (device, PASID) pairs */
 	struct mutex lock;
-	struct xarray pages;		/* iova >> 12 -> pa >> 12, as xa_value */
-	atomic_t invalidated;		/* entries done */
+	struct xarray pages;  /* iova >> 12 -> pa >> 12, as xa_value */
+	atomic_t invalidated; /* entries done */
 };
 
 struct fake_attach_call {
@@ -41,10 +41,10 @@ struct fake_dev {
 	int tag;
 	bool not_coherent;
 	bool no_dirty_tracking;
-	bool no_page_requests;		/* attach to a fault-capable domain: -ENODEV */
-	bool no_pasid_ops;		/* attach of a PASID: -EOPNOTSUPP */
+	bool no_page_requests; /* attach to a fault-capable domain: -ENODEV */
+	bool no_pasid_ops;     /* attach of a PASID: -EOPNOTSUPP */
 	bool no_nested_invalidate;
-	bool unchecked;			/* the test reports by iof_report_page_req() itself */
+	bool unchecked; /* the test reports by iof_report_page_req() itself */
 
 	/*
 	 * From now on the fail_nth-th attach with a domain fails; 0: none. fail_always: so do later
@@ -59,17 +59,17 @@ struct fake_dev {
 			  struct iof_domain *old);
 	void (*on_response)(struct fake_dev *dev, const struct iof_page_req *req,
 			    enum iof_page_code code);
-	void *priv;			/* the test's */
+	void *priv; /* the test's */
 
-	struct mutex lock;		/* all below */
+	struct mutex lock; /* all below */
 	struct iof_domain *now[FAKE_PASIDS];
 	struct fake_attach_call calls[FAKE_CALLS];
 	unsigned int nr_calls;
-	struct list_head open[256];	/* struct fake_request: reported, not answered */
-	struct list_head answered;	/* struct fake_request, oldest first */
+	struct list_head open[256]; /* struct fake_request: reported, not answered */
+	struct list_head answered;  /* struct fake_request, oldest first */
 	unsigned long nr_open;
-	unsigned long nr_answered[3];	/* by enum iof_page_code */
-	wait_queue_head_t answer;	/* woken by each answer */
+	unsigned long nr_answered[3]; /* by enum iof_page_code */
+	wait_queue_head_t answer;     /* woken by each answer */
 };
 
 struct fake_request {

@@ -5,8 +5,8 @@
 #include "env.h"
 #include "way.h"
 
-#define LAST	IOMMU_PGFAULT_FLAGS_LAST_PAGE
-#define PASID	IOMMU_PGFAULT_FLAGS_PASID_VALID
+#define LAST  IOMMU_PGFAULT_FLAGS_LAST_PAGE
+#define PASID IOMMU_PGFAULT_FLAGS_PASID_VALID
 
 /* fdinfo must say that the oldest open group was sent at @sent. */
 static void expect_oldest(const struct way *w, u64 sent)

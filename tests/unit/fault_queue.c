@@ -13,8 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LAST	IOMMU_PGFAULT_FLAGS_LAST_PAGE
-#define PASID	IOMMU_PGFAULT_FLAGS_PASID_VALID
+#define LAST  IOMMU_PGFAULT_FLAGS_LAST_PAGE
+#define PASID IOMMU_PGFAULT_FLAGS_PASID_VALID
 
 static bool readable(int q)
 {
@@ -141,7 +141,9 @@ static void e17_order_is_by_arrival_of_the_last_page(void **state)
 /* A group larger than what is copied at a time. */
 static void large_group_arrives_whole(void **state)
 {
-	enum { PAGES = 333 };
+	enum {
+		PAGES = 333
+	};
 	struct iommu_hwpt_pgfault *rec = calloc(PAGES + 1, sizeof(*rec));
 	struct way w;
 	u32 i;
@@ -574,14 +576,15 @@ static void a_hot_path_allocates_nothing_once_warm(void **state)
 	u32 round, i;
 
 	if (kasan_enabled())
-		skip();		/* records are freed there, and not kept */
+		skip(); /* records are freed there, and not kept */
 	way_open(&w, state, 64);
-	w.dev.unchecked = true;	/* the checker's bookkeeping allocates */
+	w.dev.unchecked = true; /* the checker's bookkeeping allocates */
 	for (round = 0; round < 50; round++) {
 		if (round == 2)
 			iof_fail_nth(IOF_FAIL_ALLOC, 1, true);
 		for (i = 0; i < 16; i++) {
-			struct iof_page_req req = { .flags = i % 2 ? LAST : 0, .grpid = i / 2,
+			struct iof_page_req req = { .flags = i % 2 ? LAST : 0,
+						    .grpid = i / 2,
 						    .addr = (u64)i << 12 };
 
 			assert_ok(iof_report_page_req(&w.dev.hw, &req));

@@ -9,9 +9,9 @@
 #include "env.h"
 
 #define LAST	IOMMU_PGFAULT_FLAGS_LAST_PAGE
-#define CREDITS	64
-#define DEVICES	2
-#define READERS	2
+#define CREDITS 64
+#define DEVICES 2
+#define READERS 2
 
 static unsigned int switches = 4000;
 

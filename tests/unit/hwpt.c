@@ -5,10 +5,10 @@
  */
 #include "env.h"
 
-#define PARENT	IOMMU_HWPT_ALLOC_NEST_PARENT
-#define DIRTY	IOMMU_HWPT_ALLOC_DIRTY_TRACKING
-#define FAULT	IOMMU_HWPT_FAULT_ID_VALID
-#define PASID	IOMMU_HWPT_ALLOC_PASID
+#define PARENT IOMMU_HWPT_ALLOC_NEST_PARENT
+#define DIRTY  IOMMU_HWPT_ALLOC_DIRTY_TRACKING
+#define FAULT  IOMMU_HWPT_FAULT_ID_VALID
+#define PASID  IOMMU_HWPT_ALLOC_PASID
 
 /* What most tests here start from. */
 struct fixture {
@@ -72,11 +72,14 @@ static void c1_arguments(void **state)
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = f->ioas, .__reserved = 1 }),
 		   EOPNOTSUPP);
 	assert_id(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = f->ioas, .__reserved2 = 1 }));
-	assert_err(alloc(f, (struct iommu_hwpt_alloc){
-		.pt_id = f->ioas, .data_type = IOMMU_HWPT_DATA_NONE, .data_len = 8,
-		.data_uptr = (uintptr_t)&data }), EINVAL);
-	assert_err(alloc(f, (struct iommu_hwpt_alloc){
-		.pt_id = f->ioas, .data_type = IOMMU_HWPT_DATA_VTD_S1 }), EINVAL);
+	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = f->ioas,
+						       .data_type = IOMMU_HWPT_DATA_NONE,
+						       .data_len = 8,
+						       .data_uptr = (uintptr_t)&data }),
+		   EINVAL);
+	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = f->ioas,
+						       .data_type = IOMMU_HWPT_DATA_VTD_S1 }),
+		   EINVAL);
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .dev_id = f->ioas, .pt_id = f->ioas }),
 		   ENOENT);
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .dev_id = 99, .pt_id = f->ioas }), ENOENT);
@@ -95,9 +98,11 @@ static void c2_unknown_flags_and_data(void **state)
 	assert_err(env_hwpt(f->fd, f->dev_id, f->ioas, 1 << 4), EOPNOTSUPP);
 	assert_err(env_hwpt(f->fd, f->dev_id, f->ioas, 1u << 31), EOPNOTSUPP);
 	/* This driver takes no data for paging domains. */
-	assert_err(alloc(f, (struct iommu_hwpt_alloc){
-		.pt_id = f->ioas, .data_type = IOMMU_HWPT_DATA_VTD_S1, .data_len = sizeof(s1),
-		.data_uptr = (uintptr_t)&s1 }), EOPNOTSUPP);
+	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = f->ioas,
+						       .data_type = IOMMU_HWPT_DATA_VTD_S1,
+						       .data_len = sizeof(s1),
+						       .data_uptr = (uintptr_t)&s1 }),
+		   EOPNOTSUPP);
 }
 
 static void c3_dirty_tracking_needs_the_capability(void **state)
@@ -268,7 +273,9 @@ static void c11_nested(void **state)
 	int parent = env_hwpt(f->fd, f->dev_id, f->ioas, PARENT);
 	int plain = env_hwpt(f->fd, f->dev_id, f->ioas, 0);
 	struct iommu_hwpt_alloc cmd = {
-		.pt_id = parent, .data_type = IOMMU_HWPT_DATA_VTD_S1, .data_len = sizeof(s1),
+		.pt_id = parent,
+		.data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(s1),
 		.data_uptr = (uintptr_t)&s1,
 	};
 	struct iof_device *other;
@@ -323,9 +330,13 @@ static void c13_fault_id_is_looked_up_last(void **state)
 	assert_err(env_nested(f->fd, f->dev_id, parent, FAULT, f->ioas), ENOENT);
 	assert_err(env_hwpt_fault(f->fd, f->dev_id, f->ioas, FAULT, 0), ENOENT);
 	/* Bad content is found first. */
-	assert_err(alloc(f, (struct iommu_hwpt_alloc){
-		.flags = FAULT, .pt_id = parent, .data_type = IOMMU_HWPT_DATA_VTD_S1,
-		.data_len = sizeof(s1), .data_uptr = (uintptr_t)&s1, .fault_id = 99 }), EINVAL);
+	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .flags = FAULT,
+						       .pt_id = parent,
+						       .data_type = IOMMU_HWPT_DATA_VTD_S1,
+						       .data_len = sizeof(s1),
+						       .data_uptr = (uintptr_t)&s1,
+						       .fault_id = 99 }),
+		   EINVAL);
 	assert_int_equal(fake_live_domains(), live);
 	/* Without the flag the field is ignored. */
 	assert_id(env_hwpt_fault(f->fd, f->dev_id, f->ioas, 0, 99));
@@ -355,9 +366,15 @@ static void c15_invalidate(void **state)
 	int parent = env_hwpt(f->fd, f->dev_id, f->ioas, PARENT);
 	int nested = env_nested(f->fd, f->dev_id, parent, 0, 0);
 	struct iommu_hwpt_invalidate bad = {
-		.size = sizeof(bad), .hwpt_id = nested, .entry_num = 5, .__reserved = 1,
+		.size = sizeof(bad),
+		.hwpt_id = nested,
+		.entry_num = 5,
+		.__reserved = 1,
 	};
-	struct { struct iommu_hwpt_vtd_s1_invalidate e; u64 tail; } longer = { .tail = 0 };
+	struct {
+		struct iommu_hwpt_vtd_s1_invalidate e;
+		u64 tail;
+	} longer = { .tail = 0 };
 	u32 num;
 
 	num = 4;

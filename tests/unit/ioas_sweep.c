@@ -10,8 +10,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define IOVA	0x10000000ul
-#define LEN	(8 * PAGE_SIZE)
+#define IOVA 0x10000000ul
+#define LEN  (8 * PAGE_SIZE)
 
 struct fixture {
 	struct env *env;
@@ -56,7 +56,10 @@ static int teardown(void **state)
 static int unmap(struct fixture *f, int ioas, u64 iova, u64 len)
 {
 	struct iommu_ioas_unmap cmd = {
-		.size = sizeof(cmd), .ioas_id = (u32)ioas, .iova = iova, .length = len,
+		.size = sizeof(cmd),
+		.ioas_id = (u32)ioas,
+		.iova = iova,
+		.length = len,
 	};
 
 	return env_ioctl(f->env->fd, IOMMU_IOAS_UNMAP, &cmd);
@@ -85,9 +88,9 @@ static unsigned long shown(struct fixture *f, unsigned long iova)
  */
 
 struct command {
-	int (*run)(struct fixture *f);		/* 0 or an id, or a negative errno */
+	int (*run)(struct fixture *f); /* 0 or an id, or a negative errno */
 	void (*undo)(struct fixture *f, bool done);
-	bool keeps;	/* pin counts of memory that was mapped before stay with that memory */
+	bool keeps; /* pin counts of memory that was mapped before stay with that memory */
 };
 
 static void sweep(struct fixture *f, const struct command *command, enum iof_fail_kind kind,
@@ -203,9 +206,13 @@ static int file;
 static int run_map_file(struct fixture *f)
 {
 	struct iommu_ioas_map_file cmd = {
-		.size = sizeof(cmd), .ioas_id = (u32)f->ioas, .fd = file, .length = LEN,
-		.iova = IOVA, .flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
-				       IOMMU_IOAS_MAP_WRITEABLE,
+		.size = sizeof(cmd),
+		.ioas_id = (u32)f->ioas,
+		.fd = file,
+		.length = LEN,
+		.iova = IOVA,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
 	};
 
 	return env_ioctl(f->env->fd, IOMMU_IOAS_MAP_FILE, &cmd);
@@ -229,7 +236,9 @@ static void map_file(void **state)
 static void use_vfio(struct fixture *f, int ioas)
 {
 	struct iommu_vfio_ioas cmd = {
-		.size = sizeof(cmd), .ioas_id = (u32)ioas, .op = IOMMU_VFIO_IOAS_SET,
+		.size = sizeof(cmd),
+		.ioas_id = (u32)ioas,
+		.op = IOMMU_VFIO_IOAS_SET,
 	};
 
 	assert_ok(env_ioctl(f->env->fd, IOMMU_VFIO_IOAS, &cmd));
@@ -238,7 +247,10 @@ static void use_vfio(struct fixture *f, int ioas)
 static int run_vfio_map(struct fixture *f)
 {
 	struct vfio_iommu_type1_dma_map cmd = {
-		.argsz = sizeof(cmd), .flags = VFIO_DMA_MAP_FLAG_READ, .iova = IOVA, .size = LEN,
+		.argsz = sizeof(cmd),
+		.flags = VFIO_DMA_MAP_FLAG_READ,
+		.iova = IOVA,
+		.size = LEN,
 		.vaddr = (uintptr_t)f->buf,
 	};
 
@@ -256,7 +268,9 @@ static int run_vfio_info(struct fixture *f)
 static int run_vfio_cut(struct fixture *f)
 {
 	struct vfio_iommu_type1_dma_unmap cmd = {
-		.argsz = sizeof(cmd), .iova = IOVA + 3 * PAGE_SIZE, .size = 2 * PAGE_SIZE,
+		.argsz = sizeof(cmd),
+		.iova = IOVA + 3 * PAGE_SIZE,
+		.size = 2 * PAGE_SIZE,
 	};
 
 	return env_ioctl(f->env->fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
@@ -292,8 +306,11 @@ static int run_copy(struct fixture *f)
 	struct iommu_ioas_copy cmd = {
 		.size = sizeof(cmd),
 		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
-		.dst_ioas_id = (u32)f->ioas, .src_ioas_id = (u32)f->other,
-		.length = LEN, .dst_iova = IOVA, .src_iova = 2 * IOVA,
+		.dst_ioas_id = (u32)f->ioas,
+		.src_ioas_id = (u32)f->other,
+		.length = LEN,
+		.dst_iova = IOVA,
+		.src_iova = 2 * IOVA,
 	};
 
 	return env_ioctl(f->env->fd, IOMMU_IOAS_COPY, &cmd);
@@ -364,8 +381,11 @@ static void unmap_command(void **state)
 static u64 automatic(struct fixture *f)
 {
 	struct iommu_ioas_map cmd = {
-		.size = sizeof(cmd), .flags = IOMMU_IOAS_MAP_READABLE, .ioas_id = (u32)f->other,
-		.user_va = (uintptr_t)f->buf, .length = PAGE_SIZE,
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = (u32)f->other,
+		.user_va = (uintptr_t)f->buf,
+		.length = PAGE_SIZE,
 	};
 
 	assert_ok(env_ioctl(f->env->fd, IOMMU_IOAS_MAP, &cmd));
@@ -377,7 +397,9 @@ static int allow(struct fixture *f, u64 first, u32 num)
 {
 	struct iommu_iova_range ranges[40];
 	struct iommu_ioas_allow_iovas cmd = {
-		.size = sizeof(cmd), .ioas_id = (u32)f->other, .num_iovas = num,
+		.size = sizeof(cmd),
+		.ioas_id = (u32)f->other,
+		.num_iovas = num,
 		.allowed_iovas = (uintptr_t)ranges,
 	};
 
@@ -410,7 +432,9 @@ static int run_ranges(struct fixture *f)
 {
 	struct iommu_iova_range ranges[4];
 	struct iommu_ioas_iova_ranges cmd = {
-		.size = sizeof(cmd), .ioas_id = (u32)f->other, .num_iovas = 4,
+		.size = sizeof(cmd),
+		.ioas_id = (u32)f->other,
+		.num_iovas = 4,
 		.allowed_iovas = (uintptr_t)ranges,
 	};
 
@@ -437,8 +461,7 @@ static void each_area_is_a_look(void **state)
 	few = looks(f, &copying);
 	assert_ok(unmap(f, f->other, 2 * IOVA, LEN));
 	for (u64 i = 0; i < LEN; i += PAGE_SIZE)
-		assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + i, PAGE_SIZE,
-				  2 * IOVA + i));
+		assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + i, PAGE_SIZE, 2 * IOVA + i));
 	/* In the source, at the place, in the tree, in the domain. */
 	assert_true(looks(f, &copying) >= few + 4 * (LEN / PAGE_SIZE - 1));
 	assert_ok(unmap(f, f->other, 2 * IOVA, LEN));
@@ -447,8 +470,10 @@ static void each_area_is_a_look(void **state)
 static int run_option(struct fixture *f)
 {
 	struct iommu_option cmd = {
-		.size = sizeof(cmd), .option_id = IOMMU_OPTION_HUGE_PAGES,
-		.op = IOMMU_OPTION_OP_SET, .object_id = (u32)f->other,
+		.size = sizeof(cmd),
+		.option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = (u32)f->other,
 	};
 
 	return env_ioctl(f->env->fd, IOMMU_OPTION, &cmd);
@@ -458,8 +483,11 @@ static int run_option(struct fixture *f)
 static void undo_option(struct fixture *f, bool done)
 {
 	struct iommu_option cmd = {
-		.size = sizeof(cmd), .option_id = IOMMU_OPTION_HUGE_PAGES,
-		.op = IOMMU_OPTION_OP_SET, .object_id = (u32)f->other, .val64 = 1,
+		.size = sizeof(cmd),
+		.option_id = IOMMU_OPTION_HUGE_PAGES,
+		.op = IOMMU_OPTION_OP_SET,
+		.object_id = (u32)f->other,
+		.val64 = 1,
 	};
 	int rc = env_map(f->env->fd, (u32)f->other, f->buf, 16, 3 * IOVA);
 
@@ -511,7 +539,10 @@ static void hwpt(void **state)
 
 int main(void)
 {
-#define SWEEP(name, function)	{ name, function, setup, teardown, NULL }
+#define SWEEP(name, function)                         \
+	{                                             \
+		name, function, setup, teardown, NULL \
+	}
 	static const struct CMUnitTest tests[] = {
 		SWEEP("sweep IOAS_ALLOC", alloc),
 		SWEEP("sweep IOAS_MAP with an HWPT", map),

@@ -21,12 +21,12 @@
 #include "core/ioas.h"
 #include "shim/fault.h"
 
-#define IOVA		0x10000000ul
-#define BUF_PAGES	64ul
+#define IOVA	  0x10000000ul
+#define BUF_PAGES 64ul
 
 /* ---- a domain that remembers ---- */
 
-#define FAKE_EXTENTS	512
+#define FAKE_EXTENTS 512
 
 struct fake {
 	struct iof_domain domain;
@@ -35,12 +35,12 @@ struct fake {
 		unsigned long iova, size;
 		phys_addr_t pa;
 		unsigned int prot;
-		bool cached;		/* removed, but not synced yet */
+		bool cached; /* removed, but not synced yet */
 	} extent[FAKE_EXTENTS];
 	unsigned int nr;
 	unsigned int maps, unmaps, syncs;
-	unsigned int fail_at;		/* the n-th map call fails; 0: none */
-	unsigned int wrong;		/* broken promises */
+	unsigned int fail_at; /* the n-th map call fails; 0: none */
+	unsigned int wrong;   /* broken promises */
 	void (*on_map)(struct fake *fake);
 	struct iof_map *map;
 	int answers[2];
@@ -118,8 +118,8 @@ static void fake_sync(struct iof_domain *domain, unsigned long iova, unsigned lo
 			continue;
 		}
 		for (at = 0; at < fake->extent[i].size; at += PAGE_SIZE)
-			fake->wrong += iof_shim_pin_count((void *)(unsigned long)
-							  (fake->extent[i].pa + at)) < 1;
+			fake->wrong += iof_shim_pin_count((
+					       void *)(unsigned long)(fake->extent[i].pa + at)) < 1;
 		fake->extent[i] = fake->extent[--fake->nr];
 	}
 	pthread_mutex_unlock(&fake->lock);
@@ -561,8 +561,8 @@ static void one_sync_for_many(void **state)
 
 	assert_int_equal(iof_map_add_domain(&f->map, &f->a.domain), 0);
 	for (i = 0; i < 32; i++)
-		assert_int_equal(map_at(f, f->buf + i * PAGE_SIZE, PAGE_SIZE,
-					IOVA + 2 * i * PAGE_SIZE), 0);
+		assert_int_equal(
+			map_at(f, f->buf + i * PAGE_SIZE, PAGE_SIZE, IOVA + 2 * i * PAGE_SIZE), 0);
 	assert_int_equal(unmap_at(f, 0, ULONG_MAX), 0);
 	assert_int_equal(f->a.unmaps, 32);
 	assert_int_equal(f->a.syncs, 1);
@@ -706,7 +706,7 @@ struct racer {
 	unsigned int won, bad;
 };
 
-#define RACES	20000
+#define RACES 20000
 
 static void *race_for_one(void *arg)
 {
@@ -826,7 +826,10 @@ static void everything_at_once(void **state)
 	iof_map_remove_domain(&f->map, &f->a.domain);
 }
 
-#define TEST(name, function)	{ name, function, setup, teardown, NULL }
+#define TEST(name, function)                          \
+	{                                             \
+		name, function, setup, teardown, NULL \
+	}
 
 int main(void)
 {

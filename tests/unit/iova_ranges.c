@@ -10,9 +10,14 @@
  */
 static void reserved_ranges_overlap(void **state)
 {
-	enum { RANGES = 24, PLACES = 32 };
+	enum {
+		RANGES = 24,
+		PLACES = 32
+	};
 	struct iof_map map;
-	struct { unsigned long start, last; } range[RANGES] = {};
+	struct {
+		unsigned long start, last;
+	} range[RANGES] = {};
 	unsigned int covers[PLACES] = {}, seed = 2, round, i, place;
 
 	(void)state;

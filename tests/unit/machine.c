@@ -250,7 +250,7 @@ static void mock_pasids_fail_clean(void **state)
 
 /* ---- accesses and dirty tracking ---- */
 
-#define AT	0x10000000ul
+#define AT 0x10000000ul
 
 static u32 access_fd, dirty_hwpt;
 static unsigned char *memory;
@@ -311,8 +311,8 @@ static void accesses_fail_clean(void **state)
 
 	memory = aligned_alloc(PAGE_SIZE, 4 * PAGE_SIZE);
 	assert_ok(env_map(f->fd, f->ioas, memory, 2 * PAGE_SIZE, AT));
-	assert_ok(env_map(f->fd, f->ioas, memory + 2 * PAGE_SIZE, 2 * PAGE_SIZE,
-			  AT + 2 * PAGE_SIZE));
+	assert_ok(
+		env_map(f->fd, f->ioas, memory + 2 * PAGE_SIZE, 2 * PAGE_SIZE, AT + 2 * PAGE_SIZE));
 	sweep_all(f, access_create, access_close);
 	sweep(f, IOF_FAIL_PIN, false, access_create, access_close);
 	assert_ok(access_create(f));
@@ -330,8 +330,11 @@ static int get_dirty(struct fix *f)
 {
 	unsigned char bits[2] = { 0, 0x80 };
 	struct iommu_hwpt_get_dirty_bitmap get = {
-		.size = sizeof(get), .hwpt_id = dirty_hwpt, .iova = AT,
-		.length = 16 * MOCK_PAGE_SIZE, .page_size = MOCK_PAGE_SIZE,
+		.size = sizeof(get),
+		.hwpt_id = dirty_hwpt,
+		.iova = AT,
+		.length = 16 * MOCK_PAGE_SIZE,
+		.page_size = MOCK_PAGE_SIZE,
 		.data = (uintptr_t)bits,
 	};
 	int rc;
@@ -357,7 +360,8 @@ static void make_dirty(struct fix *f)
 static void dirty_tracking_fails_clean(void **state)
 {
 	struct iommu_hwpt_set_dirty_tracking set = {
-		.size = sizeof(set), .flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE,
+		.size = sizeof(set),
+		.flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE,
 	};
 	struct fix *f = *state;
 	int hwpt;
@@ -430,9 +434,9 @@ static int vfio_ask(struct fix *f)
 	struct vfio_region_info region = { .argsz = sizeof(region) };
 	struct vfio_irq_info irq = { .argsz = sizeof(irq) };
 
-	return env_ioctl(f->dev, VFIO_DEVICE_GET_INFO, &info) ?:
-	       env_ioctl(f->dev, VFIO_DEVICE_GET_REGION_INFO, &region) ?:
-	       env_ioctl(f->dev, VFIO_DEVICE_GET_IRQ_INFO, &irq);
+	return env_ioctl(f->dev, VFIO_DEVICE_GET_INFO, &info)		       ?:
+		       env_ioctl(f->dev, VFIO_DEVICE_GET_REGION_INFO, &region) ?:
+		       env_ioctl(f->dev, VFIO_DEVICE_GET_IRQ_INFO, &irq);
 }
 
 static int vfio_set_irq(struct fix *f)

@@ -19,22 +19,22 @@
 #include "model/model.h"
 
 #define BED_PAGES	1024u
-#define BED_POOL	0x40000000ULL	/* parent address of the pool */
-#define BED_TABLES	64u		/* pages for tables at its start */
-#define BED_RECORD_PAGE	BED_TABLES
+#define BED_POOL	0x40000000ULL /* parent address of the pool */
+#define BED_TABLES	64u	      /* pages for tables at its start */
+#define BED_RECORD_PAGE BED_TABLES
 #define BED_FREE	(BED_TABLES + 1)
 #define BED_RECORDS	0x7fff00000000ULL
 #define BED_PASID	5u
 
 /* First-stage entry bits. */
-#define S1_P	0x1ULL
-#define S1_W	0x2ULL
-#define S1_U	0x4ULL
-#define S1_A	0x20ULL
-#define S1_D	0x40ULL
-#define S1_PS	0x80ULL
-#define S1_XD	(1ULL << 63)
-#define S1_RWU	(S1_P | S1_W | S1_U)
+#define S1_P   0x1ULL
+#define S1_W   0x2ULL
+#define S1_U   0x4ULL
+#define S1_A   0x20ULL
+#define S1_D   0x40ULL
+#define S1_PS  0x80ULL
+#define S1_XD  (1ULL << 63)
+#define S1_RWU (S1_P | S1_W | S1_U)
 
 struct bed {
 	struct env *env;
@@ -49,7 +49,7 @@ struct bed {
 
 struct bed_options {
 	struct iof_dsa_setup dsa;
-	u32 pasid;		/* IOF_NO_PASID: the RID */
+	u32 pasid; /* IOF_NO_PASID: the RID */
 	bool no_queue;
 	u64 s1_flags;
 };
@@ -108,11 +108,16 @@ static inline void bed_map_range(struct bed *bed, u64 iova, u32 page, u32 pages)
 static inline int bed_invalidate(struct bed *bed, u64 addr, u64 npages, u32 flags)
 {
 	struct iommu_hwpt_vtd_s1_invalidate inv = {
-		.addr = addr, .npages = npages, .flags = flags,
+		.addr = addr,
+		.npages = npages,
+		.flags = flags,
 	};
 	struct iommu_hwpt_invalidate cmd = {
-		.size = sizeof(cmd), .hwpt_id = bed->nested, .data_uptr = (uintptr_t)&inv,
-		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, .entry_len = sizeof(inv),
+		.size = sizeof(cmd),
+		.hwpt_id = bed->nested,
+		.data_uptr = (uintptr_t)&inv,
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+		.entry_len = sizeof(inv),
 		.entry_num = 1,
 	};
 
@@ -125,9 +130,12 @@ static inline int bed_alloc_nested(struct bed *bed, u64 root, u64 flags, u32 fau
 	struct iommu_hwpt_alloc cmd = {
 		.size = sizeof(cmd),
 		.flags = IOMMU_HWPT_ALLOC_PASID | (fault_id ? IOMMU_HWPT_FAULT_ID_VALID : 0),
-		.dev_id = iof_device_id(bed->idev), .pt_id = bed->parent,
-		.data_type = IOMMU_HWPT_DATA_VTD_S1, .data_len = sizeof(s1),
-		.data_uptr = (uintptr_t)&s1, .fault_id = fault_id,
+		.dev_id = iof_device_id(bed->idev),
+		.pt_id = bed->parent,
+		.data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.data_len = sizeof(s1),
+		.data_uptr = (uintptr_t)&s1,
+		.fault_id = fault_id,
 	};
 	int rc = env_ioctl(bed->env->fd, IOMMU_HWPT_ALLOC, &cmd);
 

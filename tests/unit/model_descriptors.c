@@ -6,13 +6,15 @@
  */
 #include "model_bed.h"
 
-#define SRC	0x100000000000ULL
-#define DST	0x200000000000ULL
+#define SRC 0x100000000000ULL
+#define DST 0x200000000000ULL
 
 static int setup(void **state)
 {
 	struct bed_options options = {
-		.dsa = { .name = "dsa", .engines = 2 }, .pasid = BED_PASID, .no_queue = true,
+		.dsa = { .name = "dsa", .engines = 2 },
+		.pasid = BED_PASID,
+		.no_queue = true,
 	};
 	struct bed *bed = bed_make(state, &options);
 
@@ -36,7 +38,7 @@ static struct dsa_hw_desc good(u8 opcode)
 }
 
 static const u8 opcodes[] = {
-	DSA_OPCODE_NOOP, DSA_OPCODE_BATCH, DSA_OPCODE_DRAIN, DSA_OPCODE_MEMMOVE,
+	DSA_OPCODE_NOOP,    DSA_OPCODE_BATCH,	DSA_OPCODE_DRAIN,  DSA_OPCODE_MEMMOVE,
 	DSA_OPCODE_MEMFILL, DSA_OPCODE_COMPARE, DSA_OPCODE_CRCGEN, DSA_OPCODE_COPY_CRC,
 };
 
@@ -234,7 +236,7 @@ static u8 in_batch(struct bed *bed, struct dsa_hw_desc desc)
 	assert_int_equal(bed_status(bed, 1), DSA_COMP_SUCCESS);
 	assert_int_equal(bed_record(bed, 0)->bytes_completed, 2);
 	assert_int_equal(status, bed_status(bed, 2) == DSA_COMP_SUCCESS ? DSA_COMP_SUCCESS :
-									   DSA_COMP_BATCH_FAIL);
+									  DSA_COMP_BATCH_FAIL);
 	return bed_status(bed, 2);
 }
 
@@ -443,9 +445,14 @@ static void order(void **state)
 {
 	struct bed *bed = *state;
 	struct dsa_hw_desc desc = {
-		.opcode = 0x66, .priv = 1, .rsvd = 1, .int_handle = 1,
+		.opcode = 0x66,
+		.priv = 1,
+		.rsvd = 1,
+		.int_handle = 1,
 		.flags = IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCI | IDXD_OP_FLAG_FENCE | 0x10000,
-		.src_addr = SRC, .dst_addr = SRC, .completion_addr = BED_RECORDS + 8,
+		.src_addr = SRC,
+		.dst_addr = SRC,
+		.completion_addr = BED_RECORDS + 8,
 	};
 
 	desc.seed_addr = SRC + 1;
@@ -575,13 +582,13 @@ static void hardware_info(void **state)
 	info = dev->ops->hw_info(dev, &type, &len);
 	assert_int_equal(type, IOMMU_HW_INFO_TYPE_INTEL_VTD);
 	assert_int_equal(len, sizeof(*info));
-	assert_int_equal((info->cap_reg >> 16 & 0x3f) + 1, 48);		/* input addresses */
-	assert_int_equal(info->cap_reg >> 8 & 0x1f, 4);			/* four levels */
-	assert_int_equal(info->cap_reg >> 34 & 3, 3);			/* 2 MiB, 1 GiB */
-	assert_true(info->ecap_reg & 1ULL << 26);			/* nested */
-	assert_true(info->ecap_reg & 1ULL << 29);			/* page requests */
-	assert_true(info->ecap_reg & 1ULL << 40);			/* PASIDs */
-	assert_int_equal((info->ecap_reg >> 35 & 0x1f) + 1, 20);	/* of 20 bits */
+	assert_int_equal((info->cap_reg >> 16 & 0x3f) + 1, 48);	 /* input addresses */
+	assert_int_equal(info->cap_reg >> 8 & 0x1f, 4);		 /* four levels */
+	assert_int_equal(info->cap_reg >> 34 & 3, 3);		 /* 2 MiB, 1 GiB */
+	assert_true(info->ecap_reg & 1ULL << 26);		 /* nested */
+	assert_true(info->ecap_reg & 1ULL << 29);		 /* page requests */
+	assert_true(info->ecap_reg & 1ULL << 40);		 /* PASIDs */
+	assert_int_equal((info->ecap_reg >> 35 & 0x1f) + 1, 20); /* of 20 bits */
 	type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
 	assert_int_equal(PTR_ERR(dev->ops->hw_info(dev, &type, &len)), -EOPNOTSUPP);
 }
@@ -593,13 +600,29 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(good_ones_work),
 		/* In the order of the table of checks. */
-		TEST(row_record), TEST(row_privilege), TEST(row_opcode), TEST(row_nested),
-		TEST(row_flags), TEST(row_fence), TEST(row_record_flag), TEST(row_needed_flags),
-		TEST(row_interrupt), TEST(row_reserved),
-		TEST(row_list_address), TEST(row_list_count), TEST(row_list_end), TEST(row_size),
-		TEST(row_end), TEST(row_overlap), TEST(row_seed), TEST(order),
-		TEST(checks_in_batch), TEST(garbage), cmocka_unit_test(bad_config),
-		cmocka_unit_test(no_memory), TEST(hardware_info),
+		TEST(row_record),
+		TEST(row_privilege),
+		TEST(row_opcode),
+		TEST(row_nested),
+		TEST(row_flags),
+		TEST(row_fence),
+		TEST(row_record_flag),
+		TEST(row_needed_flags),
+		TEST(row_interrupt),
+		TEST(row_reserved),
+		TEST(row_list_address),
+		TEST(row_list_count),
+		TEST(row_list_end),
+		TEST(row_size),
+		TEST(row_end),
+		TEST(row_overlap),
+		TEST(row_seed),
+		TEST(order),
+		TEST(checks_in_batch),
+		TEST(garbage),
+		cmocka_unit_test(bad_config),
+		cmocka_unit_test(no_memory),
+		TEST(hardware_info),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,11 +5,11 @@
  */
 #include "model_bed.h"
 
-#define SRC	0x10000000ULL
-#define DST	0x20000000ULL
-#define DEPTH	64u
+#define SRC   0x10000000ULL
+#define DST   0x20000000ULL
+#define DEPTH 64u
 /* A good drain after so many bad ones: the distance of two divides the number of epochs. */
-#define STEP	8u
+#define STEP 8u
 
 static int setup(void **state)
 {

@@ -5,13 +5,13 @@
  */
 #include "model_bed.h"
 
-#define SRC	0x100000000000ULL
-#define DST	0x200000000000ULL
-#define LIST	0x300000000000ULL
-#define PAGES	24u
-#define SRC_PAGE	BED_FREE
-#define DST_PAGE	(BED_FREE + PAGES)
-#define LIST_PAGE	(BED_FREE + 2 * PAGES)
+#define SRC	  0x100000000000ULL
+#define DST	  0x200000000000ULL
+#define LIST	  0x300000000000ULL
+#define PAGES	  24u
+#define SRC_PAGE  BED_FREE
+#define DST_PAGE  (BED_FREE + PAGES)
+#define LIST_PAGE (BED_FREE + 2 * PAGES)
 
 static int setup_engines(void **state, u32 engines)
 {
@@ -62,17 +62,18 @@ static void fill(struct bed *bed, u64 iova, u32 n, u32 seed)
 static const u32 sizes[] = { 1, 7, 8, 63, 64, 100, 4095, 4096, 4097, 8192, 20000, 65536 };
 static const u32 offsets[] = { 0, 1, 8, 4000, 4095 };
 
-#define FOR_SHAPES(size, a, b)							\
-	for (u32 i_ = 0; i_ < ARRAY_SIZE(sizes); i_++)				\
-		for (u32 j_ = 0; j_ < ARRAY_SIZE(offsets); j_++)		\
-			for (u32 k_ = 0, size = sizes[i_], a = offsets[j_], b;	\
+#define FOR_SHAPES(size, a, b)                                                 \
+	for (u32 i_ = 0; i_ < ARRAY_SIZE(sizes); i_++)                         \
+		for (u32 j_ = 0; j_ < ARRAY_SIZE(offsets); j_++)               \
+			for (u32 k_ = 0, size = sizes[i_], a = offsets[j_], b; \
 			     k_ < ARRAY_SIZE(offsets) && ((b = offsets[k_]), true); k_++)
 
 static void memmove_copies(void **state)
 {
 	struct bed *bed = *state;
 
-	FOR_SHAPES(size, a, b) {
+	FOR_SHAPES(size, a, b)
+	{
 		struct dsa_hw_desc desc = bed_desc(DSA_OPCODE_MEMMOVE, 0);
 		u32 i;
 
@@ -143,7 +144,8 @@ static void memfill(void **state)
 	struct bed *bed = *state;
 	u64 pattern = 0x1122334455667788ULL;
 
-	FOR_SHAPES(size, a, b) {
+	FOR_SHAPES(size, a, b)
+	{
 		struct dsa_hw_desc desc = bed_desc(DSA_OPCODE_MEMFILL, 0);
 		u32 i;
 
@@ -163,7 +165,8 @@ static void compare(void **state)
 {
 	struct bed *bed = *state;
 
-	FOR_SHAPES(size, a, b) {
+	FOR_SHAPES(size, a, b)
+	{
 		struct dsa_hw_desc desc = bed_desc(DSA_OPCODE_COMPARE, 0);
 		u32 i, where = (size * 5 + a) % size;
 
@@ -201,7 +204,8 @@ static void compare_expected(void **state)
 			desc.flags |= IDXD_OP_FLAG_CR;
 			desc.expected_res = expected;
 			assert_int_equal(bed_run(bed, &desc, 0), expected == !same ?
-					 DSA_COMP_SUCCESS : DSA_COMP_SUCCESS_PRED);
+									 DSA_COMP_SUCCESS :
+									 DSA_COMP_SUCCESS_PRED);
 			assert_int_equal(bed_record(bed, 0)->result, !same);
 		}
 	}
@@ -241,11 +245,12 @@ static void crc(void **state)
 	struct bed *bed = *state;
 	u32 copy, how;
 
-	FOR_SHAPES(size, a, b) {
+	FOR_SHAPES(size, a, b)
+	{
 		how = (size + a + b) & 3;
 		for (copy = 0; copy < 2; copy++) {
-			struct dsa_hw_desc desc = bed_desc(copy ? DSA_OPCODE_COPY_CRC :
-							   DSA_OPCODE_CRCGEN, 0);
+			struct dsa_hw_desc desc =
+				bed_desc(copy ? DSA_OPCODE_COPY_CRC : DSA_OPCODE_CRCGEN, 0);
 			u32 i;
 
 			fill(bed, SRC + a, size, size * 3 + b);
@@ -470,9 +475,9 @@ static void batch_of_nonsense(void **state)
 	assert_int_equal(bed_record(bed, 0)->fault_addr, LIST + 16 * 4096);
 }
 
-#define STORM_BATCHES	16u
-#define STORM_CHILDREN	64u
-#define STORM_BYTES	(PAGES * 4096 / STORM_BATCHES / STORM_CHILDREN)
+#define STORM_BATCHES  16u
+#define STORM_CHILDREN 64u
+#define STORM_BYTES    (PAGES * 4096 / STORM_BATCHES / STORM_CHILDREN)
 
 /* Each child of batch @k copied its part. */
 static void expect_children_done(struct bed *bed, u32 k)
@@ -556,7 +561,7 @@ static void batch_with_lost_record(void **state)
 
 	for (i = 0; i < 3; i++)
 		list(bed)[i] = bed_desc(DSA_OPCODE_NOOP, 1 + i);
-	list(bed)[1].completion_addr = 0x600000000000ULL;	/* nothing there */
+	list(bed)[1].completion_addr = 0x600000000000ULL; /* nothing there */
 	list(bed)[1].flags &= ~IDXD_OP_FLAG_BOF;
 	memset(bed_record(bed, 1), 0, 3 * 32);
 	assert_int_equal(bed_run(bed, &desc, 0), DSA_COMP_BATCH_FAIL);
@@ -578,8 +583,8 @@ static void drain(void **state)
 	fill(bed, SRC, PAGES * 4096, 5);
 	for (round = 0; round < 50; round++) {
 		for (i = 0; i < 60; i++) {
-			struct dsa_hw_desc desc = bed_desc(i % 20 == 19 ? DSA_OPCODE_DRAIN :
-							   DSA_OPCODE_MEMMOVE, i);
+			struct dsa_hw_desc desc =
+				bed_desc(i % 20 == 19 ? DSA_OPCODE_DRAIN : DSA_OPCODE_MEMMOVE, i);
 
 			if (desc.opcode == DSA_OPCODE_MEMMOVE) {
 				desc.src_addr = SRC;
@@ -606,7 +611,7 @@ static void portal_full(void **state)
 	struct dsa_hw_desc desc = bed_desc(DSA_OPCODE_MEMMOVE, 0);
 	u32 i;
 
-	desc.src_addr = 0x600000000000ULL;	/* nothing there: each waits for its page */
+	desc.src_addr = 0x600000000000ULL; /* nothing there: each waits for its page */
 	desc.dst_addr = DST;
 	desc.xfer_size = 1;
 	for (i = 0; i < 256; i++)

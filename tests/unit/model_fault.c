@@ -7,9 +7,9 @@
  */
 #include "model_bed.h"
 
-#define SRC	0x100000000000ULL
-#define DST	0x200000000000ULL
-#define FIRST	BED_FREE	/* pages for the pages that were missing */
+#define SRC   0x100000000000ULL
+#define DST   0x200000000000ULL
+#define FIRST BED_FREE /* pages for the pages that were missing */
 
 static struct bed_options standard = {
 	.dsa = { .name = "dsa", .queue_depth = 256 },
@@ -81,8 +81,8 @@ static void ask_and_resume(void **state)
 
 	bed_submit(bed, &desc, 0);
 	fault = bed_fault(bed);
-	assert_int_equal(fault.flags, IOMMU_PGFAULT_FLAGS_PASID_VALID |
-			 IOMMU_PGFAULT_FLAGS_LAST_PAGE);
+	assert_int_equal(fault.flags,
+			 IOMMU_PGFAULT_FLAGS_PASID_VALID | IOMMU_PGFAULT_FLAGS_LAST_PAGE);
 	assert_int_equal(fault.pasid, BED_PASID);
 	assert_int_equal(fault.dev_id, iof_device_id(bed->idev));
 	assert_int_equal(fault.addr, SRC);
@@ -169,8 +169,7 @@ static void report_mode(void **state)
 
 	desc = copy(SRC, DST + 96, 8192, 0);
 	desc.flags &= ~IDXD_OP_FLAG_BOF;
-	assert_int_equal(bed_run(bed, &desc, 0),
-			 DSA_COMP_PAGE_FAULT_NOBOF | DSA_COMP_STATUS_WRITE);
+	assert_int_equal(bed_run(bed, &desc, 0), DSA_COMP_PAGE_FAULT_NOBOF | DSA_COMP_STATUS_WRITE);
 	assert_int_equal(bed_record(bed, 0)->bytes_completed, 4000);
 	assert_int_equal(bed_record(bed, 0)->fault_addr, DST + 4096);
 	assert_int_equal(bed_record(bed, 0)->result, 0);
@@ -312,8 +311,8 @@ static void memory_gone(void **state)
 	assert_ok(mprotect(bed_page(bed, FIRST + 1), 4096, PROT_NONE));
 	expect_no_request(bed, copy(SRC + 4000, ok, 100, 0), DSA_COMP_HW_ERR1, SRC + 4096);
 	assert_int_equal(bed_record(bed, 0)->bytes_completed, 96);
-	expect_no_request(bed, copy(ok, SRC + 4096, 8, 0),
-			  DSA_COMP_HW_ERR1 | DSA_COMP_STATUS_WRITE, SRC + 4096);
+	expect_no_request(bed, copy(ok, SRC + 4096, 8, 0), DSA_COMP_HW_ERR1 | DSA_COMP_STATUS_WRITE,
+			  SRC + 4096);
 	desc = bed_desc(DSA_OPCODE_CRCGEN, 0);
 	desc.src_addr = SRC + 4096;
 	desc.xfer_size = 8;
@@ -491,8 +490,7 @@ static void groups_of_pages(void **state)
 /* Fewer credits than pages in a group: smaller groups, and it still goes on. */
 static void groups_and_credits(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_setup){
-		.pages_per_group = 8, .credits = 3 });
+	struct bed *bed = with(state, (struct iof_dsa_setup){ .pages_per_group = 8, .credits = 3 });
 	struct dsa_hw_desc desc;
 	u32 pages = 0, i;
 
@@ -574,8 +572,8 @@ static void replace_with_faults(void **state)
  */
 static void reset_with_faults(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_setup){
-		.queue_depth = 64, .credits = 8, .engines = 2 });
+	struct bed *bed = with(
+		state, (struct iof_dsa_setup){ .queue_depth = 64, .credits = 8, .engines = 2 });
 	struct iommu_hwpt_pgfault faults[8];
 	struct dsa_hw_desc desc;
 	u32 i, have = 0;
@@ -627,7 +625,7 @@ static void reset_races(void **state)
 			if (i % 9 == 8)
 				desc = bed_desc(DSA_OPCODE_DRAIN, i);
 			else if (i % 7 == 6)
-				desc.src_addr = 0x500000000000ULL;	/* faults */
+				desc.src_addr = 0x500000000000ULL; /* faults */
 			if (iof_dsa_submit(bed->dsa, &desc))
 				break;
 		}
@@ -754,8 +752,10 @@ static void *pager_main(void *arg)
 
 static void paging_under_load(void **state)
 {
-	struct bed *bed = with(state, (struct iof_dsa_setup){
-		.queue_depth = 64, .engines = 3, .credits = 16, .pages_per_group = 1 });
+	struct bed *bed = with(state, (struct iof_dsa_setup){ .queue_depth = 64,
+							      .engines = 3,
+							      .credits = 16,
+							      .pages_per_group = 1 });
 	struct pager pager = { .bed = bed };
 	u32 round, slot, in[32] = { 0 };
 	u8 expect[4096];
@@ -830,18 +830,34 @@ static void shared_address_space(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, bed_free)
-#define OWN(name) cmocka_unit_test_setup_teardown(name, NULL, bed_free)
+#define OWN(name)  cmocka_unit_test_setup_teardown(name, NULL, bed_free)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(ask_and_resume), TEST(success_without_page), TEST(answer_invalid),
-		TEST(report_mode), OWN(no_queue), OWN(rid), OWN(privileged),
-		TEST(translation_errors), TEST(memory_gone), TEST(record_faults),
-		OWN(many_open), OWN(credits), OWN(groups_of_pages), OWN(groups_and_credits),
-		OWN(detach_with_faults), OWN(replace_with_faults), OWN(reset_with_faults),
-		OWN(reset_races), TEST(batch_with_faults), TEST(batch_reset), TEST(queue_closed),
-		OWN(paging_under_load), TEST(shared_address_space),
+		TEST(ask_and_resume),
+		TEST(success_without_page),
+		TEST(answer_invalid),
+		TEST(report_mode),
+		OWN(no_queue),
+		OWN(rid),
+		OWN(privileged),
+		TEST(translation_errors),
+		TEST(memory_gone),
+		TEST(record_faults),
+		OWN(many_open),
+		OWN(credits),
+		OWN(groups_of_pages),
+		OWN(groups_and_credits),
+		OWN(detach_with_faults),
+		OWN(replace_with_faults),
+		OWN(reset_with_faults),
+		OWN(reset_races),
+		TEST(batch_with_faults),
+		TEST(batch_reset),
+		TEST(queue_closed),
+		OWN(paging_under_load),
+		TEST(shared_address_space),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include "model_bed.h"
 
 #define IOVA	0x123456789000ULL
-#define ENGINES	2u
+#define ENGINES 2u
 
 /* Two devices without threads, each with two engines that the test plays. */
 struct rig {
@@ -17,8 +17,8 @@ struct rig {
 	u64 *pool, *table;
 };
 
-#define RIG_PAGES	64u
-#define TABLE_PAGE	3u
+#define RIG_PAGES  64u
+#define TABLE_PAGE 3u
 
 static u64 *page(struct rig *rig, u32 nr)
 {
@@ -31,7 +31,9 @@ static int setup(void **state)
 {
 	struct iommu_hwpt_vtd_s1 s1 = { .pgtbl_addr = BED_POOL, .addr_width = 48 };
 	struct iof_user_data data = {
-		.type = IOMMU_HWPT_DATA_VTD_S1, .len = sizeof(s1), .uptr = &s1,
+		.type = IOMMU_HWPT_DATA_VTD_S1,
+		.len = sizeof(s1),
+		.uptr = &s1,
 	};
 	struct rig *rig = calloc(1, sizeof(*rig));
 	u32 d, e, i;
@@ -113,7 +115,10 @@ static int invalidate(struct rig *rig, u64 addr, u64 npages, u32 flags, u32 *don
 {
 	struct iommu_hwpt_vtd_s1_invalidate inv = { addr, npages, flags, 0 };
 	struct iof_user_array array = {
-		IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, sizeof(inv), 1, &inv,
+		IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+		sizeof(inv),
+		1,
+		&inv,
 	};
 
 	return rig->nested->ops->invalidate(rig->nested, &array, done);
@@ -191,9 +196,12 @@ static void leaf_flag(void **state)
 /* Ranges beyond what the caches hold, everything, and across the end of the address space. */
 static void large_ranges(void **state)
 {
-	static const struct { u64 addr, npages; } ranges[] = {
-		{ 0, U64_MAX }, { IOVA - 4096 * 5000, 5001 }, { IOVA, 100000 },
-		{ IOVA - 4096, U64_MAX - 1 }, { 0, (IOVA >> 12) + 1 }, { IOVA - 4096 * 300, 512 },
+	static const struct {
+		u64 addr, npages;
+	} ranges[] = {
+		{ 0, U64_MAX },		 { IOVA - 4096 * 5000, 5001 },
+		{ IOVA, 100000 },	 { IOVA - 4096, U64_MAX - 1 },
+		{ 0, (IOVA >> 12) + 1 }, { IOVA - 4096 * 300, 512 },
 	};
 	struct rig *rig = *state;
 	u32 done, i, flags;
@@ -218,10 +226,15 @@ static void large_ranges(void **state)
 static void bad_entries(void **state)
 {
 	struct iommu_hwpt_vtd_s1_invalidate inv[3] = {
-		{ 0, 1, 0, 0 }, { 0, 1, 0, 0 }, { 0, 1, 0, 0 },
+		{ 0, 1, 0, 0 },
+		{ 0, 1, 0, 0 },
+		{ 0, 1, 0, 0 },
 	};
 	struct iof_user_array array = {
-		IOMMU_HWPT_INVALIDATE_DATA_VTD_S1, sizeof(inv[0]), 3, inv,
+		IOMMU_HWPT_INVALIDATE_DATA_VTD_S1,
+		sizeof(inv[0]),
+		3,
+		inv,
 	};
 	struct rig *rig = *state;
 	u32 done = 99;
@@ -572,11 +585,20 @@ static void never_stale(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_page), TEST(page_of_large_leaf), TEST(leaf_flag), TEST(large_ranges),
-		TEST(bad_entries), TEST(parent_sync), TEST(attachments),
-		TEST(pasids_share_what_is_cached), TEST(who_comes_back_has_forgotten),
-		TEST(attach_out_of_memory), cmocka_unit_test(waits_for_stretch),
-		TEST(idle_engines_hold_up_nobody), TEST(overtaken_fill), TEST(never_stale),
+		TEST(one_page),
+		TEST(page_of_large_leaf),
+		TEST(leaf_flag),
+		TEST(large_ranges),
+		TEST(bad_entries),
+		TEST(parent_sync),
+		TEST(attachments),
+		TEST(pasids_share_what_is_cached),
+		TEST(who_comes_back_has_forgotten),
+		TEST(attach_out_of_memory),
+		cmocka_unit_test(waits_for_stretch),
+		TEST(idle_engines_hold_up_nobody),
+		TEST(overtaken_fill),
+		TEST(never_stale),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

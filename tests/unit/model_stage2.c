@@ -8,10 +8,10 @@
 
 #include "model/model.h"
 
-#define KB4	(1ULL << 12)
-#define MB2	(1ULL << 21)
-#define GB1	(1ULL << 30)
-#define RW	(IOF_PROT_READ | IOF_PROT_WRITE)
+#define KB4 (1ULL << 12)
+#define MB2 (1ULL << 21)
+#define GB1 (1ULL << 30)
+#define RW  (IOF_PROT_READ | IOF_PROT_WRITE)
 
 static int setup(void **state)
 {
@@ -172,16 +172,16 @@ static void out_of_memory(void **state)
 		iof_shim_live(&live);
 		assert_int_equal(live.pages, before.pages);
 	}
-	assert_int_equal(n, 7);		/* two paths of three tables */
+	assert_int_equal(n, 7); /* two paths of three tables */
 }
 
 /* ---- any sequence, against a flat array ---- */
 
-#define PAGES	(4u * 512)	/* the space of the model: 8 MiB across a 1 GiB border */
-#define BASE	(GB1 - 4 * MB2 + 2 * MB2)
+#define PAGES (4u * 512) /* the space of the model: 8 MiB across a 1 GiB border */
+#define BASE  (GB1 - 4 * MB2 + 2 * MB2)
 
 struct call {
-	u32 first, pages;	/* pages 0: free slot */
+	u32 first, pages; /* pages 0: free slot */
 };
 
 static u64 seed;

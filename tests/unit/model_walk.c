@@ -6,7 +6,7 @@
  */
 #include "model_bed.h"
 
-#define IOVA	0x123456789000ULL	/* a different index at each level */
+#define IOVA 0x123456789000ULL /* a different index at each level */
 
 /* A device without engines' threads: the test is the engine. */
 struct rig {
@@ -14,10 +14,10 @@ struct rig {
 	struct iof_tlb tlb;
 	struct iof_domain *parent, *nested;
 	struct iof_attachment *att;
-	u64 *pool;			/* pages; page 0 is the root, 1 to 3 the tables below */
+	u64 *pool; /* pages; page 0 is the root, 1 to 3 the tables below */
 };
 
-#define RIG_PAGES	16u
+#define RIG_PAGES 16u
 
 static u64 *page(struct rig *rig, u32 nr)
 {
@@ -28,7 +28,9 @@ static void attach_nested(struct rig *rig, u64 root, u64 flags)
 {
 	struct iommu_hwpt_vtd_s1 s1 = { .flags = flags, .pgtbl_addr = root, .addr_width = 48 };
 	struct iof_user_data data = {
-		.type = IOMMU_HWPT_DATA_VTD_S1, .len = sizeof(s1), .uptr = &s1,
+		.type = IOMMU_HWPT_DATA_VTD_S1,
+		.len = sizeof(s1),
+		.uptr = &s1,
 	};
 	const struct iof_driver_ops *ops = rig->mdev.hwdev.ops;
 	struct iof_domain *old = rig->nested;
@@ -295,7 +297,7 @@ static void lack_is_not_remembered(void **state)
 static void not_canonical(void **state)
 {
 	static const u64 bad[] = {
-		1ULL << 47, 1ULL << 48, (1ULL << 63) | IOVA, 0xffff7fffffffffffULL,
+		1ULL << 47,	   1ULL << 48, (1ULL << 63) | IOVA, 0xffff7fffffffffffULL,
 		IOVA | 1ULL << 55,
 	};
 	struct rig *rig = *state;
@@ -306,8 +308,9 @@ static void not_canonical(void **state)
 	/* The upper half exists. */
 	assert_int_equal(walk(rig, 0xffff800000000000ULL, 0), IOF_XLATE_FAULT);
 	page(rig, 0)[256 + 3] = bed_gpa(1) | S1_RWU;
-	assert_int_equal(walk(rig, (0xffff800000000000ULL | 3ULL << 39) +
-			      (IOVA & ((1ULL << 39) - 1)), 0), IOF_XLATE_OK);
+	assert_int_equal(
+		walk(rig, (0xffff800000000000ULL | 3ULL << 39) + (IOVA & ((1ULL << 39) - 1)), 0),
+		IOF_XLATE_OK);
 }
 
 static void reserved_bits(void **state)
@@ -323,7 +326,7 @@ static void reserved_bits(void **state)
 		*entry_at(rig, 3) = base | 1ULL << bit;
 		assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_ERROR);
 	}
-	*entry_at(rig, 3) = base | 1 << 12;	/* PAT */
+	*entry_at(rig, 3) = base | 1 << 12; /* PAT */
 	assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_OK);
 	*entry_at(rig, 3) = bed_gpa(2) | S1_RWU;
 	for (bit = 13; bit < 21; bit++) {
@@ -339,8 +342,13 @@ static void reserved_bits(void **state)
 static void tables_nowhere(void **state)
 {
 	static const u64 nowhere[] = {
-		0, 0x1000, BED_POOL - 4096, BED_POOL + RIG_PAGES * 4096, 0xfffffffff000ULL,
-		1ULL << 48, 0xffffffffff000ULL,
+		0,
+		0x1000,
+		BED_POOL - 4096,
+		BED_POOL + RIG_PAGES * 4096,
+		0xfffffffff000ULL,
+		1ULL << 48,
+		0xffffffffff000ULL,
 	};
 	struct rig *rig = *state;
 	int level;
@@ -402,7 +410,7 @@ static void table_memory_gone(void **state)
 	struct rig *rig = *state;
 	u32 i;
 
-	iof_sys_init();		/* cmocka has put its own handler of SIGSEGV before the shim's */
+	iof_sys_init(); /* cmocka has put its own handler of SIGSEGV before the shim's */
 	for (i = 3; i < 4; i--) {
 		struct iof_xlate x;
 
@@ -422,8 +430,11 @@ static void *garble(void *arg)
 	u32 i;
 
 	for (i = 0; i < 200000; i++)
-		__atomic_store_n(entry, i % 3 ? (bed_gpa(8) | S1_RWU) : i % 2 ? 0 :
-				 (bed_gpa(9) | S1_RWU | S1_A), __ATOMIC_RELAXED);
+		__atomic_store_n(entry,
+				 i % 3 ? (bed_gpa(8) | S1_RWU) :
+				 i % 2 ? 0 :
+					 (bed_gpa(9) | S1_RWU | S1_A),
+				 __ATOMIC_RELAXED);
 	return NULL;
 }
 
@@ -474,8 +485,11 @@ static void second_stage_alone(void **state)
 static void nested_data(void **state)
 {
 	static const struct iommu_hwpt_vtd_s1 bad[] = {
-		{ .addr_width = 57 }, { .addr_width = 0 }, { .addr_width = 39 },
-		{ .addr_width = 48, .flags = 8 }, { .addr_width = 48, .flags = 1ULL << 63 },
+		{ .addr_width = 57 },
+		{ .addr_width = 0 },
+		{ .addr_width = 39 },
+		{ .addr_width = 48, .flags = 8 },
+		{ .addr_width = 48, .flags = 1ULL << 63 },
 		{ .addr_width = 48, .pgtbl_addr = 8 },
 		{ .addr_width = 48, .pgtbl_addr = 1ULL << 48 },
 		{ .addr_width = 48, .__reserved = 1 },
@@ -484,7 +498,9 @@ static void nested_data(void **state)
 	struct iof_hwdev *dev = &rig->mdev.hwdev;
 	struct iommu_hwpt_vtd_s1 s1 = { .addr_width = 48 };
 	struct iof_user_data data = {
-		.type = IOMMU_HWPT_DATA_VTD_S1, .len = sizeof(s1), .uptr = &s1,
+		.type = IOMMU_HWPT_DATA_VTD_S1,
+		.len = sizeof(s1),
+		.uptr = &s1,
 	};
 	u32 i;
 
@@ -505,8 +521,9 @@ static void nested_data(void **state)
 							IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &data)),
 			 -EOPNOTSUPP);
 	assert_int_equal(PTR_ERR(dev->ops->alloc_nested(dev, rig->parent, 0, NULL)), -EOPNOTSUPP);
-	assert_int_equal(PTR_ERR(dev->ops->alloc_paging(dev, IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
-							NULL)), -EOPNOTSUPP);
+	assert_int_equal(
+		PTR_ERR(dev->ops->alloc_paging(dev, IOMMU_HWPT_ALLOC_DIRTY_TRACKING, NULL)),
+		-EOPNOTSUPP);
 	assert_int_equal(PTR_ERR(dev->ops->alloc_paging(dev, 0, &data)), -EOPNOTSUPP);
 }
 
@@ -515,12 +532,24 @@ static void nested_data(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(small_leaf), TEST(large_leaves), TEST(absent), TEST(rights), TEST(privileged),
-		TEST(accessed_and_dirty), TEST(extended_accessed),
-		TEST(dirty_after_remembered_read), TEST(lack_is_not_remembered),
-		TEST(not_canonical), TEST(reserved_bits), TEST(tables_nowhere),
-		TEST(table_is_itself), TEST(read_only_tables), TEST(table_memory_gone),
-		TEST(tables_change_under_walks), TEST(second_stage_alone), TEST(nested_data),
+		TEST(small_leaf),
+		TEST(large_leaves),
+		TEST(absent),
+		TEST(rights),
+		TEST(privileged),
+		TEST(accessed_and_dirty),
+		TEST(extended_accessed),
+		TEST(dirty_after_remembered_read),
+		TEST(lack_is_not_remembered),
+		TEST(not_canonical),
+		TEST(reserved_bits),
+		TEST(tables_nowhere),
+		TEST(table_is_itself),
+		TEST(read_only_tables),
+		TEST(table_memory_gone),
+		TEST(tables_change_under_walks),
+		TEST(second_stage_alone),
+		TEST(nested_data),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

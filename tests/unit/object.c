@@ -301,7 +301,7 @@ static void *call_slowly(void *arg)
 	return NULL;
 }
 
-static int mapping, go_on;	/* atomic */
+static int mapping, go_on; /* atomic */
 
 static void wait_in_map(struct iof_domain *domain)
 {
@@ -418,7 +418,8 @@ static void a8_unbind_does_not_wait_for_user_memory(void **state)
 {
 	struct iommu_hw_info info = { .size = sizeof(info), .data_len = 8 };
 	struct iommu_hwpt_alloc alloc = {
-		.size = sizeof(alloc), .data_type = IOMMU_HWPT_DATA_VTD_S1,
+		.size = sizeof(alloc),
+		.data_type = IOMMU_HWPT_DATA_VTD_S1,
 		.data_len = sizeof(struct iommu_hwpt_vtd_s1),
 	};
 	struct slow_call calls[] = {
@@ -679,8 +680,8 @@ static void an_object_that_cannot_prepare_stays(void **state)
 }
 
 /* Several threads make, use, hold and destroy the same few objects. */
-#define RACERS	4
-#define ROUNDS	3000
+#define RACERS 4
+#define ROUNDS 3000
 
 struct racer {
 	pthread_t thread;

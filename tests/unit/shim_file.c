@@ -24,7 +24,7 @@
 /* A queue of numbers with a file on top: what a fault queue is, without the faults. */
 struct queue {
 	spinlock_t lock;
-	u64 items;			/* under lock: how many */
+	u64 items; /* under lock: how many */
 	u64 taken;
 	wait_queue_head_t wq;
 	atomic_t released;
@@ -343,7 +343,7 @@ static void *poll_many(void *arg)
 }
 
 struct sleeper {
-	struct iof_sys_thread *thread;	/* atomic; NULL while it must not be interrupted */
+	struct iof_sys_thread *thread; /* atomic; NULL while it must not be interrupted */
 	int fd, interruptions;
 };
 
@@ -460,7 +460,7 @@ static void calls_are_checked_as_the_kernel_checks_them(void **state)
 	int fd, on = 1;
 
 	(void)state;
-	iof_sys_init();		/* cmocka's handlers went up after the group's set-up */
+	iof_sys_init(); /* cmocka's handlers went up after the group's set-up */
 	queue_init(&q);
 	fd = queue_fd(&q, 0);
 	assert_int_equal(iof_sys_readv(fd, iov, 2, RWF_NOWAIT), -EAGAIN);

@@ -20,7 +20,7 @@
 #include "shim/sys.h"
 
 #define PAGES 4ul
-#define BAD ((void *)16)
+#define BAD   ((void *)16)
 
 /* PAGES good pages, then one that is not there. */
 static char *half_there(void)
@@ -194,7 +194,8 @@ static void pins_are_counted_by_page(void **state)
 	iof_shim_live(&before);
 	assert_int_equal(iof_shim_pin_count(user), 0);
 	assert_int_equal(pin_user_pages_fast((unsigned long)user + 5, PAGES,
-					     FOLL_WRITE | FOLL_LONGTERM, pages), PAGES);
+					     FOLL_WRITE | FOLL_LONGTERM, pages),
+			 PAGES);
 	assert_int_equal(pin_user_pages((unsigned long)user, 1, 0, pages), 1);
 	assert_int_equal(iof_shim_pin_count(user), 2);
 	assert_int_equal(iof_shim_pin_count(user + PAGE_SIZE + 17), 1);
@@ -452,6 +453,7 @@ static void the_current_task_is_this_process(void **state)
 }
 
 /* cmocka puts its own signal handlers up before each test, so ours go up again inside it. */
+/* clang-format off */
 #define ALL_TESTS(test) \
 	test(streaming_copies_count_what_is_left) \
 	test(bad_pointers_fail_and_do_no_harm) \
@@ -470,12 +472,13 @@ static void the_current_task_is_this_process(void **state)
 	test(allocations_that_may_not_sleep_can_be_made_to_fail) \
 	test(xarray_reports_failed_allocations) \
 	test(the_current_task_is_this_process)
+/* clang-format on */
 
-#define define_run(name) \
+#define define_run(name)                     \
 	static void run_##name(void **state) \
-	{ \
-		iof_sys_init(); \
-		name(state); \
+	{                                    \
+		iof_sys_init();              \
+		name(state);                 \
 	}
 ALL_TESTS(define_run)
 

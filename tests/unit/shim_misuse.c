@@ -294,7 +294,10 @@ static const struct misuse {
 	void (*commit)(void);
 	const char *words;
 } misuses[] = {
-#define M(name, words) { #name, name, words }
+#define M(name, words)             \
+	{                          \
+#name, name, words \
+	}
 	M(mutex_under_spinlock, "may sleep while a spinlock is held"),
 	M(sleeping_allocation_under_spinlock, "may sleep while a spinlock is held"),
 	M(user_copy_under_spinlock, "may sleep while a spinlock is held"),
@@ -370,7 +373,8 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_SIZE(misuses)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(misuses); i++)
-		tests[i] = (struct CMUnitTest){ .name = misuses[i].name, .test_func = is_caught,
+		tests[i] = (struct CMUnitTest){ .name = misuses[i].name,
+						.test_func = is_caught,
 						.initial_state = (void *)&misuses[i] };
 	return cmocka_run_group_tests_name("shim_misuse", tests, NULL, NULL);
 }

@@ -18,11 +18,11 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define LAST		IOMMU_PGFAULT_FLAGS_LAST_PAGE
-#define MOST_PROBES	64
-#define MOST_ARGUMENTS	12
-#define MOST_KINDS	16
-#define MOST_EVENTS	8192
+#define LAST	       IOMMU_PGFAULT_FLAGS_LAST_PAGE
+#define MOST_PROBES    64
+#define MOST_ARGUMENTS 12
+#define MOST_KINDS     16
+#define MOST_EVENTS    8192
 
 #ifdef __x86_64__
 
@@ -49,15 +49,15 @@ static void add_listed(const char *name, const unsigned int *size, unsigned int 
 
 /* The fields that the kernel records are what a probe's arguments must be. */
 #undef TRACE_EVENT
-#define TRACE_EVENT(name, proto, args, entry, assign, print)                                       \
-	do {                                                                                       \
-		static const unsigned int size[] = { entry };                                      \
-                                                                                                   \
-		add_listed(#name, size, ARRAY_SIZE(size));                                         \
+#define TRACE_EVENT(name, proto, args, entry, assign, print)  \
+	do {                                                  \
+		static const unsigned int size[] = { entry }; \
+                                                              \
+		add_listed(#name, size, ARRAY_SIZE(size));    \
 	} while (0)
-#define TP_STRUCT__entry(fields...)	fields
-#define __string(name, from)		sizeof(const char *),
-#define __field(type, name)		sizeof(type),
+#define TP_STRUCT__entry(fields...) fields
+#define __string(name, from)	    sizeof(const char *),
+#define __field(type, name)	    sizeof(type),
 
 static void read_list(void)
 {
@@ -69,7 +69,7 @@ static void read_list(void)
 struct probe {
 	const struct listed *event;
 	u8 *at;
-	const char *arguments;	/* as the note gives them */
+	const char *arguments; /* as the note gives them */
 	u64 semaphore;
 };
 
@@ -78,16 +78,16 @@ static unsigned int nr_probes;
 
 struct note {
 	u32 name_size, size, type;
-	char name[8];		/* "stapsdt" */
+	char name[8]; /* "stapsdt" */
 	u64 pc, base, semaphore;
-	char text[];		/* provider, name, arguments */
+	char text[]; /* provider, name, arguments */
 } __packed;
 
 static int find_bias(struct dl_phdr_info *info, size_t size, void *bias)
 {
 	(void)size;
 	*(u64 *)bias = info->dlpi_addr;
-	return 1;	/* the first is the program itself */
+	return 1; /* the first is the program itself */
 }
 
 static void add_probe(const struct note *note, u64 bias)
@@ -163,7 +163,7 @@ static bool take(const char **text, const char *word)
 static bool take_register(const char **text, const greg_t *regs, u64 *value)
 {
 	static const struct {
-		const char *names[4];	/* longer ones first */
+		const char *names[4]; /* longer ones first */
 		int index;
 	} table[] = {
 		{ { "rax", "eax", "ax", "al" }, REG_RAX },
@@ -238,7 +238,7 @@ static bool take_argument(const char **text, const greg_t *regs, unsigned int *s
 struct seen {
 	const char *event;
 	char device[16];
-	u64 value[MOST_ARGUMENTS];	/* [0]: the device, as a pointer */
+	u64 value[MOST_ARGUMENTS]; /* [0]: the device, as a pointer */
 };
 
 static struct seen seen[MOST_EVENTS];
@@ -301,7 +301,7 @@ struct traced {
 	struct iof_device *idev;
 	int ioas, hwpt, q;
 	u32 queue;
-	u64 begin;		/* no fault is older */
+	u64 begin; /* no fault is older */
 };
 
 static void traced_open(struct traced *w, void **state, u32 credits)

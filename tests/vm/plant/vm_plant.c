@@ -80,8 +80,8 @@ static int vm_plant_freed(void)
 static int vm_plant_pin(void)
 {
 	struct page *page;
-	int got = pin_user_pages_fast(current->mm->start_stack, 1, FOLL_WRITE | FOLL_LONGTERM,
-				      &page);
+	int got =
+		pin_user_pages_fast(current->mm->start_stack, 1, FOLL_WRITE | FOLL_LONGTERM, &page);
 
 	return got == 1 ? 0 : -EFAULT;
 }

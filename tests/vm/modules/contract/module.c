@@ -14,7 +14,7 @@
 
 static const struct contract_group *const groups[] = {
 	&contract_data, &contract_file, &contract_memory, &contract_platform,
-	&contract_sync, &contract_user, &contract_wait, &contract_work,
+	&contract_sync, &contract_user, &contract_wait,	  &contract_work,
 };
 
 /* One group at a time: the cases have their own ideas of what is going on. */
@@ -47,7 +47,8 @@ void contract_unmap(void __user *at, unsigned long pages)
 void contract_poke(void __user *at, const void *from, size_t n)
 {
 	expect_eq(access_process_vm(current, (unsigned long)at, (void *)from, (int)n,
-				    FOLL_FORCE | FOLL_WRITE), n);
+				    FOLL_FORCE | FOLL_WRITE),
+		  n);
 }
 
 void contract_peek(void *to, const void __user *at, size_t n)
