@@ -46,8 +46,9 @@ struct mapping_query {
 
 struct mapping {
 	unsigned long start, end;
-	u64 flags;
+	u64 flags, offset, inode;
 	dev_t dev;			/* 0: no file */
+	bool sysv;
 };
 
 static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;	/* a text has one position */
@@ -107,6 +108,12 @@ int iof_shim_own_pagemap(void)
 
 /* ---- one mapping ---- */
 
+/* Segments of System V have numbers of their own, on the device of other shared memory. */
+static bool is_sysv(const char *name)
+{
+	return !strncmp(name, "/SYSV", 5);
+}
+
 /* The mapping at @addr. @known: there is an answer, which may be that there is none. */
 static bool ask(int maps, unsigned long addr, struct mapping *mapping, bool *known)
 {
@@ -119,19 +126,36 @@ static bool ask(int maps, unsigned long addr, struct mapping *mapping, bool *kno
 	*known = true;
 	*mapping = (struct mapping){
 		.start = query.vma_start, .end = query.vma_end, .flags = query.vma_flags,
+		.offset = query.vma_offset, .inode = query.inode,
 		.dev = makedev(query.dev_major, query.dev_minor),
 	};
 	return true;
+}
+
+/* The name takes a second question, which only shared memory needs. */
+static bool ask_sysv(int maps, unsigned long addr)
+{
+	char name[64] = "";
+	struct mapping_query query = {
+		.size = sizeof(query), .query_addr = addr, .vma_name_size = sizeof(name),
+		.vma_name_addr = (u64)(uintptr_t)name,
+	};
+
+	/* a longer name than that is refused, and is no segment's */
+	return !ioctl(maps, MAPPING_QUERY, &query) && is_sysv(name);
 }
 
 static bool parse(const char *line, struct mapping *mapping)
 {
 	unsigned int major, minor;
 	char perms[8];
+	int name = 0;
 
-	if (sscanf(line, "%lx-%lx %7s %*x %x:%x", &mapping->start, &mapping->end, perms, &major,
-		   &minor) != 5)
+	if (sscanf(line, "%lx-%lx %7s %llx %x:%x %llu %n", &mapping->start, &mapping->end, perms,
+		   (unsigned long long *)&mapping->offset, &major, &minor,
+		   (unsigned long long *)&mapping->inode, &name) != 7)
 		return false;
+	mapping->sysv = is_sysv(line + name);
 	mapping->flags = (perms[0] == 'r' ? MAPPING_READABLE : 0) |
 			 (perms[1] == 'w' ? MAPPING_WRITABLE : 0) |
 			 (perms[3] == 's' ? MAPPING_SHARED : 0);
@@ -292,19 +316,77 @@ static bool has_file_pages(unsigned long start, unsigned long n)
 	return false;
 }
 
-unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n)
+static struct iof_shim_area area_of(const struct iof_shim_maps *space,
+				    const struct mapping *mapping)
+{
+	return (struct iof_shim_area){
+		.start = mapping->start, .end = mapping->end, .offset = mapping->offset,
+		.inode = mapping->inode, .dev = mapping->dev, .sysv = mapping->sysv,
+		.writable = mapping->flags & MAPPING_WRITABLE,
+		.identified = mapping->dev && mapping->flags & MAPPING_SHARED &&
+			      can_pin(space, mapping, true),
+	};
+}
+
+/* The mapping at @at, by the text. */
+static bool find_mapping(unsigned long at, struct mapping *mapping)
+{
+	FILE *text = fopen("/proc/self/maps", "re");
+	bool found = false;
+	char *line = NULL;
+	size_t room = 0;
+
+	while (text && !found && getline(&line, &room, text) > 0)
+		found = parse(line, mapping) && mapping->start <= at && at < mapping->end;
+	free(line);
+	if (text)
+		fclose(text);
+	return found;
+}
+
+bool iof_shim_own_area(unsigned long at, struct iof_shim_area *area)
 {
 	struct iof_shim_maps space = { open_own(&own_maps, "/proc/self/maps"), -1 };
 	struct mapping mapping;
 	bool known, found;
 
+	if (space.maps < 0)
+		return false;
+	found = ask(space.maps, at, &mapping, &known);
+	if (!known)
+		found = find_mapping(at, &mapping);
+	else if (found && mapping.flags & MAPPING_SHARED && mapping.dev == shared_memory())
+		mapping.sysv = ask_sysv(space.maps, at);
+	if (!found)
+		return false;
+	*area = area_of(&space, &mapping);
+	return true;
+}
+
+unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n, bool longterm,
+				    struct iof_shim_area *area)
+{
+	struct iof_shim_maps space = { open_own(&own_maps, "/proc/self/maps"), -1 };
+	struct mapping mapping;
+	bool known, found;
+
+	area->end = 0;
 	/* without /proc nothing is known, and nothing refused */
 	if (!n || space.maps < 0)
 		return n;
 	found = ask(space.maps, start, &mapping, &known);
+	if (!known && !has_file_pages(start, n)) {
+		*area = (struct iof_shim_area){ .start = start, .end = start + n * PAGE_SIZE };
+		return n;
+	}
+	if (known && found) {
+		if (mapping.flags & MAPPING_SHARED && mapping.dev == shared_memory())
+			mapping.sysv = ask_sysv(space.maps, start);
+		*area = area_of(&space, &mapping);
+	}
+	if (!longterm)
+		return n;
 	if (known && found && mapping.end - start >= n * PAGE_SIZE)
 		return can_pin(&space, &mapping, true) ? n : 0;
-	if (!known && !has_file_pages(start, n))
-		return n;
 	return iof_shim_mapped(&space, start, n, true, true);
 }

@@ -13,6 +13,16 @@ struct iof_shim_maps {
 	int process;
 };
 
+/* One mapping: where it lies, and which part of which file it shows. */
+struct iof_shim_area {
+	unsigned long start, end;
+	u64 offset, inode;
+	dev_t dev;
+	bool sysv;		/* @inode is a segment's identifier, not the number of a file */
+	bool writable;
+	bool identified;	/* shared memory: file and offset identify its pages */
+};
+
 /*
  * How many of @n pages from @start on lie in mappings that allow reading, or writing if @write;
  * with @longterm also a pin of that kind, as FOLL_LONGTERM asks for it.
@@ -20,10 +30,13 @@ struct iof_shim_maps {
 unsigned long iof_shim_mapped(const struct iof_shim_maps *space, unsigned long start,
 			      unsigned long n, bool write, bool longterm);
 /*
- * The same for a long-term pin for writing in our own address space, of pages that are there and
- * may be written.
+ * The same in our own address space, of pages that are there and may be used; @longterm: for a
+ * long-term pin for writing. @area gets the mapping at @start; its end is 0 if nothing is known.
  */
-unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n);
+unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n, bool longterm,
+				    struct iof_shim_area *area);
+/* The mapping of our own address space at @at. */
+bool iof_shim_own_area(unsigned long at, struct iof_shim_area *area);
 
 /* Of our own process: a descriptor of /proc/self/pagemap that stays open, or a negative one. */
 int iof_shim_own_pagemap(void);

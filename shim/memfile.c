@@ -3,9 +3,8 @@
  * memfile.c - memory of files, for MAP_FILE: those platform hooks of core/kapi.h.
  *
  * A page frame is an address of this process, so what is to be pinned of a file is mapped here,
- * shared, for as long as that lasts. Two such windows on one page are two pages, as two mappings by
- * the program would be. The descriptor is the program's: where that is another process, its file is
- * opened once more through /proc.
+ * in windows (window.c) that the program's own mappings of the file share. The descriptor is the
+ * program's: where that is another process, its file is opened once more through /proc.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +20,11 @@
 #include "core/kapi.h"
 #include "internal.h"
 #include "remote.h"
+#include "window.h"
 
 struct iof_plat_memfile {
-	char *base;		/* shows the file from @start on */
-	size_t length;
-	u64 start;
+	struct iof_shim_area area;	/* of the windows that are held: a part of a file */
+	char *base;			/* without /proc: a mapping of its own shows the file */
 };
 
 static int own_descriptor(int fd)
@@ -35,12 +34,18 @@ static int own_descriptor(int fd)
 	return iof_shim_remote_fd(fd);
 }
 
-/* The window on [start, start + length), in steps that the file's kind allows. */
-static int map_window(struct iof_plat_memfile *file, int fd, u64 start, u64 length, bool write)
+/*
+ * Holds the windows on [start, start + length), in steps that the file's kind allows. They are
+ * duplicates of a mapping that shows whether the descriptor allows this one.
+ */
+static int map_range(struct iof_plat_memfile *file, int fd, u64 start, u64 length, bool write)
 {
-	u64 step, end;
+	struct iof_shim_area area;
+	u64 step, end, first;
 	struct stat st;
+	size_t size;
 	void *base;
+	int rc;
 
 	/* Only files whose pages are all there is to them have seals, used or not. */
 	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st))
@@ -48,14 +53,27 @@ static int map_window(struct iof_plat_memfile *file, int fd, u64 start, u64 leng
 	if (check_add_overflow(start, length, &end) || end > (u64)st.st_size)
 		return -EINVAL;
 	step = max_t(u64, (u64)st.st_blksize, PAGE_SIZE);
-	file->start = start & ~(step - 1);
-	file->length = (end - file->start + step - 1) & ~(step - 1);
-	base = mmap(NULL, file->length, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, fd,
-		    (off_t)file->start);
+	first = start & ~(step - 1);
+	size = (end - first + step - 1) & ~(step - 1);
+	base = mmap(NULL, size, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, fd, (off_t)first);
 	if (base == MAP_FAILED)
 		return errno == EACCES || errno == EPERM ? -EPERM : -ENOMEM;
-	file->base = base;
-	return 0;
+	file->area = (struct iof_shim_area){
+		.start = (unsigned long)base, .end = (unsigned long)base + size, .offset = first,
+	};
+	if (!iof_shim_own_area((unsigned long)base, &area) || !area.identified) {
+		file->base = base;
+		return 0;
+	}
+	/* The kernel may have joined it to a neighbour. */
+	area.offset = first;
+	area.start = (unsigned long)base;
+	area.end = area.start + size;
+	area.writable = write;
+	file->area = area;
+	rc = iof_shim_window_hold(&area, write);
+	WARN_ON(munmap(base, size));
+	return rc;
 }
 
 struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, bool write)
@@ -71,8 +89,8 @@ struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, boo
 		kfree(file);
 		return ERR_PTR(rc);
 	}
-	rc = map_window(file, own, start, length, write);
-	/* The window keeps the file. */
+	rc = map_range(file, own, start, length, write);
+	/* The mapping keeps the file. */
 	close(own);
 	if (rc) {
 		kfree(file);
@@ -83,15 +101,26 @@ struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, boo
 
 void iof_plat_memfile_put(struct iof_plat_memfile *file)
 {
-	WARN_ON(munmap(file->base, file->length));
+	if (file->base)
+		WARN_ON(munmap(file->base, file->area.end - file->area.start));
+	else
+		iof_shim_window_release(&file->area);
 	kfree(file);
 }
 
 long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long n, bool write,
 			  struct page **pages)
 {
+	unsigned long addr;
+	u64 length;
+
+	pos &= PAGE_MASK;
+	addr = (unsigned long)file->base + (unsigned long)(pos - file->area.offset);
+	/* what lies in a further window is pinned by the next call */
+	if (!file->base) {
+		addr = iof_shim_window_address(&file->area, pos, &length);
+		n = min(n, (unsigned long)(length >> PAGE_SHIFT));
+	}
 	/* without FOLL_LONGTERM, which would look for files that are written back: this is none */
-	return iof_shim_pin_pages(&iof_shim_mm,
-				  (unsigned long)file->base + (unsigned long)(pos - file->start), n,
-				  write ? FOLL_WRITE : 0, pages, true);
+	return iof_shim_pin_pages(&iof_shim_mm, addr, n, write ? FOLL_WRITE : 0, pages, true);
 }

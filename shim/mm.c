@@ -22,6 +22,7 @@
 #include "internal.h"
 #include "mapping.h"
 #include "remote.h"
+#include "window.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
@@ -248,12 +249,65 @@ int iof_shim_fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned
 
 /* ---- pins ---- */
 
+/* By address: @n pages from @start on, as far as there is memory for their descriptions. */
+static unsigned long take_pages(struct mm_struct *mm, unsigned long start, unsigned long n,
+				struct page **pages, bool pin)
+{
+	struct section *section = NULL;
+	unsigned long i;
+
+	for (i = 0; i < n; i++) {
+		unsigned long pfn = (start >> PAGE_SHIFT) + i +
+				    ((unsigned long)mm->index << IOF_SHIM_PFN_MM_SHIFT);
+		struct page *page;
+
+		if (!section || !(pfn & (SECTION_PAGES - 1)))
+			section = find_section(pfn, true);
+		if (!section)
+			break;
+		page = &section->pages[pfn & (SECTION_PAGES - 1)];
+		atomic_inc(pin ? &page->pins : &page->refs);
+		if (pages)
+			pages[i] = page;
+	}
+	return i;
+}
+
+/*
+ * In our own address space, mapping by mapping: shared memory by its windows, all other memory by
+ * address. @area is the first mapping; its end is 0 if it is not known.
+ */
+static unsigned long take_own(struct iof_shim_area *area, unsigned long start, unsigned long n,
+			      bool write, struct page **pages, bool pin)
+{
+	unsigned long done = 0;
+
+	while (done < n) {
+		unsigned long at = start + done * PAGE_SIZE, part = n - done, taken = 0;
+		struct page **slot = pages ? pages + done : NULL;
+
+		if (at < area->end || iof_shim_own_area(at, area))
+			part = min(part, (area->end - at) >> PAGE_SHIFT);
+		else
+			*area = (struct iof_shim_area){ .end = 0 };
+		if (area->identified)
+			taken = iof_shim_window_pin(area, at, part, write, slot, pin);
+		if (taken < part)
+			taken += take_pages(&iof_shim_mm, at + taken * PAGE_SIZE, part - taken,
+					    slot ? slot + taken : NULL, pin);
+		done += taken;
+		if (taken < part)
+			break;
+	}
+	return done;
+}
+
 long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long n,
 			unsigned int flags, struct page **pages, bool pin)
 {
 	bool write = flags & FOLL_WRITE;
-	struct section *section = NULL;
-	unsigned long got, i;
+	struct iof_shim_area area;
+	unsigned long got;
 
 	iof_shim_sleep_check();
 	start &= PAGE_MASK;
@@ -271,24 +325,12 @@ long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long
 		got = iof_shim_remote_populate(mm, start, n, write, flags & FOLL_LONGTERM);
 	} else {
 		got = populate_range(start, n, write);
-		if (write && flags & FOLL_LONGTERM)
-			got = iof_shim_own_pinnable(start, got);
 	}
-	for (i = 0; i < got; i++) {
-		unsigned long pfn = (start >> PAGE_SHIFT) + i +
-				    ((unsigned long)mm->index << IOF_SHIM_PFN_MM_SHIFT);
-		struct page *page;
-
-		if (!section || !(pfn & (SECTION_PAGES - 1)))
-			section = find_section(pfn, true);
-		if (!section) {
-			got = i;
-			break;
-		}
-		page = &section->pages[pfn & (SECTION_PAGES - 1)];
-		atomic_inc(pin ? &page->pins : &page->refs);
-		if (pages)
-			pages[i] = page;
+	if (mm->pid) {
+		got = take_pages(mm, start, got, pages, pin);
+	} else {
+		got = iof_shim_own_pinnable(start, got, write && flags & FOLL_LONGTERM, &area);
+		got = take_own(&area, start, got, write, pages, pin);
 	}
 	if (pin)
 		iof_shim_count(pins, got);
@@ -306,6 +348,11 @@ int iof_shim_pin_pages_fast(unsigned long start, int n, unsigned int flags, stru
 	return (int)iof_shim_pin_pages(current->mm, start, (unsigned long)n, flags, pages, pin);
 }
 
+static bool in_window(const struct page *page)
+{
+	return __atomic_load_n(&page->pfn, __ATOMIC_RELAXED) & IOF_SHIM_PFN_WINDOW;
+}
+
 /* @n neighbours from @page on. */
 void iof_shim_unpin(struct page *page, unsigned long n)
 {
@@ -317,6 +364,10 @@ void iof_shim_unpin(struct page *page, unsigned long n)
 			page++;
 		else if (i)
 			page = iof_shim_pfn_to_page(pfn + i);
+		if (page && unlikely(in_window(page))) {
+			iof_shim_window_unpin(page, true);
+			continue;
+		}
 		if (WARN_ON(!page || atomic_read(&page->pins) <= 0))
 			return;
 		atomic_dec(&page->pins);
@@ -332,7 +383,10 @@ void iof_shim_unpin_pages(struct page **pages, unsigned long n)
 
 void iof_shim_put_page(struct page *page)
 {
-	WARN_ON(atomic_dec_return(&page->refs) < 0);
+	if (unlikely(in_window(page)))
+		iof_shim_window_unpin(page, false);
+	else
+		WARN_ON(atomic_dec_return(&page->refs) < 0);
 }
 
 /* ---- address spaces ---- */

@@ -17,11 +17,12 @@
  * another embedded world; exec(3) is as always. A child that was forked while no world was open has
  * its own. Call daemon() first, or use `iofault run`.
  *
- * Memory: in the embedded world DMA follows the address, not the page, since no page is pinned.
- * Where a kernel's DMA goes on with the pages that were mapped, DMA here fails after munmap(2) or a
- * forbidding mprotect(2), reaches the new memory after mmap(2) at the same address, and does not
- * follow mremap(2). So unmap an I/O address before its memory changes, or map a memfd with
- * IOMMU_IOAS_MAP_FILE: then DMA reaches the file's pages, whatever becomes of the mappings.
+ * Memory: in the embedded world DMA to private memory follows the address, not the page, since no
+ * page is pinned. A kernel's DMA goes on with the pages that were mapped. DMA here fails after
+ * munmap(2) or a forbidding mprotect(2), reaches the new memory after mmap(2) at the same address,
+ * and does not follow mremap(2). So unmap an I/O address before its memory changes, or use shared
+ * memory: memfd, tmpfs, shared anonymous or System V. Of these DMA reaches the pages that were
+ * mapped, whatever becomes of the mappings, by IOMMU_IOAS_MAP as by IOMMU_IOAS_MAP_FILE.
  */
 #ifndef IOFAULT_IOFAULT_H
 #define IOFAULT_IOFAULT_H

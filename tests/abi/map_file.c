@@ -130,14 +130,11 @@ static void the_files_memory_is_shown(void **state)
 	assert_ok(abi_access_read(f->fd, access, AT + 2 * PAGE, in, sizeof(in)));
 	assert_int_equal(in[0], 0x77);
 	assert_err(abi_access_read(f->fd, access, AT + 4 * PAGE, in, 1), ENOENT);
-	if (!abi_embedded()) {
-		/* There the program's mapping of the file has the same page frames. */
-		assert_ok(abi_check_map(f->fd, mock.hwpt, AT, 4 * PAGE, shown + 2 * PAGE));
-		assert_ok(abi_check_refs(f->fd, shown + 2 * PAGE, 4 * PAGE, 1));
-		assert_ok(abi_check_refs(f->fd, shown, 2 * PAGE, 0));
-		assert_int_equal(abi_access_pin(f->fd, access, AT, 4 * PAGE, shown + 2 * PAGE, 0),
-				 0);
-	}
+	/* The program's mapping of the file has the same page frames. */
+	assert_ok(abi_check_map(f->fd, mock.hwpt, AT, 4 * PAGE, shown + 2 * PAGE));
+	assert_ok(abi_check_refs(f->fd, shown + 2 * PAGE, 4 * PAGE, 1));
+	assert_ok(abi_check_refs(f->fd, shown, 2 * PAGE, 0));
+	assert_int_equal(abi_access_pin(f->fd, access, AT, 4 * PAGE, shown + 2 * PAGE, 0), 0);
 	assert_ok(munmap(shown, 8 * PAGE));
 	assert_ok(abi_access_read(f->fd, access, AT + PAGE - 300, in, sizeof(in)));
 	assert_memory_equal(in, out, sizeof(out));

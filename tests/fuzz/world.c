@@ -304,6 +304,7 @@ static void unmake_world(void)
 
 static void begin(void)
 {
+	struct iof_shim_area area;
 	unsigned int i;
 
 	MUST(arena_make());
@@ -319,7 +320,7 @@ static void begin(void)
 	lift_limits();
 	/* The first call of each leaves a descriptor open for the next. */
 	iof_shim_page_present(0, ARENA);
-	iof_shim_own_pinnable(ARENA, 1);
+	iof_shim_own_area(ARENA, &area);
 }
 
 /* Closes what is open, in one of several orders. */

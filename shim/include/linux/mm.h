@@ -52,7 +52,8 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 	((void)(dirty), iof_shim_unpin_pages(pages, n))
 #define put_page(page) iof_shim_put_page(page)
 #define PageCompound(page) ((void)(page), false)
-#define page_to_pfn(page) ((page)->pfn)
+#define page_to_pfn(page) \
+	(__atomic_load_n(&(page)->pfn, __ATOMIC_RELAXED) & ~IOF_SHIM_PFN_WINDOW)
 #define pfn_to_page(pfn) iof_shim_pfn_to_page(pfn)
 #define pfn_valid(pfn) iof_shim_pfn_valid(pfn)
 #define page_address(page) ((void *)(page_to_pfn(page) << PAGE_SHIFT))

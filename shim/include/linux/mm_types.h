@@ -14,6 +14,8 @@
 #include <linux/types.h>
 
 #define IOF_SHIM_PFN_MM_SHIFT 36
+/* In pfn: the page is a window's (shim/window.c). Changes only while nothing refers to the page. */
+#define IOF_SHIM_PFN_WINDOW (1ul << 63)
 
 struct page {
 	unsigned long pfn;
