@@ -18,14 +18,26 @@ extern "C" {
 #define IOF_HISTOGRAM_TOP     40u /* bits of the largest value that has a bucket of its own */
 #define IOF_HISTOGRAM_BUCKETS ((IOF_HISTOGRAM_TOP - 3) * 16)
 
+/**
+ * struct iof_histogram - a histogram; zeroes are an empty one
+ * @count: number of values
+ * @sum: sum of the values
+ * @max: largest value, exact
+ * @buckets: number of values in each bucket
+ */
 struct iof_histogram {
-	uint64_t count; /* values added */
-	uint64_t sum;	/* of all values */
-	uint64_t max;	/* the largest, exact */
+	uint64_t count;
+	uint64_t sum;
+	uint64_t max;
 	uint64_t buckets[IOF_HISTOGRAM_BUCKETS];
 };
 
-/* The bucket of @value. */
+/**
+ * iof_histogram_bucket() - the bucket of a value
+ * @value: the value
+ *
+ * Return: index in @buckets.
+ */
 static inline uint32_t iof_histogram_bucket(uint64_t value)
 {
 	uint32_t top;
@@ -38,7 +50,12 @@ static inline uint32_t iof_histogram_bucket(uint64_t value)
 	return (top - 3) * 16 + (uint32_t)((value >> (top - 4)) & 15);
 }
 
-/* The smallest value that falls into @bucket. */
+/**
+ * iof_histogram_floor() - the smallest value of a bucket
+ * @bucket: index in @buckets
+ *
+ * Return: the value.
+ */
 static inline uint64_t iof_histogram_floor(uint32_t bucket)
 {
 	if (bucket < 32)
@@ -46,7 +63,12 @@ static inline uint64_t iof_histogram_floor(uint32_t bucket)
 	return (uint64_t)(16 + bucket % 16) << (bucket / 16 - 1);
 }
 
-/* Adds @times values of @value each. */
+/**
+ * iof_histogram_add() - add a value
+ * @histogram: the histogram
+ * @value: the value
+ * @times: how often
+ */
 static inline void iof_histogram_add(struct iof_histogram *histogram, uint64_t value,
 				     uint64_t times)
 {
@@ -57,7 +79,11 @@ static inline void iof_histogram_add(struct iof_histogram *histogram, uint64_t v
 	histogram->buckets[iof_histogram_bucket(value)] += times;
 }
 
-/* Adds all values of @from to @to. */
+/**
+ * iof_histogram_merge() - add all values of a histogram to another
+ * @to: the other
+ * @from: the histogram
+ */
 static inline void iof_histogram_merge(struct iof_histogram *to, const struct iof_histogram *from)
 {
 	uint32_t i;
@@ -70,7 +96,13 @@ static inline void iof_histogram_merge(struct iof_histogram *to, const struct io
 		to->buckets[i] += from->buckets[i];
 }
 
-/* The value below which @share (0 to 1) of all values lie; 0 of an empty histogram. */
+/**
+ * iof_histogram_quantile() - the value below which a share of all values lies
+ * @histogram: the histogram
+ * @share: 0 to 1
+ *
+ * Return: the value; 0 if the histogram is empty.
+ */
 static inline uint64_t iof_histogram_quantile(const struct iof_histogram *histogram, double share)
 {
 	double wanted = share * (double)histogram->count;
