@@ -5,14 +5,14 @@
  *
  * States of a group, and the function of each arrow:
  *
- *   collecting --LAST--> parked --> queued --read()--> delivered --write()-->
- * responding --> free
+ *   collecting --LAST--> parked --> queued --read()--> delivered
+ *              --write()--> responding --> free
  *
  *   first page               report_partial()
- *   LAST -> queued           report_whole(), or complete_group() and
- * queue_prg() LAST -> parked           complete_group(), while the attachment
- * is switched parked -> queued         unpark(): the switch ended or was
- * cancelled queued -> delivered      pop_groups(), read_large() (fault_read.c)
+ *   LAST -> queued           report_whole(), complete_group() with queue_prg()
+ *   LAST -> parked           complete_group(): the attachment is being switched
+ *   parked -> queued         unpark(): the switch ended or was cancelled
+ *   queued -> delivered      pop_groups(), read_large()   (fault_read.c)
  *   delivered -> queued      put_back(): the copy failed  (fault_read.c)
  *   delivered -> responding  take_responded()             (fault_queue.c)
  *   queued or delivered -> responding, by a sweep
@@ -20,9 +20,9 @@
  *   collecting -> broken     break_group(): LAST is refused
  *   responding -> free       iof_iopf_respond(), iof_iopf_respond_many()
  *
- * Owns the record of an open group: in the partial hash while it collects, in
- * the sink of its attachment after LAST, and back in the device's pool with the
- * answer (iopf_pool.h).
+ * The record of an open group is in the partial hash while the group collects.
+ * After LAST its owner is the sink of the attachment, or group->parked during a
+ * switch. The answer returns it to the device's pool (iopf_pool.h).
  *
  * Rules: (device, PASID, group index) identifies a group. A page is routed when
  * it arrives. A group whose pages went to different attachments is broken, and

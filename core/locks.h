@@ -6,21 +6,30 @@
  * above it:
  *
  *   iof_group.lock            mutex     bind, attach, replace, detach of one
- * isolation group iof_access.lock           mutex     attach, replace, detach
- * of an in-kernel access iof_map.access_lock       mutex     accesses of an
- * IOAS; held while they unpin iof_access.ioas_rwsem     rwsem     read: pin,
- * unpin, copy; write: change of the IOAS iof_ioas.hwpts_lock       mutex
- * automatic HWPTs of an IOAS iof_hwpt.dirty_lock       mutex     dirty
- * tracking: set, and read out iof_map.domains_rwsem     rwsem     read: map,
- * unmap, copy; write: domains, options iof_map.iova_rwsem        rwsem trees of
- * areas, allowed and reserved ranges iof_pages.lock            mutex     pin
- * counts of one piece of user memory iof_fault_queue.grow_lock mutex     slots
- * and attachments of one fault queue SVA users                 mutex     users
- * with SVA attachments (sva.c) iof_group.fault_lock      spinlock  routing of
- * faults; partial groups; free records iof_fault_queue.lock      spinlock
- * inbox, cookies, open lists of attachments SVA user's lock           spinlock
- * groups and workers of a user (sva.c) iof_hwdev_core.pool_lock  spinlock  free
- * page records of one device iof_ctx.objects xa_lock   spinlock  the id table
+ *                                       isolation group
+ *   iof_access.lock           mutex     attach, replace, detach of an
+ *                                       in-kernel access
+ *   iof_map.access_lock       mutex     accesses of an IOAS; held while they
+ *                                       unpin
+ *   iof_access.ioas_rwsem     rwsem     read: pin, unpin, copy; write: change
+ *                                       of the IOAS
+ *   iof_ioas.hwpts_lock       mutex     automatic HWPTs of an IOAS
+ *   iof_hwpt.dirty_lock       mutex     dirty tracking: set, and read out
+ *   iof_map.domains_rwsem     rwsem     read: map, unmap, copy; write: domains,
+ *                                       options
+ *   iof_map.iova_rwsem        rwsem     trees of areas, allowed and reserved
+ *                                       ranges
+ *   iof_pages.lock            mutex     pin counts of one piece of user memory
+ *   iof_fault_queue.grow_lock mutex     slots and attachments of one fault
+ *                                       queue
+ *   SVA users                 mutex     users with SVA attachments (sva.c)
+ *   iof_group.fault_lock      spinlock  routing of faults; partial groups; free
+ *                                       records
+ *   iof_fault_queue.lock      spinlock  inbox, cookies, open lists of
+ *                                       attachments
+ *   SVA user's lock           spinlock  groups and workers of a user (sva.c)
+ *   iof_hwdev_core.pool_lock  spinlock  free page records of one device
+ *   iof_ctx.objects xa_lock   spinlock  the id table
  *
  * No lock is held across a copy from or to user memory, nor while user memory
  * comes in to be pinned: either may take as long as another program likes. The

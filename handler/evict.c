@@ -82,8 +82,8 @@ static void forget_frame(struct iof_pager *pager, struct iof_work *work)
 		err = iof_invalidate(pager, space->hwpt_id, work->invalidate, entries);
 		work->stats.invalidations++;
 		if (err)
-			iof_pager_report(pager, err, "the device cannot be told to forget %u pages",
-					 nr);
+			iof_pager_report(pager, err,
+					 "the entries of %u pages cannot be invalidated", nr);
 		for (i = 0; i < nr; i++)
 			work->victims[first + i]->err = err;
 		first += nr;
@@ -211,8 +211,8 @@ static uint32_t evict_victims(struct iof_pager *pager, struct iof_work *work, un
 }
 
 /*
- * Frees some frames, about @want. With the lock held, which is dropped meanwhile. 0: there is
- * nothing that could leave.
+ * Frees some frames, about @want. With the lock held, which is dropped meanwhile. 0: no page could
+ * be evicted.
  */
 uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want)
 {
@@ -226,7 +226,7 @@ uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want
 		want = batch;
 	if (want > IOF_CHUNK)
 		want = IOF_CHUNK;
-	/* Those that cannot be written back are passed by from then on, so this ends. */
+	/* iof_clock_pick() skips frames whose write-back failed, so this loop ends. */
 	do {
 		work->nr_victims = iof_clock_pick(pager, work->victims, (uint32_t)want, false);
 		if (work->nr_victims)

@@ -93,7 +93,9 @@ static uint32_t worker_collect(struct iof_worker *worker, uint32_t nr, uint32_t 
 	return answers;
 }
 
-/* Enters what was answered LATER. Those that cannot be remembered are answered INVALID instead. */
+/*
+ * Enters the groups answered LATER. If memory for one is missing, that group is answered INVALID.
+ */
 static uint32_t worker_later(struct iof_worker *worker, uint32_t later, uint32_t answers)
 {
 	struct iof_handler *handler = worker->handler;

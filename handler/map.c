@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * map.c - mappings: what lies at which address of a space.
+ * map.c - mappings: the source, or program memory, behind the addresses of a space.
  *
  * A space keeps its mappings in one sorted array, which changes under map_lock and lock together.
- * Making one builds its tables and touches no page. Removing one first makes it dying, so that no
- * fault loads for it any more, then expels its pages, then takes it from the array, and only after
- * an invalidation lets go of the tables. Program memory has its entries from the beginning,
- * accessed and dirty, so that the device need not write them.
+ * A new mapping gets its tables and touches no page. iof_mapping_remove() first marks the mapping
+ * as dying, so that no fault loads a page for it. It then evicts its pages, takes it from the
+ * array, and frees its tables after an invalidation. Program memory has its entries from the
+ * beginning, accessed and dirty, so that the device need not write them.
  */
 #include <errno.h>
 #include <stdlib.h>

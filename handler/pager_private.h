@@ -103,8 +103,8 @@ struct iof_mapping {
 	uint64_t **leaves;     /* last-level tables, one for each 2 MiB touched */
 	uint64_t frames;       /* pager.lock: that belong to it, in any state */
 	bool dying;	       /* pager.lock: unmap is under way */
-	uint32_t ahead_used;   /* pager.lock: what became of prefetched pages */
-	uint32_t ahead_wasted; /* pager.lock */
+	uint32_t ahead_used;   /* pager.lock: prefetched pages that the device used */
+	uint32_t ahead_wasted; /* pager.lock: prefetched pages that were evicted unused */
 	uint32_t ahead_tries;  /* pager.lock */
 };
 
@@ -134,7 +134,7 @@ struct iof_table {
 	uint64_t iova;		  /* in the parent's space */
 	uint32_t users;		  /* entries in use; of a last-level table: mappings */
 	struct iof_table **below; /* NULL: last level */
-	struct iof_table *next;	  /* of those that wait for an invalidation */
+	struct iof_table *next;	  /* list of tables that wait for an invalidation */
 };
 
 /* Memory that tables are made of. map_lock. */

@@ -84,7 +84,7 @@ static struct iof_frame *frame_at(struct iof_pager *pager, struct iof_space *spa
 	return &pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >> IOF_PAGE_SHIFT];
 }
 
-/* One pin less for each of @nr pages; of those that @asking was granted, if given. */
+/* Unpins each of @nr pages once; with @asking, only pages whose response there is SUCCESS. */
 static void unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t nr,
 		  const struct iof_asking *asking)
 {

@@ -233,7 +233,7 @@ static int zero_load(void *arg, uint64_t offset, const struct iovec *iov, int nr
 	return 0;
 }
 
-/* A file without a name, for pages that have to leave. */
+/* A file without a name, for evicted pages. */
 static int swap_file(void)
 {
 	const char *folder = getenv("TMPDIR");

@@ -198,7 +198,7 @@ void iof_devices_exit(void)
 	kobject_put(groups_folder);
 	root_device_unregister(root);
 	bus_unregister(&iof_bus);
-	/* An open file in sysfs may still hold one of them. */
+	/* An open file in sysfs may still hold a device. */
 	wait_var_event(&nr_unreleased, !atomic_read(&nr_unreleased));
 }
 

@@ -51,7 +51,7 @@ enum iof_xlate_result {
 #define IOF_S2_WIDTH 48 /* bits of an input address: four levels */
 
 struct iof_stage2 {
-	struct mutex lock; /* writers of the tables, dead */
+	struct mutex lock; /* guards changes of the tables, and @dead */
 	u64 *root;
 	/*
 	 * unlinked tables, linked by entry 0, which reads as absent
@@ -60,7 +60,7 @@ struct iof_stage2 {
 };
 
 int iof_stage2_init(struct iof_stage2 *s2);
-/* no engine walks it any more */
+/* Called when no engine walks the tables any more. */
 void iof_stage2_destroy(struct iof_stage2 *s2);
 int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size,
 		   unsigned int prot);
@@ -278,9 +278,9 @@ void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table,
 		      u32 perm);
 
 /*
- * For invalidating threads: drops what the engines of one device have cached of
- * [iova, last] of the domain; with @dirs, the tables above leaves too. An
- * engine may still use a dropped translation until iof_mdev_drain().
+ * For invalidating threads: drops the translations of [iova, last] of the
+ * domain from the IOTLBs of one device; with @dirs, the tables above leaves
+ * too. An engine may still use a dropped translation until iof_mdev_drain().
  */
 void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova,
 		   u64 last, bool dirs);

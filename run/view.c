@@ -143,7 +143,7 @@ void iof_run_enter(struct iof_run *run)
 	run->privileged = !unshare(CLONE_NEWNS);
 	if (!run->privileged)
 		user_namespace(run);
-	/* a change of credentials has cleared it */
+	/* the kernel clears the parent-death signal when credentials change */
 	iof_run_tie(run, parent);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		die_of_namespaces(run, "mounts cannot be made private");

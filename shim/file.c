@@ -240,7 +240,7 @@ static bool say(struct iof_shim_ready *ready, bool readable)
 	return true;
 }
 
-/* For when the thread holds no lock. */
+/* Notes @ready, so that the thread looks at it when it holds no lock. */
 static void owe_look(struct task_struct *task, struct iof_shim_ready *ready)
 {
 	for (unsigned int i = 0; i < task->iof_nrecheck; i++)

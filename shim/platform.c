@@ -59,7 +59,7 @@ static size_t remote_copy(pid_t pid, void *dst, const void *src, size_t n, bool 
 	return n - done;
 }
 
-/* Both sides may be bad: through a buffer of ours, a page at most at a time. */
+/* @dst and @src may both be bad: copies through a buffer on the stack, at most a page at once. */
 static size_t bounce_copy(void *dst, const void *src, size_t n)
 {
 	char buf[4096];
@@ -488,9 +488,9 @@ bool iof_shim_page_present(pid_t pid, unsigned long addr)
 }
 
 /*
- * Whether the copy of iof_plat_mm_copy() would reach the page, which is there: the processor is
- * asked, since permissions are nowhere to be read cheaply. A page that still awaits its
- * copy-on-write gets it, as it would under the copy.
+ * Whether the copy of iof_plat_mm_copy() would reach the page, which is present. An access of the
+ * processor decides, since no system call shows the permissions cheaply. The access does a
+ * pending copy-on-write of the page, as the copy would.
  */
 static bool permitted(unsigned long addr, bool write)
 {

@@ -378,7 +378,7 @@ static __thread struct {
 	unsigned long addr;
 	char *buf;
 	size_t len;
-	bool ahead;		/* what is written there is also written over there */
+	bool ahead;		/* a write to buf also goes to the other process */
 } window __attribute__((tls_model("initial-exec")));
 
 /*

@@ -146,8 +146,8 @@ struct iof_handler_stats {
 
 /**
  * iof_handler_open() - open a handler and start its threads
- * @config: what it serves, and how
- * @out: set to the result
+ * @config: the fault queue, the callbacks and the threads
+ * @out: set to the handler
  *
  * Opens a handler on @config->fault_fd and starts its threads, if any. Signals are blocked in them.
  *

@@ -140,7 +140,7 @@ int iof_open(struct iof_world *world, const char *path, int flags);
 int iof_ioctl(int fd, unsigned long cmd, void *arg);
 
 /**
- * iof_read() - as read(2)
+ * iof_read() - read from a descriptor, as read(2)
  * @fd: the descriptor
  * @buf: destination
  * @len: its size

@@ -362,7 +362,7 @@ int iof_pager_detach(struct iof_pager *pager, uint32_t pasid);
  * @pager: the pager
  * @pasid: the PASID
  * @iova: address for the device
- * @length: bytes
+ * @length: bytes of the mapping
  * @source: the source, which the mapping holds
  * @offset: first byte in the source
  * @prot: enum iof_pager_prot
@@ -370,8 +370,8 @@ int iof_pager_detach(struct iof_pager *pager, uint32_t pasid);
  * Pages are loaded when the device requests them.
  *
  * Return: 0; -EINVAL an address or offset is no multiple of 4096, or length 0, or the range is
- * beyond 2^47 or the end of the source; -EEXIST a mapping is there; -EACCES IOF_PAGER_WRITE and the
- * source cannot be written; -ENOMEM; or an error of iof_pager_attach().
+ * beyond 2^47 or the end of the source; -EEXIST the range has a mapping; -EACCES IOF_PAGER_WRITE
+ * and the source cannot be written; -ENOMEM; or an error of iof_pager_attach().
  */
 int iof_pager_map(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t length,
 		  struct iof_source *source, uint64_t offset, unsigned int prot);
