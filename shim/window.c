@@ -55,7 +55,7 @@ static int compare_files(const struct iof_shim_area *a, const struct iof_shim_ar
 
 static struct window *of_file(struct rb_node *node)
 {
-	return rb_entry_safe(node, struct window, by_file);
+	return rb_entry(node, struct window, by_file);
 }
 
 /* The last window of @area's file that starts at or before @pos. The lock is held. */
@@ -74,6 +74,27 @@ static struct window *find_before(const struct iof_shim_area *area, u64 pos)
 			node = node->rb_right;
 		} else {
 			node = node->rb_left;
+		}
+	}
+	return best;
+}
+
+/* The first window of @area's file that starts after @pos. The lock is held. */
+static struct window *find_after(const struct iof_shim_area *area, u64 pos)
+{
+	struct rb_node *node = by_file.rb_node;
+	struct window *best = NULL;
+
+	while (node) {
+		struct window *window = of_file(node);
+		int order = compare_files(area, &window->area);
+
+		if (order < 0 || (!order && window->area.offset > pos)) {
+			if (!order)
+				best = window;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
 		}
 	}
 	return best;
@@ -179,26 +200,11 @@ static struct iof_shim_area cut(const struct iof_shim_area *area, u64 start, u64
 /* A window on the gap around @pos between other windows, as far as @area goes. */
 static struct window *map_gap(const struct iof_shim_area *area, u64 pos)
 {
-	struct window *before = find_before(area, pos), *after, *window;
-	struct iof_shim_area part;
-	struct rb_node *next;
-	u64 start = 0, end = U64_MAX;
+	struct window *before = find_before(area, pos), *after = find_after(area, pos), *window;
+	struct iof_shim_area part = cut(area, before ? end_in_file(&before->area) : 0,
+					after ? after->area.offset : U64_MAX);
 	void *base;
 
-	if (before)
-		start = end_in_file(&before->area);
-	if (before) {
-		next = rb_next(&before->by_file);
-		after = of_file(next);
-	} else {
-		/* the first of the file, if there is one, is after @pos */
-		after = of_file(rb_first(&by_file));
-		while (after && compare_files(&after->area, area) < 0)
-			after = of_file(rb_next(&after->by_file));
-	}
-	if (after && !compare_files(&after->area, area))
-		end = after->area.offset;
-	part = cut(area, start, end);
 	window = malloc(sizeof(*window));
 	base = window ? duplicate(&part, NULL) : NULL;
 	if (!base) {
