@@ -344,6 +344,16 @@ static bool find_mapping(unsigned long at, struct mapping *mapping)
 	return found;
 }
 
+/* The mapping of our own at @addr, as ask(), with all that identifies shared memory. */
+static bool ask_own(int maps, unsigned long addr, struct mapping *mapping, bool *known)
+{
+	bool found = ask(maps, addr, mapping, known);
+
+	if (found && mapping->flags & MAPPING_SHARED && mapping->dev == shared_memory())
+		mapping->sysv = ask_sysv(maps, addr);
+	return found;
+}
+
 bool iof_shim_own_area(unsigned long at, struct iof_shim_area *area)
 {
 	struct iof_shim_maps space = { open_own(&own_maps, "/proc/self/maps"), -1 };
@@ -352,11 +362,9 @@ bool iof_shim_own_area(unsigned long at, struct iof_shim_area *area)
 
 	if (space.maps < 0)
 		return false;
-	found = ask(space.maps, at, &mapping, &known);
+	found = ask_own(space.maps, at, &mapping, &known);
 	if (!known)
 		found = find_mapping(at, &mapping);
-	else if (found && mapping.flags & MAPPING_SHARED && mapping.dev == shared_memory())
-		mapping.sysv = ask_sysv(space.maps, at);
 	if (!found)
 		return false;
 	*area = area_of(&space, &mapping);
@@ -374,16 +382,13 @@ unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n, bool l
 	/* without /proc nothing is known, and nothing refused */
 	if (!n || space.maps < 0)
 		return n;
-	found = ask(space.maps, start, &mapping, &known);
+	found = ask_own(space.maps, start, &mapping, &known);
 	if (!known && !has_file_pages(start, n)) {
 		*area = (struct iof_shim_area){ .start = start, .end = start + n * PAGE_SIZE };
 		return n;
 	}
-	if (known && found) {
-		if (mapping.flags & MAPPING_SHARED && mapping.dev == shared_memory())
-			mapping.sysv = ask_sysv(space.maps, start);
+	if (known && found)
 		*area = area_of(&space, &mapping);
-	}
 	if (!longterm)
 		return n;
 	if (known && found && mapping.end - start >= n * PAGE_SIZE)
