@@ -70,7 +70,7 @@ static void take_open(struct iof_prg_answer *taken, struct iof_prg *prg,
 	else
 		__list_del(prg->open_node.prev, prg->open_node.next);
 	atomic_inc(&prg->attach->answering);
-	taken->group = prg;
+	taken->prg = prg;
 	taken->attach = prg->attach;
 	taken->code = code;
 	taken->why = why;
@@ -274,7 +274,7 @@ static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
 		return -EINVAL;
 	}
 	spin_unlock(&queue->lock);
-	iof_iopf_respond(taken.group, taken.code, taken.why);
+	iof_iopf_respond(taken.prg, taken.code, taken.why);
 	if (atomic_dec_and_test(&taken.attach->answering))
 		wake_sweepers(queue);
 	return sizeof(resp);

@@ -77,9 +77,9 @@ void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr)
 	struct iof_returning back;
 	u32 i, end;
 
-	begin_returning(&back, taken[0].group->dev->core);
+	begin_returning(&back, taken[0].prg->dev->core);
 	for (i = 0; i < nr; i++) {
-		struct iof_prg *prg = taken[i].group;
+		struct iof_prg *prg = taken[i].prg;
 
 		dev[i] = prg->dev;
 		answers[i].req = prg->req;

@@ -156,7 +156,7 @@ void iof_iopf_respond(struct iof_prg *prg, enum iof_page_code code,
 		      enum iof_why why);
 /* A group that was taken off its sink, and the answer that it gets. */
 struct iof_prg_answer {
-	struct iof_prg *group;
+	struct iof_prg *prg;
 	struct iof_attach *attach;
 	enum iof_page_code code;
 	enum iof_why why;

@@ -89,7 +89,8 @@ bool iof_dsa_drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job)
 	return (s32)(dsa->oldest - job->epoch) >= 0;
 }
 
-void iof_dsa_feed_drains(struct iof_dsa *dsa)
+/* An epoch became empty: resumes the drains that waited for it. */
+static void feed_drains(struct iof_dsa *dsa)
 {
 	struct iof_dsa_job *job, *next;
 	LIST_HEAD(ready);
@@ -107,7 +108,8 @@ void iof_dsa_feed_drains(struct iof_dsa *dsa)
 		iof_dsa_resume(job);
 }
 
-void iof_dsa_feed_batches(struct iof_dsa *dsa)
+/* A child's job became free: resumes a batch that waits for one. */
+static void feed_batches(struct iof_dsa *dsa)
 {
 	struct iof_dsa_job *job;
 
@@ -122,7 +124,8 @@ void iof_dsa_feed_batches(struct iof_dsa *dsa)
 		iof_dsa_resume(job);
 }
 
-void iof_dsa_child_done(struct iof_dsa_job *batch, bool success)
+/* A child of @batch has ended, with @success. */
+static void child_done(struct iof_dsa_job *batch, bool success)
 {
 	if (!success)
 		atomic_set(&batch->failed, 1);
@@ -280,7 +283,7 @@ static void leave_epoch(struct iof_dsa_job *job)
 		return;
 	if (atomic_dec_and_test(&dsa->epochs[job->epoch & dsa->epoch_mask]) &&
 	    atomic_read(&dsa->nr_drains))
-		iof_dsa_feed_drains(dsa);
+		feed_drains(dsa);
 }
 
 struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp)
@@ -337,8 +340,8 @@ void iof_dsa_end(struct iof_dsa_job *job)
 	job = renew_job(job);
 	llist_add(&job->ready, &dsa->free[DSA_FREE_CHILD]);
 	if (atomic_read(&dsa->nr_batches))
-		iof_dsa_feed_batches(dsa);
-	iof_dsa_child_done(parent, success);
+		feed_batches(dsa);
+	child_done(parent, success);
 }
 
 void iof_dsa_abandon(struct iof_dsa_job *job)

@@ -255,11 +255,6 @@ void iof_dsa_wake_engine(struct iof_dsa_engine *e);
 void iof_dsa_resume_many(struct iof_pri_slot *const *slots, u32 nr);
 /* Makes the job with @index. NULL: no memory. */
 struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp);
-/* A child of @batch has ended, with @success. */
-void iof_dsa_child_done(struct iof_dsa_job *batch, bool success);
-/* A child's job became free; an epoch became empty. */
-void iof_dsa_feed_batches(struct iof_dsa *dsa);
-void iof_dsa_feed_drains(struct iof_dsa *dsa);
 /* Advances dsa->oldest past empty epochs; dsa->lock held. */
 void iof_dsa_advance_epochs(struct iof_dsa *dsa);
 bool iof_dsa_drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job);
