@@ -38,16 +38,13 @@
 #include <iofault/vfio.h>
 
 #include "private.h"
+#include "shim/sys.h"
 #include "trap.h"
 
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1UL
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS	   SECCOMP_IOW(4, __u64)
 #endif
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL
-#endif
-
 #define THREADS 4
 
 /* ---- one trapped call ---- */
@@ -81,29 +78,10 @@ static bool is_ours(const struct broker *broker, int fd)
 	       makedev(st.stx_dev_major, st.stx_dev_minor) == broker->dev;
 }
 
-/* The thread group of a thread, where the kernel knows no descriptors for threads. */
-static pid_t group_of(pid_t tid)
-{
-	char path[40], line[128];
-	int tgid = tid;
-	FILE *status;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	status = fopen(path, "re");
-	while (status && fgets(line, sizeof(line), status))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
-			break;
-	if (status)
-		fclose(status);
-	return tgid;
-}
-
 static int open_caller(struct caller *caller)
 {
-	int fd = (int)syscall(SYS_pidfd_open, caller->tid, PIDFD_THREAD);
+	int fd = iof_sys_open_thread(caller->tid);
 
-	if (fd < 0)
-		fd = (int)syscall(SYS_pidfd_open, group_of(caller->tid), 0);
 	/* Is it still the caller that waits for the broker? */
 	if (fd >= 0 && ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &caller->id)) {
 		close(fd);

@@ -137,22 +137,6 @@ struct other_user {
 static pthread_mutex_t users_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct other_user *users;		/* under users_lock */
 
-static uid_t real_user(pid_t tid)
-{
-	unsigned int uid = geteuid();
-	char path[40], line[128];
-	FILE *status;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	status = fopen(path, "re");
-	while (status && fgets(line, sizeof(line), status))
-		if (sscanf(line, "Uid: %u", &uid) == 1)
-			break;
-	if (status)
-		fclose(status);
-	return uid;
-}
-
 static struct user_struct *find_user(uid_t uid)
 {
 	struct other_user *other;
@@ -180,6 +164,6 @@ struct user_struct *iof_shim_current_user(void)
 	/* an ordinary user's namespace has no other; and a thread that is exempt is not charged */
 	if (!iof_shim_acting_for || geteuid() || capable(CAP_IPC_LOCK))
 		return &iof_shim_user;
-	uid = real_user(iof_shim_acting_for);
+	uid = iof_sys_status(iof_shim_acting_for, "Uid", geteuid());
 	return uid ? find_user(uid) : &iof_shim_user;
 }

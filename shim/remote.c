@@ -483,29 +483,37 @@ size_t iof_shim_remote_user_copy(void *dst, const void *src, size_t n, bool writ
 #define PIDFD_THREAD O_EXCL	/* Linux 6.9 */
 #endif
 
-/* The group of a thread, where there are no descriptors for threads. */
-static pid_t group_of(pid_t tid)
+unsigned int iof_sys_status(pid_t tid, const char *field, unsigned int unknown)
 {
 	char path[40], line[128];
-	int tgid = tid;
+	unsigned int value = unknown;
+	size_t length = strlen(field);
 	FILE *status;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	status = fopen(path, "re");
 	while (status && fgets(line, sizeof(line), status))
-		if (sscanf(line, "Tgid: %d", &tgid) == 1)
+		if (!strncmp(line, field, length) && sscanf(line + length, ": %u", &value) == 1)
 			break;
 	if (status)
 		fclose(status);
-	return tgid;
+	return value;
+}
+
+int iof_sys_open_thread(pid_t tid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+
+	if (pidfd >= 0)
+		return pidfd;
+	tid = (pid_t)iof_sys_status(tid, "Tgid", (unsigned int)tid);
+	return (int)syscall(SYS_pidfd_open, tid, 0);
 }
 
 int iof_shim_remote_fd(int fd)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, iof_shim_acting_for, PIDFD_THREAD), copy, saved;
+	int pidfd = iof_sys_open_thread(iof_shim_acting_for), copy, saved;
 
-	if (pidfd < 0)
-		pidfd = (int)syscall(SYS_pidfd_open, group_of(iof_shim_acting_for), 0);
 	if (pidfd < 0)
 		return -1;
 	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);

@@ -102,6 +102,13 @@ void iof_sys_act_ahead(void *addr, void *buf, size_t len);
 /* Copies from there, and to there: 0 or -EFAULT. */
 int iof_sys_peek(void *dst, const void *addr, size_t len);
 int iof_sys_poke(void *addr, const void *src, size_t len);
+/*
+ * The first number of @field in /proc/TID/status: "Tgid", or "Uid", which is the real user's.
+ * @unknown: what to return if there is none.
+ */
+unsigned int iof_sys_status(pid_t tid, const char *field, unsigned int unknown);
+/* A pidfd of the thread; before Linux 6.9 of its thread group. Below 0, with errno. */
+int iof_sys_open_thread(pid_t tid);
 /* Lets go of what is known of processes and not in use. */
 void iof_sys_forget_processes(void);
 
