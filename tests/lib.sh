@@ -37,13 +37,22 @@ expect() {
 	[ "$got" -eq "$wanted" ] || die "status $got, not $wanted: $*"
 }
 
-# says TEXT...: each stands in the error output.
-says() {
-	local text
+# holds FILE TEXT...: each stands in the file.
+holds() {
+	local file=$1 text
 
+	shift
 	for text; do
-		grep -qF -- "$text" err || die "no '$text' in the error"
+		grep -qF -- "$text" "$file" || die "no '$text' in $file"
 	done
+}
+
+# says TEXT...: each stands in the error output; has TEXT...: in the standard output.
+says() {
+	holds err "$@"
+}
+has() {
+	holds out "$@"
 }
 
 # complains TEXT...: so, and the error output is of one line and begins as all do.
@@ -51,15 +60,6 @@ complains() {
 	says "$@"
 	[ "$(wc -l <err)" -eq 1 ] || die 'the error is not one line'
 	grep -q '^iofault: ' err || die 'the error does not say whose it is'
-}
-
-# has TEXT...: each stands in the standard output.
-has() {
-	local text
-
-	for text; do
-		grep -qF -- "$text" out || die "no '$text' in the output"
-	done
 }
 
 # field FILE EXPRESSION: of the JSON in a file, `j`.

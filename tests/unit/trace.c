@@ -8,6 +8,7 @@
  * own file, puts a breakpoint over each nop, and finds the arguments where the note says they are.
  */
 #include "env.h"
+#include "way.h"
 
 #include "core/trace.h"
 
@@ -295,45 +296,25 @@ static void arm(bool on)
 
 /* ---- one device under observation ---- */
 
-struct traced {
-	struct env *env;
-	struct fake_dev dev;
-	struct iof_device *idev;
-	int ioas, hwpt, q;
-	u32 queue;
-	u64 begin; /* no fault is older */
-};
+static u64 begin; /* no fault is older */
 
-static void traced_open(struct traced *w, void **state, u32 credits)
+static void traced_open(struct way *w, void **state, u32 credits)
 {
 	struct sigaction action = { .sa_sigaction = on_breakpoint, .sa_flags = SA_SIGINFO };
 
-	memset(w, 0, sizeof(*w));
-	w->env = *state;
-	fake_dev_add(&w->dev, "tracee", credits, FAKE_PASIDS, NULL);
-	w->idev = env_bind(w->env, &w->dev);
-	w->ioas = env_ioas(w->env->fd);
-	assert_ok(env_queue(w->env->fd, &w->queue, &w->q));
-	w->hwpt = env_hwpt_fault(w->env->fd, iof_device_id(w->idev), w->ioas,
-				 IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID, w->queue);
-	assert_id(w->hwpt);
-	assert_int_equal(env_attach(w->idev, 0, w->hwpt), w->hwpt);
+	way_open_as(w, state, "tracee", credits);
 	assert_int_equal(env_attach(w->idev, 3, w->hwpt), w->hwpt);
-	w->begin = ktime_get_coarse_ns();
+	begin = ktime_get_coarse_ns();
 	nr_seen = 0;
 	memset(seen, 0, sizeof(seen));
 	assert_ok(sigaction(SIGTRAP, &action, NULL));
 	arm(true);
 }
 
-static void traced_close(struct traced *w)
+static void traced_close(struct way *w)
 {
 	iof_device_detach(w->idev, 3);
-	iof_device_detach(w->idev, 0);
-	iof_device_unbind(w->idev);
-	fake_dev_remove(&w->dev);
-	if (w->q >= 0)
-		env_close(w->q);
+	way_close(w);
 	arm(false);
 	signal(SIGTRAP, SIG_DFL);
 	if (trouble)
@@ -365,23 +346,21 @@ static void expect_report(unsigned int *at, u32 pasid, u32 grpid, u64 addr, u32 
 	assert_int_equal(value[5], last);
 }
 
-static void expect_sweep(unsigned int *at, struct traced *w, u32 pasid, u32 grpid, u32 cookie,
-			 enum iof_why why)
+static void expect_sweep(unsigned int *at, u32 pasid, u32 grpid, u32 cookie, enum iof_why why)
 {
 	const u64 *value = next_event(at, "sweep", pasid, grpid);
 
 	assert_int_equal(value[3], cookie);
 	assert_int_equal(value[4], why);
-	assert_true(value[5] >= w->begin && value[5] <= ktime_get_ns());
+	assert_true(value[5] >= begin && value[5] <= ktime_get_ns());
 }
 
-static void expect_refuse(unsigned int *at, struct traced *w, u32 pasid, u32 grpid,
-			  enum iof_why why)
+static void expect_refuse(unsigned int *at, u32 pasid, u32 grpid, enum iof_why why)
 {
 	const u64 *value = next_event(at, "refuse", pasid, grpid);
 
 	assert_int_equal(value[3], why);
-	assert_true(value[4] >= w->begin && value[4] <= ktime_get_ns());
+	assert_true(value[4] >= begin && value[4] <= ktime_get_ns());
 }
 
 static void expect_end(unsigned int *at)
@@ -411,7 +390,7 @@ static void a_round_trip_is_told(void **state)
 	struct iommu_hwpt_pgfault rec[3];
 	unsigned int at = 0;
 	const u64 *value;
-	struct traced w;
+	struct way w;
 	u64 sent;
 
 	traced_open(&w, state, 8);
@@ -429,7 +408,7 @@ static void a_round_trip_is_told(void **state)
 	sent = value[5];
 	assert_int_equal(value[6], w.queue);
 	assert_int_equal(value[7], rec[0].dev_id);
-	assert_true(sent >= w.begin && sent <= ktime_get_ns());
+	assert_true(sent >= begin && sent <= ktime_get_ns());
 	expect_end(&at);
 	assert_ok(env_answer(w.q, rec[0].cookie, IOMMUFD_PAGE_RESP_INVALID));
 	value = next_event(&at, "respond", 3, 7);
@@ -447,7 +426,7 @@ static void a_devices_own_clock_is_kept(void **state)
 	struct iof_page_req req = { .flags = LAST, .grpid = 1, .sent = 12345 };
 	struct iommu_hwpt_pgfault rec;
 	unsigned int at = 0;
-	struct traced w;
+	struct way w;
 
 	traced_open(&w, state, 8);
 	w.dev.unchecked = true;
@@ -472,14 +451,14 @@ static void a_batch_is_told_one_by_one(void **state)
 	struct iommu_hwpt_page_response resp[3];
 	struct iommu_hwpt_pgfault rec[4];
 	unsigned int at = 0, i;
-	struct traced w;
+	struct way w;
 
 	traced_open(&w, state, 4);
 	w.dev.unchecked = true;
 	iof_report_page_reqs(&w.dev.hw, reqs, ARRAY_SIZE(reqs));
 	for (i = 0; i < ARRAY_SIZE(reqs); i++)
 		expect_report(&at, 0, reqs[i].grpid, reqs[i].addr, reqs[i].perm, reqs[i].flags);
-	expect_refuse(&at, &w, 0, 4, IOF_WHY_CREDITS);
+	expect_refuse(&at, 0, 4, IOF_WHY_CREDITS);
 	assert_int_equal(env_read(w.q, rec, 4), 4);
 	next_event(&at, "deliver", 0, 2);
 	assert_int_equal(next_event(&at, "deliver", 0, 1)[4], 2);
@@ -500,7 +479,7 @@ static void a_failed_copy_is_delivered_again(void **state)
 	struct iommu_hwpt_pgfault rec, *readonly;
 	unsigned int at = 0;
 	u32 first, second;
-	struct traced w;
+	struct way w;
 
 	memset(&rec, 0, sizeof(rec));
 	readonly = env_read_only(&rec, sizeof(rec));
@@ -524,7 +503,7 @@ static void sweeps_say_why(void **state)
 {
 	struct iommu_hwpt_pgfault rec;
 	unsigned int at = 0;
-	struct traced w;
+	struct way w;
 	int other;
 
 	traced_open(&w, state, 2);
@@ -537,23 +516,23 @@ static void sweeps_say_why(void **state)
 	assert_int_equal(env_read(w.q, &rec, 1), 1);
 	at = nr_seen;
 	assert_int_equal(env_replace(w.idev, 3, other), other);
-	expect_sweep(&at, &w, 3, 1, rec.cookie, IOF_WHY_REPLACE);
-	expect_sweep(&at, &w, 3, 2, 0, IOF_WHY_REPLACE);
+	expect_sweep(&at, 3, 1, rec.cookie, IOF_WHY_REPLACE);
+	expect_sweep(&at, 3, 2, 0, IOF_WHY_REPLACE);
 
 	/* What has no queue; and what is attached nowhere. */
 	assert_err(fake_fault(&w.dev, 3, 3, 0x3000), EINVAL);
 	expect_report(&at, 3, 3, 0x3000, IOMMU_PGFAULT_PERM_READ, true);
-	expect_refuse(&at, &w, 3, 3, IOF_WHY_NO_LISTENER);
+	expect_refuse(&at, 3, 3, IOF_WHY_NO_LISTENER);
 	iof_device_detach(w.idev, 3);
 	assert_err(fake_fault(&w.dev, 3, 4, 0x4000), EINVAL);
 	expect_report(&at, 3, 4, 0x4000, IOMMU_PGFAULT_PERM_READ, true);
-	expect_refuse(&at, &w, 3, 4, IOF_WHY_NO_LISTENER);
+	expect_refuse(&at, 3, 4, IOF_WHY_NO_LISTENER);
 
 	/* A page that was lost breaks its group. */
 	assert_err(fake_report(&w.dev, 0, 3, 5, IOMMU_PGFAULT_PERM_READ, 0x5000), EINVAL);
 	assert_err(fake_fault(&w.dev, 3, 5, 0x6000), EINVAL);
 	at += 2;
-	expect_refuse(&at, &w, 3, 5, IOF_WHY_BROKEN);
+	expect_refuse(&at, 3, 5, IOF_WHY_BROKEN);
 
 	/* More than the device has credits for; no memory. */
 	assert_int_equal(env_attach(w.idev, 3, w.hwpt), w.hwpt);
@@ -561,10 +540,10 @@ static void sweeps_say_why(void **state)
 	assert_ok(fake_fault(&w.dev, 3, 7, 0x2000));
 	assert_err(fake_fault(&w.dev, 0, 8, 0x3000), ENOSPC);
 	at += 3;
-	expect_refuse(&at, &w, 0, 8, IOF_WHY_CREDITS);
+	expect_refuse(&at, 0, 8, IOF_WHY_CREDITS);
 	iof_device_detach(w.idev, 3);
-	expect_sweep(&at, &w, 3, 6, 0, IOF_WHY_DETACH);
-	expect_sweep(&at, &w, 3, 7, 0, IOF_WHY_DETACH);
+	expect_sweep(&at, 3, 6, 0, IOF_WHY_DETACH);
+	expect_sweep(&at, 3, 7, 0, IOF_WHY_DETACH);
 
 	/* The last close, of one that was read and one that was not; and what comes after it. */
 	assert_ok(fake_fault(&w.dev, 0, 1, 0x1000));
@@ -573,11 +552,11 @@ static void sweeps_say_why(void **state)
 	at = nr_seen;
 	env_close(w.q);
 	w.q = -1;
-	expect_sweep(&at, &w, 0, 2, 0, IOF_WHY_CLOSE);
-	expect_sweep(&at, &w, 0, 1, rec.cookie, IOF_WHY_CLOSE);
+	expect_sweep(&at, 0, 2, 0, IOF_WHY_CLOSE);
+	expect_sweep(&at, 0, 1, rec.cookie, IOF_WHY_CLOSE);
 	assert_err(fake_fault(&w.dev, 0, 3, 0x3000), EINVAL);
 	at++;
-	expect_refuse(&at, &w, 0, 3, IOF_WHY_NO_LISTENER);
+	expect_refuse(&at, 0, 3, IOF_WHY_NO_LISTENER);
 	expect_end(&at);
 	traced_close(&w);
 }
@@ -586,14 +565,14 @@ static void sweeps_say_why(void **state)
 static void without_memory_is_a_sweep_too(void **state)
 {
 	unsigned int at = 0;
-	struct traced w;
+	struct way w;
 
 	traced_open(&w, state, 2);
 	iof_fail_nth(IOF_FAIL_ALLOC, 1, true);
 	assert_err(fake_fault(&w.dev, 0, 1, 0x1000), ENOMEM);
 	iof_fail_nth(IOF_FAIL_ALLOC, 0, false);
 	expect_report(&at, 0, 1, 0x1000, IOMMU_PGFAULT_PERM_READ, true);
-	expect_refuse(&at, &w, 0, 1, IOF_WHY_MEMORY);
+	expect_refuse(&at, 0, 1, IOF_WHY_MEMORY);
 	traced_close(&w);
 }
 
@@ -602,7 +581,7 @@ static void faults_that_the_core_resolves_are_responses(void **state)
 	static char page[4096];
 	unsigned int at = 0;
 	const u64 *value;
-	struct traced w;
+	struct way w;
 
 	traced_open(&w, state, 8);
 	assert_ok(iof_device_sva_bind(w.idev, 5));
@@ -622,7 +601,7 @@ static void each_group_ends_in_one_respond_sweep_or_refuse(void **state)
 {
 	struct iommu_hwpt_pgfault rec[8];
 	unsigned int i, grpid, seed = 1, ends[512] = {}, last[512] = {};
-	struct traced w;
+	struct way w;
 	int got, j;
 
 	traced_open(&w, state, 8);

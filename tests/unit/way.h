@@ -16,11 +16,11 @@ struct way {
 	u32 queue;
 };
 
-static inline void way_open(struct way *w, void **state, u32 credits)
+static inline void way_open_as(struct way *w, void **state, const char *name, u32 credits)
 {
 	memset(w, 0, sizeof(*w));
 	w->env = *state;
-	fake_dev_add(&w->dev, "dev", credits, FAKE_PASIDS, NULL);
+	fake_dev_add(&w->dev, name, credits, FAKE_PASIDS, NULL);
 	w->idev = env_bind(w->env, &w->dev);
 	w->ioas = env_ioas(w->env->fd);
 	assert_ok(env_queue(w->env->fd, &w->queue, &w->q));
@@ -28,6 +28,11 @@ static inline void way_open(struct way *w, void **state, u32 credits)
 				 IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID, w->queue);
 	assert_id(w->hwpt);
 	assert_int_equal(env_attach(w->idev, 0, w->hwpt), w->hwpt);
+}
+
+static inline void way_open(struct way *w, void **state, u32 credits)
+{
+	way_open_as(w, state, "dev", credits);
 }
 
 static inline void way_close(struct way *w)
