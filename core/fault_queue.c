@@ -257,7 +257,7 @@ take_responded(struct iof_fault_queue *queue,
 }
 
 /*
- * Fast path for one response; 262 instructions less than write_many() (make
+ * Fast path for one response; 276 instructions less than write_many() (make
  * vm-bench).
  */
 static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
