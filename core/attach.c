@@ -655,7 +655,6 @@ static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
 	struct iof_ioas *ioas = c.needs_fresh;
 
 	if (ioas) {
-		c.needs_fresh = NULL;
 		c.fresh = make_automatic(idev, ioas);
 		if (!IS_ERR(c.fresh))
 			rc = try_change(&c, *pt_id, replace);
