@@ -242,23 +242,30 @@ static bool allows(const struct iof_shim_maps *space, const struct mapping *mapp
 	return !longterm || can_pin(space, mapping, write);
 }
 
-/* How far it goes from @at on, by the text, up to @end. */
-static unsigned long read_mappings(const struct iof_shim_maps *space, unsigned long at,
-				   unsigned long end, bool write, bool longterm)
+/* The text of all mappings; it is read from its start, under maps_lock. */
+static FILE *open_text(const struct iof_shim_maps *space)
 {
 	int fd = space->process < 0 ? open("/proc/self/maps", O_RDONLY | O_CLOEXEC) :
 				      dup(space->maps);
 	FILE *text = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (!text && fd >= 0)
+		close(fd);
+	return text;
+}
+
+/* How far it goes from @at on, by the text, up to @end. */
+static unsigned long read_mappings(const struct iof_shim_maps *space, unsigned long at,
+				   unsigned long end, bool write, bool longterm)
+{
+	FILE *text = open_text(space);
 	struct mapping mapping;
 	char *line = NULL;
 	size_t room = 0;
 
-	if (!text) {
-		if (fd >= 0)
-			close(fd);
+	if (!text)
 		return at;
-	}
-	pthread_mutex_lock(&maps_lock);
+	must(pthread_mutex_lock(&maps_lock));
 	rewind(text);
 	while (at < end && getline(&line, &room, text) > 0) {
 		if (!parse(line, &mapping) || mapping.end <= at)
@@ -267,7 +274,7 @@ static unsigned long read_mappings(const struct iof_shim_maps *space, unsigned l
 			break;
 		at = mapping.end;
 	}
-	pthread_mutex_unlock(&maps_lock);
+	must(pthread_mutex_unlock(&maps_lock));
 	free(line);
 	fclose(text);
 	return at;
@@ -295,16 +302,15 @@ unsigned long iof_shim_mapped(const struct iof_shim_maps *space, unsigned long s
 }
 
 /* Whether a page of a file is among them, or none is known about. */
-static bool has_file_pages(unsigned long start, unsigned long n)
+static bool has_file_pages(int pagemap, unsigned long start, unsigned long n)
 {
-	int fd = iof_shim_own_pagemap();
 	u64 entry[512];
 
 	while (n) {
 		unsigned long part = min(n, (unsigned long)ARRAY_SIZE(entry));
 		ssize_t size = (ssize_t)(part * sizeof(entry[0]));
 
-		if (pread(fd, entry, (size_t)size,
+		if (pread(pagemap, entry, (size_t)size,
 			  (off_t)(start / PAGE_SIZE * sizeof(entry[0]))) != size)
 			return true;
 		for (unsigned long i = 0; i < part; i++)
@@ -329,23 +335,28 @@ static struct iof_shim_area area_of(const struct iof_shim_maps *space,
 }
 
 /* The mapping at @at, by the text. */
-static bool find_mapping(unsigned long at, struct mapping *mapping)
+static bool find_mapping(const struct iof_shim_maps *space, unsigned long at,
+			 struct mapping *mapping)
 {
-	FILE *text = fopen("/proc/self/maps", "re");
+	FILE *text = open_text(space);
 	bool found = false;
 	char *line = NULL;
 	size_t room = 0;
 
-	while (text && !found && getline(&line, &room, text) > 0)
+	if (!text)
+		return false;
+	must(pthread_mutex_lock(&maps_lock));
+	rewind(text);
+	while (!found && getline(&line, &room, text) > 0)
 		found = parse(line, mapping) && mapping->start <= at && at < mapping->end;
+	must(pthread_mutex_unlock(&maps_lock));
 	free(line);
-	if (text)
-		fclose(text);
+	fclose(text);
 	return found;
 }
 
-/* The mapping of our own at @addr, as ask(), with all that identifies shared memory. */
-static bool ask_own(int maps, unsigned long addr, struct mapping *mapping, bool *known)
+/* The mapping at @addr, as ask(), with all that identifies shared memory. */
+static bool ask_identity(int maps, unsigned long addr, struct mapping *mapping, bool *known)
 {
 	bool found = ask(maps, addr, mapping, known);
 
@@ -354,21 +365,29 @@ static bool ask_own(int maps, unsigned long addr, struct mapping *mapping, bool 
 	return found;
 }
 
-bool iof_shim_own_area(unsigned long at, struct iof_shim_area *area)
+bool iof_shim_area_at(const struct iof_shim_maps *space, int pagemap, unsigned long at,
+		      unsigned long n, struct iof_shim_area *area)
 {
-	struct iof_shim_maps space = { open_own(&own_maps, "/proc/self/maps"), -1 };
 	struct mapping mapping;
 	bool known, found;
 
-	if (space.maps < 0)
-		return false;
-	found = ask_own(space.maps, at, &mapping, &known);
+	found = ask_identity(space->maps, at, &mapping, &known);
+	if (!known && n && !has_file_pages(pagemap, at, n)) {
+		*area = (struct iof_shim_area){ .start = at, .end = at + n * PAGE_SIZE };
+		return true;
+	}
 	if (!known)
-		found = find_mapping(at, &mapping);
-	if (!found)
-		return false;
-	*area = area_of(&space, &mapping);
-	return true;
+		found = find_mapping(space, at, &mapping);
+	if (found)
+		*area = area_of(space, &mapping);
+	return found;
+}
+
+bool iof_shim_own_area(unsigned long at, struct iof_shim_area *area)
+{
+	struct iof_shim_maps space = { open_own(&own_maps, "/proc/self/maps"), -1 };
+
+	return space.maps >= 0 && iof_shim_area_at(&space, -1, at, 0, area);
 }
 
 unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n, bool longterm,
@@ -382,8 +401,8 @@ unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n, bool l
 	/* without /proc nothing is known, and nothing refused */
 	if (!n || space.maps < 0)
 		return n;
-	found = ask_own(space.maps, start, &mapping, &known);
-	if (!known && !has_file_pages(start, n)) {
+	found = ask_identity(space.maps, start, &mapping, &known);
+	if (!known && !has_file_pages(iof_shim_own_pagemap(), start, n)) {
 		*area = (struct iof_shim_area){ .start = start, .end = start + n * PAGE_SIZE };
 		return n;
 	}

@@ -21,6 +21,8 @@ struct iof_shim_area {
 	bool sysv;		/* @inode is a segment's identifier, not the number of a file */
 	bool writable;
 	bool identified;	/* shared memory: file and offset identify its pages */
+	bool remote;		/* it lies in another address space */
+	int file;		/* remote: a descriptor that can be mapped instead, or -1 */
 };
 
 /*
@@ -35,6 +37,12 @@ unsigned long iof_shim_mapped(const struct iof_shim_maps *space, unsigned long s
  */
 unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n, bool longterm,
 				    struct iof_shim_area *area);
+/*
+ * The mapping at @at. If the kernel does not answer for one address, and the pagemap shows that none
+ * of @n pages belongs to a file, @area is only these pages, without an identity; @n: 0 to look on.
+ */
+bool iof_shim_area_at(const struct iof_shim_maps *space, int pagemap, unsigned long at,
+		      unsigned long n, struct iof_shim_area *area);
 /* The mapping of our own address space at @at. */
 bool iof_shim_own_area(unsigned long at, struct iof_shim_area *area);
 

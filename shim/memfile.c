@@ -89,6 +89,8 @@ struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, boo
 		kfree(file);
 		return ERR_PTR(rc);
 	}
+	if (!write)
+		own = iof_shim_window_reader(own);
 	rc = map_range(file, own, start, length, write);
 	/* The mapping keeps the file. */
 	close(own);

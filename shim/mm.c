@@ -274,11 +274,12 @@ static unsigned long take_pages(struct mm_struct *mm, unsigned long start, unsig
 }
 
 /*
- * In our own address space, mapping by mapping: shared memory by its windows, all other memory by
- * address. @area is the first mapping; its end is 0 if it is not known.
+ * Mapping by mapping: shared memory by its windows, all other memory by address. @area is the first
+ * mapping; its end is 0 if it is not known.
  */
-static unsigned long take_own(struct iof_shim_area *area, unsigned long start, unsigned long n,
-			      bool write, struct page **pages, bool pin)
+static unsigned long take_areas(struct mm_struct *mm, struct iof_shim_area *area,
+				unsigned long start, unsigned long n, bool write,
+				struct page **pages, bool pin)
 {
 	unsigned long done = 0;
 
@@ -286,14 +287,17 @@ static unsigned long take_own(struct iof_shim_area *area, unsigned long start, u
 		unsigned long at = start + done * PAGE_SIZE, part = n - done, taken = 0;
 		struct page **slot = pages ? pages + done : NULL;
 
-		if (at < area->end || iof_shim_own_area(at, area))
+		if (at < area->end || (mm->pid ? iof_shim_remote_area(mm, at, part, area) :
+						 iof_shim_own_area(at, area)))
 			part = min(part, (area->end - at) >> PAGE_SHIFT);
 		else
 			*area = (struct iof_shim_area){ .end = 0 };
 		if (area->identified)
-			taken = iof_shim_window_pin(area, at, part, write, slot, pin);
+			taken = mm->pid ? iof_shim_remote_file_pin(mm, area, at, part, write, slot,
+								   pin) :
+					  iof_shim_window_pin(area, at, part, write, slot, pin);
 		if (taken < part)
-			taken += take_pages(&iof_shim_mm, at + taken * PAGE_SIZE, part - taken,
+			taken += take_pages(mm, at + taken * PAGE_SIZE, part - taken,
 					    slot ? slot + taken : NULL, pin);
 		done += taken;
 		if (taken < part)
@@ -326,12 +330,10 @@ long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long
 	} else {
 		got = populate_range(start, n, write);
 	}
-	if (mm->pid) {
-		got = take_pages(mm, start, got, pages, pin);
-	} else {
+	area.end = 0;
+	if (!mm->pid)
 		got = iof_shim_own_pinnable(start, got, write && flags & FOLL_LONGTERM, &area);
-		got = take_own(&area, start, got, write, pages, pin);
-	}
+	got = take_areas(mm, &area, start, got, write, pages, pin);
 	if (pin)
 		iof_shim_count(pins, got);
 	return got ? (long)got : -EFAULT;

@@ -644,6 +644,19 @@ static unsigned long touch_pages(struct mm_struct *mm, unsigned long start, unsi
 	return good;
 }
 
+bool iof_shim_remote_area(struct mm_struct *mm, unsigned long at, unsigned long n,
+			  struct iof_shim_area *area)
+{
+	struct iof_shim_maps space = { mm->remote->maps, mm->remote->process };
+
+	return iof_shim_area_at(&space, mm->remote->pagemap, at, n, area);
+}
+
+int iof_shim_remote_folder(const struct mm_struct *mm)
+{
+	return mm->remote->process;
+}
+
 unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start, unsigned long n,
 				       bool write, bool longterm)
 {

@@ -6,6 +6,7 @@
 #define IOF_SHIM_REMOTE_H
 
 #include <linux/mm_types.h>
+#include "mapping.h"
 
 #define IOF_SHIM_REMOTE_SHIFT (IOF_SHIM_PFN_MM_SHIFT + 12)
 
@@ -33,6 +34,18 @@ bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr, bool writ
  */
 unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start, unsigned long n,
 				       bool write, bool longterm);
+/* The mapping at @at, as iof_shim_area_at(). */
+bool iof_shim_remote_area(struct mm_struct *mm, unsigned long at, unsigned long n,
+			  struct iof_shim_area *area);
+/* The folder of the process in /proc, which belongs to @mm. */
+int iof_shim_remote_folder(const struct mm_struct *mm);
+/*
+ * Pins @n pages of @area, which is identified, from @at on in windows on the file, or takes
+ * references to them. Returns their number, which is smaller where no window can be had.
+ */
+unsigned long iof_shim_remote_file_pin(struct mm_struct *mm, struct iof_shim_area *area,
+				       unsigned long at, unsigned long n, bool write,
+				       struct page **pages, bool pin);
 /* Within one page, which is touched only if it is present. */
 int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n,
 			    bool write);

@@ -10,15 +10,19 @@
  * memfile.c holds.
  *
  * A window is a duplicate of the program's mapping, made by mremap() with an old length of 0. That
- * needs no descriptor and no permission, and it fails for private memory. The program may change
- * the mapping meanwhile, so the kind of the duplicate is asked for before it is used.
+ * needs no descriptor and no permission, and it fails for private memory. Where the program is
+ * another process, a descriptor of the file is mapped instead (remote_file.c). The program may
+ * change the mapping meanwhile, so the kind of the duplicate is asked for before it is used.
  *
  * One mutex guards all windows. It is the innermost lock; system calls are made under it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <linux/mm.h>
 #include <linux/rbtree.h>
@@ -34,7 +38,14 @@ struct window {
 	unsigned long users;
 };
 
+/*
+ * A process has 65,530 mappings by default. Programs that this one serves take a part of them; what
+ * they map beyond it is reached by address.
+ */
+#define MAX_REMOTE_WINDOWS 16384
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long nr_windows;
 static struct rb_root by_file = { { NULL } }, by_addr = { { NULL } };
 
 static u64 end_in_file(const struct iof_shim_area *area)
@@ -165,13 +176,20 @@ static bool shows(const struct iof_shim_area *area, unsigned long addr, unsigned
 	       seen.end - addr >= length && seen.offset + (addr - seen.start) == area->offset;
 }
 
-/* A second mapping of what @part, a mapping of the program, shows: at @to, or anywhere if NULL. */
-static void *duplicate(const struct iof_shim_area *part, void *to)
+/* A second mapping of what @part, a mapping of the program, shows; or NULL. */
+static void *duplicate(const struct iof_shim_area *part)
 {
 	unsigned long length = part->end - part->start;
-	void *base = mremap((void *)part->start, 0, length,
-			    MREMAP_MAYMOVE | (to ? MREMAP_FIXED : 0), to);
+	int prot = PROT_READ | (part->writable ? PROT_WRITE : 0);
+	void *base;
 
+	if (!part->remote)
+		base = mremap((void *)part->start, 0, length, MREMAP_MAYMOVE);
+	else if (part->file >= 0)
+		base = mmap(NULL, length, prot, MAP_SHARED | MAP_NORESERVE, part->file,
+			    (off_t)part->offset);
+	else
+		return NULL;
 	if (base == MAP_FAILED)
 		return NULL;
 	/* a child has no devices, and the program's dump shows this memory once */
@@ -179,8 +197,7 @@ static void *duplicate(const struct iof_shim_area *part, void *to)
 	madvise(base, length, MADV_DONTDUMP);
 	if (shows(part, (unsigned long)base, length))
 		return base;
-	if (!to)
-		munmap(base, length);
+	munmap(base, length);
 	return NULL;
 }
 
@@ -205,8 +222,10 @@ static struct window *map_gap(const struct iof_shim_area *area, u64 pos)
 					after ? after->area.offset : U64_MAX);
 	void *base;
 
+	if (part.remote && nr_windows >= MAX_REMOTE_WINDOWS)
+		return NULL;
 	window = malloc(sizeof(*window));
-	base = window ? duplicate(&part, NULL) : NULL;
+	base = window ? duplicate(&part) : NULL;
 	if (!base) {
 		free(window);
 		return NULL;
@@ -215,26 +234,39 @@ static struct window *map_gap(const struct iof_shim_area *area, u64 pos)
 	window->area.start = (unsigned long)base;
 	window->area.end = (unsigned long)base + (part.end - part.start);
 	insert(window);
+	nr_windows++;
 	return window;
 }
 
 /* The window can be written where @area, which can, shows the same. */
 static bool make_writable(struct window *window, const struct iof_shim_area *area)
 {
+	unsigned long length = window->area.end - window->area.start, at;
 	struct iof_shim_area part;
-	unsigned long at;
+	void *base;
 
 	if (window->writable)
 		return true;
-	if (!mprotect((void *)window->area.start, window->area.end - window->area.start,
-		      PROT_READ | PROT_WRITE)) {
+	if (!mprotect((void *)window->area.start, length, PROT_READ | PROT_WRITE)) {
 		window->writable = true;
 		return true;
 	}
-	/* mapped by a descriptor for reading only: the other mapping takes its place */
+	/*
+	 * Mapped by a descriptor for reading only: a mapping that can write takes its place, in one
+	 * step, since devices use the window meanwhile.
+	 */
 	part = cut(area, window->area.offset, end_in_file(&window->area));
+	base = duplicate(&part);
+	if (!base)
+		return false;
 	at = window->area.start + (unsigned long)(part.offset - window->area.offset);
-	return duplicate(&part, (void *)at) != NULL;
+	if (mremap(base, part.end - part.start, part.end - part.start,
+		   MREMAP_MAYMOVE | MREMAP_FIXED, (void *)at) == MAP_FAILED) {
+		munmap(base, part.end - part.start);
+		return false;
+	}
+	window->writable = part.end - part.start == length;
+	return true;
 }
 
 static void drop(struct window *window)
@@ -243,6 +275,7 @@ static void drop(struct window *window)
 		return;
 	rb_erase(&window->by_file, &by_file);
 	rb_erase(&window->by_addr, &by_addr);
+	nr_windows--;
 	WARN_ON(munmap((void *)window->area.start, window->area.end - window->area.start));
 	free(window);
 }
@@ -261,6 +294,19 @@ static struct window *take(const struct iof_shim_area *area, u64 pos, bool write
 		return window;
 	drop(window);
 	return NULL;
+}
+
+int iof_shim_window_reader(int fd)
+{
+	char path[40];
+	int reader;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	reader = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (reader < 0)
+		return fd;
+	close(fd);
+	return reader;
 }
 
 /* ---- pins ---- */

@@ -19,6 +19,12 @@ unsigned long iof_shim_window_pin(const struct iof_shim_area *area, unsigned lon
 /* Ends one pin, or one reference, of a page with IOF_SHIM_PFN_WINDOW set. */
 void iof_shim_window_unpin(struct page *page, bool pin);
 
+/*
+ * The file of @fd, which is closed, opened for reading only where that can be done. A mapping of a
+ * descriptor that could write would prevent a write seal.
+ */
+int iof_shim_window_reader(int fd);
+
 /* Keeps windows on all of @area, which is identified. 0 or -ENOMEM. */
 int iof_shim_window_hold(const struct iof_shim_area *area, bool write);
 /* The end of that. */
