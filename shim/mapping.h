@@ -38,8 +38,9 @@ unsigned long iof_shim_mapped(const struct iof_shim_maps *space, unsigned long s
 unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n, bool longterm,
 				    struct iof_shim_area *area);
 /*
- * The mapping at @at. If the kernel does not answer for one address, and the pagemap shows that none
- * of @n pages belongs to a file, @area is only these pages, without an identity; @n: 0 to look on.
+ * The mapping at @at. If the kernel does not answer for one address, and the pagemap shows that
+ * none of @n pages belongs to a file, @area is only these pages, without an identity. With @n 0 the
+ * pagemap is not asked.
  */
 bool iof_shim_area_at(const struct iof_shim_maps *space, int pagemap, unsigned long at,
 		      unsigned long n, struct iof_shim_area *area);

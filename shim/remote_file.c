@@ -2,11 +2,11 @@
 /*
  * remote_file.c - the file behind shared memory of another process.
  *
- * Pages of shared memory are pinned in windows (window.c), which are mappings of this process. If no
- * window shows the memory yet, its file is opened: through /proc/PID/map_files, which takes
+ * Pages of shared memory are pinned in windows (window.c), which are mappings of this process. If
+ * no window shows the memory yet, its file is opened: through /proc/PID/map_files, which takes
  * CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN on the host, or else by a descriptor that the process
- * holds. Without either the pages are pinned by address. window.c looks whether a mapping of the
- * file shows the same memory, so a process that changes its mappings or descriptors meanwhile gains
+ * holds. Without either the pages are pinned by address. window.c checks that a mapping of the file
+ * shows the same memory, so a process that changes its mappings or descriptors meanwhile gains
  * nothing.
  */
 #include <dirent.h>
@@ -39,7 +39,7 @@ static bool is_file_of(int dir, const char *name, const struct iof_shim_area *ar
 {
 	struct statx st;
 
-	return !statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE | STATX_INO, &st) &&
+	return !statx(dir, name, AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &st) &&
 	       S_ISREG(st.stx_mode) && st.stx_ino == area->inode &&
 	       makedev(st.stx_dev_major, st.stx_dev_minor) == area->dev;
 }
