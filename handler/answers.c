@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * answers.c - writes responses to the fault queue, and remembers the groups that have none yet.
+ * answers.c - writes responses to the fault queue, and keeps a table of the groups without one.
  *
- * Writing: the queue stops at the first response that it rejects, because the core has answered the
- * group or its device is gone. Such a response is counted as late and skipped; those behind it are
- * written.
+ * The queue stops at the first response that it rejects: the core has responded to that group
+ * already, or the device of the group is gone. iof_answers_write() counts such a response as late,
+ * skips it and writes those behind it.
  *
- * The table of open groups has those whose callback returned LATER. Another thread may respond to a
- * group before its callback has returned. Its cookie is then kept as EARLY until no callback is
- * running, so that LATER does not enter a group that gets no further response. A cookie leaves the
- * table before its response is written: Linux may give the same cookie out at once.
+ * The table has the open groups: their callback returned LATER. Another thread may respond to a
+ * group before its callback has returned. The table then keeps the cookie as EARLY until no
+ * callback is running, so that LATER does not enter a group that gets no further response. A cookie
+ * leaves the table before its response is written, because Linux may reuse the cookie at once.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,8 +19,8 @@
 
 #include "handler_private.h"
 
-#define IOF_OPEN_FIRST	 64u	    /* places of a table at first */
-#define IOF_CLOSE_GROUPS (1u << 20) /* unread groups that closing answers at most */
+#define IOF_OPEN_FIRST	 64u	    /* number of entries of a new table */
+#define IOF_CLOSE_GROUPS (1u << 20) /* maximum number of groups that closing reads */
 #define IOF_CLOSE_CHUNK	 64u
 
 static uint32_t open_home(const struct iof_open_table *table, uint32_t cookie)
@@ -28,7 +28,7 @@ static uint32_t open_home(const struct iof_open_table *table, uint32_t cookie)
 	return (cookie * 2654435761u) & (table->size - 1);
 }
 
-/* The entry of @cookie, or the empty place where it would go. */
+/* Returns the entry of @cookie, or the empty entry where it would go. */
 static struct iof_open_entry *open_find(const struct iof_open_table *table, uint32_t cookie)
 {
 	uint32_t at = open_home(table, cookie);
@@ -63,7 +63,7 @@ static int open_room(struct iof_open_table *table)
 	return open_grow(table);
 }
 
-/* Empties a place and moves up what had to go past it. */
+/* Empties an entry, and moves entries back that linear probing had placed behind it. */
 static void open_remove(struct iof_open_table *table, struct iof_open_entry *entry)
 {
 	uint32_t mask = table->size - 1;
@@ -90,7 +90,7 @@ static void open_set_early(struct iof_open_table *table, uint32_t early)
 	__atomic_store_n(&table->early, early, __ATOMIC_RELAXED);
 }
 
-/* The callback of a group said LATER. -ENOMEM: it could not be remembered. */
+/* Enters a group whose callback returned LATER. Returns -ENOMEM if the table cannot grow. */
 int iof_open_add(struct iof_open_table *table, uint32_t cookie)
 {
 	struct iof_open_entry *entry;
@@ -109,7 +109,7 @@ int iof_open_add(struct iof_open_table *table, uint32_t cookie)
 	return 0;
 }
 
-/* A thread responds to @cookie. @may_be_early: the callback may not have returned LATER yet. */
+/* Notes that a thread responds to @cookie. @may_be_early: its callback may still be running. */
 void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_be_early)
 {
 	struct iof_open_entry *entry;
@@ -124,7 +124,10 @@ void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_b
 		if (entry->state == IOF_OPEN_EARLY)
 			return;
 	}
-	/* Without room the group will be taken for open, and a second answer refused: no harm. */
+	/*
+	 * Without memory, LATER enters the group as open. A second response to it is rejected as
+	 * late: no harm.
+	 */
 	if (!may_be_early || open_room(table))
 		return;
 	entry = open_find(table, cookie);
@@ -133,7 +136,7 @@ void iof_open_answered(struct iof_open_table *table, uint32_t cookie, bool may_b
 	open_set_early(table, table->early + 1);
 }
 
-/* No callback is under way: what is EARLY was an answer to nothing. */
+/* Removes the EARLY entries. No callback is running, so that none of them can meet its LATER. */
 void iof_open_forget_early(struct iof_open_table *table)
 {
 	uint32_t i = 0;
@@ -142,7 +145,8 @@ void iof_open_forget_early(struct iof_open_table *table)
 		if (table->entries[i].state == IOF_OPEN_EARLY) {
 			open_remove(table, &table->entries[i]);
 			open_set_early(table, table->early - 1);
-			i = 0; /* entries may have moved across the end of the array */
+			/* open_remove() may have moved entries across the end of the array */
+			i = 0;
 		} else {
 			i++;
 		}
@@ -163,8 +167,9 @@ static void tally_add(struct iof_tally *tally, const struct iommu_hwpt_page_resp
 }
 
 /*
- * Writes all of @answers; their codes are valid. Returns the number that was accepted, or the error
- * of the descriptor. @tally counts both kinds either way.
+ * Writes all of @answers, whose codes are valid. Returns the number of accepted responses, or the
+ * error of the descriptor. In both cases @tally counts the accepted responses by code, and the late
+ * ones.
  */
 long iof_answers_write(struct iof_handler *handler, const struct iommu_hwpt_page_response *answers,
 		       size_t nr, struct iof_tally *tally)
@@ -253,7 +258,7 @@ struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group
 	return copy;
 }
 
-/* Answers INVALID the groups that were to be answered LATER; allocates nothing. */
+/* Responds INVALID to the groups in the table. Allocates nothing. */
 static void answers_close_later(struct iof_handler *handler)
 {
 	struct iommu_hwpt_page_response answers[IOF_CLOSE_CHUNK];
@@ -276,7 +281,7 @@ static void answers_close_later(struct iof_handler *handler)
 	iof_answers_write(handler, answers, nr, tally);
 }
 
-/* Answers INVALID what is open and what waits unread. No thread of the handler is left. */
+/* Responds INVALID to the open groups and to those not read yet. All handler threads have ended. */
 void iof_answers_close(struct iof_handler *handler)
 {
 	struct iof_worker *worker = handler->workers;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * evict.c - evicts pages, and writes them back in place.
+ * evict.c - evicts pages, and writes pages back that stay.
  *
- * The order loses no data: the thread that chose the page makes its entry not present, under the
- * lock; the invalidation removes cached translations and ends DMA in flight; and only then the
- * dirty bit is read, the page written to its source, and the frame used again. One invalidation
- * serves all pages of a space that leave together. One call writes neighbours in a source.
+ * The order of eviction loses no data. The thread that chose the page makes its entry not present,
+ * under the lock. Then the invalidation removes cached translations and ends DMA in flight. Only
+ * then the thread reads the dirty bit, writes the page to its source, and frees the frame. One
+ * invalidation serves all pages of a space that are evicted together. One call of a source writes
+ * neighbouring pages.
  *
  * A page that cannot be written back is entered again, as dirty as it was. The error is reported
- * once, and CLOCK skips the page while there are others.
+ * once. CLOCK skips such a page while it finds others.
  *
- * The lock is dropped during invalidations and calls of sources. Frames are in the state evicting
+ * The lock is dropped during invalidations and calls of sources. Frames are in the state EVICTING
  * then, or held.
  */
 #include <errno.h>
@@ -18,7 +19,7 @@
 
 #include "pager_private.h"
 
-/* One call for all entries. It returns when no DMA uses the old ones. */
+/* Invalidates all @entries by one ioctl, which returns when no DMA uses the old translations. */
 int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
 		   struct iommu_hwpt_vtd_s1_invalidate *entries, uint32_t nr)
 {
@@ -38,11 +39,13 @@ int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
 	return ret < 0 ? ret : 0;
 }
 
-/* Fills the entries for sorted frames of one space, neighbours in one. */
+/*
+ * Fills @entries for the sorted frames of one space; one entry covers a run of neighbouring pages.
+ */
 static uint32_t invalidate_fill(struct iommu_hwpt_vtd_s1_invalidate *entries,
 				struct iof_frame **frames, uint32_t nr)
 {
-	uint64_t next = 1; /* no address of a page */
+	uint64_t next = 1; /* no page has this address */
 	uint32_t used = 0;
 	uint32_t i;
 
@@ -62,7 +65,7 @@ static uint32_t invalidate_fill(struct iommu_hwpt_vtd_s1_invalidate *entries,
 	return used;
 }
 
-/* Makes the hardware forget the victims; each gets the result in err. */
+/* Invalidates the translations of the victims. Each victim's err gets the result. */
 static void forget_frame(struct iof_pager *pager, struct iof_work *work)
 {
 	uint64_t start = iof_pager_now();
@@ -91,7 +94,7 @@ static void forget_frame(struct iof_pager *pager, struct iof_work *work)
 	work->stats.invalidate_ns += iof_pager_now() - start;
 }
 
-/* One by one, what could not be written together, so that each page gets its own result. */
+/* Writes pages one by one whose common write failed, so that each page gets its own result. */
 static void store_singly(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
 			 uint32_t nr)
 {
@@ -105,7 +108,10 @@ static void store_singly(struct iof_pager *pager, struct iof_work *work, struct 
 			continue;
 		}
 		frames[i]->err = err;
-		/* `stuck` changes only in frames that are evicting or held by a sync: ours. */
+		/*
+		 * @stuck is stable: it changes only in frames that are evicting or held by a sync,
+		 * and these frames belong to this thread.
+		 */
 		if (!frames[i]->stuck)
 			iof_pager_report(pager, err,
 					 "cannot write back the page at offset %llu: %s",
@@ -115,8 +121,8 @@ static void store_singly(struct iof_pager *pager, struct iof_work *work, struct 
 }
 
 /*
- * Writes back those of the sorted victims that the hardware has forgotten and that are dirty, by
- * their entries or, with @all_dirty, all of them.
+ * Writes sorted victims back: those whose invalidation succeeded and whose entries are dirty. With
+ * @all_dirty, the dirty bit does not count.
  */
 static void store_victims(struct iof_pager *pager, struct iof_work *work, bool all_dirty)
 {
@@ -133,7 +139,7 @@ static void store_victims(struct iof_pager *pager, struct iof_work *work, bool a
 				frames[nr]->page == frames[0]->page + nr)))
 			nr++;
 		if (!nr) {
-			nr = 1; /* clean, or still known to the hardware */
+			nr = 1; /* the page is clean, or its invalidation failed */
 			continue;
 		}
 		if (nr > 1 && iof_frames_transfer(pager, work, frames, nr, true) >= 0)
@@ -156,13 +162,16 @@ static void stats_merge(struct iof_pager *pager, struct iof_work *work)
 	work->stats.invalidate_ns = 0;
 }
 
-/* The victims leave, or return if they could not be written. Returns the number of freed frames. */
+/*
+ * Frees the frames of the victims. A victim with an error is entered again, unless @force. Returns
+ * the number of freed frames.
+ */
 static uint32_t evict_finish(struct iof_pager *pager, struct iof_work *work, bool force)
 {
 	uint32_t freed = 0;
 	uint32_t i = work->nr_victims;
 
-	/* Backwards, so that they come out of the free list in order. */
+	/* Go backwards, so that the free list hands the frames out in ascending order. */
 	while (i--) {
 		struct iof_frame *frame = work->victims[i];
 
@@ -189,7 +198,7 @@ static uint32_t evict_finish(struct iof_pager *pager, struct iof_work *work, boo
 }
 
 /*
- * The victims of @work, all of them evicting, leave. With the lock held, which is dropped
+ * Evicts the victims of @work, all in the state EVICTING. Called with the lock held; drops it
  * meanwhile. Returns the number of freed frames.
  */
 static uint32_t evict_victims(struct iof_pager *pager, struct iof_work *work, unsigned int flags)
@@ -211,15 +220,15 @@ static uint32_t evict_victims(struct iof_pager *pager, struct iof_work *work, un
 }
 
 /*
- * Frees some frames, about @want. With the lock held, which is dropped meanwhile. 0: no page could
- * be evicted.
+ * Tries to free about @want frames. Called with the lock held; drops it meanwhile. Returns 0 if no
+ * page could be evicted.
  */
 uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want)
 {
 	uint64_t batch = pager->nr_frames / 32;
 	uint32_t freed = 0;
 
-	/* Together is cheaper, but a small pool must not be emptied for it. */
+	/* Evict several pages at once, which is cheaper, but only a small part of the pool. */
 	if (batch > IOF_CHUNK / 4)
 		batch = IOF_CHUNK / 4;
 	if (want < batch)
@@ -244,13 +253,13 @@ uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want
 enum iof_verdict {
 	IOF_TAKE,
 	IOF_PASS,
-	IOF_BUSY, /* another thread works on it: not now */
+	IOF_BUSY, /* another thread works on the frame; try again later */
 };
 
 /*
- * Looks through the frames of a range of @map from *@cursor on; those that @judge takes become the
- * victims of @work, as many as fit. Goes by entries or by frames, whichever are fewer. true: there
- * is more, or something busy at the cursor.
+ * Looks through pages @first to @last of @map from *@cursor on. Frames that @judge takes become the
+ * victims of @work, as many as fit. Walks the entries or the frames, whichever are fewer. Returns
+ * true if pages are left, or if the frame at the cursor is busy.
  */
 static bool scan(struct iof_mapping *map, uint64_t first, uint64_t last, uint64_t *cursor,
 		 struct iof_work *work, enum iof_verdict (*judge)(const struct iof_frame *frame))
@@ -290,7 +299,10 @@ static enum iof_verdict judge_expelled(const struct iof_frame *frame)
 	return frame->state == IOF_FRAME_RESIDENT && !frame->hold ? IOF_TAKE : IOF_BUSY;
 }
 
-/* What is on its way out must have arrived before a sync is done. */
+/*
+ * A page that another thread is evicting is busy: sync returns only after the page has been
+ * written.
+ */
 static enum iof_verdict judge_synced(const struct iof_frame *frame)
 {
 	if (frame->state == IOF_FRAME_EVICTING)
@@ -312,10 +324,10 @@ static int victims_err(const struct iof_work *work)
 }
 
 /*
- * Evicts pages @first to @last of @map, also pinned ones; waits for those that another thread is
- * working on. No thread can load more of them meanwhile. Called with lock and map_lock held; drops
- * the former meanwhile. With FORCE all pages go, whatever is returned. Otherwise the first error
- * ends it, and that page is entered again.
+ * Evicts pages @first to @last of @map, including pinned ones. Waits for pages that another thread
+ * is working on. The caller has made sure that no thread loads more of them. Called with lock and
+ * map_lock held; drops lock meanwhile. With FORCE all pages are evicted, whatever the result.
+ * Without it, the first error ends the call, and the page of that error is entered again.
  */
 int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned int flags)
 {
@@ -343,7 +355,7 @@ int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned i
 			pager->held++;
 		}
 		evict_victims(pager, work, flags);
-		/* Freed frames keep their result until the lock is dropped. */
+		/* A freed frame keeps its result until the lock is dropped. */
 		if (!result)
 			result = victims_err(work);
 	}
@@ -351,8 +363,8 @@ int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned i
 }
 
 /*
- * Writes back the dirty pages @first to @last of @map, which stay. With lock and map_lock held; the
- * former is dropped meanwhile. The first error, after all have been tried.
+ * Writes back the dirty pages @first to @last of @map, which stay resident. Called with lock and
+ * map_lock held; drops lock meanwhile. Tries all pages, and returns the first error.
  */
 int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last)
 {
@@ -378,7 +390,10 @@ int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last)
 		}
 		pthread_mutex_unlock(&pager->lock);
 		iof_frames_sort(work->victims, work->nr_victims);
-		/* A translation cached as dirty would not set the bit again. */
+		/*
+		 * Invalidate: the device does not set the dirty bit again while its cached
+		 * translation is dirty.
+		 */
 		forget_frame(pager, work);
 		store_victims(pager, work, true);
 		pthread_mutex_lock(&pager->lock);

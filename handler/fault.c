@@ -2,31 +2,31 @@
 /*
  * fault.c - resolves a batch of page-request groups.
  *
- * A batch is worked on in portions, usually one. For each group, all or nothing: each page is
- * looked up, an absent page gets a frame and becomes loading, and all frames of the group are held.
- * When no more groups fit, the lock is dropped and this thread's pages are loaded; one call of a
- * source loads neighbours. Then the pages are entered, loads of other threads are waited for, and
- * each group is answered. A group is SUCCESS only if all of its pages were present at the same
- * time.
+ * iof_resolve() works on a batch in portions, usually one. A portion takes each group whole or not
+ * at all: it looks up each page, gives an absent page a frame in the state LOADING, and holds all
+ * frames of the group. When no more groups fit, the thread drops the lock and loads the pages of
+ * its frames; one call of a source loads neighbouring pages. Then it enters the pages, waits for
+ * loads of other threads, and sets the response of each group. A group gets SUCCESS only if all of
+ * its pages were present at the same time.
  *
- * Why this ends: a thread waits for others only when its own loads are done, or when it has none. A
- * group that does not fit waits while any thread holds frames. When none does, the group will never
- * fit and is INVALID.
+ * The loop ends. A thread waits for others only when its own loads are done, or when it has none. A
+ * group that does not fit waits while any thread holds frames. When no thread does, the group can
+ * never fit and gets INVALID.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "pager_private.h"
 
-/* What became of trying to take a group. */
+/* The result of group_look() and group_take(). */
 enum iof_taken {
 	IOF_TAKEN,
-	IOF_REFUSED,   /* it will never be */
-	IOF_NO_FRAMES, /* not now */
-	IOF_NOT_NOW,   /* one of its pages is just leaving */
+	IOF_REFUSED,   /* a page of the group is not mapped, or refused */
+	IOF_NO_FRAMES, /* the pool has too few free frames now */
+	IOF_NOT_NOW,   /* another thread is evicting a page of the group */
 };
 
-/* The mapping and page of a fault, if it may have it. */
+/* Returns the mapping of a fault and its page, or NULL if the device has no right to that page. */
 static struct iof_mapping *fault_page(struct iof_space *space,
 				      const struct iommu_hwpt_pgfault *fault, uint64_t *page)
 {
@@ -39,7 +39,10 @@ static struct iof_mapping *fault_page(struct iof_space *space,
 	return map;
 }
 
-/* Program memory is always there: a fault on it came late, or asks for a right it lacks. */
+/*
+ * Is the page program memory, with the requested right? Its entry is always present, so that the
+ * fault was raised before the mapping was made: the device may try again.
+ */
 static bool fault_memory(struct iof_space *space, const struct iommu_hwpt_pgfault *fault)
 {
 	struct iof_mapping *map = iof_mapping_find(space, fault->addr);
@@ -53,7 +56,10 @@ static struct iof_frame *pte_frame(struct iof_pager *pager, uint64_t pte)
 	return &pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >> IOF_PAGE_SHIFT];
 }
 
-/* How many frames the group needs (a page named twice counts twice), or why it cannot be. */
+/*
+ * Counts the frames that a group needs; a page named twice counts twice. Says if it cannot be
+ * taken.
+ */
 static enum iof_taken group_look(struct iof_pager *pager, struct iof_space *space,
 				 const struct iof_fault_group *group, uint64_t *needed)
 {
@@ -80,7 +86,7 @@ static enum iof_taken group_look(struct iof_pager *pager, struct iof_space *spac
 	return IOF_TAKEN;
 }
 
-/* Holds one page of a group, taking a frame if it is absent. */
+/* Holds one page of a group, and gives it a frame if it is absent. */
 static void page_take(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		      uint64_t page, uint32_t group, bool write, unsigned int flags)
 {
@@ -107,7 +113,7 @@ static void page_take(struct iof_pager *pager, struct iof_work *work, struct iof
 	work->items[work->nr_items++].group = group;
 }
 
-/* Takes all pages of a group, or nothing. May evict, which drops the lock. */
+/* Takes all pages of a group, or none. May evict, which drops the lock. */
 static enum iof_taken group_take(struct iof_pager *pager, struct iof_work *work,
 				 const struct iof_fault_group *group, uint32_t index,
 				 unsigned int flags)
@@ -154,7 +160,9 @@ static enum iof_taken group_take(struct iof_pager *pager, struct iof_work *work,
  * Loading
  */
 
-/* One by one, what could not be loaded together. A page that was only guessed fails in silence. */
+/*
+ * Loads pages one by one whose common load failed. An error of a prefetched page is not reported.
+ */
 static void load_singly(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
 			uint32_t nr)
 {
@@ -173,7 +181,7 @@ static void load_singly(struct iof_pager *pager, struct iof_work *work, struct i
 	}
 }
 
-/* Fills all frames that the portion took. Without the lock. */
+/* Loads the pages of all frames that the portion took. Called without the lock. */
 static void load_page(struct iof_pager *pager, struct iof_work *work)
 {
 	uint64_t start = iof_pager_now();
@@ -194,7 +202,10 @@ static void load_page(struct iof_pager *pager, struct iof_work *work)
 	work->stats.load_ns += iof_pager_now() - start;
 }
 
-/* Enters what was loaded. A page that was asked for counts as accessed: it stays for a round. */
+/*
+ * Enters the loaded pages. A requested page gets its accessed bit, so that CLOCK spares it for a
+ * round.
+ */
 static void publish(struct iof_pager *pager, struct iof_work *work)
 {
 	uint32_t i;
@@ -226,7 +237,7 @@ static void publish(struct iof_pager *pager, struct iof_work *work)
 	iof_pager_wake(pager);
 }
 
-/* Waits for other threads' loads, answers the groups, lets the frames go. */
+/* Waits for loads of other threads, sets the responses of the groups, and drops the frames. */
 static int settle(struct iof_pager *pager, struct iof_work *work, struct iof_fault_group *groups,
 		  unsigned int flags)
 {
@@ -256,7 +267,10 @@ drop:
 	return result;
 }
 
-/* What was taken is loaded, entered and let go. With the lock held, which is dropped meanwhile. */
+/*
+ * Loads the pages of a portion, enters them and drops the frames. Called with the lock held; drops
+ * it meanwhile.
+ */
 static int portion_end(struct iof_pager *pager, struct iof_work *work,
 		       struct iof_fault_group *groups, unsigned int flags)
 {
@@ -271,7 +285,10 @@ static int portion_end(struct iof_pager *pager, struct iof_work *work,
 	return settle(pager, work, groups, flags);
 }
 
-/* A group that can never be had. */
+/*
+ * Reports a group that needs more frames than the budget has. Called with the lock held; drops it
+ * meanwhile.
+ */
 static void group_too_long(struct iof_pager *pager, const struct iof_fault_group *group)
 {
 	pthread_mutex_unlock(&pager->lock);
@@ -282,9 +299,10 @@ static void group_too_long(struct iof_pager *pager, const struct iof_fault_group
 }
 
 /*
- * Makes the pages of all groups present and sets their answers. 0, or the first error: of a source,
- * -ENOENT for what is refused, -ENOSPC for what does not fit; that group and, with NO_EVICT, all
- * behind it are INVALID. -ENOMEM before anything is done.
+ * Makes the pages of all groups present and sets their responses. Returns 0 or the first error. It
+ * is the error of a source, or -ENOENT for a page that is refused or not mapped, or -ENOSPC for a
+ * group that does not fit. A group with an error gets INVALID. With NO_EVICT, -ENOSPC ends the
+ * call, and the groups behind that one stay as they were. -ENOMEM: no response has been set.
  */
 int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr,
 		unsigned int flags)

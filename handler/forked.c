@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * forked.c - counts forks (forked.h). Only the child's one thread writes the count.
+ * forked.c - counts the forks of this process (forked.h).
+ *
+ * Only a new child writes the count, while it has one thread.
  */
 #include "forked.h"
 

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * forked.h - whether this process is a child of the one that opened a handler or a pager.
+ * forked.h - tells whether this process is a child of the one that opened a handler or a pager.
  *
- * A fork takes along the memory of an object and none of its threads; a lock that another thread
- * held then is held for ever. So in the child each call fails with ECHILD before it takes a lock or
- * waits for a thread.
+ * A child has the memory of the object and none of its threads. A lock that another thread held
+ * during the fork stays locked in the child. So in the child each call fails with ECHILD before it
+ * takes a lock or waits for a thread.
  */
 #ifndef IOF_HANDLER_FORKED_H
 #define IOF_HANDLER_FORKED_H
 
 #include <stdbool.h>
 
-/* How many forks lie between the program's start and this process. */
+/* Number of forks between the start of the program and this process. */
 extern unsigned int iof_forks;
 
-/* Call before an object is opened; it then notes iof_forks. */
+/* Installs the counter. Call it before opening an object; the object then stores iof_forks. */
 void iof_forks_watch(void);
 
 static inline bool iof_forked(unsigned int at_open)

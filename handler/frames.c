@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * frames.c - the pool of page frames, and CLOCK, which chooses the pages that leave.
+ * frames.c - the pool of page frames, and CLOCK, which chooses the pages to evict.
  *
- * The pool is one piece of memory of the size of the budget, aligned for large pages of the CPU and
- * mapped once in the parent IOAS. The hand of CLOCK goes round the frames: a page that was accessed
- * since the hand's last visit loses its accessed bit and stays, another one goes. The bit is
- * cleared without telling the hardware, which may have it cached and not set it again; a page that
- * looks unused for that reason costs a fault, never data.
+ * The pool is one piece of memory of the size of the budget. It is aligned for large pages of the
+ * CPU and mapped once in the parent IOAS. The hand of CLOCK goes round the frames. If the device
+ * has accessed a page since the last visit, CLOCK clears the accessed bit and the page stays. If
+ * not, the page is evicted. CLOCK clears the bit without an invalidation, so that a device with a
+ * cached translation may not set it again. A page that looks unused for this reason costs a fault,
+ * never data.
  *
- * Everything but creating and destroying runs under pager.lock.
+ * All functions except those that create and destroy the pool run under pager.lock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,11 +17,11 @@
 
 #include "pager_private.h"
 
-#define AHEAD_MEMORY 1024u /* number of prefetched pages of which the use is remembered */
+#define AHEAD_MEMORY 1024u /* number of prefetched pages whose use is remembered */
 
 #define IOF_POOL_ALIGN (2u << 20)
 
-/* Memory of @bytes bytes, aligned to 2 MiB if it is that long. */
+/* Maps @bytes bytes of memory, aligned to 2 MiB if there are at least so many. */
 static char *pool_map(uint64_t bytes)
 {
 	uint64_t extra = bytes >= IOF_POOL_ALIGN ? IOF_POOL_ALIGN : 0;
@@ -56,7 +57,7 @@ int iof_frames_create(struct iof_pager *pager)
 	if (err)
 		return iof_pager_fail(pager, err, "cannot map %llu page frames for the device",
 				      (unsigned long long)pager->nr_frames);
-	/* The first frame comes out first. */
+	/* The free list hands the first frame out first. */
 	for (i = pager->nr_frames; i-- > 0;) {
 		pager->frames[i].next_free = pager->free;
 		pager->free = &pager->frames[i];
@@ -76,7 +77,10 @@ void iof_frames_destroy(struct iof_pager *pager)
 	free(pager->frames);
 }
 
-/* A free frame, for @page of @map: loading, held by the caller. There must be one. */
+/*
+ * Takes a free frame for @page of @map: state LOADING, held by the caller. The caller has checked
+ * that there is a free frame.
+ */
 struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *map, uint64_t page,
 				 uint64_t *pte)
 {
@@ -105,7 +109,7 @@ struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *ma
 	return frame;
 }
 
-/* Frees the frame, which has no holder and no entry. */
+/* Frees a frame that has no holder and no entry. */
 void iof_frame_free(struct iof_pager *pager, struct iof_frame *frame)
 {
 	frame->map->frames--;
@@ -134,8 +138,8 @@ void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame)
 }
 
 /*
- * Chooses up to @want pages and makes their entries not present: they are evicting now, and counted
- * as held. @stuck: also those that could not be written back before.
+ * Chooses up to @want pages and makes their entries not present. Their frames are EVICTING then,
+ * and count as held. @stuck: chooses also pages whose write-back has failed.
  */
 uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uint32_t want,
 			bool stuck)
@@ -159,7 +163,9 @@ uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uin
 				iof_frame_settle_ahead(pager, frame, true);
 			continue;
 		}
-		/* One becomes 0 and the other 1; what the device has set meanwhile stays. */
+		/*
+		 * Clear PRESENT and set EVICTING at once; bits that the device sets meanwhile stay.
+		 */
 		__atomic_xor_fetch(frame->pte, IOF_PTE_PRESENT | IOF_PTE_EVICTING,
 				   __ATOMIC_ACQ_REL);
 		frame->state = IOF_FRAME_EVICTING;
@@ -176,7 +182,9 @@ static bool frame_before(const struct iof_frame *one, const struct iof_frame *ot
 	return iof_mapping_addr(one->map, one->page) < iof_mapping_addr(other->map, other->page);
 }
 
-/* By space and address: in order already, or Shell's way, which needs no memory. */
+/*
+ * Sorts by space and address: nothing if in order already, else Shell sort, which needs no memory.
+ */
 void iof_frames_sort(struct iof_frame **frames, uint32_t nr)
 {
 	static const uint32_t gaps[] = { 3548, 1577, 701, 301, 132, 57, 23, 10, 4, 1 };
@@ -200,14 +208,17 @@ void iof_frames_sort(struct iof_frame **frames, uint32_t nr)
 	}
 }
 
-/* A page that was loaded ahead was touched, or leaves without. */
+/* Counts a prefetched page once: as @used, or as evicted without use. */
 void iof_frame_settle_ahead(struct iof_pager *pager, struct iof_frame *frame, bool used)
 {
 	struct iof_mapping *map = frame->map;
 
 	frame->ahead = 0;
 	if (used) {
-		/* One that is still on its way counts as asked for when it arrives. */
+		/*
+		 * publish() will count a page that is still loading as requested, not as
+		 * prefetched.
+		 */
 		if (frame->state != IOF_FRAME_LOADING)
 			pager->stats.prefetch_used++;
 		map->ahead_used++;

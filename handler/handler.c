@@ -2,12 +2,12 @@
 /*
  * handler.c - the fault handler: threads, reading, groups, callbacks.
  *
- * One round of a worker: read a batch, rebuild its groups, call back, write the answers, remember
- * what is answered LATER. Between rounds it looks at the queue again at once; only when that is
- * empty does it spin for the time given and then sleep in poll(2), together with an eventfd that
- * stopping makes readable for ever. Threads of our own on an embedded world sleep on the queue
- * alone instead, which saves two system calls a fault, and are interrupted to stop. In a round
- * nothing is allocated, unless a group does not fit the buffer.
+ * In one round, a worker reads a batch, rebuilds its groups, calls back, writes the responses, and
+ * enters the groups with LATER in the table. After a round it reads the queue again at once. When
+ * the queue is empty, it spins for spin_us and then sleeps in poll(2) on the queue and on an
+ * eventfd; stopping makes the eventfd readable for ever. The handler's own threads in an embedded
+ * world sleep on the queue alone, which saves two system calls a fault; iof_handler_stop()
+ * interrupts them. A round allocates memory only if a group does not fit the buffer.
  */
 #include <errno.h>
 #include <limits.h>
@@ -25,9 +25,9 @@
 #define BATCH_DEFAULT 64u
 #define BATCH_MAX     65536u
 #define THREADS_MAX   256u
-#define SPIN_CHECK    32u /* empty reads between two looks at the clock */
+#define SPIN_CHECK    32u /* number of empty reads between two readings of the clock */
 
-/* The handler that this thread runs at the moment. */
+/* The handler that this thread is running in, or NULL. */
 static __thread const struct iof_handler *iof_inside;
 
 static uint64_t now_ns(void)
@@ -67,7 +67,10 @@ static void worker_ask(struct iof_worker *worker, uint32_t nr)
 		worker->groups[i].response = config->fault(config->arg, &worker->groups[i]);
 }
 
-/* Turns what the callbacks said into answers; returns their number, and that of the LATER ones. */
+/*
+ * Turns the results of callbacks into responses and returns their number. *@later: groups with
+ * LATER.
+ */
 static uint32_t worker_collect(struct iof_worker *worker, uint32_t nr, uint32_t *later)
 {
 	uint32_t answers = 0;
@@ -94,7 +97,8 @@ static uint32_t worker_collect(struct iof_worker *worker, uint32_t nr, uint32_t 
 }
 
 /*
- * Enters the groups answered LATER. If memory for one is missing, that group is answered INVALID.
+ * Enters the groups with LATER in the table. A group gets INVALID if there is no memory for its
+ * entry.
  */
 static uint32_t worker_later(struct iof_worker *worker, uint32_t later, uint32_t answers)
 {
@@ -116,7 +120,9 @@ static uint32_t worker_later(struct iof_worker *worker, uint32_t later, uint32_t
 	return lost;
 }
 
-/* No callback is under way any more? Then no early answer can be waited for. */
+/*
+ * Ends the callbacks of a batch. If no other batch is in its callbacks, removes the EARLY cookies.
+ */
 static void worker_callbacks_done(struct iof_handler *handler)
 {
 	if (__atomic_sub_fetch(&handler->running, 1, __ATOMIC_ACQ_REL) ||
@@ -128,7 +134,10 @@ static void worker_callbacks_done(struct iof_handler *handler)
 	pthread_mutex_unlock(&handler->lock);
 }
 
-/* Handles one batch. The number of groups, 0 if there were none, or the error of the descriptor. */
+/*
+ * Handles one batch. Returns the number of groups, 0 if the queue is empty, or the descriptor's
+ * error.
+ */
 static int worker_round(struct iof_worker *worker)
 {
 	struct iof_handler *handler = worker->handler;
@@ -181,7 +190,7 @@ static int worker_round(struct iof_worker *worker)
  * Waiting
  */
 
-/* Reads an empty queue for the time given. Groups handled, or 0. */
+/* Reads an empty queue again and again, for spin_us. Returns the number of groups handled, or 0. */
 static int worker_spin(struct iof_worker *worker)
 {
 	struct iof_handler *handler = worker->handler;
@@ -205,7 +214,7 @@ static int worker_spin(struct iof_worker *worker)
 	return 0;
 }
 
-/* 1: look again, 0: time is up or the handler stops, or an error. */
+/* Sleeps. Returns 1: read the queue again; 0: the time is up, or the handler stops; or an error. */
 static int worker_sleep(struct iof_worker *worker, int timeout_ms)
 {
 	struct iof_handler *handler = worker->handler;
@@ -223,7 +232,10 @@ static int worker_sleep(struct iof_worker *worker, int timeout_ms)
 		if (ready == -EINTR)
 			return 1;
 	} else {
-		/* For threads that sleep, and may have turned it off. */
+		/*
+		 * poll(2) needs readiness, which a spinning thread of this handler may have turned
+		 * off.
+		 */
 		iof_set_readiness(fds[0].fd, 1);
 		ready = iof_poll(fds, 2, timeout_ms);
 	}
@@ -238,7 +250,7 @@ static int worker_sleep(struct iof_worker *worker, int timeout_ms)
 	return 1;
 }
 
-/* One batch, waiting for it up to @timeout_ms. */
+/* Handles one batch, and waits for it up to @timeout_ms. */
 static int worker_wait_round(struct iof_worker *worker, int timeout_ms)
 {
 	struct iof_handler *handler = worker->handler;
@@ -273,7 +285,7 @@ static int worker_run(struct iof_worker *worker, bool own_thread)
 	bool busy = handler->config.spin_us == IOF_HANDLER_BUSY, spared = false;
 
 	iof_inside = handler;
-	/* On a descriptor of a kernel there is nothing to be spared, and this fails. */
+	/* Turning readiness off fails on a descriptor of a kernel, where it would save nothing. */
 	if (busy || own_thread)
 		spared = !iof_set_readiness(handler->config.fault_fd, 0);
 	if (spared && own_thread)
@@ -315,8 +327,8 @@ static int handler_check(struct iof_handler_config *config)
 }
 
 /*
- * Threads get no signals of the program, but keep those that an instruction of their own raises:
- * the embedded world catches bad memory by them.
+ * Blocks signals, so that handler threads get none of the program's. Signals that an instruction
+ * raises stay: the embedded world catches accesses to bad memory by them.
  */
 static void block_signals(sigset_t *before)
 {
@@ -427,7 +439,7 @@ int iof_handler_close(struct iof_handler *handler)
 	iof_handler_stop(handler);
 	iof_handler_wait(handler);
 	if (!(handler->config.flags & IOF_HANDLER_LEAVE_OPEN) && !handler->fatal) {
-		/* A handler that was never run has no buffers yet. */
+		/* A handler without workers has no buffers for reading yet. */
 		if (!handler->workers)
 			iof_worker_new(handler);
 		iof_answers_close(handler);

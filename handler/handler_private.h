@@ -3,12 +3,12 @@
  * handler_private.h - what handler.c, worker.c and answers.c share.
  *
  * A handler has workers: one for each of its threads, and one for each thread of the caller that
- * runs it at the moment. A worker owns the buffers of one batch; nothing in it is touched by
- * another thread, except its statistics. Groups that are answered LATER are remembered in one
- * table, so that closing the handler can answer them.
+ * runs it at the moment. A worker owns the buffers of one batch. Other threads touch nothing in it
+ * except its statistics. One table has the groups with LATER, so that closing the handler can
+ * respond to them.
  *
  * Lock order: handler.lock, then worker.stats_lock. Neither is held across a callback, read or
- * write.
+ * write. The comment of a field names the lock that protects it, or says that access is atomic.
  */
 #ifndef IOF_HANDLER_PRIVATE_H
 #define IOF_HANDLER_PRIVATE_H
@@ -21,11 +21,11 @@
 
 #include "forked.h"
 
-/* Cookies of groups that were answered LATER; answers.c. */
+/* The states of an entry in the table of open groups (answers.c). */
 enum iof_open_state {
-	IOF_OPEN_NONE = 0, /* the place is empty */
-	IOF_OPEN_WAITS,	   /* the group waits for its answer */
-	IOF_OPEN_EARLY,	   /* answered before the callback had said LATER */
+	IOF_OPEN_NONE = 0, /* the entry is empty */
+	IOF_OPEN_WAITS,	   /* the group waits for its response */
+	IOF_OPEN_EARLY,	   /* a thread responded before the callback returned LATER */
 };
 
 struct iof_open_entry {
@@ -33,12 +33,12 @@ struct iof_open_entry {
 	uint32_t state; /* enum iof_open_state */
 };
 
-/* Linear probing; at most half full. All under handler.lock. */
+/* A hash table with linear probing, at most half full. handler.lock protects all fields. */
 struct iof_open_table {
 	struct iof_open_entry *entries;
-	uint32_t size;	  /* a power of two, or 0 before the first entry */
-	uint32_t waiting; /* entries that are WAITS */
-	uint32_t early;	  /* entries that are EARLY; read without the lock as a hint */
+	uint32_t size;	  /* a power of two; 0 before the first entry */
+	uint32_t waiting; /* number of entries with WAITS */
+	uint32_t early;	  /* number of entries with EARLY; also read without the lock, as a hint */
 };
 
 struct iof_tally {
@@ -48,45 +48,46 @@ struct iof_tally {
 };
 
 struct iof_worker {
-	struct iof_worker *next;      /* in handler.workers; fixed once there */
-	struct iof_worker *next_idle; /* in handler.idle; handler.lock */
+	struct iof_worker *next;      /* list handler.workers; does not change after insertion */
+	struct iof_worker *next_idle; /* handler.lock; list handler.idle */
 	struct iof_handler *handler;
-	pthread_t thread; /* of a worker that has one */
+	pthread_t thread; /* valid only in a worker of handler.threads */
 	/*
-	 * Atomic. A thread of the handler's own on an embedded world, which sleeps on the fault
-	 * descriptor alone and is interrupted to stop; otherwise NULL.
+	 * Atomic. Set in a thread of the handler's own on an embedded world: it sleeps on the fault
+	 * descriptor alone, and iof_handler_stop() interrupts it. NULL in other workers.
 	 */
 	struct iof_thread *sleeper;
 
 	struct iommu_hwpt_pgfault *records;
 	struct iof_fault_group *groups;
 	struct iommu_hwpt_page_response *answers;
-	uint32_t *later; /* cookies of this batch that are answered LATER */
-	uint32_t room;	 /* entries in each of the four */
-	uint32_t failed; /* callbacks of this batch that failed */
+	uint32_t *later; /* cookies of this batch whose callbacks returned LATER */
+	uint32_t room;	 /* number of entries in each of the four arrays */
+	uint32_t failed; /* number of callbacks of this batch that failed */
 
 	pthread_mutex_t stats_lock;
-	struct iof_handler_stats stats; /* stats_lock; written by the owner alone */
+	struct iof_handler_stats stats; /* stats_lock; only the owner writes */
 };
 
 struct iof_handler {
 	struct iof_handler_config config;
-	unsigned int forks; /* forked.h */
+	unsigned int forks; /* iof_forks at the time of opening */
 	int stop_fd;	    /* eventfd, readable for ever once the handler stops */
 	int stopping;	    /* atomic */
-	int running;	    /* atomic: callbacks under way, in batches */
-	int fatal;	    /* atomic: first error of the descriptor */
+	int running;	    /* atomic: number of batches whose callbacks are running */
+	int fatal;	    /* atomic: first error of the fault descriptor */
 	int first_error;    /* atomic: first error of any kind */
 
 	pthread_mutex_t lock;
-	struct iof_worker *workers; /* atomic: all of them; lock to add */
-	struct iof_worker *idle;    /* lock: workers of run_once() that are not in use */
-	uint32_t started;	    /* threads, first in @threads; set while opening */
-	uint32_t joined;	    /* lock */
+	struct iof_worker *workers; /* atomic: list of all workers; lock to add one */
+	/* lock: workers of iof_handler_run_once() that are not in use */
+	struct iof_worker *idle;
+	uint32_t started; /* number of entries of @threads; set while opening */
+	uint32_t joined;  /* join_lock: number of threads joined */
 	struct iof_worker **threads;
-	pthread_mutex_t join_lock;	      /* held while joining */
-	struct iof_open_table open;	      /* lock */
-	struct iof_handler_stats later_stats; /* lock: what was answered outside of workers */
+	pthread_mutex_t join_lock;	      /* held while joining threads */
+	struct iof_open_table open;	      /* lock: groups with LATER */
+	struct iof_handler_stats later_stats; /* lock: counts the responses that no worker wrote */
 };
 
 /* answers.c */
@@ -103,7 +104,7 @@ void iof_handler_note(struct iof_handler *handler, int err, const struct iof_fau
 void iof_handler_fatal(struct iof_handler *handler, int err);
 struct iof_worker *iof_worker_new(struct iof_handler *handler);
 void iof_worker_free(struct iof_worker *worker);
-/* A worker for a thread of the caller, until it is given back. */
+/* Returns a worker for the calling thread, which gives it back with iof_worker_give(). */
 struct iof_worker *iof_worker_take(struct iof_handler *handler);
 void iof_worker_give(struct iof_worker *worker);
 int iof_worker_read(struct iof_worker *worker);

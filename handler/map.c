@@ -2,11 +2,11 @@
 /*
  * map.c - mappings: the source, or program memory, behind the addresses of a space.
  *
- * A space keeps its mappings in one sorted array, which changes under map_lock and lock together.
- * A new mapping gets its tables and touches no page. iof_mapping_remove() first marks the mapping
- * as dying, so that no fault loads a page for it. It then evicts its pages, takes it from the
- * array, and frees its tables after an invalidation. Program memory has its entries from the
- * beginning, accessed and dirty, so that the device need not write them.
+ * A space keeps its mappings in one sorted array, which changes under map_lock and lock together. A
+ * new mapping gets its tables and loads no page. iof_mapping_remove() first marks the mapping as
+ * dying, so that no fault loads a page for it. It then evicts its pages, takes it from the array,
+ * and frees its tables after an invalidation. A mapping of program memory gets all of its entries
+ * at once, accessed and dirty, so that the device need not write them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 #include "pager_private.h"
 
-/* The first mapping that ends behind @addr. */
+/* Returns the index of the first mapping that ends behind @addr. */
 uint32_t iof_mapping_at(const struct iof_space *space, uint64_t addr)
 {
 	uint32_t low = 0;
@@ -37,7 +37,7 @@ static bool mapping_has(const struct iof_mapping *map, uint64_t addr)
 	return addr >= map->iova && addr - map->iova < map->pages << IOF_PAGE_SHIFT;
 }
 
-/* The mapping at @addr, or NULL. With the lock. */
+/* Returns the mapping at @addr, or NULL. Called with the lock held. */
 struct iof_mapping *iof_mapping_find(struct iof_space *space, uint64_t addr)
 {
 	uint32_t at;
@@ -67,7 +67,10 @@ bool iof_space_refuses(const struct iof_space *space, uint64_t addr)
 	return low < space->nr_refused && space->refused[low].start <= addr;
 }
 
-/* Rounds @length up; -EINVAL with a sentence for a range that cannot be. */
+/*
+ * Rounds @length up to whole pages. Returns -EINVAL, and sets an error text, if the range is not
+ * valid.
+ */
 int iof_range_check(struct iof_pager *pager, uint64_t iova, uint64_t *length)
 {
 	uint64_t rounded = (*length + IOF_PAGE_MASK) & ~IOF_PAGE_MASK;
@@ -102,7 +105,7 @@ static uint64_t leaf_addr(const struct iof_mapping *map, uint64_t leaf)
 	return ((map->iova >> IOF_LEAF_SHIFT) + leaf) << IOF_LEAF_SHIFT;
 }
 
-/* Lets go of the first @nr tables of a mapping that no entry uses any more. */
+/* Drops the use of the first @nr tables by a mapping, whose entries there are zero. */
 static int mapping_put_tables(struct iof_mapping *map, uint64_t nr)
 {
 	struct iof_space *space = map->space;
@@ -115,7 +118,9 @@ static int mapping_put_tables(struct iof_mapping *map, uint64_t nr)
 		waiting = iof_table_put(space, leaf_addr(map, leaf), waiting);
 	if (space->attached)
 		err = iof_invalidate(space->pager, space->hwpt_id, &all, 1);
-	/* What the hardware might still know must not become something else. */
+	/*
+	 * If the invalidation failed, the hardware may still use the tables: they are not reused.
+	 */
 	if (!err)
 		iof_table_recycle(space->pager, waiting);
 	return err;
@@ -142,7 +147,7 @@ static int mapping_get_tables(struct iof_mapping *map)
 	return 0;
 }
 
-/* Makes room for one more in the array. */
+/* Makes room for one more mapping in the array. */
 static int space_room(struct iof_space *space)
 {
 	uint32_t room = space->room ? space->room * 2 : 8;
@@ -164,8 +169,8 @@ static int space_room(struct iof_space *space)
 }
 
 /*
- * A mapping with its tables, not yet in the array. @length is checked. With map_lock. *@out is set
- * only on success.
+ * Creates a mapping with its tables, not yet in the array. The caller has checked @length and holds
+ * map_lock. *@out is set only on success.
  */
 static int mapping_new(struct iof_space *space, uint64_t iova, uint64_t length, unsigned int prot,
 		       struct iof_mapping **out)
@@ -305,8 +310,8 @@ int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
 }
 
 /*
- * Removes a mapping; @flags are those of iof_expel(). After an error, without FORCE, it is as it
- * was. With map_lock.
+ * Removes a mapping; @flags are those of iof_expel(). After an error without FORCE the mapping
+ * stays as it was. Called with map_lock held.
  */
 int iof_mapping_remove(struct iof_mapping *map, unsigned int flags)
 {
@@ -325,7 +330,7 @@ int iof_mapping_remove(struct iof_mapping *map, unsigned int flags)
 		pthread_mutex_unlock(&pager->lock);
 		return err;
 	}
-	/* A frame with a failed load belongs to the mapping until its holders have seen that. */
+	/* A frame whose load failed belongs to the mapping until its last holder drops it. */
 	while (map->frames)
 		iof_pager_wait(pager);
 	space->nr_maps--;
@@ -367,7 +372,9 @@ int iof_pager_unmap(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
 				     (unsigned long long)iova);
 		goto out;
 	}
-	/* The borders first, so that a range that cuts changes nothing. */
+	/*
+	 * Check both ends of the range first: a range that cuts through a mapping changes nothing.
+	 */
 	if (space->maps[at]->iova < iova)
 		goto cut;
 	for (; at < space->nr_maps && space->maps[at]->iova < iova + length; at++) {

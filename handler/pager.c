@@ -2,9 +2,9 @@
 /*
  * pager.c - opening and closing a pager, its errors and statistics.
  *
- * What is set up once, in this order: descriptors, binding, the parent IOAS and its HWPT, the pool
- * of frames in it, the fault queue, the handler. Closing goes backwards and never stops half way;
- * what was not set up is 0 or -1. Spaces come and go in between (space.c).
+ * Opening sets up, in this order: descriptors, binding, the parent IOAS and its HWPT, the pool of
+ * frames in it, the fault queue, the handler. Closing goes in reverse and never stops half way. A
+ * member that was not set up is 0 or -1. Spaces come and go while the pager is open (space.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,10 @@
 
 #define BATCH_DEFAULT 64u
 
-/* Why this thread's last open failed; and what iof_pager_error() last told it. */
+/*
+ * Per thread: why the last open failed, and a copy of the text that iof_pager_error() returned
+ * last.
+ */
 static __thread char iof_open_sentence[IOF_SENTENCE];
 static __thread char iof_told_sentence[IOF_SENTENCE];
 
@@ -39,7 +42,7 @@ const char *iof_pager_error(struct iof_pager *pager)
 	return iof_told_sentence;
 }
 
-/* One for each thread, and one for teardown, which must not need any memory. */
+/* Allocates a work for each handler thread, and one for teardown, which must not allocate. */
 static int works_create(struct iof_pager *pager)
 {
 	uint32_t i;
@@ -94,7 +97,10 @@ static int pager_check(struct iof_pager *pager)
 		config->batch = BATCH_DEFAULT;
 	if (!config->group_pages)
 		config->group_pages = 1;
-	/* A batch holds its frames until it is answered: it must not want all there are. */
+	/*
+	 * A batch holds its frames until its responses are set, so that it may use only a part of
+	 * the pool.
+	 */
 	most = pager->nr_frames / (4ull * config->threads * config->group_pages);
 	if (config->batch > most)
 		config->batch = most ? (uint32_t)most : 1;
@@ -168,7 +174,10 @@ static int pager_faults(void *arg, struct iof_fault_group *groups, uint32_t nr)
 {
 	int err = iof_resolve(arg, groups, nr, 0);
 
-	/* Refused pages and failing sources are daily life, and told elsewhere. */
+	/*
+	 * Refused pages and errors of sources are no errors of the handler: the pager counts and
+	 * reports them.
+	 */
 	return err == -ENOMEM ? err : 0;
 }
 
@@ -232,7 +241,10 @@ static struct iof_pager *pager_new(const struct iof_pager_config *config)
 	return pager;
 }
 
-/* The rest of opening; @err is what it came to so far. Takes the pager down if anything failed. */
+/*
+ * Opens everything behind the descriptors, unless @err is set already. Closes the pager on an
+ * error.
+ */
 static int pager_start(struct iof_pager *pager, int err, struct iof_pager **out)
 {
 	if (!err)
@@ -317,7 +329,7 @@ int iof_pager_close(struct iof_pager *pager)
 
 	if (iof_forked(pager->forks))
 		return -ECHILD;
-	/* Stop all devices first, so that no thread waits for the handler. */
+	/* Detach all spaces first, so that no DMA waits for the handler. */
 	pthread_mutex_lock(&pager->map_lock);
 	for (i = 0; i < pager->nr_spaces; i++)
 		iof_space_detach(pager->spaces[i]);
@@ -346,9 +358,7 @@ int iof_pager_close(struct iof_pager *pager)
 	return result;
 }
 
-/*
- * Small questions
- */
+/* Queries */
 
 int iof_pager_iommufd(const struct iof_pager *pager)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * pager_base.c - what all parts of the pager use: errors, waiting, buffers of a round of work, and
+ * pager_base.c - what all parts of the pager use: errors, waiting, the arrays of a batch, and
  * mappings in the parent IOAS.
  */
 #include <errno.h>
@@ -21,7 +21,7 @@ static void pager_say(struct iof_pager *pager, const char *sentence)
 	pthread_mutex_unlock(&pager->error_lock);
 }
 
-/* Remembers a sentence and returns @err. With any locks. */
+/* Stores an error text and returns @err. Callers may hold any of the pager's other locks. */
 int iof_pager_fail(struct iof_pager *pager, int err, const char *format, ...)
 {
 	char sentence[IOF_SENTENCE];
@@ -34,7 +34,10 @@ int iof_pager_fail(struct iof_pager *pager, int err, const char *format, ...)
 	return err;
 }
 
-/* Something failed that no caller is there to hear of. Without locks. */
+/*
+ * Stores an error text and calls config.error, for errors that no call returns. Called without
+ * locks.
+ */
 void iof_pager_report(struct iof_pager *pager, int err, const char *format, ...)
 {
 	char sentence[IOF_SENTENCE];
@@ -49,7 +52,7 @@ void iof_pager_report(struct iof_pager *pager, int err, const char *format, ...)
 		pager->config.error(pager->config.arg, err, sentence);
 }
 
-/* Until something changes. The lock is dropped meanwhile. */
+/* Waits until a frame or an entry changes. Drops the lock meanwhile. */
 void iof_pager_wait(struct iof_pager *pager)
 {
 	pager->waiters++;
@@ -71,7 +74,7 @@ void iof_work_free(struct iof_work *work)
 	free(work);
 }
 
-/* Room for @room pages; what the arrays hold is lost. */
+/* Gives the arrays @room entries each; their contents are lost. */
 int iof_work_reserve(struct iof_work *work, uint32_t room)
 {
 	struct iof_item *items = calloc(room, sizeof(*items));
@@ -131,7 +134,7 @@ void iof_work_give(struct iof_pager *pager, struct iof_work *work)
 	pager->idle = work;
 }
 
-/* Where the parent has memory of this program; the address is /dev/iommu's choice. */
+/* Maps program memory in the parent IOAS. *@iova: the address, which /dev/iommu chooses. */
 int iof_pager_parent_map(struct iof_pager *pager, void *addr, uint64_t length, bool writable,
 			 uint64_t *iova)
 {

@@ -2,30 +2,31 @@
 /*
  * pager_private.h - what the files of the pager share.
  *
- * pager.c    opening and closing, errors, statistics
- * pager_base.c errors, waiting, work buffers, mappings in the parent IOAS
- * space.c    a PASID's first stage: attaching and detaching
- * map.c      mappings: making, finding, removing
- * table.c    pages of first-stage tables, and the tree that they form
- * frames.c   the pool of page frames; CLOCK
- * evict.c    evicts pages: not present, invalidate, write back, use again
- * fault.c    resolves a batch of groups
- * prefetch.c chooses pages to load with them
- * range.c    populate, pin, refuse, sync
- * source.c   files, zeros, callbacks
+ * pager.c      opening and closing, errors, statistics
+ * pager_base.c errors, waiting, the arrays of a batch, mappings in the parent IOAS
+ * space.c      the first stage of a PASID: attaching and detaching
+ * map.c        mappings: making, finding, removing
+ * table.c      pages of first-stage tables, and the tree that they form
+ * frames.c     the pool of page frames; CLOCK
+ * evict.c      evicts pages: not present, invalidate, write back, free
+ * fault.c      resolves a batch of groups
+ * prefetch.c   chooses pages to load with them
+ * range.c      populate, pin, refuse, sync
+ * source.c     files, zeros, callbacks
  *
- * A page of a mapping is in one of these states; its entry in the first-stage table says which:
+ * A page of a mapping is in one of these states. Its entry in the first-stage table says which:
  *
- *	absent		0
- *	loading		IOF_PTE_LOADING | frame. One thread fills the frame, others wait for it
- *	resident	present
- *	evicting	IOF_PTE_EVICTING, not present, the rest as it was. One thread takes it out
+ * 	absent		0
+ * 	loading		IOF_PTE_LOADING | frame. One thread loads the page, others wait for it
+ * 	resident	present
+ * 	evicting	IOF_PTE_EVICTING, not present, other bits unchanged. One thread evicts it
  *
  * Entries change under pager.lock only, except for the accessed and dirty bits, which the device
- * sets. Sources, ioctls and callbacks run without the lock; a thread that needs a frame meanwhile
- * holds it (frame.hold), or has it in a state that no other thread changes.
+ * sets. Sources, ioctls and callbacks run without the lock. A thread that needs a frame meanwhile
+ * holds it (frame.hold), or has put it into a state that no other thread changes.
  *
- * Lock order: pager.map_lock, pager.lock, pager.error_lock.
+ * Lock order: pager.map_lock, pager.lock, pager.error_lock. The comment of a field names the lock
+ * that protects it, or says that access is atomic.
  */
 #ifndef IOF_PAGER_PRIVATE_H
 #define IOF_PAGER_PRIVATE_H
@@ -41,22 +42,22 @@
 
 #define IOF_PAGE_SHIFT	  12
 #define IOF_PAGE_MASK	  ((uint64_t)IOF_PAGER_PAGE - 1)
-#define IOF_LEAF_SHIFT	  21 /* bytes that one table of the last level covers */
-#define IOF_SPACE_BITS	  47 /* the lower canonical half of 48 bits */
+#define IOF_LEAF_SHIFT	  21 /* one last-level table covers 2 MiB */
+#define IOF_SPACE_BITS	  47 /* addresses below 2^47: the lower canonical half of 48 bits */
 #define IOF_TABLE_ENTRIES 512u
 
-/* Bits of an entry, x86 and VT-d first stage; without the first, hardware ignores the others. */
+/* Bits of an entry of the x86 and VT-d first stage. Hardware ignores the others if PRESENT is 0. */
 #define IOF_PTE_PRESENT	 (1ull << 0)
 #define IOF_PTE_WRITE	 (1ull << 1)
 #define IOF_PTE_USER	 (1ull << 2)
 #define IOF_PTE_ACCESSED (1ull << 5)
 #define IOF_PTE_DIRTY	 (1ull << 6)
-#define IOF_PTE_LOADING	 (1ull << 9) /* ours, as the next */
+#define IOF_PTE_LOADING	 (1ull << 9) /* software bits, like the next one */
 #define IOF_PTE_EVICTING (1ull << 10)
 #define IOF_PTE_ADDR	 0x000ffffffffff000ull
 
-#define IOF_CHUNK    256u /* most pages evicted, synced or populated at a time */
-#define IOF_RUN	     256u /* most pieces of one call of a source */
+#define IOF_CHUNK    256u /* maximum number of pages evicted, synced or populated at a time */
+#define IOF_RUN	     256u /* maximum number of pieces in one call of a source */
 #define IOF_NO_GROUP UINT32_MAX
 #define IOF_SENTENCE 256u
 
@@ -72,48 +73,49 @@ enum iof_frame_state {
 	IOF_FRAME_LOADING,
 	IOF_FRAME_RESIDENT,
 	IOF_FRAME_EVICTING,
-	IOF_FRAME_FAILED, /* could not be loaded; its holders have yet to see that */
+	IOF_FRAME_FAILED, /* the load failed; the last holder frees the frame */
 };
 
-/* All under pager.lock, with the exceptions at the top. */
+/* pager.lock protects all fields, with the exceptions named at the top. */
 struct iof_frame {
-	struct iof_mapping *map; /* NULL: free */
+	struct iof_mapping *map; /* NULL: the frame is free */
 	uint64_t *pte;		 /* the entry of its page */
-	uint64_t page;		 /* number in the mapping */
+	uint64_t page;		 /* number of the page in the mapping */
 	struct iof_frame *next_free;
-	uint32_t hold; /* users that need the page to stay */
-	uint32_t pins; /* iof_pager_pin() without iof_pager_unpin() */
-	int err;       /* of the load or write-back under way */
+	uint32_t hold; /* number of users that need the page to stay */
+	uint32_t pins; /* number of iof_pager_pin() without iof_pager_unpin() */
+	int err;       /* result of the load or write-back under way */
 	uint8_t state; /* enum iof_frame_state */
-	uint8_t ahead; /* came by prefetch, and was not asked for */
-	uint8_t guess; /* came by prefetch; does not change */
-	uint8_t write; /* loading for a write: dirty from the start */
-	uint8_t stuck; /* its write-back has failed */
+	uint8_t ahead; /* the page was prefetched, and no fault or access has used it yet */
+	uint8_t guess; /* the page was prefetched; does not change */
+	uint8_t write; /* the load is for a write: enter the page as dirty */
+	uint8_t stuck; /* the last write-back of the page failed */
 };
 
-/* A mapping. Fixed while it is in its space, unless said otherwise. */
+/* A mapping. Fields without a comment on locks do not change while it is in its space. */
 struct iof_mapping {
 	struct iof_space *space;
 	uint64_t iova;
 	uint64_t pages;
 	struct iof_source *source; /* NULL: program memory */
-	uint64_t offset;	   /* in the source */
-	uint64_t parent_iova;	   /* program memory: where the parent has it */
+	uint64_t offset;	   /* offset of the first page in the source */
+	uint64_t parent_iova;	   /* address in the parent IOAS; program memory only */
 	unsigned int prot;
 	uint64_t **leaves;     /* last-level tables, one for each 2 MiB touched */
-	uint64_t frames;       /* pager.lock: that belong to it, in any state */
-	bool dying;	       /* pager.lock: unmap is under way */
-	uint32_t ahead_used;   /* pager.lock: prefetched pages that the device used */
-	uint32_t ahead_wasted; /* pager.lock: prefetched pages that were evicted unused */
-	uint32_t ahead_tries;  /* pager.lock */
+	uint64_t frames;       /* pager.lock: number of its frames, in any state */
+	bool dying;	       /* pager.lock: iof_mapping_remove() is under way */
+	uint32_t ahead_used;   /* pager.lock: number of prefetched pages that were used */
+	uint32_t ahead_wasted; /* pager.lock: number of prefetched pages that were evicted unused */
+	/* pager.lock: number of faults while most prefetched pages are wasted */
+	uint32_t ahead_tries;
 };
 
 struct iof_range {
-	uint64_t start; /* bytes */
-	uint64_t end;	/* behind the last byte */
+	uint64_t start; /* address of the first byte */
+	uint64_t end;	/* address behind the last byte */
 };
 
-/* One first-stage table. Changes under map_lock and lock: either is enough for looking. */
+/* The space of one PASID. Changes under map_lock and lock together; readers need either. */
 struct iof_space {
 	struct iof_pager *pager;
 	uint32_t pasid;
@@ -123,38 +125,39 @@ struct iof_space {
 	struct iof_mapping **maps; /* sorted by address */
 	uint32_t nr_maps;
 	uint32_t room;
-	struct iof_mapping *last_map; /* pager.lock: the one found last */
-	struct iof_range *refused;    /* sorted, apart from each other */
+	struct iof_mapping *last_map; /* pager.lock: the mapping found last */
+	struct iof_range *refused;    /* sorted; no two touch */
 	uint32_t nr_refused;
 };
 
-/* A table in use, of any level. map_lock. */
+/* A table in use, of any level. map_lock protects all fields. */
 struct iof_table {
 	uint64_t *entries;
-	uint64_t iova;		  /* in the parent's space */
-	uint32_t users;		  /* entries in use; of a last-level table: mappings */
-	struct iof_table **below; /* NULL: last level */
+	uint64_t iova;		  /* address in the parent IOAS */
+	uint32_t users;		  /* number of entries in use; of a last-level table: of mappings */
+	struct iof_table **below; /* NULL in a last-level table */
 	struct iof_table *next;	  /* list of tables that wait for an invalidation */
 };
 
-/* Memory that tables are made of. map_lock. */
+/* Memory for tables. map_lock protects all fields. */
 struct iof_table_chunk {
 	struct iof_table_chunk *next;
 	char *memory;
 	uint64_t iova;
 	uint32_t pages;
-	uint32_t used; /* from the beginning */
+	uint32_t used; /* number of pages in use, from the first on */
 };
 
 struct iof_free_table {
-	struct iof_free_table *next; /* lies in the page itself; even, so not present */
+	/* lies in the free page itself; an even pointer reads as not present */
+	struct iof_free_table *next;
 	uint64_t iova;
 };
 
 /* A page that a group needs. */
 struct iof_item {
-	struct iof_frame *frame; /* held */
-	uint32_t group;		 /* index in the batch, or IOF_NO_GROUP */
+	struct iof_frame *frame; /* the frame, held */
+	uint32_t group;		 /* index of the group in the batch, or IOF_NO_GROUP */
 };
 
 struct iof_ahead {
@@ -163,27 +166,27 @@ struct iof_ahead {
 	uint32_t window;
 };
 
-/* The arrays of one batch. In use by one thread at a time. */
+/* The arrays of one batch. One thread uses them at a time. */
 struct iof_work {
-	struct iof_work *next; /* pager.idle */
+	struct iof_work *next; /* list pager.idle */
 	struct iof_item *items;
-	struct iof_frame **loads; /* frames that this thread has to fill */
-	struct iof_ahead *ahead;  /* what may be prefetched */
+	struct iof_frame **loads; /* frames whose pages this thread has to load */
+	struct iof_ahead *ahead;  /* pages that may be prefetched */
 	uint32_t nr_items;
 	uint32_t nr_loads;
 	uint32_t nr_ahead;
-	uint32_t room; /* entries in each of the three */
+	uint32_t room; /* number of entries in each of the three arrays */
 	struct iof_frame *victims[IOF_CHUNK];
 	uint32_t nr_victims;
 	struct iommu_hwpt_vtd_s1_invalidate invalidate[IOF_CHUNK];
 	struct iovec iov[IOF_RUN];
-	struct iof_pager_stats stats; /* counted without the lock; added under it */
+	struct iof_pager_stats stats; /* counted without the lock; added to the pager's under it */
 };
 
 struct iof_pager {
-	struct iof_pager_config config; /* fixed, defaults filled in */
-	unsigned int forks;		/* forked.h */
-	bool owns;			/* both descriptors */
+	struct iof_pager_config config; /* does not change; defaults are filled in */
+	unsigned int forks;		/* iof_forks at the time of opening */
+	bool owns;			/* the pager closes iommufd and device_fd */
 	int iommufd;
 	int device_fd;
 	int fault_fd;
@@ -194,30 +197,31 @@ struct iof_pager {
 	uint32_t pasid_bits;
 	struct iof_handler *handler;
 
-	pthread_mutex_t map_lock; /* mappings and tables change; also held by pin and sync */
-	pthread_mutex_t lock;	  /* everything on the way of a fault */
-	pthread_cond_t changed;	  /* a load or an eviction ended, a frame was let go */
-	uint32_t waiters;	  /* lock: threads waiting for it */
+	pthread_mutex_t map_lock; /* held to change mappings and tables, and during pin and sync */
+	pthread_mutex_t lock;	  /* protects what a fault uses */
+	pthread_cond_t changed;	  /* signals the end of a load or an eviction, or a frame dropped */
+	uint32_t waiters;	  /* lock: number of threads that wait for @changed */
 
-	struct iof_space **spaces; /* lock + map_lock: sorted by PASID */
+	struct iof_space **spaces; /* lock and map_lock to change: sorted by PASID */
 	uint32_t nr_spaces;
 
-	char *pool;	    /* the frames' memory */
-	uint64_t pool_iova; /* in the parent's space */
+	char *pool;	    /* memory of the frames */
+	uint64_t pool_iova; /* its address in the parent IOAS */
 	struct iof_frame *frames;
 	uint64_t nr_frames;
-	uint64_t least;		/* frames that must remain unpinned */
-	uint64_t hand;		/* lock: of CLOCK */
-	struct iof_frame *free; /* lock */
+	uint64_t least;		/* number of frames that must remain unpinned */
+	uint64_t hand;		/* lock: next frame that CLOCK looks at */
+	struct iof_frame *free; /* lock: list of free frames */
 	uint64_t nr_free;	/* lock */
-	uint64_t held;		/* lock: frames held, or evicting */
-	uint64_t released;	/* lock: how often a frame came free or was let go */
-	struct iof_work *idle;	/* lock */
-	struct iof_work *own;	/* map_lock: for expelling and syncing; always there */
+	uint64_t held;		/* lock: number of frames held or evicting */
+	uint64_t released;	/* lock: number of times that a frame was freed or dropped */
+	struct iof_work *idle;	/* lock: works not in use */
+	/* map_lock: for iof_expel() and iof_sync_map(); allocated when opening */
+	struct iof_work *own;
 
-	struct iof_table_chunk *chunks; /* map_lock, as the next two */
+	struct iof_table_chunk *chunks; /* map_lock, also the next two */
 	struct iof_free_table *free_tables;
-	uint64_t table_pages; /* lock to change, too */
+	uint64_t table_pages; /* atomic, for readers without map_lock */
 
 	struct iof_pager_stats stats; /* lock */
 	uint64_t errors;	      /* atomic */
@@ -266,7 +270,7 @@ static inline void *iof_frame_memory(const struct iof_pager *pager, const struct
 	return pager->pool + (iof_frame_index(pager, frame) << IOF_PAGE_SHIFT);
 }
 
-/* Where the frame's page is in its source. */
+/* Returns the offset of the frame's page in its source. */
 static inline uint64_t iof_frame_offset(const struct iof_frame *frame)
 {
 	return frame->map->offset + (frame->page << IOF_PAGE_SHIFT);
@@ -329,9 +333,9 @@ void iof_frame_settle_ahead(struct iof_pager *pager, struct iof_frame *frame, bo
 
 /* evict.c */
 enum iof_expel_flags {
-	IOF_EXPEL_DISCARD = 1 << 0, /* dirty pages are thrown away */
-	IOF_EXPEL_FORCE = 1 << 1,   /* the page goes even if it cannot be written back */
-	IOF_EXPEL_SILENT = 1 << 2,  /* the device is detached: nothing to invalidate */
+	IOF_EXPEL_DISCARD = 1 << 0, /* do not write dirty pages back */
+	IOF_EXPEL_FORCE = 1 << 1,   /* evict a page even if it cannot be written back */
+	IOF_EXPEL_SILENT = 1 << 2,  /* do not invalidate: the device is detached */
 };
 int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
 		   struct iommu_hwpt_vtd_s1_invalidate *entries, uint32_t nr);
@@ -343,7 +347,7 @@ int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last);
 enum iof_resolve_flags {
 	IOF_RESOLVE_PIN = 1 << 0,
 	IOF_RESOLVE_NO_EVICT = 1 << 1,
-	IOF_RESOLVE_QUIET = 1 << 2, /* no prefetch, and not counted as faults */
+	IOF_RESOLVE_QUIET = 1 << 2, /* no prefetch, and no counting as faults */
 };
 int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr,
 		unsigned int flags);
@@ -356,8 +360,8 @@ void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
 
 /* source.c */
 /*
- * Loads, or stores, @nr frames by one call of a source; their pages are neighbours there. Without
- * locks. Returns the result of the source.
+ * Loads, or with @store writes, @nr frames by one call of a source. Their pages are neighbours in
+ * the source. Called without locks. Returns the result of the source.
  */
 int iof_frames_transfer(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
 			uint32_t nr, bool store);

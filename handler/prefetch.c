@@ -4,19 +4,22 @@
  *
  * The window is the number of pages behind a requested page that are loaded with it. With ALWAYS it
  * is the configured number. With SEQUENTIAL it is twice the number of pages that are present,
- * without a gap, before the requested page, and at most the configured number: sequential streams
- * reach the full window, each for itself, and random access gets none. Where most prefetched pages
- * left unused, prefetching stops, except for an occasional try. A window never takes more than an
- * eighth of the frames, so that it does not empty a small budget.
+ * without a gap, before the requested page, and at most the configured number. So each sequential
+ * stream reaches the full window, and random access gets none. In a mapping where most prefetched
+ * pages were evicted unused, prefetching stops, except for an occasional try. All windows of a
+ * portion take at most an eighth of the frames, so that they do not empty a small budget.
  *
- * Everything here runs under pager.lock.
+ * All functions here run under pager.lock.
  */
 #include "pager_private.h"
 
 #define IOF_WINDOW_FIRST 4u
-#define IOF_AHEAD_TRY	 16u /* where it did not pay, one fault in so many tries */
+#define IOF_AHEAD_TRY	 16u /* a wasteful mapping prefetches at one fault in 16 */
 
-/* Number of prefetched pages that were accessed and not yet counted. */
+/*
+ * Counts the prefetched pages that the device has accessed and that stats.prefetch_used does not
+ * have yet.
+ */
 uint64_t iof_prefetch_used_now(const struct iof_pager *pager)
 {
 	uint64_t used = 0, i;
@@ -30,7 +33,7 @@ uint64_t iof_prefetch_used_now(const struct iof_pager *pager)
 	return used;
 }
 
-/* Pages that are there, or coming, just before @page; counts to @most. */
+/* Counts pages before @page, without a gap, that are resident, loading or evicting; up to @most. */
 static uint32_t pages_before(const struct iof_mapping *map, uint64_t page, uint32_t most)
 {
 	uint32_t nr = 0;
@@ -56,7 +59,7 @@ static uint32_t prefetch_window(struct iof_pager *pager, struct iof_mapping *map
 	return window < most ? window : most;
 }
 
-/* @page was asked for and is being loaded: remembers what should come along. */
+/* Notes the window behind @page, which was requested and is loading. */
 void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
 		       uint64_t page)
 {
@@ -71,7 +74,7 @@ void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct io
 	work->ahead[work->nr_ahead++].window = window;
 }
 
-/* Takes frames for what was noted, as far as it fits; may evict, which drops the lock. */
+/* Takes frames for the noted windows, as many as fit. May evict, which drops the lock. */
 void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work)
 {
 	uint64_t wanted = 0;

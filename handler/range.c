@@ -2,8 +2,8 @@
 /*
  * range.c - operations of a program on a range of pages: populate, pin, refuse, sync.
  *
- * Populate and pin use the functions of faults, with groups of one page that get no response. Pins
- * are counted for each frame, and never take so many frames that the rest could not serve the
+ * Populate and pin call iof_resolve() with groups of one page each, to which no response is
+ * written. Pins are counted for each frame. They always leave enough unpinned frames to serve the
  * device.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "pager_private.h"
 
-/* Pages of a range, dressed as faults. */
+/* Page requests and groups of one page each, made for the pages of a range. */
 struct iof_asking {
 	struct iommu_hwpt_pgfault faults[IOF_CHUNK];
 	struct iof_fault_group groups[IOF_CHUNK];
@@ -70,7 +70,7 @@ long iof_pager_populate(struct iof_pager *pager, uint32_t pasid, uint64_t iova, 
 	return err;
 }
 
-/* The frame of a page that is there, or NULL. With the lock. */
+/* Returns the frame of a resident page, or NULL. Called with the lock held. */
 static struct iof_frame *frame_at(struct iof_pager *pager, struct iof_space *space, uint64_t addr)
 {
 	struct iof_mapping *map = space ? iof_mapping_find(space, addr) : NULL;
@@ -84,7 +84,7 @@ static struct iof_frame *frame_at(struct iof_pager *pager, struct iof_space *spa
 	return &pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >> IOF_PAGE_SHIFT];
 }
 
-/* Unpins each of @nr pages once; with @asking, only pages whose response there is SUCCESS. */
+/* Unpins @nr pages once each. With @asking, skips pages whose group there did not get SUCCESS. */
 static void unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t nr,
 		  const struct iof_asking *asking)
 {
@@ -106,7 +106,7 @@ static void unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64
 	pthread_mutex_unlock(&pager->lock);
 }
 
-/* Would a range leave enough frames that are not pinned? */
+/* Would pinning the range leave enough unpinned frames? */
 static bool pin_fits(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t pages)
 {
 	uint64_t most = pager->nr_frames - pager->least;
@@ -114,7 +114,7 @@ static bool pin_fits(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uin
 	uint64_t more = pages;
 	uint64_t i;
 
-	/* A range with more pages than frames cannot consist of pinned ones. */
+	/* A range with more pages than the pool has frames cannot be pinned. */
 	if (pages > pager->nr_frames)
 		return false;
 	pthread_mutex_lock(&pager->lock);
@@ -180,7 +180,9 @@ int iof_pager_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
 	return 0;
 }
 
-/* Adds a range to those refused, joining the ones it touches. With map_lock. */
+/*
+ * Adds a range to the refused ones, and joins it with those it touches. Called with map_lock held.
+ */
 static int refuse_add(struct iof_space *space, uint64_t start, uint64_t end)
 {
 	struct iof_range *ranges = calloc(space->nr_refused + 1, sizeof(*ranges));
@@ -208,7 +210,7 @@ static int refuse_add(struct iof_space *space, uint64_t start, uint64_t end)
 	return 0;
 }
 
-/* The pages of @map that lie in a range; false: none. */
+/* Sets @first and @last to the pages of @map in the range. Returns false if there are none. */
 static bool mapping_part(const struct iof_mapping *map, uint64_t start, uint64_t end,
 			 uint64_t *first, uint64_t *last)
 {

@@ -2,10 +2,11 @@
 /*
  * source.c - where pages come from: files, zeros, callbacks.
  *
- * All three are a table of operations; offsets are multiples of a page, and pieces whole pages. A
- * file source remembers its size: beyond it there is nothing to read or write, whatever the file
- * becomes. A source of zeros keeps one bit for each page that has been stored; only those are read
- * back, from a swap file that it makes when the first page has to leave.
+ * Each kind of source is a table of operations. Offsets are multiples of a page, and pieces are
+ * whole pages. A file source remembers the size that the file had at the start, and never reads or
+ * writes beyond it. A source of zeros keeps one bit for each page that has been stored. Only those
+ * pages are read back, from a swap file; the source makes that file when its first page is written
+ * back.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +24,9 @@ struct iof_file {
 };
 
 struct iof_zero {
-	pthread_mutex_t lock; /* making the swap file */
-	int fd;		      /* atomic; -1: not made yet */
-	uint64_t *stored;     /* a bit for each page, atomic */
+	pthread_mutex_t lock; /* held while making the swap file */
+	int fd;		      /* atomic; -1: there is no swap file yet */
+	uint64_t *stored;     /* atomic; a bit for each page */
 };
 
 static size_t iov_bytes(const struct iovec *iov, int nr)
@@ -38,7 +39,9 @@ static size_t iov_bytes(const struct iovec *iov, int nr)
 	return bytes;
 }
 
-/* Moves one piece, however many calls it takes. -ENODATA: the file ends before. */
+/*
+ * Moves one piece by as many calls as it takes. Returns -ENODATA if the file ends before its end.
+ */
 static int file_piece(int fd, uint64_t offset, char *memory, size_t bytes, bool store)
 {
 	while (bytes) {
@@ -58,7 +61,7 @@ static int file_piece(int fd, uint64_t offset, char *memory, size_t bytes, bool 
 	return 0;
 }
 
-/* Moves @bytes bytes, at most those of @iov: with one call if that does it, else piece by piece. */
+/* Moves the first @bytes bytes of @iov: by one call, or piece by piece if that call moved less. */
 static int file_move(int fd, uint64_t offset, const struct iovec *iov, int nr, size_t bytes,
 		     bool store)
 {
@@ -83,7 +86,7 @@ static int file_move(int fd, uint64_t offset, const struct iovec *iov, int nr, s
 	return 0;
 }
 
-/* How many of the @wanted bytes at @offset lie inside of the file. */
+/* Returns how many of the @wanted bytes at @offset lie inside of the file. */
 static size_t file_inside(const struct iof_file *file, uint64_t offset, size_t wanted)
 {
 	if (offset >= file->size)
@@ -143,7 +146,7 @@ int iof_source_new(const struct iof_source_ops *ops, void *arg, uint64_t size,
 	return 0;
 }
 
-/* The size of what a descriptor stands for; -EINVAL if it has none. */
+/* Returns the size of a regular file or block device; -EINVAL for other descriptors. */
 static int file_size(int fd, uint64_t *size)
 {
 	struct stat status;
@@ -189,7 +192,7 @@ int iof_source_file(int fd, struct iof_source **out)
 		err = -errno;
 		goto out_file;
 	}
-	/* An empty file is a source too; nothing of it can be mapped. */
+	/* An empty file is a source, too; no page of it can be mapped. */
 	err = iof_source_new(&ops, file, file->size ? file->size : 1, &source);
 	if (err)
 		goto out_fd;
@@ -233,7 +236,7 @@ static int zero_load(void *arg, uint64_t offset, const struct iovec *iov, int nr
 	return 0;
 }
 
-/* A file without a name, for evicted pages. */
+/* Creates a file without a name, for evicted pages. */
 static int swap_file(void)
 {
 	const char *folder = getenv("TMPDIR");

@@ -2,10 +2,10 @@
 /*
  * space.c - the address space of one PASID: its root table, its nested HWPT, its attachment.
  *
- * A space is found by its PASID in a sorted array of the pager, which changes under map_lock and
- * lock together. Its HWPT sends faults to the pager's one fault queue. Detaching comes first when a
- * space ends: after it no DMA is in flight and nothing is cached, so that no page needs an
- * invalidation.
+ * The pager finds a space by its PASID in a sorted array, which changes under map_lock and lock
+ * together. The HWPT of each space sends faults to the pager's one fault queue. Removing a space
+ * detaches it first: after that no DMA is in flight and no translation is cached, so that no page
+ * needs an invalidation.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #include "pager_private.h"
 
-/* Where the space of @pasid is, or would be. */
+/* Returns the index at which the space of @pasid is, or would be. */
 static uint32_t space_at(const struct iof_pager *pager, uint32_t pasid)
 {
 	uint32_t low = 0;
@@ -32,7 +32,7 @@ static uint32_t space_at(const struct iof_pager *pager, uint32_t pasid)
 	return low;
 }
 
-/* The space of @pasid, or NULL. With lock or map_lock. */
+/* Returns the space of @pasid, or NULL. Called with lock or map_lock held. */
 struct iof_space *iof_pager_space(const struct iof_pager *pager, uint32_t pasid)
 {
 	uint32_t at = space_at(pager, pasid);
@@ -61,7 +61,7 @@ static int space_hwpt(struct iof_space *space)
 	};
 	int ret = -EOPNOTSUPP;
 
-	/* All spaces must have the flag if one has; Linux 6.12 does not know it. */
+	/* If one space has the PASID flag, all need it. Linux 6.12 does not know the flag. */
 	if (pager->pasid_bits) {
 		alloc.flags |= IOMMU_HWPT_ALLOC_PASID;
 		ret = iof_ioctl(pager->iommufd, IOMMU_HWPT_ALLOC, &alloc);
@@ -101,7 +101,7 @@ static int space_attach(struct iof_space *space)
 	return 0;
 }
 
-/* After this no DMA of the space is in flight, and its open faults are answered. */
+/* Detaches: returns when no DMA of the space is in flight and its open groups have responses. */
 void iof_space_detach(struct iof_space *space)
 {
 	struct vfio_device_detach_iommufd_pt detach = {
@@ -132,7 +132,7 @@ static void space_free(struct iof_space *space)
 	free(space);
 }
 
-/* A new space, attached, and entered in the pager. With map_lock. */
+/* Creates a space, enters it in the pager and attaches it. Called with map_lock held. */
 static int space_new(struct iof_pager *pager, uint32_t pasid, struct iof_space **out)
 {
 	uint32_t at = space_at(pager, pasid);
@@ -163,7 +163,7 @@ static int space_new(struct iof_pager *pager, uint32_t pasid, struct iof_space *
 	if (err)
 		goto out_space;
 
-	/* In the array before the first fault can come. */
+	/* Enter the space before attaching: the first fault must find it. */
 	pthread_mutex_lock(&pager->lock);
 	if (pager->nr_spaces) {
 		memcpy(spaces, pager->spaces, at * sizeof(struct iof_space *));
@@ -192,14 +192,17 @@ out:
 	return err;
 }
 
-/* The space of @pasid, made if need be. With map_lock. */
+/* Returns the space of @pasid, and creates it if there is none. Called with map_lock held. */
 int iof_space_get(struct iof_pager *pager, uint32_t pasid, struct iof_space **out)
 {
 	*out = iof_pager_space(pager, pasid);
 	return *out ? 0 : space_new(pager, pasid, out);
 }
 
-/* Ends a space, whatever happens. The first write-back error. With map_lock. */
+/*
+ * Removes a space, even if pages cannot be written back. Returns the first error of a write-back.
+ * Called with map_lock held.
+ */
 int iof_space_remove(struct iof_space *space)
 {
 	struct iof_pager *pager = space->pager;

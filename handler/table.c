@@ -2,11 +2,11 @@
 /*
  * table.c - first-stage tables: the memory they are made of, and the tree.
  *
- * Tables are built when a range is mapped, never in a fault: 1/512 of the range, in chunks that the
- * parent IOAS maps. A chain of new tables is finished before the entry that makes it reachable is
- * written. When the last mapping of a table goes, the entry above it is cleared; the page may be
- * used again only after the caller has invalidated, and until then stands in a list of waiting
- * tables. Everything here runs under map_lock.
+ * iof_pager_map() builds tables, a fault never does. They take 1/512 of the range, in chunks of
+ * memory that the parent IOAS maps. A chain of new tables is complete before the entry that makes
+ * it reachable is written. When the last mapping of a table is removed, the entry above it is
+ * cleared. The page of the table waits in a list until the caller has invalidated; then it may be
+ * reused. All functions here run under map_lock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "pager_private.h"
 
 #define IOF_LEVELS	4
-#define IOF_CHUNK_LEAST 64u /* pages */
+#define IOF_CHUNK_LEAST 64u /* pages in the first chunk */
 #define CHUNK_MAX	65536u
 
 static uint32_t table_index(uint64_t addr, int level)
@@ -24,7 +24,7 @@ static uint32_t table_index(uint64_t addr, int level)
 	return (addr >> (IOF_PAGE_SHIFT + 9 * level)) % IOF_TABLE_ENTRIES;
 }
 
-/* More memory for tables; each chunk doubles what there is. */
+/* Allocates a chunk for tables, twice as large as the last one, up to CHUNK_MAX pages. */
 static int table_grow(struct iof_pager *pager)
 {
 	struct iof_table_chunk *chunk = calloc(1, sizeof(*chunk));
@@ -52,7 +52,7 @@ static int table_grow(struct iof_pager *pager)
 	return 0;
 }
 
-/* A page of zeros for a table. */
+/* Returns a page of zeros for a table. */
 static int table_page(struct iof_pager *pager, uint64_t **entries, uint64_t *iova)
 {
 	struct iof_free_table *again = pager->free_tables;
@@ -120,8 +120,8 @@ static void table_link(struct iof_table *table, uint32_t index, struct iof_table
 }
 
 /*
- * The entries of the last-level table for @addr, made if need be, with one more user. Nothing has
- * changed after an error.
+ * Returns the entries of the last-level table for @addr, and adds one user to it. Builds the table
+ * if there is none. On an error nothing has changed.
  */
 int iof_table_get(struct iof_space *space, uint64_t addr, uint64_t **entries)
 {
@@ -135,7 +135,7 @@ int iof_table_get(struct iof_space *space, uint64_t addr, uint64_t **entries)
 		table = table->below[table_index(addr, level)];
 		level--;
 	}
-	/* What is missing is built from below. */
+	/* Build the missing tables from the lowest level up. */
 	for (bottom = 0; bottom < level; bottom++) {
 		struct iof_table *above = table_new(space->pager, bottom, &err);
 
@@ -167,8 +167,8 @@ out_chain:
 }
 
 /*
- * Drops one user of the last-level table for @addr. Tables without a user are made unreachable and
- * put before @waiting; returns the new list.
+ * Drops one user of the last-level table for @addr. Tables without users become unreachable and are
+ * put in front of the list @waiting. Returns the new list.
  */
 struct iof_table *iof_table_put(struct iof_space *space, uint64_t addr, struct iof_table *waiting)
 {
@@ -189,7 +189,7 @@ struct iof_table *iof_table_put(struct iof_space *space, uint64_t addr, struct i
 	return waiting;
 }
 
-/* The caller has invalidated: the tables of the list may be used again. */
+/* Frees the tables of the list for reuse. The caller has invalidated. */
 void iof_table_recycle(struct iof_pager *pager, struct iof_table *waiting)
 {
 	while (waiting) {
@@ -208,14 +208,14 @@ int iof_table_root(struct iof_space *space)
 	return space->root ? 0 : err;
 }
 
-/* The root of a space that has no mappings and no hardware any more. */
+/* Frees the root table of a space that has no mapping and no HWPT any more. */
 void iof_table_destroy(struct iof_pager *pager, struct iof_table *root)
 {
 	if (root)
 		table_free(pager, root);
 }
 
-/* The memory itself. No space is left. */
+/* Frees the memory of all tables. No space is left. */
 void iof_table_release(struct iof_pager *pager)
 {
 	while (pager->chunks) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * worker.c - workers of a handler: their buffers, the reading of a batch, errors and stopping.
+ * worker.c - workers of a handler: their buffers, reading a batch, errors and stopping.
  *
- * A worker belongs to one thread at a time. Buffers grow when a group does not fit.
+ * A worker belongs to one thread at a time. Its buffers grow when a group does not fit.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #include "handler_private.h"
 
-#define RECORDS_MAX (1u << 20) /* of one group: as many as a device can have open */
+#define RECORDS_MAX (1u << 20) /* a device cannot have more page requests open */
 
 bool iof_handler_stopping(const struct iof_handler *handler)
 {
@@ -26,7 +26,7 @@ static void error_once(int *where, int err)
 	__atomic_compare_exchange_n(where, &none, err, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-/* Remembers an error and tells the user of it. */
+/* Stores the first error, and calls config.error. */
 void iof_handler_note(struct iof_handler *handler, int err, const struct iof_fault_group *group)
 {
 	error_once(&handler->first_error, err);
@@ -41,10 +41,10 @@ void iof_handler_stop(struct iof_handler *handler)
 	int kept = errno;
 	ssize_t wrote;
 
-	/* The eventfd is the parent's, too. */
+	/* A child shares the eventfd with its parent: it must not write to it. */
 	if (iof_forked(handler->forks))
 		return;
-	/* Pairs with a thread that stores its sleeper and then checks whether to stop. */
+	/* Pairs with worker_run(), which stores its sleeper and then checks whether to stop. */
 	__atomic_store_n(&handler->stopping, 1, __ATOMIC_SEQ_CST);
 	for (; worker; worker = worker->next) {
 		struct iof_thread *sleeper = __atomic_load_n(&worker->sleeper, __ATOMIC_SEQ_CST);
@@ -52,13 +52,16 @@ void iof_handler_stop(struct iof_handler *handler)
 		if (sleeper)
 			iof_thread_interrupt(sleeper);
 	}
-	/* Fails only when the counter is at its end, and then it is readable. */
+	/*
+	 * write() fails only if the counter is at its maximum, and then the eventfd is readable
+	 * already.
+	 */
 	wrote = write(handler->stop_fd, &one, sizeof(one));
 	(void)wrote;
 	errno = kept;
 }
 
-/* The descriptor failed: the handler stops. */
+/* Stops the handler, because its descriptor failed. */
 void iof_handler_fatal(struct iof_handler *handler, int err)
 {
 	error_once(&handler->fatal, err);
@@ -123,7 +126,7 @@ struct iof_worker *iof_worker_new(struct iof_handler *handler)
 	return worker;
 }
 
-/* A worker for a thread of the caller. */
+/* Returns an idle or new worker for a thread of the caller. */
 struct iof_worker *iof_worker_take(struct iof_handler *handler)
 {
 	struct iof_worker *worker;
@@ -146,7 +149,9 @@ void iof_worker_give(struct iof_worker *worker)
 	pthread_mutex_unlock(&handler->lock);
 }
 
-/* Records of one group stand together and end with LAST_PAGE; a new cookie ends a group as well. */
+/*
+ * Rebuilds groups: the records of a group stand together. LAST_PAGE or another cookie ends a group.
+ */
 static int worker_group(struct iof_worker *worker, uint32_t nr)
 {
 	const struct iommu_hwpt_pgfault *record = worker->records;
@@ -169,7 +174,10 @@ static int worker_group(struct iof_worker *worker, uint32_t nr)
 	return (int)(group - worker->groups);
 }
 
-/* Reads a batch and rebuilds its groups. Their number, 0 if the queue is empty, or an error. */
+/*
+ * Reads a batch and rebuilds its groups. Returns their number, 0 if the queue is empty, or an
+ * error.
+ */
 int iof_worker_read(struct iof_worker *worker)
 {
 	int fd = worker->handler->config.fault_fd;
@@ -186,7 +194,7 @@ int iof_worker_read(struct iof_worker *worker)
 		if (!got || got == -EAGAIN)
 			return 0;
 		if (got == -EINVAL && worker->room < RECORDS_MAX) {
-			/* The first group does not fit. */
+			/* The buffer is too small for the first group. */
 			if (worker_room(worker, worker->room * 2))
 				return -ENOMEM;
 		} else if (got != -EINTR) {
