@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * clock.c - the monotonic clock of the kernel's calls, fine and coarse. Depends on no other file.
+ * clock.c - the kernel's calls that read the monotonic clock, fine and coarse. This file depends on
+ * no other.
  */
 #include <time.h>
 

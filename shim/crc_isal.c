@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crc_isal.c - CRC32C by ISA-L. Part of everything but the static library, for which Debian has no
- * archive of ISA-L: that one has crc_own.c.
+ * crc_isal.c - CRC32C by ISA-L.
+ *
+ * All builds but the static library use this file. Debian has no archive of ISA-L, so that the
+ * static library uses crc_own.c.
  */
 #include <isa-l/crc.h>
 

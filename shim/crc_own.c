@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crc_own.c - CRC32C without a library, for libiofault.a alone: Debian has no archive of ISA-L, and
- * a program that is linked statically can have nothing else. By the instruction of SSE4.2 where the
- * processor has it, otherwise by a table of the 256 values of a byte.
+ * crc_own.c - CRC32C without a library, for libiofault.a alone.
+ *
+ * Debian has no archive of ISA-L, and a program that is linked statically can use only archives.
+ * The code uses the instruction of SSE4.2 if the CPU has it, otherwise a table of the 256 values of
+ * a byte.
  */
 #include <pthread.h>
 #include <string.h>
 
 #include <linux/crc32c.h>
 
-/* The polynomial of Castagnoli, bits reversed. */
+/* The polynomial of Castagnoli, with its bits in reverse order. */
 #define POLYNOMIAL 0x82f63b78u
 
 static u32 table[256];

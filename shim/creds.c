@@ -2,11 +2,10 @@
 /*
  * creds.c - what a caller may do: capabilities, RLIMIT_MEMLOCK, and the user that is charged.
  *
- * A call for another process (iof_sys_act_for()) goes by that process, as in a kernel: its
- * CAP_IPC_LOCK, its limit, its real user. Two things differ. A process that still has the limit it
- * inherited from outside may be without one (iof_sys_set_inherited_memlock()). And where the server
- * is an ordinary user's, there is one user for all, and capabilities other than CAP_IPC_LOCK are
- * the server's.
+ * A call for another process (iof_sys_act_for()) uses that process's CAP_IPC_LOCK, limit and real
+ * user, as in a kernel. Two things differ. A limit that the process inherited from outside may
+ * count as no limit (iof_sys_set_inherited_memlock()). And a server that runs as an ordinary user
+ * charges one user for all processes, and uses its own capabilities except for CAP_IPC_LOCK.
  */
 #include <linux/capability.h>
 #include <pthread.h>
@@ -27,8 +26,9 @@ struct user_struct iof_shim_user = { .__count = REFCOUNT_INIT(1) };
 
 /* ---- limits ---- */
 
-static unsigned long memlock_bytes = ~0ul;	/* what was set; ~0: the process's own */
-static unsigned long inherited_bytes = ~0ul;	/* a limit of this size is none */
+/* set by a call; ~0: the limit of the process counts */
+static unsigned long memlock_bytes = ~0ul;
+static unsigned long inherited_bytes = ~0ul;	/* a limit of this size counts as none */
 
 void iof_shim_set_memlock(unsigned long bytes)
 {
@@ -79,14 +79,15 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 
 /* ---- capabilities ---- */
 
-static signed char capable_says[64];		/* 0: ask, else 1 + what a test says */
+/* 0: ask the kernel; else 1 + the value that a test set */
+static signed char capable_says[64];
 
 void iof_shim_set_capable(int cap, int value)
 {
 	__atomic_store_n(&capable_says[cap & 63], (signed char)(value + 1), __ATOMIC_RELAXED);
 }
 
-/* A thread that has entered another user namespace has its capabilities only there. */
+/* Is the thread in this process's user namespace? Elsewhere its capabilities do not count here. */
 static bool in_our_namespace(pid_t tid)
 {
 	struct stat own, other;
@@ -97,7 +98,7 @@ static bool in_our_namespace(pid_t tid)
 	       own.st_dev == other.st_dev && own.st_ino == other.st_ino;
 }
 
-/* @tid: a thread, 0 for the calling one. */
+/* Has thread @tid the capability? 0: the calling thread. */
 static bool has_capability(pid_t tid, int cap)
 {
 	struct __user_cap_header_struct header = {
@@ -119,7 +120,7 @@ bool iof_shim_capable(int cap)
 		return said == 2;
 	if (!tid || (cap != CAP_IPC_LOCK && geteuid()))
 		return has_capability(0, cap);
-	/* a limit that was set for all is for root too */
+	/* a limit set by iof_sys_set_memlock() holds for root, too */
 	if (cap == CAP_IPC_LOCK && __atomic_load_n(&memlock_bytes, __ATOMIC_RELAXED) != ~0ul)
 		return false;
 	return has_capability(tid, cap) && in_our_namespace(tid);
@@ -127,7 +128,10 @@ bool iof_shim_capable(int cap)
 
 /* ---- users ---- */
 
-/* Those but our own that have been charged. They are kept: a number each. */
+/*
+ * A user, other than this process's, that has been charged. Entries are never freed: they are
+ * small.
+ */
 struct other_user {
 	struct user_struct user;
 	uid_t uid;
@@ -135,7 +139,7 @@ struct other_user {
 };
 
 static pthread_mutex_t users_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct other_user *users;		/* under users_lock */
+static struct other_user *users;		/* list, under users_lock */
 
 static struct user_struct *find_user(uid_t uid)
 {
@@ -161,7 +165,10 @@ struct user_struct *iof_shim_current_user(void)
 {
 	uid_t uid;
 
-	/* an ordinary user's namespace has no other; and a thread that is exempt is not charged */
+	/*
+	 * the namespace of an ordinary user has no other user; a thread with CAP_IPC_LOCK is not
+	 * charged
+	 */
 	if (!iof_shim_acting_for || geteuid() || capable(CAP_IPC_LOCK))
 		return &iof_shim_user;
 	uid = iof_sys_status(iof_shim_acting_for, "Uid", geteuid());

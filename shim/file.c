@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file.c - open files, the table of descriptors, and the eventfds that say when a file is readable.
+ * file.c - open files, the table of descriptors, and the eventfds that follow the readiness of
+ * files.
  *
  * A look-up reads a table indexed by number, and takes a reference without a lock. The table's
  * segments never move, and the memory of reference counts is never freed. So the look-up raises the
- * count first, and then asks whether the table still names it.
+ * count first, and then checks that the table still names it.
  *
  * Readiness. A descriptor's eventfd is readable exactly while f_op->poll says so, and each arrival
- * is an event of it. What arrives while it is readable writes it once more and takes that back: the
- * level stays, and a thread in epoll sees an edge.
+ * is an event on it. An arrival while the eventfd is readable writes it once more and reads that
+ * back: the level stays, and a thread in epoll sees an edge.
  *
- * Two things change the level. A wake-up (an entry of ours on the file's wait queues) makes the
- * eventfd readable at once. A look (poll, then write or drain, until both agree) follows each call
- * that may have consumed.
+ * Two things change the level. A wake-up makes the eventfd readable at once; it comes through our
+ * entries on the file's wait queues. A look calls poll, then writes or drains, until both agree. It
+ * follows each call that may have consumed something.
  *
- * A wake-up cannot look, since its caller may hold the file's locks; and what it announces may have
- * been consumed before it came. So the thread that made a descriptor readable looks at it again as
- * soon as it holds no lock: at the end of its call or work item, or when it goes to sleep. Looks
- * exclude each other; so when all is quiet both agree.
+ * A wake-up cannot look, since its caller may hold the file's locks. Also, another thread may have
+ * consumed the arrival before the wake-up runs. So the thread that made a descriptor readable looks
+ * at it again as soon as it holds no lock: at the end of its call or work item, or before it
+ * sleeps. Looks exclude each other, so that poll and eventfd agree when no call is under way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,17 +45,23 @@
 #define READABLE (EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP)
 
 struct iof_shim_ready {
-	refcount_t refs;		/* the file, and each thread that owes a look */
-	spinlock_t look;		/* one look at a time; taken without other spinlocks held */
+	refcount_t refs;		/* held by the file, and by each thread that owes a look */
+	/* held during a look; taken while no other spinlock is held */
+	spinlock_t look;
 	struct file *file;		/* under look; NULL once the file is released */
 	int fd;				/* the eventfd; -1 once closed */
-	atomic_t users;			/* threads that use fd: the number is closed after them */
-	atomic_t readable;		/* 0 or 1: what the counter is to be */
-	atomic64_t events;		/* ever: turns to readable, and arrivals while it was so */
-	atomic_t pulses;		/* writes for an event alone: to be taken back at once */
-	atomic_t writing;		/* writes that were decided and are not done */
-	atomic_t owed;			/* drains that wait for one of those */
-	bool hooked;			/* under look: the entries are on the queues */
+	/* number of threads that use fd; the number is closed after them */
+	atomic_t users;
+	/* 0 or 1: the value that the eventfd's counter shall have */
+	atomic_t readable;
+	/* number of turns to readable, and of arrivals while readable */
+	atomic64_t events;
+	/* number of writes for an arrival alone, to be read back at once */
+	atomic_t pulses;
+	/* number of writes that were decided and are not done yet */
+	atomic_t writing;
+	atomic_t owed;			/* number of reads (drains) that wait for such a write */
+	bool hooked;			/* under look: our entries are on the file's wait queues */
 	unsigned int nqueues;
 	struct {
 		struct wait_queue_entry entry;
@@ -70,8 +77,8 @@ struct iof_shim_ready {
 #define MAX_CHUNKS 1024u
 
 struct slot {
-	struct iof_shim_file_ref *ref;	/* of the open file; atomic */
-	struct iof_shim_ready *ready;	/* atomic; from get_unused_fd() until fd_install() */
+	struct iof_shim_file_ref *ref;	/* atomic; count of the open file */
+	struct iof_shim_ready *ready;	/* atomic; set from get_unused_fd() until fd_install() */
 };
 
 static struct slot *chunks[MAX_CHUNKS];
@@ -118,8 +125,9 @@ struct file *iof_shim_fget(unsigned int fd)
 	if (likely(__atomic_load_n(&slot->ref, __ATOMIC_ACQUIRE) == ref))
 		return ref->file;
 	/*
-	 * The descriptor was closed meanwhile, and the count may be another file's. If this is the
-	 * last reference to it by now, the release must not run here, under the caller's locks.
+	 * A thread closed the descriptor meanwhile, and the count may now belong to another file.
+	 * If this is the last reference, a work item drops it: the release must not run here, under
+	 * the caller's locks.
 	 */
 	if (!atomic_long_add_unless(&ref->count, -1, 1))
 		put_later(ref->file);
@@ -149,10 +157,10 @@ static void ready_put(struct iof_shim_ready *ready)
 }
 
 /*
- * No lock is held across the eventfd's system calls: the thread that a write wakes may take the
- * writer's place on the processor. Each change of readable from 0 to 1 owes one write, each change
- * back one read of one (the eventfd is a semaphore). A read that comes before its write is left to
- * the next thread that settles. So when all is quiet the counter is what readable says.
+ * No lock is held across the eventfd's system calls, since the thread that a write wakes may
+ * preempt the writer. Each change of @readable from 0 to 1 owes one write of 1. Each change back
+ * owes one read of 1; the eventfd is a semaphore. If a read comes before its write, the next thread
+ * that settles does it. So when no call is under way the counter equals @readable.
  */
 static int use_fd(struct iof_shim_ready *ready)
 {
@@ -182,13 +190,13 @@ static void settle(struct iof_shim_ready *ready, int fd)
 			atomic_fetch_add(1, &ready->owed);
 			break;
 		}
-		/* written in between; or the program took it, which it should not: forgiven */
+		/* a write came in between; or the program read the eventfd, which is tolerated */
 		done = read(fd, &count, sizeof(count));
 		(void)done;
 	}
 }
 
-/* The change has been made, or there was an event; the eventfd follows. */
+/* Writes or reads the eventfd, after a change of @readable or an arrival. */
 static void tell(struct iof_shim_ready *ready, bool readable)
 {
 	int fd = use_fd(ready);
@@ -196,11 +204,11 @@ static void tell(struct iof_shim_ready *ready, bool readable)
 	ssize_t done;
 
 	if (fd >= 0 && readable) {
-		/* fails if the program closed the number behind our back: nothing to be done */
+		/* write() fails if the program closed the descriptor behind our back */
 		done = write(fd, &count, sizeof(count));
 		(void)done;
 	}
-	/* Whichever write of several this one was: as many are taken back as there were pulses. */
+	/* Of several writes, any may take a pulse: as many reads follow as there were pulses. */
 	if (!readable || atomic_add_unless(&ready->pulses, -1, 0))
 		atomic_fetch_add(1, &ready->owed);
 	if (readable)
@@ -217,7 +225,7 @@ static void tell_events(struct iof_shim_ready *ready, unsigned int nr)
 		tell(ready, true);
 }
 
-/* True when it was not readable before; tell() is then owed. */
+/* Sets @readable. Returns true if it was 0; the caller then owes a tell(). */
 static bool set_readable(struct iof_shim_ready *ready)
 {
 	if (atomic_read(&ready->readable))
@@ -231,7 +239,7 @@ static bool set_readable(struct iof_shim_ready *ready)
 	return false;
 }
 
-/* Whether something had to be changed. */
+/* Sets @readable to the argument and tells. Returns true if this was a change. */
 static bool say(struct iof_shim_ready *ready, bool readable)
 {
 	if (readable ? !set_readable(ready) : !atomic_xchg(&ready->readable, 0))
@@ -252,7 +260,7 @@ static void owe_look(struct task_struct *task, struct iof_shim_ready *ready)
 	}
 }
 
-/* The caller may hold any lock of the file's, and wq->lock. */
+/* Called by a wake-up. Its caller may hold any lock of the file, and holds wq->lock. */
 static int ready_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
 {
 	struct iof_shim_ready *ready = container_of(entry, typeof(ready->queue[0]), entry)->ready;
@@ -261,23 +269,29 @@ static int ready_wake(struct wait_queue_entry *entry, unsigned int mode, int fla
 
 	(void)mode;
 	(void)flags;
-	/* what is announced is visible before this, as look()'s change is before its poll */
+	/* the arrival is visible before this, as look()'s change is before its poll */
 	smp_mb();
 	if (key && !(key_to_poll(key) & READABLE)) {
-		/* whatever this is about, the file may have run empty without being read */
+		/*
+		 * the event does not make the file readable; the file may have become empty without
+		 * a read
+		 */
 		if (atomic_read(&ready->readable))
 			owe_look(task, ready);
 		return 0;
 	}
 	turned = set_readable(ready);
-	/* Each arrival is an event: so many waiters of an epoll that wakes one at a time, too. */
+	/*
+	 * Each arrival is an event: an epoll that wakes one waiter at a time needs as many events
+	 * as waiters to wake.
+	 */
 	pulses = key ? max(task->iof_wake_nr, 1) - turned : 0;
 	if (!turned && !pulses)
 		return 0;
 	atomic_fetch_add(pulses, &ready->writing);
 	atomic_fetch_add(pulses, &ready->pulses);
 	atomic64_add(pulses, &ready->events);
-	/* the writes come after the queue's lock is released, in iof_shim_send_signals() */
+	/* iof_shim_send_signals() writes after the queue's lock is released */
 	if (task->iof_hold_wakes && task->iof_nsignals < IOF_SHIM_MAX_WAKES) {
 		refcount_inc(&ready->refs);
 		task->iof_signals[task->iof_nsignals].ready = ready;
@@ -300,7 +314,7 @@ void iof_shim_send_signals(struct task_struct *task)
 	}
 }
 
-/* Until what the file says and what the eventfd says agree. Under ready->look. */
+/* Polls the file and updates the eventfd until both agree. Called with ready->look held. */
 static void look(struct iof_shim_ready *ready)
 {
 	if (!ready->file || !ready->hooked)
@@ -321,8 +335,8 @@ void iof_shim_ready_update(struct file *file)
 	struct iof_shim_ready *ready = __atomic_load_n(&file->iof_ready, __ATOMIC_ACQUIRE);
 
 	/*
-	 * Not readable: either the file is not, or another thread is about to say so; both the
-	 * thread that drains and the thread that wakes look again afterwards.
+	 * If @readable is 0, either the file is not readable or a thread is about to set it.
+	 * Draining and waking threads look again afterwards.
 	 */
 	if (!ready || !atomic_read(&ready->readable) ||
 	    !__atomic_load_n(&ready->hooked, __ATOMIC_RELAXED))
@@ -364,7 +378,7 @@ static void remember_queue(struct file *file, struct wait_queue_head *wq, poll_t
 	add_wait_queue(wq, &ready->queue[n].entry);
 }
 
-/* Under ready->look. */
+/* Puts our entries on the file's wait queues. Called with ready->look held. */
 static void hook(struct iof_shim_ready *ready)
 {
 	struct hooking hooking = { .ready = ready };
@@ -406,8 +420,8 @@ void iof_shim_ready_enable(struct file *file, bool on)
 /* ---- descriptors ---- */
 
 /*
- * The number was ours until the program closed it behind our back: as if it had been closed through
- * us.
+ * Drops the file of a number that the program closed behind our back, as if it had called
+ * iof_close().
  */
 static void drop_stale(struct slot *slot);
 
@@ -417,7 +431,7 @@ int iof_shim_get_unused_fd(unsigned int flags)
 	struct slot *slot;
 	int fd;
 
-	/* O_CLOEXEC or not, and no blocking: the descriptor is for waiting, never for reading */
+	/* nonblocking: programs wait on the descriptor, and never read it themselves */
 	fd = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK | (flags & O_CLOEXEC ? EFD_CLOEXEC : 0));
 	if (fd < 0)
 		return -errno;
@@ -461,7 +475,7 @@ void iof_shim_fd_install(unsigned int fd, struct file *file)
 	else
 		say(ready, true);
 	spin_unlock(&ready->look);
-	/* last: from here on the number can be used, and closed */
+	/* last: other threads can use and close the number from here on */
 	__atomic_store_n(&slot->ref, file->iof_ref, __ATOMIC_RELEASE);
 }
 
@@ -473,7 +487,7 @@ static struct file *take_out(struct slot *slot)
 	return ref ? ref->file : NULL;
 }
 
-/* The eventfd, to be closed; wake-ups leave it alone from now on. */
+/* Returns the eventfd, for closing. Wake-ups no longer use it. */
 static int take_fd(struct iof_shim_ready *ready)
 {
 	int fd = __atomic_exchange_n(&ready->fd, -1, __ATOMIC_SEQ_CST);
@@ -528,7 +542,7 @@ static void drop_stale(struct slot *slot)
 	if (!file)
 		return;
 	take_fd(file->iof_ready);
-	/* not here: our caller may hold what the release needs */
+	/* fput() must not run here: our caller may hold locks that the release needs */
 	put_later(file);
 }
 
@@ -553,7 +567,10 @@ static struct iof_shim_file_ref *get_ref(struct file *file)
 	if (!ref)
 		return NULL;
 	ref->file = file;
-	/* Orders the close that freed it before the second look of a late iof_shim_fget(). */
+	/*
+	 * Pairs with the second look of a late iof_shim_fget(), which must see that the old file
+	 * was closed.
+	 */
 	atomic_long_set_release(&ref->count, 1);
 	return ref;
 }
@@ -591,7 +608,7 @@ struct file *iof_shim_file_alloc(const char *name, const struct file_operations 
 }
 
 /*
- * Without calling release: for a file that was never fully opened. A late look-up may hold a
+ * Drops a file that was never fully opened, without calling its release. A late look-up may hold a
  * reference for a moment.
  */
 void iof_shim_file_free(struct file *file)
@@ -701,7 +718,10 @@ void iof_shim_eventfd_put(struct eventfd_ctx *ctx)
 	kfree(ctx);
 }
 
-/* The kernel's stops at the largest count; a write would wait there. */
+/*
+ * The kernel's call stops at the largest count. A write() would wait there, so that we ask poll()
+ * first.
+ */
 void iof_shim_eventfd_signal(struct eventfd_ctx *ctx)
 {
 	struct pollfd room = { .fd = ctx->fd, .events = POLLOUT };

@@ -15,7 +15,7 @@
 #include <linux/wait.h>
 #include "fault.h"
 
-/* Fault injection: one load when nothing is set. */
+/* Nonzero while a failure is set. Without one, fault injection costs one load. */
 extern unsigned int iof_shim_fail_armed;
 bool iof_shim_fail_slow(enum iof_fail_kind kind);
 
@@ -25,7 +25,7 @@ static inline bool iof_shim_should_fail(enum iof_fail_kind kind)
 	       iof_shim_fail_slow(kind);
 }
 
-/* With checks: tells when the host refuses a call on a lock or a thread. */
+/* In builds with checks, complains when the host refuses a call on a lock or a thread. */
 static inline void iof_shim_must_be_zero(int rc, const char *call)
 {
 	if (IOF_SHIM_CHECKS && unlikely(rc))
@@ -33,23 +33,26 @@ static inline void iof_shim_must_be_zero(int rc, const char *call)
 }
 #define must(call) iof_shim_must_be_zero(call, #call)
 
-/* Counters of what lives. */
+/* Counters of live objects. */
 extern struct iof_live iof_shim_alive;
 #define iof_shim_count(field, n) \
 	__atomic_fetch_add(&iof_shim_alive.field, (long)(n), __ATOMIC_RELAXED)
 
-/* What the kmalloc family and the caches stand on. Whether an allocation may succeed at all. */
+/* The kmalloc family and the caches ask this first: may the allocation succeed? */
 bool iof_shim_may_allocate(gfp_t gfp);
 void *iof_shim_allocate(size_t size, size_t align, gfp_t gfp);
 void iof_shim_deallocate(void *p);
 
-/* What is freed reads like this; of a large object only the beginning. */
+/* Overwrites memory that is being freed; of a large object only the beginning. */
 static inline void iof_shim_poison(void *p, size_t size)
 {
 	memset(p, 0x6b, min_t(size_t, size, 4096));
 }
 
-/* Raw copies of memory that may be gone: bytes not copied. The fix-up must be installed. */
+/*
+ * Copies raw memory that may be gone. Returns the number of bytes not copied. The fix-up must be
+ * installed.
+ */
 size_t iof_shim_raw_copy(void *dst, const void *src, size_t n);
 int iof_shim_fixup_install(void);
 extern bool iof_shim_fixup_ready;
@@ -60,40 +63,42 @@ static inline void iof_shim_fixup_need(void)
 		iof_shim_fixup_install();
 }
 
-/* Whether a page of the process (0: this one) is in memory, by the kernel's pagemap. */
+/* Is a page of the process (0: this one) in memory, by the kernel's pagemap? */
 bool iof_shim_page_present(pid_t pid, unsigned long addr);
 
 /*
- * Threads of the shim's own: detached, or joined by the caller, with the program's signals blocked.
+ * Starts a thread of the shim's own with the program's signals blocked. It is detached, or the
+ * caller joins it.
  */
 int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, bool detached);
 
 /*
- * A futex that is private to the process. 0, or -EINTR, -ETIMEDOUT, -EAGAIN. @deadline_ns 0: none.
+ * Waits on a futex that is private to the process. Returns 0, -EINTR, -ETIMEDOUT or -EAGAIN.
+ * @deadline_ns 0: none.
  */
 int iof_shim_futex_wait(unsigned int *word, unsigned int value, u64 deadline_ns);
 void iof_shim_futex_wake(unsigned int *word, int n);
 
 /*
- * Between the two the thread's wake-ups are decided but not yet carried out: the system call comes
- * after the queue's lock is released, so that the woken thread does not run into it.
+ * Between these two calls, the thread collects wake-ups. It does their system calls after the
+ * queue's lock is released, so that a woken thread does not spin on it.
  */
 void iof_shim_hold_wakes(void);
 void iof_shim_send_wakes(void);
 
-/* Ends an interruptible sleep of @task. Takes no lock: also in a signal handler. */
+/* Ends an interruptible sleep of @task. Takes no lock, so that a signal handler may call it. */
 void iof_shim_interrupt(struct task_struct *task);
 
 extern struct mm_struct iof_shim_mm;
-extern struct task_struct iof_shim_leader;	/* of this process */
+extern struct task_struct iof_shim_leader;	/* leader of this process */
 
 /* file.c */
 struct file *iof_shim_file_alloc(const char *name, const struct file_operations *fops, void *priv,
 				 int flags);
-/* After a call that may have consumed: the descriptor follows. */
+/* Called after a call that may have consumed something: updates the descriptor's eventfd. */
 void iof_shim_ready_update(struct file *file);
 void iof_shim_send_signals(struct task_struct *task);
-/* Where this thread holds no spinlock: descriptors that it made readable are looked at again. */
+/* Called where this thread holds no spinlock: looks again at descriptors that it made readable. */
 void iof_shim_recheck(struct task_struct *task);
 
 static inline void iof_shim_recheck_if_any(struct task_struct *task)

@@ -18,7 +18,7 @@ void *iof_shim_memset64(u64 *dst, u64 v, size_t count)
 	return dst;
 }
 
-/* The first byte that differs from @c. */
+/* Returns the first byte that differs from @c, or NULL. */
 void *iof_shim_memchr_inv(const void *p, int c, size_t n)
 {
 	const unsigned char *bytes = p;
@@ -26,7 +26,7 @@ void *iof_shim_memchr_inv(const void *p, int c, size_t n)
 
 	if (!n || *bytes != byte)
 		return n ? (void *)p : NULL;
-	/* equal to itself shifted by one: all the same */
+	/* memory that equals itself shifted by one has all bytes equal */
 	if (!memcmp(bytes, bytes + 1, n - 1))
 		return NULL;
 	while (*bytes == byte)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lock.c - the slow halves of the locks, and the watch over which thread holds which locks, in
+ * lock.c - the slow halves of the locks, and the lock checker: which thread holds which locks, in
  * which order.
  *
- * Each thread keeps a stack of the locks that it holds. Classes get small numbers when a lock of
- * theirs is first taken; an edge A -> B says that B was once taken while A was held. A new edge
- * that makes B reach A is an order that can deadlock and is told once. Known edges cost one bit
- * test.
+ * Each thread keeps a stack of the locks that it holds. A class gets a small number when a lock of
+ * it is first taken. An edge A -> B says that a thread took B while it held A. A new edge that
+ * makes B reach A is an order that can deadlock; the checker reports it once. A known edge costs
+ * one bit test.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -131,7 +131,7 @@ void iof_shim_rwsem_init(struct rw_semaphore *sem, const char *name, struct lock
 	iof_shim_lock_map_init(&sem->dep_map, name, key);
 }
 
-/* One atomic step from "free enough for me" to "mine", whichever threads wait. */
+/* Takes the lock by one atomic step if it is free for this caller, even if other threads wait. */
 static bool rwsem_grab(struct rw_semaphore *sem, bool write)
 {
 	unsigned int old = __atomic_load_n(&sem->state, __ATOMIC_RELAXED), new;
@@ -146,7 +146,7 @@ static bool rwsem_grab(struct rw_semaphore *sem, bool write)
 }
 
 /*
- * First come, first served. While the waiters bit is set, each thread that arrives calls this
+ * Waits in order of arrival. While the waiters bit is set, each thread that arrives calls this
  * function, and each release that could let a waiter in calls iof_shim_rwsem_wake().
  */
 void iof_shim_rwsem_wait(struct rw_semaphore *sem, bool write)
@@ -188,12 +188,13 @@ struct class {
 };
 
 static struct {
-	unsigned int locked;		/* bare, below everything watched */
+	unsigned int locked;		/* a bare lock: the checker itself takes it */
 	unsigned int classes;
 	bool full;
 	struct class class[MAX_CLASSES];
 	u64 after[MAX_CLASSES][MAX_CLASSES / WORD_BITS];
-	struct lock_class_key spare[MAX_CLASSES];	/* for locks initialised statically */
+	/* for locks that are initialised statically */
+	struct lock_class_key spare[MAX_CLASSES];
 	unsigned int spares;
 } order;
 
@@ -213,7 +214,7 @@ static void order_unlock(void)
 	__atomic_store_n(&order.locked, 0, __ATOMIC_RELEASE);
 }
 
-/* The number of the lock's class; 0 when there are too many. */
+/* Returns the number of the lock's class; 0 if there are too many classes. */
 static unsigned short class_of(struct lockdep_map *map, unsigned int subclass)
 {
 	struct lock_class_key *key = __atomic_load_n(&map->key, __ATOMIC_ACQUIRE);
@@ -250,7 +251,9 @@ static bool edge_known(unsigned int from, unsigned int to)
 	       (to % WORD_BITS) & 1;
 }
 
-/* Whether @to can be reached from @from. Under order_lock; @seen bounds the walk. */
+/*
+ * Does a path of edges lead from @from to @to? Called with order_lock held; @seen bounds the walk.
+ */
 static bool reaches(unsigned int from, unsigned int to, u64 *seen)
 {
 	if (from == to)
@@ -304,7 +307,9 @@ void iof_shim_acquire(struct lockdep_map *map, unsigned int subclass, unsigned i
 			iof_shim_complain("%s is taken twice by the same thread", map->name);
 			continue;
 		}
-		/* a trylock never waits, but what is taken while holding it may wait */
+		/*
+		 * a trylock does not wait, so that it adds no edge; locks taken while it is held do
+		 */
 		if (flags & IOF_SHIM_LOCK_TRY || !class || !held->class_id)
 			continue;
 		if (unlikely(held->class_id == class)) {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mapping.c - what kind of memory lies at an address: permissions, and whether a kernel pins it for
- * long.
+ * mapping.c - the kind of memory at an address: permissions, and whether a kernel pins it for long.
  *
- * A kernel refuses two kinds that are otherwise readable and writable: a shared, writable mapping
- * of a file whose file system writes pages back, because the device's stores would escape it; and
- * registers of a device. What cannot be pinned for any other reason (vvar, memfd_secret, registers
- * of real devices) is refused by the kernel itself when the pages are made present. The kind is
- * asked for at each pin and never kept: mappings change without notice. Linux 6.11 answers for one
- * address (PROCMAP_QUERY). On older kernels the text of /proc/PID/maps is read; in our own process
- * only if the pagemap shows a page that belongs to a file.
+ * A kernel refuses long-term pins of two kinds of memory that are otherwise readable and writable.
+ * One is a shared, writable mapping of a file whose file system writes pages back, because the
+ * device's stores would escape it. The other is registers of a device. The kernel itself refuses
+ * all other memory that cannot be pinned (vvar, memfd_secret, registers of real devices) when the
+ * shim makes the pages present. The shim asks for the kind at each pin and never keeps it, because
+ * mappings change without notice. Since Linux 6.11, one call answers for one address
+ * (PROCMAP_QUERY). On older kernels the shim reads the text of /proc/PID/maps. For its own process
+ * it does so only if the pagemap shows a page that belongs to a file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@
 #include "mapping.h"
 #include "sys.h"
 
-/* Linux 6.11: one mapping, without the text of all others. */
+/* The argument of PROCMAP_QUERY (Linux 6.11), which asks for one mapping. */
 struct mapping_query {
 	u64 size, query_flags, query_addr;
 	u64 vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
@@ -42,17 +42,18 @@ struct mapping_query {
 #define MAPPING_SHARED 0x8u
 
 #define PAGEMAP_PRESENT (1ull << 63)
-#define PAGEMAP_FILE (1ull << 61)	/* of a file, or anonymous and shared */
+#define PAGEMAP_FILE (1ull << 61)	/* the page belongs to a file, or is anonymous and shared */
 
 struct mapping {
 	unsigned long start, end;
 	u64 flags, offset, inode;
-	dev_t dev;			/* 0: no file */
+	dev_t dev;			/* 0: the mapping has no file */
 	bool sysv;
 };
 
-static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;	/* a text has one position */
-static dev_t registers;			/* the file system whose memory is device registers */
+/* a text has one position, which rewind() resets */
+static pthread_mutex_t maps_lock = PTHREAD_MUTEX_INITIALIZER;
+static dev_t registers;			/* files of this file system are device registers */
 
 void iof_sys_set_registers(dev_t dev)
 {
@@ -62,8 +63,9 @@ void iof_sys_set_registers(dev_t dev)
 /* ---- our own files of /proc ---- */
 
 /*
- * They stay open, since they are asked at each pin or page; a child made by fork() opens its own.
- * A program may have closed them behind our back, and text is only read from a file opened for it.
+ * Files of /proc/self that stay open, since each pin or page reads them. A child made by fork()
+ * opens its own. The program may have closed them behind our back; so text is read only from a file
+ * that was opened for that call.
  */
 static int own_pagemap = -1, own_maps = -1;
 
@@ -108,13 +110,19 @@ int iof_shim_own_pagemap(void)
 
 /* ---- one mapping ---- */
 
-/* Segments of System V have numbers of their own, on the device of other shared memory. */
+/*
+ * Is it a segment of System V? Segments have numbers of their own, on the device of other shared
+ * memory.
+ */
 static bool is_sysv(const char *name)
 {
 	return !strncmp(name, "/SYSV", 5);
 }
 
-/* The mapping at @addr. @known: there is an answer, which may be that there is none. */
+/*
+ * Asks the kernel for the mapping at @addr. *@known: the kernel answered; it may have said that
+ * there is none.
+ */
 static bool ask(int maps, unsigned long addr, struct mapping *mapping, bool *known)
 {
 	struct mapping_query query = { .size = sizeof(query), .query_addr = addr };
@@ -132,7 +140,7 @@ static bool ask(int maps, unsigned long addr, struct mapping *mapping, bool *kno
 	return true;
 }
 
-/* The name takes a second question, which only shared memory needs. */
+/* Asks for the name, which takes a second ioctl. Only shared memory needs it. */
 static bool ask_sysv(int maps, unsigned long addr)
 {
 	char name[64] = "";
@@ -141,7 +149,7 @@ static bool ask_sysv(int maps, unsigned long addr)
 		.vma_name_addr = (u64)(uintptr_t)name,
 	};
 
-	/* a longer name than that is refused, and is no segment's */
+	/* the kernel refuses a longer name; no segment has one */
 	return !ioctl(maps, MAPPING_QUERY, &query) && is_sysv(name);
 }
 
@@ -165,7 +173,10 @@ static bool parse(const char *line, struct mapping *mapping)
 
 /* ---- what can be pinned ---- */
 
-/* Memory of files that is all there is to them, memfd and shared anonymous memory among it. */
+/*
+ * Is memory the only store of this file system's files? memfd and shared anonymous memory are of
+ * this kind.
+ */
 static bool is_memory(const char *type)
 {
 	static const char *const types[] = { "tmpfs", "devtmpfs", "ramfs", "rootfs", "hugetlbfs" };
@@ -176,7 +187,10 @@ static bool is_memory(const char *type)
 	return false;
 }
 
-/* The device number of those that no program mounted; the kernel keeps one for all. */
+/*
+ * Returns the device number of memory files that no program mounted. The kernel has one for all of
+ * them.
+ */
 static dev_t shared_memory(void)
 {
 	static dev_t known;
@@ -195,7 +209,9 @@ static dev_t shared_memory(void)
 	return dev;
 }
 
-/* Whether pages of files of @dev are written back; of what is mounted nowhere none are. */
+/*
+ * Are pages of files of @dev written back? A file system that is mounted nowhere writes none back.
+ */
 static bool writes_back(const struct iof_shim_maps *space, dev_t dev)
 {
 	int fd = space->process < 0 ? open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC) :
@@ -242,7 +258,7 @@ static bool allows(const struct iof_shim_maps *space, const struct mapping *mapp
 	return !longterm || can_pin(space, mapping, write);
 }
 
-/* The text of all mappings; it is read from its start, under maps_lock. */
+/* Opens the text of all mappings. The caller reads it from its start, under maps_lock. */
 static FILE *open_text(const struct iof_shim_maps *space)
 {
 	int fd = space->process < 0 ? open("/proc/self/maps", O_RDONLY | O_CLOEXEC) :
@@ -254,7 +270,10 @@ static FILE *open_text(const struct iof_shim_maps *space)
 	return text;
 }
 
-/* How far it goes from @at on, by the text, up to @end. */
+/*
+ * Returns the address up to which, from @at on, mappings in the text allow the access; at most
+ * @end.
+ */
 static unsigned long read_mappings(const struct iof_shim_maps *space, unsigned long at,
 				   unsigned long end, bool write, bool longterm)
 {
@@ -301,7 +320,7 @@ unsigned long iof_shim_mapped(const struct iof_shim_maps *space, unsigned long s
 	return (min(at, end) - start) / PAGE_SIZE;
 }
 
-/* Whether a page of a file is among them, or none is known about. */
+/* Does one of the pages belong to a file, or is one not present? Then the text must be read. */
 static bool has_file_pages(int pagemap, unsigned long start, unsigned long n)
 {
 	u64 entry[512];
@@ -334,7 +353,7 @@ static struct iof_shim_area area_of(const struct iof_shim_maps *space,
 	};
 }
 
-/* The mapping at @at, by the text. */
+/* Searches the text for the mapping at @at. */
 static bool find_mapping(const struct iof_shim_maps *space, unsigned long at,
 			 struct mapping *mapping)
 {
@@ -355,7 +374,7 @@ static bool find_mapping(const struct iof_shim_maps *space, unsigned long at,
 	return found;
 }
 
-/* The mapping at @addr, as ask(), with all that identifies shared memory. */
+/* As ask(), and also finds out whether shared memory is a segment of System V. */
 static bool ask_identity(int maps, unsigned long addr, struct mapping *mapping, bool *known)
 {
 	bool found = ask(maps, addr, mapping, known);
@@ -398,7 +417,7 @@ unsigned long iof_shim_own_pinnable(unsigned long start, unsigned long n, bool l
 	bool known, found;
 
 	area->end = 0;
-	/* without /proc nothing is known, and nothing refused */
+	/* without /proc the kinds are unknown: refuse nothing */
 	if (!n || space.maps < 0)
 		return n;
 	found = ask_identity(space.maps, start, &mapping, &known);

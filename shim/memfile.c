@@ -2,9 +2,10 @@
 /*
  * memfile.c - memory of files, for MAP_FILE: those platform hooks of core/kapi.h.
  *
- * A page frame is an address of this process, so what is to be pinned of a file is mapped here,
- * in windows (window.c) that the program's own mappings of the file share. The descriptor is the
- * program's: where that is another process, its file is opened once more through /proc.
+ * A page frame is an address of this process. So the shim maps the part of a file that is to be
+ * pinned here, in windows (window.c) that the program's own mappings of the file share. The
+ * descriptor belongs to the program. If the program is another process, the shim opens its file
+ * once more through /proc.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +24,9 @@
 #include "window.h"
 
 struct iof_plat_memfile {
-	struct iof_shim_area area;	/* of the windows that are held: a part of a file */
-	char *base;			/* without /proc: a mapping of its own shows the file */
+	struct iof_shim_area area;	/* the part of a file whose windows are held */
+	/* without /proc: the shim's own mapping of the file; else NULL */
+	char *base;
 };
 
 static int own_descriptor(int fd)
@@ -35,8 +37,8 @@ static int own_descriptor(int fd)
 }
 
 /*
- * Holds the windows on [start, start + length), in steps that the file's kind allows. They are
- * duplicates of a mapping that shows whether the descriptor allows this one.
+ * Holds the windows on [start, start + length), in steps that the file's kind allows. Windows are
+ * duplicates of a mapping; mapping the descriptor first shows whether it allows the access.
  */
 static int map_range(struct iof_plat_memfile *file, int fd, u64 start, u64 length, bool write)
 {
@@ -47,7 +49,10 @@ static int map_range(struct iof_plat_memfile *file, int fd, u64 start, u64 lengt
 	void *base;
 	int rc;
 
-	/* Only files whose pages are all there is to them have seals, used or not. */
+	/*
+	 * Only files whose pages exist in memory alone answer F_GET_SEALS, even if they have no
+	 * seals.
+	 */
 	if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st))
 		return errno == EBADF ? -EBADF : -EINVAL;
 	if (check_add_overflow(start, length, &end) || end > (u64)st.st_size)
@@ -65,7 +70,7 @@ static int map_range(struct iof_plat_memfile *file, int fd, u64 start, u64 lengt
 		file->base = base;
 		return 0;
 	}
-	/* The kernel may have joined it to a neighbour. */
+	/* The kernel may have merged the new mapping with a neighbour. */
 	area.offset = first;
 	area.start = (unsigned long)base;
 	area.end = area.start + size;
@@ -92,7 +97,7 @@ struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length, boo
 	if (!write)
 		own = iof_shim_window_reader(own);
 	rc = map_range(file, own, start, length, write);
-	/* The mapping keeps the file. */
+	/* The mapping keeps the file open. */
 	close(own);
 	if (rc) {
 		kfree(file);
@@ -118,11 +123,11 @@ long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos, unsigned long 
 
 	pos &= PAGE_MASK;
 	addr = (unsigned long)file->base + (unsigned long)(pos - file->area.offset);
-	/* what lies in a further window is pinned by the next call */
+	/* the caller's next call pins pages that lie in a further window */
 	if (!file->base) {
 		addr = iof_shim_window_address(&file->area, pos, &length);
 		n = min(n, (unsigned long)(length >> PAGE_SHIFT));
 	}
-	/* without FOLL_LONGTERM, which would look for files that are written back: this is none */
+	/* no FOLL_LONGTERM, which would look for files that are written back: this file is not */
 	return iof_shim_pin_pages(&iof_shim_mm, addr, n, write ? FOLL_WRITE : 0, pages, true);
 }

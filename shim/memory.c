@@ -2,9 +2,10 @@
 /*
  * memory.c - kernel memory: the kmalloc family and whole pages, over libc's allocator.
  *
- * Every object is an allocation of its own, so sanitizers see its borders; in builds with checks
- * the memory is poisoned when freed and live objects are counted. An allocation fails when a test
- * wants it to (report.c), when it may not sleep and the test forbids those, or when libc has none.
+ * Each object is an allocation of its own, so that sanitizers see its bounds. In builds with
+ * checks, freed memory is poisoned and live objects are counted. An allocation fails when a test
+ * wants it to (report.c), when it may not sleep and a test forbids such allocations, or when libc
+ * has no memory.
  */
 #include <malloc.h>
 #include <stdlib.h>
@@ -57,7 +58,9 @@ void iof_shim_deallocate(void *p)
 
 		iof_shim_count(objects, -1);
 		iof_shim_count(bytes, -(long)size);
-		/* valgrind and ASan do it better; the usable size is theirs to say */
+		/*
+		 * valgrind and ASan see use after free better themselves, and own the usable size
+		 */
 		if (!IOF_SHIM_ASAN && !IOF_SHIM_TSAN)
 			iof_shim_poison(p, size);
 	}
@@ -65,8 +68,8 @@ void iof_shim_deallocate(void *p)
 }
 
 /*
- * The kernel promises that the size's largest power of two divides the address, too. Here that
- * holds up to a cache line, and for powers of two from a page on.
+ * The kernel promises that the largest power of two that divides the size divides the address, too.
+ * Here that holds up to a cache line, and for powers of two from a page on.
  */
 static size_t natural_align(size_t size)
 {
@@ -104,7 +107,7 @@ void *iof_shim_krealloc(const void *old, size_t size, gfp_t gfp)
 	}
 	if (ZERO_OR_NULL_PTR(old))
 		return iof_shim_kmalloc(size, gfp);
-	/* always moves, which is the more hostile of what the kernel may do */
+	/* always moves the object: the most hostile way that the kernel allows */
 	p = iof_shim_kmalloc(size, gfp);
 	if (!p)
 		return NULL;

@@ -2,11 +2,11 @@
 /*
  * mm.c - struct page for user memory, and pinning.
  *
- * The pages of an address space are described by sections of 512, made when one of them is first
- * pinned and kept from then on (16 bytes each), reached through two levels of tables by frame
- * number without a lock. Pinning makes the pages present with madvise() in one call for the range;
- * where a page cannot be had, what comes before it stays pinned and its number is returned, as the
- * kernel does.
+ * Sections of 512 describe the pages of an address space (16 bytes each). A section is made when
+ * one of its pages is first pinned, and is kept from then on. Look-ups go through two levels of
+ * tables by frame number, without a lock. Pinning makes the pages of a range present by one call of
+ * madvise(). If a page cannot be had, the pages before it stay pinned and their number is returned,
+ * as in the kernel.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +34,8 @@
 #define LEAF_SHIFT 13
 #define LEAF_SIZE (1ul << LEAF_SHIFT)
 /*
- * 47 bits of user address, 12 within the page, 9 within the section, 13 in the leaf: 13 are left.
+ * A user address has 47 bits: 12 within the page, 9 within the section, 13 in the leaf, and 13
+ * here.
  */
 #define ROOT_SIZE (1ul << 13)
 
@@ -50,7 +51,7 @@ struct root {
 	struct leaf *leaves[ROOT_SIZE];
 };
 
-static struct root own;		/* other processes' are remote.c's to keep */
+static struct root own;		/* of this process; remote.c keeps those of other processes */
 
 struct mm_struct iof_shim_mm = {
 	.mm_users = ATOMIC_INIT(1),
@@ -60,7 +61,7 @@ struct mm_struct iof_shim_mm = {
 
 /* ---- struct page ---- */
 
-/* What another thread put there first wins. */
+/* Stores @fresh in an empty slot. If another thread was first, returns that thread's value. */
 static void *publish(void **slot, void *fresh)
 {
 	void *seen = NULL;
@@ -158,8 +159,8 @@ int iof_shim_pin_count(const void *addr)
 /* ---- bringing pages in ---- */
 
 /*
- * The processor touches them; a write puts back what it read, atomically, so that nobody's store is
- * lost.
+ * Touches a page by the CPU. A write stores the value that it read, atomically, so that no store of
+ * another thread is lost.
  */
 static int touch(unsigned long addr, bool write)
 {
@@ -178,7 +179,7 @@ static int touch(unsigned long addr, bool write)
 
 static bool have_populate(void)
 {
-	static int have;		/* 0 unknown, 1 yes, -1 no */
+	static int have;		/* 0: unknown, 1: yes, -1: no */
 	int known = __atomic_load_n(&have, __ATOMIC_RELAXED);
 
 	if (!known) {
@@ -210,7 +211,7 @@ static int populate(unsigned long start, unsigned long n, bool write)
 	}
 }
 
-/* How many pages from @start on could be made present. */
+/* Makes @n pages from @start on present. Returns the number of pages up to the first failure. */
 static unsigned long populate_range(unsigned long start, unsigned long n, bool write)
 {
 	unsigned long good = 0;
@@ -249,7 +250,10 @@ int iof_shim_fixup_user_fault(struct mm_struct *mm, unsigned long addr, unsigned
 
 /* ---- pins ---- */
 
-/* By address: @n pages from @start on, as far as there is memory for their descriptions. */
+/*
+ * Takes @n pages from @start on by their addresses. Stops when there is no memory for a struct
+ * page.
+ */
 static unsigned long take_pages(struct mm_struct *mm, unsigned long start, unsigned long n,
 				struct page **pages, bool pin)
 {
@@ -274,8 +278,8 @@ static unsigned long take_pages(struct mm_struct *mm, unsigned long start, unsig
 }
 
 /*
- * Mapping by mapping: shared memory by its windows, all other memory by address. @area is the first
- * mapping; its end is 0 if it is not known.
+ * Takes pages mapping by mapping: shared memory by its windows, other memory by address. @area is
+ * the first mapping; its end is 0 if it is not known.
  */
 static unsigned long take_areas(struct mm_struct *mm, struct iof_shim_area *area,
 				unsigned long start, unsigned long n, bool write,
@@ -339,7 +343,9 @@ long iof_shim_pin_pages(struct mm_struct *mm, unsigned long start, unsigned long
 	return got ? (long)got : -EFAULT;
 }
 
-/* The current process's. A range that ends with the address space has an errno of its own. */
+/*
+ * Pins pages of the current process. A range that wraps around the address space gets -EOVERFLOW.
+ */
 int iof_shim_pin_pages_fast(unsigned long start, int n, unsigned int flags, struct page **pages,
 			    bool pin)
 {
@@ -355,13 +361,13 @@ static bool in_window(const struct page *page)
 	return __atomic_load_n(&page->pfn, __ATOMIC_RELAXED) & IOF_SHIM_PFN_WINDOW;
 }
 
-/* @n neighbours from @page on. */
+/* Unpins @n neighbouring pages, from @page on. */
 void iof_shim_unpin(struct page *page, unsigned long n)
 {
 	unsigned long pfn = page_to_pfn(page);
 
 	for (unsigned long i = 0; i < n; i++) {
-		/* within a section neighbours are neighbours */
+		/* the struct pages of one section are adjacent in memory */
 		if (i && (pfn + i) & (SECTION_PAGES - 1))
 			page++;
 		else if (i)

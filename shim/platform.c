@@ -2,11 +2,11 @@
 /*
  * platform.c - memory that may be gone, and the platform hooks of core/kapi.h.
  *
- * On x86-64 the process's own memory is touched by a few instructions whose addresses are known
- * here. A SIGSEGV or SIGBUS raised by one of them continues behind it with the count of what was
- * left. Every other signal goes to the handler that was there before. Elsewhere, for other
- * processes, and when a test asks for it, process_vm_readv() and process_vm_writev() do the work
- * and no handler is involved.
+ * On x86-64, a few instructions whose addresses this file knows touch the process's own memory. A
+ * SIGSEGV or SIGBUS raised by one of them continues behind it, with the number of bytes left. The
+ * handler that was there before gets all other signals. On other machines, for other processes, and
+ * when a test asks for it, process_vm_readv() and process_vm_writev() copy, and no handler is
+ * involved.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static size_t remote_copy(pid_t pid, void *dst, const void *src, size_t n, bool 
 	return n - done;
 }
 
-/* @dst and @src may both be bad: copies through a buffer on the stack, at most a page at once. */
+/* Copies through a buffer on the stack, at most a page at a time: both @dst and @src may be bad. */
 static size_t bounce_copy(void *dst, const void *src, size_t n)
 {
 	char buf[4096];
@@ -87,9 +87,9 @@ static size_t bounce_copy(void *dst, const void *src, size_t n)
 
 #if defined(__x86_64__)
 /*
- * size_t iof_shim_asm_copy(dst, src, n): bytes not copied. %rcx always holds what is left, so the
- * fix-up needs no more than an address: a fault in the words goes on in bytes to find the exact
- * end, a fault in the bytes is the end.
+ * size_t iof_shim_asm_copy(dst, src, n): returns the number of bytes not copied. %rcx always holds
+ * the rest, so that the fix-up needs only an address. After a fault in the loop over words, the
+ * loop over bytes finds the exact end. A fault in the loop over bytes is the end.
  */
 __asm__(
 "	.text\n"
@@ -136,8 +136,8 @@ __asm__(
 "	ret\n"
 "	.size iof_shim_asm_copy, . - iof_shim_asm_copy\n"
 /*
- * size_t iof_shim_asm_stream(dst, src, n): the same with stores that pass the caches by. A fault
- * goes on in bytes from the beginning of its 64.
+ * size_t iof_shim_asm_stream(dst, src, n): the same with stores that bypass the caches. After a
+ * fault, the copy goes on in bytes from the beginning of the current 64.
  */
 "	.p2align 4\n"
 "	.type iof_shim_asm_stream, @function\n"
@@ -171,7 +171,7 @@ __asm__(
 "	xor %eax, %eax\n"
 "	ret\n"
 "	.size iof_shim_asm_stream, . - iof_shim_asm_stream\n"
-/* int iof_shim_asm_load64(p, val): 0 or -EFAULT */
+/* int iof_shim_asm_load64(p, val): returns 0 or -EFAULT */
 "	.p2align 4\n"
 "	.type iof_shim_asm_load64, @function\n"
 "iof_shim_asm_load64:\n"
@@ -182,7 +182,7 @@ __asm__(
 "	xor %eax, %eax\n"
 "	ret\n"
 "	.size iof_shim_asm_load64, . - iof_shim_asm_load64\n"
-/* int iof_shim_asm_cmpxchg64(p, old, new): 0, -EAGAIN, -EFAULT */
+/* int iof_shim_asm_cmpxchg64(p, old, new): returns 0, -EAGAIN or -EFAULT */
 "	.p2align 4\n"
 "	.type iof_shim_asm_cmpxchg64, @function\n"
 "iof_shim_asm_cmpxchg64:\n"
@@ -239,17 +239,17 @@ static bool fix_up(ucontext_t *context)
 }
 
 /*
- * The handlers that ours replaced, never freed, so that a handler in progress can look at them. A
- * program that installs its own later gets ours put on top again by the next call; its own may then
- * call ours as the "previous" one, which is told from a new fault by the stack and must not go
- * round in circles.
+ * The handlers that ours replaced. They are never freed, so that a running handler can read them.
+ * If a program installs a handler later, the next call puts ours on top again. The program's
+ * handler may then call ours as the "previous" one. chain() tells this from a new fault by the
+ * stack, so that the two do not call each other for ever.
  */
 #define MAX_OLD 16
 
 static struct {
 	struct sigaction old[MAX_OLD];
 	int count;			/* under install_lock */
-	int newest;			/* which one to chain to */
+	int newest;			/* index of the handler to chain to */
 } replaced[2];
 
 static pthread_mutex_t install_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -265,7 +265,7 @@ static bool is_function(const struct sigaction *action)
 	       (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
 }
 
-/* As if the earlier handler had been called by the kernel. */
+/* Calls the earlier handler as the kernel would have called it. */
 static void call_old(const struct sigaction *old, int sig, siginfo_t *info, void *context)
 {
 	sigset_t mask, one;
@@ -299,7 +299,10 @@ static void chain(int sig, siginfo_t *info, void *context)
 		chaining.context = NULL;
 		return;
 	}
-	/* A sent signal that was ignored stays ignored; a real fault cannot be. */
+	/*
+	 * A signal that a process sent and that was ignored stays ignored. A real fault cannot be
+	 * ignored.
+	 */
 	if (old->sa_handler == SIG_IGN && info->si_code <= 0)
 		return;
 	/* The instruction runs again, faults again, and the default action ends the process. */
@@ -322,7 +325,7 @@ static bool same_handler(const struct sigaction *a, const struct sigaction *b)
 	return a->sa_sigaction == b->sa_sigaction && a->sa_flags == b->sa_flags;
 }
 
-/* Under install_lock. */
+/* Installs our handler. Called with install_lock held. */
 static int install(int sig)
 {
 	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
@@ -332,7 +335,7 @@ static int install(int sig)
 	if (sigaction(sig, NULL, &old))
 		return -errno;
 	if (old.sa_sigaction == on_fault) {
-		/* signal(2) puts a saved handler back without its flags */
+		/* signal(2) restores a saved handler without its flags */
 		if (old.sa_flags & SA_SIGINFO)
 			return 0;
 	} else {
@@ -340,7 +343,7 @@ static int install(int sig)
 			if (same_handler(&replaced[which].old[i], &old))
 				break;
 		if (i == MAX_OLD)
-			return 0;	/* a program that keeps changing it is left alone */
+			return 0;	/* do not fight a program that keeps changing its handler */
 		if (i == replaced[which].count) {
 			replaced[which].old[i] = old;
 			replaced[which].count++;
@@ -401,7 +404,7 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 	return iof_shim_asm_cmpxchg64(p, old, new);
 }
 
-#else /* other machines: no fix-up, the kernel's own copies */
+#else /* other machines have no fix-up: the kernel copies */
 
 int iof_shim_fixup_install(void)
 {
@@ -427,7 +430,10 @@ int iof_plat_load64(const u64 *p, u64 *val)
 	return bounce_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
 }
 
-/* Probed first; memory that goes away between the two is a crash on these machines. */
+/*
+ * Probes the word first. If the memory goes away after the probe, the program crashes on these
+ * machines.
+ */
 int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 {
 	u64 seen;
@@ -451,9 +457,10 @@ size_t iof_plat_copy(void *dst, const void *src, size_t n)
 /* ---- the address space of a process, as a device that shares its tables sees it ---- */
 
 /*
- * Bit 63 of an entry of pagemap: present. A sandbox may have no /proc, and a process that is not
- * dumpable may not open the file: then mincore() tells. It also calls a page of a file present that
- * is in memory and not mapped yet, which costs that page its page request and nothing else.
+ * Bit 63 of an entry of pagemap says "present". If there is no /proc (in a sandbox), or the file
+ * cannot be opened (in a process that is not dumpable), mincore() answers. It also reports a page
+ * of a file that is in memory but not mapped yet; such a page raises no page request then, which is
+ * harmless.
  */
 static bool in_memory(unsigned long addr)
 {
@@ -488,9 +495,9 @@ bool iof_shim_page_present(pid_t pid, unsigned long addr)
 }
 
 /*
- * Whether the copy of iof_plat_mm_copy() would reach the page, which is present. An access of the
- * processor decides, since no system call shows the permissions cheaply. The access does a
- * pending copy-on-write of the page, as the copy would.
+ * Would the copy of iof_plat_mm_copy() reach the page, which is present? An access of the CPU
+ * decides, since no system call shows the permissions cheaply. The access does a pending
+ * copy-on-write of the page, as the copy would.
  */
 static bool permitted(unsigned long addr, bool write)
 {
@@ -505,7 +512,7 @@ static bool permitted(unsigned long addr, bool write)
 		rc = 0;
 	}
 #else
-	(void)write;	/* cannot be tried without a fix-up */
+	(void)write;	/* a write cannot be tried without a fix-up */
 #endif
 	return !rc;
 }

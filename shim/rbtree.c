@@ -2,14 +2,14 @@
 /*
  * rbtree.c - the kernel's calls on trees, with the balancing of libbsd.
  *
- * Its functions are generated for struct rb_node itself. The caller has already searched and
- * linked, so only colouring is called.
+ * libbsd's macros generate the functions for struct rb_node itself. The caller has searched and
+ * linked already, so that only the colouring functions are called.
  */
 #include <bsd/sys/tree.h>
 
 /*
- * The kernel's name for an empty tree is libbsd's for the top of one, which only its own code
- * needs.
+ * RB_ROOT is the kernel's name for an empty tree, and libbsd's for the root of a tree, which only
+ * libbsd's own code needs.
  */
 #define iof_bsd_root(head) ((head)->rbh_root)
 #undef RB_ROOT

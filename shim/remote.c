@@ -3,18 +3,18 @@
  * remote.c - the memory of other processes.
  *
  * While a thread acts for a thread of another process (iof_sys_act_for()), user pointers are
- * addresses over there, and current->mm is the address space of that process: one for all of its
- * threads, also for those that come and go. Copies to and from the user go by thread id, which
- * lives as long as the call that it waits for. Everything later (pins, DMA) goes through files of
- * /proc that stay with the address space they were opened on, whichever thread that was by: once
- * the address space is gone (exit, exec) every access fails, even if another program has the id.
+ * addresses of that process, and current->mm is its address space. All of its threads have the same
+ * one, however they come and go. Copies from and to the user go by thread id, since the thread
+ * waits until the call is done. Later accesses (pins, DMA) go through files of /proc, which stay
+ * with the address space that they were opened on. Once that address space is gone (exit, exec)
+ * every access fails, even if another program has the id.
  *
- * A frame number carries the index of its address space above IOF_SHIM_PFN_MM_SHIFT, and so does
- * the address at which a page can be "touched"; the platform's copies send it here. Rules: an index
- * belongs to its address space until the last reference to that is dropped. There is no atomic
- * access to another process's memory: compare-and-exchange here excludes other threads of ours, not
- * the owner. A page asked for writing needs a writable mapping; it is copied on write by the first
- * store, not before.
+ * A frame number carries the index of its address space above IOF_SHIM_PFN_MM_SHIFT. The address at
+ * which a page can be "touched" carries it, too, and makes the platform's copies come here. Rules:
+ * an index belongs to its address space until the last reference to that is dropped. There is no
+ * atomic access to another process's memory: compare-and-exchange here excludes other threads of
+ * ours, not the owner of the memory. A page that is requested for writing needs a writable mapping;
+ * the first store does the copy-on-write, not the request.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,18 +37,18 @@
 #include "remote.h"
 #include "sys.h"
 
-#define MAX_REMOTE (1u << 14)	/* what fits above a user address in what tables hold */
+#define MAX_REMOTE (1u << 14)	/* the index must fit above a user address in a 64-bit word */
 #define CACHED 64
 
 struct iof_shim_remote {
-	struct mm_struct *next;		/* under lock: all of them */
-	int process;			/* /proc/TGID: says whether that is still the same */
-	int mem;			/* these three stay with the address space */
+	struct mm_struct *next;		/* list of all address spaces, under lock */
+	int process;			/* /proc/TGID: tells whether the process still exists */
+	int mem;			/* this file and the next two stay with the address space */
 	int pagemap;
 	int maps;
-	void *sections;			/* of struct page, mm.c's */
-	struct task_struct *leader;	/* stands for the process; a reference */
-	unsigned long memlock;		/* atomic: its limit when it was last asked */
+	void *sections;			/* mm.c's table of struct page */
+	struct task_struct *leader;	/* a task that stands for the process; a reference */
+	unsigned long memlock;		/* atomic: the limit of the process when last read */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -57,7 +57,7 @@ static struct mm_struct *all;			/* under lock */
 static unsigned int next_index = 1;		/* under lock */
 static struct {
 	pid_t tid;
-	int thread;			/* /proc/TID: gone when the thread is */
+	int thread;			/* /proc/TID: tells whether the thread still exists */
 	struct mm_struct *mm;		/* a reference */
 	unsigned long used;
 } cached[CACHED];				/* under lock */
@@ -90,7 +90,7 @@ static int open_folder(pid_t id)
 	return fd >= 0 ? fd : errno == ENOENT ? -ESRCH : -errno;
 }
 
-/* @thread: the folder of a thread that has the address space. */
+/* Opens the files of an address space. @thread: the folder of a thread that has it. */
 static int open_files(struct iof_shim_remote *remote, int thread, pid_t tgid)
 {
 	remote->process = open_folder(tgid);
@@ -114,7 +114,7 @@ static void close_files(struct iof_shim_remote *remote)
 		close(remote->process);
 }
 
-/* Under the lock. */
+/* Returns an unused index, or 0. Called with the lock held. */
 static unsigned int free_index(void)
 {
 	for (unsigned int i = 0; i < MAX_REMOTE - 1; i++) {
@@ -127,7 +127,7 @@ static unsigned int free_index(void)
 	return 0;
 }
 
-/* Under the lock. */
+/* Creates the address space of a process. Called with the lock held. */
 static struct mm_struct *new_mm(int thread, pid_t tgid, int *rc)
 {
 	struct mm_struct *mm = calloc(1, sizeof(*mm));
@@ -188,7 +188,7 @@ void iof_shim_remote_free(struct mm_struct *mm)
 	free(mm);
 }
 
-/* Whether the task behind a folder of /proc is still there. */
+/* Does the task behind a folder of /proc still exist? */
 static bool is_there(int folder)
 {
 	struct stat st;
@@ -196,7 +196,7 @@ static bool is_there(int folder)
 	return !fstatat(folder, "mem", &st, 0);
 }
 
-/* Whether some process still has the address space. */
+/* Does any process still have the address space? */
 static bool is_alive(const struct mm_struct *mm)
 {
 	char byte;
@@ -215,7 +215,9 @@ unsigned long iof_shim_remote_rlimit(struct mm_struct *mm, int resource)
 	return __atomic_load_n(known, __ATOMIC_RELAXED);
 }
 
-/* Ids of the process of a thread and of that one's parent, by the folder of the thread. */
+/*
+ * Reads the ids of a thread's process and of its parent process, through the folder of the thread.
+ */
 static int ids_of(int thread, pid_t *tgid, pid_t *parent)
 {
 	int fd = openat(thread, "status", O_RDONLY | O_CLOEXEC);
@@ -237,15 +239,18 @@ static int ids_of(int thread, pid_t *tgid, pid_t *parent)
 #define SAME_VM 1	/* KCMP_VM */
 
 /*
- * Between vfork() and exec() a child has its parent's address space, which goes on living when the
- * child leaves it. So nothing may be kept by such a child's id.
+ * Has the process the memory of its parent? A child has it between vfork() and exec(), and the
+ * parent keeps it. So nothing may be cached under such a child's id.
  */
 static bool borrows_memory(pid_t tgid, pid_t parent)
 {
 	return parent && syscall(SYS_kcmp, tgid, parent, SAME_VM, 0, 0) == 0;
 }
 
-/* Under the lock: the address space of the process @tgid if it is known, with a reference. */
+/*
+ * Returns the known address space of process @tgid with a reference, or NULL. Called with the lock
+ * held.
+ */
 static struct mm_struct *find_mm(pid_t tgid)
 {
 	for (struct mm_struct *mm = all; mm; mm = mm->remote->next)
@@ -255,7 +260,10 @@ static struct mm_struct *find_mm(pid_t tgid)
 	return NULL;
 }
 
-/* Under the lock: the same for a thread that is not cached; caches it. @drop: to be dropped. */
+/*
+ * Finds or creates the address space of a thread that is not cached, and caches it. The caller
+ * drops *@drop. Called with the lock held.
+ */
 static struct mm_struct *learn_mm(pid_t tid, unsigned int slot, struct mm_struct **drop, int *rc)
 {
 	int thread = open_folder(tid);
@@ -291,7 +299,7 @@ out_close:
 	return mm;
 }
 
-/* The address space of @tid, with a reference for the caller. */
+/* Returns the address space of @tid, with a reference for the caller. */
 static struct mm_struct *get_mm(pid_t tid, int *rc)
 {
 	struct mm_struct *mm = NULL, *drop = NULL;
@@ -382,15 +390,15 @@ static __thread struct {
 } window __attribute__((tls_model("initial-exec")));
 
 /*
- * Arrays are read one element after the other. A read that goes on where the last one ended gets
- * what follows with it, which then needs no more calls. It stays within the page, since the next
- * one may not be there, or may have to wait for a handler. What was read lives for one call, and
- * not beyond a write.
+ * Read-ahead for arrays, which callers read one element after the other. A read that goes on where
+ * the last one ended also fetches what follows, so that the next reads need no system call. The
+ * fetch stays within the page: the next page may be absent, or may have to wait for a handler. The
+ * bytes are valid for one call, and until a write.
  */
 static __thread struct {
 	unsigned long addr;
 	size_t len;
-	unsigned long next;		/* where the last read ended */
+	unsigned long next;		/* address behind the last read */
 	char bytes[2048];
 } array;
 
@@ -409,7 +417,10 @@ void iof_sys_act_ahead(void *addr, void *buf, size_t len)
 	window.ahead = true;
 }
 
-/* Bytes given, at most @n; 0: it is no such read, or it failed. */
+/*
+ * Serves a read from the read-ahead. Returns the number of bytes, at most @n; 0: not sequential, or
+ * failed.
+ */
 static size_t read_array(unsigned long user, char *near, size_t n)
 {
 	struct iovec local, remote;
@@ -432,7 +443,10 @@ static size_t read_array(unsigned long user, char *near, size_t n)
 	return n;
 }
 
-/* At most @n bytes from @user on, which all lie inside the window or outside; 0: it failed. */
+/*
+ * Copies at most @n bytes from @user on, all inside the window or all outside. Returns 0 on
+ * failure.
+ */
 static size_t copy_part(unsigned long user, char *near, size_t n, bool write)
 {
 	struct iovec local, remote;
@@ -531,7 +545,7 @@ static struct mm_struct *split(const void *p, unsigned long *addr)
 	return mm_of((unsigned long)p >> IOF_SHIM_REMOTE_SHIFT);
 }
 
-/* Bytes not moved. */
+/* Moves bytes through the file mem. Returns the number of bytes not moved. */
 static size_t move(struct mm_struct *mm, unsigned long addr, void *buf, size_t n, bool write)
 {
 	size_t done = 0;
@@ -615,7 +629,10 @@ static unsigned long allowed_pages(struct mm_struct *mm, unsigned long start, un
 	return iof_shim_mapped(&space, start, n, write, longterm);
 }
 
-/* Reads a byte of each, which makes them present: how many could be had. */
+/*
+ * Reads a byte of each page, which makes it present. Returns the number of pages up to the first
+ * failure.
+ */
 static unsigned long touch_pages(struct mm_struct *mm, unsigned long start, unsigned long n)
 {
 	struct iovec remote[256], local;
@@ -629,12 +646,15 @@ static unsigned long touch_pages(struct mm_struct *mm, unsigned long start, unsi
 		for (unsigned long i = 0; i < part; i++)
 			remote[i] = (struct iovec){ (void *)(start + (good + i) * PAGE_SIZE), 1 };
 		local = (struct iovec){ bytes, part };
-		/* many at once for the thread that waits for us; others may have ended */
+		/*
+		 * many pages at once, but only for the thread that waits for us; other threads may
+		 * have ended
+		 */
 		got = -1;
 		errno = ESRCH;
 		if (current->mm == mm && iof_shim_acting_for)
 			got = process_vm_readv(iof_shim_acting_for, &local, 1, remote, part, 0);
-		/* goes by no permission of the mapping, which has been looked at */
+		/* the file mem ignores the permissions of the mapping, which were checked before */
 		if (got < 0 && errno != EFAULT)
 			got = pread(mm->remote->mem, bytes, 1, (off_t)(start + good * PAGE_SIZE));
 		if (got <= 0)
@@ -664,7 +684,7 @@ unsigned long iof_shim_remote_populate(struct mm_struct *mm, unsigned long start
 	return n ? touch_pages(mm, start, n) : 0;
 }
 
-/* The file of an address space that is gone says "absent". */
+/* Is the page present and accessible? Once the address space is gone, its pagemap says "absent". */
 bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	return is_present(mm, addr) && allowed_pages(mm, addr & PAGE_MASK, 1, write, false);
@@ -673,7 +693,7 @@ bool iof_shim_remote_present(struct mm_struct *mm, unsigned long addr, bool writ
 int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n,
 			    bool write)
 {
-	/* what is absent stays absent */
+	/* do not access an absent page, which would make it present */
 	if (!iof_shim_remote_present(mm, addr, write))
 		return -EFAULT;
 	return move(mm, addr, buf, n, write) ? -EFAULT : 0;

@@ -2,12 +2,12 @@
 /*
  * remote_file.c - the file behind shared memory of another process.
  *
- * Pages of shared memory are pinned in windows (window.c), which are mappings of this process. If
- * no window shows the memory yet, its file is opened: through /proc/PID/map_files, which takes
- * CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN on the host, or else by a descriptor that the process
- * holds. Without either the pages are pinned by address. window.c checks that a mapping of the file
- * shows the same memory, so a process that changes its mappings or descriptors meanwhile gains
- * nothing.
+ * The shim pins pages of shared memory in windows (window.c), which are mappings of this process.
+ * If no window shows the memory yet, the shim opens its file. It uses /proc/PID/map_files, which
+ * needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN on the host, or else a descriptor that the process
+ * holds. Without either, the pages are pinned by address. window.c checks that a mapping of the
+ * file shows the same memory, so that a process gains nothing by changing its mappings or
+ * descriptors meanwhile.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 #include "remote.h"
 #include "window.h"
 
-/* A process may have a million; the ones that a VMM keeps for its memory are opened early. */
+/* Search limit: a process may have a million descriptors; a VMM opens those of its memory early. */
 #define MAX_DESCRIPTORS 4096
 
 static int open_by_mapping(struct mm_struct *mm, const struct iof_shim_area *area, bool write)
@@ -34,7 +34,10 @@ static int open_by_mapping(struct mm_struct *mm, const struct iof_shim_area *are
 		      (write ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* @dir: the folder of its descriptors. Asks no server of a file system. */
+/*
+ * Does descriptor @name in the folder @dir refer to the file of @area? Asks no server of a file
+ * system.
+ */
 static bool is_file_of(int dir, const char *name, const struct iof_shim_area *area)
 {
 	struct statx st;
@@ -68,7 +71,7 @@ static int open_by_descriptor(struct mm_struct *mm, const struct iof_shim_area *
 	int dir, fd = -1;
 	DIR *entries;
 
-	/* descriptors belong to the thread that waits for us */
+	/* the thread that waits for us has the descriptors */
 	if (!iof_shim_acting_for || current->mm != mm)
 		return -1;
 	dir = openat(iof_shim_remote_folder(mm), "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.c - what the shim tells (messages, warnings, bugs), what it counts, and what it makes
- * fail.
+ * report.c - messages, warnings and bugs of the shim, its counters, and injected failures.
  *
- * Messages are one write(2) to stderr each, so that lines of several threads stay whole. Injected
- * failures are armed per kind, for the process or for one thread; while none is armed the whole
- * cost is one load.
+ * Each message is one write(2) to stderr, so that lines of several threads stay whole. Tests set
+ * failures for each kind, for the process or for one thread. While none is set, a check costs one
+ * load.
  */
 #include <errno.h>
 #include <execinfo.h>
@@ -153,9 +152,9 @@ void iof_shim_seq_printf(struct seq_file *m, const char *fmt, ...)
 /* ---- injected failures ---- */
 
 struct fail {
-	unsigned long left;	/* calls until the first failure; 0: off */
+	unsigned long left;	/* number of calls until the first failure; 0: off */
 	bool persistent;
-	bool firing;		/* persistent, and reached */
+	bool firing;		/* a persistent failure has been reached */
 };
 
 unsigned int iof_shim_fail_armed;
@@ -168,7 +167,7 @@ static struct {
 static __thread struct fail thread_failing[IOF_FAIL_KINDS]
 	__attribute__((tls_model("initial-exec")));
 
-/* The lock is bare: this runs below everything that the checks watch. */
+/* A bare lock: the checkers themselves run this code. */
 static void fail_lock(void)
 {
 	unsigned int zero = 0;

@@ -2,10 +2,11 @@
 /*
  * slab.c - caches of objects of one size.
  *
- * The objects lie side by side in slabs, as in the kernel: there can be millions, and libc would
- * put as much again between them. The lock guards a cache's lists and is held for a few loads and
- * stores. All slabs but one go back when the last object does. AddressSanitizer gets an allocation
- * for each object instead, so that it sees their borders.
+ * The objects lie side by side in slabs, as in the kernel. There can be millions of objects, and
+ * libc would need twice the memory for them. The lock guards a cache's lists and is held for a few
+ * loads and stores. When a cache's last object is freed, all of its slabs but one are freed. In
+ * builds for AddressSanitizer each object is an allocation of its own, so that it sees their
+ * bounds.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -29,13 +30,14 @@ struct free_object {
 
 struct kmem_cache {
 	const char *name;
-	size_t size;			/* from one object to the next */
+	size_t size;			/* distance from one object to the next */
 	size_t align;
 	void (*ctor)(void *object);
-	pthread_mutex_t lock;		/* all below */
+	pthread_mutex_t lock;		/* protects all fields below */
 	long live;
 	struct free_object *free;
-	struct slab *slabs;		/* of the first, @fresh to @end was never used */
+	/* in the first slab, the bytes from @fresh to @end were never used */
+	struct slab *slabs;
 	char *fresh, *end;
 };
 
@@ -76,7 +78,7 @@ static bool add_slab(struct kmem_cache *cache)
 	return true;
 }
 
-/* Frees @slab and those after it. */
+/* Frees @slab and the slabs after it. */
 static void free_slabs(struct slab *slab)
 {
 	while (slab) {

@@ -2,10 +2,10 @@
 /*
  * sys.c - the "system calls" of the embedded world (sys.h), and its device nodes.
  *
- * Each call looks up the file, does what the kernel's own entry does before and after the file
- * operation (modes, limits, RWF_NOWAIT, restarts become EINTR), and lets the descriptor's readiness
- * follow. A space is a list of nodes under a mutex; an open file counts on its node, which must be
- * gone from use when removed.
+ * Each call looks up the file and does what the kernel's own entry does before and after the file
+ * operation: modes, limits, RWF_NOWAIT, restarts that become EINTR. Then it updates the
+ * descriptor's readiness. A space is a list of nodes under a mutex. An open file counts on its
+ * node; a node is removed only after its last file was closed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -82,7 +82,7 @@ int iof_sys_space_destroy(struct iof_plat_space *space)
 	return 0;
 }
 
-/* Under space->lock. */
+/* Finds a node by its name. Called with space->lock held. */
 static struct iof_plat_node *find_node(struct iof_plat_space *space, const char *name)
 {
 	struct iof_plat_node *node;
@@ -171,7 +171,10 @@ static struct file *enter(int fd)
 	return file;
 }
 
-/* What sleeps for ever in the kernel's restart machinery ends here as the EINTR it would become. */
+/*
+ * Ends a call: a restart, which the kernel's signal code would resolve, becomes the EINTR that it
+ * turns into.
+ */
 static long leave(struct file *file, long rc)
 {
 	iof_shim_recheck_if_any(current);
@@ -262,9 +265,9 @@ long iof_sys_ioctl(int fd, unsigned long cmd, void *arg)
 
 struct transfer {
 	struct file *file;
-	int rw;				/* ITER_DEST: read, ITER_SOURCE: write */
-	int flags;			/* RWF_* */
-	bool at;			/* a position of the caller's own */
+	int rw;				/* ITER_DEST: read; ITER_SOURCE: write */
+	int flags;			/* RWF_* flags */
+	bool at;			/* the caller gave a position */
 	loff_t pos;
 };
 
@@ -315,7 +318,10 @@ static ssize_t through_iter(struct transfer *t, struct iov_iter *iter)
 	return rc;
 }
 
-/* Without iterators a vector is one call for each segment, until one is short. */
+/*
+ * Makes one call for each segment of a vector, until one is short: the file operations take no
+ * iterators.
+ */
 static ssize_t segment_by_segment(struct transfer *t, const struct iovec *iov, int n)
 {
 	ssize_t done = 0;
@@ -374,7 +380,7 @@ static ssize_t transfer_one(struct transfer *t, void *buf, size_t len)
 	return rc;
 }
 
-/* The program's vector, copied so that it cannot change, checked as the kernel does. */
+/* Copies the program's vector, so that it cannot change, and checks it as the kernel does. */
 static ssize_t import_vector(const struct iovec *uiov, int n, struct iovec *iov)
 {
 	size_t total = 0;
@@ -531,8 +537,9 @@ struct poll_hook {
 	struct wait_queue_entry entry;
 	struct wait_queue_head *wq;
 	struct poller *poller;
-	struct file *file;		/* a reference for each hook: the queue lives as long */
-	__poll_t key;			/* what it waits for */
+	/* each hook holds a reference, which keeps the wait queue alive */
+	struct file *file;
+	__poll_t key;			/* events that this hook waits for */
 	struct poll_hook *next;
 };
 
@@ -545,7 +552,7 @@ struct poller {
 	int error;
 	unsigned int nfast;
 	struct poll_hook fast[FAST_HOOKS];
-	struct poll_hook *slow;		/* kmalloc'ed */
+	struct poll_hook *slow;		/* list of hooks that kmalloc() returned */
 };
 
 static int poll_wake(struct wait_queue_entry *entry, unsigned int mode, int flags, void *key)
@@ -602,7 +609,7 @@ static void poll_end(struct poller *poller)
 	}
 }
 
-/* Whether the thread was interrupted since it was last told so. */
+/* Was the thread interrupted since this function last returned true? */
 static bool interrupted(struct task_struct *self)
 {
 	return __atomic_load_n(&self->iof_interrupted, __ATOMIC_RELAXED) &&
@@ -627,7 +634,7 @@ void iof_sys_thread_interrupt(struct iof_sys_thread *thread)
 	iof_shim_interrupt(task);
 }
 
-/* One round over all descriptors; hooks are made until something is found ready. */
+/* Polls all descriptors once. Adds hooks until a descriptor is found ready. */
 static int poll_round(struct poller *poller, struct pollfd *fds, unsigned int n)
 {
 	int found = 0;
@@ -677,7 +684,7 @@ int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms)
 			rc = -EINTR;
 		if (rc || !left)
 			break;
-		/* any wake-up from here on is seen: the state first, then the flag */
+		/* the state is set before the flag, so that no wake-up from here on is lost */
 		set_current_state(TASK_INTERRUPTIBLE);
 		if (!smp_load_acquire(&poller.triggered) &&
 		    !__atomic_load_n(&current->iof_interrupted, __ATOMIC_SEQ_CST))

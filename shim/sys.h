@@ -2,10 +2,10 @@
 /*
  * sys.h - the "system calls" of the embedded world: what user/ and tests see of the shim. Plain C.
  *
- * All calls return a negative errno on failure, never set errno, and may be called from any thread.
- * Descriptors are numbers of real eventfds, readable exactly while the file is readable; -EBADF
- * says that the number is none of ours, and the caller hands it to the real system call. A space is
- * a "/dev" of its own: nodes of one machine live in one space.
+ * All calls return a negative errno on failure, never set errno, and any thread may call them.
+ * Descriptors are the numbers of real eventfds, which are readable exactly while the file is
+ * readable. -EBADF says that the number is no descriptor of this world; the caller then makes the
+ * real system call. A space is a "/dev" of its own: the nodes of one machine live in one space.
  */
 #ifndef IOF_SHIM_SYS_H
 #define IOF_SHIM_SYS_H
@@ -23,25 +23,31 @@ extern "C" {
 struct iof_plat_space;
 
 /*
- * Installs the fix-up for SIGSEGV and SIGBUS, in front of the program's own handlers. Called by
- * iof_sys_space_create() and iof_sys_open(); harmless when repeated, and to be repeated by a
- * program that replaced the handlers since without chaining. 0 or -errno.
+ * Installs the fix-up for SIGSEGV and SIGBUS, in front of the program's own handlers.
+ * iof_sys_space_create() and iof_sys_open() call it. A program must call it again if it has
+ * replaced the handlers without chaining; a repeated call is harmless. Returns 0 or -errno.
  */
 int iof_sys_init(void);
 
-/* NULL: no memory. */
+/* Creates a space. Returns NULL if there is no memory. */
 struct iof_plat_space *iof_sys_space_create(void);
-/* -EBUSY while nodes are left in it (machine teardown removes them). */
+/* Destroys a space. Returns -EBUSY while it has nodes, which machine teardown removes. */
 int iof_sys_space_destroy(struct iof_plat_space *space);
 
-/* @path is "/dev/NAME" or "NAME". @flags as for open(2): the access mode, O_NONBLOCK. -ENOENT. */
+/*
+ * Opens a node. @path is "/dev/NAME" or "NAME". @flags as for open(2): the access mode, O_NONBLOCK.
+ * Returns -ENOENT if there is no such node.
+ */
 int iof_sys_open(struct iof_plat_space *space, const char *path, int flags);
-/* Releases the file before it returns if this was the last holder. */
+/*
+ * Closes a descriptor. If it was the last holder of the file, the file is released before the call
+ * returns.
+ */
 int iof_sys_close(int fd);
 bool iof_sys_owns(int fd);
 
 long iof_sys_ioctl(int fd, unsigned long cmd, void *arg);
-/* @flags: 0 or RWF_NOWAIT. */
+/* As preadv2(2). @flags: 0 or RWF_NOWAIT. */
 ssize_t iof_sys_readv(int fd, const struct iovec *iov, int n, int flags);
 ssize_t iof_sys_writev(int fd, const struct iovec *iov, int n, int flags);
 ssize_t iof_sys_read(int fd, void *buf, size_t len);
@@ -49,93 +55,106 @@ ssize_t iof_sys_write(int fd, const void *buf, size_t len);
 ssize_t iof_sys_pread(int fd, void *buf, size_t len, off_t pos);
 ssize_t iof_sys_pwrite(int fd, const void *buf, size_t len, off_t pos);
 
-/* O_NONBLOCK, as F_GETFL and F_SETFL would say it. */
+/* Get and set O_NONBLOCK, as F_GETFL and F_SETFL. */
 int iof_sys_get_flags(int fd);
 int iof_sys_set_flags(int fd, int flags);
 
-/* Which of @events (and POLLERR, POLLHUP) hold now. Never sleeps, makes no system call. */
+/* Returns which of @events (and POLLERR, POLLHUP) hold now. Never sleeps, makes no system call. */
 int iof_sys_poll(int fd, short events);
 /*
- * poll(2) on descriptors of ours: sleeps in the files' own wait queues, which costs no eventfd
- * traffic. A number that is none of ours: -EBADF for the call, before anything else. Negative
- * numbers are skipped. @timeout_ms < 0: for ever. -EINTR as poll(2), and when interrupted.
+ * poll(2) on descriptors of this world: sleeps in the files' own wait queues, which costs no writes
+ * to eventfds. If a number is no such descriptor, the call returns -EBADF before anything else.
+ * Negative numbers are skipped. @timeout_ms < 0: no time-out. Returns -EINTR as poll(2), and when
+ * the thread is interrupted.
  */
 int iof_sys_pollv(struct pollfd *fds, unsigned int n, int timeout_ms);
 
 /*
- * How often @fd became readable, or something more arrived while it was, since it was opened. Each
- * of these events also writes the eventfd, where several can be seen as one. 0: not of ours.
+ * Returns how often @fd became readable, or got an arrival while readable, since it was opened.
+ * Each of these events also writes the eventfd, whose reader may see several as one. 0: no
+ * descriptor of this world.
  */
 uint64_t iof_sys_events(int fd);
 
 /*
- * Whether the eventfd behind @fd follows the file (it does from the start). A program with a reader
- * that sleeps in iof_sys_pollv() or a blocking read turns it off and saves a system call at each
- * turn of readiness.
+ * Sets whether the eventfd behind @fd follows the file. It does from the start. A program whose
+ * reader sleeps in iof_sys_pollv() or in a blocking read may turn it off, and saves a system call
+ * at each change of readiness.
  */
 int iof_sys_set_readiness(int fd, bool on);
 
 /*
- * The calling thread, for iof_sys_thread_interrupt(), until iof_sys_thread_release(), which the
- * thread may have ended before. NULL: no memory.
+ * Returns a handle of the calling thread, for iof_sys_thread_interrupt(). It is valid until
+ * iof_sys_thread_release(), also after the thread has ended. NULL: no memory.
  */
 struct iof_sys_thread;
 struct iof_sys_thread *iof_sys_thread_hold(void);
 void iof_sys_thread_release(struct iof_sys_thread *thread);
 /*
- * The iof_sys_pollv() that the thread sleeps in, or its next one, returns -EINTR, once for any
- * number of calls. Takes no lock: it may be called in a signal handler.
+ * Makes the iof_sys_pollv() in which the thread sleeps, or its next one, return -EINTR; once for
+ * any number of calls. Takes no lock, so that a signal handler may call it.
  */
 void iof_sys_thread_interrupt(struct iof_sys_thread *thread);
 
 /*
- * From now on the thread's ioctls are those of thread @tid of another process, until that is
- * changed: pointers lead into its memory, and what is mapped is its. 0: of the own process again,
- * as at the beginning. The process must be one that this may trace, and the thread must wait until
- * the call is done. -ESRCH, -EPERM, -EMFILE.
+ * Makes the calling thread act for thread @tid of another process: pointers lead into that
+ * process's memory, and mappings map it. 0: for the own process again, as at the beginning. This
+ * process must have the right to trace the other, and the other thread must wait until the call is
+ * done. Returns -ESRCH, -EPERM or -EMFILE.
  */
 int iof_sys_act_for(pid_t tid);
-/* While it does, the @len bytes at @addr over there are those at @buf instead. */
+/*
+ * Makes @buf stand for the @len bytes at @addr of the process acted for, until the next
+ * iof_sys_act_for().
+ */
 void iof_sys_act_with(void *addr, void *buf, size_t len);
-/* They were read ahead into @buf: they are read there, and written in both places. */
+/*
+ * Tells that @buf has the @len bytes at @addr already: reads use @buf, and writes go to both
+ * places.
+ */
 void iof_sys_act_ahead(void *addr, void *buf, size_t len);
-/* Copies from there, and to there: 0 or -EFAULT. */
+/* Copy from, and to, the process acted for. Return 0 or -EFAULT. */
 int iof_sys_peek(void *dst, const void *addr, size_t len);
 int iof_sys_poke(void *addr, const void *src, size_t len);
 /*
- * The first number of @field in /proc/TID/status: "Tgid", or "Uid", which is the real user's.
- * @unknown: what to return if there is none.
+ * Returns the first number of @field in /proc/TID/status: "Tgid", or "Uid", which is the real
+ * user's. Returns @unknown if there is none.
  */
 unsigned int iof_sys_status(pid_t tid, const char *field, unsigned int unknown);
-/* A pidfd of the thread; before Linux 6.9 of its thread group. Below 0, with errno. */
+/*
+ * Returns a pidfd of the thread; before Linux 6.9 of its thread group. Negative, with errno, on
+ * failure.
+ */
 int iof_sys_open_thread(pid_t tid);
-/* Lets go of what is known of processes and not in use. */
+/* Drops cached address spaces of other processes that are not in use. */
 void iof_sys_forget_processes(void);
 
 /*
- * Files of the file system @dev show registers of a device where they are mapped: such memory
+ * Declares that files of the file system @dev, when mapped, are registers of a device. Such memory
  * cannot be mapped for devices.
  */
 void iof_sys_set_registers(dev_t dev);
 
-/* What /proc/PID/fdinfo would show beyond the common lines; length, as snprintf(3) cut to @size. */
+/*
+ * Writes the lines of /proc/PID/fdinfo beyond the common ones. Returns their length; cuts at @size,
+ * as snprintf(3).
+ */
 ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
 
-/*
- * Waits until every work item has run. For tests and leak counts.
- */
+/* Waits until all work items have run. For tests and leak counts. */
 void iof_sys_settle(void);
 
 /*
- * What counts as RLIMIT_MEMLOCK from now on, in bytes; UINT64_MAX: the limit of the process, or of
- * the one acted for, as at the beginning. A number holds for all, CAP_IPC_LOCK or not.
+ * Sets RLIMIT_MEMLOCK in bytes. UINT64_MAX: the limit of the process, or of the one acted for, as
+ * at the beginning. Another value holds for all processes, with or without CAP_IPC_LOCK.
  */
 void iof_sys_set_memlock(uint64_t bytes);
-/* While acting for a process: a limit of exactly @bytes was inherited, and counts as no limit. */
+/* While acting for a process, a limit of exactly @bytes was inherited and counts as no limit. */
 void iof_sys_set_inherited_memlock(uint64_t bytes);
 
 /*
- * How long a thread about to sleep first spins for its wake-up, in nanoseconds; 0 (default) never.
+ * Sets how many nanoseconds a thread spins for its wake-up before it sleeps; 0 (the default): it
+ * does not spin.
  */
 void iof_sys_set_spin(unsigned int ns);
 

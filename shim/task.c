@@ -3,9 +3,9 @@
  * task.c - threads as tasks: their sleep and wake-up, kernel threads.
  *
  * A thread gets its task_struct at its first call and loses it when it ends. The waker must make
- * sure that it is still there, as in the kernel. To sleep is: state announced (wait.c), condition
- * looked at, schedule(). The waker changes the state; only a sleeper that had parked in the futex
- * costs a system call.
+ * sure that the task still exists, as in the kernel. A sleeping thread announces its state
+ * (wait.c), checks its condition, and calls schedule(). The waker changes the state. The wake-up
+ * costs a system call only if the sleeper waits in the futex.
  */
 #include <errno.h>
 #include <limits.h>
@@ -42,7 +42,7 @@ int iof_shim_futex_wait(unsigned int *word, unsigned int value, u64 deadline_ns)
 	struct timespec until = { .tv_sec = (time_t)(deadline_ns / NSEC_PER_SEC),
 				  .tv_nsec = (long)(deadline_ns % NSEC_PER_SEC) };
 
-	/* the bitset form takes an absolute time, of the monotonic clock */
+	/* the bitset operation takes an absolute time of the monotonic clock */
 	if (!syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, deadline_ns ? &until : NULL,
 		     NULL, FUTEX_BITSET_MATCH_ANY))
 		return 0;
@@ -122,7 +122,10 @@ static bool still_asleep(struct task_struct *task)
 	return __atomic_load_n(&task->__state, __ATOMIC_ACQUIRE) != TASK_RUNNING;
 }
 
-/* Until woken, or the deadline, or (interruptible) a signal handler that does not restart. */
+/*
+ * Sleeps until a wake-up or the deadline; an interruptible sleep also ends at a signal handler
+ * without restart.
+ */
 static void sleep_until(struct task_struct *task, u64 deadline)
 {
 	unsigned int state = __atomic_load_n(&task->__state, __ATOMIC_ACQUIRE);
@@ -188,7 +191,7 @@ long iof_shim_schedule_timeout(long timeout)
 	now = iof_shim_ktime_ns();
 	if (now >= deadline)
 		return 0;
-	/* a part of a jiffy that is left counts as one */
+	/* round up: a started jiffy counts as one */
 	return (long)((deadline - now + NSEC_PER_SEC / HZ - 1) / (NSEC_PER_SEC / HZ));
 }
 
@@ -261,7 +264,7 @@ int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, boo
 	pthread_t mine;
 	int rc;
 
-	/* what says that this very thread went wrong must not be blocked */
+	/* leave signals unblocked that this very thread raises by an error */
 	sigfillset(&block);
 	sigdelset(&block, SIGSEGV);
 	sigdelset(&block, SIGBUS);
@@ -283,7 +286,8 @@ int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, boo
 }
 
 struct kthread {
-	struct task_struct task;	/* first: what others know of it */
+	/* first, so that a task pointer is also a pointer to this struct */
+	struct task_struct task;
 	int (*fn)(void *data);
 	void *data;
 	pthread_t thread;
@@ -302,7 +306,7 @@ static void *kthread_main(void *arg)
 	prctl(PR_SET_NAME, task->comm);
 	while (still_asleep(task))
 		sleep_until(task, 0);
-	/* stopped before it was ever woken: the function is not called */
+	/* the creator stopped the thread before waking it: do not call the function */
 	self->result = __atomic_load_n(&self->should_stop, __ATOMIC_ACQUIRE) ? -EINTR :
 			self->fn(self->data);
 	return NULL;
@@ -323,7 +327,7 @@ struct task_struct *iof_shim_kthread_create(int (*fn)(void *data), void *data, c
 	pattern = new_task();
 	self->task = *pattern;
 	free(pattern);
-	/* its own, and the creator's until kthread_stop() */
+	/* one reference of the thread, one of its creator until kthread_stop() */
 	refcount_set(&self->task.usage, 2);
 	self->task.flags = PF_KTHREAD;
 	self->task.mm = NULL;

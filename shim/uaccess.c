@@ -2,9 +2,9 @@
 /*
  * uaccess.c - copies to and from user memory, and positions in vectors of user buffers.
  *
- * The instructions that touch user memory are invisible to sanitizers, so the kernel's side of each
- * copy is checked by asking them. A failed copy from the user leaves zeroes behind what arrived, as
- * in the kernel.
+ * Sanitizers do not see the instructions that touch user memory. So the code asks them about the
+ * kernel's side of each copy. A failed copy from the user zeroes the bytes behind those that
+ * arrived, as in the kernel.
  */
 #include <string.h>
 
@@ -53,7 +53,7 @@ static __always_inline void watch_write(void *p, size_t n)
 	(void)n;
 }
 
-/* User memory is that of the process acted for. */
+/* Copies from user memory: that of the process acted for, or of this process. */
 static __always_inline size_t user_to(void *dst, const void *user, size_t n)
 {
 	if (unlikely(iof_shim_acting_for))
@@ -95,7 +95,7 @@ size_t iof_shim_copy_to_user(void *dst, const void *src, size_t n)
 
 static const char zeroes[4096];
 
-/* Bytes that were not cleared. */
+/* Clears user memory. Returns the number of bytes that were not cleared. */
 static size_t clear(char *dst, size_t n)
 {
 	while (n) {
@@ -117,7 +117,7 @@ size_t iof_shim_clear_user(void *dst, size_t n)
 	return clear(dst, n);
 }
 
-/* 1: all zero, 0: not, -EFAULT. */
+/* Returns 1: all bytes are zero; 0: not all; -EFAULT. */
 int iof_shim_check_zeroed_user(const void *src, size_t n)
 {
 	const char *p = src;
@@ -188,7 +188,7 @@ int iof_shim_import_ubuf(int rw, void *buf, size_t len, struct iov_iter *i)
 
 enum iter_op { ITER_COPY_TO, ITER_COPY_FROM, ITER_ZERO };
 
-/* One run of bytes in one segment; the bytes that were not done. */
+/* Copies one run of bytes in one segment. Returns the number of bytes that were not done. */
 static size_t step(enum iter_op op, bool user, char *seg, char *addr, size_t n)
 {
 	if (!user) {
@@ -213,15 +213,15 @@ static size_t step(enum iter_op op, bool user, char *seg, char *addr, size_t n)
 	return clear(seg, n);
 }
 
-/* The program's pointer may be anything, NULL too: arithmetic on numbers. */
+/* Adds an offset as to a number: the program's pointer may be anything, also NULL. */
 static char *user_at(const void *base, size_t offset)
 {
 	return (char *)((unsigned long)base + offset);
 }
 
 /*
- * struct iovec and struct kvec have the same form. Segments already used up are left behind only
- * when something is taken from the next one, so that a revert finds its way.
+ * Walks a vector; struct iovec and struct kvec have the same form. The position leaves a used-up
+ * segment only when bytes are taken from the next one, so that a revert finds its way back.
  */
 static size_t walk(struct iov_iter *i, enum iter_op op, char *addr, size_t bytes)
 {

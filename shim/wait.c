@@ -2,10 +2,10 @@
 /*
  * wait.c - wait queues, waiting on variables, completions.
  *
- * An entry is on the queue or not under the queue's lock. A waker calls the entries' wake functions
- * in order with the lock held; the default one wakes the task and, for autoremove, takes the entry
- * off last, so that finish_wait() of a task that sees itself off the queue knows that the waker is
- * done with it.
+ * The queue's lock protects which entries are on the queue. A waker calls the wake functions of the
+ * entries in order, with the lock held. The default function wakes the task and, with autoremove,
+ * removes the entry last. So a task that finds its entry off the queue in finish_wait() knows that
+ * the waker is done with it.
  */
 #include <pthread.h>
 
@@ -98,7 +98,10 @@ long iof_shim_prepare_to_wait_event(struct wait_queue_head *wq, struct wait_queu
 	spin_lock(&wq->lock);
 	if ((state & TASK_INTERRUPTIBLE && signal_pending(current)) ||
 	    (state == TASK_KILLABLE && iof_shim_killed())) {
-		/* off the queue, so that an exclusive wake-up is not spent on a task that leaves */
+		/*
+		 * take the entry off, so that an exclusive wake-up is not spent on a task that
+		 * leaves
+		 */
 		list_del_init(&entry->entry);
 		rc = -ERESTARTSYS;
 	} else {
@@ -218,7 +221,7 @@ long iof_shim_wait_for_completion(struct completion *x, unsigned int state, long
 		if (x->done != UINT_MAX)
 			x->done--;
 	}
-	/* the waker wakes before it releases the lock, so it no longer looks at us */
+	/* the waker holds the lock until it has woken us; after this it no longer uses @x */
 	spin_unlock(&x->wait.lock);
 	__set_current_state(TASK_RUNNING);
 	return rc;

@@ -2,17 +2,17 @@
 /*
  * window.c - one page for all mappings of the same shared memory.
  *
- * A page frame is an address of this process. Memory that is shared has an identity besides its
- * addresses: the inode and the offset in it. Its pages are pinned in a window, a mapping of the
- * shim's own, so that each mapping of the file has the same pages, and the program can unmap, move
- * or replace its own. Windows never overlap: a range is mapped only where no window shows it yet.
- * A window lives as long as it has users: pins and references of its pages, and ranges that
+ * A page frame is an address of this process. Shared memory has an identity besides its addresses:
+ * the inode and the offset in it. The shim pins its pages in a window, which is a mapping of the
+ * shim's own. So each mapping of the file has the same pages, and the program can unmap, move or
+ * replace its own mappings. Windows never overlap: a range is mapped only where no window shows it
+ * yet. A window lives while it has users: pins and references of its pages, and ranges that
  * memfile.c holds.
  *
- * A window is a duplicate of the program's mapping, made by mremap() with an old length of 0. That
- * needs no descriptor and no permission, and it fails for private memory. Where the program is
- * another process, a descriptor of the file is mapped instead (remote_file.c). The program may
- * change the mapping meanwhile, so the kind of the duplicate is asked for before it is used.
+ * A window is a duplicate of the program's mapping, made by mremap() with an old length of 0. This
+ * needs no descriptor and no permission, and it fails for private memory. If the program is another
+ * process, a descriptor of the file is mapped instead (remote_file.c). The program may change the
+ * mapping meanwhile, so that the kind of the duplicate is checked before use.
  *
  * One mutex guards all windows. It is the innermost lock; system calls are made under it.
  */
@@ -33,14 +33,14 @@
 
 struct window {
 	struct rb_node by_file, by_addr;
-	struct iof_shim_area area;	/* address, and which part of which file */
-	bool writable;			/* all of it */
+	struct iof_shim_area area;	/* address of the window, and its part of its file */
+	bool writable;			/* the whole window is writable */
 	unsigned long users;
 };
 
 /*
- * A process has 65,530 mappings by default. Programs that this one serves take a part of them; what
- * they map beyond it is reached by address.
+ * A process has 65,530 mappings by default, and windows for other processes are made only while
+ * there are fewer windows than this. Further memory of those processes is reached by address.
  */
 #define MAX_REMOTE_WINDOWS 16384
 
@@ -69,7 +69,9 @@ static struct window *of_file(struct rb_node *node)
 	return rb_entry(node, struct window, by_file);
 }
 
-/* The last window of @area's file that starts at or before @pos. The lock is held. */
+/*
+ * Returns the last window of @area's file that starts at or before @pos. Called with the lock held.
+ */
 static struct window *find_before(const struct iof_shim_area *area, u64 pos)
 {
 	struct rb_node *node = by_file.rb_node;
@@ -90,7 +92,7 @@ static struct window *find_before(const struct iof_shim_area *area, u64 pos)
 	return best;
 }
 
-/* The first window of @area's file that starts after @pos. The lock is held. */
+/* Returns the first window of @area's file that starts after @pos. Called with the lock held. */
 static struct window *find_after(const struct iof_shim_area *area, u64 pos)
 {
 	struct rb_node *node = by_file.rb_node;
@@ -176,7 +178,7 @@ static bool shows(const struct iof_shim_area *area, unsigned long addr, unsigned
 	       seen.end - addr >= length && seen.offset + (addr - seen.start) == area->offset;
 }
 
-/* A second mapping of what @part, a mapping of the program, shows; or NULL. */
+/* Maps the memory of @part, a mapping of the program, a second time. Returns NULL on failure. */
 static void *duplicate(const struct iof_shim_area *part)
 {
 	unsigned long length = part->end - part->start;
@@ -192,7 +194,10 @@ static void *duplicate(const struct iof_shim_area *part)
 		return NULL;
 	if (base == MAP_FAILED)
 		return NULL;
-	/* a child has no devices, and the program's dump shows this memory once */
+	/*
+	 * a child has no devices; and a core dump shows this memory once, in the program's own
+	 * mapping
+	 */
 	madvise(base, length, MADV_DONTFORK);
 	madvise(base, length, MADV_DONTDUMP);
 	if (shows(part, (unsigned long)base, length))
@@ -201,7 +206,9 @@ static void *duplicate(const struct iof_shim_area *part)
 	return NULL;
 }
 
-/* The part of @area, a mapping of the program, between the file's offsets @start and @end. */
+/*
+ * Cuts from @area, a mapping of the program, the part between the file's offsets @start and @end.
+ */
 static struct iof_shim_area cut(const struct iof_shim_area *area, u64 start, u64 end)
 {
 	struct iof_shim_area part = *area;
@@ -214,7 +221,7 @@ static struct iof_shim_area cut(const struct iof_shim_area *area, u64 start, u64
 	return part;
 }
 
-/* A window on the gap around @pos between other windows, as far as @area goes. */
+/* Maps a window on the gap around @pos between other windows, as far as @area goes. */
 static struct window *map_gap(const struct iof_shim_area *area, u64 pos)
 {
 	struct window *before = find_before(area, pos), *after = find_after(area, pos), *window;
@@ -238,7 +245,7 @@ static struct window *map_gap(const struct iof_shim_area *area, u64 pos)
 	return window;
 }
 
-/* The window can be written where @area, which can, shows the same. */
+/* Makes the window writable where @area, which is writable, shows the same memory. */
 static bool make_writable(struct window *window, const struct iof_shim_area *area)
 {
 	unsigned long length = window->area.end - window->area.start, at;
@@ -252,8 +259,8 @@ static bool make_writable(struct window *window, const struct iof_shim_area *are
 		return true;
 	}
 	/*
-	 * Mapped by a descriptor for reading only: a mapping that can write takes its place, in one
-	 * step, since devices use the window meanwhile.
+	 * The window's descriptor was opened for reading. A writable mapping replaces the window in
+	 * one step, since devices use the window meanwhile.
 	 */
 	part = cut(area, window->area.offset, end_in_file(&window->area));
 	base = duplicate(&part);
@@ -280,7 +287,7 @@ static void drop(struct window *window)
 	free(window);
 }
 
-/* The window at @pos, made if need be, with one user more. Otherwise NULL. */
+/* Returns the window at @pos with one more user, and maps it if there is none; NULL on failure. */
 static struct window *take(const struct iof_shim_area *area, u64 pos, bool write)
 {
 	struct window *window = find(area, pos);

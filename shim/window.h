@@ -12,7 +12,7 @@
 
 /*
  * Pins @n pages of @area, which is identified, from address @at on, or takes references to them.
- * The pages are the window's. Returns their number, which is smaller where no window can be mapped.
+ * The pages are the window's. Returns their number, which is smaller if a window cannot be mapped.
  */
 unsigned long iof_shim_window_pin(const struct iof_shim_area *area, unsigned long at,
 				  unsigned long n, bool write, struct page **pages, bool pin);
@@ -20,16 +20,19 @@ unsigned long iof_shim_window_pin(const struct iof_shim_area *area, unsigned lon
 void iof_shim_window_unpin(struct page *page, bool pin);
 
 /*
- * The file of @fd, which is closed, opened for reading only where that can be done. A mapping of a
- * descriptor that could write would prevent a write seal.
+ * Opens the file of @fd for reading only, if possible, and closes @fd; otherwise returns @fd. A
+ * mapping of a descriptor that can write would prevent a write seal.
  */
 int iof_shim_window_reader(int fd);
 
-/* Keeps windows on all of @area, which is identified. 0 or -ENOMEM. */
+/* Keeps windows on all of @area, which is identified. Returns 0 or -ENOMEM. */
 int iof_shim_window_hold(const struct iof_shim_area *area, bool write);
-/* The end of that. */
+/* Ends iof_shim_window_hold(). */
 void iof_shim_window_release(const struct iof_shim_area *area);
-/* The address of byte @pos of the file, which is held, and in @length how far its window goes. */
+/*
+ * Returns the address of byte @pos of a held file. *@length: the number of bytes from there to the
+ * end of its window.
+ */
 unsigned long iof_shim_window_address(const struct iof_shim_area *area, u64 pos, u64 *length);
 
 #endif

@@ -2,11 +2,11 @@
 /*
  * work.c - work queues on one pool of threads.
  *
- * One mutex guards all of it. Items wait in their queue's list in order. A worker takes the first
- * item, over all queues, that may run: its queue is below its limit and no worker is running that
- * item. When items wait that no idle worker will take, a worker is added, so there are never fewer
- * than two for two runnable items. An idle worker ends after a while. A worker forgets the item
- * before it runs it: the function may free it.
+ * One mutex guards the whole file. Items wait in their queue's list in order. A worker takes the
+ * first item, over all queues, that may run: its queue is below its limit, and no worker is running
+ * that item. If no idle worker will take a waiting item, a worker is added; so two runnable items
+ * have at least two workers. An idle worker ends after a while. A worker forgets the item before it
+ * runs the function, which may free the item.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -26,18 +26,19 @@
 #define IDLE_SECONDS 2
 
 struct workqueue_struct {
-	struct list_head link;		/* in pool.queues */
-	struct list_head items;		/* work_struct.entry */
+	struct list_head link;		/* list pool.queues */
+	struct list_head items;		/* list of work_struct.entry */
 	int max_active;
 	int active;
 	unsigned long nr_waiting;
-	struct lockdep_map dep_map;	/* flushing waits for what the items take */
+	/* flushing acquires it, and so waits for the locks that items take */
+	struct lockdep_map dep_map;
 	char name[32];
 };
 
 struct worker {
-	struct list_head link;		/* in pool.workers */
-	struct work_struct *work;	/* what it runs, never looked into */
+	struct list_head link;		/* list pool.workers */
+	struct work_struct *work;	/* the running item; never dereferenced */
 	work_func_t func;
 	struct workqueue_struct *wq;
 	unsigned long seq;
@@ -45,10 +46,10 @@ struct worker {
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t more;		/* an item may have become runnable */
-	pthread_cond_t progress;	/* an item was finished or taken off */
+	pthread_cond_t more;		/* signals that an item may have become runnable */
+	pthread_cond_t progress;	/* signals that an item finished or was cancelled */
 	struct list_head queues;
-	struct list_head workers;	/* those that run something */
+	struct list_head workers;	/* workers that are running an item */
 	unsigned int threads;
 	unsigned int idle;
 	unsigned long seq;
@@ -90,7 +91,7 @@ static struct work_struct *first_runnable(void)
 
 static void *worker_main(void *arg);
 
-/* Under the lock: sees to it that a worker comes for a runnable item. */
+/* Wakes or adds a worker for a runnable item. Called with the lock held. */
 static void wake_worker(void)
 {
 	if (pool.idle) {
@@ -180,7 +181,7 @@ struct workqueue_struct *iof_shim_alloc_workqueue(struct lock_class_key *key, co
 	va_start(args, max_active);
 	vsnprintf(wq->name, sizeof(wq->name), fmt, args);
 	va_end(args);
-	/* the name of the class outlives the queue; the format is a literal */
+	/* the name of the class outlives the queue: the format is a literal */
 	iof_shim_lock_map_init(&wq->dep_map, fmt, key);
 	must(pthread_mutex_lock(&pool.lock));
 	list_add_tail(&wq->link, &pool.queues);
@@ -217,14 +218,14 @@ bool iof_shim_work_pending(struct work_struct *work)
 	return pending;
 }
 
-/* Under the lock: sleeps until something changed. */
+/* Sleeps until an item finishes or is cancelled. Called with the lock held. */
 static void wait_progress(void)
 {
 	iof_sched_point(IOF_SCHED_SLEEP, &pool);
 	must(pthread_cond_wait(&pool.progress, &pool.lock));
 }
 
-/* A thread that waits for items of a queue must not hold what they take. */
+/* Complains if a thread that waits for items of a queue holds a lock that they take. */
 static void check_flush(struct workqueue_struct *wq)
 {
 	iof_shim_sleep_check();
@@ -248,7 +249,7 @@ static void check_flush_work(struct work_struct *work)
 	must(pthread_mutex_unlock(&pool.lock));
 }
 
-/* Waits for what is queued or running now, not for what is queued later. */
+/* Waits for an item that is queued or running now, not for one that is queued later. */
 bool iof_shim_flush_work(struct work_struct *work)
 {
 	struct worker *worker;
@@ -262,7 +263,10 @@ bool iof_shim_flush_work(struct work_struct *work)
 	while (seq) {
 		worker = running(work);
 		if (!(worker && worker->seq <= seq)) {
-			/* the item itself may be gone once it has run: look at the queue only */
+			/*
+			 * not running: done unless pending; after a wait, a later queueing does not
+			 * count
+			 */
 			if (!waited ? !work->pending : !work->pending || work->seq > seq)
 				break;
 		}
@@ -289,7 +293,7 @@ bool iof_shim_cancel_work(struct work_struct *work, bool sync)
 	}
 	while (sync && running(work)) {
 		wait_progress();
-		/* an item that queues itself again does so in vain */
+		/* an item that queues itself again is cancelled, too */
 		if (work->pending) {
 			list_del_init(&work->entry);
 			work->pending = false;
@@ -300,7 +304,10 @@ bool iof_shim_cancel_work(struct work_struct *work, bool sync)
 	return was_pending;
 }
 
-/* Whether something of the queue (NULL: of any) from before @upto waits or runs. Under the lock. */
+/*
+ * Does an item of the queue (NULL: of any) from before @upto wait or run? Called with the lock
+ * held.
+ */
 static bool busy_before(const struct workqueue_struct *wq, unsigned long upto)
 {
 	struct workqueue_struct *other;
@@ -338,7 +345,7 @@ void iof_shim_destroy_workqueue(struct workqueue_struct *wq)
 		return;
 	check_flush(wq);
 	must(pthread_mutex_lock(&pool.lock));
-	/* drained: items may queue further items */
+	/* drain: items may queue further items */
 	while (busy_before(wq, ~0ul))
 		wait_progress();
 	list_del(&wq->link);

@@ -2,17 +2,16 @@
 /*
  * xarray.c - the kernel's xarray over JudyL.
  *
- * Every function here takes only the inner lock; what the kernel wants done under xa_lock is called
- * with it held by the header's macros or by the caller. Judy itself cannot say how an insertion
- * failed other than by memory, so each insertion of a new index counts as one allocation for fault
- * injection.
+ * Each function here takes only the inner lock. Where the kernel holds xa_lock, the header's macros
+ * or the caller hold it. Judy reports no failure of an insertion other than lack of memory. So each
+ * insertion of a new index counts as one allocation for fault injection.
  */
 #include <Judy.h>
 
 #include <linux/xarray.h>
 #include "internal.h"
 
-/* Our own form of a failed entry: the kernel's too, an internal entry holding the errno. */
+/* A failed entry is an internal entry that holds the errno, as in the kernel. */
 #define xa_error(errno) iof_shim_xa_internal((long)(errno))
 
 void iof_shim_xa_init(struct xarray *xa, gfp_t flags, const char *name, struct lock_class_key *key,
@@ -31,7 +30,7 @@ void iof_shim_xa_may_sleep(gfp_t gfp)
 		iof_shim_sleep_check();
 }
 
-/* What is stored, reserved entries included. Under the inner lock. */
+/* Returns the stored entry, also a reserved one. Called with the inner lock held. */
 static void *peek(const struct xarray *xa, unsigned long index)
 {
 	Word_t *slot = (Word_t *)JudyLGet(xa->judy, index, PJE0);
@@ -39,7 +38,7 @@ static void *peek(const struct xarray *xa, unsigned long index)
 	return slot ? (void *)*slot : NULL;
 }
 
-/* 0 or -ENOMEM. Under the inner lock. */
+/* Stores an entry. Returns 0 or -ENOMEM. Called with the inner lock held. */
 static int put(struct xarray *xa, unsigned long index, void *entry)
 {
 	Word_t *slot;
@@ -77,7 +76,10 @@ void *iof_shim_xa_load(struct xarray *xa, unsigned long index)
 	return visible(entry);
 }
 
-/* With free tracking, storing NULL reserves, as in the kernel; only erasing makes free. */
+/*
+ * Stores an entry. With free tracking, storing NULL reserves the index, as in the kernel; only
+ * erasing frees it.
+ */
 void *iof_shim_xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp)
 {
 	void *old;
@@ -147,7 +149,7 @@ int iof_shim_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit l
 	if (!index && xa->xa_flags & XA_FLAGS_ZERO_BUSY)
 		index = 1;
 	spin_lock(&xa->inner);
-	/* Judy walks over all that is taken, so each search begins where the last one ended. */
+	/* Judy walks over all used indexes; so a search begins where the last one ended */
 	if (index)
 		index = max(index, (Word_t)xa->full_below);
 	from = index;
@@ -164,7 +166,7 @@ int iof_shim_xa_alloc(struct xarray *xa, u32 *id, void *entry, struct xa_limit l
 	return rc;
 }
 
-/* 1: the numbers wrapped around. */
+/* Allocates the next index. Returns 1 if the numbers wrapped around. */
 int iof_shim_xa_alloc_cyclic(struct xarray *xa, u32 *id, void *entry, struct xa_limit limit,
 			     u32 *next, gfp_t gfp)
 {

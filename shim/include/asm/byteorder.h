@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* byteorder.h - the system's own, and the kernel's names without underscores. */
+/*
+ * byteorder.h - the system's own header, and the kernel's names without underscores.
+ */
 #ifndef IOF_SHIM_ASM_BYTEORDER_H
 #define IOF_SHIM_ASM_BYTEORDER_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* page.h - the size of a page: 4 KiB, whatever the machine's, since the ABI's tables are x86's. */
+/*
+ * page.h - the size of a page: 4 KiB on each machine, since the ABI's page tables are x86's.
+ */
 #ifndef IOF_SHIM_ASM_PAGE_H
 #define IOF_SHIM_ASM_PAGE_H
 

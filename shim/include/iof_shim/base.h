@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * base.h - what every stand-in header rests on: the switches, the scheduler's hook, the way a
- * misuse is told.
+ * base.h - what all stand-in headers use: the switches, the scheduler's hook, reports of misuse.
  *
- * IOF_SHIM_CHECKS (0 or 1, the same for all objects of a build) keeps lock owners, lock order and
- * sleeping-while-atomic watched. It changes no struct. IOF_SHIM_SCHED sends every blocking or
- * atomic primitive through iof_sched_point(), so that a scheduler can own the interleavings;
- * without it the hook is nothing. Everything the shim exports to the linker starts with iof_shim_:
+ * IOF_SHIM_CHECKS (0 or 1, the same for all objects of a build) turns the checks of lock owners,
+ * lock order and sleeping-while-atomic on. It changes no struct. IOF_SHIM_SCHED sends each blocking
+ * or atomic primitive through iof_sched_point(), so that a scheduler can own the interleavings.
+ * Without it the hook is empty. All names that the shim exports to the linker start with iof_shim_:
  * the kernel's names are macros and inline functions, so that a program may have a mutex_lock() of
  * its own.
  */
@@ -63,7 +62,9 @@ static inline __attribute__((always_inline)) void iof_sched_point(enum iof_sched
 }
 #endif
 
-/* Prints a finding with its place; ends the program if iof_shim_panic_on_warn is set. */
+/*
+ * Prints a finding with its place in the code. Ends the program if iof_shim_panic_on_warn is set.
+ */
 void iof_shim_warn(const char *file, int line, const char *func, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5), cold));
 void iof_shim_bug(const char *file, int line, const char *func, const char *fmt, ...)
@@ -71,7 +72,7 @@ void iof_shim_bug(const char *file, int line, const char *func, const char *fmt,
 
 #define iof_shim_complain(...) iof_shim_warn(__FILE__, __LINE__, __func__, __VA_ARGS__)
 
-/* The current thread, in one load once it is known. */
+/* The current thread; one load after the thread's first call. */
 struct task_struct;
 extern __thread struct task_struct *iof_shim_task __attribute__((tls_model("initial-exec")));
 struct task_struct *iof_shim_task_attach(void);
@@ -83,10 +84,10 @@ static inline struct task_struct *iof_shim_current(void)
 	return __builtin_expect(task != NULL, 1) ? task : iof_shim_task_attach();
 }
 
-/* Whether a test says that the current thread was killed (shim/fault.h). */
+/* Did a test kill the current thread (shim/fault.h)? */
 bool iof_shim_killed(void);
 
-/* Complains when the caller must not sleep: a spinlock is held. */
+/* Complains if the caller holds a spinlock, and so must not sleep. */
 #if IOF_SHIM_CHECKS
 void iof_shim_might_sleep(const char *file, int line, const char *func);
 #define iof_shim_sleep_check() iof_shim_might_sleep(__FILE__, __LINE__, __func__)

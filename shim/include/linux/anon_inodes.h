@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* anon_inodes.h - files that no path names. */
+/*
+ * anon_inodes.h - files without a path.
+ */
 #ifndef IOF_SHIM_LINUX_ANON_INODES_H
 #define IOF_SHIM_LINUX_ANON_INODES_H
 

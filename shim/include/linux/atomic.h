@@ -2,8 +2,8 @@
 /*
  * atomic.h - atomic integers, compare-and-exchange, with the kernel's ordering rules.
  *
- * Operations that return something are full barriers unless their name says _relaxed, _acquire or
- * _release; those that return nothing order nothing. All are compiler builtins, which TSan
+ * Operations that return a value are full barriers unless their name says _relaxed, _acquire or
+ * _release. Operations without a result order nothing. All are compiler builtins, which TSan
  * understands.
  */
 #ifndef IOF_SHIM_LINUX_ATOMIC_H
@@ -27,7 +27,7 @@
 	 __atomic_exchange_n((ptr), (val), (order)))
 #define xchg(ptr, val) iof_shim_xchg(ptr, val, __ATOMIC_SEQ_CST)
 
-/* One operation in its four orders, in its fetch_ form and in its _return form. */
+/* Defines one operation in its four orders, in its fetch_ form and in its _return form. */
 #define IOF_SHIM_ATOMIC_FETCH(type, ctype, pfx, op, sfx, order) \
 	static __always_inline ctype pfx##_fetch_##op##sfx(ctype i, type *v) \
 	{ \

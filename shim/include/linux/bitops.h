@@ -2,8 +2,8 @@
 /*
  * bitops.h - atomic and plain operations on arrays of bits, and searches in words and arrays.
  *
- * As in the kernel: set_bit() and clear_bit() order nothing, the test_and_ forms are full barriers,
- * the _lock and _unlock forms acquire and release, the __ forms are not atomic.
+ * As in the kernel, set_bit() and clear_bit() order nothing. The test_and_ forms are full barriers.
+ * The _lock and _unlock forms acquire and release. The __ forms are not atomic.
  */
 #ifndef IOF_SHIM_LINUX_BITOPS_H
 #define IOF_SHIM_LINUX_BITOPS_H
@@ -73,13 +73,13 @@ static __always_inline void __assign_bit(long nr, volatile unsigned long *addr, 
 		__clear_bit(nr, addr);
 }
 
-/* Bit numbers from 0; undefined for 0, as in the kernel. */
+/* Returns the number of the lowest set bit, from 0; undefined for 0, as in the kernel. */
 static __always_inline unsigned long __ffs(unsigned long word)
 {
 	return (unsigned long)__builtin_ctzl(word);
 }
 
-/* Bit numbers from 1; 0 for none. ffs() is libc's. */
+/* Return the number of the highest set bit, from 1; 0 if there is none. libc has ffs(). */
 
 static __always_inline int fls(unsigned int x)
 {
@@ -101,7 +101,7 @@ static __always_inline unsigned int hweight_long(unsigned long w)
 	return hweight64(w);
 }
 
-/* Searches; @invert finds zeroes. @size when there is none. */
+/* Searches for a set bit; with @invert for a clear one. Returns @size if there is none. */
 static inline unsigned long iof_shim_find_bit(const unsigned long *addr, unsigned long size,
 					      unsigned long from, unsigned long invert)
 {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bug.h - assertions at run time. They print where they stand; whether a warning also ends the
- * program is iof_shim_panic_on_warn (shim/fault.h), on by default in builds with checks.
+ * bug.h - assertions at run time, which print their place in the code.
+ *
+ * iof_shim_panic_on_warn (shim/fault.h) decides whether a warning also ends the program. Builds
+ * with checks set it by default.
  */
 #ifndef IOF_SHIM_LINUX_BUG_H
 #define IOF_SHIM_LINUX_BUG_H

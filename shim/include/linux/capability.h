@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * capability.h - the effective capabilities of the real process, unless a test says otherwise
+ * capability.h - the effective capabilities of the real process, or those that a test has set
  * (iof_shim_set_capable() in shim/fault.h).
  */
 #ifndef IOF_SHIM_LINUX_CAPABILITY_H
@@ -11,7 +11,7 @@
 
 bool iof_shim_capable(int cap);
 
-/* A function, so that ops tables may have a member of that name. */
+/* A function and no macro, so that ops tables may have a member of that name. */
 static inline bool capable(int cap)
 {
 	return iof_shim_capable(cap);

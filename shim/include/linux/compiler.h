@@ -2,8 +2,9 @@
 /*
  * compiler.h - annotations, single accesses to shared memory, and barriers.
  *
- * Single accesses are relaxed atomics rather than volatile, so that ThreadSanitizer takes them as
- * meant. A bare fence is invisible to it; there it becomes a read-modify-write of one common word.
+ * Single accesses are relaxed atomics rather than volatile, so that ThreadSanitizer knows that they
+ * are meant. TSan does not see a bare fence; in builds for it a fence becomes a read-modify-write
+ * of one common word.
  */
 #ifndef IOF_SHIM_LINUX_COMPILER_H
 #define IOF_SHIM_LINUX_COMPILER_H
@@ -54,7 +55,7 @@
 #define __counted_by(member)
 #endif
 #define noinline __attribute__((__noinline__))
-/* Where every variable starts as zeroes (a kernel hardened that way does it), this one does not. */
+/* Exempts a variable from the zeroing of all variables, which hardened kernels do. */
 #define __uninitialized
 
 #ifndef fallthrough
@@ -86,7 +87,9 @@ extern unsigned int iof_shim_fence_word;
 #endif
 #define smp_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
-/* Ours are full barriers already when the operation is. */
+/*
+ * Atomic operations here are full barriers already, if they return a value; the others need this.
+ */
 #define smp_mb__after_atomic() smp_mb()
 
 #define smp_load_acquire(p) \

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* completion.h - one thread tells others that something is done. */
+/*
+ * completion.h - lets one thread tell others that an event has happened.
+ */
 #ifndef IOF_SHIM_LINUX_COMPLETION_H
 #define IOF_SHIM_LINUX_COMPLETION_H
 
 #include <linux/wait.h>
 
 struct completion {
-	unsigned int done;		/* under wait.lock; UINT_MAX: for all waiters, forever */
+	/* under wait.lock; UINT_MAX: completes all waiters, for ever */
+	unsigned int done;
 	struct wait_queue_head wait;
 };
 
@@ -22,7 +25,7 @@ static inline void reinit_completion(struct completion *x)
 }
 
 void iof_shim_complete(struct completion *x, bool all);
-/* Remaining jiffies (1 at least), 0 on time-out, -ERESTARTSYS. */
+/* Returns the remaining jiffies (at least 1), 0 after the time-out, or -ERESTARTSYS. */
 long iof_shim_wait_for_completion(struct completion *x, unsigned int state, long timeout);
 bool iof_shim_try_wait_for_completion(struct completion *x);
 bool iof_shim_completion_done(struct completion *x);

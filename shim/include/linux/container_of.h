@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * container_of.h - from a member back to the struct that holds it, with the type of the member
- * checked.
+ * container_of.h - from a member to the struct that contains it; checks the type of the member.
  */
 #ifndef IOF_SHIM_LINUX_CONTAINER_OF_H
 #define IOF_SHIM_LINUX_CONTAINER_OF_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* crc32c.h - Castagnoli's CRC by ISA-L; like the kernel's, nothing is inverted before or after. */
+/*
+ * crc32c.h - Castagnoli's CRC. Like the kernel's, it inverts neither the start value nor the
+ * result.
+ */
 #ifndef IOF_SHIM_LINUX_CRC32C_H
 #define IOF_SHIM_LINUX_CRC32C_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * errno.h - the system's own (which <errno.h> reaches for), and the numbers that never leave a
- * kernel.
+ * errno.h - the system's own header, which <errno.h> includes, and the error numbers that a kernel
+ * never returns to programs.
  */
 #ifndef IOF_SHIM_LINUX_ERRNO_H
 #define IOF_SHIM_LINUX_ERRNO_H

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * eventfd.h - signalling an eventfd of the program's: a real one, held by a duplicate of its
- * descriptor.
+ * eventfd.h - signals a real eventfd of the program, through a duplicate of its descriptor.
  */
 #ifndef IOF_SHIM_LINUX_EVENTFD_H
 #define IOF_SHIM_LINUX_EVENTFD_H

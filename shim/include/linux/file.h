@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * file.h - descriptors of the embedded world. Each number is a real eventfd, readable while the
- * file is.
+ * file.h - descriptors of the embedded world. Each number is a real eventfd, which is readable
+ * while the file is.
  */
 #ifndef IOF_SHIM_LINUX_FILE_H
 #define IOF_SHIM_LINUX_FILE_H

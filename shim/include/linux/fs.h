@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fs.h - open files and their operations. The descriptors that name them are in file.h and
- * shim/sys.h.
+ * fs.h - open files and their operations. file.h and shim/sys.h have the descriptors that refer to
+ * them.
  */
 #ifndef IOF_SHIM_LINUX_FS_H
 #define IOF_SHIM_LINUX_FS_H
@@ -74,14 +74,14 @@ struct file_operations {
 };
 
 /*
- * The reference count of a file. It outlives the file: its memory is used again for the counts of
- * other files, and for nothing else. So a look-up may try to raise a count that it found in the
- * table, whatever became of the file meanwhile.
+ * The reference count of a file. It outlives the file: its memory is reused only for the counts of
+ * other files. So a look-up may try to raise a count that it found in the table, even if the file
+ * has been released meanwhile.
  */
 struct iof_shim_file_ref {
 	atomic_long_t count;
 	struct file *file;
-	struct iof_shim_file_ref *next;	/* while no file uses it */
+	struct iof_shim_file_ref *next;	/* list of free counts */
 };
 
 struct file {
@@ -90,11 +90,11 @@ struct file {
 	struct iof_shim_file_ref *iof_ref;
 	unsigned int f_flags;
 	fmode_t f_mode;
-	loff_t f_pos;			/* no lock, as for devices */
+	loff_t f_pos;			/* not protected by a lock, as in device files */
 	struct inode *f_inode;
 	struct inode iof_inode;		/* f_inode points here */
 	char iof_name[32];
-	struct iof_shim_ready *iof_ready;	/* the descriptor that follows this file */
+	struct iof_shim_ready *iof_ready;	/* state of the descriptor's eventfd */
 };
 
 void iof_shim_file_free(struct file *file);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gfp.h - allocation flags and whole pages. Pages are page-aligned memory with a struct page
+ * gfp.h - allocation flags and whole pages. A page is page-aligned memory with a struct page
  * (mm.h).
  */
 #ifndef IOF_SHIM_LINUX_GFP_H

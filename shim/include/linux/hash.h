@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hash.h - multiplicative hashing of integers and pointers: the top bits of a product by 2^n / phi.
+ * hash.h - multiplicative hashing of integers and pointers: the top bits of the product with 2^n /
+ * phi.
  */
 #ifndef IOF_SHIM_LINUX_HASH_H
 #define IOF_SHIM_LINUX_HASH_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * highmem.h - the address at which a page can be touched: its own. Only through the platform's
- * copies, for the process may have unmapped it. The number of mappings in force is checked against
- * nothing.
+ * highmem.h - the address at which a page can be touched, which is its own address.
+ *
+ * Only the platform's copies may use it, because the process may have unmapped the page. The shim
+ * does not check the number of mappings in force.
  */
 #ifndef IOF_SHIM_LINUX_HIGHMEM_H
 #define IOF_SHIM_LINUX_HIGHMEM_H

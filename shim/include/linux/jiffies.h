@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* jiffies.h - milliseconds of the monotonic clock. */
+/*
+ * jiffies.h - time in jiffies: here milliseconds of the monotonic clock.
+ */
 #ifndef IOF_SHIM_LINUX_JIFFIES_H
 #define IOF_SHIM_LINUX_JIFFIES_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kasan.h - whether a checker sees what is done with freed memory, which it keeps from being used
- * again for a while. Here that is AddressSanitizer.
+ * kasan.h - tells whether a checker watches freed memory and delays its reuse. Here that is
+ * AddressSanitizer.
  */
 #ifndef IOF_SHIM_LINUX_KASAN_H
 #define IOF_SHIM_LINUX_KASAN_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kernel.h - the system's own, and the small general things the kernel gathers here.
+ * kernel.h - the system's own header, and the small general macros of the kernel's.
  */
 #ifndef IOF_SHIM_LINUX_KERNEL_H
 #define IOF_SHIM_LINUX_KERNEL_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* kref.h - a reference count with its release function named at the put. */
+/*
+ * kref.h - a reference count; the caller of kref_put() passes the release function.
+ */
 #ifndef IOF_SHIM_LINUX_KREF_H
 #define IOF_SHIM_LINUX_KREF_H
 

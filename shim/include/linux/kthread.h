@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kthread.h - threads of the kernel's own: here threads with all signals blocked and no address
- * space.
+ * kthread.h - threads of the kernel's own. Here they are threads with all signals blocked and
+ * without an address space.
  */
 #ifndef IOF_SHIM_LINUX_KTHREAD_H
 #define IOF_SHIM_LINUX_KTHREAD_H

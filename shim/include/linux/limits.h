@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * limits.h - the system's own (which <limits.h> reaches for), and the kernel's limits of fixed
+ * limits.h - the system's own header, which <limits.h> includes, and the kernel's limits of fixed
  * types.
  */
 #ifndef IOF_SHIM_LINUX_LIMITS_H

@@ -2,9 +2,9 @@
 /*
  * list.h - circular doubly linked lists with an embedded head.
  *
- * Removal leaves pointers that fault when used. In builds with checks every insertion and removal
- * looks whether the neighbours agree. list_empty() and list_empty_careful() may be called without
- * the lock, as in the kernel.
+ * A removed entry has pointers that fault when used. In builds with checks each insertion and
+ * removal checks that the neighbours point to each other. list_empty() and list_empty_careful() may
+ * be called without the lock, as in the kernel.
  */
 #ifndef IOF_SHIM_LINUX_LIST_H
 #define IOF_SHIM_LINUX_LIST_H
@@ -67,7 +67,7 @@ static inline void list_add_tail(struct list_head *entry, struct list_head *head
 	iof_shim_list_link(entry, head->prev, head);
 }
 
-/* Whatever was between the two is on the list no more. */
+/* Links @before and @after, and so removes the entries between them. */
 static inline void __list_del(struct list_head *before, struct list_head *after)
 {
 	iof_shim_list_join(before, after);
@@ -136,7 +136,7 @@ static inline bool list_is_singular(const struct list_head *head)
 	return !list_empty(head) && head->next == head->prev;
 }
 
-/* [first, last] of a list that is not empty goes between two neighbours. */
+/* Inserts the run [first, last] between two neighbours. */
 static inline void iof_shim_list_insert_run(struct list_head *first, struct list_head *last,
 					    struct list_head *before, struct list_head *after)
 {
@@ -178,7 +178,7 @@ static inline void list_bulk_move_tail(struct list_head *head, struct list_head 
 	iof_shim_list_insert_run(first, last, head->prev, head);
 }
 
-/* Moves what stands before @entry (or, for @entry == @head, everything) to @list. */
+/* Moves the entries before @entry (if @entry == @head, all) to @list. */
 static inline void list_cut_before(struct list_head *list, struct list_head *head,
 				   struct list_head *entry)
 {
@@ -193,7 +193,7 @@ static inline void list_cut_before(struct list_head *list, struct list_head *hea
 	iof_shim_list_join(head, entry);
 }
 
-/* Moves the beginning of @head up to and including @entry to @list. */
+/* Moves the entries of @head up to and including @entry to @list. */
 static inline void list_cut_position(struct list_head *list, struct list_head *head,
 				     struct list_head *entry)
 {
@@ -231,8 +231,9 @@ static inline size_t list_count_nodes(struct list_head *head)
 		iof_first != iof_head ? list_entry(iof_first, type, member) : NULL; \
 	})
 /*
- * At the end of a walk pos is no object: the head, seen as if it were inside one. By arithmetic,
- * since naming a member of what may not even be aligned as the type demands is undefined.
+ * Computes the node of @pos by arithmetic. At the end of a walk @pos is no object but the head,
+ * seen as if it were inside one. Naming a member of it would be undefined, since it may not even be
+ * aligned for the type.
  */
 #define iof_shim_list_node(pos, member) \
 	((struct list_head *)((uintptr_t)(pos) + offsetof(typeof(*(pos)), member)))

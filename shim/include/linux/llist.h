@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* llist.h - a lock-free stack: many push, one takes all. */
+/*
+ * llist.h - a lock-free stack: several threads push, and one takes all entries.
+ */
 #ifndef IOF_SHIM_LINUX_LLIST_H
 #define IOF_SHIM_LINUX_LLIST_H
 
@@ -37,7 +39,7 @@ static inline bool llist_empty(const struct llist_head *list)
 	return !READ_ONCE(list->first);
 }
 
-/* True if the list was empty before. */
+/* Pushes a chain. Returns true if the list was empty before. */
 static inline bool llist_add_batch(struct llist_node *first, struct llist_node *last,
 				   struct llist_head *list)
 {

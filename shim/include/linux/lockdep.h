@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lockdep.h - which thread holds which locks, and in which order locks of which class were ever
- * taken.
+ * lockdep.h - the lock checker: which thread holds which locks, and in which order classes of locks
+ * were taken.
  *
- * A class is the place where a lock was initialised (or what lockdep_set_class() says), plus a
- * subclass. Each new order of two classes is remembered for the life of the process. The first
- * order that closes a cycle is told, whether or not it deadlocked this time. Without checks all of
- * it is nothing.
+ * A class is the place in the code where a lock was initialised (or the argument of
+ * lockdep_set_class()), plus a subclass. The checker remembers each new order of two classes for
+ * the life of the process. It reports the first order that closes a cycle, whether or not the
+ * threads deadlocked. Without checks, all functions here are empty.
  */
 #ifndef IOF_SHIM_LINUX_LOCKDEP_H
 #define IOF_SHIM_LINUX_LOCKDEP_H
@@ -41,10 +41,10 @@ static __always_inline void iof_shim_lock_map_init(struct lockdep_map *map, cons
 
 #if IOF_SHIM_CHECKS
 void iof_shim_acquire(struct lockdep_map *map, unsigned int subclass, unsigned int flags);
-/* A trylock that worked: held from now on, but the thread did not wait. */
+/* Notes a trylock that succeeded: the thread holds the lock, but did not wait for it. */
 void iof_shim_release(struct lockdep_map *map, unsigned int flags);
 void iof_shim_downgrade(struct lockdep_map *map);
-/* 0: not held by this thread, 1: for reading, 2: for writing. */
+/* Returns 0: not held by this thread, 1: held for reading, 2: held for writing. */
 int iof_shim_held(const struct lockdep_map *map);
 #define lockdep_assert(cond) WARN_ON(!(cond))
 #else
@@ -79,7 +79,7 @@ static __always_inline int iof_shim_held(const struct lockdep_map *map)
 #define lockdep_assert_held_write(lock) lockdep_assert(iof_shim_held(&(lock)->dep_map) == 2)
 #define lock_map_acquire(map) iof_shim_acquire(map, 0, 0)
 #define lock_map_release(map) iof_shim_release(map, 0)
-/* Takes the order into account without holding anything. */
+/* Checks the order as if the lock were taken, without taking it. */
 #define might_lock(lock) \
 	do { \
 		iof_shim_acquire(&(lock)->dep_map, 0, 0); \

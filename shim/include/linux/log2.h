@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* log2.h - logarithms and powers of two; constant expressions stay constant. */
+/*
+ * log2.h - logarithms and powers of two. A constant argument gives a constant expression.
+ */
 #ifndef IOF_SHIM_LINUX_LOG2_H
 #define IOF_SHIM_LINUX_LOG2_H
 

@@ -3,7 +3,7 @@
 #ifndef IOF_SHIM_LINUX_MATH_H
 #define IOF_SHIM_LINUX_MATH_H
 
-#include <stdlib.h>	/* its abs(int), before ours takes the name */
+#include <stdlib.h>	/* declares abs(int), before the macro below takes the name */
 
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define round_up(x, y) ((((x) - 1) | ((typeof(x))(y) - 1)) + 1)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * minmax.h - min, max and clamp that evaluate once and refuse to mix signedness.
+ * minmax.h - min, max and clamp. They evaluate each argument once and reject mixed signedness.
  */
 #ifndef IOF_SHIM_LINUX_MINMAX_H
 #define IOF_SHIM_LINUX_MINMAX_H
@@ -8,7 +8,7 @@
 #include <linux/compiler.h>
 
 #define iof_shim_is_signed(x) (((typeof(x))(-1)) < (typeof(x))1)
-/* Constants may meet any type, as in the kernel. */
+/* Constants may be compared with any type, as in the kernel. */
 #define iof_shim_types_mix(x, y) \
 	_Static_assert(iof_shim_is_signed((x) + 0) == iof_shim_is_signed((y) + 0) || \
 		       __builtin_constant_p(x) || __builtin_constant_p(y), \

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mm.h - user pages: bringing them in, pinning them, and what a struct page says.
+ * mm.h - user pages: making them present, pinning them, and the contents of a struct page.
  *
- * Pinning makes pages present and counts; it cannot keep the process from unmapping them, so
- * whoever touches pinned memory goes through the platform's copies. mmap_lock excludes nobody but
- * the shim's users.
+ * Pinning makes pages present and counts. It cannot keep the process from unmapping them, so that
+ * all accesses to pinned memory go through the platform's copies. mmap_lock excludes only users of
+ * the shim.
  */
 #ifndef IOF_SHIM_LINUX_MM_H
 #define IOF_SHIM_LINUX_MM_H
@@ -73,7 +73,7 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 #define mmap_write_lock_killable(mm) down_write_killable(&(mm)->mmap_lock)
 #define mmap_write_unlock(mm) up_write(&(mm)->mmap_lock)
 
-/* mmap_lock is held for writing. */
+/* Called with mmap_lock held for writing. */
 static inline int __account_locked_vm(struct mm_struct *mm, unsigned long pages, bool inc,
 				      struct task_struct *task, bool bypass_rlim)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * module.h - nothing is loaded here: names for the module's sake, references that always succeed.
+ * module.h - macros for modules, which do nothing: the shim loads no modules, and references to one
+ * always succeed.
  */
 #ifndef IOF_SHIM_LINUX_MODULE_H
 #define IOF_SHIM_LINUX_MODULE_H

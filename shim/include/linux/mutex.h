@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mutex.h - mutexes over pthreads, with owners: unlocking what another thread holds, locking twice,
- * and freeing or destroying while held are told in builds with checks.
+ * mutex.h - mutexes over pthreads, with owners.
+ *
+ * Builds with checks report three kinds of misuse: unlocking a mutex that another thread holds,
+ * locking twice, and freeing or destroying a locked mutex.
  */
 #ifndef IOF_SHIM_LINUX_MUTEX_H
 #define IOF_SHIM_LINUX_MUTEX_H
@@ -48,8 +50,10 @@ static inline bool mutex_is_locked(struct mutex *m)
 		might_sleep(); \
 		iof_shim_mutex_lock(m, subclass); \
 	} while (0)
-/* Signals do not interrupt them here; callers must still look at the result. */
-/* As down_write_killable(). */
+/*
+ * As down_read_killable(): signals do not interrupt the wait here, but callers must look at the
+ * result.
+ */
 #define mutex_lock_killable(m) \
 	({ \
 		int iof_killed = iof_shim_killed() ? -EINTR : 0; \

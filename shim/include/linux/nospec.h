@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * nospec.h - an index that is out of bounds becomes 0, as a processor that runs ahead sees it in
- * the kernel.
+ * nospec.h - turns an index that is out of bounds into 0, as the kernel's macro does during
+ * speculation.
  *
- * Nothing here keeps a processor from running ahead: in user space there is no other process to
- * hide memory from.
+ * Nothing here stops speculation: in user space there is no other process to hide memory from.
  */
 #ifndef IOF_SHIM_LINUX_NOSPEC_H
 #define IOF_SHIM_LINUX_NOSPEC_H

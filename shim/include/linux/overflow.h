@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * overflow.h - arithmetic that tells when it does not fit, and sizes that saturate instead of
- * wrapping.
+ * overflow.h - arithmetic that reports an overflow, and sizes that saturate instead of wrapping.
  */
 #ifndef IOF_SHIM_LINUX_OVERFLOW_H
 #define IOF_SHIM_LINUX_OVERFLOW_H

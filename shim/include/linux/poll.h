@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* poll.h - asking a file what it is ready for, and putting oneself on its wait queues. */
+/*
+ * poll.h - asks a file for its readiness, and adds entries to its wait queues.
+ */
 #ifndef IOF_SHIM_LINUX_POLL_H
 #define IOF_SHIM_LINUX_POLL_H
 
-/* The C library's, so that a file may include <poll.h> beside this one. */
+/* Includes the C library's header, so that a file may include both. */
 #include <poll.h>
 #include <sys/epoll.h>
 #include <linux/fs.h>

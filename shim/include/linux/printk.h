@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * printk.h - messages to stderr. Rate limits are those of the kernel: 10 lines in 5 seconds and
- * place.
+ * printk.h - messages to stderr. The rate limit is the kernel's: 10 lines in 5 seconds for each
+ * place in the code.
  */
 #ifndef IOF_SHIM_LINUX_PRINTK_H
 #define IOF_SHIM_LINUX_PRINTK_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* random.h - the system's own, and the kernel's random numbers from the system's generator. */
+/*
+ * random.h - the system's own header, and the kernel's random numbers, from the system's generator.
+ */
 #ifndef IOF_SHIM_LINUX_RANDOM_H
 #define IOF_SHIM_LINUX_RANDOM_H
 

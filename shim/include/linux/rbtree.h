@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rbtree.h - red-black trees. The caller searches and links; balancing is libbsd's
- * <bsd/sys/tree.h>.
+ * rbtree.h - red-black trees. The caller searches and links; libbsd's <bsd/sys/tree.h> balances.
  */
 #ifndef IOF_SHIM_LINUX_RBTREE_H
 #define IOF_SHIM_LINUX_RBTREE_H
@@ -17,7 +16,7 @@ struct rb_node {
 			struct rb_node *rb_up;
 			int rb_colour;
 		};
-		/* the same, under the names that libbsd's macros use */
+		/* the same fields, under the names that libbsd's macros use */
 		struct {
 			struct rb_node *rbe_left;
 			struct rb_node *rbe_right;
@@ -115,7 +114,7 @@ static inline void rb_add(struct rb_node *node, struct rb_root *tree,
 	rb_insert_color(node, tree);
 }
 
-/* The node itself when it became the leftmost one, else NULL. */
+/* Inserts @node. Returns it if it became the leftmost node, else NULL. */
 static inline struct rb_node *rb_add_cached(struct rb_node *node, struct rb_root_cached *tree,
 					    bool (*less)(struct rb_node *, const struct rb_node *))
 {

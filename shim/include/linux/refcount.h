@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refcount.h - reference counts that saturate and tell on misuse: increment from zero, decrement
- * below zero, overflow. A saturated count never comes back, so its object leaks instead of being
- * freed early.
+ * refcount.h - reference counts that saturate and report misuse: increment from zero, decrement
+ * below zero, overflow.
+ *
+ * A saturated count stays saturated, so that its object leaks instead of being freed early.
  */
 #ifndef IOF_SHIM_LINUX_REFCOUNT_H
 #define IOF_SHIM_LINUX_REFCOUNT_H
@@ -116,7 +117,7 @@ static inline bool __must_check refcount_dec_not_one(refcount_t *r)
 	return true;
 }
 
-/* True with the lock held when this dropped the last reference. */
+/* Drops a reference. If it was the last one, returns true with the lock held. */
 bool iof_shim_refcount_dec_and_lock(refcount_t *r, spinlock_t *lock);
 bool iof_shim_refcount_dec_and_mutex_lock(refcount_t *r, struct mutex *lock);
 #define refcount_dec_and_lock(r, lock) iof_shim_refcount_dec_and_lock(r, lock)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * rwsem.h - sleeping reader-writer locks. A waiting writer keeps new readers out, so a thread that
- * reads twice can deadlock, as in the kernel. Uncontended each side is one atomic operation.
+ * rwsem.h - sleeping reader-writer locks.
+ *
+ * A waiting writer blocks new readers, so that a thread that locks twice for reading can deadlock,
+ * as in the kernel. Without contention each side is one atomic operation.
  */
 #ifndef IOF_SHIM_LINUX_RWSEM_H
 #define IOF_SHIM_LINUX_RWSEM_H
@@ -16,9 +18,9 @@
 #define IOF_SHIM_RWSEM_READERS 0x3fffffffu
 
 struct rw_semaphore {
-	unsigned int state;		/* readers, writer bit, waiters bit */
-	unsigned int next_ticket;	/* under lock: arrivals that had to wait */
-	unsigned int now_serving;	/* under lock: the ticket that has its turn */
+	unsigned int state;		/* number of readers, writer bit, waiters bit */
+	unsigned int next_ticket;	/* under lock: number of threads that had to wait so far */
+	unsigned int now_serving;	/* under lock: the ticket that may take the lock next */
 	pthread_mutex_t lock;
 	pthread_cond_t turn;
 	struct lockdep_map dep_map;
@@ -140,8 +142,8 @@ static inline bool rwsem_is_locked(struct rw_semaphore *sem)
 		iof_shim_down_write(sem, 0); \
 	} while (0)
 /*
- * A signal does not end the wait here. One that was killed before, as tests say it, does not get
- * the lock even if it is free.
+ * A signal does not end the wait here. But a thread that a test has killed before does not get the
+ * lock, even if it is free.
  */
 #define down_read_killable(sem) \
 	({ \

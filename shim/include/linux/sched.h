@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched.h - the current thread as a task, and its sleeping and waking.
+ * sched.h - the current thread as a task, its sleep and its wake-up.
  *
- * Each thread of the process is a task from its first call into the shim until it ends. Sleeping
- * follows the kernel's protocol: announce the state, look at the condition, schedule(). __state is
- * the futex that a sleeper waits on; a waker makes a system call only if the task really went to
- * sleep.
+ * Each thread of the process is a task from its first call into the shim until it ends. To sleep,
+ * it follows the kernel's protocol: announce the state, check the condition, schedule. The sleeper
+ * waits on __state as a futex. A waker makes a system call only if the task went to sleep in the
+ * futex.
  */
 #ifndef IOF_SHIM_LINUX_SCHED_H
 #define IOF_SHIM_LINUX_SCHED_H
@@ -24,7 +24,7 @@
 #define TASK_WAKEKILL 0x100
 #define TASK_KILLABLE (TASK_WAKEKILL | TASK_UNINTERRUPTIBLE)
 #define TASK_NORMAL (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)
-#define IOF_SHIM_TASK_PARKED 0x10000	/* in the futex, a wake-up needs the system call */
+#define IOF_SHIM_TASK_PARKED 0x10000	/* waits in the futex: the wake-up needs the system call */
 
 #define TASK_COMM_LEN 16
 #define PF_KTHREAD 0x00200000
@@ -45,29 +45,32 @@ struct iof_shim_held_lock {
 
 struct task_struct {
 	unsigned int __state;
-	unsigned int flags;		/* PF_* */
+	unsigned int flags;		/* PF_* flags */
 	struct mm_struct *mm;
 	struct task_struct *group_leader;
 	pid_t pid;
 	pid_t tgid;
 	char comm[TASK_COMM_LEN];
 	refcount_t usage;
-	bool iof_interrupted;		/* atomic: iof_sys_thread_interrupt(), not yet told */
-	/* private to the thread itself */
-	bool iof_signalled;		/* a signal handler ran while it slept interruptibly */
+	/* atomic: interrupted by iof_sys_thread_interrupt(), not reported yet */
+	bool iof_interrupted;
+	/* the fields from here on belong to the thread itself */
+	bool iof_signalled;		/* a signal handler ran during an interruptible sleep */
 	int iof_preempt;		/* > 0: must not sleep */
 	int iof_pagefault_off;
-	unsigned int iof_hold_wakes;	/* > 0: wake-ups are collected, for after an unlock */
+	unsigned int iof_hold_wakes;	/* > 0: collects wake-ups until an unlock */
 	unsigned int iof_nwakes;
 	struct task_struct *iof_wakes[IOF_SHIM_MAX_WAKES];
-	int iof_wake_nr;		/* exclusive waiters that the wake-up under way is for */
+	/* number of exclusive waiters that the current wake-up is for */
+	int iof_wake_nr;
 	unsigned int iof_nsignals;
 	struct {
 		struct iof_shim_ready *ready;
 		unsigned int nr;
-	} iof_signals[IOF_SHIM_MAX_WAKES];	/* the same for descriptors: so many events each */
+	} iof_signals[IOF_SHIM_MAX_WAKES];	/* collected writes to eventfds: @nr events each */
 	unsigned int iof_nrecheck;
-	struct iof_shim_ready *iof_recheck[IOF_SHIM_MAX_RECHECK];	/* file.c */
+	/* descriptors to look at again (file.c) */
+	struct iof_shim_ready *iof_recheck[IOF_SHIM_MAX_RECHECK];
 	unsigned int iof_nheld;
 	struct iof_shim_held_lock iof_held[IOF_SHIM_MAX_HELD];
 };

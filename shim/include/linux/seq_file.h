@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* seq_file.h - text for fdinfo, into one buffer; what does not fit is cut off. */
+/*
+ * seq_file.h - text for fdinfo, written into one buffer and cut where the buffer ends.
+ */
 #ifndef IOF_SHIM_LINUX_SEQ_FILE_H
 #define IOF_SHIM_LINUX_SEQ_FILE_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * slab.h - kernel memory over malloc, so that address sanitizers see each object. Allocations can
- * be made to fail (shim/fault.h); in builds with checks live objects are counted, freed memory is
- * poisoned, and a cache complains when it is destroyed with objects in use.
+ * slab.h - kernel memory over malloc, so that address sanitizers see each object.
+ *
+ * Tests can make allocations fail (shim/fault.h). Builds with checks count live objects and poison
+ * freed memory. In them, a cache complains if it is destroyed while objects are in use.
  */
 #ifndef IOF_SHIM_LINUX_SLAB_H
 #define IOF_SHIM_LINUX_SLAB_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spinlock.h - spinlocks. Uncontended: one compare-and-exchange, one store. A waiter spins, then
- * yields (the holder may have lost the processor), then naps. Not fair, as nothing should depend on
- * that.
+ * spinlock.h - spinlocks. Without contention, locking is one compare-and-exchange and unlocking one
+ * store.
  *
- * There are no interrupts here: the _irqsave forms are the plain ones. While one is held,
- * whatever may sleep complains in builds with checks.
+ * A waiter spins, then yields (the holder may have been preempted), then naps. The locks are not
+ * fair, since no code should depend on fairness. There are no interrupts here: the _irqsave forms
+ * are the plain ones. In builds with checks, calls that may sleep complain while a spinlock is
+ * held.
  */
 #ifndef IOF_SHIM_LINUX_SPINLOCK_H
 #define IOF_SHIM_LINUX_SPINLOCK_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* spinlock_types.h - the lock itself, for headers that only need its size. */
+/*
+ * spinlock_types.h - the lock itself, for headers that need only its size.
+ */
 #ifndef IOF_SHIM_LINUX_SPINLOCK_TYPES_H
 #define IOF_SHIM_LINUX_SPINLOCK_TYPES_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stddef.h - the system's own, and what the kernel adds about fields of structs.
+ * stddef.h - the system's own header, and the kernel's macros for fields of structs.
  */
 #ifndef IOF_SHIM_LINUX_STDDEF_H
 #define IOF_SHIM_LINUX_STDDEF_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * string.h - libc's, and the kernel's fills and searches. memdup_user() copies from the user, so it
- * can fail with -EFAULT, and counts as a user copy and as an allocation for fault injection.
+ * string.h - libc's header, and the kernel's fills and searches.
+ *
+ * memdup_user() copies from the user, so that it can fail with -EFAULT. For fault injection it
+ * counts as a user copy and as an allocation.
  */
 #ifndef IOF_SHIM_LINUX_STRING_H
 #define IOF_SHIM_LINUX_STRING_H

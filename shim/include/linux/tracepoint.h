@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tracepoint.h - tracepoints as USDT probes: a nop, and a note in the file that tells perf,
- * bpftrace and gdb where it is and where its arguments are.
+ * tracepoint.h - tracepoints as USDT probes: a nop, and a note in the ELF file that tells perf,
+ * bpftrace and gdb its address and the places of its arguments.
  *
- * TRACE_SYSTEM is the provider, as it is the kernel's name for the set. How events are recorded and
- * printed is the tool's matter here, so that part is dropped.
+ * The provider of the probes is TRACE_SYSTEM, which in the kernel names the set of events. The tool
+ * records and prints events here, so that this part of the definition is dropped.
  */
 #ifndef IOF_SHIM_LINUX_TRACEPOINT_H
 #define IOF_SHIM_LINUX_TRACEPOINT_H
@@ -18,7 +18,7 @@
 #define TP_ARGS(args...) args
 #define IOF_SHIM_PROBE(system, name, args...) STAP_PROBEV(system, name, ##args)
 
-/* Inlined without fail, so that arguments can stay where the caller has them. */
+/* Always inlined, so that arguments can stay in the registers or memory of the caller. */
 #define TRACE_EVENT(name, proto, args, entry, assign, print)                                       \
 	static __always_inline void trace_##name(proto)                                            \
 	{                                                                                          \

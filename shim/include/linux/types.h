@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * types.h - the system's own <linux/types.h>, and the kernel's short names.
+ * types.h - the system's own <linux/types.h>, and the kernel's short names of types.
  */
 #ifndef IOF_SHIM_LINUX_TYPES_H
 #define IOF_SHIM_LINUX_TYPES_H

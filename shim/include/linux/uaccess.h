@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uaccess.h - copies to and from user memory. A bad address makes them return what was not copied;
- * nothing crashes. Each counts as one user copy for fault injection, and may sleep.
+ * uaccess.h - copies to and from user memory.
+ *
+ * After a bad address the copies return the number of bytes not copied; they never crash. Each
+ * counts as one user copy for fault injection, and may sleep.
  */
 #ifndef IOF_SHIM_LINUX_UACCESS_H
 #define IOF_SHIM_LINUX_UACCESS_H

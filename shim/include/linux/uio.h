@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uio.h - a position in a vector of user (or kernel) buffers. Copies stop at the first bad byte and
- * return how much was copied; what was copied has been consumed.
+ * uio.h - a position in a vector of user (or kernel) buffers.
+ *
+ * A copy stops at the first bad byte and returns the number of bytes copied. The position moves by
+ * that number.
  */
 #ifndef IOF_SHIM_LINUX_UIO_H
 #define IOF_SHIM_LINUX_UIO_H
@@ -29,15 +31,15 @@ struct iov_iter {
 	u8 iter_type;
 	bool nofault;
 	bool data_source;
-	size_t iov_offset;		/* in the current segment, or in ubuf */
-	size_t count;			/* what is left */
+	size_t iov_offset;		/* offset in the current segment, or in ubuf */
+	size_t count;			/* number of bytes left */
 	union {
 		void __user *ubuf;
 		const struct iovec *__iov;
 		const struct kvec *kvec;
 	};
 	unsigned long nr_segs;
-	unsigned long seg;		/* segments behind __iov, for revert */
+	unsigned long seg;		/* number of segments before __iov, for revert */
 };
 
 void iof_shim_iov_iter_init(struct iov_iter *i, unsigned int direction, const struct iovec *iov,

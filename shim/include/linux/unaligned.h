@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* unaligned.h - loads and stores at any address. */
+/*
+ * unaligned.h - loads and stores at addresses of any alignment.
+ */
 #ifndef IOF_SHIM_LINUX_UNALIGNED_H
 #define IOF_SHIM_LINUX_UNALIGNED_H
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.h - wait queues: entries with a wake function, woken in order under the queue's lock.
+ * wait.h - wait queues: entries with a wake function, which a waker calls in order under the
+ * queue's lock.
  *
- * wq_has_sleeper() is a barrier and one load, so that a waker that finds the queue empty pays no
- * more. Interruptible waits end with -ERESTARTSYS when a signal handler that does not restart
- * system calls ran meanwhile.
+ * wq_has_sleeper() is a barrier and one load; a waker that finds the queue empty pays no more. An
+ * interruptible wait ends with -ERESTARTSYS if a signal handler that does not restart system calls
+ * ran meanwhile.
  */
 #ifndef IOF_SHIM_LINUX_WAIT_H
 #define IOF_SHIM_LINUX_WAIT_H
@@ -106,7 +107,8 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 	iof_shim_wake_up(wq, TASK_INTERRUPTIBLE, 1, poll_to_key(m))
 
 /*
- * The loop behind all wait_event forms. @ret is 0, or what stops the wait early; @cmd sleeps.
+ * The loop of all wait_event forms. @cmd sleeps. The result is @init, or the error that ended the
+ * wait early.
  */
 #define iof_shim_wait_event(wq, cond, state, exclusive, init, cmd) \
 	({ \
@@ -126,7 +128,7 @@ static inline bool wq_has_sleeper(struct wait_queue_head *wq)
 		iof_shim_finish_wait(&(wq), &iof_entry); \
 		iof_ret; \
 	})
-/* True when the wait is over; a condition that comes true at the last moment counts. */
+/* Is the wait over? A condition that becomes true with the time-out counts as true. */
 #define iof_shim_wait_over(cond) \
 	({ \
 		bool iof_cond = (cond); \

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* wait_bit.h - waiting on a variable or bit by its address, on shared hashed wait queues. */
+/*
+ * wait_bit.h - waits on a variable or bit by its address, on shared hashed wait queues.
+ */
 #ifndef IOF_SHIM_LINUX_WAIT_BIT_H
 #define IOF_SHIM_LINUX_WAIT_BIT_H
 
@@ -8,7 +10,7 @@
 
 struct iof_shim_var_entry {
 	const void *var;
-	long bit;			/* -1: the variable itself */
+	long bit;			/* number of the bit; -1: the variable itself */
 	struct wait_queue_entry wait;
 };
 

@@ -2,8 +2,8 @@
 /*
  * workqueue.h - work items on a pool of threads that grows while items wait.
  *
- * As in the kernel: an item is queued once however often it is queued before it starts; it never
- * runs twice at once; it may free itself; an ordered queue runs one item at a time, in order.
+ * As in the kernel, an item that is queued again before it starts runs once. It never runs twice at
+ * the same time. It may free itself. An ordered queue runs one item at a time, in order.
  */
 #ifndef IOF_SHIM_LINUX_WORKQUEUE_H
 #define IOF_SHIM_LINUX_WORKQUEUE_H
@@ -19,10 +19,10 @@ typedef void (*work_func_t)(struct work_struct *work);
 struct work_struct {
 	struct list_head entry;
 	work_func_t func;
-	struct workqueue_struct *wq;	/* where it is, or was last, queued */
-	/* As small as the kernel's: records that exist by the million have one inside. */
+	struct workqueue_struct *wq;	/* the queue that the item waits in, or waited in last */
+	/* As small as the kernel's struct: millions of records contain one. */
 	u64 pending : 1;
-	u64 seq : 63;			/* which queueing this is, for flush */
+	u64 seq : 63;			/* number of this queueing, for flush */
 };
 
 #define WQ_UNBOUND (1 << 1)

@@ -2,11 +2,11 @@
 /*
  * xarray.h - arrays of pointers by a long index, over JudyL.
  *
- * xa_lock excludes writers, as in the kernel; the plain forms take it, the __xa_ forms want it
- * held. Judy arrays have no lock-free readers, so an inner lock guards the array itself: xa_load()
- * may be called with or without xa_lock and inside RCU, and what it returns needs the same care as
- * in the kernel. A reserved entry reads as NULL, is skipped by iteration and by xa_alloc(), and is
- * not empty.
+ * xa_lock excludes writers, as in the kernel: the plain forms take it, and the __xa_ forms need it
+ * held. Judy arrays have no lock-free readers, so that an inner lock guards the array itself.
+ * xa_load() may be called with or without xa_lock and inside RCU; its result needs the same care as
+ * in the kernel. A reserved entry reads as NULL; iteration and xa_alloc() skip it; the array is not
+ * empty with it.
  */
 #ifndef IOF_SHIM_LINUX_XARRAY_H
 #define IOF_SHIM_LINUX_XARRAY_H
@@ -18,10 +18,10 @@
 
 struct xarray {
 	spinlock_t xa_lock;
-	spinlock_t inner;		/* inside xa_lock; guards judy */
+	spinlock_t inner;		/* taken inside xa_lock; guards judy */
 	gfp_t xa_flags;
 	void *judy;
-	unsigned long full_below;	/* all from 1 up to here are taken; inner */
+	unsigned long full_below;	/* under inner: all indexes from 1 up to here are in use */
 };
 
 struct xa_limit {
@@ -41,7 +41,7 @@ typedef unsigned int xa_mark_t;
 #define xa_limit_32b XA_LIMIT(0, UINT_MAX)
 #define xa_limit_31b XA_LIMIT(0, INT_MAX)
 
-/* Values end in 1, internal entries in 2, pointers in 0. */
+/* Encodes an integer. Values end in the bit 1, internal entries in 10, pointers in 00. */
 #define xa_mk_value(v) ((void *)(((unsigned long)(v) << 1) | 1))
 #define xa_to_value(entry) ((unsigned long)(entry) >> 1)
 #define xa_is_value(entry) (((unsigned long)(entry) & 1) != 0)
@@ -75,7 +75,7 @@ static inline int xa_err(const void *entry)
 void iof_shim_xa_init(struct xarray *xa, gfp_t flags, const char *name, struct lock_class_key *key,
 		      struct lock_class_key *inner_key);
 void *iof_shim_xa_load(struct xarray *xa, unsigned long index);
-/* The writers; xa_lock is held. */
+/* Functions that write the array. Called with xa_lock held. */
 void *iof_shim_xa_store(struct xarray *xa, unsigned long index, void *entry, gfp_t gfp);
 void *iof_shim_xa_erase(struct xarray *xa, unsigned long index);
 void *iof_shim_xa_cmpxchg(struct xarray *xa, unsigned long index, void *old, void *entry,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched/mm.h - references to address spaces: mm_count keeps the struct, mm_users the memory.
+ * sched/mm.h - references to address spaces: mm_count keeps the struct, mm_users keeps the memory.
  */
 #ifndef IOF_SHIM_LINUX_SCHED_MM_H
 #define IOF_SHIM_LINUX_SCHED_MM_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sched/signal.h - resource limits of the real process; signals as far as they end a sleep. */
+/* sched/signal.h - resource limits of the real process, and signals, as far as they end a sleep. */
 #ifndef IOF_SHIM_LINUX_SCHED_SIGNAL_H
 #define IOF_SHIM_LINUX_SCHED_SIGNAL_H
 
@@ -10,7 +10,7 @@ unsigned long iof_shim_task_rlimit(const struct task_struct *task, int resource)
 #define rlimit(resource) iof_shim_task_rlimit(current->group_leader, resource)
 #define task_rlimit(task, resource) iof_shim_task_rlimit(task, resource)
 
-/* Asked of the current task only. */
+/* Only the current task may be asked. */
 static inline int signal_pending(struct task_struct *task)
 {
 	return task->iof_signalled;

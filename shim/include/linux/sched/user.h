@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sched/user.h - the user that pinned memory is charged to: the process's, or during a call for
- * another process that process's (creds.c).
+ * sched/user.h - the user that pinned memory is charged to: this process's user, or during a call
+ * for another process that process's user (creds.c).
  */
 #ifndef IOF_SHIM_LINUX_SCHED_USER_H
 #define IOF_SHIM_LINUX_SCHED_USER_H
