@@ -21,13 +21,13 @@ struct iof_ats {
 	struct iof_tlb tlb;
 	struct iof_pri_slot slot;
 	struct task_struct *task;
-	wait_queue_head_t wq; /* the thread's */
+	wait_queue_head_t wq; /* the thread sleeps here */
 	wait_queue_head_t idle_wq;
 	spinlock_t lock;
 	u8 regs[IOF_ATS_REGS]; /* lock */
 	u32 generation;	       /* written under lock */
-	u64 transfers, whole;  /* lock: iof_ats_get_stats() */
-	atomic_t resumed;      /* a credit or an answer has come */
+	u64 transfers, whole;  /* protected by lock; iof_ats_get_stats() */
+	atomic_t resumed;      /* set when a credit or an answer has come */
 	u32 delay_us;
 	u8 *memory;
 	char name[32];
@@ -63,7 +63,10 @@ static void resume(struct iof_pri_slot *const *slots, u32 nr)
 	}
 }
 
-/* Ends in any case: a handler responds, or a detach sweeps the group. */
+/*
+ * Waits for a credit or an answer. The wait ends in any case: a handler
+ * responds, or a detach sweeps the group.
+ */
 static void wait_resumed(struct iof_ats *ats)
 {
 	while (!atomic_read_acquire(&ats->resumed))
@@ -71,7 +74,10 @@ static void wait_resumed(struct iof_ats *ats)
 					 atomic_read_acquire(&ats->resumed));
 }
 
-/* True: the page was answered with SUCCESS, and the transfer is not stale. */
+/*
+ * Requests a page. Returns true if the answer is SUCCESS and the transfer is
+ * not stale.
+ */
 static bool request_page(struct iof_ats *ats, u64 addr, bool write,
 			 u32 generation)
 {
@@ -103,8 +109,8 @@ static bool request_page(struct iof_ats *ats, u64 addr, bool write,
 /* ---- a transfer ---- */
 
 /*
- * Copies within one translation. Returns bytes copied, 0 to try again, or a
- * negative errno that ends the transfer.
+ * Copies within one translation. Returns the number of bytes copied, 0 to try
+ * again, or a negative errno that ends the transfer.
  */
 static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write,
 		     u32 generation)
@@ -142,7 +148,7 @@ static int move_some(struct iof_ats *ats, u64 addr, u32 done, bool write,
 	return n;
 }
 
-/* True: all of the transfer was copied. */
+/* Does a transfer. Returns true if all of it was copied. */
 static bool transfer(struct iof_ats *ats, u64 addr, bool write, u32 generation)
 {
 	u32 done = 0;
@@ -178,8 +184,8 @@ static int ats_main(void *data)
 
 	while (!kthread_should_stop()) {
 		/*
-		 * A program may start commands faster than they fail; the wait
-		 * below does not sleep then.
+		 * Reschedule: if a program starts commands faster than they
+		 * fail, the wait below does not sleep.
 		 */
 		cond_resched();
 		wait_event_interruptible(ats->wq, has_work(ats));
@@ -249,7 +255,7 @@ void iof_ats_reset(struct iof_ats *ats)
 
 	iof_ats_set(ats, 0, zero, sizeof(zero));
 	wake_up_all(&ats->idle_wq);
-	/* A read section that begins now sees the new generation. */
+	/* A read section that begins after this sees the new generation. */
 	iof_mdev_drain(&ats->mdev);
 }
 
@@ -330,7 +336,7 @@ err_free:
 void iof_ats_destroy(struct iof_ats *ats)
 {
 	iof_ats_reset(ats);
-	/* Nothing is attached, so each group has its answer. */
+	/* Nothing is attached, so that each group has had its answer. */
 	iof_hwdev_unregister(&ats->mdev.hwdev);
 	kthread_stop(ats->task);
 	free_ats(ats);

@@ -8,15 +8,16 @@
 
 #include "../core/iof_driver.h"
 
-/* The registers. */
+/* The offsets of the registers. */
 #define IOF_ATS_ADDR 0x0 /* 64 bits: the I/O virtual address */
-#define IOF_ATS_CMD  0x8 /* 32 bits */
+#define IOF_ATS_CMD  0x8 /* 32 bits: the command */
 #define IOF_ATS_REGS 0x10
 #define IOF_ATS_RUN  BIT(0) /* starts a transfer; clears when it ends */
 #define IOF_ATS_READ \
-	BIT(1) /* from memory into the device, else the other way */
+	BIT(1) /* set: from memory into the device; clear: the other way */
 
-#define IOF_ATS_SIZE 4096u /* of a transfer, and of the device's memory */
+/* size of a transfer, and of the device's memory */
+#define IOF_ATS_SIZE 4096u
 
 struct iof_ats;
 
@@ -24,24 +25,30 @@ struct iof_ats_config {
 	const char *name;
 	u32 credits;
 	u32 max_pasids;
-	u32 delay_us; /* from an answer to the next attempt */
+	u32 delay_us; /* delay from an answer to the next attempt */
 };
 
-/* ERR_PTR: -ENOMEM, or an error of iof_hwdev_register(). */
+/* Creates the device. ERR_PTR: -ENOMEM, or an error of iof_hwdev_register(). */
 struct iof_ats *iof_ats_create(const struct iof_ats_config *config,
 			       struct iof_hwdev *group_with);
-/* Nothing is attached to it. */
+/* Destroys the device, to which nothing is attached. */
 void iof_ats_destroy(struct iof_ats *ats);
 struct iof_hwdev *iof_ats_hwdev(struct iof_ats *ats);
-/* Copies bytes [off, off + n) of the registers, which are in range. */
+/*
+ * Copies bytes [off, off + n) of the registers. The caller has checked the
+ * range.
+ */
 void iof_ats_get(struct iof_ats *ats, u32 off, void *buf, u32 n);
 void iof_ats_set(struct iof_ats *ats, u32 off, const void *buf, u32 n);
 /*
- * Transfers that ended without a reset since creation, and how many of them
- * were complete.
+ * Counts the transfers that ended without a reset since creation, and those of
+ * them that were complete.
  */
 void iof_ats_get_stats(struct iof_ats *ats, u64 *transfers, u64 *whole);
-/* True: no transfer is in progress. */
+/*
+ * Is the device idle? Adds @file to the wait queue that is woken when a
+ * transfer ends.
+ */
 bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file,
 		       poll_table *wait);
 /* Aborts the transfer in progress: it touches no memory after this returns. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * dsa.c - the DMA engine as a device: reset, counters, making and unmaking.
+ * dsa.c - the DMA engine as a device: reset, counters, creation and
+ * destruction.
  *
  * Reset starts a new generation. Jobs of an older one are stale: the thread
  * that owns a stale job ends it at the next opportunity instead of running it.
@@ -10,7 +11,7 @@
  */
 #include "dsa_private.h"
 
-#define CHILD_SLOTS 128 /* jobs for children of batches */
+#define CHILD_SLOTS 128 /* number of jobs for children of batches */
 
 /* ---- reset ---- */
 
@@ -46,8 +47,8 @@ static void begin_generation(struct iof_dsa *dsa)
 	list_for_each_entry_safe(job, next, &stale, link)
 		iof_dsa_abandon(job);
 	/*
-	 * Jobs that wait for a credit. A job that is not stale can wait
-	 * already, for a descriptor submitted since: it goes back to its
+	 * Abandons the jobs that wait for a credit. A job that is not stale, of
+	 * a descriptor submitted since, may be among them: it goes back to its
 	 * engine, which requests the page again.
 	 */
 	for (i = 0; i < dsa->nr_jobs; i++) {
@@ -194,8 +195,8 @@ static struct iof_dsa_engine *new_engine(struct iof_dsa *dsa,
 }
 
 /*
- * Frees what exists of the device; its threads do not run and the core does not
- * know it.
+ * Frees the members of the device that exist. Its threads do not run, and the
+ * core does not know the device.
  */
 static void free_dsa(struct iof_dsa *dsa)
 {
@@ -251,7 +252,7 @@ static int make_jobs(struct iof_dsa *dsa)
 		kvcalloc(dsa->nr_jobs, sizeof(*dsa->jobs), GFP_KERNEL_ACCOUNT);
 	/*
 	 * One epoch for each drain that can wait, the one before the first, and
-	 * a spare. Drains that were refused may have used them up: has_epoch().
+	 * a spare. Refused drains may use up more: has_epoch().
 	 */
 	epochs = roundup_pow_of_two(dsa->nr_jobs + 2);
 	dsa->epochs =
@@ -350,8 +351,8 @@ void iof_dsa_destroy(struct iof_dsa *dsa)
 	iof_dsa_set_interrupt(dsa, NULL, NULL);
 	iof_dsa_reset(dsa);
 	/*
-	 * Nothing is attached, so each group has its answer. A second reset
-	 * takes the jobs that were answered late.
+	 * Nothing is attached, so that each group has had its answer. A second
+	 * reset frees the jobs whose answers came late.
 	 */
 	iof_hwdev_unregister(&dsa->mdev.hwdev);
 	iof_dsa_reset(dsa);

@@ -9,10 +9,10 @@
  * that device as any other. Descriptor and completion record have the layouts
  * of <linux/idxd.h>; dsa_ops.c tells which fields have a meaning here.
  *
- * The PASID: a descriptor's `pasid` field is taken as given, 0 being "no
- * PASID", the RID's own page table. Where only one PASID may be used, the owner
- * of the portal writes it into the field before submitting. A batch's children
- * have the PASID and privilege of the batch.
+ * The portal uses the `pasid` field of a descriptor without a check. PASID 0 is
+ * "no PASID", the RID's own page table. If a program may use only one PASID,
+ * the owner of the portal writes it into the field before submitting. A batch's
+ * children have the PASID and privilege of the batch.
  */
 #ifndef IOF_MODEL_DSA_H
 #define IOF_MODEL_DSA_H
@@ -25,9 +25,10 @@ struct iof_dsa;
 #define IOF_DSA_MAX_QUEUE   4096
 #define IOF_DSA_MAX_CREDITS (1u << 20)
 #define IOF_DSA_MAX_PASIDS  (1u << 20)
-#define IOF_DSA_MAX_GROUP   32 /* pages in one page-request group */
-#define IOF_DSA_MAX_XFER    (1u << 31)
-#define IOF_DSA_MAX_BATCH   1024u
+/* maximum number of pages in one page-request group */
+#define IOF_DSA_MAX_GROUP 32
+#define IOF_DSA_MAX_XFER  (1u << 31)
+#define IOF_DSA_MAX_BATCH 1024u
 
 /* Zero means the default of machine.h; a value above its maximum is -EINVAL. */
 struct iof_dsa_setup {
@@ -37,40 +38,42 @@ struct iof_dsa_setup {
 	u32 queue_depth;
 	u32 max_pasids;
 	u32 pages_per_group;
-	u32 delay_us; /* from an answer to the next attempt; in jiffies */
+	u32 delay_us; /* delay from an answer to the next attempt; in jiffies */
 };
 
 /*
- * Makes the device, starts its engines, registers it with the core.
+ * Creates the device, starts its engines, registers it with the core.
  * @group_with: the device whose isolation group it joins, or NULL. ERR_PTR:
  * -EINVAL, -ENOMEM.
  */
 struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config,
 			       struct iof_hwdev *group_with);
 /*
- * The device is not bound, and no thread calls or will call a function of it.
+ * Destroys a device that is not bound. No thread calls, or will call, a
+ * function of it.
  */
 void iof_dsa_destroy(struct iof_dsa *dsa);
 struct iof_hwdev *iof_dsa_hwdev(struct iof_dsa *dsa);
 
 /*
- * The portal: submits one descriptor, which is copied. 0, or -EAGAIN while
+ * The portal: copies and submits one descriptor. Returns 0, or -EAGAIN while
  * queue_depth descriptors are accepted and not complete. An error in the
- * descriptor shows in its completion record, or, where that cannot be written,
- * in the counter sw_errors. Does not sleep; any number of threads.
+ * descriptor shows in its completion record. If the record cannot be written,
+ * the counter sw_errors counts it. Does not sleep. Any number of threads may
+ * call it.
  */
 int iof_dsa_submit(struct iof_dsa *dsa, const struct dsa_hw_desc *desc);
 /*
  * Submits as many of @nr as there is room for, in order. Returns their number,
- * or -EAGAIN if that is 0.
+ * or -EAGAIN if it is 0.
  */
 int iof_dsa_submit_many(struct iof_dsa *dsa, const struct dsa_hw_desc *desc,
 			unsigned int nr);
 
 /*
- * For poll(): whether the portal would accept a descriptor now. Adds the caller
+ * For poll functions: would the portal accept a descriptor now? Adds the caller
  * to the wait queue that is woken when a full portal has room again. @file and
- * @wait are those of a poll function; neither may be NULL.
+ * @wait are the arguments of a poll function; neither may be NULL.
  */
 bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file,
 		       poll_table *wait);
@@ -90,7 +93,7 @@ void iof_dsa_reset(struct iof_dsa *dsa);
 int iof_dsa_own(struct iof_dsa *dsa);
 void iof_dsa_disown(struct iof_dsa *dsa);
 
-/* True: all descriptors accepted so far are complete or abandoned. */
+/* Are all descriptors accepted so far complete or abandoned? */
 bool iof_dsa_idle(struct iof_dsa *dsa);
 
 /*
@@ -107,16 +110,15 @@ void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data),
  * is idle.
  */
 struct iof_dsa_stats {
-	/* completed, with any status; children of batches too */
+	/* completed, with any status; includes children of batches */
 	u64 descriptors;
-	u64 errors;    /* of those, with a status other than success */
-	u64 sw_errors; /* errors without a record, records not written */
-	/*
-	 * read or written for operations (a copied byte counts once)
-	 */
+	u64 errors;    /* completed with a status other than success */
+	u64 sw_errors; /* errors without a record, and records not written */
+	/* read or written by operations (a copied byte counts once) */
 	u64 bytes;
 	u64 page_requests; /* page-request groups sent */
-	u64 stalls;	   /* times a descriptor waited for a credit */
+	/* number of times that a descriptor waited for a credit */
+	u64 stalls;
 	u64 interrupts;
 	u64 tlb_hits;	  /* translations found in the engines' caches */
 	u64 tlb_misses;	  /* walks, successful or not */
@@ -125,11 +127,11 @@ struct iof_dsa_stats {
 void iof_dsa_get_stats(struct iof_dsa *dsa, struct iof_dsa_stats *stats);
 
 /*
- * How long page-request groups were open, from sending to the answer, in ns,
- * since creation.
+ * Durations of page-request groups, from sending to the answer, in ns, since
+ * creation.
  */
 #define IOF_DSA_LATENCY_TOP \
-	40u /* times below 2^40 ns have buckets of their own */
+	40u /* durations below 2^40 ns have buckets of their own */
 #define IOF_DSA_LATENCY_BUCKETS ((IOF_DSA_LATENCY_TOP - 3) * 16)
 struct iof_dsa_latency {
 	u64 count;

@@ -5,19 +5,18 @@
  * A batch reads its descriptors one after the other and queues them as jobs of
  * their own, so that several engines run them and several may wait for pages.
  * It is complete when all of them have ended. Its count of open children
- * includes one for itself while it runs (bias), so that exactly one of the two,
- * the batch that wants to wait or the last child, finds zero and continues. A
- * fence waits for the children before it, and ends the batch there if one of
- * them failed. Statuses: BATCH_FAIL if a child's was not SUCCESS or its record
- * was lost, BATCH_PAGE_FAULT if the list could not be read; bytes_completed is
- * the number of children that ended.
+ * includes one for itself while it runs (bias). So exactly one of two finds
+ * zero and continues: the batch that wants to wait, or the last child. A fence
+ * waits for the children before it, and ends the batch there if one of them
+ * failed. Statuses: BATCH_FAIL if a child's was not SUCCESS or its record was
+ * lost, BATCH_PAGE_FAULT if the list could not be read; bytes_completed is the
+ * number of children that ended.
  *
  * The record of a batch says that all its children are complete, and nothing
  * about other batches. Batches share the child jobs and the engines, also with
  * a single engine. A batch submitted later may complete first, by a long time
- * where an engine's thread has to wait for a CPU. A program that resets the
- * device after the last batch therefore needs a DRAIN, or the records of all
- * batches.
+ * if an engine's thread has to wait for a CPU. A program that resets the device
+ * after the last batch therefore needs a DRAIN, or the records of all batches.
  *
  * A drain waits for all jobs accepted before it. Each accepted job is counted
  * in the current epoch. A drain opens a new epoch with itself as the first job,
@@ -25,7 +24,10 @@
  */
 #include "dsa_private.h"
 
-/* True: the job is parked, and the last child resumes it. */
+/*
+ * Waits for the children. Returns true if the job is parked; the last child
+ * then resumes it.
+ */
 static bool wait_for_children(struct iof_dsa_job *job)
 {
 	job->biased = false;
@@ -36,7 +38,10 @@ static bool wait_for_children(struct iof_dsa_job *job)
 	return false;
 }
 
-/* True: the job is parked until a child's job is free. */
+/*
+ * Waits for a free child job. Returns true if the batch is parked until there
+ * is one.
+ */
 static bool wait_for_room(struct iof_dsa_job *job)
 {
 	struct iof_dsa *dsa = job->dsa;
@@ -59,8 +64,8 @@ static bool wait_for_room(struct iof_dsa_job *job)
 }
 
 /*
- * Reads the next descriptor of the list into job->desc_next. False: job->fault
- * or list_error is set.
+ * Reads the next descriptor of the list into job->desc_next. Returns false,
+ * with job->fault or list_error set, on failure.
  */
 static bool fetch(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
@@ -101,7 +106,10 @@ enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e,
 	bool last;
 
 	if (!job->biased) {
-		/* The first run, or the last child has resumed the batch. */
+		/*
+		 * First run, or the last child has resumed the batch: count the
+		 * batch itself again.
+		 */
 		job->biased = true;
 		atomic_inc(&job->open);
 	}
@@ -112,7 +120,7 @@ enum iof_dsa_step iof_dsa_run_batch(struct iof_dsa_engine *e,
 	if (last || (job->desc_next.flags & IDXD_OP_FLAG_FENCE)) {
 		if (atomic_read(&job->open) > 1 && wait_for_children(job))
 			return DSA_STEP_PARKED;
-		/* Ordered by the last child's decrement of the count. */
+		/* The last child's decrement of the count orders this read. */
 		if (last || atomic_read(&job->failed))
 			return end_batch(job);
 	}

@@ -3,23 +3,25 @@
  * dsa_engine.c - one engine of the DMA engine: which job it runs next, and for
  * how long.
  *
- * An engine takes several jobs at once onto its run list and runs one until it
- * is complete, has to wait, or has used its turn. A job that has waited comes
- * back on its engine's stack of resumed jobs, without a lock, and runs first.
- * Page requests of several jobs are sent together while the engine has other
- * jobs, so that cache lines written by both the handler's CPU and the engine's
- * move less often. An idle engine spins for a short time, then sleeps; the time
- * follows the length of the last waits.
+ * An engine takes several jobs at once onto its run list. It runs one until it
+ * is complete, has to wait, or has used its turn. A job whose wait has ended
+ * comes back on its engine's stack of resumed jobs, without a lock, and runs
+ * first. While the engine has other jobs, it sends the page requests of several
+ * jobs together; so cache lines that both the handler's CPU and the engine's
+ * write move less often. An idle engine spins for a short time, then sleeps.
+ * The time follows the length of the last waits.
  */
 #include "dsa_private.h"
 
-#define TAKE_AT_ONCE 16 /* jobs an engine takes from the queue */
-#define TURN	     64 /* steps of one job before others run */
-/* steps of one job before collected requests are sent */
-#define SEND_AFTER   4
-#define MAX_SPIN_NS  50000
-#define MIN_SPIN_NS  1000
-#define MAX_LEFT_OUT 1023u /* sleeps without spinning */
+/* number of jobs that an engine takes from the queue */
+#define TAKE_AT_ONCE 16
+#define TURN	     64 /* number of steps of one job before others run */
+/* number of steps of one job before collected requests are sent */
+#define SEND_AFTER  4
+#define MAX_SPIN_NS 50000
+#define MIN_SPIN_NS 1000
+/* maximum number of sleeps without spinning before */
+#define MAX_LEFT_OUT 1023u
 
 static void interrupt(struct iof_dsa *dsa)
 {
@@ -30,10 +32,7 @@ static void interrupt(struct iof_dsa *dsa)
 	spin_unlock(&dsa->irq_lock);
 }
 
-/*
- * Ends a job after its completion record is written, lost, or found not to be
- * wanted.
- */
+/* Ends a job whose completion record is written, lost, or not wanted. */
 static void complete_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	WRITE_ONCE(e->stats.descriptors, e->stats.descriptors + 1);
@@ -45,8 +44,8 @@ static void complete_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 }
 
 /*
- * Ends the operation with an error status; of a batch, only the reading of its
- * list.
+ * Ends the operation with an error status. Of a batch, it ends only the reading
+ * of the list.
  */
 static void fail(struct iof_dsa_job *job, u8 status)
 {
@@ -61,8 +60,8 @@ static void fail(struct iof_dsa_job *job, u8 status)
 }
 
 /*
- * Takes the answer to the job's page request. False: it was for the completion
- * record, which is lost.
+ * Takes the answer to the job's page request. Returns false if the page was for
+ * the completion record, which is lost then.
  */
 static bool take_answer(struct iof_dsa_job *job)
 {
@@ -92,7 +91,7 @@ static void next_phase(struct iof_dsa_job *job)
 	}
 }
 
-/* True: the first delayed job has waited long enough. */
+/* Has the first delayed job waited long enough? */
 static bool delay_over(const struct iof_dsa_engine *e)
 {
 	const struct iof_dsa_job *job;
@@ -152,7 +151,7 @@ static void take_queued(struct iof_dsa_engine *e)
 	if (!READ_ONCE(dsa->nr_queued))
 		return;
 	spin_lock(&dsa->lock);
-	/* Leaves a share for the other engines. */
+	/* Take a share, and leave the rest for the other engines. */
 	nr = clamp_t(u32, dsa->nr_queued / dsa->nr_engines, 1, TAKE_AT_ONCE);
 	for (; nr && !list_empty(&dsa->queue); nr--) {
 		struct iof_dsa_job *job =
@@ -267,10 +266,10 @@ static bool must_sync(const struct iof_dsa_engine *e)
 }
 
 /*
- * Tests only what the engine's loop acts on: with any other condition an engine
- * could find work here and none there, and spin. So the end is
- * kthread_should_stop(), not a flag of the device: the device stops its engines
- * one after the other.
+ * Is there work? Tests only conditions that the engine's loop acts on: with
+ * another condition, an engine could find work here and none there, and spin.
+ * So the test of the end is kthread_should_stop() and no flag of the device,
+ * which stops its engines one after the other.
  */
 static bool has_work(const struct iof_dsa_engine *e)
 {
@@ -278,7 +277,10 @@ static bool has_work(const struct iof_dsa_engine *e)
 	       must_sync(e) || kthread_should_stop() || delay_over(e);
 }
 
-/* Between jobs: tells iof_dsa_reset() that this engine runs no stale job. */
+/*
+ * Tells iof_dsa_reset() that this engine runs no stale job. Called between
+ * jobs.
+ */
 static void sync_engine(struct iof_dsa_engine *e)
 {
 	int wanted = atomic_read_acquire(&e->sync_wanted);
@@ -295,7 +297,10 @@ static void sync_engine(struct iof_dsa_engine *e)
 	wake_up_all(&e->dsa->reset_wq);
 }
 
-/* Jiffies until the first delayed job is due; the caller checks again then. */
+/*
+ * Returns the jiffies until the first delayed job is due; the caller checks
+ * again then.
+ */
 static long time_left(const struct iof_dsa_engine *e)
 {
 	const struct iof_dsa_job *job =
@@ -305,7 +310,7 @@ static long time_left(const struct iof_dsa_engine *e)
 	return job->due > now ? nsecs_to_jiffies(job->due - now) + 1 : 1;
 }
 
-/* Spins for work for at most @ns. */
+/* Spins for at most @ns. Returns true if there is work. */
 static bool spin_for_work(struct iof_dsa_engine *e, u64 start, u64 ns)
 {
 	int i;
@@ -325,8 +330,8 @@ static bool spin_for_work(struct iof_dsa_engine *e, u64 start, u64 ns)
 /*
  * Adaptive spinning: spins up to spin_ns before sleeping, since work often
  * comes sooner than a wake-up would take. A producer on this CPU runs only once
- * the engine sleeps: where spinning failed for that reason, the next sleeps
- * skip it, ever more of them until spinning succeeds again.
+ * the engine sleeps. After a spin that failed for that reason, the next sleeps
+ * begin without spinning. Their number doubles until spinning succeeds again.
  */
 static void doze(struct iof_dsa_engine *e)
 {
@@ -375,8 +380,9 @@ int iof_dsa_engine_main(void *arg)
 		struct iof_dsa_job *job;
 
 		/*
-		 * In every round: without preemption, other threads get the CPU
-		 * only here, among them the thread that this one waits for.
+		 * Reschedule in every round: without preemption, other threads
+		 * get the CPU only here. The thread that this one waits for may
+		 * be among them.
 		 */
 		cond_resched();
 		if (must_sync(e)) {

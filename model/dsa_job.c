@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * dsa_job.c - the life of a job: submission, the queue, the end of a job, and
- * the jobs and engines that these wake.
+ * which jobs and engines it wakes.
  *
  * A submission takes a free job, copies the descriptor into it and appends it
  * to the queue; engines (dsa_engine.c) take it from there. iof_dsa_end() makes
@@ -31,8 +31,8 @@ void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr)
 void iof_dsa_wake_engine(struct iof_dsa_engine *e)
 {
 	/*
-	 * The work is in place; pairs with the barrier of the engine that goes
-	 * to sleep.
+	 * Orders the stores of the work before the read; pairs with the barrier
+	 * in doze().
 	 */
 	smp_mb();
 	if (test_bit(e->index, &e->dsa->sleeping) &&
@@ -59,8 +59,8 @@ void iof_dsa_resume_many(struct iof_pri_slot *const *slots, u32 nr)
 		struct iof_dsa_engine *e = last->engine;
 
 		/*
-		 * The engine pops from the top: the first job goes last into
-		 * the chain.
+		 * The engine pops from the top: so the first job becomes the
+		 * last of the chain.
 		 */
 		while (++i < nr && iof_dsa_job_of(slots[i])->engine == e) {
 			struct iof_dsa_job *next = iof_dsa_job_of(slots[i]);
@@ -89,7 +89,7 @@ bool iof_dsa_drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job)
 	return (s32)(dsa->oldest - job->epoch) >= 0;
 }
 
-/* An epoch became empty: resumes the drains that waited for it. */
+/* Resumes the drains that wait for an epoch that became empty. */
 static void feed_drains(struct iof_dsa *dsa)
 {
 	struct iof_dsa_job *job, *next;
@@ -108,7 +108,7 @@ static void feed_drains(struct iof_dsa *dsa)
 		iof_dsa_resume(job);
 }
 
-/* A child's job became free: resumes a batch that waits for one. */
+/* Resumes a batch that waits for a free child job. */
 static void feed_batches(struct iof_dsa *dsa)
 {
 	struct iof_dsa_job *job;
@@ -124,7 +124,7 @@ static void feed_batches(struct iof_dsa *dsa)
 		iof_dsa_resume(job);
 }
 
-/* A child of @batch has ended, with @success. */
+/* Notes that a child of @batch has ended. */
 static void child_done(struct iof_dsa_job *batch, bool success)
 {
 	if (!success)
@@ -208,10 +208,10 @@ struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa,
 }
 
 /*
- * Whether another drain can open an epoch. A drain that is refused for a bad
- * field ends before older jobs do, so queue_depth does not bound the epochs
- * between the oldest job and the newest drain. Two epochs that are not empty
- * must not share a counter.
+ * Can another drain open an epoch? A drain that is refused for a bad field ends
+ * before older jobs do, so that queue_depth does not bound the epochs between
+ * the oldest job and the newest drain. Two epochs that are not empty must not
+ * share a counter.
  */
 static bool has_epoch(struct iof_dsa *dsa)
 {
@@ -269,7 +269,7 @@ bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file, poll_table *wait)
 	poll_wait(file, &dsa->room_wq, wait);
 	if (has_room(dsa))
 		return true;
-	/* iof_dsa_tell_room() after this point sees the flag. */
+	/* iof_dsa_tell_room() sees the flag after this. */
 	xchg(&dsa->room_wanted, true);
 	return has_room(dsa);
 }
@@ -288,7 +288,7 @@ static void leave_epoch(struct iof_dsa_job *job)
 
 struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp)
 {
-	/* A size that is a power of two gives the alignment. */
+	/* Objects whose size is a power of two are aligned to it. */
 	struct iof_dsa_job *job =
 		kzalloc(roundup_pow_of_two(sizeof(*job)), gfp);
 
@@ -301,8 +301,8 @@ struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp)
 }
 
 /*
- * Recycles a finished job. With a checker for uses of freed memory, the job is
- * freed and a new one takes its slot, if there is memory for one.
+ * Recycles a finished job. In a build that checks for uses of freed memory,
+ * frees the job; a new one takes its slot, if there is memory for one.
  */
 static struct iof_dsa_job *renew_job(struct iof_dsa_job *job)
 {

@@ -100,7 +100,10 @@ bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 	if (!place->va || !att)
 		return false;
 	next->addr = place->addr + place->len;
-	/* A fault of the next place is raised when the job gets there. */
+	/*
+	 * If the next place is not present, its fault is raised when the job
+	 * gets there.
+	 */
 	if (iof_translate(&e->tlb, att, next->addr,
 			  access_of(job, place->write), &x) != IOF_XLATE_OK)
 		return false;
@@ -112,8 +115,8 @@ bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 }
 
 /*
- * The access to @place failed. Its attachment is valid: the read section has
- * not ended.
+ * Sets the fault of a failed access to @place. Its attachment is valid, since
+ * the read section has not ended.
  */
 static bool lost(struct iof_dsa_job *job, const struct iof_dsa_place *place,
 		 u32 left)
@@ -158,13 +161,13 @@ bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 		u64 apart = a > b ? a - b : b - a;
 
 		/*
-		 * Two addresses may map to the same memory: then the buffer is
-		 * needed.
+		 * Two addresses may map to the same memory: then the copy needs
+		 * the buffer.
 		 */
 		if (likely(apart >= *n)) {
 			/*
-			 * As the hardware: allocate in the cache only with the
-			 * CC flag.
+			 * As the hardware does, allocate in the cache only with
+			 * the CC flag.
 			 */
 			size_t rest =
 				job->desc.flags & IDXD_OP_FLAG_CC ?
@@ -311,8 +314,9 @@ void iof_dsa_lose_record(struct iof_dsa_job *job)
 }
 
 /*
- * A program waits for a non-zero status and then reads the rest: so the rest is
- * written first, then the word with the status at once.
+ * Writes a completion record. A program waits for a non-zero status and then
+ * reads the rest. So the rest is written first, and then the word with the
+ * status at once.
  */
 static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to,
 		       const u64 *words)
@@ -327,7 +331,7 @@ static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to,
 		rest.addr++;
 		if (!iof_dsa_put(job, &rest, bytes + 1, 31, 32))
 			return false;
-		/* The status byte comes last, for a program that polls it. */
+		/* Write the status byte last: a program may poll it. */
 		smp_wmb();
 		return iof_dsa_put(job, to, bytes, 1, 32);
 	}
@@ -340,7 +344,7 @@ static bool put_record(struct iof_dsa_job *job, const struct iof_dsa_place *to,
 	return !rc || lost(job, to, 32);
 }
 
-/* The value for the completion record of a CRC. */
+/* Returns the CRC in the form of the completion record. */
 static u64 crc_value(const struct iof_dsa_job *job)
 {
 	bool bypass = job->desc.flags & DSA_FLAG_CRC_BYPASS_INVERT;

@@ -23,7 +23,7 @@
 #include "dsa_private.h"
 
 /*
- * Flags that any operation may have and that have no effect here: cache and
+ * Flags that each operation accepts and that have no effect here: cache and
  * traffic hints, readback.
  */
 #define HINT_FLAGS                                                       \
@@ -39,22 +39,24 @@
 	(DSA_FLAG_CRC_READ_SEED | DSA_FLAG_CRC_BYPASS_INVERT | \
 	 DSA_FLAG_CRC_BYPASS_REFLECT)
 
-#define DSA_MIN_BATCH 2 /* the device has no batches of one */
+#define DSA_MIN_BATCH 2 /* the device rejects batches of one descriptor */
 
-/* Fields of the descriptor that an operation has; all others must be zero. */
+/* Fields of the descriptor that an operation uses; all others must be zero. */
 #define HAS_SRC	    BIT(0)
 #define HAS_DST	    BIT(1)
 #define HAS_SIZE    BIT(2)
 #define SRC_IS_ADDR BIT(3)
 #define DST_IS_ADDR BIT(4)
-#define IS_LIST	    BIT(5) /* source and size are a list's address and count */
+/* source and size are the address and count of a list */
+#define IS_LIST BIT(5)
 
 struct dsa_op {
 	bool known;
 	bool in_batch;
-	u32 flags; /* beyond COMMON_FLAGS */
+	u32 flags; /* flags accepted beyond COMMON_FLAGS */
 	/*
-	 * flags that must be set: it has a result, which the record holds
+	 * flags that must be set, because the record holds the operation's
+	 * result
 	 */
 	u32 needed;
 	u32 fields;
@@ -124,7 +126,7 @@ static bool find_span(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 	return true;
 }
 
-/* Advances *place by @n bytes, at most the rest of its first place. */
+/* Advances *place by @n bytes. @n is at most the rest of its first place. */
 static void advance_place(struct iof_dsa_place **place, u32 n)
 {
 	struct iof_dsa_place *p = *place;
@@ -140,8 +142,8 @@ static void advance_place(struct iof_dsa_place **place, u32 n)
 }
 
 /*
- * Copies @len bytes between spans. Returns the bytes copied; fewer if memory is
- * gone, with job->fault set.
+ * Copies @len bytes between spans. Returns the number of bytes copied. It is
+ * smaller if memory is gone; job->fault is set then.
  */
 static u32 copy_span(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 		     struct span *to, struct span *from, u32 len, u32 left)
@@ -168,7 +170,7 @@ static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e,
 	u32 n = left, done;
 
 	if (job->backward) {
-		/* The last bytes of both buffers, within one page each. */
+		/* Take the last bytes of both buffers, within one page each. */
 		n = min(n, (u32)((from + left - 1) & (DSA_PAGE - 1)) + 1);
 		n = min(n, (u32)((to + left - 1) & (DSA_PAGE - 1)) + 1);
 		from += left - n;
@@ -186,8 +188,8 @@ static enum iof_dsa_step run_memmove(struct iof_dsa_engine *e,
 	n = min3(n, src.len, dst.len);
 	done = copy_span(e, job, &dst, &src, n, left);
 	/*
-	 * A backward step counts only as a whole; it is at most a page of each
-	 * buffer.
+	 * A backward step counts only if it is complete; it is at most a page
+	 * of each buffer.
 	 */
 	if (!done || (job->backward && done < n))
 		return DSA_STEP_FAULT;
@@ -425,14 +427,16 @@ static u8 check_record(struct iof_dsa_job *job, const struct dsa_op *op)
 }
 
 /*
- * Privilege belongs to a PASID; the RID's own table has none. Checked early,
- * since the record is written with this privilege, whatever other check fails.
+ * Checks the privilege flag, which needs a PASID: the RID's own table has no
+ * privilege. This check comes early, since the record is written with this
+ * privilege, whichever other check fails.
  */
 static u8 check_privilege(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	if (!job->desc.priv || job->desc.pasid)
 		return DSA_COMP_NONE;
-	job->desc.priv = 0; /* for the completion record */
+	/* the completion record is written without privilege */
+	job->desc.priv = 0;
 	return DSA_COMP_PRIV_BAD;
 }
 
@@ -563,7 +567,7 @@ u8 iof_dsa_check(struct iof_dsa_job *job)
 	if (desc->opcode < ARRAY_SIZE(ops))
 		op = &ops[array_index_nospec((size_t)desc->opcode,
 					     ARRAY_SIZE(ops))];
-	/* In the order of the table above. */
+	/* The order is that of the table above. */
 	bad = check_record(job, op)	       ?:
 		      check_privilege(job, op) ?:
 		      check_opcode(job, op)    ?:

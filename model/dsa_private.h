@@ -35,7 +35,7 @@
 #define DSA_FLAG_CRC_BYPASS_REFLECT 0x040000 /* bypass data reflection */
 
 #define DSA_PAGE 4096u
-/* The most that one step copies. */
+/* Maximum number of bytes that one step copies. */
 #define DSA_CHUNK (16 * DSA_PAGE)
 
 #define DSA_COLLECTED_MAX 32 /* at most IOF_PRI_SINGLES_MAX */
@@ -53,56 +53,64 @@ enum iof_dsa_step {
 	DSA_STEP_AGAIN, /* the phase needs more steps */
 	DSA_STEP_DONE,	/* the phase is complete */
 	DSA_STEP_FAULT, /* the access failed: see job->fault */
-	/* the job waits elsewhere: not the engine's any more */
+	/* the job waits elsewhere: the engine no longer owns it */
 	DSA_STEP_PARKED,
 };
 
 /* Why an access failed. */
 struct iof_dsa_fault {
 	u64 addr; /* the first byte that was not accessed */
-	u32 left; /* bytes from there on, wanted in one step */
+	u32 left; /* number of bytes wanted in this step, from @addr on */
 	bool write;
 	bool may_request; /* a page request may help, and BOF is set */
-	u8 status;	  /* DSA_COMP_* if no page is requested */
+	/* DSA_COMP_* for the record, if no page is requested */
+	u8 status;
 };
 
 struct iof_dsa_job {
 	struct dsa_hw_desc desc;
-	/* A responder touches this one cache line. */
-	struct iof_pri_slot pri ____cacheline_aligned_in_smp;
-	struct llist_node ready; /* engine->resumed, or dsa->free[] */
 	/*
-	 * dsa->queue, engine->run, engine->delayed, dsa->drains, dsa->batches
+	 * Everything of a job that a responder touches is in this cache line.
+	 */
+	struct iof_pri_slot pri ____cacheline_aligned_in_smp;
+	struct llist_node ready; /* list engine->resumed, or dsa->free[] */
+	/*
+	 * list dsa->queue, engine->run, engine->delayed, dsa->drains or
+	 * dsa->batches
 	 */
 	struct list_head link;
-	u64 due; /* on engine->delayed: ktime_get_ns() */
+	u64 due; /* on engine->delayed: time in ktime_get_ns() */
 	struct iof_dsa *dsa;
-	struct iof_dsa_engine *engine; /* it resumes on this engine's stack */
-	struct iof_dsa_job *parent;    /* of a child: its batch */
+	/* the job resumes on this engine's stack */
+	struct iof_dsa_engine *engine;
+	struct iof_dsa_job *parent; /* its batch, if the job is a child */
 
 	u32 generation; /* dsa->generation at acceptance */
-	u32 epoch;	/* drains submitted before or at acceptance */
+	u32 epoch;	/* number of drains submitted before or at acceptance */
 	/* 1: in dsa->accepted; setting 0 takes it out */
 	atomic_t accepted;
-	atomic_t counted; /* 1: in its epoch's counter, likewise */
+	/* 1: in its epoch's counter; setting 0 takes it out */
+	atomic_t counted;
 
 	u8 phase;	/* enum iof_dsa_phase */
 	bool requested; /* a request was sent: pri.code is its answer */
 	u8 status;	/* DSA_COMP_*, for the completion record */
 	u8 result;
-	bool backward; /* MEMMOVE from the end */
-	bool seeded;   /* CRC: crc is under way */
-	u32 done;      /* bytes; batch: descriptors */
-	u32 crc;       /* as crc32c() takes and gives it */
+	bool backward; /* MEMMOVE works from the end */
+	bool seeded;   /* CRC: @crc has the value so far */
+	u32 done;      /* bytes done; of a batch, descriptors done */
+	u32 crc;       /* in the form of crc32c() */
 	u32 invalid_flags;
-	u64 fault_addr; /* for the record: where the operation failed */
-	struct iof_dsa_fault fault; /* of the last access that failed */
+	/* for the record: address at which the operation failed */
+	u64 fault_addr;
+	struct iof_dsa_fault fault; /* fault of the last access that failed */
 
-	/* Batches: */
-	bool biased;	    /* @open counts the batch itself */
-	u8 list_error;	    /* DSA_COMP_*: reading of the list has stopped */
-	atomic_t open;	    /* running children, and one for the batch itself */
-	atomic_t completed; /* children */
+	/* Fields of batches: */
+	bool biased;   /* @open counts the batch itself */
+	u8 list_error; /* DSA_COMP_*: reading of the list has stopped */
+	/* number of running children, and one for the batch itself */
+	atomic_t open;
+	atomic_t completed; /* number of children that ended */
 	atomic_t failed;    /* not 0: a child had a status other than success */
 	u32 next;	    /* index of the next descriptor to fetch */
 	bool fetched;	    /* desc_next holds that descriptor */
@@ -121,20 +129,18 @@ struct iof_dsa_engine {
 	wait_queue_head_t wq;
 	atomic_t sync_wanted, synced; /* see iof_dsa_reset() */
 	/*
-	 * Pushed by any thread, emptied by the engine. On a cache line of its
-	 * own, since both write it.
+	 * Stack of resumed jobs: any thread pushes, the engine empties it. On a
+	 * cache line of its own, since both write it.
 	 */
 	struct llist_head resumed ____cacheline_aligned_in_smp;
 
-	/* The engine's own: */
-	/*
-	 * struct iof_dsa_job.link
-	 */
+	/* Only the engine touches these: */
+	/* list of struct iof_dsa_job.link */
 	struct list_head run ____cacheline_aligned_in_smp;
-	/* the same: answered jobs, ordered by due */
+	/* list of answered jobs, ordered by due */
 	struct list_head delayed;
 	bool in_read_section;	    /* see iof_dsa_tlb_read_lock() */
-	u64 spin_ns;		    /* how long to spin before sleeping */
+	u64 spin_ns;		    /* how many ns to spin before sleeping */
 	unsigned int spins_in_vain; /* see doze() */
 	unsigned int spins_left_out;
 	/*
@@ -143,10 +149,11 @@ struct iof_dsa_engine {
 	 */
 	struct iof_pri_single collected[DSA_COLLECTED_MAX];
 	u32 nr_collected;
-	u8 *buf[2]; /* DSA_PAGE bytes each */
+	u8 *buf[2]; /* buffers of DSA_PAGE bytes each */
 	u8 *fill;   /* DSA_PAGE + 8 bytes of fill_pattern, repeated */
 	u64 fill_pattern;
-	struct iof_dsa_engine_stats stats; /* WRITE_ONCE by the engine */
+	/* the engine writes them with WRITE_ONCE */
+	struct iof_dsa_engine_stats stats;
 };
 
 enum {
@@ -161,7 +168,8 @@ struct iof_dsa {
 	u32 queue_depth, nr_engines, pages_per_group;
 	u64 delay; /* ns from an answer to the next attempt */
 	u32 nr_jobs;
-	struct iof_dsa_job **jobs; /* [nr_jobs]; see renew_job() */
+	/* array of nr_jobs entries; see renew_job() */
+	struct iof_dsa_job **jobs;
 	struct iof_dsa_engine *engines[IOF_DSA_MAX_ENGINES];
 
 	spinlock_t lock;
@@ -169,16 +177,21 @@ struct iof_dsa {
 	u32 nr_queued;		/* lock; read without it */
 	struct llist_node *spare[DSA_FREE_KINDS]; /* lock; taken off free[] */
 	u32 generation;		  /* lock; read without it; number of resets */
-	struct list_head drains;  /* lock; waiting for older epochs */
-	struct list_head batches; /* lock; waiting for a free child */
+	struct list_head drains;  /* lock; drains that wait for older epochs */
+	struct list_head batches; /* lock; batches that wait for a free child */
 	u32 epoch, oldest;	  /* lock; current, and oldest not empty */
 
 	struct llist_head free[DSA_FREE_KINDS];
-	atomic_t *epochs; /* [epoch & epoch_mask]: jobs not ended */
+	/* number of jobs not ended, at [epoch & epoch_mask] */
+	atomic_t *epochs;
 	u32 epoch_mask;
 	atomic_t accepted;
-	atomic_t nr_drains, nr_batches; /* on the lists above */
-	/* a bit per engine; clearing it obliges to wake it */
+	/* number of jobs on the two lists above */
+	atomic_t nr_drains, nr_batches;
+	/*
+	 * one bit for each engine; the thread that clears it must wake the
+	 * engine
+	 */
 	unsigned long sleeping;
 	wait_queue_head_t reset_wq;
 	bool room_wanted; /* a poller on room_wq saw a full portal */
@@ -197,13 +210,13 @@ static inline struct iof_dsa_job *iof_dsa_job_of(struct iof_pri_slot *slot)
 	return container_of(slot, struct iof_dsa_job, pri);
 }
 
-/* The job was accepted before a reset: it must have no further effect. */
+/* Was the job accepted before a reset? Then it must have no further effect. */
 static inline bool iof_dsa_stale(const struct iof_dsa_job *job)
 {
 	return job->generation != READ_ONCE(job->dsa->generation);
 }
 
-/* @x with its bits in reverse order. */
+/* Returns @x with its bits in reverse order. */
 static inline u32 iof_dsa_reverse32(u32 x)
 {
 	x = (x >> 1 & 0x55555555) | (x & 0x55555555) << 1;
@@ -222,12 +235,18 @@ static inline u32 iof_dsa_reverse32(u32 x)
 void iof_dsa_resume(struct iof_dsa_job *job);
 /*
  * Ends a job: makes room for another, notifies its batch, recycles it. Any
- * thread.
+ * thread may call it.
  */
 void iof_dsa_end(struct iof_dsa_job *job);
-/* Ends a stale job. A batch ends after its children have. Any thread. */
+/*
+ * Ends a stale job. A batch ends after its children have. Any thread may call
+ * it.
+ */
 void iof_dsa_abandon(struct iof_dsa_job *job);
-/* After a full barrier: the portal may have room now. Wakes its pollers. */
+/*
+ * Wakes the portal's pollers, if it may have room now. Called after a full
+ * barrier.
+ */
 static inline void iof_dsa_tell_room(struct iof_dsa *dsa)
 {
 	if (unlikely(READ_ONCE(dsa->room_wanted)) &&
@@ -244,18 +263,21 @@ static inline void iof_dsa_leave_queue(struct iof_dsa_job *job)
 }
 /*
  * Appends a new job to the queue, for the portal or for the batch @parent.
- * NULL: no job is free.
+ * Returns NULL if no job is free.
  */
 struct iof_dsa_job *iof_dsa_enqueue(struct iof_dsa *dsa,
 				    const struct dsa_hw_desc *desc,
 				    struct iof_dsa_job *parent);
 void iof_dsa_wake_engines(struct iof_dsa *dsa, unsigned int nr);
 void iof_dsa_wake_engine(struct iof_dsa_engine *e);
-/* iof_dsa_resume() for answered page requests, called by pri.c. Any thread. */
+/*
+ * Does iof_dsa_resume() for answered page requests. pri.c calls it, in any
+ * thread.
+ */
 void iof_dsa_resume_many(struct iof_pri_slot *const *slots, u32 nr);
-/* Makes the job with @index. NULL: no memory. */
+/* Creates the job with @index. NULL: no memory. */
 struct iof_dsa_job *iof_dsa_new_job(struct iof_dsa *dsa, u32 index, gfp_t gfp);
-/* Advances dsa->oldest past empty epochs; dsa->lock held. */
+/* Advances dsa->oldest past empty epochs. Called with dsa->lock held. */
 void iof_dsa_advance_epochs(struct iof_dsa *dsa);
 bool iof_dsa_drained(const struct iof_dsa *dsa, const struct iof_dsa_job *job);
 
@@ -266,10 +288,11 @@ int iof_dsa_engine_main(void *engine);
 /* ---- dsa_mem.c ---- */
 
 /*
- * Before each step that accesses memory: translations found after this stay
- * valid. The IOTLB read section lasts until the next step, unless a thread
- * waits for its end, or until iof_dsa_tlb_read_unlock(), which must come before
- * anything that may sleep.
+ * Begins an IOTLB read section, unless the engine is in one. Called before each
+ * step that accesses memory; translations found after this stay valid. The
+ * section lasts until the next step, unless a thread waits for its end, or
+ * until iof_dsa_tlb_read_unlock(), which must come before any call that may
+ * sleep.
  */
 static inline void iof_dsa_tlb_read_lock(struct iof_dsa_engine *e)
 {
@@ -299,53 +322,60 @@ struct iof_dsa_place {
 };
 
 /*
- * After iof_dsa_tlb_read_lock(). @left: bytes still wanted from @addr on.
- * False: job->fault is set.
+ * Finds the memory at @addr. Called after iof_dsa_tlb_read_lock(). @left:
+ * number of bytes still wanted from @addr on. Returns false with job->fault set
+ * on failure.
  */
 bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
 		  u32 left, bool write, struct iof_dsa_place *place);
 /*
- * In the same step: finds the bytes after a place. False: not found; job->fault
- * is unchanged.
+ * Finds the bytes behind a place, in the same step. Returns false if they are
+ * not found; job->fault is unchanged then.
  */
 bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 		       const struct iof_dsa_place *place,
 		       struct iof_dsa_place *next);
-/* In the same step. False: job->fault is set. */
+/*
+ * Reads bytes of a place, in the same step. Returns false with job->fault set
+ * on failure.
+ */
 bool iof_dsa_get(struct iof_dsa_job *job, const struct iof_dsa_place *from,
 		 void *buf, u32 n, u32 left);
 bool iof_dsa_put(struct iof_dsa_job *job, const struct iof_dsa_place *to,
 		 const void *buf, u32 n, u32 left);
-/* At most a page if the copy needs a buffer; *n in: wanted, out: copied. */
+/*
+ * Copies between two places: at most a page if the copy needs a buffer. *n in:
+ * wanted, out: copied.
+ */
 bool iof_dsa_copy(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 		  const struct iof_dsa_place *to,
 		  const struct iof_dsa_place *from, u32 *n, u32 left);
-/* A step of its own for a few bytes within one page. */
+/* Reads a few bytes within one page, in a step of its own. */
 bool iof_dsa_read(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
 		  void *buf, u32 n);
 
 /*
- * In a read section: looks up the page that @job requested, now that it has its
- * answer, and prefetches the page's memory. For the job that runs next: its
- * page is dirty in the cache of the handler's CPU.
+ * Looks up the page that @job requested, and prefetches its memory, which is
+ * dirty in the cache of the handler's CPU. Called in a read section for the job
+ * that runs next, after its answer has come.
  */
 void iof_dsa_warm(struct iof_dsa_engine *e, const struct iof_dsa_job *job);
 /*
- * After DSA_STEP_FAULT: collects the job's page request, or sends it. The
- * engine does not own the job afterwards.
+ * Collects the job's page request, or sends it. Called after DSA_STEP_FAULT.
+ * The engine does not own the job afterwards.
  */
 void iof_dsa_collect_request(struct iof_dsa_engine *e, struct iof_dsa_job *job);
 /*
- * Sends the collected page requests: at the latest when the engine has no other
- * job, when a job takes many steps, and before a reset is acknowledged. Not in
- * a read section.
+ * Sends the collected page requests. An engine does so at the latest when it
+ * has no other job, when a job takes many steps, and before it acknowledges a
+ * reset. Not called in a read section.
  */
 void iof_dsa_send_collected(struct iof_dsa_engine *e);
 /* Writes the completion record, if the descriptor wants one. */
 enum iof_dsa_step iof_dsa_record(struct iof_dsa_engine *e,
 				 struct iof_dsa_job *job);
 void iof_dsa_sw_error(struct iof_dsa *dsa, u8 status);
-/* The record cannot be written: counts that, and fails the job's batch. */
+/* Counts a record that cannot be written, and fails the job's batch. */
 void iof_dsa_lose_record(struct iof_dsa_job *job);
 
 /* ---- dsa_ops.c ---- */

@@ -149,7 +149,7 @@ static void paging_sync(struct iof_domain *domain, unsigned long iova,
 	dead = iof_stage2_take_dead(&mdom->s2);
 	/*
 	 * The first-stage addresses that lead through the range are unknown:
-	 * drop all.
+	 * drop all of them.
 	 */
 	iof_domain_drop_nested(mdom);
 	list_for_each_entry(use, &mdom->uses, node)
@@ -166,7 +166,7 @@ static phys_addr_t paging_iova_to_phys(struct iof_domain *domain,
 	phys_addr_t pa = (phys_addr_t)-1;
 	struct iof_leaf leaf;
 
-	/* Unlinking a table, to free it later, takes this lock. */
+	/* Take this lock to unlink tables; they are freed later. */
 	mutex_lock(&mdom->s2.lock);
 	if (iof_stage2_walk(&mdom->s2, iova, &leaf))
 		pa = leaf.pa;
@@ -238,7 +238,7 @@ static int check_invalidation(const struct iommu_hwpt_vtd_s1_invalidate *inv)
 
 /*
  * Drops the translations that one entry of the array names, on all devices of
- * the domain; does not wait yet.
+ * the domain. Does not wait yet.
  */
 static void drop_invalidated(struct iof_mdomain *mdom,
 			     const struct iommu_hwpt_vtd_s1_invalidate *inv)
@@ -352,8 +352,8 @@ static struct iof_domain_use *get_use(struct iof_mdomain *mdom,
 		goto out_unlock;
 	use->mdev = mdev;
 	/*
-	 * The device may hold translations from an earlier attachment here,
-	 * which no invalidation has dropped since.
+	 * An earlier attachment may have left translations in the device, which
+	 * no invalidation has dropped since.
 	 */
 	iof_domain_drop_all(mdom);
 	list_add_tail(&use->node, &mdom->uses);
@@ -384,7 +384,10 @@ static void free_attachment(struct iof_attachment *att)
 	kfree(att);
 }
 
-/* From here on invalidations of the domain include this device. */
+/*
+ * Adds the attachment; from here on invalidations of the domain include this
+ * device.
+ */
 static struct iof_attachment *
 alloc_attachment(struct iof_mdev *mdev, struct iof_mdomain *mdom, u32 pasid)
 {

@@ -6,24 +6,27 @@
  * Each engine has direct-mapped arrays of its own: leaves by size, tables of 4
  * KiB leaves (VT-d 6.2.3's paging-structure cache) and attachments by PASID
  * (the PASID cache, 6.2.2). A translation carries the tag of its domain, not of
- * an attachment, so an invalidation costs the same however many PASIDs share
- * the domain. A look-up takes no lock and no atomic operation. Translations
- * that are absent or not permitted are never cached. A leaf cached for reads
- * serves writes only if its dirty bit was set already. So a thread that makes a
- * page present, or permits more, invalidates nothing.
+ * an attachment, so that an invalidation costs the same however many PASIDs
+ * share the domain. A look-up takes no lock and no atomic operation.
+ * Translations that are absent or not permitted are never cached. A leaf cached
+ * for reads serves writes only if its dirty bit was set already. So a thread
+ * that makes a page present, or permits more, invalidates nothing.
  *
- * Invalidation against an engine that walks at the same time: the tables have
- * changed before, iof_tlb.gen grows first, then, after a full barrier, slots
- * are emptied. An engine that has filled slots reads gen afterwards, at the
- * latest when its read section ends, after a full barrier too. So either the
- * invalidating thread saw the slot, or the engine sees that gen grew and
- * empties the slot itself before it uses translations again. Translations that
- * the engine uses until then are covered by the wait for the end of the read
- * section (iof_tlb.seq).
+ * An invalidation may meet an engine that walks at the same time. The
+ * invalidating thread has changed the tables before; it increments iof_tlb.gen
+ * and, after a full barrier, empties slots. An engine that has filled slots
+ * reads gen afterwards, at the latest when its read section ends, after a full
+ * barrier, too. So either the invalidating thread saw the slot, or the engine
+ * sees that gen grew and empties the slot itself before it uses translations
+ * again. Until then the engine may use the translations; the invalidating
+ * thread waits for the end of the read section (iof_tlb.seq).
  */
 #include "iotlb.h"
 
-/* Polls for the end of a read section, about a page copied, before sleeping. */
+/*
+ * Number of polls for the end of a read section before sleeping; about the copy
+ * of a page.
+ */
 #define DRAIN_SPINS 2000
 
 static atomic64_t last_tag = ATOMIC64_INIT(0);
@@ -97,8 +100,8 @@ struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid)
 	if (!att)
 		return NULL;
 	/*
-	 * As with slots, but gen is read at once. Invalidating threads never
-	 * look at the PASID.
+	 * As with slots, but the engine reads gen at once. Invalidating threads
+	 * never read the PASID.
 	 */
 	tlb->pasids[i].pasid = pasid;
 	(void)xchg(&tlb->pasids[i].att, att);
@@ -150,9 +153,10 @@ void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova,
 		/* full barrier: see iof_tlb_drop_stale_fills() */
 		atomic_inc_return(&tlb->gen);
 		/*
-		 * Read after the barrier: an engine that gives a nested domain
-		 * a new tag at the same time, and fills slots with it, either
-		 * sees that gen grew or its slots are seen here.
+		 * Read the tag after the barrier. At the same time an engine
+		 * may give a nested domain a new tag and fill slots with it.
+		 * Either that engine sees that gen grew, or this thread sees
+		 * its slots.
 		 */
 		tag = atomic64_read(&mdom->tag);
 		drop_slots(tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT,
@@ -192,7 +196,7 @@ void iof_domain_drop_all(struct iof_mdomain *mdom)
 	 * tag.
 	 */
 	atomic64_xchg(&mdom->tag, iof_new_tag());
-	/* An engine with the new tag may have read the tables before. */
+	/* An engine with the new tag may have read the old tables. */
 	list_for_each_entry(use, &mdom->uses, node) {
 		for (i = 0; i < use->mdev->nr_tlbs; i++)
 			atomic_inc_return(&use->mdev->tlbs[i]->gen);
@@ -202,16 +206,16 @@ void iof_domain_drop_all(struct iof_mdomain *mdom)
 void iof_domain_drop_nested(struct iof_mdomain *parent)
 {
 	/*
-	 * As with the exchange above: each domain gets a new tag at its next
+	 * As with the exchange above; each domain gets a new tag at its next
 	 * use.
 	 */
 	atomic64_xchg(&parent->nested_floor, iof_new_tag());
 }
 
 /*
- * @tag of a nested domain is no longer valid. Tags grow, so a new one is valid
- * unless the parent has changed again since. Then it is valid for the read
- * section that iof_mdev_drain() waits for.
+ * Renews the @tag of a nested domain, which is no longer valid. Tags grow, so
+ * that a new one is valid unless the parent has changed again since. Then it is
+ * valid for the read section that iof_mdev_drain() waits for.
  */
 u64 iof_domain_renew_tag(struct iof_mdomain *mdom, u64 tag)
 {

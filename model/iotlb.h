@@ -13,9 +13,10 @@
 #define HUGE_SHIFT  30
 
 /*
- * Neighbouring keys get neighbouring slots. The upper bits of the key and the
- * tag shift them, so that buffers at the same offset of different regions, and
- * of different attachments, do not evict each other.
+ * Returns the slot of a key. Neighbouring keys get neighbouring slots. The
+ * upper bits of the key and the tag shift them, so that buffers at the same
+ * offset of different regions, and of different attachments, do not evict each
+ * other.
  */
 static inline struct iof_tlb_slot *slot_of(struct iof_tlb_slot *slots,
 					   unsigned int nr, u64 tag, u64 key)
@@ -46,7 +47,7 @@ static inline void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots,
 	smp_store_release(&slot->tag, tag);
 	tlb->filled[tlb->nr_filled++] = slot;
 	if (unlikely(tlb->nr_filled == IOF_TLB_FILLS)) {
-		/* The fills are in place before the look at what is stale. */
+		/* Orders the fills before the read of gen. */
 		smp_mb();
 		iof_tlb_drop_stale_fills(tlb);
 	}

@@ -33,12 +33,10 @@ struct iof_machine_slot {
 };
 
 struct iof_machine {
-	/*
-	 * its node is that of /dev/iommu, mock devices or not
-	 */
+	/* the data of the node /dev/iommu, with or without mock devices */
 	struct iof_mock_node mock;
 	struct iof_plat_node *iommu;
-	unsigned int nr_devices; /* entries of devices[] that exist */
+	unsigned int nr_devices; /* number of entries of devices[] that exist */
 	struct iof_machine_slot devices[];
 };
 
@@ -51,7 +49,10 @@ void iof_machine_device_defaults(struct iof_machine_device *device)
 	device->pages_per_group = device->pages_per_group ?: 1;
 }
 
-/* The device's configuration with defaults filled in. -EINVAL: out of range. */
+/*
+ * Copies the device's configuration, with defaults filled in. -EINVAL: a value
+ * is out of range.
+ */
 static int machine_dsa_config(const struct iof_machine_device *dev,
 			      unsigned int index, struct iof_dsa_setup *config)
 {
@@ -75,8 +76,8 @@ static int machine_dsa_config(const struct iof_machine_device *dev,
 		.delay_us = full.delay_us,
 	};
 	/*
-	 * A group gets its credits as a whole: one that needs more than exist
-	 * would never be sent.
+	 * A group gets its credits as a whole: a group that needs more than
+	 * exist would never be sent.
 	 */
 	return config->pages_per_group > config->credits ? -EINVAL : 0;
 }

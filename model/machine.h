@@ -27,18 +27,15 @@ enum iof_machine_device_kind {
 
 struct iof_machine_device {
 	enum iof_machine_device_kind kind;
-	unsigned int credits; /* open page requests; 0: 256; at most 2^20 */
-	unsigned int engines; /* worker threads; 0: 1; at most 16 */
-	/*
-	 * descriptors taken before EAGAIN; 0: 128, at most 4096
-	 */
+	/* page requests open at a time; 0: 256; at most 2^20 */
+	unsigned int credits;
+	unsigned int engines; /* number of worker threads; 0: 1; at most 16 */
+	/* number of descriptors accepted before EAGAIN; 0: 128, at most 4096 */
 	unsigned int queue_depth;
 	unsigned int max_pasids; /* 0: 2^20; 1: none */
-	/* pages of one group at most; 0: 1; at most 32 */
+	/* maximum number of pages of one group; 0: 1; at most 32 */
 	unsigned int pages_per_group;
-	/*
-	 * from an answer to the next attempt, in jiffies
-	 */
+	/* delay from an answer to the next attempt, in jiffies */
 	unsigned int delay_us;
 	/*
 	 * an earlier device, to join its isolation group, or -1
@@ -51,42 +48,43 @@ struct iof_machine_config {
 	unsigned int nr_devices; /* at most 256 */
 	/* non-zero: IOMMU_TEST_CMD exists, with mock devices */
 	int test_ioctls;
-	/*
-	 * open page requests of a mock device; 0: 2^20
-	 */
+	/* page requests that a mock device may have open; 0: 2^20 */
 	unsigned int mock_credits;
 };
 
 /* Counters of a device since creation; exact while it is idle. */
 struct iof_machine_stats {
-	unsigned long long pages, groups; /* requested */
+	unsigned long long pages, groups; /* pages and groups requested */
 	/* groups, by response code */
 	unsigned long long success, invalid, failure;
 	/* groups, refused by the core: no fault queue listened */
 	unsigned long long refused;
 	/* groups, swept by the core: detach, replace, last close */
 	unsigned long long swept;
-	unsigned long long stalls; /* DSA: waits for a credit */
+	unsigned long long stalls; /* DSA: number of waits for a credit */
 	/*
-	 * DSA: completed, and of those not with success; ATS test devices:
-	 * transfers
+	 * DSA: descriptors completed, and those of them with an error; ATS test
+	 * devices: transfers
 	 */
 	unsigned long long descriptors, errors;
 };
 
 /* Replaces zeroes by the defaults. */
 void iof_machine_device_defaults(struct iof_machine_device *device);
-/* 0, or -EINVAL: a value is out of range. */
+/* Checks a configuration. Returns 0, or -EINVAL: a value is out of range. */
 int iof_machine_check(const struct iof_machine_config *config);
-/* 0, -EINVAL a value is out of range, -ENOMEM, -EEXIST the names are taken. */
+/*
+ * Creates a machine. Returns 0, -EINVAL a value is out of range, -ENOMEM, or
+ * -EEXIST a name is taken.
+ */
 int iof_machine_create(const struct iof_machine_config *config,
 		       struct iof_plat_space *space, struct iof_machine **out);
-/* The counters of devices[@index]. */
+/* Reads the counters of devices[@index]. */
 void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
 			   struct iof_machine_stats *stats);
 /*
- * -EBUSY: one of its nodes, or a descriptor made through them, is open; the
- * machine is unchanged.
+ * Destroys a machine. -EBUSY: a node of it, or a descriptor made through a
+ * node, is open; the machine is unchanged then.
  */
 int iof_machine_destroy(struct iof_machine *machine);
 

@@ -2,14 +2,14 @@
 /*
  * mock.c - the driver of the mock device.
  *
- * A device that moves no data: it only sends page requests, by a test ioctl,
+ * A mock device moves no data: it only sends page requests, by a test ioctl,
  * and counts the answers. Its paging domains are an index from I/O page to
  * physical address, so that a test can query what is mapped. An I/O page is
  * half a CPU page, so that code which confuses the two fails. Its nested
  * domains are four words that represent a cache.
  *
- * Locks: none of its own. The core serialises attach() for a device and
- * map/unmap of one range; the other state is xarrays and single words.
+ * This file has no locks of its own. The core serialises attach() for a device
+ * and map/unmap of one range; the other state is xarrays and single words.
  */
 #include "mock.h"
 
@@ -102,7 +102,7 @@ static int mock_map(struct iof_domain *domain, unsigned long iova,
 	return 0;
 }
 
-/* The mock has no cache and no DMA. */
+/* Does nothing: the mock has no cache and no DMA. */
 static void mock_sync(struct iof_domain *domain, unsigned long iova,
 		      unsigned long last)
 {
@@ -125,7 +125,7 @@ static phys_addr_t mock_iova_to_phys(struct iof_domain *domain,
 	return mock_entry_pa(entry) + iova % MOCK_HUGE_PAGE_SIZE;
 }
 
-/* The index of the leaf that maps @iova, if there is one. */
+/* Returns the index of the leaf that maps @iova, if there is one. */
 static unsigned long mock_leaf_index(struct iof_mock_domain *md,
 				     unsigned long iova)
 {
@@ -224,7 +224,7 @@ static const struct iof_domain_ops mock_paging_ops = {
 	.free = mock_free,
 };
 
-/* The format that the user requests: 0, or MOCK_IOMMUPT_HUGE. */
+/* Returns the format that the user requests: 0, or MOCK_IOMMUPT_HUGE. */
 static int mock_format(const struct iof_user_data *data)
 {
 	struct iommu_hwpt_selftest blob;
@@ -325,8 +325,8 @@ static int mock_invalidate(struct iof_domain *domain,
 	if (array->type != IOMMU_HWPT_INVALIDATE_DATA_SELFTEST)
 		return -EINVAL;
 	/*
-	 * The tests expect a longer entry to be refused, whatever its tail
-	 * holds.
+	 * The tests expect that a longer entry is refused, even if its tail is
+	 * zero.
 	 */
 	if (array->entry_num &&
 	    array->entry_len != sizeof(struct iommu_hwpt_invalidate_selftest))
@@ -414,8 +414,8 @@ static const void *mock_hw_info(struct iof_hwdev *dev, u32 *type, u32 *len)
 }
 
 /*
- * Tests the undoing of a failed switch: the second change of the reserved PASID
- * fails once. A detach arms it again.
+ * Makes a switch fail, to test its undoing: the second change of the reserved
+ * PASID fails once. A detach arms the failure again.
  */
 static bool mock_trapped(struct iof_mock_device *mock, u32 pasid,
 			 struct iof_domain *new)
@@ -451,7 +451,10 @@ static int mock_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 		xa_store(&mock->attached, pasid, new, GFP_KERNEL_ACCOUNT));
 }
 
-/* No code of the mock waits for the answer; the core has counted it. */
+/*
+ * Does nothing: no code of the mock waits for the answer, and the core has
+ * counted it.
+ */
 static void mock_page_responses(struct iof_hwdev *dev,
 				const struct iof_page_answer *answers, u32 nr)
 {

@@ -25,16 +25,19 @@ extern const struct iof_test_ops iof_mock_test_ops;
 struct iof_mock_device {
 	struct iof_hwdev hw;
 	struct iof_device *idev;
-	/* the "selftest device" of the ABI: DESTROY of it removes the device */
+	/* the "selftest device" of the ABI; DESTROY of it removes the device */
 	struct iof_object obj;
 	u32 flags;     /* MOCK_FLAGS_DEVICE_* */
-	char name[16]; /* mockN, the N-th ever made */
+	char name[16]; /* mockN for the N-th device */
 	/*
 	 * PASID (0: the RID) -> its struct iof_domain. Written by attach(),
 	 * which the core serialises for a device; read at any time.
 	 */
 	struct xarray attached;
-	/* of the PASID whose second change fails; as attach() */
+	/*
+	 * counts changes of the PASID whose second change fails; access as
+	 * attach()
+	 */
 	u32 trap_changes;
 };
 
@@ -45,25 +48,26 @@ struct iof_mock_domain {
 	 */
 	struct xarray entries;
 	bool huge;	/* has 1 MiB pages */
-	bool can_track; /* made with DIRTY_TRACKING */
-	bool tracking;	/* READ_ONCE, WRITE_ONCE */
+	bool can_track; /* created with DIRTY_TRACKING */
+	bool tracking;	/* accessed with READ_ONCE, WRITE_ONCE */
 };
 
 struct iof_mock_nested {
 	struct iof_domain domain;
-	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM]; /* READ_ONCE, WRITE_ONCE */
+	/* accessed with READ_ONCE, WRITE_ONCE */
+	u32 iotlb[MOCK_NESTED_DOMAIN_IOTLB_NUM];
 };
 
 /*
- * Makes and registers a device; @credits as in struct iof_hwdev. NULL: out of
+ * Creates and registers a device; @credits as in struct iof_hwdev. NULL: no
  * memory.
  */
 struct iof_mock_device *iof_mock_device_create(u32 flags, u32 credits);
-/* The device has no attachment and is not bound. */
+/* Destroys a device that has no attachment and is not bound. */
 void iof_mock_device_destroy(struct iof_mock_device *mock);
 /*
- * The mock of a device or a domain; NULL if it is not a mock, or (domains) of
- * another type.
+ * Return the mock of a device or a domain; NULL if it is no mock, or a domain
+ * of another type.
  */
 struct iof_mock_device *iof_mock_of(struct iof_hwdev *dev);
 struct iof_mock_domain *iof_mock_paging_of(struct iof_domain *domain);
@@ -76,7 +80,7 @@ struct iof_mock_nested *iof_mock_nested_of(struct iof_domain *domain);
 void iof_mock_write(struct iof_mock_domain *md, unsigned long iova,
 		    unsigned long last);
 
-/* Ops of mock_access.c, as all in mock_ioctl.c. */
+/* Ops of mock_access.c, called like those of mock_ioctl.c. */
 int iof_mock_create_access(struct iof_ucmd *ucmd);
 int iof_mock_access_replace_ioas(struct iof_ucmd *ucmd);
 int iof_mock_access_pages(struct iof_ucmd *ucmd);

@@ -13,13 +13,14 @@
  */
 #include "mock.h"
 
-#define ACCESS_MAX (16ul << 20) /* bytes of one pin or copy */
+/* maximum number of bytes of one pin or copy */
+#define ACCESS_MAX (16ul << 20)
 
 struct mock_access {
 	struct iof_access *access;
 	bool pins_pages;
 	struct mutex lock;
-	struct xarray items; /* id -> struct mock_item; lock */
+	struct xarray items; /* lock; id -> struct mock_item */
 	u32 next_id;	     /* lock */
 };
 
@@ -148,7 +149,7 @@ err_fd:
 	return rc;
 }
 
-/* The access of the descriptor in `id`; *file holds a reference. */
+/* Returns the access of the descriptor in `id`; *file holds a reference. */
 static struct mock_access *access_get(struct iof_ucmd *ucmd, struct file **file)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
@@ -179,7 +180,7 @@ int iof_mock_access_replace_ioas(struct iof_ucmd *ucmd)
 
 /* ---- pins ---- */
 
-/* Checks that @pages are those of the caller from @uptr on. */
+/* Checks that @pages are the caller's pages from @uptr on. */
 static int compare_pages(struct page **pages, unsigned long nr,
 			 unsigned long uptr)
 {
@@ -241,7 +242,7 @@ static int access_pages(struct mock_access *ma, struct iommu_test_cmd *cmd)
 			       (unsigned long)cmd->access_pages.length - 1,
 			       &item->last))
 		goto err_free;
-	/* Killable: the holder may wait for user memory. */
+	/* Wait killably: the holder may wait for user memory. */
 	rc = mutex_lock_killable(&ma->lock);
 	if (rc)
 		goto err_free;

@@ -40,7 +40,7 @@ static const struct iof_object_ops stdev_ops = {
 	.destroy = stdev_destroy,
 };
 
-/* The device of the command's id; the caller puts mock->obj. */
+/* Returns the device of the command's id; the caller puts mock->obj. */
 static struct iof_mock_device *stdev_get(struct iof_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = iof_ucmd_cmd(ucmd);
@@ -91,7 +91,7 @@ static int mock_domain_create(struct iof_ucmd *ucmd, u32 flags)
 detach:
 	/*
 	 * No PASID is attached: an attach needs the device's object, which is
-	 * not published.
+	 * not published yet.
 	 */
 	iof_device_detach(mock->idev, IOF_NO_PASID);
 unbind:
@@ -116,7 +116,8 @@ static int op_mock_domain_flags(struct iof_ucmd *ucmd)
 }
 
 /*
- * attach and replace, for the RID and PASIDs: *pt_id is a word of the command.
+ * Attaches or replaces, for the RID or a PASID. *pt_id is a word of the
+ * command.
  */
 static int stdev_switch(struct iof_ucmd *ucmd, u32 pasid, u32 *pt_id,
 			int (*how)(struct iof_device *idev, u32 pasid,
@@ -168,7 +169,7 @@ static int op_pasid_detach(struct iof_ucmd *ucmd)
 	return 0;
 }
 
-/* The domain of an HWPT of either kind, with a reference. */
+/* Returns the domain of an HWPT of either kind, with a reference. */
 static struct iof_domain *domain_get(struct iof_ctx *ctx, u32 id, void **hold)
 {
 	struct iof_domain *domain =
@@ -224,8 +225,8 @@ static int op_add_reserved(struct iof_ucmd *ucmd)
 /* ---- looking ---- */
 
 /*
- * The mock's paging domain of the command's id, with a reference. -ENOENT,
- * -EINVAL.
+ * Returns the mock's paging domain of the command's id, with a reference.
+ * -ENOENT, -EINVAL.
  */
 static struct iof_domain *mock_domain_get(struct iof_ucmd *ucmd, void **hold)
 {
@@ -262,7 +263,7 @@ static int check_pages(struct iof_ucmd *ucmd, unsigned long iova,
 }
 
 /*
- * As check_pages(), with the user's page at @uptr. Holds no reference to the
+ * Does check_pages() with the user's page at @uptr. Holds no reference to the
  * domain while the page faults in, so that the detach of an automatic HWPT does
  * not wait for it.
  */
@@ -327,8 +328,8 @@ static int op_check_map(struct iof_ucmd *ucmd)
 }
 
 /*
- * Checks that each small page is pinned @refs times, whatever other references
- * it has.
+ * Checks that each small page is pinned @refs times. Other references do not
+ * count.
  */
 static int op_check_refs(struct iof_ucmd *ucmd)
 {
@@ -484,8 +485,9 @@ static int op_dirty(struct iof_ucmd *ucmd)
 /* ---- by the id of a bound device ---- */
 
 /*
- * The mock device of a bound device's id, until iof_device_put(*idev):
- * mock->idev is written only after the id can be guessed. -ENOENT, -EINVAL.
+ * Returns the mock device of a bound device's id; the caller calls
+ * iof_device_put(*idev). mock->idev is no help here, since it is written only
+ * after a program can guess the id. -ENOENT, -EINVAL.
  */
 static struct iof_mock_device *mock_get(struct iof_ucmd *ucmd, u32 dev_id,
 					struct iof_device **idev)
@@ -503,9 +505,9 @@ static struct iof_mock_device *mock_get(struct iof_ucmd *ucmd, u32 dev_id,
 }
 
 /*
- * The words of a device's cache. Only a vIOMMU's invalidation could change one,
- * and there is no vIOMMU. So each keeps its initial value, which test programs
- * check after making a device.
+ * Checks the words of a device's cache. Only a vIOMMU's invalidation could
+ * change one, and there is no vIOMMU. So each keeps its initial value, which
+ * test programs check after they have created a device.
  */
 static int op_dev_check_cache(struct iof_ucmd *ucmd)
 {
@@ -541,7 +543,7 @@ static int op_trigger_iopf(struct iof_ucmd *ucmd)
 
 	if (IS_ERR(mock))
 		return PTR_ERR(mock);
-	/* The result is of no interest. */
+	/* Whether the request was queued or refused does not matter here. */
 	(void)iof_report_page_req(&mock->hw, &req);
 	iof_device_put(idev);
 	return 0;

@@ -3,12 +3,12 @@
  * model.h - the software IOMMU's own structs: domains, attachments, cached
  * translations, page requests.
  *
- * Seen by iommu.c, stage2.c, walk.c, translate.c, iotlb.c, pri.c and the
+ * Its users are iommu.c, stage2.c, walk.c, translate.c, iotlb.c, pri.c and the
  * devices behind this IOMMU (dsa*.c, ats.c). "VT-d" with a section number is
  * Intel's Virtualization Technology for Directed I/O specification.
  *
- * How a translation stays valid while it is used: an engine translates and
- * touches memory only in an IOTLB read section, between iof_tlb_read_lock() and
+ * A translation stays valid while it is used. An engine translates and touches
+ * memory only in an IOTLB read section, between iof_tlb_read_lock() and
  * iof_tlb_read_unlock(). A thread that invalidates a translation first changes
  * the tables, then drops the cached copies (iof_mdev_drop()), then waits until
  * each engine has ended the read section that it is in (iof_mdev_drain()). A
@@ -17,8 +17,8 @@
  * multiple the engine checks for waiting threads (iof_tlb_read_relock()), and
  * ends its section for them.
  *
- * Attachments and pages of tables are freed after such a wait, so engines need
- * no locks. An engine never sleeps in a read section.
+ * Attachments and pages of tables are freed after such a wait, so that engines
+ * need no locks. An engine never sleeps in a read section.
  *
  * Locks, outermost first: iof_mdomain.lock, iof_stage2.lock.
  */
@@ -31,7 +31,7 @@
 struct iof_mdev;
 struct iof_mdomain;
 
-/* Rights that an access needs; IOF_ACCESS_READ is implied. */
+/* Rights that an access needs, beside the right to read. */
 #define IOF_ACCESS_READ	 0u
 #define IOF_ACCESS_WRITE BIT(0)
 #define IOF_ACCESS_EXEC	 BIT(1)
@@ -40,27 +40,27 @@ struct iof_mdomain;
 /* Result of a translation. */
 enum iof_xlate_result {
 	IOF_XLATE_OK,
-	/* absent, or not permitted now: a page request may help */
+	/* the page is absent, or not permitted now: a page request may help */
 	IOF_XLATE_FAULT,
-	/* malformed tables or address: a page request cannot help */
+	/* tables or address are malformed: a page request cannot help */
 	IOF_XLATE_ERROR,
 };
 
 /* ---- second stage: kernel memory (stage2.c) ---- */
 
-#define IOF_S2_WIDTH 48 /* bits of an input address: four levels */
+#define IOF_S2_WIDTH 48 /* number of bits of an input address: four levels */
 
 struct iof_stage2 {
 	struct mutex lock; /* guards changes of the tables, and @dead */
 	u64 *root;
 	/*
-	 * unlinked tables, linked by entry 0, which reads as absent
+	 * list of unlinked tables; the link is entry 0, which reads as absent
 	 */
 	u64 *dead;
 };
 
 int iof_stage2_init(struct iof_stage2 *s2);
-/* Called when no engine walks the tables any more. */
+/* Destroys the tables. No engine walks them any more. */
 void iof_stage2_destroy(struct iof_stage2 *s2);
 int iof_stage2_map(struct iof_stage2 *s2, u64 iova, u64 pa, u64 size,
 		   unsigned int prot);
@@ -74,14 +74,21 @@ void iof_stage2_free_dead(u64 *dead);
 
 /* Result of a walk: a physical address, and the size of its leaf. */
 struct iof_leaf {
-	u64 pa;	  /* of the address itself, not of the leaf */
-	u8 shift; /* log2 of the leaf's size */
+	u64 pa;	  /* address of the byte itself, not of the leaf */
+	u8 shift; /* log2 of the size of the leaf */
 	bool read;
-	bool write; /* for a first stage: and its dirty bit is set */
-	bool user;  /* first stage: not only for privileged requests */
+	/*
+	 * the leaf permits writes; of a first stage: and its dirty bit is set
+	 */
+	bool write;
+	/* first stage: the leaf serves more than privileged requests */
+	bool user;
 };
 
-/* True: there is a leaf. The caller checks its permissions. */
+/*
+ * Walks the tables. Returns true if there is a leaf; the caller checks its
+ * permissions.
+ */
 bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
 		     struct iof_leaf *leaf);
 
@@ -90,36 +97,35 @@ bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
 /* A domain of any type. Embeds the core's struct iof_domain. */
 struct iof_mdomain {
 	struct iof_domain domain;
-	struct mutex lock; /* uses */
+	struct mutex lock; /* protects uses */
 	/*
-	 * struct iof_domain_use: its own attachments' and those of domains
+	 * struct iof_domain_use of its own attachments and those of domains
 	 * nested on it
 	 */
 	struct list_head uses;
 	/*
-	 * The tag of this domain's cached translations on every device, since
-	 * they depend on the domain alone. A new tag makes all of them
-	 * unreachable at once. Tags grow, and none is used twice. Read by
-	 * iof_domain_tag().
+	 * Tag of this domain's cached translations, the same on every device,
+	 * since they depend on the domain alone. A new tag makes all of them
+	 * unreachable at once. Tags grow, and none is used twice.
+	 * iof_domain_tag() reads it.
 	 */
 	atomic64_t tag;
 
-	/* paging: */
+	/* members of a paging domain: */
 	struct iof_stage2 s2;
 	/* tags of domains nested on it are valid above this */
 	atomic64_t nested_floor;
 
-	/* nested: */
+	/* members of a nested domain: */
 	struct iof_mdomain *parent;
-	u64 root;	 /* of the first stage, in the parent's address space */
-	bool supervisor; /* SRE: privileged requests are allowed */
+	/* address of the first stage's root in the parent's address space */
+	u64 root;
+	bool supervisor;	/* SRE: privileged requests are allowed */
 	bool extended_accessed; /* EAFE: bit 10 is set together with A */
-	/*
-	 * WPE: read-only holds for privileged requests too
-	 */
+	/* WPE: read-only holds for privileged requests, too */
 	bool write_protect;
 
-	/* SVA: */
+	/* members of an SVA domain: */
 	struct mm_struct *mm;
 };
 
@@ -130,12 +136,13 @@ static inline struct iof_mdomain *iof_mdomain_of(struct iof_domain *domain)
 
 /*
  * A device that may have cached translations of a domain. An invalidation drops
- * them once on each device, however many of its PASIDs are attached.
+ * them once on each device, even if several of its PASIDs are attached.
  */
 struct iof_domain_use {
-	struct list_head node; /* mdom->uses */
+	struct list_head node; /* list mdom->uses */
 	struct iof_mdev *mdev;
-	unsigned long attachments; /* the domain's lock */
+	/* the domain's lock; number of attachments */
+	unsigned long attachments;
 };
 
 /*
@@ -146,8 +153,9 @@ struct iof_attachment {
 	struct iof_mdev *mdev;
 	struct iof_mdomain *mdom;
 	u32 pasid;
-	struct iof_domain_use *use;	   /* on mdom->uses */
-	struct iof_domain_use *parent_use; /* nested: on mdom->parent->uses */
+	struct iof_domain_use *use; /* entry of mdom->uses */
+	/* nested: entry of mdom->parent->uses */
+	struct iof_domain_use *parent_use;
 };
 
 extern const struct iof_driver_ops iof_model_driver_ops;
@@ -160,24 +168,25 @@ extern const struct iof_driver_ops iof_model_driver_ops;
 #define IOF_TLB_HUGE   64
 #define IOF_TLB_DIRS   256
 #define IOF_TLB_PASIDS 32
-#define IOF_TLB_FILLS  64 /* slots filled before a check for an invalidation */
+/* number of slots filled before a check for an invalidation */
+#define IOF_TLB_FILLS 64
 
 /*
- * Written by the slot's engine only, except that any thread may set @tag to 0,
+ * Only the slot's engine writes it, except that any thread may set @tag to 0,
  * which empties the slot. The engine writes the tag last. Emptying a slot
  * during a refill does no harm.
  */
 struct iof_tlb_slot {
 	u64 tag;
 	u64 key;  /* address >> shift of the slot's array */
-	u64 pa;	  /* of the page; for dirs the address of the table */
-	u32 perm; /* IOF_SLOT_* */
+	u64 pa;	  /* address of the page; in dirs, of the table */
+	u32 perm; /* IOF_SLOT_* bits */
 };
 
 #define IOF_SLOT_READ	BIT(0)
 #define IOF_SLOT_WRITE	BIT(1)
 #define IOF_SLOT_USER	BIT(2)
-#define IOF_SLOT_NOEXEC BIT(3) /* dirs */
+#define IOF_SLOT_NOEXEC BIT(3) /* used in dirs only */
 
 /* The cached translations of one engine. */
 struct iof_tlb {
@@ -187,10 +196,11 @@ struct iof_tlb {
 	atomic_t waiters;
 	wait_queue_head_t wq;
 
-	/* Written by the engine: */
+	/* The engine writes these: */
 	int seen; /* gen at iof_tlb_read_lock() */
 	unsigned int nr_filled;
-	struct iof_tlb_slot *filled[IOF_TLB_FILLS]; /* since then */
+	/* slots filled since iof_tlb_read_lock() */
+	struct iof_tlb_slot *filled[IOF_TLB_FILLS];
 	struct iof_tlb_slot *small, *large, *huge, *dirs;
 	struct {
 		u32 pasid;
@@ -200,7 +210,7 @@ struct iof_tlb {
 	u64 hits, misses; /* written by the engine with WRITE_ONCE */
 };
 
-/* -ENOMEM; the caller destroys it either way. */
+/* Initialises an IOTLB. -ENOMEM; the caller destroys it in both cases. */
 int iof_tlb_init(struct iof_tlb *tlb, struct iof_mdev *mdev);
 void iof_tlb_destroy(struct iof_tlb *tlb);
 
@@ -210,17 +220,15 @@ void iof_tlb_destroy(struct iof_tlb *tlb);
  */
 static inline void iof_tlb_read_lock(struct iof_tlb *tlb)
 {
-	/*
-	 * full barrier: what is read below is read after this
-	 */
+	/* full barrier: orders reads of translations after this */
 	atomic_inc_return(&tlb->seq);
 	tlb->seen = atomic_read(&tlb->gen);
 }
 
 /*
- * After a full barrier. If translations were dropped since the read section
- * began, the slots filled since then may come from the old tables, and are
- * emptied.
+ * Empties the slots filled since the read section began, if translations were
+ * dropped since: the slots may come from the old tables. Called after a full
+ * barrier.
  */
 static inline void iof_tlb_drop_stale_fills(struct iof_tlb *tlb)
 {
@@ -239,8 +247,8 @@ static inline void iof_tlb_read_unlock(struct iof_tlb *tlb)
 }
 
 /*
- * In a read section, while the engine uses no translation: ends the section and
- * begins another if a thread waits for its end.
+ * Ends the read section and begins another if a thread waits for its end.
+ * Called in a read section, while the engine uses no translation.
  */
 static inline void iof_tlb_read_relock(struct iof_tlb *tlb)
 {
@@ -251,14 +259,14 @@ static inline void iof_tlb_read_relock(struct iof_tlb *tlb)
 }
 
 /*
- * In a read section: the attachment of @pasid, or NULL. Valid until the read
- * section ends.
+ * Returns the attachment of @pasid, or NULL. Called in a read section; valid
+ * until the section ends.
  */
 struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid);
 
 /*
- * In a read section: translates @iova, and tells how many bytes from there on
- * belong to the same leaf.
+ * Translates @iova, and tells how many bytes from there on belong to the same
+ * leaf. Called in a read section.
  */
 struct iof_xlate {
 	void *va;
@@ -269,8 +277,8 @@ enum iof_xlate_result iof_translate(struct iof_tlb *tlb,
 				    u32 access, struct iof_xlate *out);
 
 /*
- * For walk.c: finds and fills the cached address of the table of 4 KiB leaves
- * for @iova.
+ * Finds, or fills, the cached address of the table of 4 KiB leaves for @iova.
+ * For walk.c.
  */
 const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag,
 					    u64 iova);
@@ -278,17 +286,18 @@ void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table,
 		      u32 perm);
 
 /*
- * For invalidating threads: drops the translations of [iova, last] of the
- * domain from the IOTLBs of one device; with @dirs, the tables above leaves
- * too. An engine may still use a dropped translation until iof_mdev_drain().
+ * Drops the translations of [iova, last] of the domain from the IOTLBs of one
+ * device; with @dirs, also the tables above the leaves. For invalidating
+ * threads. An engine may still use a dropped translation until
+ * iof_mdev_drain().
  */
 void iof_mdev_drop(struct iof_mdev *mdev, struct iof_mdomain *mdom, u64 iova,
 		   u64 last, bool dirs);
 /* Drops the cached attachments of all PASIDs. */
 void iof_mdev_drop_pasids(struct iof_mdev *mdev);
 /*
- * Drops all translations of the domain, on all devices. Under its lock, once it
- * has uses.
+ * Drops all translations of the domain, on all devices. Called with its lock
+ * held, once it has uses.
  */
 void iof_domain_drop_all(struct iof_mdomain *mdom);
 /*
@@ -298,7 +307,7 @@ void iof_domain_drop_all(struct iof_mdomain *mdom);
 void iof_domain_drop_nested(struct iof_mdomain *parent);
 u64 iof_domain_renew_tag(struct iof_mdomain *mdom, u64 tag);
 
-/* The tag of the domain's cached translations now. */
+/* Returns the current tag of the domain's cached translations. */
 static inline u64 iof_domain_tag(struct iof_mdomain *mdom)
 {
 	u64 tag = atomic64_read(&mdom->tag);
@@ -314,7 +323,10 @@ void iof_mdev_drain(struct iof_mdev *mdev);
 
 /* ---- the walk (walk.c) ---- */
 
-/* In a read section. leaf->pa is valid with IOF_XLATE_OK only. */
+/*
+ * Walks the tables, in a read section. leaf->pa is valid only with
+ * IOF_XLATE_OK.
+ */
 enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att,
 			       u64 iova, u32 access, struct iof_leaf *leaf);
 
@@ -335,16 +347,14 @@ enum iof_pri_state {
 struct iof_pri_slot {
 	struct iof_pri *pri;
 	u32 index;
-	u32 pasid; /* of the open group */
-	/* credits: reserved before sending, in use while open */
+	u32 pasid; /* PASID of the open group */
+	/* number of credits: reserved before sending, in use while open */
 	u32 held;
 	int state; /* enum iof_pri_state */
-	/*
-	 * the last answer; SUCCESS also for a credit
-	 */
+	/* code of the last answer; SUCCESS also when the slot got a credit */
 	enum iof_page_code code;
-	u64 sent;	       /* ns, when the open group was sent */
-	struct list_head node; /* pri->starved; pri->lock */
+	u64 sent;	       /* time of sending of the open group, in ns */
+	struct list_head node; /* list pri->starved; pri->lock */
 };
 
 struct iof_pri_page {
@@ -352,35 +362,37 @@ struct iof_pri_page {
 	u32 perm; /* IOMMU_PGFAULT_PERM_* */
 };
 
-/* A group of one page, to be sent. */
+/* A group of one page that is to be sent. */
 struct iof_pri_single {
 	struct iof_pri_slot *slot;
 	u32 pasid;
 	struct iof_pri_page page;
 };
 
-/* groups sent, or slots resumed, in one call */
+/* maximum number of groups sent, or slots resumed, in one call */
 #define IOF_PRI_SINGLES_MAX 32
 
 /* The page-request interface of a device: VT-d 7.4, PCIe 10.4. */
 struct iof_pri {
 	struct iof_hwdev *hwdev;
-	struct iof_pri_slot **slots; /* by index; fixed after init */
+	struct iof_pri_slot **slots; /* array by index; fixed after init */
 	u32 nr_slots;
 	/*
-	 * @nr slots have a credit or an answer. Called by any thread; must not
-	 * sleep.
+	 * Tells that @nr slots have a credit or an answer. Any thread may call
+	 * it; it must not sleep.
 	 */
 	void (*resume)(struct iof_pri_slot *const *slots, u32 nr);
 	atomic_t nr_starved;
-	spinlock_t lock;	   /* starved */
-	struct list_head starved;  /* in order of arrival */
-	atomic64_t groups, stalls; /* written by senders */
+	spinlock_t lock; /* protects starved */
+	/* slots that wait for a credit, in order of arrival */
+	struct list_head starved;
+	atomic64_t groups, stalls; /* senders write them */
 	/* On a cache line of its own: senders and responders both write it. */
-	atomic_t credits ____cacheline_aligned_in_smp; /* free ones */
+	/* number of free credits */
+	atomic_t credits ____cacheline_aligned_in_smp;
 	/*
-	 * Written by responders: how long groups were open, in ns, in the
-	 * layout of struct iof_vfio_dsa_latency.
+	 * Durations of groups in ns, in the layout of struct
+	 * iof_vfio_dsa_latency. Responders write them.
 	 */
 	atomic64_t latency_sum ____cacheline_aligned_in_smp;
 	atomic64_t latency_max;
@@ -393,9 +405,10 @@ void iof_pri_destroy(struct iof_pri *pri);
 void iof_pri_add_slot(struct iof_pri *pri, u32 index,
 		      struct iof_pri_slot *slot);
 /*
- * Reserves up to @want credits, counting those that the slot holds, before a
- * group is sent. Returns how many the slot holds, or 0 if none was free: then
- * resume() is called once the slot has one, possibly before this returns.
+ * Reserves credits before a group is sent, up to @want, including those that
+ * the slot holds. Returns the number of credits that the slot holds. 0: none
+ * was free; resume() is called once the slot has one, possibly before this
+ * returns.
  */
 u32 iof_pri_take(struct iof_pri *pri, struct iof_pri_slot *slot, u32 want);
 /* Gives back all but @keep of the credits of an idle slot. */
@@ -409,21 +422,24 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid,
 		  const struct iof_pri_page *pages, u32 nr);
 /*
  * Sends @nr groups of one page each, at most IOF_PRI_SINGLES_MAX, in one
- * report: cheaper than as many calls of iof_pri_send().
+ * report. That is cheaper than as many calls of iof_pri_send().
  */
 void iof_pri_send_singles(struct iof_pri *pri,
 			  const struct iof_pri_single *singles, u32 nr);
 /*
- * Takes the answers to @nr groups of the device.
- * iof_driver_ops.page_responses() of the model.
+ * Takes the answers to @nr groups of the device. The model's
+ * iof_driver_ops.page_responses().
  */
 void iof_pri_responses(struct iof_pri *pri,
 		       const struct iof_page_answer *answers, u32 nr);
-/* Each counter is exact; together they are consistent when no group is open. */
+/*
+ * Reads the counters. Each is exact; together they are consistent when no group
+ * is open.
+ */
 void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency);
 /*
- * Removes a starved slot from pri->starved. True: it was on the list, and
- * resume() is not called for it.
+ * Removes a starved slot from pri->starved. Returns true if it was on the list;
+ * resume() is not called for it then.
  */
 bool iof_pri_unstarve(struct iof_pri_slot *slot);
 

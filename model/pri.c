@@ -7,12 +7,12 @@
  * outstanding page request allocation). A request takes one credit, and the
  * answer to its group gives all of the group's credits back. When none is free,
  * a requester joins a FIFO list; the next free credit is assigned to its head,
- * so no requester overtakes another. A group's index is the index of the
- * requester (slot), which has at most one group open, so an answer finds its
- * slot without a search.
+ * so that no requester overtakes another. A group's index is the index of the
+ * requester (slot), which has at most one group open, so that an answer finds
+ * its slot without a search.
  *
- * Sending and answering take a lock only while a slot waits for credits.
- * Nothing here sleeps, except that iof_report_page_req() may.
+ * Sending and answering take a lock only while a slot waits for credits. No
+ * function here sleeps, except that iof_report_page_req() may.
  */
 #include "model.h"
 
@@ -160,7 +160,10 @@ void iof_pri_send(struct iof_pri_slot *slot, u32 pasid,
 		req.perm = pages[i].perm;
 		if (i + 1 == nr)
 			req.flags |= IOMMU_PGFAULT_FLAGS_LAST_PAGE;
-		/* The last page gets an answer whatever this returns. */
+		/*
+		 * The last page gets an answer, even if this call returns an
+		 * error.
+		 */
 		(void)iof_report_page_req(pri->hwdev, &req);
 	}
 }
@@ -191,8 +194,9 @@ void iof_pri_send_singles(struct iof_pri *pri,
 }
 
 /*
- * Each power of two has 16 buckets, each value below 16 its own, and all values
- * from 2^40 on share the last: the buckets of <iofault/histogram.h>.
+ * Returns the bucket of a duration. Each power of two has 16 buckets, each
+ * value below 16 its own, and all values from 2^40 on share the last.
+ * <iofault/histogram.h> has the same buckets.
  */
 static unsigned int latency_bucket(u64 ns)
 {
@@ -231,8 +235,8 @@ void iof_pri_get_latency(struct iof_pri *pri, struct iof_dsa_latency *latency)
 }
 
 /*
- * Takes the open group of @req's slot: the caller owns the slot then. NULL: the
- * slot had no open group.
+ * Takes the open group of @req's slot, which the caller owns then. Returns NULL
+ * if the slot had no open group.
  */
 static struct iof_pri_slot *take_answer(struct iof_pri *pri,
 					const struct iof_page_req *req)
@@ -243,7 +247,7 @@ static struct iof_pri_slot *take_answer(struct iof_pri *pri,
 			 !pri->slots[req->grpid]))
 		return NULL;
 	slot = pri->slots[req->grpid];
-	/* The thread that changes the state from OPEN takes the only answer. */
+	/* Only the thread that changes the state from OPEN takes the answer. */
 	if (WARN_ON_ONCE(cmpxchg(&slot->state, IOF_PRI_OPEN, IOF_PRI_IDLE) !=
 			 IOF_PRI_OPEN))
 		return NULL;

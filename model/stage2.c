@@ -149,7 +149,8 @@ static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova,
 
 	for (;;) {
 		u64 *slot = &table[s2_index(iova, level)];
-		u64 slot_last = iova | (size - 1); /* of this slot */
+		/* last address of this slot */
+		u64 slot_last = iova | (size - 1);
 		u64 entry = *slot;
 
 		if (s2_present(entry)) {
@@ -177,7 +178,9 @@ static void s2_clear(struct iof_stage2 *s2, u64 *table, int level, u64 iova,
 	}
 }
 
-/* The largest leaf that both addresses and the remaining length allow. */
+/*
+ * Returns the largest leaf that both addresses and the remaining length allow.
+ */
 static int s2_leaf_level(u64 iova, u64 pa, u64 left)
 {
 	int level;
@@ -192,8 +195,8 @@ static int s2_leaf_level(u64 iova, u64 pa, u64 left)
 }
 
 /*
- * Sets one leaf, and makes the tables above it. Empty tables never remain: see
- * unmap.
+ * Sets one leaf, and makes the tables above it. Empty tables never remain:
+ * unmap unlinks them.
  */
 static int s2_enter(struct iof_stage2 *s2, u64 iova, int leaf_level, u64 entry)
 {
@@ -209,8 +212,8 @@ static int s2_enter(struct iof_stage2 *s2, u64 iova, int leaf_level, u64 entry)
 			if (!fresh)
 				return -ENOMEM;
 			/*
-			 * Pairs with iof_stage2_walk(): the table is seen
-			 * empty.
+			 * Pairs with iof_stage2_walk(), which must see the
+			 * table empty.
 			 */
 			smp_store_release(slot, virt_to_phys(fresh) | S2_READ |
 							S2_WRITE);

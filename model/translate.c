@@ -6,7 +6,7 @@
 #include "iotlb.h"
 
 /*
- * Only for ordinary requests: privileged and execute requests have rules of
+ * May the slot serve the access? Privileged and execute requests have rules of
  * their own, and always walk.
  */
 static bool slot_serves(const struct iof_tlb_slot *slot, u32 access)

@@ -34,7 +34,10 @@
 #define S1_LEVELS 4
 #define S1_WIDTH  48
 
-/* An entry may change this often during a walk before the walk gives up. */
+/*
+ * Number of times that an entry may change during a walk before the walk gives
+ * up.
+ */
 #define S1_RETRIES 16
 
 static unsigned int s1_shift(int level)
@@ -42,15 +45,18 @@ static unsigned int s1_shift(int level)
 	return 12 + 9 * (level - 1);
 }
 
-/* VT-d 3.6: the upper bits repeat the topmost bit of the width. */
+/*
+ * Is the address canonical? VT-d 3.6: the upper bits repeat the topmost bit of
+ * the width.
+ */
 static bool s1_canonical(u64 iova)
 {
 	return (u64)((s64)(iova << (64 - S1_WIDTH)) >> (64 - S1_WIDTH)) == iova;
 }
 
 /*
- * Bits that must be zero: PS in a PML4 entry, address bits below the size of a
- * large leaf.
+ * Returns the bits that must be zero: PS in a PML4 entry, address bits below
+ * the size of a large leaf.
  */
 static bool s1_reserved(u64 entry, int level)
 {
@@ -80,8 +86,8 @@ static int s1_set(u64 *slot, bool writable, u64 *entry, u64 bits)
 }
 
 /*
- * The parent's translation of @gpa. First-stage rights have no effect on it
- * (VT-d 3.8).
+ * Translates @gpa by the parent. First-stage rights have no effect on it (VT-d
+ * 3.8).
  */
 static bool nested_page(const struct iof_mdomain *parent, u64 gpa,
 			struct iof_leaf *leaf)
@@ -93,9 +99,9 @@ struct s1_walk {
 	const struct iof_mdomain *mdom;
 	u64 iova;
 	u32 access;
-	/* rights so far: each level can only remove some */
+	/* rights so far: a level can only remove rights */
 	bool write, user, noexec;
-	u64 accessed; /* A, and bit 10 with EAFE */
+	u64 accessed; /* the bit A, and bit 10 with EAFE */
 };
 
 static bool s1_permitted(const struct s1_walk *w)
@@ -110,8 +116,8 @@ static bool s1_permitted(const struct s1_walk *w)
 }
 
 /*
- * Combines the rights of @above with those of one entry. A reload of the same
- * entry replaces its rights.
+ * Combines the rights of @above with those of one entry. If the entry was
+ * reloaded, replaces its rights.
  */
 static void s1_take_rights(struct s1_walk *w, const struct s1_walk *above,
 			   u64 entry)
@@ -142,7 +148,8 @@ static enum iof_xlate_result s1_finish(const struct s1_walk *w, u64 entry,
 }
 
 /*
- * Evaluates the entry at @slot. IOF_XLATE_OK: *entry has its A (and D) bit set.
+ * Evaluates the entry at @slot. With IOF_XLATE_OK, *entry has its A (and D) bit
+ * set.
  */
 static enum iof_xlate_result s1_entry(struct s1_walk *w, u64 *slot,
 				      bool slot_writable, int level, u64 *entry)
@@ -261,7 +268,7 @@ enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att,
 	case IOF_DOMAIN_NESTED:
 		return s1_walk(tlb, att, iova, access, leaf);
 	default:
-		/* the tables of a process are not walked here */
+		/* an SVA domain: the CPU's tables are not walked here */
 		return IOF_XLATE_ERROR;
 	}
 }
