@@ -16,10 +16,10 @@
  *
  * A page of a mapping is in one of these states. Its entry in the first-stage table says which:
  *
- * 	absent		0
- * 	loading		IOF_PTE_LOADING | frame. One thread loads the page, others wait for it
- * 	resident	present
- * 	evicting	IOF_PTE_EVICTING, not present, other bits unchanged. One thread evicts it
+ *	absent		0
+ *	loading		IOF_PTE_LOADING | frame. One thread loads the page, others wait for it
+ *	resident	present
+ *	evicting	IOF_PTE_EVICTING, not present, other bits unchanged. One thread evicts it
  *
  * Entries change under pager.lock only, except for the accessed and dirty bits, which the device
  * sets. Sources, ioctls and callbacks run without the lock. A thread that needs a frame meanwhile
