@@ -2,11 +2,11 @@
 /*
  * bar.c - registers in mapped memory: BAR 0 of the ATS test devices.
  *
- * A program maps our file, and so does the broker: both map the same page of the page cache. A
- * store into it raises no event, so a thread polls the page while a device is bound, at short
- * intervals first and at longer ones when nothing happens. It passes a transfer that was started to
- * the server, and clears the RUN bit when the transfer ends. The server never touches the mapping:
- * a page of its own file system would make it wait for itself.
+ * A program maps a file of ours, and so does the broker: both map the same page of the page cache.
+ * A store into it raises no event, so that a thread polls the page while a device is bound. It
+ * polls at short intervals first, and at longer ones when nothing happens. It passes a started
+ * transfer to the server, and clears the RUN bit when the transfer ends. The server never touches
+ * the mapping: to touch a page of its own file system, it would have to wait for itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,15 +21,16 @@
 
 #include "private.h"
 
-#define BAR_SIZE    4096
-#define RUN	    1u
-#define QUICK_NS    20000
-#define SLOW_NS	    500000
-#define QUICK_LOOKS 20000 /* half a second and more */
+#define BAR_SIZE 4096
+#define RUN	 1u
+#define QUICK_NS 20000
+#define SLOW_NS	 500000
+/* number of polls at the short interval, which last half a second or more */
+#define QUICK_LOOKS 20000
 
 struct mapped_bar {
 	int fd;
-	void *map;	      /* of the page, NULL: not yet */
+	void *map;	      /* mapping of the page; NULL: not mapped yet */
 	bool watched;	      /* a thread polls it */
 	unsigned int binding; /* number of bindings so far */
 };
@@ -48,7 +49,9 @@ static uint32_t *command_of(const struct mapped_bar *bar)
 	return (uint32_t *)((char *)bar->map + 8);
 }
 
-/* Asks the server. 0 and the command register, or -ENODEV. */
+/*
+ * Asks the server for the command register; with @start, starts a transfer. Returns 0, or -ENODEV.
+ */
 static int ask(struct bar_watch *watch, bool start, uint32_t *cmd)
 {
 	struct iof_run_bar bar = { .start = start, .cmd = *cmd };
@@ -75,8 +78,8 @@ static void pause_for(long ns)
 }
 
 /*
- * Runs one transfer, from the RUN bit in memory to its end. False: the device is probably no longer
- * bound. A later bind clears the registers, and the old transfer is dropped.
+ * Runs one transfer, from the RUN bit in memory to its end. Returns false if the device is probably
+ * no longer bound. A later bind clears the registers, and the old transfer is dropped.
  */
 static bool transfer(struct bar_watch *watch)
 {
@@ -105,7 +108,7 @@ static bool transfer(struct bar_watch *watch)
 }
 
 /*
- * True: the device is still bound, and polling continues. Otherwise the next bind finds no polling
+ * Is the device still bound, so that polling continues? If not, the next bind finds no polling
  * thread, and starts one.
  */
 static bool still_bound(struct bar_watch *watch)
@@ -143,7 +146,7 @@ static void *watch_bar(void *arg)
 	return NULL;
 }
 
-/* Under the lock. */
+/* Maps the page of a device. Called with the lock held. */
 static bool map_bar(struct iof_run *run, struct mapped_bar *bar, unsigned int device)
 {
 	char name[24];
@@ -178,7 +181,7 @@ void iof_run_bar_before_bind(struct iof_run *run, unsigned int device)
 	pthread_mutex_lock(&lock);
 	if (!bar->map && !map_bar(run, bar, device))
 		return;
-	/* another descriptor has it bound: the call will fail */
+	/* another descriptor has bound the device: the call will fail */
 	if (ask(&watch, false, &cmd) != -ENODEV)
 		return;
 	bar->binding++;

@@ -2,13 +2,14 @@
 /*
  * broker.c - the calls that make or take descriptors, which FUSE cannot carry.
  *
- * A seccomp filter (trap.c) stops just these commands. The broker finds out which file the call is
- * for (by a copy of the caller's descriptor), lets the server execute it on a copy of the caller's
- * structure, and translates the descriptors in the structure: a new one is installed in the caller;
- * one that the caller names is replaced by the server's number, or passed to the server. (Test
- * commands that name one continue unchanged: the server finds out by itself which file that is.) A
- * call for any other file continues unchanged. Other calls are trapped because FUSE answers them as
- * for a regular file; plain() answers them as a kernel does for a character device.
+ * A seccomp filter (trap.c) stops only these commands. The broker copies the caller's descriptor to
+ * find out which file the call is for. It lets the server execute the call on a copy of the
+ * caller's structure, and translates the descriptors in the structure. A new descriptor is
+ * installed in the caller. A descriptor that the caller names is replaced by the server's number,
+ * or passed to the server. (Test commands that name one continue unchanged: the server finds the
+ * file by itself.) A call for any other file continues unchanged. Further calls are trapped because
+ * FUSE answers them as for a regular file; plain() answers them as a kernel does for a character
+ * device.
  *
  * Several threads do this in parallel, since access to the caller's memory may itself wait for
  * another trapped call. None of them holds the FUSE connection.
@@ -52,15 +53,15 @@
 struct broker {
 	struct iof_run *run;
 	int listener;
-	dev_t dev; /* of our file system */
+	dev_t dev; /* device number of our file system */
 };
 
 struct caller {
 	struct broker *broker;
-	uint64_t id; /* of the notification */
+	uint64_t id; /* id of the notification */
 	pid_t tid;
 	int pidfd;
-	int file; /* a copy of the descriptor that the call is about */
+	int file; /* copy of the descriptor that the call is about */
 	void *arg;
 	struct iof_run_call call;
 	int borrowed[16]; /* copies of descriptors named in the structure */
@@ -69,7 +70,10 @@ struct caller {
 
 #define CONTINUE IOF_RUN_CONTINUE
 
-/* Asks no file system: that of another file may be the program's own, and wait for this call. */
+/*
+ * Is @fd a file of ours? Asks no file system: that of another file may be the program's own, and
+ * wait for this call.
+ */
 static bool is_ours(const struct broker *broker, int fd)
 {
 	struct statx st;
@@ -82,7 +86,7 @@ static int open_caller(struct caller *caller)
 {
 	int fd = iof_sys_open_thread(caller->tid);
 
-	/* Is it still the caller that waits for the broker? */
+	/* Does this caller still wait for the broker? */
 	if (fd >= 0 && ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &caller->id)) {
 		close(fd);
 		return -1;
@@ -109,7 +113,7 @@ static int move(struct caller *caller, bool write)
 	struct iovec remote = { caller->arg, caller->call.size };
 	ssize_t done;
 
-	/* if it was killed, its number may be another process's by now */
+	/* if the caller was killed, another process may have its number by now */
 	if (write && ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &caller->id))
 		return -ESRCH;
 	done = write ? process_vm_writev(caller->tid, &local, 1, &remote, 1, 0) :
@@ -118,9 +122,9 @@ static int move(struct caller *caller, bool write)
 }
 
 /*
- * Copies the structure; its first word is its size. Another thread of the program may change it at
- * any time, so each byte counts as it was read once: the size as it was when it determined the
- * length of the copy. The server works on this copy alone.
+ * Copies the structure, whose first word is its size. Another thread of the program may change it
+ * at any time; so each byte is read once. The size that determined the length of the copy stays the
+ * size. The server works on this copy alone.
  */
 static int fetch(struct caller *caller)
 {
@@ -140,7 +144,7 @@ static int fetch(struct caller *caller)
 	return rc;
 }
 
-/* True: the structure includes the 4 bytes at @at. */
+/* Does the structure include the 4 bytes at @at? */
 static bool has(const struct caller *caller, size_t at)
 {
 	return caller->call.size >= at + sizeof(uint32_t);
@@ -172,7 +176,7 @@ static int serve(struct caller *caller, int file)
 	return call->result;
 }
 
-/* The server's number of the file behind the caller's descriptor @fd. */
+/* Returns the server's number of the file behind the caller's descriptor @fd. */
 static int number_of(struct caller *caller, int fd)
 {
 	struct iof_run_call *ask;
@@ -191,7 +195,7 @@ static int number_of(struct caller *caller, int fd)
 	return rc;
 }
 
-/* Undoes a call that failed later: removes the file that it made, whether it was opened or not. */
+/* Undoes a call that failed later: removes the file that it made, opened or not. */
 static void undo(struct caller *caller, bool opened)
 {
 	struct iommu_destroy destroy = { .size = sizeof(destroy) };
@@ -212,7 +216,7 @@ static void undo(struct caller *caller, bool opened)
 	serve(caller, caller->file);
 }
 
-/* A command that puts a new descriptor of the caller into the field at @at. */
+/* Executes a command that puts a new descriptor of the caller into the field at @at. */
 static int making(struct caller *caller, size_t at)
 {
 	struct seccomp_notif_addfd add = { .id = caller->id, .newfd_flags = O_CLOEXEC };
@@ -220,7 +224,8 @@ static int making(struct caller *caller, size_t at)
 	int fd, rc;
 
 	if (!has(caller, at))
-		return serve(caller, caller->file); /* fails for its size */
+		/* the size is wrong: the server returns the error */
+		return serve(caller, caller->file);
 	/*
 	 * write the reply once now: an unwritable structure fails before there is anything to undo
 	 */
@@ -313,8 +318,8 @@ static int set_irqs(struct caller *caller)
 }
 
 /*
- * All test commands are trapped, and most continue at once: this is the only one that makes a
- * descriptor.
+ * Does the command make an access? All test commands are trapped, and most continue at once: only
+ * this one makes a descriptor.
  */
 static bool makes_access(struct caller *caller)
 {
@@ -328,7 +333,7 @@ static bool makes_access(struct caller *caller)
 
 /* ---- calls that FUSE answers as for a regular file ---- */
 
-/* False: the kernel has an error for the call that comes before one of the file. */
+/* Returns false if the kernel has an error for the call that comes before an error of the file. */
 static bool may_map(const struct seccomp_data *data, int file)
 {
 	unsigned int type = data->args[3] & MAP_TYPE;
@@ -361,11 +366,11 @@ static int ask_server(struct caller *caller, int what)
 
 static int plain_ioctl(struct caller *caller)
 {
-	/* the only one that no driver is asked */
+	/* FIOQSIZE is the only one for which a kernel asks no driver */
 	return caller->call.cmd == FIOQSIZE ? -ENOTTY : ask_server(caller, IOF_RUN_IOCTL);
 }
 
-/* For a file of ours: the error that a kernel has, or what the server says. */
+/* Answers a call on a file of ours: with the error of a kernel, or the server's result. */
 static int plain(struct caller *caller, const struct seccomp_data *data)
 {
 	switch (data->nr) {
@@ -386,13 +391,16 @@ static int plain(struct caller *caller, const struct seccomp_data *data)
 	return CONTINUE;
 }
 
-/* 32-bit programs: nothing else is trapped. */
+/* Is the call an ioctl? For 32-bit programs no other call is trapped. */
 static bool is_ioctl(const struct seccomp_data *data)
 {
 	return data->arch != IOF_RUN_NATIVE_ARCH || data->nr == SYS_ioctl;
 }
 
-/* The descriptor that the call is about; -1: the arguments are others than the filter saw. */
+/*
+ * Returns the descriptor that the call is about; -1 if the arguments differ from those that the
+ * filter saw.
+ */
 static int about(const struct seccomp_data *data)
 {
 	if (is_ioctl(data))
@@ -403,7 +411,7 @@ static int about(const struct seccomp_data *data)
 	case SYS_epoll_ctl:
 		return (int)data->args[2];
 	case SYS_read:
-	case SYS_write: /* the filter saw the low half of the count */
+	case SYS_write: /* the filter saw only the low half of the count */
 		return data->args[2] ? -1 : (int)data->args[0];
 	case SYS_lseek:
 		return data->args[1] ? -1 : (int)data->args[0];
@@ -411,7 +419,7 @@ static int about(const struct seccomp_data *data)
 	return (int)data->args[0];
 }
 
-/* Other commands that are trapped are those which FUSE answers itself. */
+/* Does the command make or take descriptors? FUSE itself answers the other trapped commands. */
 static bool makes_or_takes(uint32_t cmd)
 {
 	switch (cmd) {
@@ -437,7 +445,7 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	rc = borrow(caller, about(&notif->data));
 	caller->file = rc;
 	if (rc < 0 || !is_ours(caller->broker, caller->file))
-		return CONTINUE; /* the kernel returns the error for that */
+		return CONTINUE; /* the kernel returns the error for a bad structure */
 	if (!is_ioctl(&notif->data))
 		return plain(caller, &notif->data);
 	if (!makes_or_takes(caller->call.cmd))
@@ -453,7 +461,7 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(caller);
 	case IOMMU_TEST_CMD:
-		/* The program changed it since makes_access() read it. */
+		/* The program changed the structure since makes_access() read it. */
 		if (!has(caller, offsetof(struct iommu_test_cmd, op)) ||
 		    get(caller, offsetof(struct iommu_test_cmd, op)) != IOMMU_TEST_OP_CREATE_ACCESS)
 			return CONTINUE;

@@ -2,11 +2,12 @@
 /*
  * files.c - operations on files: each open file of the program is one of the embedded system's.
  *
- * An ioctl runs as the caller: its pointers refer to the caller's memory. Reads and writes use
- * buffers of the server, since FUSE has carried the data. Commands that make descriptors come from
- * the broker only, with the structure beside them; otherwise they are unknown commands.
+ * The server executes an ioctl as the caller: its pointers refer to the caller's memory. Reads and
+ * writes use buffers of the server, since FUSE has carried the data. Commands that make descriptors
+ * come from the broker only, together with their structure; from elsewhere they are unknown
+ * commands.
  *
- * Locks: names_lock over the files that calls have made.
+ * Lock: names_lock protects the files that calls have made.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,12 +38,13 @@ enum kind {
 };
 
 /*
- * To io_uring a FUSE file is a regular one. Before it reads, it polls with a mask of its own; that
- * poll is answered "readable", so that io_uring reads, and gets the read's own error now instead of
- * with the next fault. If there is no error and no data, the read returns that, and io_uring waits,
- * with another mask; no other poller leaves POLLHUP out. After a read that got less than its buffer
- * holds, io_uring continues, after a wait, until a read returns nothing: that wait is answered
- * "readable", and then the read returns nothing.
+ * States of a file that io_uring may read; to io_uring a FUSE file is a regular file. Before it
+ * reads, it polls with a mask of its own. The server answers this poll "readable", so that io_uring
+ * reads at once and gets the read's error now instead of with the next fault. If there is no error
+ * and no data, the read returns that. io_uring then waits with another mask, which differs from
+ * those of other pollers: it has no POLLHUP. After a read that got less than its buffer holds,
+ * io_uring waits, and reads again until a read returns nothing. The server answers that wait
+ * "readable", and the next read returns nothing.
  */
 #define URING_LOOKS POLLIN
 #define URING_WAITS (POLLIN | POLLRDNORM | POLLPRI | POLLERR)
@@ -50,44 +52,44 @@ enum kind {
 enum uring {
 	URING_NO,
 	URING_ARMED, /* the next read may be io_uring's */
-	URING_SHORT, /* it was, and got less than its buffer holds */
-	URING_END,   /* its next read returns nothing */
+	URING_SHORT, /* the last read was io_uring's, and got less than its buffer holds */
+	URING_END,   /* io_uring's next read returns nothing */
 };
 
 struct iof_run_file {
-	int fd; /* of the embedded system */
+	int fd; /* descriptor of the embedded system */
 	enum kind kind;
 	enum uring uring;    /* atomic */
-	unsigned int device; /* of VFIO nodes */
-	struct made *made;   /* by a call, or NULL */
+	unsigned int device; /* number of the device, of VFIO nodes */
+	struct made *made;   /* the file that a call made, or NULL */
 	char name[24];	     /* for --trace */
 };
 
-/* A file that a call has made. Its name distinguishes the program's descriptors of it. */
+/* A file that a call has made. Its name tells the program's descriptors of it from others. */
 struct made {
 	struct made *next;
 	unsigned int name;
 	int fd;
 	enum kind kind;
 	bool opened, closed; /* opened at most once */
-	unsigned int users;  /* its opener, and calls that name it */
+	unsigned int users;  /* number of users: its opener, and calls that name it */
 };
 
-#define NR_MADE 256 /* hash buckets */
+#define NR_MADE 256 /* number of hash buckets */
 
 /*
- * The memory of an ATS test device as programs map it: pages of our file in the page cache, which
- * are read from here and written back here. The registers at its beginning are the device's. The
- * broker maps the same page, and reports a write to a register (bar.c).
+ * The memory of an ATS test device as programs map it: pages of our file in the page cache. The
+ * kernel reads them from here and writes them back here. The registers at its beginning are the
+ * device's. The broker maps the same page, and reports a write to a register (bar.c).
  */
 #define BAR_SIZE 4096u
-#define BAR_REGS 16u /* 64 bits of address, 32 of command */
+#define BAR_REGS 16u /* 64 bits of address, 32 bits of command */
 #define BAR_CMD	 8u
 #define BAR_RUN	 1u
 
 struct bar_owner {
 	pthread_mutex_t lock;
-	int owner; /* the descriptor that bound the device, or -1 */
+	int owner; /* descriptor that bound the device, or -1 */
 	uint8_t memory[BAR_SIZE];
 };
 
@@ -97,7 +99,7 @@ static struct {
 	pthread_mutex_t names_lock;
 	struct made *made[NR_MADE];
 	unsigned int last_name;
-	int broker; /* its pidfd */
+	int broker; /* pidfd of the broker */
 	bool map_direct;
 	struct bar_owner bars[IOF_RUN_MAX_DEVICES];
 } files = { .names_lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1 };
@@ -164,7 +166,7 @@ static unsigned int remember_made(int fd, enum kind kind)
 	return made->name;
 }
 
-/* Takes the file for its opener. */
+/* Takes a file that a call made, for its opener. */
 static struct made *take_made(unsigned int name)
 {
 	struct made *made;
@@ -179,7 +181,7 @@ static struct made *take_made(unsigned int name)
 	return made;
 }
 
-/* Holds the file for a call that names it. */
+/* Takes a reference to a file, for a call that names it. */
 static struct made *hold_made(unsigned int name)
 {
 	struct made *made;
@@ -287,8 +289,8 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 		*open_flags = FOPEN_NOFLUSH | FOPEN_KEEP_CACHE |
 			      (files.map_direct ? FOPEN_DIRECT_IO : 0);
 	/*
-	 * No position, and no lock on it. FUSE has no file with pread(2) and without lseek(2), and
-	 * the nodes have the first.
+	 * Open the file without a position, and so without a lock on it. FUSE has no file with
+	 * pread(2) and without lseek(2), and the nodes have pread(2).
 	 */
 	if (file->kind == KIND_QUEUE || file->kind == KIND_OTHER)
 		*open_flags |= FOPEN_NONSEEKABLE | FOPEN_STREAM;
@@ -317,7 +319,10 @@ void iof_run_file_release(struct iof_run_file *file)
 
 /* ---- ioctls ---- */
 
-/* True: only the broker may send this command, unless its structure names no descriptor. */
+/*
+ * Is the command valid only from the broker? It is valid from others, too, if its structure names
+ * no descriptor.
+ */
 static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 {
 	switch (cmd) {
@@ -330,16 +335,16 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 }
 
 /*
- * Bytes of a caller's structure read at once; few structures are longer. Another thread of the
- * program may change it at any time, so the embedded system gets the same bytes that a decision
- * here was based on.
+ * Number of bytes of a caller's structure that are read at once; few structures are longer. Another
+ * thread of the program may change it at any time. So the embedded system gets the same bytes that
+ * a decision here was based on.
  */
 #define AHEAD 128
 
 struct ahead {
-	size_t size; /* valid bytes; 0: none could be read */
+	size_t size; /* number of valid bytes; 0: none could be read */
 	union {
-		uint32_t word[AHEAD / 4]; /* word[0]: size of the structure */
+		uint32_t word[AHEAD / 4]; /* word[0] is the size of the structure */
 		struct iommu_test_cmd test;
 	} own;
 };
@@ -368,8 +373,8 @@ static void look_ahead(struct ahead *ahead, void *user, size_t least)
 }
 
 /*
- * True: the structure names eventfds. Without them the command comes here directly, and no number
- * can be misread.
+ * Does the structure name eventfds? Without them the command comes here directly, and no number can
+ * be misread.
  */
 static bool names_eventfds(const struct ahead *ahead)
 {
@@ -384,8 +389,8 @@ static void find_node(void)
 }
 
 /*
- * The file of the caller's descriptor @fd, held for the call. Read from /proc: a question to the
- * file itself would come back to this server.
+ * Returns the file of the caller's descriptor @fd, held for the call. Reads its name from /proc: a
+ * call on the file itself would come back to this server.
  */
 static struct made *made_of(uint32_t pid, int fd)
 {
@@ -402,7 +407,7 @@ static struct made *made_of(uint32_t pid, int fd)
 	return hold_made((unsigned int)(st.stx_ino - IOF_RUN_NODE_MADE));
 }
 
-/* A test command on an access, named by the caller's descriptor. */
+/* Executes a test command on an access that the caller's descriptor names. */
 static long test_access(struct iof_run_file *file, struct ahead *ahead, void *user, uint32_t pid)
 {
 	uint32_t given = ahead->own.test.id;
@@ -423,7 +428,7 @@ static long test_access(struct iof_run_file *file, struct ahead *ahead, void *us
 
 static long test_call(struct iof_run_file *file, struct ahead *ahead, void *user, uint32_t pid)
 {
-	/* A smaller structure fails for its size. */
+	/* A smaller structure gets an error for its size. */
 	if (ahead->size >= offsetof(struct iommu_test_cmd, __reserved)) {
 		switch (ahead->own.test.op) {
 		case IOMMU_TEST_OP_CREATE_ACCESS:
@@ -438,7 +443,7 @@ static long test_call(struct iof_run_file *file, struct ahead *ahead, void *user
 	return iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);
 }
 
-/* Reports the region as mappable: the embedded system has no mappable memory, this file has. */
+/* Reports the region as mappable: the embedded system has no mappable memory, but this file has. */
 static void say_it_maps(void *user)
 {
 	struct vfio_region_info info;
@@ -469,7 +474,7 @@ static long direct_call(struct iof_run_file *file, uint32_t cmd, void *user, uin
 			return -ENOTTY;
 		return iof_sys_ioctl(file->fd, cmd, user);
 	}
-	/* within a page: the next page may be absent, or fault for long */
+	/* stay within a page: the next page may be absent, or fault for long */
 	if (room > sizeof(ahead.own))
 		room = sizeof(ahead.own);
 	if (!iof_sys_peek(&ahead.own, user, room))
@@ -501,7 +506,7 @@ long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, u
 	return rc;
 }
 
-/* Duplicates the broker's descriptors named in the structure; *nr is the number duplicated. */
+/* Duplicates the broker's descriptors that the structure names. *nr: the number of duplicates. */
 static int adopt(struct iof_run_call *call, uint32_t *nr)
 {
 	int fd, rc;
@@ -563,7 +568,7 @@ static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 	return 0;
 }
 
-/* The broker reports the registers in memory. */
+/* Executes the broker's report of the registers in memory. */
 static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
 {
 	struct bar_owner *bar = &files.bars[file->device];
@@ -593,7 +598,7 @@ static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
 	return rc;
 }
 
-/* A plain call, answered as a kernel does for a file of this kind. */
+/* Answers a plain call, as a kernel does for a file of this kind. */
 static long plain_call(struct iof_run_file *file, const struct iof_run_call *call)
 {
 	struct iof_run_plain plain;
@@ -664,8 +669,9 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 /* ---- reading, writing, polling ---- */
 
 /*
- * A read of a whole page fills the page cache: it gets the RUN bit clear. The broker starts a
- * transfer when it finds the bit set in memory, and only a store of the program may set it.
+ * Reads the memory of a device. A read of a whole page fills the page cache, and gets the RUN bit
+ * clear. The broker starts a transfer when it finds the bit set in memory, and only a store of the
+ * program may set it.
  */
 static ssize_t read_bar(struct iof_run_file *file, void *buf, size_t size, size_t pos)
 {
@@ -706,7 +712,7 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 	return rc;
 }
 
-/* The bytes in a caller's vector; 0: it cannot be read. */
+/* Returns the number of bytes in a caller's vector; 0: it cannot be read. */
 static unsigned long long sum_of_vector(uint32_t pid, unsigned long long at, unsigned long long nr)
 {
 	struct iovec part[64], local = { part, 0 }, remote = { (void *)(uintptr_t)at, 0 };
@@ -725,7 +731,7 @@ static unsigned long long sum_of_vector(uint32_t pid, unsigned long long at, uns
 	return sum;
 }
 
-/* The bytes that a caller asks for in its read or write; 0: unknown. */
+/* Returns the number of bytes that a caller requests in its read or write; 0: unknown. */
 static unsigned long long asked_for(uint32_t pid)
 {
 	unsigned long long at, count;
@@ -759,9 +765,9 @@ static unsigned long long asked_for(uint32_t pid)
 }
 
 /*
- * FUSE carries as many bytes as the caller's buffer can hold, up to the first page that is absent;
- * a kernel would copy the whole records before that page and then fault on it. The caller's own
- * count tells these @size bytes from a wrong count.
+ * Was the caller's read cut at an absent page? FUSE carries as many bytes as the caller's buffer
+ * can hold, up to the first absent page. A kernel would copy the whole records before that page and
+ * then fault on it. The caller's own count tells these @size bytes from a wrong count.
  */
 static bool is_cut(uint32_t pid, size_t size, size_t record)
 {
@@ -860,7 +866,7 @@ static uint32_t look(struct iof_run_file *file, uint32_t events, uint64_t kh, bo
 	bool looks;
 	int ready;
 
-	/* with other waiters on this file, the read could be theirs */
+	/* if other waiters poll this file, the read could be theirs */
 	looks = events == URING_LOOKS && !notify && file->kind == KIND_QUEUE;
 	if (events == URING_WAITS || events == URING_LOOKS) {
 		if (uring == URING_SHORT && events == URING_WAITS)

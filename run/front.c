@@ -3,9 +3,10 @@
  * front.c - the process that the user started: starts the others, waits, and ends, stops and
  * continues as the program does.
  *
- * All signals are blocked, read from a signalfd, and sent to the keeper. The keeper knows whether
- * the program has received them too, being in the same process group. When the program stops, the
- * server stops this process, so that the shell notices, and continues it with the program.
+ * Front blocks all signals, reads them from a signalfd, and sends them to the keeper. The keeper is
+ * in the same process group as the program, and so knows whether the program has received them,
+ * too. When the program stops, the server stops this process, so that the shell notices, and
+ * continues it with the program.
  *
  * When the terminal or the parent of this process is gone, the program gets SIGHUP and 2 seconds to
  * end by itself; then all processes are killed. With SIGHUP ignored, as by nohup(1), it continues.
@@ -32,15 +33,15 @@ struct front {
 	int signals;
 	int reports;
 	int orders;
-	int parent;   /* its pidfd, or -1: its end does not matter */
-	int terminal; /* or -1 */
+	int parent;   /* pidfd of the parent, or -1: its end does not matter */
+	int terminal; /* descriptor of the terminal, or -1 */
 	pid_t server;
 	bool hung_up; /* SIGHUP was received */
 	/* the program runs, and gets the terminal's signals itself */
 	bool born;
 	bool ended;
 	bool by_itself; /* the program ended; the machine did not fail */
-	int status;	/* of the command */
+	int status;	/* exit status of the command */
 };
 
 static void say_on_stderr(const char *sentence)
@@ -56,7 +57,7 @@ static void send_order(struct front *front, int sig, bool typed)
 	(void)sent;
 }
 
-/* False: no signal was pending. */
+/* Handles a pending signal. Returns false if there was none. */
 static bool take_signal(struct front *front)
 {
 	struct signalfd_siginfo info;
@@ -64,14 +65,14 @@ static bool take_signal(struct front *front)
 	if (read(front->signals, &info, sizeof(info)) != sizeof(info))
 		return false;
 	front->hung_up |= info.ssi_signo == SIGHUP;
-	/* sent by the server: the program runs already */
+	/* the server sent the signal: the program runs already */
 	if (info.ssi_signo != SIGCHLD &&
 	    (info.ssi_signo != SIGCONT || info.ssi_pid != (uint32_t)front->server))
 		send_order(front, (int)info.ssi_signo, front->born && info.ssi_code == SI_KERNEL);
 	return true;
 }
 
-/* False: all senders of reports have exited. */
+/* Handles a report. Returns false if all senders of reports have exited. */
 static bool take_report(struct front *front)
 {
 	struct iof_run_report report;
@@ -90,7 +91,10 @@ static bool take_report(struct front *front)
 		front->status = report.status;
 		return true;
 	case IOF_RUN_BORN:
-		/* the program's own copies are among these, and it has all signals blocked */
+		/*
+		 * the signals that the program has, too, are among these, and it still blocks all
+		 * signals
+		 */
 		while (take_signal(front))
 			;
 		front->born = true;
@@ -120,7 +124,7 @@ static void close_watched(struct front *front)
 	front->parent = front->terminal = -1;
 }
 
-/* @parent: getppid() before the first fork. */
+/* Begins to watch the parent and the terminal. @parent: getppid() before the first fork. */
 static void watch_others(struct front *front, pid_t parent)
 {
 	struct sigaction hup;

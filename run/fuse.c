@@ -2,10 +2,10 @@
 /*
  * fuse.c - the protocol of /dev/fuse: reads requests, and replies to each once.
  *
- * The raw protocol, since libfuse 3.14 knows neither an open without a file position (FOPEN_STREAM)
- * nor DIRECT_IO_ALLOW_MMAP. One thread at a time listens. It passes the listening on before it
- * executes its request, and starts another thread if none is idle. No state of a request outlives
- * the request.
+ * This file speaks the raw protocol, since libfuse 3.14 knows neither an open without a file
+ * position (FOPEN_STREAM) nor DIRECT_IO_ALLOW_MMAP. One thread at a time listens. Before it
+ * executes its request, it lets an idle thread listen, and starts one if none is idle. No state of
+ * a request outlives the request.
  *
  * The kernel does not wait for the reply to a RELEASE, but queues it before any later request of
  * the same thread. So a RELEASE is executed before any thread listens again: for a program it has
@@ -26,22 +26,22 @@
 #define MAX_THREADS	     128
 #define REQUEST_ROOM	     (IOF_RUN_MAX_IO + 65536)
 #define FOREVER		     3600
-#define DIRECT_IO_ALLOW_MMAP (1u << (36 - 32)) /* in flags2; older headers lack it */
+#define DIRECT_IO_ALLOW_MMAP (1u << (36 - 32)) /* bit of flags2; older headers lack it */
 
 static struct {
 	struct iof_run *run;
 	int fd;
 	pthread_mutex_t listen;
-	/* atomic: threads that wait for a request, or are about to */
+	/* atomic: number of threads that wait for a request, or are about to */
 	int idle;
-	int threads; /* atomic */
+	int threads; /* atomic: number of threads */
 	bool map_direct;
 } fuse = { .listen = PTHREAD_MUTEX_INITIALIZER };
 
 struct request {
 	struct fuse_in_header *head;
 	void *body;
-	char *room; /* for a long reply */
+	char *room; /* buffer for a long reply */
 	bool answered;
 };
 
@@ -93,7 +93,8 @@ static void do_init(struct request *req)
 			    in->major, in->minor);
 	/*
 	 * Linux 6.6: the memory of a file with direct reads and writes can be mapped. The flag
-	 * holds for all files, and fault queues must not be mapped, so it is set only if needed.
+	 * holds for all files, and fault queues must not be mapped. So the server sets it only if a
+	 * node needs it.
 	 */
 	direct = iof_run_any_maps() && in->flags & FUSE_INIT_EXT &&
 		 in->flags2 & DIRECT_IO_ALLOW_MMAP;
@@ -114,8 +115,8 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 		.gid = fuse.run->gid,
 		.blksize = 4096,
 		/*
-		 * io_uring does not pass on a read at the end of a file, so the file is long; a
-		 * 32-bit program cannot open a longer one
+		 * io_uring does not pass a read at the end of a file on, so that the file must be
+		 * long; a 32-bit program cannot open a longer one
 		 */
 		.size = node == IOF_RUN_NODE_ROOT ? 0 : INT32_MAX,
 	};
@@ -157,7 +158,7 @@ static void do_getattr(struct request *req)
 	const struct fuse_getattr_in *in = req->body;
 	struct fuse_attr_out out = { .attr_valid = attr_valid(req->head->nodeid) };
 
-	/* through an open file: lseek(2) looks for the end */
+	/* a request through an open file: lseek(2) looks for the end */
 	if (req->head->opcode == FUSE_GETATTR && in->getattr_flags & FUSE_GETATTR_FH &&
 	    is_device(req->head->nodeid)) {
 		fail(req, -ESPIPE);
@@ -277,7 +278,7 @@ static void serve_one(struct request *req)
 	switch (req->head->opcode) {
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
-	case FUSE_INTERRUPT: /* no request waits here */
+	case FUSE_INTERRUPT: /* no thread of the server waits in a request */
 		return;
 	case FUSE_INIT:
 		do_init(req);

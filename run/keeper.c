@@ -50,7 +50,7 @@ static void send_fd(int socket, int fd)
 		_exit(IOF_RUN_EXIT_OURS);
 }
 
-/* Uses each node, and one trapped call, as a program would. */
+/* Uses each node, and makes one trapped call, as a program would. */
 static int try_nodes(struct iof_run *run)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
@@ -110,7 +110,7 @@ static void tell_state(const struct iof_run *run, int sig)
 	(void)done;
 }
 
-/* Reaps all exited processes. True: the program was one of them. */
+/* Reaps all exited processes. Returns true if the program was one of them. */
 static bool reap(struct iof_run *run, pid_t program)
 {
 	int status;
@@ -129,7 +129,7 @@ static bool reap(struct iof_run *run, pid_t program)
 	return false;
 }
 
-/* True: the program has received the signal too, being in the same process group. */
+/* Has the program received the signal, too? It is in the same process group as this process. */
 static bool has_it(pid_t program, int sig)
 {
 	static const struct timespec now;
@@ -137,7 +137,7 @@ static bool has_it(pid_t program, int sig)
 	sigset_t pending, one;
 
 	sigpending(&pending);
-	/* continued, and stopped again since then: a signal to stop cancels SIGCONT */
+	/* the program continued, and stopped again since then: a signal to stop cancels SIGCONT */
 	if (sig == SIGCONT && ours && !sigismember(&pending, SIGCONT))
 		return sigismember(&pending, SIGTSTP) || sigismember(&pending, SIGTTIN) ||
 		       sigismember(&pending, SIGTTOU);
@@ -180,7 +180,7 @@ void iof_run_keeper(struct iof_run *run, int listener_out)
 	int born[2];
 
 	iof_run_tie(run, 0);
-	/* where a mount is forbidden the old /proc stays, with the PIDs of the outer namespace */
+	/* if a mount is forbidden, the old /proc stays, with the PIDs of the outer namespace */
 	if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL))
 		errno = 0;
 	sigemptyset(&child);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * pci.c - the devices as PCI functions: numbers, and the snapshot of configuration space in sysfs:
- * a header of type 0, PCI Express, then ATS, PRI and PASID as extended capabilities.
+ * pci.c - the devices as PCI functions: their numbers, and the snapshot of configuration space in
+ * sysfs.
+ *
+ * The snapshot has a header of type 0, PCI Express, then ATS, PRI and PASID as extended
+ * capabilities.
  */
 #include <string.h>
 

@@ -9,10 +9,10 @@
 
 struct iof_run_pci {
 	unsigned int vendor, device, class;
-	unsigned int bar0_size; /* 0: none */
+	unsigned int bar0_size; /* 0: the function has no BAR 0 */
 };
 
-extern const struct iof_run_pci iof_run_pci[]; /* by kind */
+extern const struct iof_run_pci iof_run_pci[]; /* indexed by the kind of device */
 
 void iof_run_pci_config(enum iof_run_kind kind, unsigned char config[IOF_RUN_PCI_CONFIG]);
 

@@ -2,17 +2,19 @@
 /*
  * private.h - shared by the files of run/.
  *
- * The processes, each the child of the one before it, and killed by the kernel when that one exits:
+ * Each process is the child of the one before it, and the kernel kills it when that one exits:
  *
- *   front    the process that the user started (front.c): waits, passes signals on, ends, stops and
- *            continues as the program does. It has no namespace of its own and no second thread.
- *   server   holds the machine and the FUSE connection (server.c, fuse.c, files.c, wake.c); in a
- *            user namespace if it needs one, and a mount namespace in which view.c builds /dev and
- *            /sys. Its memory is the embedded system's.
+ *   front    the process that the user started (front.c): waits, passes signals on, ends,
+ *            stops and continues as the program does. It has no namespace of its own and
+ *            no second thread.
+ *   server   holds the machine and the FUSE connection (server.c, fuse.c, files.c,
+ *            wake.c); in a user namespace if it needs one, and a mount namespace in which
+ *            view.c builds /dev and /sys. The embedded system lives in its memory.
  *   broker   handles the calls that seccomp traps (trap.c, broker.c), which make or take
- *            descriptors, and the registers in mapped memory (bar.c). It does not hold the FUSE
- *            connection, so that it can exit whatever state the server is in.
- *   keeper   process 1 of the program's PID namespace (keeper.c): its exit kills the others in it.
+ *            descriptors, and the registers in mapped memory (bar.c). It does not hold the
+ *            FUSE connection, so that it can exit whatever state the server is in.
+ *   keeper   process 1 of the program's PID namespace (keeper.c): its exit kills the
+ *            others in it.
  *   PROGRAM
  *
  * A process that fails sends one sentence to the report socket and exits; front prints the
@@ -49,17 +51,17 @@ struct iof_run_report {
 /* From front to the keeper: a signal was received. Number 0: the program may start. */
 struct iof_run_order {
 	int sig;
-	bool typed; /* the terminal sent it, to the whole process group */
+	bool typed; /* the terminal sent the signal, to the whole process group */
 };
 
 /* State of all processes; made by front, inherited by fork. */
 struct iof_run {
 	const struct iof_run_config *config;
-	int report;    /* the sending end of a SOCK_SEQPACKET pair */
-	int orders;    /* the keeper's end: struct iof_run_order */
-	int states[2]; /* from the keeper to the server: SIGSTOP or SIGCONT */
+	int report;    /* sending end of a SOCK_SEQPACKET pair */
+	int orders;    /* keeper's end; messages are struct iof_run_order */
+	int states[2]; /* pipe from the keeper to the server: SIGSTOP or SIGCONT */
 	pid_t front;
-	sigset_t mask; /* the user's, for the program */
+	sigset_t mask; /* signal mask of the user, for the program */
 	struct rlimit files;
 	uid_t uid;
 	gid_t gid;
@@ -67,10 +69,10 @@ struct iof_run {
 	char cwd[PATH_MAX];
 
 	uint64_t token; /* authenticates calls from the broker */
-	int fuse;	/* the connection; the server only */
-	int old_dev;	/* the machine's own /dev, O_PATH */
-	int tree;	/* root of our file system, O_PATH */
-	dev_t dev;	/* its number */
+	int fuse;	/* FUSE connection; in the server only */
+	int old_dev;	/* O_PATH descriptor of the machine's own /dev */
+	int tree;	/* O_PATH descriptor of the root of our file system */
+	dev_t dev;	/* device number of our file system */
 };
 
 /* ---- report.c ---- */
@@ -85,8 +87,8 @@ void iof_run_tie(struct iof_run *run, pid_t parent);
 
 /* ---- view.c: the namespaces and what is seen in them ---- */
 
-void iof_run_enter(struct iof_run *run);     /* user and mount namespace, connection */
-void iof_run_build_dev(struct iof_run *run); /* while the server serves requests */
+void iof_run_enter(struct iof_run *run);     /* enters the namespaces, mounts the connection */
+void iof_run_build_dev(struct iof_run *run); /* called while the server serves requests */
 void iof_run_build_sys(struct iof_run *run);
 
 /* ---- server.c, files.c ---- */
@@ -98,45 +100,46 @@ int iof_run_serve(struct iof_run *run) __attribute__((noreturn));
 void iof_run_broker(struct iof_run *run) __attribute__((noreturn));
 void iof_run_keeper(struct iof_run *run, int listener_out) __attribute__((noreturn));
 /*
- * bar.c, before and after a call that binds @device: after a successful bind, a thread polls BAR 0.
+ * Called before and after a call that binds @device (bar.c). After a successful bind, a thread
+ * polls BAR 0.
  */
 void iof_run_bar_before_bind(struct iof_run *run, unsigned int device);
 void iof_run_bar_after_bind(struct iof_run *run, unsigned int device, bool bound);
 /*
- * trap.c: installs the filter in the program's process. Returns the descriptor of its
+ * Installs the filter in the program's process (trap.c). Returns the descriptor of its
  * notifications.
  */
 int iof_run_trap(void);
 
-/* Nodes of the file system: NodeIDs. */
+/* Nodes of the file system: FUSE node ids. */
 enum {
 	IOF_RUN_NODE_ROOT = 1,
 	IOF_RUN_NODE_IOMMU = 2,
 	IOF_RUN_NODE_VFIO = 16,	     /* plus the device's number */
-	IOF_RUN_NODE_MADE = 1 << 20, /* plus the name's number: files that calls made */
+	IOF_RUN_NODE_MADE = 1 << 20, /* plus the number in the name; files that calls made */
 };
 
 /* ---- between broker and server: ioctls on our files that only the broker knows ---- */
 
-#define IOF_RUN_DATA 3968 /* bytes of a caller's structure at most */
+#define IOF_RUN_DATA 3968 /* maximum number of bytes of a caller's structure */
 
 struct iof_run_call {
 	uint64_t token;
-	uint64_t arg; /* the structure's address at the caller */
+	uint64_t arg; /* address of the structure in the caller */
 	int32_t tid;  /* thread id of the caller */
 	uint32_t cmd;
-	uint32_t size;	  /* of the structure: bytes of data that count */
-	int32_t result;	  /* out */
+	uint32_t size;	  /* number of valid bytes of data */
+	int32_t result;	  /* out: result of the call */
 	uint32_t file;	  /* out: the server's number for this file */
 	uint32_t made;	  /* out: name of a new file, "qN"; 0: none */
-	uint32_t made_at; /* in: offset of its number in data, 0: makes none */
-	uint32_t nr_fds;  /* in: number of broker's descriptors in data */
-	uint32_t fds_at;  /* in: offset of the first one */
+	uint32_t made_at; /* in: offset in data of the new file's number; 0: the call makes none */
+	uint32_t nr_fds;  /* in: number of descriptors of the broker in data */
+	uint32_t fds_at;  /* in: offset in data of the first of them */
 	uint32_t pad;
-	uint8_t data[IOF_RUN_DATA]; /* in, out */
+	uint8_t data[IOF_RUN_DATA]; /* in, out: the structure */
 };
 
-/* `cmd` of the broker's own calls: below all numbers of ioctls. */
+/* Values of `cmd` in the broker's own calls: below all numbers of ioctls. */
 enum {
 	IOF_RUN_CMD_WHICH = 0, /* returns `file` only */
 	IOF_RUN_CMD_BAR = 1,   /* struct iof_run_bar, for the device of this node */
@@ -145,7 +148,7 @@ enum {
 };
 
 /*
- * Calls that FUSE would answer as for a regular file of a file system. The result is a negative
+ * A call that FUSE would answer as for a regular file of a file system. The result is a negative
  * errno, 0, or IOF_RUN_CONTINUE: FUSE has the right answer.
  */
 struct iof_run_plain {
@@ -156,15 +159,15 @@ struct iof_run_plain {
 		IOF_RUN_MAP,
 		IOF_RUN_IOCTL,
 	} what;
-	uint32_t cmd; /* of an ioctl */
+	uint32_t cmd; /* command of an ioctl */
 };
 
 #define IOF_RUN_CONTINUE 1 /* the kernel executes the call unchanged */
 
-/* -ENODEV: the device is not bound. */
+/* Argument of IOF_RUN_CMD_BAR. -ENODEV: the device is not bound. */
 struct iof_run_bar {
 	uint32_t start; /* in: cmd and addr are valid, and start a transfer */
-	uint32_t cmd;	/* in, out: the register */
+	uint32_t cmd;	/* in, out: the command register */
 	uint64_t addr;
 };
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * report.c - how each process of `iofault run` reports an event or a failure to the front process,
- * and how the kernel kills it when its parent ends. Linked into every process; calls no other file
- * of run/.
+ * and how the kernel kills it when its parent ends.
+ *
+ * Each process has these functions. They call no other file of run/.
  */
 #include <errno.h>
 #include <stdarg.h>

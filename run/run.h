@@ -20,8 +20,8 @@ struct iof_run_device {
 	unsigned int queue_depth;
 	unsigned int max_pasids;
 	unsigned int pages_per_group;
-	unsigned int delay_us; /* from an answer to the next attempt */
-	bool share_group;      /* with the device before it */
+	unsigned int delay_us; /* delay from an answer to the next attempt */
+	bool share_group;      /* joins the isolation group of the device before it */
 };
 
 #define IOF_RUN_MAX_DEVICES 64
@@ -32,18 +32,19 @@ struct iof_run_config {
 	unsigned int nr_devices;
 	bool mock; /* test ioctls, with mock devices */
 	/*
-	 * bytes that may be mapped for devices, UINT64_MAX: all; 0: as each process's
-	 * RLIMIT_MEMLOCK says
+	 * number of bytes that may be mapped for devices; UINT64_MAX: no limit; 0: each process's
+	 * RLIMIT_MEMLOCK
 	 */
 	uint64_t memlock;
-	const char *trace;			/* a file for a line of each call, or NULL */
-	bool stats;				/* counts on standard error at the end */
-	void (*complain)(const char *sentence); /* why it failed; NULL: on standard error */
+	const char *trace; /* file that gets a line for each call, or NULL */
+	bool stats;	   /* print counts on standard error at the end */
+	/* gets the reason of a failure; NULL: it goes to standard error */
+	void (*complain)(const char *sentence);
 };
 
 enum {
 	IOF_RUN_EXIT_OURS = 125,    /* the machine cannot be set up, or failed later */
-	IOF_RUN_EXIT_NOT_RUN = 126, /* the program is there and cannot be executed */
+	IOF_RUN_EXIT_NOT_RUN = 126, /* the program exists and cannot be executed */
 	IOF_RUN_EXIT_NOT_FOUND = 127,
 };
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * server.c - the process that holds the machine: makes it, starts the process that builds the
- * program's view, serves requests, and prints the figures at the end.
+ * server.c - the process that holds the machine.
+ *
+ * It makes the machine, starts the process that builds the program's view, serves requests, and
+ * prints the figures at the end.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -76,7 +78,10 @@ static void device_stats(struct iof_run *run, struct iof_machine *machine)
 	}
 }
 
-/* Raises RLIMIT_NOFILE to its maximum: each open file of the program is one of the server's. */
+/*
+ * Raises RLIMIT_NOFILE to its maximum: each open file of the program needs an open file of the
+ * server.
+ */
 static void raise_limits(struct iof_run *run)
 {
 	struct rlimit limit = run->files;
@@ -86,9 +91,9 @@ static void raise_limits(struct iof_run *run)
 }
 
 /*
- * The limit that a process sets itself counts, and that which it inherited from outside only where
- * the user is exempt from it: others have a small one for memory that cannot be swapped, and pins
- * here can.
+ * Sets which limits of locked memory count. A limit that a process sets itself counts. A limit that
+ * it inherited from outside counts only if the user is exempt from it: other users have a small
+ * limit, meant for memory that cannot be swapped, and pins here can be swapped.
  */
 static void limit_memory(struct iof_run *run)
 {
@@ -112,8 +117,8 @@ static void *serve(void *arg)
 }
 
 /*
- * Thread: stops and continues the front process, in the order in which the program stops and
- * continues.
+ * Main function of a thread that stops and continues the front process, in the order in which the
+ * program stops and continues.
  */
 static void *follow(void *arg)
 {
@@ -149,7 +154,7 @@ int iof_run_serve(struct iof_run *run)
 		iof_run_build_sys(run);
 		iof_run_broker(run);
 	}
-	/* signals of a terminal are for the program */
+	/* signals of a terminal go to the program */
 	setsid();
 	close(run->orders);
 	space = iof_sys_space_create();

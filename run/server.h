@@ -12,13 +12,13 @@
 
 #include "private.h"
 
-#define IOF_RUN_MAX_IO (1u << 20) /* bytes of one read or write */
+#define IOF_RUN_MAX_IO (1u << 20) /* maximum number of bytes of one read or write */
 
 struct iof_plat_space;
 
 /* ---- fuse.c ---- */
 
-/* Serves until the connection ends. Starts threads on demand. */
+/* Serves requests until the connection ends. Starts threads on demand. */
 void iof_run_fuse_loop(struct iof_run *run);
 
 /* ---- files.c ---- */
@@ -26,7 +26,7 @@ void iof_run_fuse_loop(struct iof_run *run);
 struct iof_run_file;
 
 void iof_run_files_init(struct iof_run *run, struct iof_plat_space *space, pid_t broker);
-/* 0 and the node, or a negative errno. */
+/* Finds a node by its name. Returns 0 and the node, or a negative errno. */
 int iof_run_file_find(const char *name, uint64_t *node);
 int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_file **out,
 		      uint32_t *open_flags);
@@ -35,10 +35,13 @@ long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, u
 void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call);
 ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uint64_t pos,
 			  uint32_t pid);
-/* @cached: data that a program stored in mapped memory. */
+/*
+ * Writes to a file. @cached: a program stored the data in mapped memory, and the page cache writes
+ * it back.
+ */
 ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t size, uint64_t pos,
 			   bool cached, uint32_t pid);
-/* True: a node's memory can be mapped; without @direct its reads go through the page cache. */
+/* Can a node's memory be mapped? Without @direct its reads go through the page cache. */
 bool iof_run_node_maps(uint64_t node);
 bool iof_run_any_maps(void);
 void iof_run_files_map_direct(bool direct);
@@ -47,12 +50,12 @@ uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t 
 /* ---- wake.c ---- */
 
 void iof_run_wake_init(struct iof_run *run);
-/* From now on each change of @fd to readable wakes @kh, until the descriptor is closed. */
+/* Makes each change of @fd to readable wake @kh, until the descriptor is closed. */
 void iof_run_wake_on_readable(int fd, uint64_t kh);
 /* Wakes @kh once, when @fd is writable. */
 void iof_run_wake_on_writable(int fd, uint64_t kh);
 void iof_run_wake_forget(int fd);
-/* Returns after all wake-ups for files that are readable by now were sent. */
+/* Returns when all wake-ups for files that are readable now have been sent. */
 void iof_run_wake_settle(void);
 
 /* ---- trace.c ---- */
@@ -73,10 +76,10 @@ enum iof_run_count {
 void iof_run_trace_init(struct iof_run *run);
 void iof_run_count(enum iof_run_count what, uint64_t n);
 extern bool iof_run_tracing;
-/* One line: time, caller, file, what. */
+/* Writes one line: time, caller, file, and the text of @format. */
 void iof_run_trace(uint32_t pid, const char *file, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* The name of a command, or its number. */
+/* Returns the name of a command, or its number. */
 const char *iof_run_command(char text[32], uint32_t cmd);
 void iof_run_stats(struct iof_run *run);
 /* Prints the reason, once, if a call failed with @rc because the caller is not dumpable. */

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * sysfs.c - the files in /sys by which programs find a device: /sys/bus/pci/devices, iommu_groups,
- * class/vfio-dev. Plain files, written once: they do not change while the program runs.
+ * class/vfio-dev.
+ *
+ * They are plain files, written once: they do not change while the program runs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +23,7 @@
 
 struct place {
 	struct iof_run *run;
-	unsigned int index; /* of the device */
+	unsigned int index; /* index of the device */
 	unsigned int group;
 	char bdf[16];
 	char home[64];
@@ -71,7 +73,7 @@ static void put_link(const char *path, const char *what, ...)
 	(void)rc;
 }
 
-/* The folder of the device itself. */
+/* Makes the folder of the device itself. */
 static void describe(const struct place *place)
 {
 	enum iof_run_kind kind = place->run->config->devices[place->index].kind;
@@ -139,7 +141,7 @@ static void join_group(const struct place *place)
 	put_link(path, "../../../../devices/pcif000:00/%s", place->bdf);
 }
 
-/* The folders in which iofault.ko shows its devices, for programs that search those. */
+/* Makes the folders in which iofault.ko shows its devices, for programs that search those. */
 static void show_as_module(const struct place *place, unsigned int first_member)
 {
 	const struct iof_run_device *dev = &place->run->config->devices[place->index];
@@ -170,7 +172,7 @@ static void show_as_module(const struct place *place, unsigned int first_member)
 	put_link(path, "../../../../devices/pcif000:00/%s/vfio-dev", place->bdf);
 }
 
-/* The lowest number above those of the existing groups. */
+/* Returns the lowest number above those of the existing groups. */
 static unsigned int first_group(void)
 {
 	DIR *dir = opendir("/sys/kernel/iommu_groups");
@@ -215,7 +217,7 @@ static void seal_sysfs(void)
 	while (mounts && getline(&line, &room, mounts) > 0) {
 		const char *rest = strstr(line, " - ");
 
-		/* id, parent, device, root, mount point; sysfs has no names with blanks */
+		/* fields: id, parent, device, root, mount point; paths in sysfs have no blanks */
 		if (rest && sscanf(line, "%*d %*d %*s %*s %4095s", path) == 1 &&
 		    sscanf(rest, " - %31s", type) == 1 && !strcmp(type, "sysfs") &&
 		    !strncmp(path, "/sys", 4) && (path[4] == '/' || !path[4]))
@@ -242,7 +244,7 @@ void iof_run_build_sys(struct iof_run *run)
 	rc = mkdir("/sys/bus/iofault", 0755) || mkdir("/sys/bus/iofault/devices", 0755) ||
 	     mkdir("/sys/bus/iofault/devices/groups", 0755);
 	if (access("/sys/bus/pci/devices", F_OK)) {
-		/* a machine without PCI */
+		/* needed on a machine without PCI */
 		mkdir("/sys/bus/pci", 0755);
 		mkdir("/sys/bus/pci/devices", 0755);
 		mkdir("/sys/bus/pci/drivers", 0755);

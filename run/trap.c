@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * trap.c - the seccomp filter of the program: which calls the kernel hands to the broker.
+ * trap.c - the seccomp filter of the program: it decides which calls the kernel hands to the
+ * broker.
  *
- * The filter sees numbers, not files, so a trapped call on any other file costs a round trip to the
- * broker. Only calls that are rare, or rare with these arguments, are trapped. 32-bit programs:
- * ioctl only.
+ * The filter sees numbers, not files, so that a trapped call on any other file costs a round trip
+ * to the broker. It traps only calls that are rare, or rare with these arguments. Of 32-bit
+ * programs it traps ioctl only.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -28,7 +29,7 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-/* Commands of ioctl. */
+/* The ioctl commands that the filter traps. */
 static const unsigned int trapped[] = {
 	IOMMU_FAULT_QUEUE_ALLOC,
 	IOMMU_TEST_CMD,
@@ -46,13 +47,16 @@ static const unsigned int trapped[] = {
 };
 
 #define NR_TRAPPED (sizeof(trapped) / sizeof(trapped[0]))
-/* The low half of argument @n. */
+/* Offset of the low half of argument @n. */
 #define ARG(n) \
 	(offsetof(struct seccomp_data, args[n]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
-/* A loader sets MAP_DENYWRITE: it maps programs and libraries. */
+/*
+ * Flags of mappings that map no device. A loader sets MAP_DENYWRITE: it maps programs and
+ * libraries.
+ */
 #define MAPS_NO_DEVICE (MAP_ANONYMOUS | MAP_DENYWRITE)
 
-/* The filter, while it is written: jumps forward to ALLOW and TRAP are set at the end. */
+/* The filter while it is built. Jumps forward to ALLOW and TRAP get their targets at the end. */
 struct writer {
 	struct sock_filter code[64];
 	unsigned int n;
@@ -76,7 +80,7 @@ static unsigned int jump(struct writer *w, unsigned int op, unsigned int value, 
 	return w->n++;
 }
 
-/* The jump at @from continues here if its condition is false. */
+/* Sets the target of the jump at @from: a false condition continues here. */
 static void otherwise_here(struct writer *w, unsigned int from)
 {
 	w->code[from].jf = (unsigned char)(w->n - from - 1);
@@ -94,7 +98,7 @@ static void write_native(struct writer *w)
 	unsigned int other, write;
 
 	load(w, offsetof(struct seccomp_data, nr));
-	/* FUSE does not ask the server to read or write nothing */
+	/* FUSE does not pass reads and writes of 0 bytes to the server */
 	jump(w, BPF_JEQ, SYS_read, 1, NEXT);
 	write = jump(w, BPF_JEQ, SYS_write, NEXT, NEXT);
 	load(w, ARG(2));
@@ -113,8 +117,9 @@ static void write_native(struct writer *w)
 	jump(w, BPF_JSET, MAPS_NO_DEVICE, ALLOW, TRAP);
 	otherwise_here(w, other);
 	/*
-	 * Is there a position? FUSE refuses other questions, but not SEEK_SET and SEEK_CUR, and any
-	 * of these would be too many.
+	 * Trap lseek(fd, 0, SEEK_SET or SEEK_CUR), by which programs ask whether a file has a
+	 * position. FUSE refuses other kinds of seek by itself. Seeks to other offsets are too
+	 * frequent to be trapped.
 	 */
 	other = jump(w, BPF_JEQ, SYS_lseek, NEXT, NEXT);
 	load(w, ARG(1));

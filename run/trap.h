@@ -8,10 +8,7 @@
 #include <linux/audit.h>
 #include <sys/syscall.h>
 
-/*
- * Audit architecture of the machine and of its 32-bit programs, and numbers of calls
- * of the latter.
- */
+/* Audit architecture of the machine and of its 32-bit programs, and call numbers of the latter. */
 #if defined(__x86_64__)
 #define IOF_RUN_NATIVE_ARCH AUDIT_ARCH_X86_64
 #define IOF_RUN_SMALL_ARCH  AUDIT_ARCH_I386

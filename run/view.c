@@ -2,9 +2,9 @@
 /*
  * view.c - the namespaces, and /dev as the program sees it: the existing entries, plus our nodes.
  *
- * A folder that gets a new entry is covered by a small tmpfs in which each entry of the old folder
- * is bound again; the old folder stays reachable by a descriptor. All mounts are in a mount
- * namespace of our own, so none remains when its last process exits, in whatever way.
+ * A small tmpfs covers each folder that gets a new entry. Each entry of the old folder is bound
+ * into it again; the old folder stays reachable by a descriptor. All mounts are in a mount
+ * namespace of our own, so that none remains when its last process exits, in whatever way.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -35,7 +35,7 @@ static long setting(const char *path)
 	return got > 0 ? strtol(text, NULL, 10) : -1;
 }
 
-/* True, usually in a chroot: the root folder is not a mount point. */
+/* Is the root folder no mount point? This is usual in a chroot. */
 static bool root_is_no_mount(void)
 {
 	struct statx st;
@@ -46,7 +46,7 @@ static bool root_is_no_mount(void)
 }
 
 /*
- * Names what would allow namespaces and mounts that were refused with @err, as far as can be
+ * Returns what would allow namespaces and mounts that were refused with @err, as far as that can be
  * determined.
  */
 static const char *why_no_namespace(int err)
@@ -67,7 +67,7 @@ static const char *why_no_namespace(int err)
 	       "--privileged)";
 }
 
-/* The user namespace exists, but a user must not be mapped in it. */
+/* Returns why no user can be mapped in the user namespace, which exists. */
 static const char *why_no_mapping(const struct iof_run *run, int err)
 {
 	if (!run->uid && err == EPERM)
@@ -163,7 +163,7 @@ void iof_run_enter(struct iof_run *run)
 	if (mkdir(TREE, 0755) ||
 	    mount("iofault", TREE, "fuse", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
 		die_of_namespaces(run, "FUSE cannot be mounted");
-	/* needs no reply of the server */
+	/* answered without the server */
 	if (!statx(AT_FDCWD, TREE, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0, &st))
 		run->dev = makedev(st.stx_dev_major, st.stx_dev_minor);
 }

@@ -5,7 +5,10 @@
 
 #include "private.h"
 
-/* Makes @path writable for new entries; its old ones stay. False: no such folder. */
+/*
+ * Makes @path writable for new entries; its old ones stay. Returns false if there is no such
+ * folder.
+ */
 bool iof_run_open_folder(struct iof_run *run, const char *path);
 /* Makes the folder read-only again. */
 void iof_run_seal_folder(const char *path);

@@ -2,11 +2,11 @@
 /*
  * wake.c - notifies the kernel when a polled file has become ready.
  *
- * Readable: the eventfd behind each of our descriptors is written at each event: the file became
- * readable, or another record arrived. One thread waits for all of them, edge-triggered, and sends
- * as many wake-ups as there were events, so that as many of the program's exclusive waiters wake. A
- * call that makes a file ready sends the wake-ups before it returns (iof_run_wake_settle()), as in
- * a kernel. Writable: an eventfd cannot signal it; a second thread sleeps in the system's own poll
+ * Readable: each event writes the eventfd behind a descriptor of ours: the file became readable, or
+ * another record arrived. One thread waits for all of them, edge-triggered. It sends as many
+ * wake-ups as there were events, so that as many of the program's exclusive waiters wake. A call
+ * that makes a file ready sends the wake-ups before it returns (iof_run_wake_settle()), as in a
+ * kernel. Writable: an eventfd cannot signal it; a second thread sleeps in the system's own poll
  * for the pollers of writable files.
  */
 #include <errno.h>
@@ -26,18 +26,18 @@
 static struct {
 	struct iof_run *run;
 	int epoll;
-	bool watched; /* atomic: a file was ever added */
+	bool watched; /* atomic: at least one file was added */
 	/* held from an event to the notification of the kernel */
 	pthread_mutex_t telling;
 	struct watch {
 		uint64_t kh;
-		uint64_t told; /* events notified so far, of iof_sys_events() */
-	} * readable;	       /* under telling: by descriptor */
+		uint64_t told; /* number of events notified so far, of iof_sys_events() */
+	} * readable;	       /* indexed by descriptor, under telling */
 	size_t nr_readable;    /* under telling */
 	pthread_mutex_t lock;
 	pthread_cond_t some;
-	struct iof_sys_thread *sleeper; /* under lock */
-	unsigned int nr;		/* under lock */
+	struct iof_sys_thread *sleeper; /* thread that polls, under lock */
+	unsigned int nr;		/* number of entries, under lock */
 	struct {
 		int fd;
 		uint64_t kh;
@@ -60,7 +60,7 @@ static void wake_pollers(uint64_t kh)
 	(void)done;
 }
 
-/* Sends one wake-up for each event not notified yet. Under telling. */
+/* Sends one wake-up for each event not notified yet. Called with telling held. */
 static void tell_events(int fd)
 {
 	struct watch *watch = &wake.readable[fd];
@@ -101,7 +101,9 @@ static void *watch_readable(void *arg)
 	return NULL;
 }
 
-/* Removes the entries that are ready or gone, and wakes their pollers. Under the lock. */
+/*
+ * Removes the entries that are ready or gone, and wakes their pollers. Called with the lock held.
+ */
 static void tell_writable(const struct pollfd *fds, unsigned int nr)
 {
 	for (unsigned int i = 0; i < nr; i++) {
@@ -155,7 +157,7 @@ void iof_run_wake_init(struct iof_run *run)
 		iof_run_die(run, "a thread cannot be started");
 }
 
-/* Under telling. */
+/* Makes room for descriptor @fd in the array. Called with telling held. */
 static bool make_room(int fd)
 {
 	size_t nr = (size_t)fd + 64;
@@ -178,8 +180,8 @@ void iof_run_wake_on_readable(int fd, uint64_t kh)
 	__atomic_store_n(&wake.watched, true, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&wake.telling);
 	/*
-	 * EEXIST: added by an earlier poll of the same file. The first poll itself reports what is
-	 * readable already.
+	 * EEXIST: an earlier poll of the same file added it. The first poll itself reports whether
+	 * it is readable.
 	 */
 	if (make_room(fd) && !epoll_ctl(wake.epoll, EPOLL_CTL_ADD, fd, &event))
 		wake.readable[fd] = (struct watch){ .kh = kh, .told = iof_sys_events(fd) };
