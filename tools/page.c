@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Loads pages until the memory is full, in pieces, so that a signal ends it early. */
+/*
+ * Loads pages until the memory is full. Loads them in pieces, so that a signal ends the loop early.
+ */
 static int populate(struct iof_page_run *run)
 {
 	const uint64_t piece = 4 << 20;
@@ -67,7 +69,7 @@ full:
 	return 0;
 }
 
-/* Writes the output's pages to the file now, while an error is known to be one of writing. */
+/* Writes the output's pages to the file now, so that an error is reported as one of writing. */
 static int write_back(struct iof_page_run *run)
 {
 	uint64_t begun = iof_now();

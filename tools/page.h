@@ -46,8 +46,8 @@ struct iof_page_options {
 	enum iof_world_kind world;
 	const char *device;
 	uint64_t resident;
-	uint64_t chunk; /* 0: choose_chunk() picks it */
-	uint64_t size;	/* bytes that fill writes */
+	uint64_t chunk; /* 0: choose_chunk() chooses it */
+	uint64_t size;	/* number of bytes that fill writes */
 	uint64_t pattern;
 	uint32_t prefetch;
 	uint32_t engines;
@@ -72,15 +72,15 @@ struct iof_page_file {
 	const char *name; /* as the user wrote it */
 	int fd;		  /* -1: none */
 	struct stat stat; /* at open time */
-	/* at open time; the run uses this size even if the file's changes */
+	/* size when it was opened; the run uses it even if the file's size changes */
 	uint64_t size;
-	/* its address for the device: an I/O address, or with --sva a process address */
+	/* address for the device: an I/O address, or with --sva a process address */
 	uint64_t address;
 	void *memory; /* with --sva the same address as a pointer, else NULL */
 	bool written; /* this is the output */
-	/* temporary name of an unfinished output; NULL: nameless, or finished */
+	/* temporary name of an unfinished output; NULL: it has no name yet, or is finished */
 	char *temporary;
-	char *final; /* its name once it is finished */
+	char *final; /* name of the finished output */
 };
 
 /* The data that one operation processes. */
@@ -91,8 +91,8 @@ struct iof_page_strand {
 	uint64_t nr_chunks;
 	uint32_t *chunk_crcs; /* crc32c: the device's CRC of each chunk */
 	uint32_t crc;	      /* crc32c: the device's CRC of the whole */
-	uint32_t crc_cpu;     /* crc32c: the CPU's */
-	/* compare: first difference by the device; UINT64_MAX: none */
+	uint32_t crc_cpu;     /* crc32c: the CPU's CRC of the whole */
+	/* compare: first difference that the device found; UINT64_MAX: none */
 	uint64_t differs_at;
 };
 
@@ -104,7 +104,9 @@ struct iof_page_slot {
 	uint32_t lane;
 };
 
-/* Position of a lane: the next is @chunk of strand number @strand, the last @end - 1. */
+/*
+ * Position of a lane. Its next chunk is @chunk of strand number @strand; its last one is @end - 1.
+ */
 struct iof_page_lane {
 	uint32_t pasid;
 	uint32_t strand;
@@ -114,10 +116,10 @@ struct iof_page_lane {
 
 enum iof_page_outcome {
 	IOF_PAGE_UNFINISHED,
-	IOF_PAGE_OK, /* the device's result is the CPU's */
-	/* compare: the files differ, from the same byte on by device and CPU */
+	IOF_PAGE_OK, /* device and CPU have the same result */
+	/* compare: the files differ; device and CPU found the same first byte */
 	IOF_PAGE_DIFFERENT,
-	IOF_PAGE_WRONG,	 /* the device's result is not the CPU's */
+	IOF_PAGE_WRONG,	 /* device and CPU have different results */
 	IOF_PAGE_FAILED, /* there is no result: a file, the device or the system failed */
 	IOF_PAGE_INTERRUPTED,
 };
@@ -134,26 +136,26 @@ struct iof_page_run {
 	struct iof_page_file *output;
 	struct iof_page_strand *strands;
 	uint32_t nr_strands;
-	uint64_t bytes; /* bytes of all strands, which is one pass of the device */
-	uint64_t chunk; /* bytes */
+	uint64_t bytes; /* number of bytes of all strands, which one pass of the device processes */
+	uint64_t chunk; /* number of bytes */
 
 	struct iof_world *world;
 	int iommufd, device;
 	struct iof_pager *pager; /* NULL with --sva */
 	struct iof_vfio_dsa_state before, after;
-	struct iof_histogram latency_before, latency_after; /* page request to resume */
+	struct iof_histogram latency_before, latency_after; /* time from page request to resume */
 	struct iof_pager_stats pager_stats;
 	struct iof_handler_stats handler_stats;
 
 	struct iof_page_lane lanes[IOF_PAGE_MAX_PASIDS];
-	uint32_t turn; /* the lane that gives the next chunk */
+	uint32_t turn; /* the lane whose turn it is to give a chunk */
 	struct iof_page_slot *slots;
 	uint32_t nr_slots, in_flight;
-	void *records;		  /* one completion record for each slot, whole pages */
+	void *records;		  /* one completion record for each slot, in whole pages */
 	uint64_t records_address; /* their address for the device */
-	int interrupt;		  /* eventfd */
-	uint64_t done;		  /* complete bytes of this pass */
-	uint64_t portal_full;	  /* writes that the portal refused with EAGAIN */
+	int interrupt;		  /* eventfd that completions signal */
+	uint64_t done;		  /* number of complete bytes of this pass */
+	uint64_t portal_full;	  /* number of writes that the portal refused with EAGAIN */
 
 	struct iof_page_pass *passes;
 	uint32_t passes_done;
@@ -201,11 +203,11 @@ int iof_page_verify(struct iof_page_run *run);
 /* Prints the table on standard output (on standard error if the JSON goes to standard output). */
 void iof_page_print(struct iof_page_run *run);
 
-/* The file for the JSON. It is opened before the work, so that a wrong name fails at once. */
+/* The file for the JSON. It is opened before the work, so that a bad name fails at once. */
 struct iof_page_json {
 	const char *name;
 	FILE *out;
-	bool shared; /* @out is stdout */
+	bool shared; /* @out is stdout: do not close it */
 };
 int iof_page_json_open(struct iof_page_json *json, const char *name);
 int iof_page_json_write(struct iof_page_json *json, struct iof_page_run *run);

@@ -21,10 +21,12 @@
 
 #include <iofault/iommufd.h>
 
-#define PAGE	      4096ull
-#define FIRST_ADDRESS (1ull << 32) /* nothing is mapped below: a stray small address faults */
-#define GAP	      (2ull << 20) /* between files: an access past the end of one hits no other */
-#define LAST_ADDRESS  (1ull << 47)
+#define PAGE 4096ull
+/* addresses below are not mapped: a stray small address faults */
+#define FIRST_ADDRESS (1ull << 32)
+/* gap between files: an access past the end of one hits no other */
+#define GAP	     (2ull << 20)
+#define LAST_ADDRESS (1ull << 47)
 
 static uint64_t round_up(uint64_t value, uint64_t to)
 {
@@ -406,7 +408,7 @@ int iof_page_open_device(struct iof_page_run *run)
 	return connect_interrupt(run);
 }
 
-/* An output that is not kept needs no write back. */
+/* Discards the output; an output that is not kept needs no write-back. */
 static void discard_output(struct iof_page_run *run)
 {
 	uint32_t i;

@@ -21,13 +21,13 @@ enum {
 	OPT_DEVICE,
 	OPT_POPULATE,
 	OPT_SVA,
-	OPT_NUMBERS, /* the first of the table; the last in this list */
+	OPT_NUMBERS, /* first of the options in the table; the last in this list */
 };
 
 struct number {
 	const char *name;
 	size_t offset;
-	bool wide; /* a 64-bit size, else a 32-bit number */
+	bool wide; /* the value is a 64-bit size, else a 32-bit number */
 	uint64_t least, most, preset;
 };
 

@@ -18,9 +18,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define AT_ONCE 32 /* descriptors of one write to the portal */
+#define AT_ONCE 32 /* maximum number of descriptors in one write to the portal */
 
-/* Descriptors that are filled in and that the portal has not yet taken. */
+/* Descriptors that are filled in and that the portal has not taken yet. */
 struct pending {
 	struct dsa_hw_desc descs[AT_ONCE];
 	uint32_t nr;
@@ -31,7 +31,7 @@ static struct dsa_completion_record *record_of(const struct iof_page_run *run, u
 	return (struct dsa_completion_record *)run->records + slot;
 }
 
-/* Takes the next chunk of @lane; false: none is left. */
+/* Takes the next chunk of @lane. Returns false if no chunk is left. */
 static bool next_chunk(struct iof_page_run *run, struct iof_page_lane *lane,
 		       struct iof_page_slot *slot)
 {

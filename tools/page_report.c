@@ -15,7 +15,7 @@
 
 #include <json-c/json.h>
 
-/* The figures of both forms. */
+/* Figures that the table and the JSON share. */
 struct figures {
 	uint64_t bytes, requests, answered, refused, stalls, descriptors, tlb_hits, tlb_misses;
 	uint64_t p50, p99, max;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * page_verify.c - the same work again, by the CPU alone.
+ * page_verify.c - does the same work again, by the CPU alone.
  *
  * The functions read the files with pread(2) into two small buffers. Neither the device nor the
  * pager nor the device's view of the files takes part, and memory use does not grow with the files.
- * ISA-L computes the CRC32C of the whole file in one chain; the device's CRCs are of chunks, and
- * are combined here. The caller has closed the device, so everything is written back.
+ * ISA-L computes the CRC32C of the whole file in one chain. The device's CRCs are of chunks; this
+ * file combines them. The caller has closed the device, so that all pages are written back.
  */
 #include "page.h"
 
@@ -20,9 +20,9 @@
 #define BUFFER (256u << 10)
 
 /*
- * Joining CRCs. The CRC of A followed by B is the CRC of A, advanced over as many zero bytes as B
- * is long, xor the CRC of B (the inversions at both ends cancel out). Advancing is linear: one 32 x
- * 32 matrix of bits for each length, computed here from the matrix of one page.
+ * A matrix that joins CRCs. The CRC of A followed by B is the CRC of A, advanced over as many zero
+ * bytes as B is long, xor the CRC of B. (The inversions at both ends cancel out.) Advancing is
+ * linear: one 32 x 32 matrix of bits for each length, computed here from the matrix of one page.
  */
 struct push {
 	uint32_t column[32];

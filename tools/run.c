@@ -69,7 +69,7 @@ static const struct field {
 	const char *name;
 	size_t offset;
 	uint64_t least, most;
-	enum iof_run_kind only; /* the only kind that has it, or EITHER */
+	enum iof_run_kind only; /* the only kind of device with this option, or EITHER */
 } fields[] = {
 	{ "credits", offsetof(struct iof_run_device, credits), 1, 1 << 20, EITHER },
 	{ "group", offsetof(struct iof_run_device, pages_per_group), 1, 32, IOF_RUN_DSA },
@@ -81,7 +81,7 @@ static const struct field {
 
 #define NR_FIELDS (sizeof(fields) / sizeof(fields[0]))
 
-/* 125: PROGRAM may itself exit with 2. */
+/* 125 and not 2: PROGRAM may itself exit with 2. */
 #define USAGE IOF_RUN_EXIT_OURS
 
 static int set_field(struct iof_run_device *device, const char *name, char *value)

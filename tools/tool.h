@@ -50,20 +50,20 @@ bool iof_number(const char *text, bool sizes, uint64_t least, uint64_t most, uin
 
 #define IOF_TEXT 32 /* size of the buffers of the next four functions */
 
-/* "64 MiB", "1.5 GiB", "17 B". Returns @text. */
+/* Writes a size as "64 MiB", "1.5 GiB" or "17 B". Returns @text. */
 const char *iof_size_text(char text[IOF_TEXT], uint64_t bytes);
-/* In the form of an option: "64M", "12K", "4097". */
+/* Writes a size in the form of an option: "64M", "12K", "4097". */
 const char *iof_size_option(char text[IOF_TEXT], uint64_t bytes);
-/* "1,234,567" */
+/* Writes a number as "1,234,567". */
 const char *iof_count_text(char text[IOF_TEXT], uint64_t count);
-/* "3.4 us", "12 ms" */
+/* Writes a time as "3.4 us" or "12 ms". */
 const char *iof_time_text(char text[IOF_TEXT], uint64_t ns);
 
-/* The monotonic clock in nanoseconds. */
+/* Returns the monotonic clock in nanoseconds. */
 uint64_t iof_now(void);
-/* The peak resident memory of this process, in bytes. */
+/* Returns the peak resident memory of this process, in bytes. */
 uint64_t iof_peak_memory(void);
-/* Memory that Linux calls available without swapping, in bytes; 0 if unknown. */
+/* Returns the memory that Linux calls available without swapping, in bytes; 0 if unknown. */
 uint64_t iof_available_memory(void);
 /* Flushes stdout. Returns @status, or a failure after a message if writing failed. */
 int iof_flush_stdout(int status);
