@@ -3,10 +3,10 @@
  * charge.c - charges memory and CPU time of kernel threads to the program that
  * they work for: those platform hooks of core/kapi.h.
  *
- * Memory: a kernel thread belongs to no memory control group, so its
- * allocations for a program are charged by naming the program's group. CPU
- * time: the thread itself moves into the program's control groups, but only if
- * they differ, since a move delays all forks of the system for a moment.
+ * Memory: a kernel thread belongs to no memory control group, so that its
+ * allocations for a program name the program's group. CPU time: the thread
+ * itself moves into the program's control groups, but only if they differ,
+ * since a move delays all forks of the system for a moment.
  */
 #include <linux/cgroup.h>
 #include <linux/init_task.h>
@@ -42,7 +42,7 @@ struct iof_plat_payer *iof_plat_charge_to(struct iof_plat_payer *payer)
 	return (struct iof_plat_payer *)set_active_memcg(memcg_of(payer));
 }
 
-/* Tasks in the same groups share one set. */
+/* Are the two tasks in the same control groups? Such tasks share one set. */
 static bool in_same_groups(struct task_struct *a, struct task_struct *b)
 {
 #ifdef CONFIG_CGROUPS
@@ -62,8 +62,8 @@ int iof_plat_thread_join(struct task_struct *task)
 void iof_plat_thread_leave(struct task_struct *task)
 {
 	/*
-	 * No controller refuses its root group; if one did, the next program
-	 * would take the thread.
+	 * The root group of a controller takes any thread; if one refused, the
+	 * next program would take the thread.
 	 */
 	if (!in_same_groups(task, &init_task))
 		(void)cgroup_attach_task_all(&init_task, task);

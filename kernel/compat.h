@@ -3,10 +3,10 @@
  * compat.h - the differences between kernel versions, each by a capability of
  * the kernel and never by its number.
  *
- * Seen by kernel/ only; the shared directories are the same for all versions.
- * The one comparison of version numbers is the check below. A port to another
- * series changes that check, and adds each difference that the compiler reports
- * here, under a name for the difference.
+ * Only kernel/ includes this file; the shared directories are the same for all
+ * versions. The one comparison of version numbers is the check below. A port to
+ * another series changes that check, and adds each difference that the compiler
+ * reports here, under a name for the difference.
  */
 #ifndef IOF_KERNEL_COMPAT_H
 #define IOF_KERNEL_COMPAT_H
@@ -20,20 +20,18 @@
 #endif
 
 /*
- * User memory is accessed through the kernel's direct map, and bus addresses
- * are as wide as pointers.
+ * The module accesses user memory through the kernel's direct map, and bus
+ * addresses are as wide as pointers.
  */
 #if !IS_ENABLED(CONFIG_64BIT) || IS_ENABLED(CONFIG_HIGHMEM)
 #error "iofault.ko supports 64-bit kernels only"
 #endif
 
-/*
- * True: this kernel was configured with a /dev/iommu of its own, loaded or not.
- */
+/* Was this kernel configured with a /dev/iommu of its own, loaded or not? */
 #define IOF_KERNEL_HAS_IOMMUFD IS_ENABLED(CONFIG_IOMMUFD)
 
 /*
- * A symbol that only the kernel's iommufd exports: if it exists, that is
+ * A symbol that only the kernel's iommufd exports: if it exists, iommufd is
  * loaded, whatever the configuration says.
  */
 #define IOF_KERNEL_IOMMUFD_SYMBOL "iommufd_ctx_from_file"

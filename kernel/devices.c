@@ -23,8 +23,8 @@
 
 struct iof_shown {
 	struct device dev;
-	struct iof_machine_device config; /* defaults filled in */
-	struct kobject *vfio_dev;	  /* the folder of that name */
+	struct iof_machine_device config; /* defaults are filled in */
+	struct kobject *vfio_dev;	  /* the folder vfio-dev */
 	struct iof_shown_group *group;
 };
 
@@ -35,7 +35,8 @@ struct iof_shown_group {
 static struct device *root;
 static struct kobject *groups_folder;
 static struct iof_shown *shown[IOF_MAX_DEVICES];
-static struct iof_shown_group groups[IOF_MAX_DEVICES]; /* by the first member */
+/* indexed by the first member */
+static struct iof_shown_group groups[IOF_MAX_DEVICES];
 static unsigned int nr_shown;
 static atomic_t nr_unreleased = ATOMIC_INIT(0);
 
@@ -120,7 +121,7 @@ static int make_group(struct iof_shown_group *group, unsigned int index)
 	return group->members ? 0 : -ENOMEM;
 }
 
-/* Removes the device's folder and its links, as far as they were made. */
+/* Removes those of the device's folder and links that exist. */
 static void show_nothing(struct iof_shown *device)
 {
 	if (device->group) {
@@ -160,8 +161,8 @@ static int show_device(const struct iof_machine_device *config,
 		kobject_create_and_add("vfio-dev", &device->dev.kobj);
 	rc = device->vfio_dev ? 0 : -ENOMEM;
 	/*
-	 * A group is named by its first member; a device alone has a group of
-	 * its own.
+	 * The first member names a group; a device alone has a group of its
+	 * own.
 	 */
 	while (leader < index && shown[leader]->group != &groups[leader])
 		leader = shown[leader]->group - groups;

@@ -3,15 +3,15 @@
  * memfile.c - memory of files, for MAP_FILE: those platform hooks of
  * core/kapi.h.
  *
- * Supports only files that consist of nothing but their pages: tmpfs (memfd)
- * and hugetlbfs. Others are refused at the map, not at the pin, so that no
- * unusable file is held; this also means that no file of ours can hold itself.
- * A seal against writing is reliable: a writable mapping excludes the seal,
- * whether pages are pinned or not.
+ * Supports only files whose pages exist in memory alone: tmpfs (memfd) and
+ * hugetlbfs. The map refuses others, not the pin, so that no unusable file is
+ * held; this also means that no file of ours can hold itself. A seal against
+ * writing is reliable: a writable mapping excludes the seal, whether pages are
+ * pinned or not.
  *
  * Holes of hugetlbfs files: memfd_pin_folios() fills them without a reservation
- * (before 6.16), and so takes huge pages that are reserved for others. They are
- * filled here first, as the program itself could have filled them: with
+ * (before 6.16), and so takes huge pages that are reserved for others. This
+ * file fills them first, as the program itself could have filled them: with
  * vfs_fallocate(), which needs a descriptor open for writing. The inode's lock
  * prevents the punching of holes from the check until the pages are pinned.
  */
@@ -26,7 +26,7 @@
 
 struct iof_plat_memfile {
 	struct file *file;
-	bool write; /* counts as a writable mapping of the file */
+	bool write; /* the mapping counts as a writable mapping of the file */
 };
 
 static bool is_shmem(struct file *file)
@@ -39,7 +39,7 @@ static bool is_hugetlb(struct file *file)
 	return file_inode(file)->i_sb->s_magic == HUGETLBFS_MAGIC;
 }
 
-/* A seal against writing holds for devices too. */
+/* Does a seal forbid writing? It holds for devices, too. */
 static bool is_sealed(struct file *file)
 {
 	unsigned int seals = 0;
@@ -69,9 +69,9 @@ static int check(struct file *file, u64 start, u64 length, bool write)
 }
 
 /*
- * The pins come later. Until iof_plat_memfile_put(), a writable map counts as a
- * process's writable mapping: it prevents F_SEAL_WRITE, and where that seal is
- * set it fails.
+ * Makes a writable map count as a process's writable mapping until
+ * iof_plat_memfile_put(), since the pins come later. It prevents F_SEAL_WRITE,
+ * and fails if that seal is set.
  */
 static int begin_writing(struct file *file)
 {
@@ -122,7 +122,10 @@ void iof_plat_memfile_put(struct iof_plat_memfile *memfile)
 	kfree(memfile);
 }
 
-/* Attempts to fill holes that another thread punches at the same time. */
+/*
+ * Number of attempts to fill holes that another thread punches at the same
+ * time.
+ */
 #define FILL_TRIES 8
 
 /*
@@ -153,7 +156,7 @@ static long pin_pages(struct file *file, u64 pos, unsigned long n,
 	return (long)done;
 }
 
-/* True: a huge page of [start, end) is absent. Under the inode's lock. */
+/* Is a huge page of [start, end) absent? Called with the inode's lock held. */
 static bool has_holes(struct file *file, u64 start, u64 end)
 {
 	u64 step = i_blocksize(file_inode(file));

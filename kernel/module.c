@@ -104,7 +104,7 @@ static int configure(struct iof_machine_device *to)
 	return 0;
 }
 
-/* True: the kernel's own iommufd exists. Two of them would confuse users. */
+/* Does the kernel's own iommufd exist? Two of them would confuse users. */
 static bool kernel_has_its_own(void)
 {
 	if (__symbol_get(IOF_KERNEL_IOMMUFD_SYMBOL)) {
@@ -168,12 +168,12 @@ out_free:
 
 static void __exit iof_module_exit(void)
 {
-	/* No descriptor is open: see above. */
+	/* No descriptor is open, since an open one would hold the module. */
 	WARN_ON(iof_machine_destroy(machine));
 	iof_nodes_exit();
 	iof_devices_exit();
 	/*
-	 * No callback of this module runs after a grace period today; this
+	 * Today no callback of this module runs after a grace period; this
 	 * covers one that is added later.
 	 */
 	rcu_barrier();

@@ -28,20 +28,21 @@
 #define NODE_MODE 0660
 
 struct iof_plat_node {
-	struct list_head entry; /* nodes; nodes_lock */
+	struct list_head entry; /* list nodes, under nodes_lock */
 	const struct file_operations *fops;
 	void *data;
-	struct miscdevice misc; /* "iommu" only */
-	dev_t devt;		/* the rest: VFIO nodes only */
+	struct miscdevice misc; /* used by the node "iommu" only */
+	/* used by VFIO nodes only, as the members below */
+	dev_t devt;
 	struct cdev *cdev;
 	struct device *parent;
 	struct device *device;
 };
 
 enum node_gate {
-	GATE_SHUT, /* wait */
+	GATE_SHUT, /* open() waits */
 	GATE_OPEN,
-	GATE_GONE, /* the machine failed: fail */
+	GATE_GONE, /* the machine failed, and open() fails */
 };
 
 static LIST_HEAD(nodes);
@@ -53,15 +54,18 @@ static struct class *node_class;
 
 static dev_t node_devt(const struct iof_plat_node *node)
 {
-	/* The number of a misc device is chosen while it is registered. */
+	/*
+	 * The kernel chooses the number of a misc device when the device is
+	 * registered.
+	 */
 	return node->misc.name ?
 		       MKDEV(MISC_MAJOR, READ_ONCE(node->misc.minor)) :
 		       node->devt;
 }
 
 /*
- * The node of @file. It stays: an open file, also during open(), holds the
- * module.
+ * Returns the node of @file. The node stays: an open file, also during open(),
+ * holds the module.
  */
 static struct iof_plat_node *find_node(struct file *file)
 {
@@ -86,13 +90,16 @@ void *iof_plat_node_data(struct file *file)
 	return node ? node->data : NULL;
 }
 
-/* After the gate the file gets the operations of the node's publisher. */
+/*
+ * Opens a node: waits for the gate, and gives the file the operations of the
+ * node's publisher.
+ */
 static int node_open(struct inode *inode, struct file *file)
 {
 	const struct file_operations *fops;
 	struct iof_plat_node *node;
 
-	/* Pairs with iof_nodes_open(): the nodes are complete. */
+	/* Pairs with iof_nodes_open(): the nodes are complete after this. */
 	if (wait_event_killable(gate_wq, smp_load_acquire(&gate) != GATE_SHUT))
 		return -EINTR;
 	if (gate != GATE_OPEN)
@@ -118,7 +125,7 @@ void iof_nodes_open(bool success)
 	wake_up_all(&gate_wq);
 	/*
 	 * Loading itself is one user of the module. The nodes are removed, so
-	 * no other can follow.
+	 * that no other can follow.
 	 */
 	while (!success && module_refcount(THIS_MODULE) > 1)
 		usleep_range(1000, 2000);
@@ -142,8 +149,8 @@ static void leave_node(struct iof_plat_node *node)
 /* ---- /dev/iommu ---- */
 
 /*
- * Checked before registering, which would fail too, but with a stack trace in
- * the log.
+ * Does /dev/iommu exist? Registering would fail then, too, but with a stack
+ * trace in the log.
  */
 static bool iommu_is_taken(void)
 {

@@ -42,8 +42,8 @@
 size_t iof_plat_copy(void *dst, const void *src, size_t n)
 {
 	/*
-	 * Races between a device's accesses and others are the responsibility
-	 * of the program.
+	 * The program is responsible for races between a device's accesses and
+	 * others.
 	 */
 	return data_race(copy_mc_to_kernel(dst, src, n));
 }
@@ -66,9 +66,9 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 
 /*
  * Waits in steps of about 100 us, with a limit, for a lock that another thread
- * holds: a thread that waits for a user's own file system may hold it as long
- * as that user likes, and nothing cancels a wait here. False: the lock was held
- * through @tries steps, which the caller starts at 0.
+ * holds. A thread that waits for a user's own file system may hold the lock as
+ * long as that user likes, and nothing cancels a wait here. Returns false if
+ * the lock was held through @tries steps, which the caller starts at 0.
  */
 #define LOCK_TRIES 1000
 
@@ -82,8 +82,8 @@ static bool wait_a_step(unsigned int *tries)
 }
 
 /*
- * A page behind a lock that stays held counts as absent: the device requests
- * it, and waits as for any other page.
+ * Takes the mmap lock, with a limit. A page behind a lock that stays held
+ * counts as absent: the device requests it, and waits as for any other page.
  */
 static bool lock_mm(struct mm_struct *mm)
 {
@@ -97,9 +97,9 @@ static bool lock_mm(struct mm_struct *mm)
 }
 
 /*
- * Unpins a page that the device has written to. The pin made it dirty; the
- * write-back of its file may have begun since, so it is made dirty again. A
- * file system that keeps the page locked forever may lose that write.
+ * Unpins a page that the device has written to. The pin made it dirty, but the
+ * write-back of its file may have begun since: so it is made dirty again. A
+ * file system that keeps the page locked for ever may lose that write.
  */
 static void unpin_written(struct page *page)
 {
@@ -119,7 +119,9 @@ static void unpin_written(struct page *page)
 	unpin_user_page(page);
 }
 
-/* Pins the page at @addr as it is now, without a fault. 0 or -EFAULT. */
+/*
+ * Pins the page at @addr as it is now, without a fault. Returns 0 or -EFAULT.
+ */
 static int pin_present(struct mm_struct *mm, unsigned long addr, bool write,
 		       struct page **page)
 {
@@ -170,8 +172,8 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
 }
 
 /*
- * The mmap lock is dropped while the page faults in, which may take as long as
- * its user likes.
+ * Faults a page in. The mmap lock is dropped meanwhile, which may take as long
+ * as the user of the memory likes.
  */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 {
