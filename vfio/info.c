@@ -3,8 +3,8 @@
  * info.c - the description of a VFIO device, and its interrupts.
  *
  * Each interrupt index has one interrupt, which can be bound to an eventfd,
- * triggered for a test, and unbound; there is no masking. Nothing here needs
- * vdev->lock.
+ * triggered for a test, and unbound; there is no masking. No function here
+ * needs vdev->lock.
  */
 #include "private.h"
 
@@ -133,7 +133,7 @@ int iof_vfio_set_irqs(struct iof_vfio_device *vdev, void __user *arg)
 			  VFIO_IRQ_SET_ACTION_TYPE_MASK))
 		return -EINVAL;
 	set.index = array_index_nospec(set.index, vdev->ops->nr_irqs);
-	/* One interrupt, number 0. */
+	/* An index has one interrupt, number 0. */
 	if (set.start || set.count > 1)
 		return -EINVAL;
 	if ((set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) !=

@@ -100,7 +100,10 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 		mutex_unlock(&vdev->lock);
 		return -EFAULT;
 	}
-	/* The calls that need a bound device see all of the binding. */
+	/*
+	 * Pairs with the calls that need a bound device: they see all of the
+	 * binding.
+	 */
 	smp_store_release(&vf->owner, true);
 	return 0;
 }
@@ -112,7 +115,10 @@ enum pasid_use {
 	PASID_PROCESS,
 };
 
-/* The PASIDs attached through this node, for the close. vdev->lock held. */
+/*
+ * Remembers a PASID attached through this node, for the close. Called with
+ * vdev->lock held.
+ */
 static int pasid_remember(struct iof_vfio_device *vdev, u32 pasid,
 			  enum pasid_use use)
 {
@@ -126,8 +132,8 @@ static bool pasid_is_process(struct iof_vfio_device *vdev, u32 pasid)
 }
 
 /*
- * -EINTR, killed: an attach of another thread may wait for user memory. Then
- * the close detaches.
+ * Detaches a PASID. -EINTR: the thread was killed while an attach of another
+ * thread waited for user memory. The close detaches then.
  */
 static int detach_pasid(struct iof_vfio_device *vdev, u32 pasid)
 {
@@ -335,10 +341,11 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 }
 
 /*
- * Checks one access and finds its region: -EINVAL if it is outside of all
- * regions or of the wrong direction. An access that begins in a region of a PCI
- * function and continues past it is cut, but -EFAULT in configuration space.
- * The file position is the address of the access; the access does not move it.
+ * Checks one access and finds its region. Returns -EINVAL if the access is
+ * outside of all regions or of the wrong direction. If it begins in a region of
+ * a PCI function and continues past it, it is cut; in configuration space it
+ * gets -EFAULT. The file position is the address of the access; the access does
+ * not move it.
  */
 static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter,
 			      u32 direction, u32 *region, u64 *off)
@@ -362,7 +369,7 @@ static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter,
 		return 0;
 	if (!(ops->flags & VFIO_DEVICE_FLAGS_PCI))
 		return -EINVAL;
-	/* as Linux has it for a PCI function */
+	/* Linux does the same for a PCI function */
 	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
 		return -EFAULT;
 	if (*off >= size)
@@ -397,8 +404,8 @@ static __poll_t vfio_poll(struct file *file, poll_table *wait)
 {
 	struct iof_vfio_file *vf = file->private_data;
 	/*
-	 * Called before the bind too: a poller that waits from then on must be
-	 * woken later.
+	 * Call the device before the bind, too: a poller that waits from then
+	 * on must be woken later.
 	 */
 	__poll_t mask = vf->vdev->ops->poll(vf->vdev->dev, file, wait);
 

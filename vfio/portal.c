@@ -4,11 +4,11 @@
  *
  * Region 0 is the portal: each write, at any offset, submits descriptors.
  * Region 1 is the device's state, region 2 the latencies of its page requests,
- * both read-only. No locks: the engine serialises its queue.
+ * both read-only. This file takes no locks: the engine serialises its queue.
  */
 #include "portal.h"
 
-/* Descriptors copied in at once, to the stack. */
+/* Number of descriptors copied at once, to the stack. */
 #define PORTAL_BATCH 8
 
 struct iof_portal {
@@ -74,7 +74,10 @@ static void portal_fill_state(struct iof_portal *portal,
 			 answers.answered[IOF_PAGE_FAILURE];
 }
 
-/* Copies @from from @off on; bytes past its end read as zero. */
+/*
+ * Copies the bytes of @from from offset @off on; bytes past its end read as
+ * zero.
+ */
 static ssize_t portal_read_from(const void *from, size_t size, u64 off,
 				struct iov_iter *to)
 {

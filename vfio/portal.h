@@ -18,7 +18,7 @@ struct iof_portal *iof_portal_create(struct iof_plat_space *space,
 				     const char *name, struct iof_dsa *dsa,
 				     const struct iof_dsa_setup *config);
 bool iof_portal_busy(struct iof_portal *portal);
-/* The node is not busy. */
+/* Removes a node that is not busy. */
 void iof_portal_destroy(struct iof_portal *portal);
 
 #endif

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * portal_ats.c - the ATS test device as a PCI function behind VFIO: the nine
- * regions of VFIO, of which two exist. BAR 0 holds the device's registers;
- * bytes after them read as zero. Configuration space is 4 KiB: a header of type
- * 0, PCI Express, then ATS, PRI and PASID as extended capabilities. The command
- * register, the interrupt line and the base of BAR 0 are writable. Lock:
- * config_lock over configuration space.
+ * portal_ats.c - the ATS test device as a PCI function behind VFIO.
+ *
+ * Two of VFIO's nine regions exist. BAR 0 holds the device's registers; bytes
+ * after them read as zero. Configuration space is 4 KiB: a header of type 0,
+ * PCI Express, then ATS, PRI and PASID as extended capabilities. The command
+ * register, the interrupt line and the base of BAR 0 are writable. config_lock
+ * protects configuration space.
  */
 #include "portal_ats.h"
 
@@ -164,7 +165,7 @@ static ssize_t ats_write(void *dev, u32 region, u64 off, struct iov_iter *from)
 	return (ssize_t)want;
 }
 
-/* Readable: no transfer is in progress. */
+/* Returns readable when no transfer is in progress. */
 static __poll_t ats_poll(void *dev, struct file *file, poll_table *wait)
 {
 	struct iof_portal_ats *portal = dev;

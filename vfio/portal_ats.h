@@ -18,7 +18,7 @@ struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space,
 					     const char *name,
 					     struct iof_ats *ats);
 bool iof_portal_ats_busy(struct iof_portal_ats *portal);
-/* The node is not busy. */
+/* Removes a node that is not busy. */
 void iof_portal_ats_destroy(struct iof_portal_ats *portal);
 
 #endif

@@ -12,30 +12,30 @@ struct iof_vfio_device {
 	void *dev;
 	struct iof_hwdev *hw;
 	struct iof_plat_node *node;
-	atomic_t files; /* open descriptors */
+	atomic_t files; /* number of open descriptors */
 
 	/*
-	 * Bind, attach, detach. A holder may wait for faults, so no path that
-	 * resolves faults takes it.
+	 * Serialises bind, attach and detach. A holder may wait for faults, so
+	 * that no path that resolves faults takes it.
 	 */
 	struct mutex lock;
-	/*
-	 * NULL: not bound; constant while there is an owner
-	 */
+	/* NULL: not bound; does not change while there is an owner */
 	struct iof_device *idev;
-	/* attached PASIDs, to a page table or a process */
+	/* set of attached PASIDs, to a page table or a process */
 	struct xarray pasids;
 
-	struct mutex irq_mutex; /* one SET_IRQS at a time */
-	/* irqs[]; taken to raise an interrupt */
+	struct mutex irq_mutex; /* serialises SET_IRQS */
+	/* protects irqs[]; taken to raise an interrupt */
 	spinlock_t irq_lock;
-	/* NULL: not bound to an eventfd */
+	/* NULL: the interrupt is not bound to an eventfd */
 	struct eventfd_ctx *irqs[IOF_VFIO_MAX_IRQS];
 };
 
 struct iof_vfio_file {
 	struct iof_vfio_device *vdev;
-	/* owns the binding; becomes true once: acquire, release */
+	/*
+	 * the descriptor owns the binding; becomes true once: acquire, release
+	 */
 	bool owner;
 };
 

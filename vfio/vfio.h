@@ -17,38 +17,38 @@ struct iof_vfio_device;
 
 struct iof_vfio_region {
 	u64 size;
-	u32 flags; /* VFIO_REGION_INFO_FLAG_* */
+	u32 flags; /* VFIO_REGION_INFO_FLAG_* bits */
 };
 
 /*
- * Implemented by a device model. All but irq_count and regions may sleep and
- * run on many threads.
+ * Operations of a device model. All functions may sleep and run on many
+ * threads.
  */
 struct iof_vfio_ops {
 	const struct iof_vfio_region *regions;
 	u32 nr_regions;
-	u32 flags; /* VFIO_DEVICE_FLAGS_* beside RESET */
+	u32 flags; /* VFIO_DEVICE_FLAGS_* bits beside RESET */
 	/*
-	 * indexes, each of one interrupt; at most IOF_VFIO_MAX_IRQS
+	 * number of indexes, each of one interrupt; at most IOF_VFIO_MAX_IRQS
 	 */
 	u32 nr_irqs;
 	/*
 	 * Read from and write to a region; [off, off + iov_iter_count()) lies
-	 * in it. Returns the bytes moved, or a negative errno.
+	 * in it. Return the number of bytes moved, or a negative errno.
 	 */
 	ssize_t (*read)(void *dev, u32 region, u64 off, struct iov_iter *to);
 	ssize_t (*write)(void *dev, u32 region, u64 off, struct iov_iter *from);
 	__poll_t (*poll)(void *dev, struct file *file, poll_table *wait);
 	/*
-	 * Resets the device to its state after power-on: when this returns, all
+	 * Resets the device to its state after power-on. When it returns, all
 	 * operations have ended and touch no memory. Does not wait for open
-	 * page requests. Also called when the owner closes.
+	 * page requests. The close of the owner calls it, too.
 	 */
 	void (*reset)(void *dev);
 	/*
-	 * own(): charges the CPU time of the device's threads to the calling
-	 * process, which owns the device now. disown(): to no process, after a
-	 * reset. Both may be NULL.
+	 * own() charges the CPU time of the device's threads to the calling
+	 * process, which owns the device now. disown() charges it to no
+	 * process; called after a reset. Both may be NULL.
 	 */
 	int (*own)(void *dev);
 	void (*disown)(void *dev);
@@ -58,18 +58,18 @@ struct iof_vfio_ops {
 
 /*
  * Publishes node @name. @hw must be registered; it and @dev outlive the node.
- * -ENOMEM, -EEXIST.
+ * Returns 0, -ENOMEM or -EEXIST.
  */
 int iof_vfio_create(struct iof_plat_space *space, const char *name,
 		    struct iof_hwdev *hw, const struct iof_vfio_ops *ops,
 		    void *dev, struct iof_vfio_device **out);
-/* True: a descriptor of the node is open. */
+/* Is a descriptor of the node open? */
 bool iof_vfio_busy(struct iof_vfio_device *vdev);
-/* The node is not busy. */
+/* Removes a node that is not busy. */
 void iof_vfio_destroy(struct iof_vfio_device *vdev);
 /*
- * Raises interrupt @index: signals its eventfd, if the owner set one. Any
- * context.
+ * Raises interrupt @index: signals its eventfd, if the owner set one. May be
+ * called in any context.
  */
 void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 index);
 
