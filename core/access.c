@@ -52,15 +52,15 @@ struct iof_access *iof_access_create(struct iof_ctx *ctx,
 		return ERR_PTR(rc);
 	}
 	iof_ctx_get(ctx);
-	/* The owner's hold: DESTROY of the id is EBUSY. */
+	/* The owner's hold: with it DESTROY of the id returns -EBUSY. */
 	iof_object_hold(&access->obj);
 	iof_object_publish(ctx, &access->obj);
 	return access;
 }
 
 /*
- * Releases the access's pins and its IOAS, if it has one. Under
- * iof_access.lock.
+ * Releases the access's pins and its IOAS, if it has one. Called with
+ * iof_access.lock held.
  */
 static void leave_ioas(struct iof_access *access)
 {
@@ -132,7 +132,7 @@ out_put:
 
 /* ---- pins ---- */
 
-/* The first and the last page of @area that hold bytes of [iova, last]. */
+/* Sets the first and the last page of @area that hold bytes of [iova, last]. */
 static void area_pages(struct iof_area *area, unsigned long iova,
 		       unsigned long last, unsigned long *first_page,
 		       unsigned long *last_page)
@@ -168,7 +168,8 @@ static void unpin_areas(struct iof_map *map, unsigned long iova,
 }
 
 /*
- * Pins the part in one area. *pages is the place for its pages, and advances.
+ * Pins the part in one area. *pages points to the entries for its pages, and
+ * advances.
  */
 static int pin_area(struct iof_area *area, unsigned long iova,
 		    unsigned long last, unsigned int prot, struct page ***pages)

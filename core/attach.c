@@ -49,7 +49,10 @@ static struct iof_queue_slots *get_slots(struct iof_group *group,
 	struct iof_queue_slots *slots;
 	int rc;
 
-	/* The queues of one group belong to one context: ids are unique. */
+	/*
+	 * Unique ids suffice as keys: the queues of one group belong to one
+	 * context.
+	 */
 	slots = xa_load(&group->queues, queue_id(queue));
 	if (slots) {
 		slots->attachments++;
@@ -111,8 +114,8 @@ static struct iof_attach *alloc_attach(struct iof_group *group, u32 pasid)
 }
 
 /*
- * @map: gets the device's reserved ranges; NULL: none are reserved. The first
- * member gives the dev_id.
+ * Adds a member. @map gets the device's reserved ranges; NULL: none are
+ * reserved. The first member gives the dev_id.
  */
 static int add_member(struct iof_attach *attach, struct iof_device *idev,
 		      struct iof_map *map)
@@ -154,8 +157,8 @@ static void drop_members(struct iof_attach *attach, struct iof_map *map)
 }
 
 /*
- * Adds the members of a new attachment: @idev, or those of @old when that is
- * replaced.
+ * Adds the members of a new attachment: @idev, or the members of @old if that
+ * is replaced.
  */
 static int add_members(struct iof_attach *attach, struct iof_device *idev,
 		       struct iof_attach *old, struct iof_map *map)
@@ -174,8 +177,8 @@ static int add_members(struct iof_attach *attach, struct iof_device *idev,
 }
 
 /*
- * Only attachments of the RID reserve ranges; a program that uses PASIDs
- * attaches the RID too if they matter.
+ * Returns the map that reserves ranges. Only attachments of the RID reserve
+ * ranges; a program that uses PASIDs attaches the RID, too, if they matter.
  */
 static struct iof_map *reserving_map(u32 pasid, struct iof_ioas *ioas)
 {
@@ -280,7 +283,9 @@ static int check_hwpt(struct iof_group *group, u32 pasid, struct iof_hwpt *hwpt)
 	return 0;
 }
 
-/* The domain of the device at position @i; NULL: blocked. */
+/*
+ * Returns the domain of the device at position @i; NULL: the device is blocked.
+ */
 static struct iof_domain *domain_at(const struct iof_attach *attach,
 				    unsigned int i)
 {
@@ -296,8 +301,8 @@ static int drive_one(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
 }
 
 /*
- * Calls the driver of every device that takes part: all switch, or none. @new
- * NULL: cannot fail.
+ * Calls the driver of each device that takes part. All of them switch, or none.
+ * With @new NULL it cannot fail.
  */
 static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new,
 		 struct iof_attach *old)
@@ -372,7 +377,7 @@ static int switch_attach(struct iof_group *group, u32 pasid,
 
 /* ---- attach and replace ---- */
 
-/* An attach or replace in progress. */
+/* The state of an attach or replace in progress. */
 struct iof_change {
 	struct iof_device *idev;
 	u32 pasid;
@@ -410,8 +415,8 @@ static struct iof_attach *begin_hwpt(struct iof_change *c,
 }
 
 /*
- * Ends the caller's call on @hwpt first: freeing an automatic HWPT may wait for
- * calls.
+ * Switches to @hwpt. First ends the caller's call on it, since freeing an
+ * automatic HWPT may wait for calls.
  */
 static int change_to_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
 {
@@ -486,7 +491,7 @@ static struct iof_hwpt *make_automatic(struct iof_device *idev,
 	return ERR_PTR(rc);
 }
 
-/* Attaches to c->fresh and publishes it. */
+/* Attaches to c->fresh and publishes that HWPT. */
 static int use_fresh(struct iof_change *c, struct iof_attach *attach,
 		     struct iof_ioas *ioas)
 {
@@ -502,7 +507,9 @@ static int use_fresh(struct iof_change *c, struct iof_attach *attach,
 		return rc;
 	c->fresh = NULL;
 	hwpt->attachments = 1;
-	/* The hold of the last attachment, which removes it. */
+	/*
+	 * The hold of the last attachment; the end of that attachment drops it.
+	 */
 	iof_object_hold(&hwpt->obj);
 	iof_hwpt_publish(c->idev->ctx, hwpt);
 	return 0;
@@ -553,7 +560,7 @@ static int change_to_ioas(struct iof_change *c, struct iof_ioas *ioas)
 		mutex_unlock(&ioas->hwpts_lock);
 	}
 	if (!attach->hwpt) {
-		/* Failed, or no change needed. */
+		/* The attempt failed, or the HWPT was in force already. */
 		drop_members(attach, map);
 		kfree(attach);
 		return rc;
@@ -565,8 +572,8 @@ static int change_to_ioas(struct iof_change *c, struct iof_ioas *ioas)
 }
 
 /*
- * A device of the group is attached already: @idev can only join that
- * attachment.
+ * Joins @idev to the attachment. A device of the group is attached already, so
+ * that no other attachment is possible.
  */
 static int join(struct iof_device *idev, struct iof_attach *attach,
 		struct iof_object *pt, u32 *hwpt_id)
@@ -586,7 +593,10 @@ static int join(struct iof_device *idev, struct iof_attach *attach,
 	return add_member(attach, idev, attach_map(attach));
 }
 
-/* Ends the caller's call on @pt, or hands it over to c->needs_fresh. */
+/*
+ * Attaches to @pt. Ends the caller's call on it, or hands it over to
+ * c->needs_fresh.
+ */
 static int change_locked(struct iof_change *c, struct iof_object *pt,
 			 bool replace)
 {
@@ -660,11 +670,15 @@ static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
 			rc = try_change(&c, *pt_id, replace);
 		else
 			rc = PTR_ERR(c.fresh);
-		/* Refused, or another thread has made one. */
+		/*
+		 * The driver refused the fresh HWPT, or another thread has made
+		 * one.
+		 */
 		if (!IS_ERR_OR_NULL(c.fresh))
 			iof_hwpt_abort(idev->ctx, c.fresh);
 		/*
-		 * Last, because a DESTROY of the IOAS may wait for this call.
+		 * This comes last, because a DESTROY of the IOAS may wait for
+		 * this call.
 		 */
 		iof_object_put(&ioas->obj);
 	}
@@ -698,7 +712,7 @@ int iof_device_attached(struct iof_device *idev, u32 pasid)
 
 /* ---- detach ---- */
 
-/* Other members stay: the domain does not change. */
+/* Removes a member. Other members stay, so that the domain does not change. */
 static void leave(struct iof_attach *attach, struct iof_attach_member *member)
 {
 	struct iof_group *group = attach->group;
@@ -741,7 +755,8 @@ void iof_device_detach(struct iof_device *idev, u32 pasid)
 /* ---- SVA ---- */
 
 /*
- * As for an HWPT of another driver: a driver's domains are for its own devices.
+ * Do all devices of the group that take part have @idev's driver? A domain
+ * serves only devices of its own driver.
  */
 static bool same_driver(struct iof_device *idev, u32 pasid)
 {

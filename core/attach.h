@@ -18,18 +18,19 @@ struct iof_attach;
 struct iof_fault_sink_ops {
 	/*
 	 * Takes complete groups for @attach, at most IOF_ANSWERS_MAX, linked by
-	 * struct iof_prg.node in the order of their LAST pages. Called under
-	 * iof_group.fault_lock: does not sleep. True: the sink owns the groups,
-	 * has emptied the list, and answers each once (iof_iopf_respond()).
-	 * False: the sink is closed, and the caller refuses the groups.
+	 * struct iof_prg.node in the order of their LAST pages. Called with
+	 * iof_group.fault_lock held: does not sleep. True: the sink owns the
+	 * groups, has emptied the list, and answers each once
+	 * (iof_iopf_respond()). False: the sink is closed, and the caller
+	 * refuses the groups.
 	 */
 	bool (*queue)(struct iof_fault_sink *sink, struct iof_attach *attach,
 		      struct list_head *groups);
 	/*
 	 * Answers INVALID every open group of @attach, which no new fault can
-	 * reach. Returns when answers that other threads are giving have
-	 * reached the driver. May sleep, cannot fail. The cost is that of the
-	 * open groups of this attachment.
+	 * reach. Returns when answers that other threads give have reached the
+	 * driver. May sleep, cannot fail. Its cost depends on the open groups
+	 * of this attachment only.
 	 */
 	void (*sweep)(struct iof_fault_sink *sink, struct iof_attach *attach);
 };
@@ -44,42 +45,39 @@ struct iof_fault_sink {
  */
 struct iof_attach {
 	struct iof_group *group;
-	u32 pasid; /* IOF_NO_PASID: the RID */
+	u32 pasid; /* IOF_NO_PASID stands for the RID */
 	struct iof_domain *domain;
-	struct iof_hwpt *hwpt;	     /* holds it; NULL for SVA */
+	struct iof_hwpt *hwpt;	     /* held; NULL for SVA */
 	struct iof_sva *sva;	     /* SVA only; owned */
 	struct iof_fault_sink *sink; /* NULL: page requests are refused */
-	/* the group's slots in the queue, or NULL; group->lock */
+	/* slots that the group has in the queue, or NULL; group->lock */
 	struct iof_queue_slots *slots;
-	/*
-	 * struct iof_attach_member, oldest first; group->lock
-	 */
+	/* list of struct iof_attach_member, oldest first; group->lock */
 	struct list_head members;
-	/* dev_id in records: the oldest member's; group->fault_lock */
+	/* dev_id in records: that of the oldest member; group->fault_lock */
 	u32 dev_id;
 	/*
-	 * struct iof_prg.open_node of groups that collect and are not broken;
-	 * group->fault_lock
+	 * list of struct iof_prg.open_node: groups that collect and are not
+	 * broken; group->fault_lock
 	 */
 	struct list_head partial;
 
-	/* The sink's, under the sink's lock. */
-	/* struct iof_prg.open_node of groups queued or delivered */
+	/* The sink owns these, under the sink's lock. */
+	/* list of struct iof_prg.open_node: groups queued or delivered */
 	struct list_head open;
 	/*
-	 * Groups taken off @open whose answer has not yet reached the driver.
-	 * Grows under the sink's lock, shrinks without it.
+	 * Number of groups taken off @open whose answer has not yet reached the
+	 * driver. It grows under the sink's lock, and shrinks without it.
 	 */
 	atomic_t answering;
-	/*
-	 * iof_fault_queue.attachments, with @slots; grow_lock
-	 */
+	/* list iof_fault_queue.attachments, with @slots; grow_lock */
 	struct list_head queue_node;
 
 	/*
-	 * By position in group->hwdevs, which is constant while the group is
-	 * attached. True: a switch failed, the device's driver failed to go
-	 * back to this domain, and the device is blocked. group->lock
+	 * Indexed by the position in group->hwdevs, which is constant while the
+	 * group is attached. True: a switch failed, then the device's driver
+	 * failed to go back to this domain, and so the device is blocked.
+	 * group->lock
 	 */
 	bool lost[];
 };
@@ -95,8 +93,8 @@ struct iof_attach_member {
 
 /*
  * The cookie slots that a queue has reserved for the group. One reservation
- * serves all PASIDs of the group that use the queue, since the credits are the
- * devices'.
+ * serves all PASIDs of the group that use the queue, since devices, not PASIDs,
+ * have credits.
  */
 struct iof_queue_slots {
 	struct iof_fault_queue *queue;
@@ -106,18 +104,17 @@ struct iof_queue_slots {
 
 /* An isolation group: devices that can only be switched together. */
 struct iof_group {
-	struct kref ref; /* one per registered device */
+	struct kref ref; /* one reference for each registered device */
 	/* guards all fields that fault_lock does not */
 	struct mutex lock;
-	/*
-	 * the context that has devices of it bound; no reference
-	 */
+	/* the context to which devices of the group are bound; no reference */
 	struct iof_ctx *owner;
-	unsigned int bound;	 /* devices bound */
-	struct list_head hwdevs; /* struct iof_hwdev_core.group_node */
+	unsigned int bound;	 /* number of bound devices */
+	struct list_head hwdevs; /* list of struct iof_hwdev_core.group_node */
 	struct xarray queues;	 /* id of the queue -> struct iof_queue_slots */
 	/*
-	 * PASIDs attached to HWPTs. If not 0, the RID's HWPT must allow PASIDs.
+	 * number of PASIDs attached to HWPTs. If it is not 0, the RID's HWPT
+	 * must allow PASIDs.
 	 */
 	unsigned int pasid_hwpts;
 
@@ -127,18 +124,18 @@ struct iof_group {
 	 * pasid -> struct iof_attach; written under both locks
 	 */
 	struct xarray attachments;
-	/* attachments[IOF_NO_PASID]: the fault path saves a look-up */
+	/* attachments[IOF_NO_PASID]; it saves the fault path a look-up */
 	struct iof_attach *rid;
-	/* with @switching: the PASID that is being switched */
+	/* the PASID that is being switched, while @switching */
 	u32 switching_pasid;
 	/* groups for that PASID wait in @parked */
 	bool switching;
-	struct list_head parked; /* struct iof_prg.node */
+	struct list_head parked; /* list of struct iof_prg.node */
 };
 
 struct iof_device {
 	struct iof_object obj;
-	struct iof_ctx *ctx; /* a reference if @keeps_ctx */
+	struct iof_ctx *ctx; /* holds a reference if @keeps_ctx */
 	struct iof_hwdev *hwdev;
 	struct iof_group *group;
 	bool keeps_ctx;

@@ -4,7 +4,7 @@
  *
  * Segment 0 holds slots 0 to 2^MIN_BITS - 1. Segment k holds the
  * 2^(MIN_BITS+k-1) slots that double the table. The index of a slot gives its
- * segment. Nothing here locks, and only growth allocates.
+ * segment. No function here takes a lock, and only growth allocates.
  */
 #include "cookie.h"
 
@@ -47,8 +47,8 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth,
 		}
 	}
 	/*
-	 * Builds the free list of all new slots here, so that linking it in is
-	 * one step.
+	 * Builds the free list of all new slots here, so that one step links it
+	 * in.
 	 */
 	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits);
 	     k++) {
@@ -87,8 +87,8 @@ void iof_cookie_grow(struct iof_cookies *cookies,
 	if (growth->bits <= cookies->bits)
 		return;
 	/*
-	 * New cookies start above all cookies of other widths, as long as there
-	 * is room.
+	 * New cookies start above all cookies of other widths, if there is
+	 * room.
 	 */
 	if (cookies->highest)
 		cookies->narrower |= BIT(cookies->bits);
@@ -145,8 +145,8 @@ u32 iof_cookie_next_slow(const struct iof_cookies *cookies,
 		cookie |= cookies->base << cookies->bits;
 	}
 	/*
-	 * Only a cookie that was given before a growth can be in the way; the
-	 * next one is free.
+	 * Only a cookie that was given before a growth can be equal to this
+	 * one; the next one is free.
 	 */
 	while (iof_cookie_find_narrower(cookies, cookie)) {
 		cookie += cookies->step;

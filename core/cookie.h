@@ -25,10 +25,11 @@
 
 struct iof_cookie_slot {
 	union {
-		void *owner;		      /* while the cookie is given */
-		struct iof_cookie_slot *next; /* while the slot is free */
+		/* set while the cookie is given */
+		void *owner;
+		struct iof_cookie_slot *next; /* set while the slot is free */
 	};
-	/* the present or the last cookie; generation 0: none yet */
+	/* the present cookie, or the last one; generation 0: none yet */
 	u32 cookie;
 	u8 bits; /* number of index bits of @cookie */
 	bool out;
@@ -36,8 +37,8 @@ struct iof_cookie_slot {
 
 struct iof_cookies {
 	struct iof_cookie_slot *segment[IOF_COOKIE_SEGMENTS];
-	u32 bits; /* there are 2^bits slots; 0: none yet */
-	/* 2^bits: the step from one generation of a slot to the next */
+	u32 bits; /* there are 2^bits slots; 0: no slots yet */
+	/* 2^bits: the difference between two generations of a slot */
 	u32 step;
 	/* bit w: cookies with w index bits were given before the table grew */
 	u32 narrower;
@@ -45,13 +46,13 @@ struct iof_cookies {
 	u32 base;
 	u32 highest; /* highest cookie given since the table last grew */
 	struct iof_cookie_slot *free_head;
-	/* valid while there is a head */
+	/* valid if the free list is not empty */
 	struct iof_cookie_slot *free_tail;
 };
 
 /*
- * The number of index bits for @slots slots. Above IOF_COOKIE_MAX_BITS: too
- * many.
+ * Returns the number of index bits for @slots slots. Above IOF_COOKIE_MAX_BITS:
+ * too many slots.
  */
 u32 iof_cookie_bits(u32 slots);
 
@@ -82,12 +83,14 @@ iof_cookie_slot_at(const struct iof_cookies *cookies, u32 index)
 }
 
 /*
- * The slot's next cookie, if its last one or those of other slots have another
- * width.
+ * Returns the slot's next cookie. Called if its last cookie, or those of other
+ * slots, have another width.
  */
 u32 iof_cookie_next_slow(const struct iof_cookies *cookies,
 			 struct iof_cookie_slot *slot);
-/* The slot of a cookie that was given before the table grew, or NULL. */
+/*
+ * Returns the slot of a cookie that was given before the table grew, or NULL.
+ */
 struct iof_cookie_slot *
 iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie);
 
@@ -135,7 +138,7 @@ iof_cookie_find(const struct iof_cookies *cookies, u32 cookie)
 				   NULL;
 }
 
-/* The owner of a given cookie, or NULL. */
+/* Returns the owner of a given cookie, or NULL. */
 static inline void *iof_cookie_owner(const struct iof_cookies *cookies,
 				     u32 cookie)
 {
@@ -172,9 +175,11 @@ static inline void iof_cookie_prefetch(const struct iof_cookies *cookies,
 					     cookie & (cookies->step - 1)));
 }
 
-/* The owner in slot @index, or NULL. For a walk over all given cookies. */
+/*
+ * Returns the owner in slot @index, or NULL. For a walk over all given cookies.
+ */
 void *iof_cookie_owner_at(const struct iof_cookies *cookies, u32 index);
-/* No cookie may be given any more. */
+/* Frees the table. No cookie may be given after this. */
 void iof_cookies_free(struct iof_cookies *cookies);
 
 #endif

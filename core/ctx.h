@@ -10,31 +10,31 @@
 
 struct iof_ctx {
 	/*
-	 * held by the open file, each device bound to keep it, each open fault
-	 * descriptor
+	 * held by the open file, by each device bound to keep it, and by each
+	 * open fault descriptor
 	 */
 	struct kref ref;
-	/* id -> struct iof_object; reserved entries: unpublished */
+	/* id -> struct iof_object; a reserved entry is an unpublished object */
 	struct xarray objects;
 	/*
-	 * may be NULL; constant after open. Its count drops as the very last
-	 * step.
+	 * may be NULL; constant after open. The last step of freeing drops its
+	 * count.
 	 */
 	struct iof_ctx_node *node;
 	/* id of the compat IOAS of VFIO's type-1 commands, or 0; xa_lock */
 	u32 vfio_ioas;
-	/* IOF_ACCOUNT_*; OPTION writes it while no object exists (xa_lock) */
+	/* IOF_ACCOUNT_*; OPTION writes it while there is no object (xa_lock) */
 	u32 account_mode;
 	/* DESTROY and removal wait here for an object's calls */
 	wait_queue_head_t calls_ended;
 };
 
 enum iof_account_mode {
-	/* locked pages of the user; RLIMIT_MEMLOCK applies */
+	/* charged to the user's locked pages; RLIMIT_MEMLOCK applies */
 	IOF_ACCOUNT_USER = 0,
-	/* locked pages of the process; RLIMIT_MEMLOCK applies */
+	/* charged to the process's locked pages; RLIMIT_MEMLOCK applies */
 	IOF_ACCOUNT_MM = 1,
-	/* mapped with CAP_IPC_LOCK: no limit, not charged */
+	/* mapped with CAP_IPC_LOCK: not charged, no limit */
 	IOF_ACCOUNT_NONE = 2,
 };
 
@@ -68,15 +68,17 @@ int iof_ioas_map_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_map_file_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_unmap_ioctl(struct iof_ucmd *ucmd);
-/* main.c; HUGE_PAGES is handled in ioas.c */
+/* defined in main.c; ioas.c handles HUGE_PAGES */
 int iof_option_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd);
 int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd);
 int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd);
-int iof_hw_info_ioctl(struct iof_ucmd *ucmd);		      /* device.c */
-int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd); /* dirty.c */
+/* defined in device.c */
+int iof_hw_info_ioctl(struct iof_ucmd *ucmd);
+/* defined in dirty.c */
+int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd);
 int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd);
-int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd); /* vfio_compat.c */
+int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd); /* defined in vfio_compat.c */
 /*
  * VFIO's type-1 commands; their numbers are below those of iommufd. -ENOTTY:
  * unknown.

@@ -116,7 +116,8 @@ static int claim(struct iof_device *idev)
 	int rc = 0;
 
 	/*
-	 * Fail without waiting for the lock, which the owner may hold for long.
+	 * Fail without waiting for the lock, which the owner may hold for a
+	 * long time.
 	 */
 	if (owner && owner != idev->ctx)
 		return -EPERM;
@@ -148,7 +149,10 @@ static void destroy_device(struct iof_object *obj)
 	core->idev = NULL;
 	if (!--group->bound)
 		WRITE_ONCE(group->owner, NULL);
-	/* Under the lock: no record of the next owner is charged or freed. */
+	/*
+	 * Still under the lock, so that no record of the next owner is charged
+	 * or freed here.
+	 */
 	iof_fault_records_charge(core, NULL);
 	iof_iopf_trim(core);
 	mutex_unlock(&group->lock);
@@ -183,7 +187,7 @@ struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,
 
 	if (keep_ctx)
 		iof_ctx_get(ctx);
-	/* The binder's hold: DESTROY of the id is EBUSY. */
+	/* The binder's hold: with it DESTROY of the id returns -EBUSY. */
 	iof_object_hold(&idev->obj);
 	iof_object_publish(ctx, &idev->obj);
 	return idev;
@@ -245,13 +249,13 @@ static u64 capabilities(struct iof_hwdev *dev)
 	return caps;
 }
 
-/* A driver's description of its device. */
+/* Hardware information: a driver's description of its device. */
 struct hw_info {
 	u8 data[IOF_USER_DATA_MAX];
 	u32 len;
 };
 
-/* Copies it to a buffer of @room bytes and clears the rest. */
+/* Copies the information to a buffer of @room bytes and clears the rest. */
 static int copy_hw_info(void __user *to, u32 room, const struct hw_info *info)
 {
 	u32 n = min(room, info->len);
@@ -307,7 +311,10 @@ int iof_hw_info_ioctl(struct iof_ucmd *ucmd)
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
 	rc = ask_hw_info(idev->hwdev, cmd, &info);
-	/* The copy may wait for user memory; unbind must not wait for that. */
+	/*
+	 * Put the device before the copy, which may wait for user memory:
+	 * unbind must not wait for that.
+	 */
 	iof_device_put(idev);
 	if (!rc)
 		rc = copy_hw_info(u64_to_user_ptr(cmd->data_uptr),

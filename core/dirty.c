@@ -3,14 +3,14 @@
  * dirty.c - dirty tracking: on, off, and the bitmap of pages that devices have
  * written to.
  *
- * The driver keeps a bit for each leaf of its page table. Here these become
- * bits of the user's bitmap. A page-sized window of the bitmap is collected in
- * a kernel buffer and then, with no lock held, ORed into the user's memory. No
- * other thread may change that memory meanwhile.
+ * The driver keeps a bit for each leaf of its page table. The code here turns
+ * these into bits of the user's bitmap. It collects a page-sized window of the
+ * bitmap in a kernel buffer and then, with no lock held, ORs it into the user's
+ * memory. No other thread may change that memory meanwhile.
  *
- * Rules: hwpt->dirty_lock admits one call at a time to a domain's bits, so each
- * dirty page is reported to one of them. A leaf that reaches beyond a window is
- * reported with the next window too.
+ * Rules: hwpt->dirty_lock admits one call at a time to a domain's bits, so that
+ * each dirty page is reported to one of them. A leaf that reaches beyond a
+ * window is reported with the next window, too.
  */
 #include "hwpt.h"
 
@@ -21,7 +21,7 @@ struct iof_dirty {
 	unsigned long first, last; /* the requested range */
 	unsigned long from, to;	   /* the window */
 	unsigned long page_size;
-	unsigned long *bits; /* bit 0 is the page at @from */
+	unsigned long *bits; /* bit 0 stands for the page at @from */
 	/* end of the last leaf found, which may be beyond the window */
 	unsigned long reach;
 	bool any, found_reach;
@@ -53,7 +53,10 @@ bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova,
 	return dirty->clear && iova >= dirty->first && last <= dirty->last;
 }
 
-/* ORs the window into the user's bitmap; @old is the former content. */
+/*
+ * ORs the window into the user's bitmap. @old is a buffer for the former
+ * content.
+ */
 static void deliver(struct iof_dirty *dirty, unsigned long *old,
 		    u8 __user *uptr, unsigned long bytes)
 {
@@ -61,12 +64,12 @@ static void deliver(struct iof_dirty *dirty, unsigned long *old,
 		return;
 	bitmap_or(old, old, dirty->bits, WINDOW_BITS);
 	if (copy_to_user(uptr, old, bytes))
-		return; /* the bits are lost: rule c19 */
+		return; /* the bits of the window are lost: rule c19 */
 }
 
 /*
  * Advances dirty->from and *uptr, by whole bytes of the bitmap, to the next
- * mapped page. False: there is none.
+ * mapped page. Returns false if there is none.
  */
 static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty,
 			  u8 __user **uptr)
@@ -88,7 +91,7 @@ static bool skip_unmapped(struct iof_map *map, struct iof_dirty *dirty,
 
 /*
  * Sets up the window from dirty->from on. Its bits lie in one page of the
- * user's memory. Returns its size in bytes.
+ * user's memory. Returns its number of bytes.
  */
 static unsigned long choose_window(struct iof_dirty *dirty,
 				   const u8 __user *uptr)
@@ -103,7 +106,7 @@ static unsigned long choose_window(struct iof_dirty *dirty,
 }
 
 /*
- * Reports window by window, each with the bits of one page of the user's
+ * Reports window by window; a window has the bits of one page of the user's
  * memory. If a page of the bitmap is absent, its part is not reported and stays
  * dirty. If it is read-only, its bits are lost. Neither is an error: rule c19.
  */
@@ -190,7 +193,7 @@ static struct iof_hwpt *paging_hwpt(struct iof_ctx *ctx, u32 id)
 			     container_of(obj, struct iof_hwpt, obj);
 }
 
-/* Whether @hwpt was made with DIRTY_TRACKING. */
+/* Was @hwpt allocated with DIRTY_TRACKING? */
 static bool can_track(const struct iof_hwpt *hwpt)
 {
 	return hwpt->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&

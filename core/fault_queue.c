@@ -23,9 +23,15 @@
 #include "fault_queue_private.h"
 #include "trace.h"
 
-/* Responses copied in by one copy, and looked up under one hold of the lock. */
+/*
+ * Number of responses that one copy reads, and that are looked up in one
+ * critical section.
+ */
 #define IOF_WRITE_CHUNK IOF_ANSWERS_MAX
-/* Groups that a sweep or the last close takes under one hold of the lock. */
+/*
+ * Number of groups that a sweep or the last close takes in one critical
+ * section.
+ */
 #define IOF_SWEEP_CHUNK IOF_ANSWERS_MAX
 /*
  * With fewer delivered groups, all that a response touches is in the L1 cache.
@@ -60,7 +66,7 @@ static void add_open(struct iof_prg *prg, struct iof_attach *attach)
 
 /*
  * Takes @prg off attach->open. @prg is not on the inbox and has no cookie.
- * Under the lock.
+ * Called with the lock held.
  */
 static void take_open(struct iof_prg_answer *taken, struct iof_prg *prg,
 		      enum iof_page_code code, enum iof_why why)
@@ -78,7 +84,7 @@ static void take_open(struct iof_prg_answer *taken, struct iof_prg *prg,
 
 /*
  * Takes @prg off attach->open and the inbox or the cookie table; the core will
- * answer it. Under the lock.
+ * answer it. Called with the lock held.
  */
 static void take_swept(struct iof_fault_queue *queue,
 		       struct iof_prg_answer *taken, struct iof_prg *prg,
@@ -105,7 +111,7 @@ static void wake_sweepers(struct iof_fault_queue *queue)
 }
 
 /*
- * Answers groups that were taken off attach->open. Without the lock. An
+ * Answers groups that were taken off attach->open. Called without the lock. An
  * attachment may be freed as soon as its last answer is counted.
  */
 static void answer_taken(struct iof_fault_queue *queue,
@@ -229,7 +235,7 @@ static void prefetch_responded(struct iof_fault_queue *queue,
 
 /*
  * Takes the groups that @nr responses name, up to the first bad response.
- * Returns the number of groups. Under the lock.
+ * Returns the number of groups. Called with the lock held.
  */
 static __always_inline u32
 take_responded(struct iof_fault_queue *queue,
@@ -345,7 +351,8 @@ static __poll_t fault_queue_poll(struct file *file,
 }
 
 /*
- * Age in nanoseconds of the oldest group that is queued or delivered; 0: none.
+ * Returns the age in nanoseconds of the oldest group that is queued or
+ * delivered; 0: there is no group.
  */
 static u64 oldest_age(struct iof_fault_queue *queue)
 {
@@ -357,8 +364,8 @@ static u64 oldest_age(struct iof_fault_queue *queue)
 	list_for_each_entry(attach, &queue->attachments, queue_node) {
 		spin_lock(&queue->lock);
 		/*
-		 * In order of arrival: the first is the oldest of its
-		 * attachment.
+		 * The list is in order of arrival: the first group is the
+		 * oldest of its attachment.
 		 */
 		prg = list_first_entry_or_null(&attach->open, struct iof_prg,
 					       open_node);
@@ -417,8 +424,8 @@ static u32 take_any(struct iof_fault_queue *queue, struct iof_prg_answer *taken,
 }
 
 /*
- * The last close: no process can respond any more, so the core answers every
- * open group INVALID.
+ * Closes the queue at the last close: no process can respond any more, so that
+ * the core answers every open group INVALID.
  */
 static void close_queue(struct iof_fault_queue *queue)
 {
@@ -446,7 +453,7 @@ static int fault_queue_release(struct inode *inode __always_unused,
 	struct iof_fault_queue *queue = file->private_data;
 	struct iof_ctx *ctx;
 
-	/* NULL if the allocation failed after the file was made. */
+	/* NULL if the allocation failed after the creation of the file. */
 	if (!queue)
 		return 0;
 	close_queue(queue);
@@ -473,8 +480,8 @@ static void destroy_fault_queue(struct iof_object *obj)
 		container_of(obj, struct iof_fault_queue, obj);
 
 	/*
-	 * No HWPT and no attachment use the queue, and each sweep took its own
-	 * groups.
+	 * No HWPT and no attachment uses the queue, and each sweep took the
+	 * groups of its attachment.
 	 */
 	WARN_ON(queue->nr_queued || queue->nr_delivered || queue->reserved);
 	iof_cookies_free(&queue->cookies);
@@ -607,7 +614,7 @@ int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd)
 	return 0;
 
 err_file:
-	/* Its release finds private_data NULL. */
+	/* The release of the file finds private_data NULL. */
 	fput(file);
 err_fd:
 	put_unused_fd(fd);

@@ -9,21 +9,23 @@
 
 struct iof_fault_queue;
 /*
- * The queue with this id, with a short-lived hold on the object.
+ * Returns the queue with this id, with a short-lived hold on the object, or
  * ERR_PTR(-ENOENT).
  */
 struct iof_fault_queue *iof_fault_queue_get(struct iof_ctx *ctx, u32 id);
 struct iof_object *iof_fault_queue_object(struct iof_fault_queue *queue);
 struct iof_fault_sink *iof_fault_queue_sink(struct iof_fault_queue *queue);
 /*
- * Reserves cookie slots for @credits more open groups, before the attachment
- * that needs them is made. -ENOMEM. Undone by iof_fault_queue_release_slots().
+ * Reserves cookie slots for @credits more open groups. Called before the
+ * attachment that needs them is made. Returns 0 or -ENOMEM.
+ * iof_fault_queue_release_slots() undoes it.
  */
 int iof_fault_queue_reserve_slots(struct iof_fault_queue *queue, u32 credits);
 void iof_fault_queue_release_slots(struct iof_fault_queue *queue, u32 credits);
 /*
- * Called before @attach is in force and after it was swept: fdinfo looks for
- * open groups at the attachments of the queue.
+ * Enters @attach in the queue's list, or removes it. Called before @attach is
+ * in force and after it was swept: fdinfo looks for open groups at the
+ * attachments in the list.
  */
 void iof_fault_queue_join(struct iof_fault_queue *queue,
 			  struct iof_attach *attach);

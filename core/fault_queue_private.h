@@ -17,15 +17,15 @@ struct iof_fault_queue {
 	struct iof_fault_sink sink;
 	/* guards reserved, attachments and growth of the cookie table */
 	struct mutex grow_lock;
-	u32 reserved;		      /* slots reserved, in all */
-	struct list_head attachments; /* struct iof_attach.queue_node */
+	u32 reserved;		      /* number of slots reserved, in all */
+	struct list_head attachments; /* list of struct iof_attach.queue_node */
 
 	/* guards all fields below */
 	spinlock_t lock ____cacheline_aligned_in_smp;
-	/* struct iof_prg.node, by arrival of the LAST page */
+	/* list of struct iof_prg.node, in the order of arrival of LAST pages */
 	struct list_head inbox;
 	struct iof_cookies cookies;
-	bool closed;	  /* after the last close */
+	bool closed;	  /* set by the last close */
 	u64 nr_delivered; /* number of delivered groups */
 	/*
 	 * Counters since allocation. rejected: responses that named no open
@@ -33,7 +33,7 @@ struct iof_fault_queue {
 	 */
 	u64 responded, rejected, swept;
 	/*
-	 * Number of queued groups. In a cache line of its own, because a
+	 * Number of queued groups. It has a cache line of its own, because a
 	 * handler may poll it without the lock.
 	 */
 	u64 nr_queued ____cacheline_aligned_in_smp;
@@ -45,7 +45,7 @@ struct iof_fault_queue {
 	wait_queue_head_t answers_done;
 };
 
-/* Under the lock. Readers without the lock use READ_ONCE(). */
+/* Called with the lock held. Readers without the lock use READ_ONCE(). */
 static inline void count_queued(struct iof_fault_queue *queue, int by)
 {
 	WRITE_ONCE(queue->nr_queued, queue->nr_queued + by);
@@ -53,9 +53,9 @@ static inline void count_queued(struct iof_fault_queue *queue, int by)
 
 /*
  * Wakes readers for @nr > 0 groups that were queued. Each arrival is an event
- * (rule e31), also while older groups are queued: an edge-triggered waiter that
- * reads one group for each event is served, and as many exclusive waiters wake
- * as groups were queued. Without the lock.
+ * (rule e31), also while older groups are queued. So an edge-triggered waiter
+ * that reads one group for each event is served, and as many exclusive waiters
+ * wake as groups were queued. Called without the lock.
  */
 static inline void wake_readers(struct iof_fault_queue *queue, int nr)
 {
@@ -64,7 +64,7 @@ static inline void wake_readers(struct iof_fault_queue *queue, int nr)
 			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
-/* read() of the descriptor (fault_read.c). */
+/* Implements read() of the descriptor (fault_read.c). */
 ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to);
 
 #endif

@@ -11,7 +11,10 @@
 #include "fault_queue_private.h"
 #include "trace.h"
 
-/* Records filled in under one hold of the lock, and copied out by one copy. */
+/*
+ * Number of records that are filled in one critical section, and written by one
+ * copy.
+ */
 #define IOF_READ_CHUNK 32
 
 /* Records of the groups that one read delivers. */
@@ -35,7 +38,10 @@ static u32 note_page(struct iof_chunk *chunk, u32 nr, const struct iof_prg *prg,
 	return nr + 1;
 }
 
-/* Under the lock, so that the event precedes that of the response. */
+/*
+ * Traces a delivery. Called with the lock held, so that the event precedes that
+ * of the response.
+ */
 static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
 					   const struct iof_prg *prg)
 {
@@ -47,7 +53,7 @@ static __always_inline void trace_delivery(const struct iof_fault_queue *queue,
 /*
  * Takes groups off the inbox and fills @chunk with their records, as many as
  * fit into @chunk and into @room records. Returns the number of records; 0 if
- * the first group does not fit. Under the lock.
+ * the first group does not fit. Called with the lock held.
  */
 static __always_inline u32 pop_groups(struct iof_fault_queue *queue,
 				      size_t room, struct iof_chunk *chunk)
@@ -83,7 +89,8 @@ static __always_inline u32 pop_groups(struct iof_fault_queue *queue,
 /*
  * Puts the group of @cookie back at the head of the inbox, unless it was
  * answered meanwhile. Returns the number of groups put back, for
- * wake_readers(): another thread may have seen the queue empty. Under the lock.
+ * wake_readers(): another thread may have seen the queue empty. Called with the
+ * lock held.
  */
 static int put_back(struct iof_fault_queue *queue, u32 cookie)
 {
@@ -99,9 +106,9 @@ static int put_back(struct iof_fault_queue *queue, u32 cookie)
 }
 
 /*
- * The copy to the user stopped after @copied bytes of the @nr records in
- * @chunk. Puts back the groups that the user did not get whole. Returns the
- * number of records of those that he did.
+ * Handles a copy to the user that stopped after @copied bytes of the @nr
+ * records in @chunk. Puts back the groups that the user did not get whole.
+ * Returns the number of records of the groups that the user has whole.
  */
 static noinline u32 take_back(struct iof_fault_queue *queue,
 			      const struct iof_chunk *chunk, u32 nr,
@@ -126,9 +133,10 @@ static noinline u32 take_back(struct iof_fault_queue *queue,
 
 /*
  * Delivers the first group, which is larger than a chunk, in parts, if it fits
- * into @room. The lock is dropped for each copy; then the group is looked up
- * again. Called under the lock, returns without it. Returns the number of
- * records, 0 if the group was answered meanwhile, or -EINVAL, -EFAULT, -ENOMEM.
+ * into @room. Drops the lock for each copy, and looks the group up again
+ * afterwards. Called with the lock held, returns without it. Returns the number
+ * of records, 0 if the group was answered meanwhile, or -EINVAL, -EFAULT,
+ * -ENOMEM.
  */
 static noinline ssize_t read_large(struct iof_fault_queue *queue,
 				   struct iov_iter *to, size_t room,
@@ -189,9 +197,9 @@ out_unlock:
 }
 
 /*
- * Result of a read of an empty queue. A plain read returns 0, on which clients
- * rely. A read that can wait for readiness by itself (no-wait, io_uring) gets
- * -EAGAIN.
+ * Returns the result of a read of an empty queue. A plain read returns 0, on
+ * which clients rely. A read that can wait for readiness by itself (no-wait,
+ * io_uring) gets -EAGAIN.
  */
 static ssize_t nothing_queued(struct kiocb *iocb)
 {
@@ -211,8 +219,8 @@ ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 	if (iov_iter_count(to) != room * size || iocb->ki_pos)
 		return -ESPIPE;
 	/*
-	 * Without the lock: a thread that polls an empty queue does not delay
-	 * those that fill it.
+	 * Read the count without the lock: a thread that polls an empty queue
+	 * does not delay threads that fill it.
 	 */
 	while (READ_ONCE(queue->nr_queued)) {
 		spin_lock(&queue->lock);

@@ -5,12 +5,13 @@
  *
  * An HWPT wraps one domain of a driver. A paging HWPT is filled from its IOAS
  * before a device can be attached to it. A nested HWPT refers to a paging HWPT
- * that was allocated as its parent. Either may name a fault queue, for good.
+ * that was allocated as its parent. Either may name a fault queue, which never
+ * changes.
  *
  * Rules: an HWPT holds its IOAS or parent, and its queue, from allocation until
- * it is freed. An attachment holds the HWPT (iof_hwpt_use()). An automatic HWPT
- * is made by an attach to an IOAS and freed with its last attachment. Until
- * then it has one long-lived hold, so that DESTROY of its id is EBUSY.
+ * it is freed. An attachment holds the HWPT (iof_hwpt_use()). An attach to an
+ * IOAS makes an automatic HWPT, and the end of the last attachment frees it.
+ * Until then it has one long-lived hold, so that DESTROY of its id is EBUSY.
  */
 #include "attach.h"
 #include "fault_queue.h"
@@ -91,7 +92,10 @@ static void free_hwpt(struct iof_hwpt *hwpt)
 	release_hwpt(hwpt);
 }
 
-/* Killable: another thread may hold the map's lock for long. */
+/*
+ * Takes the HWPT out of its IOAS. Waits killably: another thread may hold the
+ * map's lock for long.
+ */
 static int leave_ioas(struct iof_object *obj)
 {
 	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
@@ -106,7 +110,7 @@ static void destroy_hwpt(struct iof_object *obj)
 {
 	struct iof_hwpt *hwpt = container_of(obj, struct iof_hwpt, obj);
 
-	/* An automatic HWPT left the list with its last attachment. */
+	/* An automatic HWPT leaves the list with its last attachment. */
 	WARN_ON(!list_empty(&hwpt->ioas_node));
 	if (hwpt->ioas)
 		atomic_long_dec(&hwpt->ioas->nr_hwpts);
@@ -291,7 +295,7 @@ static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx,
 
 	if (IS_ERR(idev))
 		return ERR_CAST(idev);
-	/* An unknown pt_id is -EINVAL here, not -ENOENT. */
+	/* An unknown pt_id gives -EINVAL here, not -ENOENT. */
 	pt = iof_object_get(ctx, cmd->pt_id, NULL);
 	if (IS_ERR(pt)) {
 		iof_device_put(idev);
@@ -299,8 +303,8 @@ static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx,
 	}
 	hwpt = alloc_on(ctx, pt, idev, cmd->flags, data);
 	/*
-	 * Filling may wait for user memory; unbind of the device must not wait
-	 * for that.
+	 * Put the device before filling, which may wait for user memory: unbind
+	 * must not wait for that.
 	 */
 	iof_device_put(idev);
 	if (!IS_ERR(hwpt) && pt->ops == &iof_ioas_ops) {
@@ -343,16 +347,16 @@ int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 	int rc;
 
 	/*
-	 * As on Linux, flags are checked after device and pt_id, on which their
-	 * meaning depends.
+	 * As on Linux, the check of flags comes after device and pt_id, on
+	 * which their meaning depends.
 	 */
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != !cmd->data_len)
 		return -EINVAL;
 	/*
-	 * A failed copy is reported when a driver reads the data: other errors
-	 * come first.
+	 * A driver that reads the data reports a failed copy: other errors come
+	 * first.
 	 */
 	data.copy = copy;
 	if (data.len && data.len <= sizeof(copy) &&
@@ -423,7 +427,7 @@ int iof_hwpt_invalidate_ioctl(struct iof_ucmd *ucmd)
 	else
 		rc = invalidate(ucmd->ctx, cmd->hwpt_id, &array, &done);
 
-	/* The number of completed entries is returned on failure too. */
+	/* The number of completed entries is returned on failure, too. */
 	cmd->entry_num = done;
 	if (iof_ucmd_respond(ucmd, sizeof(*cmd)))
 		return -EFAULT;

@@ -14,21 +14,23 @@ extern const struct iof_object_ops iof_hwpt_paging_ops, iof_hwpt_nested_ops;
 struct iof_hwpt {
 	struct iof_object obj; /* iof_hwpt_paging_ops or iof_hwpt_nested_ops */
 	struct iof_domain *domain;
-	struct iof_fault_queue *queue; /* NULL: not fault-capable; holds it */
-	u32 flags;		       /* IOMMU_HWPT_ALLOC_* as allocated */
-	/* Paging HWPTs only: */
-	struct iof_ioas *ioas; /* holds it */
-	/* no longer filled from @ioas: about to be destroyed */
+	struct iof_fault_queue *queue; /* held; NULL: not fault-capable */
+	/* IOMMU_HWPT_ALLOC_* flags of the allocation */
+	u32 flags;
+	/* Fields of paging HWPTs: */
+	struct iof_ioas *ioas; /* held */
+	/* @ioas no longer fills it: it is about to be destroyed */
 	bool left;
-	struct list_head ioas_node; /* automatic only; ioas->hwpts_lock */
+	/* automatic only: list in @ioas; ioas->hwpts_lock */
+	struct list_head ioas_node;
 	/* serialises dirty tracking in the driver */
 	struct mutex dirty_lock;
-	/* made by an attach, freed with its last attachment */
+	/* an attach made it, and the end of its last attachment frees it */
 	bool automatic;
 	/* automatic only: number of attachments; ioas->hwpts_lock */
 	unsigned int attachments;
-	/* Nested HWPTs only: */
-	struct iof_hwpt *parent; /* holds it */
+	/* Fields of nested HWPTs: */
+	struct iof_hwpt *parent; /* held */
 };
 
 /*
@@ -49,15 +51,17 @@ void iof_hwpt_publish(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
 void iof_hwpt_abort(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
 
 /*
- * An attachment's hold on its HWPT. -ENOENT: an automatic HWPT whose last
- * attachment has just gone. iof_hwpt_unuse() removes an automatic HWPT with its
- * last attachment. It may wait for calls: the caller has none in progress on
- * the HWPT, and does not hold ioas->hwpts_lock.
+ * Takes and drops an attachment's hold on its HWPT. -ENOENT: an automatic HWPT
+ * whose last attachment has just ended. iof_hwpt_unuse() removes an automatic
+ * HWPT with its last attachment, and may wait for calls then. So the caller has
+ * no call in progress on the HWPT, and does not hold ioas->hwpts_lock.
  */
 int iof_hwpt_use(struct iof_hwpt *hwpt);
 void iof_hwpt_unuse(struct iof_ctx *ctx, struct iof_hwpt *hwpt);
 
-/* The IOAS that reserves the ranges of devices attached to this HWPT. */
+/*
+ * Returns the IOAS that reserves the ranges of devices attached to this HWPT.
+ */
 static inline struct iof_ioas *iof_hwpt_ioas(struct iof_hwpt *hwpt)
 {
 	return hwpt->parent ? hwpt->parent->ioas : hwpt->ioas;

@@ -12,7 +12,7 @@
 
 #include "ioas.h"
 
-/* Entries of a caller's array that are copied by one copy. */
+/* Number of entries of a caller's array that one copy reads. */
 #define COPY_BATCH 32u
 
 #define MAP_FLAGS                                                     \
@@ -20,8 +20,8 @@
 	       IOMMU_IOAS_MAP_READABLE))
 
 /*
- * Clears the compat IOAS if it is this one. The object is hidden, so that it
- * cannot be set again.
+ * Clears the compat IOAS of the context if it is this one. The object is
+ * hidden, so that no thread can set it again.
  */
 static int forget_compat(struct iof_object *obj)
 {
@@ -83,7 +83,10 @@ err_free:
 	return rc;
 }
 
-/* Repeats if the list grew between counting and filling. */
+/*
+ * Returns the usable ranges. Repeats if the list grew between counting and
+ * filling.
+ */
 struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas,
 						unsigned long room,
 						unsigned long *count,
@@ -155,7 +158,7 @@ static int load_allowed(struct rb_root *root, u64 uptr, u32 num)
 
 	while (num && !rc) {
 		u32 want = min(num, COPY_BATCH), have, i;
-		/* An address that wraps is refused by copy_from_user(). */
+		/* copy_from_user() refuses an address that wraps. */
 		size_t left = copy_from_user(batch, u64_to_user_ptr(uptr),
 					     want * sizeof(*batch));
 
@@ -192,7 +195,7 @@ int iof_ioas_allow_iovas_ioctl(struct iof_ucmd *ucmd)
 	if (!rc)
 		rc = iof_map_swap_allowed(&ioas->map, &root);
 	iof_object_put(&ioas->obj);
-	/* The old list, or the refused one. */
+	/* Free the old list, or the refused one. */
 	iof_allowed_free(&root);
 	return rc;
 }
@@ -322,12 +325,15 @@ int iof_ioas_map_file_ioctl(struct iof_ucmd *ucmd)
 	iof_object_put(&ioas->obj);
 	if (rc)
 		return rc;
-	/* As for IOAS_MAP: a failed copy does not undo. */
+	/* As for IOAS_MAP, a failed copy does not undo the mapping. */
 	cmd->iova = iova;
 	return iof_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-/* A node with test ioctls accepts one more flag, which has no effect. */
+/*
+ * Returns the valid flags of IOAS_COPY. A node with test ioctls accepts one
+ * more flag, which has no effect.
+ */
 static u32 copy_flags(struct iof_ctx *ctx)
 {
 	return ctx->node && ctx->node->test_ops ?
@@ -405,7 +411,10 @@ out:
 	return iof_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-/* Changes @cmd only; the caller copies the reply out. */
+/*
+ * Executes the option. Changes @cmd only; the caller copies the reply to the
+ * user.
+ */
 int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd)
 {
 	struct iof_ioas *ioas = iof_ioas_get(ctx, cmd->object_id);

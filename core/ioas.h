@@ -12,20 +12,20 @@ extern const struct iof_object_ops iof_ioas_ops;
 struct iof_ioas {
 	struct iof_object obj;
 	struct iof_map map;
-	atomic_long_t nr_hwpts;	 /* published ones */
-	struct mutex hwpts_lock; /* automatic HWPTs */
-	/* struct iof_hwpt.ioas_node in creation order; hwpts_lock */
+	atomic_long_t nr_hwpts;	 /* number of published HWPTs */
+	struct mutex hwpts_lock; /* serialises automatic HWPTs */
+	/* list of struct iof_hwpt.ioas_node in creation order; hwpts_lock */
 	struct list_head automatic;
 };
 
-/* MAP of user memory at *iova, or anywhere. IOF_PROT_* @prot. */
+/* Maps user memory at *iova, or at a place of its choice. @prot: IOF_PROT_*. */
 int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas,
 		      unsigned long uptr, unsigned long length,
 		      unsigned int prot, unsigned long *iova, bool fixed);
 /*
- * All usable ranges at one moment, at most @room of them, to be freed by
- * kvfree(): *count is how many the caller gets, *total how many there are.
- * ERR_PTR(-ENOMEM), ERR_PTR(-EINTR).
+ * Returns all usable ranges at one moment, but at most @room of them; the
+ * caller frees them by kvfree(). *count is how many the caller gets, *total how
+ * many there are. ERR_PTR(-ENOMEM), ERR_PTR(-EINTR).
  */
 struct iommu_iova_range *iof_ioas_usable_ranges(struct iof_ioas *ioas,
 						unsigned long room,
@@ -45,19 +45,20 @@ static inline struct iof_ioas *iof_ioas_get(struct iof_ctx *ctx, u32 id)
 
 struct iof_access {
 	struct iof_object obj;
-	struct iof_ctx *ctx; /* a reference */
+	struct iof_ctx *ctx; /* holds a reference */
 	const struct iof_access_ops *ops;
 	void *priv;
 	struct mutex lock;
 	struct rw_semaphore ioas_rwsem;
 	/*
-	 * where it pins and copies; NULL: nowhere, or it is about to move;
-	 * ioas_rwsem
+	 * where the access pins and copies; NULL: nowhere, or it is about to
+	 * move; ioas_rwsem
 	 */
 	struct iof_ioas *ioas;
-	/* where its pins are; holds it; ioas_rwsem */
+	/* where its pins are; held; ioas_rwsem */
 	struct iof_ioas *pinned_in;
-	struct iof_map_access *entry; /* in the map of @pinned_in; lock */
+	/* its entry in the map of @pinned_in; lock */
+	struct iof_map_access *entry;
 };
 
 #endif

@@ -57,8 +57,8 @@ struct iof_object {
 };
 
 /*
- * Reserves an id (lowest free, from 1) for @obj, invisible to look-ups.
- * -ENOMEM, -ENOSPC.
+ * Reserves an id (lowest free, from 1) for @obj, which stays invisible to
+ * look-ups. Returns 0, -ENOMEM or -ENOSPC.
  */
 int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj,
 		       const struct iof_object_ops *ops);
@@ -66,17 +66,17 @@ void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj);
 /* Gives the id of an unpublished object back. The caller frees the object. */
 void iof_object_abort(struct iof_ctx *ctx, struct iof_object *obj);
 /*
- * Short-lived hold on a published object. ERR_PTR(-ENOENT): id 0, unknown, or
- * of another type than @ops. @ops NULL: any type.
+ * Takes a short-lived hold on a published object. ERR_PTR(-ENOENT): id 0,
+ * unknown, or of another type than @ops. @ops NULL: any type.
  */
 struct iof_object *iof_object_get(struct iof_ctx *ctx, u32 id,
 				  const struct iof_object_ops *ops);
-/* The same for an id that changes under the table's xa_lock. */
+/* Does the same for an id that changes under the table's xa_lock. */
 struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
 					  const struct iof_object_ops *ops);
 void iof_object_put(struct iof_object *obj);
 
-/* Long-lived hold. The caller has a hold of either kind already. */
+/* Takes a long-lived hold. The caller has a hold of either kind already. */
 static inline void iof_object_hold(struct iof_object *obj)
 {
 	refcount_inc(&obj->users);
@@ -88,20 +88,24 @@ static inline void iof_object_unhold(struct iof_object *obj)
 }
 
 /*
- * DESTROY: 0, -ENOENT, -EBUSY, -EINTR killed. On success the object is freed.
+ * Executes DESTROY. Returns 0, -ENOENT, -EBUSY, or -EINTR killed. On success
+ * the object is freed.
  */
 int iof_object_destroy(struct iof_ctx *ctx, u32 id);
 /*
- * How long DESTROY waits for calls in progress, in jiffies. Tests shorten it.
+ * Number of jiffies that DESTROY waits for calls in progress. Tests shorten it.
  */
 extern long iof_object_patience;
 /*
- * Removal by the object's owner. It has one long-lived hold beside the table's.
- * Takes the object out of the table, waits for calls, and frees it by its ops.
- * Cannot fail.
+ * Removes an object for its owner, which has one long-lived hold beside the
+ * table's. Takes the object out of the table, waits for calls, and frees it by
+ * its ops. Cannot fail.
  */
 void iof_object_remove(struct iof_ctx *ctx, struct iof_object *obj);
-/* The context ends: destroys objects without users until the table is empty. */
+/*
+ * Destroys objects without users until the table is empty, at the end of the
+ * context.
+ */
 void iof_objects_destroy_all(struct iof_ctx *ctx);
 
 #endif

@@ -67,8 +67,8 @@ static __always_inline void trace_answer(const struct iof_prg *prg,
 }
 
 /*
- * Hands the answers to @nr groups to their devices, those of one device in one
- * call, and gives their credits and records back together.
+ * Gives the answers to @nr groups to their devices, those of one device in one
+ * call. Returns their credits and records together.
  */
 void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr)
 {
@@ -146,7 +146,7 @@ static struct iof_prg *find_partial(struct iof_hwdev_core *core,
 static void unhash_partial(struct iof_hwdev_core *core, struct iof_prg *prg)
 {
 	list_del(&prg->node);
-	/* On attach->partial, or on core->broken. */
+	/* The group is on attach->partial, or on core->broken. */
 	list_del(&prg->open_node);
 	if (prg->broken)
 		core->nr_broken--;
@@ -176,8 +176,8 @@ static void break_group(struct iof_hwdev_core *core, struct iof_prg *prg)
 }
 
 /*
- * Forgets the oldest broken groups beyond dev->credits, so that their number is
- * bounded. Not to be called while walking them. The caller recycles @drop after
+ * Frees the oldest broken groups beyond dev->credits, so that their number is
+ * bounded. A walk over them must not call it. The caller recycles @drop after
  * unlocking.
  */
 static void trim_broken(struct iof_hwdev_core *core, struct list_head *drop)
@@ -217,7 +217,7 @@ static struct iof_attach *route(struct iof_hwdev *dev, u32 pasid)
 	return attach;
 }
 
-/* Whether a group for @attach must be parked until the switch ends. */
+/* Must a group for @attach be parked until the switch ends? */
 static bool is_switching(struct iof_group *group, u32 pasid,
 			 const struct iof_attach *attach)
 {
@@ -234,7 +234,7 @@ static bool is_switching(struct iof_group *group, u32 pasid,
  */
 struct iof_queueing {
 	struct iof_attach *attach;
-	struct list_head groups, refused; /* struct iof_prg.node */
+	struct list_head groups, refused; /* lists of struct iof_prg.node */
 	u32 nr_groups;
 };
 
@@ -314,7 +314,7 @@ static void refuse_unrecorded(struct iof_hwdev *dev,
 
 /*
  * Completes the group of the LAST page @req, which was sent no later than @now.
- * @spare is a record with a credit for it. Under fault_lock.
+ * @spare is a record with a credit for it. Called with fault_lock held.
  */
 static void complete_group(struct iof_hwdev *dev,
 			   const struct iof_page_req *req, u64 now,
@@ -396,7 +396,10 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 	int rc;
 
 	rc = iof_pool_take_page(core, &prg, &page);
-	/* The page is lost. Record the group as broken, for its LAST page. */
+	/*
+	 * The page is lost. Record the group as broken, so that its LAST page
+	 * is refused.
+	 */
 	if (rc)
 		prg = iof_pool_take(core);
 	spin_lock(&group->fault_lock);
@@ -440,8 +443,8 @@ static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
 }
 
 /*
- * ktime_get_coarse_ns() changes with each tick, so read it once a tick and
- * cache it. Under fault_lock.
+ * Returns a coarse time. ktime_get_coarse_ns() changes with each tick, so read
+ * it once a tick and cache it. Called with fault_lock held.
  */
 static u64 coarse_now(struct iof_hwdev_core *core)
 {
@@ -458,8 +461,8 @@ static u64 coarse_now(struct iof_hwdev_core *core)
  * Fast path of report_last(): one page that is a whole group, with a sink, a
  * free record, no partial groups and no switch. It saves report_last()'s arrays
  * and lists: 282 instructions in the kernel (make vm-bench), 170 of 727 in a
- * process (tests/cost). False: nothing was done, and the caller takes
- * report_last().
+ * process (tests/cost). Returns false if a condition does not hold; it has done
+ * nothing then, and the caller takes report_last().
  */
 static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 {
@@ -469,7 +472,10 @@ static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 	struct iof_attach *attach;
 	bool taken = false;
 
-	/* Read without the lock, to spare the credit; read again below. */
+	/*
+	 * Read the count without the lock first, to save taking the credit; it
+	 * is read again below.
+	 */
 	if (unlikely(READ_ONCE(core->nr_partial)) || !take_credits(core, 1))
 		return false;
 	spin_lock(&group->fault_lock);
@@ -566,8 +572,8 @@ void iof_report_reset(struct iof_hwdev *dev)
 /* ---- switching an attachment ---- */
 
 /*
- * Breaks the unfinished groups of @core that were collected for @attach. Under
- * fault_lock.
+ * Breaks the unfinished groups of @core that were collected for @attach. Called
+ * with fault_lock held.
  */
 static void break_partials(struct iof_hwdev_core *core,
 			   struct iof_attach *attach, struct list_head *drop)
@@ -602,7 +608,7 @@ void iof_iopf_switch_begin(struct iof_group *group, u32 pasid)
 
 /*
  * Ends the switch: queues the parked groups at the attachment that is in force
- * now. Under fault_lock.
+ * now. Called with fault_lock held.
  */
 static void unpark(struct iof_group *group, struct iof_queueing *to)
 {

@@ -10,24 +10,24 @@
 
 #define IOF_PARTIAL_HASH_BITS 6
 
-/* Why a group gets its answer. The tracepoints show it by name (trace.h). */
+/*
+ * The reason for a group's answer. The tracepoints show it by name (trace.h).
+ */
 enum iof_why {
 	IOF_WHY_RESPONSE = 0, /* the handler or the SVA worker responded */
 	/*
-	 * Swept: the attachment or the descriptor went away while the group was
-	 * open.
+	 * The group was swept: the attachment or the descriptor went away while
+	 * it was open.
 	 */
 	IOF_WHY_DETACH = 1,
 	IOF_WHY_REPLACE = 2,
-	IOF_WHY_CLOSE = 3, /* the last close of the descriptor */
-	/* Refused on arrival. */
-	/* no attachment, or its queue is closed, or it has none */
+	IOF_WHY_CLOSE = 3, /* swept: the last close of the descriptor */
+	/* The group was refused on arrival. */
+	/* no attachment, or one without a queue, or with a closed queue */
 	IOF_WHY_NO_LISTENER = 4,
-	/*
-	 * pages of it were lost, or meant for an earlier attachment
-	 */
+	/* pages of the group were lost, or went to an earlier attachment */
 	IOF_WHY_BROKEN = 5,
-	IOF_WHY_CREDITS = 6, /* the device has none left */
+	IOF_WHY_CREDITS = 6, /* the device has no credit left */
 	IOF_WHY_MEMORY = 7,
 };
 
@@ -45,40 +45,43 @@ struct iof_prg_page {
  */
 struct iof_prg {
 	/*
-	 * Response and sweep touch these. They come first, in one cache line.
+	 * A response or a sweep touches these. They come first, in one cache
+	 * line.
 	 */
 	union {
-		struct llist_node free; /* core->returned, core->spare */
+		struct llist_node free; /* list core->returned or core->spare */
 		struct {
 			/*
-			 * partial hash bucket, group->parked, then the sink's
-			 * inbox
+			 * list: partial hash bucket, or group->parked, then the
+			 * sink's inbox
 			 */
 			struct list_head node;
 			/*
-			 * attach->partial, core->broken; then attach->open; the
-			 * sink's lock
+			 * list attach->partial or core->broken; later
+			 * attach->open, under the sink's lock
 			 */
 			struct list_head open_node;
-			/* 0 before delivery; the queue's lock */
+			/* 0 before delivery; under the queue's lock */
 			u32 cookie;
-			/* the attachment's when the group was queued */
+			/* dev_id of the attachment when the group was queued */
 			u32 dev_id;
 		};
 	};
 	struct iof_hwdev *dev;
 	struct iof_attach *attach; /* NULL while collecting */
-	/* credits held: one for each page that counts */
+	/* number of credits held: one for each page that counts */
 	u32 nr_pages;
 	/* A page was lost or dropped: LAST is refused. */
 	bool broken;
 
-	struct iof_page_req req; /* the LAST page */
-	/* struct iof_prg_page, all but the last, in arrival order */
+	struct iof_page_req req; /* request of the LAST page */
+	/*
+	 * list of struct iof_prg_page: all pages but the last, in arrival order
+	 */
 	struct list_head pages;
 } ____cacheline_aligned_in_smp;
 
-/* The PASID by which a request is routed. */
+/* Returns the PASID by which a request is routed. */
 static inline u32 iof_req_pasid(const struct iof_page_req *req)
 {
 	return req->flags & IOMMU_PGFAULT_FLAGS_PASID_VALID ? req->pasid :
@@ -89,7 +92,7 @@ static inline u32 iof_req_pasid(const struct iof_page_req *req)
 static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec,
 				    const struct iof_page_req *req, u32 dev_id)
 {
-	/* Sets each field: the record may lie on an uninitialized stack. */
+	/* Set each field: the record may lie on an uninitialized stack. */
 	rec->flags = req->flags;
 	rec->dev_id = dev_id;
 	rec->pasid = req->pasid;
@@ -105,40 +108,41 @@ static inline void iof_fault_record(struct iommu_hwpt_pgfault *rec,
 struct iof_hwdev_core {
 	struct iof_hwdev *dev;
 	struct iof_group *group;
-	struct list_head group_node; /* group->hwdevs; group->lock */
+	struct list_head group_node; /* list group->hwdevs; group->lock */
 	struct iof_device *idev;     /* NULL: not bound; group->lock */
-	u32 attached; /* attachments this device is a member of; group->lock */
+	/* number of attachments that this device is a member of; group->lock */
+	u32 attached;
 
-	/* group->fault_lock: */
-	/* groups that collect, and broken ones */
+	/* protected by group->fault_lock: */
+	/* hash of groups that collect, and of broken ones */
 	struct list_head partial[1 << IOF_PARTIAL_HASH_BITS];
-	u32 nr_partial;		 /* number of groups in @partial */
-	struct list_head broken; /* the broken ones (open_node), oldest first */
-	u32 nr_broken;		 /* at most dev->credits; they hold no credit */
+	u32 nr_partial; /* number of groups in @partial */
+	/* list of the broken ones (open_node), oldest first */
+	struct list_head broken;
+	u32 nr_broken; /* at most dev->credits; they hold no credit */
 
 	/*
-	 * The reporting thread takes records here, the responding thread
-	 * returns them below. Each has cache lines of its own.
+	 * The reporting thread takes records here, and the responding thread
+	 * returns them below. Each list has cache lines of its own.
 	 */
 	/* free groups taken off @returned; group->fault_lock */
 	struct llist_node *spare ____cacheline_aligned_in_smp;
-	/* jiffies when @tick_ns was read; group->fault_lock */
+	/* value of jiffies when @tick_ns was read; group->fault_lock */
 	unsigned long tick;
 	u64 tick_ns;
 	spinlock_t payer_lock;
-	/* a reference while bound; payer_lock */
+	/* holds a reference while bound; payer_lock */
 	struct iof_plat_payer *payer;
-	/* records of groups and pages, in use or free */
+	/* number of records of groups and pages, in use or free */
 	atomic_t nr_records;
 	spinlock_t pool_lock;
-	struct list_head free_pages; /* pool_lock; struct iof_prg_page.node */
+	/* list of struct iof_prg_page.node; pool_lock */
+	struct list_head free_pages;
 	atomic64_t requests, groups;
 
-	/*
-	 * struct iof_prg.free
-	 */
+	/* stack of struct iof_prg.free */
 	struct llist_head returned ____cacheline_aligned_in_smp;
-	atomic_t in_use; /* pages open, at most dev->credits */
+	atomic_t in_use; /* number of open pages, at most dev->credits */
 	atomic64_t refused, swept, answered[3];
 };
 
@@ -162,11 +166,11 @@ struct iof_prg_answer {
 	enum iof_why why;
 };
 #define IOF_ANSWERS_MAX 32
-/* iof_iopf_respond() for up to IOF_ANSWERS_MAX groups. */
+/* Does iof_iopf_respond() for up to IOF_ANSWERS_MAX groups. */
 void iof_iopf_respond_many(const struct iof_prg_answer *taken, u32 nr);
 /*
- * The reason for which the groups of @attach are swept. @attach is no longer in
- * force: detach or replace runs.
+ * Returns the reason for which the groups of @attach are swept. @attach is no
+ * longer in force: detach or replace runs.
  */
 static inline enum iof_why iof_iopf_why_swept(const struct iof_attach *attach)
 {

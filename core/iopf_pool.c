@@ -38,8 +38,8 @@ u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups,
 		return 0;
 	spin_lock(&core->group->fault_lock);
 	/*
-	 * After the first missing record, none is taken and none must be put
-	 * back.
+	 * After the first missing record no more is taken, so that the records
+	 * taken are the first ones.
 	 */
 	for (i = 0; i < have; i++)
 		groups[i] = i && !groups[i - 1] ? NULL : take_spare(core);
@@ -100,7 +100,9 @@ void iof_pool_give_back(struct iof_returning *back)
 
 	if (!list_empty(&back->pages))
 		iof_pool_return_pages(core, &back->pages);
-	/* The record first: the thread that takes the credit needs it. */
+	/*
+	 * Return the record first: the thread that takes the credit needs it.
+	 */
 	if (back->first)
 		llist_add_batch(back->first, back->last, &core->returned);
 	if (back->credits)

@@ -11,9 +11,9 @@
 
 #include "iopf.h"
 
-/* A new record, or NULL. */
+/* Allocates a new record. Returns NULL if there is no memory. */
 struct iof_prg *iof_pool_alloc(struct iof_hwdev *dev, gfp_t gfp);
-/* A record without a credit, or NULL. */
+/* Takes a record without a credit. Returns NULL if there is none. */
 struct iof_prg *iof_pool_take(struct iof_hwdev_core *core);
 /*
  * Takes a credit and a record for each of @nr LAST pages, at most
@@ -23,8 +23,8 @@ struct iof_prg *iof_pool_take(struct iof_hwdev_core *core);
 u32 iof_pool_take_many(struct iof_hwdev_core *core, struct iof_prg **groups,
 		       u32 nr, int *rc);
 /*
- * The same for one page that is not LAST: a record for the group that it may
- * begin, and a page record.
+ * Takes a credit and two records for one page that is not LAST: a record for
+ * the group that it may begin, and a page record.
  */
 int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_prg **group,
 		       struct iof_prg_page **page);
@@ -35,17 +35,20 @@ int iof_pool_take_page(struct iof_hwdev_core *core, struct iof_prg **group,
  */
 struct iof_returning {
 	struct iof_hwdev_core *core;
-	struct llist_node *first, *last; /* struct iof_prg.free */
-	struct list_head pages;		 /* struct iof_prg_page.node */
+	struct llist_node *first, *last; /* stack of struct iof_prg.free */
+	struct list_head pages;		 /* list of struct iof_prg_page.node */
 	u32 credits;
 };
 
 void iof_pool_return_pages(struct iof_hwdev_core *core,
 			   struct list_head *pages);
-/* Ends what begin_returning() began. */
+/*
+ * Returns the collected records and credits, and so ends what begin_returning()
+ * began.
+ */
 void iof_pool_give_back(struct iof_returning *back);
 
-/* Takes up to @want credits, as many as there are. */
+/* Takes up to @want credits, as many as are free. */
 static inline u32 take_credits(struct iof_hwdev_core *core, u32 want)
 {
 	int used = atomic_read(&core->in_use);
@@ -134,7 +137,9 @@ static inline void recycle(struct iof_prg *prg)
 	if (unlikely(!list_empty(&prg->pages)))
 		iof_pool_return_pages(core, &prg->pages);
 	prg = renew_group(prg);
-	/* The record first: the thread that takes the credit needs it. */
+	/*
+	 * Return the record first: the thread that takes the credit needs it.
+	 */
 	if (prg)
 		llist_add(&prg->free, &core->returned);
 	if (credits)

@@ -3,7 +3,7 @@
  * iova_area.c - the areas of an I/O address space: creates, finds, links and
  * erases them one by one.
  *
- * It decides nothing. iova_ranges.c chooses free places; iova_map.c and
+ * This file decides nothing. iova_ranges.c chooses free places; iova_map.c and
  * iova_remove.c enter areas into domains and take them out.
  */
 #include "iova_map.h"
@@ -73,7 +73,7 @@ int iof_area_create(struct list_head *list, struct iof_pages *pages,
 	iof_pages_get(pages);
 	area->pages = pages;
 	area->offset = offset;
-	/* At [0, length - 1] until it is placed. */
+	/* The area is at [0, length - 1] until it is placed. */
 	area->last = length - 1;
 	area->prot = prot;
 	area->busy = true;

@@ -3,10 +3,10 @@
  * iova_map.c - the map of an I/O address space: mappings, and the domains that
  * show them.
  *
- * Owns struct iof_map. A mapping is made in steps: its areas are entered busy
- * under iova_rwsem, so that exactly one of two threads gets an IOVA; their
- * memory is pinned with no lock held, if there is a domain; they are entered
- * into every domain with domains_rwsem held for reading; they are published. A
+ * Owns struct iof_map. A mapping is made in steps. Its areas are entered busy
+ * under iova_rwsem, so that exactly one of two threads gets an IOVA. If there
+ * is a domain, their memory is pinned with no lock held. They are entered into
+ * every domain with domains_rwsem held for reading. Then they are published. A
  * failure undoes the steps in reverse.
  *
  * A new domain is filled area by area, from low IOVAs to high ones. It belongs
@@ -33,8 +33,8 @@ static unsigned long last_page(const struct iof_area *area)
 }
 
 /*
- * Whether @area is in @domain or must be entered now. False: the domain is
- * being filled and has not reached @area.
+ * Is @area in @domain, or must it be entered now? False: the domain is being
+ * filled and has not reached @area.
  */
 static bool shows(const struct iof_domain *domain, const struct iof_area *area)
 {
@@ -44,7 +44,7 @@ static bool shows(const struct iof_domain *domain, const struct iof_area *area)
 /*
  * Records that @area is in @domain, which is being filled. A thread that checks
  * fill_next for another area may see the old or the new value, since areas do
- * not overlap. domains_rwsem is held, for reading or writing.
+ * not overlap. Called with domains_rwsem held, for reading or writing.
  */
 static void set_filled(struct iof_domain *domain, const struct iof_area *area)
 {
@@ -165,8 +165,8 @@ err_leave:
 }
 
 /*
- * Links all areas that are not busy through their work list. A busy one is
- * being made and is in no domain. domains_rwsem is held for writing.
+ * Links all areas that are not busy through their work list. A busy area is
+ * being made and is in no domain. Called with domains_rwsem held for writing.
  */
 static void all_areas(struct iof_map *map, struct list_head *list)
 {
@@ -182,7 +182,10 @@ static void all_areas(struct iof_map *map, struct list_head *list)
 	}
 }
 
-/* Pins the areas of @list, which are in no domain yet. No lock is held. */
+/*
+ * Pins the areas of @list, which are in no domain yet. Called with no lock
+ * held.
+ */
 static int pin_new(struct list_head *list)
 {
 	struct iof_area *area;
@@ -273,7 +276,7 @@ static int link_areas(struct iof_map *map, struct list_head *list,
 	return 0;
 }
 
-/* Chooses or checks the place, and enters the areas there, busy. */
+/* Chooses or checks the place, and enters the areas there as busy. */
 static int place_areas(struct iof_map *map, struct list_head *list,
 		       unsigned long length, unsigned long *iova, bool fixed)
 {
@@ -318,8 +321,9 @@ void iof_areas_set_idle(struct list_head *list)
 }
 
 /*
- * Called and returns with domains_rwsem held for reading. Drops it while user
- * memory comes in: the areas are busy, so no other thread uses them.
+ * Pins the areas and enters them into the domains. Called and returns with
+ * domains_rwsem held for reading. Drops it while user memory comes in: the
+ * areas are busy, so that no other thread uses them.
  */
 static int pin_and_fill(struct iof_map *map, struct list_head *list)
 {
@@ -330,7 +334,9 @@ static int pin_and_fill(struct iof_map *map, struct list_head *list)
 	down_read(&map->domains_rwsem);
 	if (rc)
 		return rc;
-	/* Pins pages that are pinned already, so nothing has to come in. */
+	/*
+	 * The pages are pinned already, so that this pin waits for no memory.
+	 */
 	rc = fill_domains(map, list);
 	unpin_new(list);
 	return rc;
@@ -417,7 +423,7 @@ static unsigned long access_alignment(struct iof_access *access)
 	return access->ops->pins_pages ? PAGE_SIZE : 1;
 }
 
-/* The alignment that options, domains and accesses require. */
+/* Returns the alignment that options, domains and accesses require. */
 static unsigned long demanded_alignment(struct iof_map *map)
 {
 	unsigned int shift = PAGE_SHIFT;
@@ -459,8 +465,8 @@ static int raise_alignment(struct iof_map *map, unsigned long alignment)
 }
 
 /*
- * The ranges outside of the domain's aperture; returns their number, at most
- * two.
+ * Fills in the ranges outside of the domain's aperture. Returns their number,
+ * at most two.
  */
 static unsigned int outside_aperture(struct iof_domain *domain,
 				     struct iof_resv_region out[2])
@@ -487,7 +493,7 @@ static void leave_aperture(struct iof_map *map, struct iof_domain *domain,
 				       gone);
 }
 
-/* The next area to enter into a domain that is being filled. */
+/* Returns the next area to enter into a domain that is being filled. */
 static struct iof_area *next_to_fill(struct iof_map *map,
 				     struct iof_domain *domain)
 {
@@ -496,7 +502,7 @@ static struct iof_area *next_to_fill(struct iof_map *map,
 	lockdep_assert_held(&map->domains_rwsem);
 	area = iof_map_first_area(map, domain->fill_next, ULONG_MAX);
 	/*
-	 * A busy area is entered by the thread that makes it. One that reaches
+	 * The thread that makes a busy area enters it. An area that reaches
 	 * past fill_next is entered already.
 	 */
 	while (area && (area->busy || area->iova < domain->fill_next))
@@ -506,7 +512,7 @@ static struct iof_area *next_to_fill(struct iof_map *map,
 
 /* Memory that the filling thread pins before the domain needs it. */
 struct iof_fill_hold {
-	struct iof_pages *pages; /* a reference; NULL: none pinned */
+	struct iof_pages *pages; /* a reference; NULL: nothing is pinned */
 	unsigned long first, last;
 };
 
@@ -519,9 +525,7 @@ static void end_hold(struct iof_fill_hold *hold)
 	hold->pages = NULL;
 }
 
-/*
- * Whether the memory of @area is pinned here. The area may have changed since.
- */
+/* Is the memory of @area pinned here? The area may have changed since. */
 static bool is_held(const struct iof_fill_hold *hold,
 		    const struct iof_area *area)
 {
@@ -530,8 +534,8 @@ static bool is_held(const struct iof_fill_hold *hold,
 }
 
 /*
- * Drops domains_rwsem and pins the memory of @area. Returns with the lock for
- * writing.
+ * Drops domains_rwsem and pins the memory of @area. Returns with the lock held
+ * for writing.
  */
 static int hold_area(struct iof_map *map, struct iof_fill_hold *hold,
 		     struct iof_area *area)
@@ -553,8 +557,8 @@ static int hold_area(struct iof_map *map, struct iof_fill_hold *hold,
 }
 
 /*
- * Called and returns with domains_rwsem held for writing; on failure nothing is
- * entered.
+ * Enters all areas into a new domain. Called and returns with domains_rwsem
+ * held for writing. On failure no area is entered.
  */
 static int fill_domain(struct iof_map *map, struct iof_domain *domain)
 {
@@ -637,7 +641,10 @@ err_free:
 	return rc;
 }
 
-/* With both locks of the map for writing; returns with none. */
+/*
+ * Removes a domain. Called with both locks of the map held for writing; returns
+ * with none.
+ */
 static void remove_domain_locked(struct iof_map *map, struct iof_domain *domain)
 {
 	LIST_HEAD(aperture);
@@ -756,8 +763,8 @@ u64 iof_map_page_sizes(struct iof_map *map)
 		return 0;
 	list_for_each_entry(domain, &map->domains, map_node) {
 		/*
-		 * Without it every domain would have larger pages only; smaller
-		 * ones add up to it.
+		 * Count PAGE_SIZE as one of the domain's sizes: several smaller
+		 * pages map it.
 		 */
 		sizes &= domain->pgsize_bitmap | PAGE_SIZE;
 		cond_resched();

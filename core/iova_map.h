@@ -17,13 +17,13 @@
 
 /* One mapping: [iova, last] shows bytes of @pages from @offset on. */
 struct iof_area {
-	struct rb_node node; /* map->areas; iova_rwsem */
-	/* areas that one call builds or removes; owned by that call */
+	struct rb_node node; /* in map->areas; iova_rwsem */
+	/* list of areas that one call builds or removes; that call owns it */
 	struct list_head work;
 	unsigned long iova;
-	unsigned long last;	 /* inclusive */
-	struct iof_pages *pages; /* holds it */
-	unsigned long offset;	 /* bytes from pages->uptr */
+	unsigned long last;	 /* last address, inclusive */
+	struct iof_pages *pages; /* holds a reference */
+	unsigned long offset;	 /* number of bytes from pages->uptr */
 	unsigned int prot;	 /* IOF_PROT_* */
 	/* being built or removed: unmap is -EBUSY; iova_rwsem */
 	bool busy;
@@ -40,20 +40,23 @@ struct iof_area {
 };
 
 /*
- * A range that must not be mapped. Ranges may overlap. All but node and list:
- * iova_rwsem.
+ * A range that must not be mapped. Ranges may overlap. iova_rwsem protects all
+ * fields but node and list.
  */
 struct iof_reserved {
-	struct rb_node node; /* map->reserved */
-	/* ranges that are entered, or were removed, by one call */
+	struct rb_node node; /* in map->reserved */
+	/* list of ranges that one call enters or removes */
 	struct list_head fresh;
 	unsigned long start;
 	unsigned long last;
-	/* Maximum of 'last' over this record and all that sort before it. */
+	/*
+	 * Maximum of 'last' over this record and all records that sort before
+	 * it.
+	 */
 	unsigned long reach;
 	/*
-	 * number of devices and domains that reserve it; one more if it is
-	 * permanent
+	 * number of devices and domains that reserve the range; one more if it
+	 * is permanent
 	 */
 	unsigned long holders;
 };
@@ -71,33 +74,36 @@ struct iof_map_access {
 };
 
 /*
- * Areas are changed with domains_rwsem held for reading and iova_rwsem for
- * writing, so a reader needs either lock held the other way. A busy area is
- * being removed, with domains_rwsem held for reading, or being made. An area
- * that is being made may be in no domain yet, with no lock held.
+ * A thread that changes areas holds domains_rwsem for reading and iova_rwsem
+ * for writing; so a reader needs either domains_rwsem for writing or iova_rwsem
+ * for reading. A busy area is being removed, with domains_rwsem held for
+ * reading, or being made. An area that is being made may be in no domain yet,
+ * with no lock held.
  */
 struct iof_map {
 	struct rw_semaphore domains_rwsem;
-	/*
-	 * struct iof_domain.map_node; domains_rwsem
-	 */
+	/* list of struct iof_domain.map_node; domains_rwsem */
 	struct list_head domains;
 
 	struct rw_semaphore iova_rwsem; /* guards the fields below */
-	struct rb_root areas;		/* by iova, disjoint */
-	struct rb_root allowed; /* by start, disjoint; empty: no restriction */
-	/*
-	 * struct iof_reserved, by start, then by last
-	 */
+	struct rb_root areas;		/* sorted by iova, disjoint */
+	/* sorted by start, disjoint; empty: no restriction */
+	struct rb_root allowed;
+	/* tree of struct iof_reserved, sorted by start, then by last */
 	struct rb_root reserved;
 	/* iova, length and offset of every area are multiples of it */
 	unsigned long alignment;
-	/* by log2: number of domains and accesses that require the alignment */
+	/*
+	 * indexed by log2: number of domains and accesses that require the
+	 * alignment
+	 */
 	unsigned long demands[PAGE_SHIFT + 1];
 	bool huge_pages;
 
 	struct mutex access_lock;
-	/* struct iof_map_access; changed under access_lock and iova_rwsem */
+	/*
+	 * list of struct iof_map_access; access_lock and iova_rwsem to change
+	 */
 	struct list_head accesses;
 	/*
 	 * Start of the search for an automatic IOVA: no free range of at least
@@ -128,23 +134,26 @@ int iof_area_create(struct list_head *list, struct iof_pages *pages,
 		    unsigned int prot);
 /* Frees areas that are in no map. */
 void iof_areas_free(struct list_head *list);
-/* The lowest area that overlaps [start, last]. iova_rwsem. */
+/*
+ * Returns the lowest area that overlaps [start, last]. Called with iova_rwsem
+ * held.
+ */
 struct iof_area *iof_map_first_area(struct iof_map *map, unsigned long start,
 				    unsigned long last);
 struct iof_area *iof_map_next_area(struct iof_area *area);
-/* Both: iova_rwsem for writing. */
+/* Link and erase an area. Called with iova_rwsem held for writing. */
 void iof_map_link_area(struct iof_map *map, struct iof_area *area);
 void iof_map_erase_area(struct iof_map *map, struct iof_area *area);
 
 void iof_map_init(struct iof_map *map);
-/* No domain may be left. */
+/* Destroys a map without domains. */
 void iof_map_destroy(struct iof_map *map);
 
 /*
  * Places the areas of @list, @length bytes in all, one after the other at *iova
  * (@fixed) or at the lowest place that fits (*iova is set), and enters them
- * into every domain. On success the list is empty. Errors of rules b2 to b8 and
- * b13, and -EINTR. On failure nothing has changed.
+ * into every domain. On success the list is empty. Returns errors of rules b2
+ * to b8 and b13, and -EINTR. On failure nothing has changed.
  */
 int iof_map_insert(struct iof_map *map, struct list_head *list,
 		   unsigned long length, unsigned long *iova, bool fixed);
@@ -162,12 +171,14 @@ int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
  */
 void iof_areas_leave(struct iof_domain *domain, struct list_head *list,
 		     struct iof_area *end);
-/* Erases the same areas from the map. iova_rwsem for writing. */
+/*
+ * Erases the same areas from the map. Called with iova_rwsem held for writing.
+ */
 void iof_map_erase_areas(struct iof_map *map, struct list_head *list,
 			 struct iof_area *end);
 /*
  * Clears 'busy' of the areas of @list, which are complete or stay, and empties
- * the list. iova_rwsem for writing.
+ * the list. Called with iova_rwsem held for writing.
  */
 void iof_areas_set_idle(struct list_head *list);
 
@@ -182,18 +193,22 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
 
 /*
  * Cuts the area that contains @iova - 1 and @iova in two, if there is one.
- * -EINVAL large pages are on, or not aligned; -EBUSY, -EDEADLK, -ENOMEM.
+ * Returns -EINVAL large pages are on, or @iova is not aligned; -EBUSY,
+ * -EDEADLK, -ENOMEM.
  */
 int iof_map_cut(struct iof_map *map, unsigned long iova);
 /*
- * Page sizes, PAGE_SIZE and above, that all domains can map; all sizes if there
- * is no domain. 0: the thread was killed.
+ * Returns the page sizes, PAGE_SIZE and above, that all domains can map; all
+ * sizes if there is no domain. 0: the thread was killed.
  */
 u64 iof_map_page_sizes(struct iof_map *map);
 
-/* -EINVAL, -EADDRINUSE: rule b27; -EINTR. */
+/*
+ * Turns large pages on or off. Returns -EINVAL, -EADDRINUSE (rule b27) or
+ * -EINTR.
+ */
 int iof_map_set_huge_pages(struct iof_map *map, bool on);
-/* Snapshots without a lock. */
+/* These two read a snapshot without a lock. */
 static inline bool iof_map_huge_pages(const struct iof_map *map)
 {
 	return READ_ONCE(map->huge_pages);
@@ -203,45 +218,51 @@ static inline unsigned long iof_map_alignment(const struct iof_map *map)
 	return READ_ONCE(map->alignment);
 }
 /*
- * Fills @domain with all areas and keeps it filled. Errors of rule b33; undone
- * on failure.
+ * Fills @domain with all areas and keeps it filled. Returns errors of rule b33;
+ * on failure nothing has changed.
  */
 int iof_map_add_domain(struct iof_map *map, struct iof_domain *domain);
 void iof_map_remove_domain(struct iof_map *map, struct iof_domain *domain);
 /*
- * The same, but -EINTR if the thread is killed while it waits for
+ * Does the same, but returns -EINTR if the thread is killed while it waits for
  * domains_rwsem.
  */
 int iof_map_remove_domain_killable(struct iof_map *map,
 				   struct iof_domain *domain);
-/* Adds an access with its alignment. ERR_PTR(-EADDRINUSE), ERR_PTR(-ENOMEM). */
+/*
+ * Adds an access with its alignment. Returns it, ERR_PTR(-EADDRINUSE) or
+ * ERR_PTR(-ENOMEM).
+ */
 struct iof_map_access *iof_map_add_access(struct iof_map *map,
 					  struct iof_access *access);
-/* Frees @ma. */
+/* Removes an access from the map, and frees @ma. */
 void iof_map_remove_access(struct iof_map *map, struct iof_map_access *ma);
 
 /* ---- which I/O virtual addresses can be had (iova_ranges.c) ---- */
 
 /*
- * Checks that a mapping can lie at @iova: -EINVAL, -EOVERFLOW, -EEXIST.
- * iova_rwsem.
+ * Checks that a mapping can lie at @iova. Returns 0, -EINVAL, -EOVERFLOW or
+ * -EEXIST. Called with iova_rwsem held.
  */
 int iof_map_check_fixed(struct iof_map *map, unsigned long iova,
 			unsigned long length);
 /*
- * Finds the lowest place for memory at @uptr: -EOVERFLOW, -EINVAL, -ENOSPC,
- * -EINTR. iova_rwsem for writing.
+ * Finds the lowest place for memory at @uptr. Returns 0, -EOVERFLOW, -EINVAL,
+ * -ENOSPC or -EINTR. Called with iova_rwsem held for writing.
  */
 int iof_map_find_automatic(struct iof_map *map, unsigned long uptr,
 			   unsigned long length, unsigned long *iova);
 
-/* -EINVAL @start..@last overlaps an entry, -ENOMEM */
+/*
+ * Inserts an entry. Returns -EINVAL if @start..@last overlaps an entry, or
+ * -ENOMEM.
+ */
 int iof_allowed_insert(struct rb_root *root, unsigned long start,
 		       unsigned long last);
 void iof_allowed_free(struct rb_root *root);
 /*
- * Swaps the allow-list with *root. -EADDRINUSE an entry touches a reserved
- * range, -EINTR.
+ * Swaps the allow-list with *root. Returns 0, -EADDRINUSE an entry touches a
+ * reserved range, or -EINTR.
  */
 int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root);
 /*
@@ -251,29 +272,30 @@ int iof_map_swap_allowed(struct iof_map *map, struct rb_root *root);
 long iof_map_ranges(struct iof_map *map, struct iommu_iova_range *ranges,
 		    unsigned long room, u64 *alignment);
 
-/* Creates a reserved range on @list. -ENOMEM. */
+/* Creates a reserved range on @list. Returns 0 or -ENOMEM. */
 int iof_reserved_add(struct list_head *list, unsigned long start,
 		     unsigned long last);
 void iof_reserved_free(struct list_head *list);
 /*
- * Reserves all ranges of @fresh, or none: -EADDRINUSE. Records of ranges that
- * are reserved already stay on the list. iova_rwsem for writing.
+ * Reserves all ranges of @fresh, or none and returns -EADDRINUSE. Records of
+ * ranges that are reserved already stay on the list. Called with iova_rwsem
+ * held for writing.
  */
 int iof_map_enter_reserved(struct iof_map *map, struct list_head *fresh);
 /*
- * Ends one reservation of [start, last]. The record of the last one is moved to
- * @gone. iova_rwsem for writing.
+ * Ends one reservation of [start, last]. If it was the last one, moves the
+ * record to @gone. Called with iova_rwsem held for writing.
  */
 void iof_map_leave_reserved(struct iof_map *map, unsigned long start,
 			    unsigned long last, struct list_head *gone);
 /*
- * Reserves the device's regions, once more for each call. -EADDRINUSE conflict
- * with an area or the allow-list, -ENOMEM. On failure the call reserves
- * nothing.
+ * Reserves the device's regions; each call adds one reservation. Returns 0,
+ * -EADDRINUSE conflict with an area or the allow-list, or -ENOMEM. On failure
+ * the call reserves nothing.
  */
 int iof_map_reserve_device(struct iof_map *map, struct iof_hwdev *dev);
 void iof_map_unreserve_device(struct iof_map *map, struct iof_hwdev *dev);
-/* One range, as above. */
+/* Reserves one range, as iof_map_reserve_device() does. */
 int iof_map_reserve(struct iof_map *map, unsigned long start,
 		    unsigned long last);
 void iof_map_unreserve(struct iof_map *map, unsigned long start,

@@ -6,11 +6,11 @@
  * Owns struct iof_reserved and iof_allowed of a map. No mapping can lie in a
  * reserved range. The allow-list restricts only the search for an automatic
  * IOVA, and new reserved ranges: the two never overlap. Each different range is
- * one record, however many devices and domains hold it, so look-ups do not
+ * one record, however many devices and domains hold it, so that look-ups do not
  * depend on that number.
  *
- * Callers hold the map's iova_rwsem, for writing where they change something.
- * Memory is allocated before the lock is taken and freed after.
+ * Callers hold the map's iova_rwsem, for writing if they change something. They
+ * allocate memory before they take the lock, and free it after.
  */
 #include "iova_map.h"
 
@@ -45,8 +45,8 @@ static struct iof_reserved *to_reserved(struct rb_node *node)
 }
 
 /*
- * Whether [start, last] overlaps a reserved range; *reach is the last address
- * of the highest one.
+ * Does [start, last] overlap a reserved range? *reach is the last address of
+ * the highest one.
  */
 static bool reserved_at(struct iof_map *map, unsigned long start,
 			unsigned long last, unsigned long *reach)
@@ -89,8 +89,8 @@ int iof_map_check_fixed(struct iof_map *map, unsigned long iova,
 /* Requirements on an automatic IOVA. */
 struct wish {
 	unsigned long length;
-	unsigned long modulus; /* a power of two, at least PAGE_SIZE */
-	/* iova % modulus: the offset in the page stays the same */
+	unsigned long modulus; /* power of two, at least PAGE_SIZE */
+	/* required iova % modulus: keeps the offset in the page */
 	unsigned long residue;
 };
 
@@ -311,8 +311,8 @@ void iof_reserved_free(struct list_head *list)
 }
 
 /*
- * After an insertion or a removal before @node: corrects the reach of the
- * following nodes, as far as it changes.
+ * Corrects the reach of the nodes after @node, as far as it changes. Called
+ * after an insertion or a removal before @node.
  */
 static void correct_reach(struct rb_node *node)
 {
@@ -331,7 +331,8 @@ static void correct_reach(struct rb_node *node)
 }
 
 /*
- * The record of exactly [start, last], or NULL and the place to link a new one.
+ * Returns the record of exactly [start, last], or NULL and the place to link a
+ * new one.
  */
 static struct iof_reserved *
 find_reserved(struct iof_map *map, unsigned long start, unsigned long last,

@@ -15,23 +15,29 @@
 #include "ioas.h"
 #include "records.h"
 
-/* How often an unmap asks accesses to unpin before it returns -EDEADLK. */
+/*
+ * Number of times that an unmap asks accesses to unpin before it returns
+ * -EDEADLK.
+ */
 #define ASK_TIMES 100
 
 /* ---- unmap ---- */
 
-/* A removal of [start, last] in progress. */
+/* The state of a removal of [start, last] in progress. */
 struct iof_removal {
 	unsigned long start, last;
 	bool may_be_empty;
-	unsigned long bytes; /* bytes removed */
-	/* areas that are being removed, by struct iof_area.work */
+	unsigned long bytes; /* number of bytes removed */
+	/* list of the areas that are being removed (struct iof_area.work) */
 	struct list_head list;
-	/* -EAGAIN: accesses hold pages there */
+	/* with -EAGAIN: the range in which accesses hold pages */
 	unsigned long kept, kept_last;
 };
 
-/* A killed caller can leave while no area is marked. */
+/*
+ * Was the caller killed, and can it still leave? It can while no area is
+ * marked.
+ */
 static bool is_killed(const struct iof_removal *r)
 {
 	return iof_resched() && !r->bytes;
@@ -40,7 +46,7 @@ static bool is_killed(const struct iof_removal *r)
 /*
  * Marks the areas within [start, last] busy and puts them on the list, up to
  * the first area that cannot be removed. -EAGAIN: only pins of accesses keep
- * that one. It and the removable areas after it are marked 'leaving'; kept to
+ * that area. It and the removable areas after it are marked 'leaving'; kept to
  * kept_last spans them, so that accesses are asked for all of them at once.
  */
 static int claim_areas(struct iof_map *map, struct iof_removal *r)
@@ -78,7 +84,7 @@ static int claim(struct iof_map *map, struct iof_removal *r)
 {
 	int rc = 0;
 
-	/* Marked areas are removed to the end. */
+	/* Marked areas are removed even if the caller was killed. */
 	if (r->bytes)
 		down_write(&map->iova_rwsem);
 	else
@@ -138,8 +144,7 @@ static void notify_accesses(struct iof_map *map, unsigned long iova,
 }
 
 /*
- * Lets accesses pin in [start, last] again, after an unmap gave up or a cut
- * ended.
+ * Permits pins in [start, last] again, after an unmap gave up or a cut ended.
  */
 static void stay(struct iof_map *map, unsigned long start, unsigned long last)
 {
@@ -172,7 +177,7 @@ int iof_map_remove(struct iof_map *map, unsigned long start, unsigned long last,
 			break;
 		asked = r.bytes == before ? asked + 1 : 0;
 		/*
-		 * Everything below is removed: later mappings there are not
+		 * All areas below are removed: later mappings there are not
 		 * part of this call.
 		 */
 		r.start = r.kept;
@@ -211,8 +216,8 @@ static void cut_area(struct iof_map *map, struct iof_area *area,
 
 /*
  * Cuts @area at @iova. With large pages off, each domain maps each page by
- * itself, so only the area must be cut. -EAGAIN: an access has pinned pages in
- * *first to *last; new pins there are refused.
+ * itself, so that only the area must be cut. -EAGAIN: an access has pinned
+ * pages in *first to *last; new pins there are refused.
  */
 static int try_cut(struct iof_map *map, unsigned long iova,
 		   struct list_head *fresh, unsigned long *first,

@@ -3,10 +3,10 @@
  * kapi.h - everything that the shared directories (core/, model/, vfio/) need
  * from a kernel.
  *
- * This is the only file of them that names a <linux/...> header. In the kernel
- * these are the kernel's own. In user space they are the stand-ins of
- * shim/include/linux/, listed one by one in shim/STANDINS.md. A new kernel call
- * costs a line here, a row there, and a contract test.
+ * It is the only file of these directories that names a <linux/...> header. In
+ * the kernel these are the kernel's own. In user space they are the stand-ins
+ * of shim/include/linux/, listed one by one in shim/STANDINS.md. A new kernel
+ * call costs a line here, a row there, and a contract test.
  *
  * The second half declares the platform hooks: services for which no kernel
  * call means the same in both worlds. kernel/platform.c and shim/platform.c
@@ -86,42 +86,45 @@
 size_t iof_plat_copy(void *dst, const void *src, size_t n);
 
 /*
- * The same for data that will not be read soon: writes need not stay in the
- * caches.
+ * Does the same for data that will not be read soon: the stores need not stay
+ * in the caches.
  */
 size_t iof_plat_copy_stream(void *dst, const void *src, size_t n);
 
-/* Aligned 64-bit load of such memory: 0, or -EFAULT if the memory is gone. */
+/*
+ * Loads an aligned 64-bit word of such memory. Returns 0, or -EFAULT if the
+ * memory is gone.
+ */
 int iof_plat_load64(const u64 *p, u64 *val);
 
 /*
- * Compare-and-exchange on such memory, fully ordered. 0: exchanged. -EAGAIN: *p
- * differed from *old, which then holds the value found. -EFAULT: the memory is
- * gone or not writable.
+ * Does a compare-and-exchange on such memory, fully ordered. Returns 0:
+ * exchanged. -EAGAIN: *p differed from *old, which then holds the value found.
+ * -EFAULT: the memory is gone or not writable.
  */
 int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new);
 
 /*
- * Whether the CPU can access the page at user address @addr of @mm without a
- * page fault: it is present, and for @write also writable as far as the world
- * can tell. Never faults the page in.
+ * Can the CPU access the page at user address @addr of @mm without a page
+ * fault? The page must be present, and for @write also writable as far as the
+ * world can tell. Never faults the page in.
  */
 bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr,
 				bool write);
 
 /*
  * Copies to (@write) or from the address space @mm of a process, as a device
- * does that shares its page tables: only present pages are touched, nothing is
- * faulted in, and the range lies within one page. 0, or -EFAULT: the page is
- * absent or not permitted, or the process is gone.
+ * does that shares its page tables. Touches only present pages, faults nothing
+ * in; the range lies within one page. Returns 0, or -EFAULT: the page is absent
+ * or not permitted, or the process is gone.
  */
 int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
 		     size_t n, bool write);
 
 /*
  * Makes the page at @addr of @mm present (and writable, for @write), as a page
- * fault of the CPU would. May sleep. 0, or -EFAULT: the process has no such
- * memory, or is gone.
+ * fault of the CPU would. May sleep. Returns 0, or -EFAULT: the process has no
+ * such memory, or is gone.
  */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
 
@@ -130,19 +133,19 @@ int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
  * hugetlbfs) behind a descriptor of the caller. @write: pins with write intent
  * will follow. ERR_PTR: -EBADF, -EINVAL another kind of file, or a range past
  * its end, -EPERM not open for writing, or sealed, -ENOMEM. The caller puts it
- * when nothing of it is pinned any more.
+ * after it has unpinned all pages.
  */
 struct iof_plat_memfile;
 struct iof_plat_memfile *iof_plat_memfile_get(int fd, u64 start, u64 length,
 					      bool write);
 void iof_plat_memfile_put(struct iof_plat_memfile *file);
 /*
- * Pins up to @n pages from @pos on, as pin_user_pages() does; they are unpinned
- * the same way. Returns the number of pages, or -EFAULT, -EINVAL the file has
+ * Pins up to @n pages from @pos on, as pin_user_pages() does; the same calls
+ * unpin them. Returns the number of pages, or -EFAULT, -EINVAL the file has
  * become shorter, -ENOMEM. A signal gives -EINTR or restarts the system call.
- * Absent huge pages of the file are allocated as fallocate() does, so pages
- * that another file has reserved are never used; -ENOMEM if the descriptor was
- * not open for writing.
+ * Absent huge pages of the file are allocated as fallocate() does, so that
+ * pages that another file has reserved are never used; -ENOMEM if the
+ * descriptor was not open for writing.
  */
 long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos,
 			  unsigned long n, bool write, struct page **pages);
@@ -162,16 +165,16 @@ struct iof_plat_payer *iof_plat_charge_to(struct iof_plat_payer *payer);
 
 /*
  * Moves the kernel thread @task into all cgroups of the calling process, so
- * that its CPU time is charged there; or out of them again, which cannot fail.
- * Both may sleep.
+ * that its CPU time is charged there. iof_plat_thread_leave() moves it out
+ * again and cannot fail. Both may sleep.
  */
 int iof_plat_thread_join(struct task_struct *task);
 void iof_plat_thread_leave(struct task_struct *task);
 
-/* The frame number of a pinned page. */
+/* Returns the frame number of a pinned page. */
 static inline unsigned long iof_page_pfn(struct page *page)
 {
-	/* Some kernels read page flags, of which other bits may change. */
+	/* Some kernels read page flags here, whose other bits may change. */
 	return data_race(page_to_pfn(page));
 }
 

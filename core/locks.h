@@ -44,9 +44,9 @@
 #include "kapi.h"
 
 /*
- * The step of a loop with a user-controlled number of rounds, in a call that
- * can fail: reschedules. -EINTR: the thread was killed, and the caller undoes
- * its work.
+ * The step of a loop whose number of rounds a user controls, in a call that can
+ * fail: reschedules. -EINTR: the thread was killed, and the caller undoes its
+ * work.
  */
 static inline int iof_resched(void)
 {

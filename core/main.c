@@ -5,8 +5,8 @@
  * The table has the size and the handler of each command. The rule for
  * extensible structs is applied here, once, so that a handler sees a complete,
  * zero-extended kernel copy. A new command is one line in the table and one in
- * the union; a missing line is -ENOTTY. iof_core_get() and iof_core_put() begin
- * and end the core.
+ * the union; a command without a line gets -ENOTTY. iof_core_get() and
+ * iof_core_put() begin and end the core.
  */
 #include <iofault/iommufd_test.h>
 
@@ -162,12 +162,15 @@ static const struct iof_ioctl iof_ioctls[] = {
 		  iommu_fault_alloc, out_fault_fd, 16, 16),
 	IOF_IOCTL(IOMMU_IOAS_MAP_FILE, iof_ioas_map_file_ioctl,
 		  iommu_ioas_map_file, iova, 40, 40),
-	/* The last number, unless the node has test ioctls. */
+	/* The range ends here, unless the node has test ioctls. */
 	[IOF_IOCTL_INDEX(IOMMU_HW_QUEUE_ALLOC)] = { 0 },
 	IOF_IOCTL(IOMMU_TEST_CMD, test_ioctl, iommu_test_cmd, last, 72, 68),
 };
 
-/* NULL: the number is outside the range of this context. */
+/*
+ * Returns the entry of a command. NULL: its number is outside the range of this
+ * context.
+ */
 static const struct iof_ioctl *find_ioctl(struct iof_ctx *ctx, unsigned int cmd)
 {
 	unsigned int last = _IOC_NR(IOMMU_HW_QUEUE_ALLOC), nr = _IOC_NR(cmd);
@@ -189,7 +192,7 @@ static long iof_ctx_ioctl(struct file *file, unsigned int cmd,
 		.uptr = (void __user *)arg,
 	};
 	const struct iof_ioctl *op = find_ioctl(ucmd.ctx, cmd);
-	/* The part that a command uses is copied in. */
+	/* Only the part that a command uses is copied in. */
 	union iof_ioctl_buf buf __uninitialized;
 	int rc;
 

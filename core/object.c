@@ -2,10 +2,10 @@
 /*
  * object.c - ids and lifetimes of the objects of a context.
  *
- * An object is reserved: it has an id, and look-ups do not find it. It is
- * published when the reply of its creator has reached the user, and found by id
- * until it is destroyed. A look-up counts in obj->calls until it is put. A
- * longer use counts in obj->users.
+ * A reserved object has an id, and look-ups do not find it. It is published
+ * when the reply of its creator has reached the user; then look-ups find it by
+ * its id until it is destroyed. A look-up counts in obj->calls until it is put.
+ * A longer use counts in obj->users.
  *
  * Rules: the table's xa_lock guards visibility. DESTROY hides the object, waits
  * for the calls in progress, and then checks obj->users, since a call may have
@@ -28,7 +28,7 @@ int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj,
 	obj->dying = false;
 	refcount_set(&obj->users, 1);
 	atomic_set(&obj->calls, 1);
-	/* NULL: the id is taken, and a look-up finds nothing. */
+	/* Store NULL: the id is taken, and a look-up finds no object. */
 	rc = xa_alloc(&ctx->objects, &obj->id, NULL, xa_limit_31b,
 		      GFP_KERNEL_ACCOUNT);
 	return rc == -EBUSY ? -ENOSPC : rc;
@@ -36,7 +36,7 @@ int iof_object_reserve(struct iof_ctx *ctx, struct iof_object *obj,
 
 void iof_object_publish(struct iof_ctx *ctx, struct iof_object *obj)
 {
-	/* The slot was reserved, so this allocates nothing. */
+	/* The slot was reserved, so that this store allocates nothing. */
 	WARN_ON(xa_is_err(
 		xa_store(&ctx->objects, obj->id, obj, GFP_KERNEL_ACCOUNT)));
 }
@@ -76,7 +76,10 @@ void iof_object_put(struct iof_object *obj)
 		wake_up_all(&ctx->calls_ended);
 }
 
-/* Hides @obj from look-ups, under xa_lock. The caller then waits for calls. */
+/*
+ * Hides @obj from look-ups. Called with xa_lock held. The caller then waits for
+ * calls.
+ */
 static void hide(struct iof_object *obj)
 {
 	obj->dying = true;
@@ -111,8 +114,8 @@ static void finish(struct iof_ctx *ctx, struct iof_object *obj)
 }
 
 /*
- * @final: the context ends; no other thread uses it and there is nothing to
- * wait for.
+ * Destroys the object of an id. @final: the context ends; no other thread uses
+ * it, so that there is no call to wait for.
  */
 static int destroy_id(struct iof_ctx *ctx, u32 id, bool final)
 {
@@ -132,7 +135,7 @@ static int destroy_id(struct iof_ctx *ctx, u32 id, bool final)
 		return rc;
 
 	rc = wait_for_calls(ctx, obj);
-	/* One of those calls has become a user. */
+	/* One of the ended calls has become a user. */
 	if (!rc && refcount_read(&obj->users) != 1)
 		rc = -EBUSY;
 	if (!rc && !final && obj->ops->prepare_destroy)
@@ -173,7 +176,10 @@ void iof_objects_destroy_all(struct iof_ctx *ctx)
 	unsigned long id;
 	bool progress;
 
-	/* Most users of an object are younger than it: a few rounds suffice. */
+	/*
+	 * Repeat: most users of an object are younger than it, so that a few
+	 * rounds suffice.
+	 */
 	do {
 		progress = false;
 		xa_for_each(&ctx->objects, id, obj) {

@@ -26,7 +26,7 @@ static unsigned long chunk_of(unsigned long index)
 	return index / IOF_PAGES_CHUNK;
 }
 
-/* The last page of @index's chunk, or @last if that is lower. */
+/* Returns the last page of @index's chunk, or @last if that is lower. */
 static unsigned long chunk_end(unsigned long index, unsigned long last)
 {
 	return min(last, index | (IOF_PAGES_CHUNK - 1));
@@ -150,7 +150,7 @@ static void uncharge(struct iof_pages *pages, unsigned long npages)
 /* ---- pinning ---- */
 
 /*
- * Pins at most @npages, as many as the kernel does in one call. Returns the
+ * Pins at most @npages, as many as the kernel does in one call. Returns their
  * number or a negative errno.
  */
 static long pin_some(struct iof_pages *pages, unsigned long uptr,
@@ -166,7 +166,7 @@ static long pin_some(struct iof_pages *pages, unsigned long uptr,
 	if (pages->mm == current->mm)
 		return pin_user_pages_fast(uptr, (int)npages, flags, page);
 
-	/* The process has exited, and its memory with it. */
+	/* The process has exited, and its memory is gone. */
 	if (!mmget_not_zero(pages->mm))
 		return -EFAULT;
 	if (mmap_read_lock_killable(pages->mm)) {
@@ -188,8 +188,8 @@ static void release_run(struct iof_pages *pages, struct page **page,
 }
 
 /*
- * Pins and charges @npages from @index on, which have no user; @page is their
- * place in the chunk.
+ * Pins and charges @npages from @index on, which have no user. @page: their
+ * entries in the chunk.
  */
 static int acquire_run(struct iof_pages *pages, unsigned long index,
 		       unsigned long npages, struct page **page)
@@ -283,7 +283,7 @@ static int wait_for_others(struct iof_pages *pages)
 
 /*
  * Adds a user to pages @from to @to of one chunk. On failure *done is the
- * number of pages that have it.
+ * number of pages that have the new user.
  */
 static int pin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
 			unsigned long first, unsigned int from, unsigned int to,
@@ -375,7 +375,7 @@ int iof_pages_pin(struct iof_pages *pages, unsigned long first,
 			rc = PTR_ERR(chunk);
 			goto err_unpin;
 		}
-		/* Terabytes take long. */
+		/* Reschedule, since terabytes take long. */
 		if (fatal_signal_pending(current)) {
 			rc = -EINTR;
 			goto err_unpin;

@@ -8,32 +8,32 @@
 #include "ctx.h"
 
 /*
- * Pages in a chunk of pin counts: the maximum of one call to the kernel's
- * pinning.
+ * Number of pages in a chunk of pin counts: the maximum of one call to the
+ * kernel's pinning.
  */
 #define IOF_PAGES_CHUNK 512u
 
 /* The last chunk of an iof_pages is shorter than the others. */
 struct iof_pages_chunk {
-	u32 *users; /* after the pages, in the same allocation */
-	/* valid where users > 0 and no thread is pinning */
+	u32 *users; /* lies behind the pages, in the same allocation */
+	/* valid if users > 0 and no thread is pinning */
 	struct page *page[];
 };
 
 /*
- * A piece of user memory as one MAP named it, shared by the areas that map it
- * and their copies. A page is pinned and charged while at least one user
- * (domain, access) needs it, and once only. Chunks are allocated when pinning
+ * A piece of user memory as one MAP named it. The areas that map it, and their
+ * copies, share it. A page is pinned and charged while at least one user
+ * (domain, access) needs it, and only once. Chunks are allocated when pinning
  * reaches them: memory that is never pinned costs nothing, whatever its length.
  */
 struct iof_pages {
-	struct kref ref; /* one per area */
+	struct kref ref; /* one reference for each area */
 	/*
-	 * waits for threads that are pinning: changes when one has succeeded or
-	 * failed
+	 * a thread waits on it for threads that are pinning; it changes when
+	 * one has succeeded or failed
 	 */
 	atomic_t brought_in;
-	struct mutex lock; /* guards the content of the chunks */
+	struct mutex lock; /* protects the content of the chunks */
 	/*
 	 * page index / IOF_PAGES_CHUNK -> chunk; only grows
 	 */
@@ -43,11 +43,14 @@ struct iof_pages {
 	 * @mm.
 	 */
 	struct iof_plat_memfile *file;
-	/* mmgrab. The memory's owner, which is charged in mode MM. */
+	/*
+	 * The address space that has the memory, by mmgrab; charged in mode MM.
+	 */
 	struct mm_struct *mm;
-	struct task_struct *task; /* its RLIMIT_MEMLOCK applies */
-	struct user_struct *user; /* charged in mode USER */
-	unsigned long uptr;	  /* first byte, page aligned down */
+	struct task_struct *task; /* the task whose RLIMIT_MEMLOCK applies */
+	struct user_struct *user; /* the user that is charged in mode USER */
+	/* address of the first byte, rounded down to a page */
+	unsigned long uptr;
 	unsigned long npages;
 	/* pinned with write intent, as the first mapping required */
 	bool writable;
@@ -55,8 +58,9 @@ struct iof_pages {
 };
 
 /*
- * Allocates; pins nothing. @uptr has any alignment, @length > 0, uptr + length
- * does not overflow. Takes over @file, if it is not NULL. ERR_PTR(-ENOMEM).
+ * Allocates the struct; pins nothing. @uptr has any alignment, @length > 0,
+ * uptr + length does not overflow. Takes over @file, if it is not NULL. Returns
+ * ERR_PTR(-ENOMEM) on failure.
  */
 struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx,
 				  struct iof_plat_memfile *file,
@@ -65,18 +69,18 @@ struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx,
 void iof_pages_get(struct iof_pages *pages);
 void iof_pages_put(struct iof_pages *pages);
 /*
- * Pins [first, last] for one more user. -EFAULT, -ENOMEM (also over the limit),
- * -EINTR. Undone on failure.
+ * Pins [first, last] for one more user. Returns 0, -EFAULT, -ENOMEM (also over
+ * the limit) or -EINTR. On failure nothing has changed.
  */
 int iof_pages_pin(struct iof_pages *pages, unsigned long first,
 		  unsigned long last);
 void iof_pages_unpin(struct iof_pages *pages, unsigned long first,
 		     unsigned long last);
-/* The page at @index, which the caller has pinned. */
+/* Returns the page at @index, which the caller has pinned. */
 struct page *iof_pages_page(struct iof_pages *pages, unsigned long index);
 /*
- * The number of pages from @first on, at most up to @last, that are physically
- * contiguous. The caller has pinned them.
+ * Returns the number of pages from @first on, at most up to @last, that are
+ * physically contiguous. The caller has pinned them.
  */
 unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first,
 			    unsigned long last, phys_addr_t *pa);

@@ -16,10 +16,10 @@ extern struct kmem_cache *iof_prg_cache;
 extern struct kmem_cache *iof_prg_page_cache;
 
 /*
- * Records that a device may have without a charge. The reporting thread
- * allocates records. Those beyond this number are charged to the process that
- * bound the device, and its cgroup bounds them; below it, a fault is answered
- * without memory of that process.
+ * Number of records that a device may have without a charge. The reporting
+ * thread allocates records. Records beyond this number are charged to the
+ * process that bound the device, and its cgroup bounds them. Up to this number,
+ * a fault is answered without memory of that process.
  */
 #define IOF_RECORDS_BASE 64
 

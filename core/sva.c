@@ -12,25 +12,25 @@
  * program of the user. So no thread waits for a worker. A sweep takes the
  * groups away from busy workers and answers INVALID itself; such a worker then
  * finds no group to respond to. Until it returns, it holds its binding, the
- * mm_struct and the module. Each user has a work queue of his own with
+ * mm_struct and the module. Each user account has a work queue of its own with
  * SVA_USER_WORKERS workers, and one binding keeps at most SVA_BUSY_MAX of them
  * busy: pages that never come delay no other user.
  *
- * A group gets SUCCESS only if the device would find its pages now. That is
- * asked of the hook that the device's own accesses use, not concluded from the
- * fault-in. Otherwise a page that can be faulted in but is not accessible would
- * be requested without end.
+ * A group gets SUCCESS only if the device would find its pages now. The worker
+ * asks the hook that the device's own accesses use, and does not conclude it
+ * from the fault-in. Otherwise a device would request a page without end that
+ * can be faulted in but is not accessible.
  *
- * Life: users are in a list, by account. A user without bindings is freed by
- * the next bind or unbind, or with the core: a worker cannot destroy its own
- * queue.
+ * Lifetime: users are in a list, by account. The next bind or unbind, or the
+ * end of the core, frees a user without bindings: a worker cannot destroy its
+ * own queue.
  */
 #include "iopf.h"
 #include "sva.h"
 
 #define SVA_USER_WORKERS 64
 #define SVA_BUSY_MAX	 16
-/* A page may be reclaimed between fault-in and check; this many retries. */
+/* Number of retries: a page may be reclaimed between fault-in and check. */
 #define SVA_TRIES 8
 
 struct sva_user;
@@ -38,54 +38,54 @@ struct sva_user;
 struct sva_worker {
 	struct work_struct work;
 	struct sva_user *user;
-	struct list_head node; /* user->idle, sva->busy; user->lock */
-	struct iof_sva *sva;   /* the binding of the group; holds it */
-	/* the group; NULL after a sweep took it; user->lock */
+	struct list_head node; /* list user->idle or sva->busy; user->lock */
+	struct iof_sva *sva;   /* binding of the group, held */
+	/* the group; NULL after a sweep has taken it; user->lock */
 	struct iof_prg *prg;
 };
 
 struct sva_user {
-	struct list_head node; /* users; users_lock */
+	struct list_head node; /* list users; users_lock */
 	struct user_struct *account;
 	struct workqueue_struct *wq;
-	/* number of bindings; leaves 0 only under users_lock */
+	/* number of bindings; becomes 0 only under users_lock */
 	atomic_t refs;
 
-	/* guards the fields below, and fields of bindings marked so */
+	/* protects the fields below, and the fields of bindings marked so */
 	spinlock_t lock;
-	struct list_head idle;	/* struct sva_worker.node */
-	struct list_head ready; /* bindings with groups for a worker */
+	struct list_head idle;	/* list of struct sva_worker.node */
+	struct list_head ready; /* list of bindings with groups for a worker */
 	struct sva_worker workers[SVA_USER_WORKERS];
 };
 
 struct iof_sva {
 	struct iof_fault_sink sink;
 	struct iof_domain *domain;
-	struct mm_struct *mm;  /* mmgrab */
-	struct sva_user *user; /* holds a ref */
-	/* held by the attachment and by each busy worker */
+	struct mm_struct *mm;  /* held by mmgrab */
+	struct sva_user *user; /* holds a reference */
+	/* one for the attachment, and one for each busy worker */
 	refcount_t refs;
 	/*
-	 * Groups that workers are responding to. Grows under user->lock,
-	 * shrinks without it.
+	 * Number of groups that workers are responding to. It grows under
+	 * user->lock, and shrinks without it.
 	 */
 	atomic_t answering;
 
-	/* user->lock: */
-	struct list_head waiting; /* struct iof_prg.node */
-	struct list_head busy;	  /* struct sva_worker.node */
+	/* protected by user->lock: */
+	struct list_head waiting; /* list of struct iof_prg.node */
+	struct list_head busy;	  /* list of struct sva_worker.node */
 	unsigned int nr_busy;
-	struct list_head ready_node; /* user->ready; empty: not in it */
+	struct list_head ready_node; /* list user->ready; empty: not in it */
 };
 
 static DEFINE_MUTEX(users_lock);
-static LIST_HEAD(users); /* struct sva_user.node; users_lock */
+static LIST_HEAD(users); /* list of struct sva_user.node; users_lock */
 
 /* ---- users ---- */
 
 static void free_user(struct sva_user *user)
 {
-	/* Waits for a worker that is returning. */
+	/* destroy_workqueue() waits for a worker that is returning. */
 	destroy_workqueue(user->wq);
 	free_uid(user->account);
 	kfree(user);
@@ -131,7 +131,7 @@ static struct sva_user *alloc_user(void)
 	return user;
 }
 
-/* Returns the caller's user with one more ref. */
+/* Returns the caller's user with one more reference. */
 static struct sva_user *get_user_of_caller(void)
 {
 	struct user_struct *account = current_user();
@@ -172,8 +172,8 @@ static void put_sva(struct iof_sva *sva)
 	kfree(sva);
 	(void)atomic_dec_return(&user->refs);
 	/*
-	 * Last: module exit destroys users without refs and waits for their
-	 * workers.
+	 * This comes last: module exit destroys users without references and
+	 * waits for their workers.
 	 */
 	module_put(THIS_MODULE);
 }
@@ -192,7 +192,7 @@ static void update_ready(struct iof_sva *sva)
 
 /*
  * Gives the worker, which is on no list, the next group of the next binding.
- * False: there is none, and the worker is idle.
+ * Returns false if there is none; the worker is idle then.
  */
 static bool assign(struct sva_user *user, struct sva_worker *worker)
 {
@@ -217,7 +217,7 @@ static bool assign(struct sva_user *user, struct sva_worker *worker)
 
 /* ---- resolving ---- */
 
-/* Faults the page in. True: the device can access it now. */
+/* Faults the page in. Returns true if the device can access it now. */
 static bool bring_in(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	unsigned int tries;
@@ -232,8 +232,8 @@ static bool bring_in(struct mm_struct *mm, unsigned long addr, bool write)
 }
 
 /*
- * The page after *@at of the worker's group; *@at is NULL at first. False:
- * there is none, or a sweep took the group.
+ * Finds the page after *@at of the worker's group; *@at is NULL at first.
+ * Returns false if there is none, or if a sweep took the group.
  */
 static bool next_page(struct sva_worker *worker, struct list_head **at,
 		      unsigned long *addr, u32 *perm)
@@ -244,7 +244,8 @@ static bool next_page(struct sva_worker *worker, struct list_head **at,
 	spin_lock(&worker->user->lock);
 	prg = worker->prg;
 	/*
-	 * First the pages before LAST, then LAST, which is in the group itself.
+	 * The pages before LAST come first, then LAST, which is in the group
+	 * itself.
 	 */
 	found = prg && *at != &prg->pages;
 	if (found) {
@@ -355,7 +356,9 @@ static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 		iof_iopf_respond(prg, IOF_PAGE_INVALID, why);
 		cond_resched();
 	}
-	/* These workers are past the fault-in: only the driver call remains. */
+	/*
+	 * These workers have done the fault-in: only the driver call remains.
+	 */
 	wait_var_event(&sva->answering, !atomic_read_acquire(&sva->answering));
 }
 

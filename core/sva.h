@@ -8,8 +8,8 @@
 #include "attach.h"
 
 /*
- * Domain and sink of an SVA attachment. iof_sva_free() is called after detach
- * and does not wait for fault-ins. Under group->lock.
+ * Domain and sink of an SVA attachment. iof_sva_free() is called after detach,
+ * with group->lock held, and does not wait for fault-ins.
  */
 struct iof_sva;
 struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm);

@@ -49,7 +49,7 @@ TRACE_EVENT(report,
 );
 
 /*
- * The records of a group are about to be copied to a reader: @pages of them,
+ * The records of a group are about to be copied to a reader: @pages records,
  * from fault queue @queue and device @dev_id (object ids). If the copy fails,
  * the group is delivered again. bpftrace 0.17 sees the first six arguments.
  */
@@ -84,8 +84,8 @@ TRACE_EVENT(deliver,
 );
 
 /*
- * A group's response was accepted and goes to the driver. Cookie 0: a fault of
- * an SVA attachment, which the core resolved.
+ * A response to a group was accepted and goes to the driver. Cookie 0: a fault
+ * of an SVA attachment, which the core resolved.
  */
 TRACE_EVENT(respond,
 	TP_PROTO(const char *device, u32 pasid, u32 grpid, u32 cookie,
@@ -120,7 +120,7 @@ TRACE_EVENT(respond,
 
 /*
  * The core answers an open group INVALID, because its attachment or its queue
- * goes away. Cookie 0: no reader had it.
+ * goes away. Cookie 0: no reader has read it.
  */
 TRACE_EVENT(sweep,
 	TP_PROTO(const char *device, u32 pasid, u32 grpid, u32 cookie, u32 why,

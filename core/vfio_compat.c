@@ -69,8 +69,8 @@ int iof_vfio_ioas_ioctl(struct iof_ucmd *ucmd)
 }
 
 /*
- * No HWPT here enforces cache coherency; VFIO says 1 for a container without
- * any.
+ * Does an HWPT of the IOAS enforce cache coherency? None here does; VFIO
+ * returns 1 for a container without any HWPT.
  */
 static int enforces_coherency(struct iof_ioas *ioas)
 {
@@ -117,7 +117,7 @@ static int set_iommu(struct iof_ctx *ctx, unsigned long type)
 
 /* ---- GET_INFO ---- */
 
-/* The capabilities, copied if argsz covers all of them. */
+/* The capabilities, which are copied if argsz covers all of them. */
 struct full_info {
 	struct vfio_iommu_type1_info info;
 	struct vfio_iommu_type1_info_dma_avail avail;
@@ -230,7 +230,10 @@ static int map_dma(struct iof_ctx *ctx, void __user *uptr)
 	return rc;
 }
 
-/* Sets *began if the removal was tried, and *bytes to the bytes removed. */
+/*
+ * Unmaps a range. Sets *began if the removal was tried, and *bytes to the
+ * number of bytes removed.
+ */
 static int unmap_range(struct iof_map *map,
 		       const struct vfio_iommu_type1_dma_unmap *unmap,
 		       unsigned long *bytes, bool *began)
@@ -244,7 +247,7 @@ static int unmap_range(struct iof_map *map,
 	} else {
 		if (!unmap->size)
 			return -EINVAL;
-		/* As on Linux, size 0 is copied out on this error. */
+		/* As on Linux, this error returns size 0 to the user. */
 		*began = true;
 		if (check_add_overflow(start, (unsigned long)unmap->size - 1,
 				       &last))
