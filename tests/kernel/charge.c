@@ -14,8 +14,12 @@
 
 #define ROOT  "/sys/fs/cgroup"
 #define GROUP ROOT "/iofault-charge"
-/* What one kind of object takes must be clearly more than this, which others take meanwhile. */
-#define NOISE_KB  1024
+/*
+ * What one kind of object takes must be clearly more than this: what other programs take meanwhile,
+ * the device's records below its base, and what the group's figure lags behind (up to 64 pages for
+ * each CPU that the kernel has not added up yet).
+ */
+#define NOISE_KB  2048
 #define FAR	  0x100000000ul
 #define MOCK_IOVA 0x2000000ul /* where a mock device's page table reaches */
 
@@ -190,7 +194,8 @@ static void charged(void (*body)(void), const char *what)
 	print_message("# %s: %ld kB taken, %ld kB charged\n", what, taken, charged);
 	program_end();
 	assert_true(charged > 4 * NOISE_KB);
-	assert_true(taken <= charged + NOISE_KB);
+	if (!kernel_for_debugging())
+		assert_true(taken <= charged + NOISE_KB);
 }
 
 /*
@@ -266,6 +271,7 @@ static void let_engines_fault(void)
 	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), ffd, hwpt, id, ioas;
 	int dev = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
 	const uint32_t most = 32 * PAGE;
+	const unsigned int wanted = kernel_for_debugging() ? 1024 : 4096;
 	unsigned int nr, queued;
 	uint32_t fault;
 	char path[48];
@@ -276,7 +282,7 @@ static void let_engines_fault(void)
 	CHECK(id > 0 && ioas > 0 && !abi_fault_queue(fd, &fault, &ffd));
 	hwpt = abi_hwpt_fault(fd, (uint32_t)id, (uint32_t)ioas, 0, fault);
 	CHECK(hwpt > 0 && abi_attach(dev, (uint32_t)hwpt) > 0);
-	for (nr = 0; nr < 4096;) {
+	for (nr = 0; nr < wanted;) {
 		ssize_t written;
 
 		for (unsigned int i = 0; i < 64; i++) {

@@ -11,8 +11,10 @@
 #include <dirent.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -33,6 +35,14 @@ void kernel_needed(const char *program)
 		return;
 	printf("1..0 # SKIP %s: %s\n", program, reason);
 	exit(0);
+}
+
+bool kernel_for_debugging(void)
+{
+	struct utsname name;
+
+	assert_ok(uname(&name));
+	return strstr(name.release, "-iofault-");
 }
 
 /* ---- the bed ---- */

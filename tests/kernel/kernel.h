@@ -17,6 +17,12 @@
 /* To be called first in main(). */
 void kernel_needed(const char *program);
 
+/*
+ * Whether this is one of the kernels of `make vm-debug`. What they are built with costs time at
+ * each access, and keeps freed memory for a while: figures of theirs prove nothing.
+ */
+bool kernel_for_debugging(void);
+
 /* A test that cannot run here says why. */
 #define skip_because(...)                                 \
 	do {                                              \
