@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * access.c - proves what the mock device cannot show: an access that does not unpin, pins while
- * another thread unmaps and maps, failures at each step.
+ * another thread unmaps and maps, and failures at each step.
  */
 #include "env.h"
 
@@ -12,11 +12,11 @@
 struct user {
 	struct iof_access *access;
 	bool deaf;   /* unmap() does nothing */
-	bool greedy; /* unmap() lets go and pins again, as another thread might */
+	bool greedy; /* unmap() unpins and pins again, as another thread might */
 	unsigned int asked;
 	pthread_mutex_t lock;
-	bool pinned; /* [IOVA, IOVA + PAGES pages) */
-	int again;   /* what a pin for writing says while all is being unmapped */
+	bool pinned; /* the access has pinned [IOVA, IOVA + PAGES pages) */
+	int again;   /* result of a pin for writing during an unmap */
 };
 
 static void user_unmap(void *priv, unsigned long iova, unsigned long last)
@@ -82,7 +82,7 @@ static int unmap(struct env *env, u32 ioas, unsigned long iova, unsigned long le
 	return env_ioctl(env->fd, IOMMU_IOAS_UNMAP, &cmd);
 }
 
-/* b20: asked a hundred times, then the unmap gives up and all is as it was. */
+/* b20: the unmap asks a hundred times, then gives up and leaves all as it was. */
 static void b20_who_does_not_let_go(void **state)
 {
 	struct env *env = *state;
@@ -97,7 +97,7 @@ static void b20_who_does_not_let_go(void **state)
 	assert_err(unmap(env, ioas, IOVA, PAGES * PAGE_SIZE), EDEADLK);
 	assert_int_equal(user.asked, 100);
 	assert_int_equal(iof_shim_pin_count(memory), 1);
-	/* It may pin again, and go when it likes. */
+	/* The access may pin again, and unpin at any time. */
 	unpin(&user);
 	assert_ok(pin(&user));
 	user.deaf = false;
@@ -108,7 +108,7 @@ static void b20_who_does_not_let_go(void **state)
 	free(memory);
 }
 
-/* What is being unmapped takes no pins, allowed or not: that is told first. */
+/* An area that is being unmapped takes no pins. This error comes before that of a missing right. */
 static void who_leaves_takes_no_pins(void **state)
 {
 	struct env *env = *state;
@@ -138,7 +138,7 @@ static void who_leaves_takes_no_pins(void **state)
 
 /*
  * VFIO's first version: an access that is asked to unpin, so that a mapping can be cut, gets no new
- * pins.
+ * pins there.
  */
 static void who_is_cut_takes_no_pins(void **state)
 {
@@ -159,13 +159,13 @@ static void who_is_cut_takes_no_pins(void **state)
 	assert_ok(env_map(env->fd, ioas, memory, PAGES * PAGE_SIZE, IOVA));
 	begin(env, &user, ioas);
 	assert_ok(pin(&user));
-	/* No access is asked to unpin for a cut that is not possible. */
+	/* No access is asked to unpin if the cut is not possible. */
 	assert_err(iof_map_cut(map, IOVA + PAGE_SIZE + 1), EINVAL);
 	assert_int_equal(user.asked, 0);
 	user.greedy = true;
 	assert_ok(iof_map_cut(map, IOVA + PAGE_SIZE));
 	assert_int_equal(user.asked, 1);
-	/* Then both parts can be pinned, and are when the next cut gives up. */
+	/* Both parts can be pinned then. They stay pinned when the next cut gives up. */
 	assert_ok(pin(&user));
 	user.deaf = true;
 	assert_err(iof_map_cut(map, IOVA + 2 * PAGE_SIZE), EDEADLK);
@@ -178,7 +178,10 @@ static void who_is_cut_takes_no_pins(void **state)
 	free(memory);
 }
 
-/* What can go goes before the one that is kept, and only that is asked for. */
+/*
+ * b18: an unmap removes the areas below the pinned one, and asks the access for the pinned one
+ * only.
+ */
 static void b18_what_lies_below_is_gone(void **state)
 {
 	struct env *env = *state;
@@ -274,8 +277,9 @@ static void pins_against_unmaps_and_moves(void **state)
 /* ---- failures ---- */
 
 /*
- * Create, attach, pin, copy: 0 or the first error. *fired: how often @kind failed meanwhile. The
- * end cannot fail, and user_unmap() in it tries a pin that never succeeds.
+ * Creates an access, attaches, pins and copies. Returns 0 or the first error. *fired: number of
+ * failures of @kind meanwhile. Destroying it cannot fail; user_unmap() in it tries a pin that never
+ * succeeds.
  */
 static int session(struct env *env, u32 ioas, const unsigned char *memory, enum iof_fail_kind kind,
 		   unsigned long *fired)

@@ -2,9 +2,9 @@
 /*
  * The device as an adversary: pages of many groups interleaved, the same index on PASIDs and
  * devices, duplicates, groups that never end, more pages than there are credits, resets in the
- * midst of groups, and switches between any two pages. A model knows what each call must say, what
- * the reader must get and which answer each group must have. One thread: fault_races.c has the
- * others. IOFAULT_SEED replays a run.
+ * midst of groups, and switches between any two pages. A model predicts what each call returns,
+ * what the reader gets and which answer each group has. The test has one thread; fault_races.c has
+ * several. IOFAULT_SEED replays a run.
  */
 #include "env.h"
 
@@ -12,18 +12,18 @@
 #define CREDITS 40
 #define DEVICES 2
 #define PASIDS	3
-#define INDEXES 8 /* all groups that can be begun at a time are fewer than the credits */
+#define INDEXES 8 /* so that all groups that can collect at a time are fewer than the credits */
 #define STEPS	30000
 
-/* A group, collecting or complete. */
+/* A page-request group, collecting or complete. */
 struct group {
 	int dev;
 	u32 pasid, index;
 	bool begun, broken;
-	u32 attached;	   /* the attachment that its first page met */
-	u32 cookie;	   /* once read */
-	int pages;	   /* without the last */
-	u64 addr[CREDITS]; /* the last page's is behind the others */
+	u32 attached;	   /* number of the attachment that its first page went to */
+	u32 cookie;	   /* valid after the read */
+	int pages;	   /* number of pages without the last one */
+	u64 addr[CREDITS]; /* addresses; that of the last page is behind the others */
 };
 
 static struct {
@@ -31,11 +31,12 @@ static struct {
 	struct fake_dev dev[DEVICES];
 	struct iof_device *idev[DEVICES];
 	int hwpt[2], q;
-	u32 seq;		       /* numbers attachments and pages */
-	u32 attached[DEVICES][PASIDS]; /* 0: not */
+	u32 seq;		       /* last number given to an attachment or page */
+	u32 attached[DEVICES][PASIDS]; /* number of the attachment; 0: not attached */
 	int in_use[DEVICES];
 	struct group collecting[DEVICES][PASIDS][INDEXES];
-	struct group open[DEVICES * CREDITS]; /* those read come first, then by arrival */
+	/* complete groups: those read first, then the others in order of arrival */
+	struct group open[DEVICES * CREDITS];
 	int nr_open, nr_read;
 	unsigned int seed;
 } m;
@@ -64,7 +65,7 @@ static void expect_answer(int dev, u64 addr, enum iof_page_code code)
 	assert_int_equal(fake_take_answer(&m.dev[dev], addr), code);
 }
 
-/* What the device sends next; its group in the model. */
+/* Chooses the next page of the device. Returns its group in the model. */
 static struct group *draw(int dev, u64 *addr)
 {
 	u32 pasid = pick(PASIDS), index = pick(INDEXES);
@@ -83,7 +84,10 @@ static bool has_listener(const struct group *g)
 	return attached && !g->broken && g->attached == attached;
 }
 
-/* A page of @g was sent; @credit: there was one left for it. What the report has to say. */
+/*
+ * Tells the model that a page of @g was sent. @credit: the device had a credit for it. Returns the
+ * result that the report must have.
+ */
 static int page_sent(struct group *g, u64 addr, bool credit)
 {
 	g->begun = true;
@@ -96,7 +100,7 @@ static int page_sent(struct group *g, u64 addr, bool credit)
 	return credit ? -EINVAL : -ENOSPC;
 }
 
-/* The same for a LAST page. */
+/* Does page_sent() for a LAST page. */
 static int last_sent(struct group *g, u64 addr, bool credit)
 {
 	if (credit && has_listener(g)) {
@@ -124,7 +128,10 @@ static void send_one(bool last)
 	assert_int_equal(rc, last ? last_sent(g, addr, credit) : page_sent(g, addr, credit));
 }
 
-/* LAST pages that follow each other take their credits together, so many at a time. */
+/*
+ * Sends consecutive LAST pages, which take their credits together: their number needs as many
+ * credits at once.
+ */
 static void send_burst(void)
 {
 	struct fake_burst burst = { .dev = &m.dev[pick(DEVICES)] };
@@ -195,7 +202,7 @@ static void read_some(void)
 			assert_int_equal(!!(rec[n].flags & LAST), i == g->pages);
 		}
 	}
-	/* It ends where the next group does not fit, or nothing is left. */
+	/* The read ends before a group that does not fit, or when no group is queued. */
 	if (m.nr_read < m.nr_open)
 		assert_true((unsigned int)(n + m.open[m.nr_read].pages) >= room);
 }
@@ -229,7 +236,7 @@ static void switch_one(void)
 	} else {
 		iof_device_detach(m.idev[dev], pasid);
 	}
-	/* The low bit says which HWPT. */
+	/* The low bit tells the HWPT. */
 	m.seq += 2;
 	m.attached[dev][pasid] = old && !replace ? 0 : (m.seq << 1) | (replace ? !(old & 1) : 0);
 	if (!old)
@@ -301,7 +308,7 @@ static void every_group_gets_its_one_right_answer(void **state)
 		else
 			reset_one();
 	}
-	/* It dies in the midst of its groups. */
+	/* Each device is detached in the midst of its groups. */
 	for (i = 0; i < DEVICES; i++) {
 		assert_true(fake_answered(&m.dev[i], IOF_PAGE_SUCCESS) > STEPS / 100);
 		assert_true(fake_answered(&m.dev[i], IOF_PAGE_INVALID) > STEPS / 100);

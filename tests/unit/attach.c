@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * attach.c - proves the rules of devices, groups and attachments: section (d) of
- * docs/behaviour.md, by number, as Linux 7.2 has them; those of (e) on what detach and replace do
- * to open faults; and that a failed call leaves everything as it was.
+ * attach.c - proves the rules of devices, groups and attachments: section (d) of docs/behaviour.md,
+ * by number, as Linux 7.2 has them. Also proves the rules of section (e) on what detach and replace
+ * do to open faults; and that a failed call leaves everything as it was.
  */
 #include "env.h"
 
@@ -11,7 +11,7 @@
 #define FAULT  IOMMU_HWPT_FAULT_ID_VALID
 #define PASID  IOMMU_HWPT_ALLOC_PASID
 
-/* A device alone in its group, two that share one, and a queue. */
+/* A device with a group of its own, two devices that share a group, and a queue. */
 struct fixture {
 	struct env *env;
 	int fd;
@@ -88,7 +88,7 @@ static int map_page(struct fixture *f, u64 iova)
 	return env_map(f->fd, f->ioas, memory, 4096, iova);
 }
 
-/* Reads one record, which must be there. */
+/* Reads the one record that must be queued. */
 static struct iommu_hwpt_pgfault read_one(struct fixture *f)
 {
 	struct iommu_hwpt_pgfault rec;
@@ -114,7 +114,7 @@ static void d1_bind(void **state)
 
 	assert_err(PTR_ERR(iof_device_bind(f->env->ctx, &f->one.hw, false)), EBUSY);
 	assert_err(PTR_ERR(iof_device_bind(other, &f->one.hw, false)), EPERM);
-	/* d2, d11: the whole group is owned, until its last device is unbound. */
+	/* d2, d11: the context owns the whole group until its last device is unbound. */
 	iof_device_unbind(f->i_one);
 	f->i_one = NULL;
 	assert_err(PTR_ERR(iof_device_bind(other, &f->one.hw, false)), EPERM);
@@ -123,7 +123,7 @@ static void d1_bind(void **state)
 	idev = iof_device_bind(other, &f->one.hw, false);
 	assert_false(IS_ERR(idev));
 	assert_err(PTR_ERR(iof_device_bind(f->env->ctx, &f->two.hw, false)), EPERM);
-	/* The failed ones gave their ids back. */
+	/* The failed binds gave their ids back. */
 	assert_int_equal(env_ioas(f->fd), 2);
 	iof_device_unbind(idev);
 	fake_dev_remove(&dev);
@@ -169,7 +169,7 @@ static void d3_a_group_has_one_hwpt(void **state)
 	assert_null(fake_now(&f->one, RID));
 	assert_null(fake_now(&f->two, RID));
 	assert_ok(env_destroy(f->fd, a));
-	/* The same with an automatic HWPT. */
+	/* The same holds for an automatic HWPT. */
 	automatic = env_attach(f->i_two, RID, f->ioas);
 	assert_id(automatic);
 	assert_int_equal(env_attach(f->i_one, RID, f->ioas), automatic);
@@ -218,7 +218,7 @@ static void domains_are_for_devices_of_their_driver(void **state)
 	idev = env_bind(f->env, &dev);
 	assert_err(env_attach(idev, RID, hwpt(f, 0)), EINVAL);
 	assert_int_equal(fake_nr_calls(&dev), 0);
-	/* An IOAS serves both, by an automatic HWPT each. */
+	/* The IOAS serves both groups, each by an automatic HWPT of its own. */
 	id = env_attach(f->i_alone, RID, f->ioas);
 	assert_id(id);
 	assert_int_not_equal(env_attach(idev, RID, f->ioas), id);
@@ -253,24 +253,24 @@ static void d8_replace(void **state)
 	assert_err(env_replace(f->i_alone, RID, f->ioas), EINVAL);
 	assert_id(env_attach(f->i_alone, RID, a));
 	calls = fake_nr_calls(&f->alone);
-	/* The same HWPT: nothing happens. */
+	/* A replace by the same HWPT changes nothing. */
 	assert_int_equal(env_replace(f->i_alone, RID, a), a);
 	assert_int_equal(fake_nr_calls(&f->alone), calls);
-	/* Another: in one step, never blocked. */
+	/* A replace by another HWPT is one step: the device is never blocked. */
 	assert_int_equal(env_replace(f->i_alone, RID, b), b);
 	assert_int_equal(fake_nr_calls(&f->alone), calls + 1);
 	call = fake_call(&f->alone, calls);
 	assert_ptr_equal(call.new, env_domain(f->env, b));
 	assert_ptr_equal(call.old, env_domain(f->env, a));
 	assert_ok(env_destroy(f->fd, a));
-	/* Manual to automatic and back; the automatic one goes. */
+	/* Replace a manual HWPT by an automatic one, and back; the automatic one is destroyed. */
 	automatic = env_replace(f->i_alone, RID, f->ioas);
 	assert_id(automatic);
 	assert_int_equal(env_replace(f->i_alone, RID, f->ioas), automatic);
 	assert_int_equal(env_replace(f->i_alone, RID, b), b);
 	assert_err(env_destroy(f->fd, automatic), ENOENT);
 	iof_device_detach(f->i_alone, RID);
-	/* A member that is not attached cannot replace for the group. */
+	/* A member that is not attached cannot replace the attachment of the group. */
 	assert_id(env_attach(f->i_one, RID, b));
 	assert_err(env_replace(f->i_two, RID, b), EINVAL);
 	iof_device_detach(f->i_one, RID);
@@ -323,7 +323,9 @@ static void device_that_is_not_taken_back_is_blocked(void **state)
 	assert_err(env_replace(f->i_one, RID, b), ENOMEM);
 	assert_null(fake_now(&f->one, RID));
 	assert_ptr_equal(fake_now(&f->two, RID), env_domain(f->env, a));
-	/* The next switch, failed or not, starts where each device is. */
+	/*
+	 * After a failed switch back, the next switch starts from the domain that each device has.
+	 */
 	f->two.fail_nth = 1;
 	assert_err(env_replace(f->i_one, RID, b), ENOMEM);
 	assert_null(fake_now(&f->one, RID));
@@ -331,7 +333,7 @@ static void device_that_is_not_taken_back_is_blocked(void **state)
 	assert_ptr_equal(fake_now(&f->one, RID), env_domain(f->env, b));
 	assert_ptr_equal(fake_now(&f->two, RID), env_domain(f->env, b));
 	iof_device_detach(f->i_one, RID);
-	/* And so does a detach. */
+	/* A detach starts from there, too. */
 	assert_id(env_attach(f->i_one, RID, a));
 	f->two.fail_nth = 1;
 	f->one.fail_nth = 2;
@@ -355,10 +357,10 @@ static void d9_d13_reserved_regions(void **state)
 	f->alone.hw.nr_resv = 1;
 	a = hwpt(f, PASID);
 	b = hwpt(f, PASID);
-	/* Not for PASIDs. */
+	/* PASIDs reserve no ranges. */
 	assert_id(env_attach(f->i_alone, 1, a));
 	assert_ok(map_page(f, 0xfee00000));
-	/* A mapping is in the way of the RID. */
+	/* A mapping lies where attaching the RID would reserve. */
 	assert_err(env_attach(f->i_alone, RID, a), EADDRINUSE);
 	assert_err(env_attach(f->i_alone, RID, f->ioas), EADDRINUSE);
 	assert_ok(iof_sys_ioctl(f->fd, IOMMU_IOAS_UNMAP,
@@ -368,7 +370,7 @@ static void d9_d13_reserved_regions(void **state)
 							    .length = 4096 }));
 	assert_id(env_attach(f->i_alone, RID, a));
 	assert_err(map_page(f, 0xfee00000), EINVAL);
-	/* A replace within the IOAS, failed or not, keeps them. */
+	/* A replace within the IOAS keeps the reservations, even if it fails. */
 	f->alone.fail_nth = 1;
 	f->alone.fail_errno = -ENOMEM;
 	assert_err(env_replace(f->i_alone, RID, b), ENOMEM);
@@ -393,7 +395,7 @@ static void d9_replace_checks_every_devices_regions_first(void **state)
 	f->two.hw.nr_resv = 1;
 	assert_ok(env_map(f->fd, other, memory, 4096, 0xfee00000));
 	assert_id(env_attach(f->i_one, RID, a));
-	/* Only members count. */
+	/* Only members reserve ranges. */
 	assert_ok(map_page(f, 0xfee01000));
 	assert_err(env_attach(f->i_two, RID, a), EADDRINUSE);
 	assert_ok(iof_sys_ioctl(f->fd, IOMMU_IOAS_UNMAP,
@@ -413,7 +415,7 @@ static void d9_replace_checks_every_devices_regions_first(void **state)
 
 /* ---- PASIDs ---- */
 
-/* c5: the flag is needed. */
+/* d12, c5: a PASID needs an HWPT with the PASID flag. */
 static void d12_pasid_rules(void **state)
 {
 	struct fixture *f = *state;
@@ -430,7 +432,7 @@ static void d12_pasid_rules(void **state)
 	f->alone.no_pasid_ops = false;
 	assert_int_equal(env_attach(f->i_alone, 1, with), with);
 	assert_int_equal(env_attach(f->i_alone, 15, n), n);
-	/* The RID must not be on an HWPT without the flag, in either order. */
+	/* The RID must not be on an HWPT without the flag, whichever is attached first. */
 	assert_err(env_attach(f->i_alone, RID, without), EINVAL);
 	assert_err(env_attach(f->i_alone, RID, f->ioas), EINVAL);
 	assert_id(env_attach(f->i_alone, RID, with));
@@ -440,7 +442,7 @@ static void d12_pasid_rules(void **state)
 	assert_id(env_replace(f->i_alone, RID, without));
 	assert_err(env_attach(f->i_alone, 1, with), EINVAL);
 	iof_device_detach(f->i_alone, RID);
-	/* Replace of a PASID. */
+	/* Replaces the HWPT of a PASID. */
 	assert_err(env_replace(f->i_alone, 1, with), EINVAL);
 	assert_id(env_attach(f->i_alone, 1, with));
 	assert_err(env_replace(f->i_alone, 1, without), EINVAL);
@@ -448,10 +450,10 @@ static void d12_pasid_rules(void **state)
 	assert_ptr_equal(fake_now(&f->alone, 1), env_domain(f->env, with));
 	assert_int_equal(env_replace(f->i_alone, 1, n), n);
 	iof_device_detach(f->i_alone, 1);
-	/* Detach of one that is not attached: nothing. */
+	/* The detach of a PASID that is not attached does nothing. */
 	iof_device_detach(f->i_alone, 1);
 	iof_device_detach(f->i_alone, ~0u);
-	/* A device without PASIDs. */
+	/* Adds a device without PASIDs. */
 	fake_dev_add(&dev, "plain", 1, 1, NULL);
 	idev = env_bind(f->env, &dev);
 	assert_err(env_attach(idev, 1, with), EINVAL);
@@ -473,7 +475,7 @@ static void d12_pasids_in_a_group(void **state)
 	assert_id(env_attach(f->i_two, 7, a));
 	iof_device_detach(f->i_one, 7);
 	iof_device_detach(f->i_two, 7);
-	/* A member without PASIDs takes no part. */
+	/* A member without PASIDs takes no part in the switch of a PASID. */
 	fake_dev_add(&plain, "plain", 1, 0, &f->one);
 	assert_id(env_attach(f->i_one, 7, a));
 	assert_int_equal(fake_nr_calls(&plain), 0);
@@ -529,7 +531,7 @@ static void e12_dev_id_is_the_oldest_members(void **state)
 	assert_ok(fake_fault(&f->one, 0, 1, 0x1000));
 	rec = read_one(f);
 	assert_int_equal(rec.dev_id, iof_device_id(f->i_two));
-	/* It leaves, and is unbound; its mate's faults do not name what is gone. */
+	/* The member leaves and is unbound: faults of its neighbour no longer report its id. */
 	iof_device_detach(f->i_two, RID);
 	iof_device_unbind(f->i_two);
 	f->i_two = NULL;
@@ -563,7 +565,7 @@ static void e35_detach_answers_what_is_open(void **state)
 	assert_int_equal(fake_take_answer(&f->alone, 0x3000), IOF_PAGE_INVALID);
 	assert_int_equal(fake_open(&f->alone), 1);
 	assert_int_equal(fake_open(&f->one), 1);
-	/* e37; those of other attachments are as they were. */
+	/* e37: responses to swept groups fail. Groups of other attachments stay as they were. */
 	assert_err(env_answer(f->fault_fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	assert_ok(env_answer(f->fault_fd, other.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	rec = read_one(f);
@@ -584,26 +586,26 @@ static void e36_replace_answers_what_is_open(void **state)
 	assert_ok(fake_fault(&f->alone, 0, 1, 0x1000));
 	rec = read_one(f);
 	assert_ok(fake_fault(&f->alone, 0, 2, 0x2000));
-	/* e38: a failed one leaves all of them. */
+	/* e38: a failed replace leaves all groups open. */
 	f->alone.fail_nth = 1;
 	f->alone.fail_errno = -ENOMEM;
 	assert_err(env_replace(f->i_alone, RID, b), ENOMEM);
 	assert_int_equal(fake_open(&f->alone), 2);
-	/* The same HWPT: nothing happens. */
+	/* A replace by the same HWPT changes nothing. */
 	assert_id(env_replace(f->i_alone, RID, a));
 	assert_int_equal(fake_open(&f->alone), 2);
 	assert_id(env_replace(f->i_alone, RID, b));
 	assert_int_equal(fake_answered(&f->alone, IOF_PAGE_INVALID), 2);
 	assert_err(env_answer(f->fault_fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	assert_int_equal(env_read(f->fault_fd, &rec, 1), 0);
-	/* New ones come through the new attachment. */
+	/* New faults come through the new attachment. */
 	assert_ok(fake_fault(&f->alone, 0, 1, 0x1000));
 	rec = read_one(f);
 	assert_ok(env_answer(f->fault_fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	iof_device_detach(f->i_alone, RID);
 }
 
-/* A fault that completes while the driver switches waits for the outcome. */
+/* Reports a fault while the driver switches. The fault waits for the outcome. */
 static void fault_in_attach(struct fake_dev *dev, u32 pasid, struct iof_domain *new,
 			    struct iof_domain *old)
 {
@@ -619,24 +621,24 @@ static void faults_during_a_switch_go_where_it_ends(void **state)
 	int a = hwpt(f, FAULT), b = hwpt(f, FAULT);
 	struct iommu_hwpt_pgfault rec;
 
-	/* Attach: to the new one. */
+	/* An attach: the fault goes to the new attachment. */
 	f->alone.on_attach = fault_in_attach;
 	assert_id(env_attach(f->i_alone, RID, a));
 	rec = read_one(f);
 	assert_ok(env_answer(f->fault_fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	/* Failed replace: to the old one. */
+	/* A failed replace: the fault goes to the old attachment. */
 	f->alone.on_attach = fault_in_attach;
 	f->alone.fail_nth = 1;
 	f->alone.fail_errno = -ENOMEM;
 	assert_err(env_replace(f->i_alone, RID, b), ENOMEM);
 	rec = read_one(f);
 	assert_ok(env_answer(f->fault_fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	/* Replace: to the new one, and so not swept with the old. */
+	/* A replace: the fault goes to the new attachment, and is not swept with the old one. */
 	f->alone.on_attach = fault_in_attach;
 	assert_id(env_replace(f->i_alone, RID, b));
 	rec = read_one(f);
 	assert_ok(env_answer(f->fault_fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	/* Detach: refused. */
+	/* A detach: the fault is refused. */
 	f->alone.on_attach = fault_in_attach;
 	iof_device_detach(f->i_alone, RID);
 	assert_int_equal(fake_answered(&f->alone, IOF_PAGE_SUCCESS), 3);
@@ -649,7 +651,8 @@ static void cookie_slots_are_reserved_once_per_group(void **state)
 	int a = hwpt(f, FAULT | PASID), i;
 
 	/*
-	 * What fits into a queue once, but not sixteen times, is shared by a device's attachments.
+	 * A queue has slots for these credits once, but not for each of sixteen attachments: the
+	 * attachments of a device share them.
 	 */
 	f->alone.hw.credits = 1u << 21;
 	assert_id(env_attach(f->i_alone, RID, a));
@@ -657,7 +660,7 @@ static void cookie_slots_are_reserved_once_per_group(void **state)
 		assert_id(env_attach(f->i_alone, i, a));
 	for (i = 0; i < 16; i++)
 		iof_device_detach(f->i_alone, i);
-	/* More than a queue can have. */
+	/* No queue can have so many slots. */
 	f->alone.hw.credits = ~0u;
 	assert_err(env_attach(f->i_alone, RID, a), ENOMEM);
 	f->one.hw.credits = ~0u;
@@ -681,7 +684,7 @@ static void sva_resolves_faults_in_the_core(void **state)
 	assert_ok(iof_device_sva_bind(f->i_alone, 1));
 	assert_err(iof_device_sva_bind(f->i_alone, 1), EBUSY);
 	assert_err(env_attach(f->i_alone, 1, a), EBUSY);
-	/* It does not bind the RID to an HWPT with the PASID flag. */
+	/* An SVA bind does not require that the RID's HWPT has the PASID flag. */
 	assert_id(env_attach(f->i_alone, RID, f->ioas));
 
 	for (i = 0; i < 50; i++) {
@@ -690,7 +693,7 @@ static void sva_resolves_faults_in_the_core(void **state)
 		fake_wait_all_answered(&f->alone);
 		assert_int_equal(fake_take_answer(&f->alone, (uintptr_t)page), IOF_PAGE_SUCCESS);
 	}
-	/* A group of two, one of which cannot be. */
+	/* A group of two pages, one of which cannot be made present, is INVALID. */
 	assert_ok(fake_report(&f->alone, 0, 1, 1, IOMMU_PGFAULT_PERM_READ, 0));
 	assert_ok(fake_report(&f->alone, IOMMU_PGFAULT_FLAGS_LAST_PAGE, 1, 1,
 			      IOMMU_PGFAULT_PERM_READ, (uintptr_t)page));
@@ -701,7 +704,7 @@ static void sva_resolves_faults_in_the_core(void **state)
 	assert_null(fake_now(&f->alone, 1));
 	iof_device_detach(f->i_alone, RID);
 
-	/* Replaced by an HWPT; an HWPT is not unbound as SVA. */
+	/* An HWPT replaces the SVA attachment. sva_unbind() does not remove an HWPT. */
 	assert_ok(iof_device_sva_bind(f->i_alone, 1));
 	assert_int_equal(env_replace(f->i_alone, 1, a), a);
 	assert_err(iof_device_sva_unbind(f->i_alone, 1), ENOENT);
@@ -732,14 +735,14 @@ static void sva_follows_the_processs_memory(void **state)
 	assert_int_equal(sva_fault(f, read, page), IOF_PAGE_INVALID);
 	assert_ok(iof_device_sva_unbind(f->i_alone, 1));
 	assert_ok(munmap(page, 4096));
-	/* There is no listener any more. */
+	/* After the unbind the PASID has no listener. */
 	assert_err(fake_fault(&f->alone, 1, 1, 0x1000), EINVAL);
 	assert_int_equal(fake_take_answer(&f->alone, 0x1000), IOF_PAGE_INVALID);
 }
 
 /*
- * A page that can be faulted in and that the device would not find, for whatever reason: the group
- * is INVALID, since the device would ask again without end.
+ * The core can fault the page in, but the device would not find it, for whatever reason. The group
+ * gets INVALID, since the device would request the page without end.
  */
 static void sva_succeeds_only_with_what_the_device_sees(void **state)
 {
@@ -758,8 +761,8 @@ static void sva_succeeds_only_with_what_the_device_sees(void **state)
 }
 
 /*
- * A user can bind as many PASIDs as there are, and is charged for what that takes: a work queue
- * cannot be charged, so a user has one, from the first bind to the last unbind.
+ * A user can bind as many PASIDs as there are, and is charged for their memory. A work queue cannot
+ * be charged; so a user has one, from the first bind to the last unbind.
  */
 static void sva_binds_of_a_user_share_a_work_queue(void **state)
 {
@@ -767,7 +770,7 @@ static void sva_binds_of_a_user_share_a_work_queue(void **state)
 	struct iof_live before, one, two, after;
 	u32 pasid;
 
-	/* What the table of PASIDs needs is there. */
+	/* Allocates the entries of the PASID table first. */
 	for (pasid = 1; pasid <= 3; pasid++)
 		assert_ok(iof_device_sva_bind(f->i_alone, pasid));
 	for (pasid = 1; pasid <= 2; pasid++)
@@ -790,7 +793,7 @@ struct held_answer {
 	struct completion there, go;
 };
 
-/* The answer for PASID 1 is not to be had yet. */
+/* Holds the answer for PASID 1 back. */
 static void hold_answer(struct fake_dev *dev, const struct iof_page_req *req,
 			enum iof_page_code code __always_unused)
 {
@@ -813,7 +816,10 @@ static void sva_unbind_waits_for_its_own_faults_only(void **state)
 	f->alone.on_response = hold_answer;
 	assert_ok(iof_device_sva_bind(f->i_alone, 1));
 	assert_ok(iof_device_sva_bind(f->i_alone, 2));
-	/* Begun before, so that it has a record of its own: no work item runs twice at once. */
+	/*
+	 * This group began earlier, so that it has a record and a work item of its own: a work item
+	 * never runs twice at the same time.
+	 */
 	assert_ok(fake_report(&f->alone, 0, 2, 2, IOMMU_PGFAULT_PERM_READ, 0x2000));
 	fake_fault(&f->alone, 1, 1, 0x1000);
 	wait_for_completion(&held.there);

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * attach_races.c - proves that bind, attach, replace, detach, allocation and destruction from
- * several threads, with faults coming in and being answered, lose no object, answer every group
- * once and leave nothing behind. What each thread does is drawn from its seed; the fake driver
- * checks every call.
+ * attach_races.c - proves that threads that bind, attach, replace, detach, allocate and destroy at
+ * the same time lose no object and leave none behind. Faults arrive and are answered meanwhile;
+ * each group gets one answer. A thread draws its actions from its seed; the fake driver checks
+ * every call.
  */
 #include "env.h"
 
 #define RID    IOF_NO_PASID
-#define IDS    24 /* ids that are guessed: most exist, of whatever type */
+#define IDS    24 /* number of ids that are guessed: most exist, with objects of any type */
 #define PASIDS 4
 
 struct world {
 	struct env *env;
 	int fd;
-	struct fake_dev devs[3]; /* the second and third share a group */
+	struct fake_dev devs[3]; /* the second and third device share a group */
 	u32 queue;
 	int fault_fd;
-	atomic_t dev_id[3]; /* of the devices while bound, by guess */
+	atomic_t dev_id[3]; /* ids of the devices while they are bound, by guess */
 	atomic_t stop;
 };
 
@@ -46,7 +46,9 @@ static void must_be(int rc, const int *allowed)
 
 #define MUST_BE(rc, ...) must_be(rc, (const int[]){ __VA_ARGS__, 0 })
 
-/* The owner of one device: binds, attaches, detaches, unbinds, over and over. */
+/*
+ * Main function of the owner of a device: binds, attaches, detaches and unbinds it, over and over.
+ */
 static void *owner(void *arg)
 {
 	struct actor *a = arg;
@@ -62,7 +64,7 @@ static void *owner(void *arg)
 		atomic_set(&w->dev_id[a->index], iof_device_id(idev));
 		for (i = 0; i < 24; i++) {
 			p = draw(a, PASIDS);
-			/* Now and then a driver fails, maybe while it rolls back. */
+			/* Sometimes a driver fails, perhaps also while it rolls back. */
 			if (draw(a, 16) == 0) {
 				mutex_lock(&dev->lock);
 				dev->fail_nth = 1 + draw(a, 3);
@@ -88,7 +90,7 @@ static void *owner(void *arg)
 				if (iof_device_attached(idev, p))
 					abort();
 			}
-			/* Time for faults to come through what is attached now. */
+			/* Give faults time to arrive through the attachment of now. */
 			if (draw(a, 2))
 				sched_yield();
 		}
@@ -99,7 +101,7 @@ static void *owner(void *arg)
 	return NULL;
 }
 
-/* Makes and destroys objects while other threads use them. */
+/* Creates and destroys objects while other threads use them. */
 static void *builder(void *arg)
 {
 	struct actor *a = arg;
@@ -148,7 +150,7 @@ static void *builder(void *arg)
 			info = (struct iommu_hw_info){ .size = sizeof(info), .dev_id = dev };
 			MUST_BE(env_ioctl(w->fd, IOMMU_GET_HW_INFO, &info), ENOENT);
 		}
-		/* Keeps the guessed ids within reach. */
+		/* Keep the ids small enough to be guessed. */
 		if (round % 64 == 63) {
 			for (pt = IDS + 1; pt < 8 * IDS; pt++)
 				env_destroy(w->fd, pt);
@@ -167,7 +169,7 @@ static void *device(void *arg)
 	while (!atomic_read(&w->stop)) {
 		pasid = draw(a, PASIDS);
 		grpid = draw(a, 8);
-		/* Some groups never end; all others are answered. */
+		/* Some groups never end; all others get an answer. */
 		if (draw(a, 3) == 0)
 			fake_report(dev, 0, pasid, grpid, 1, draw(a, 64) << 12);
 		fake_fault(dev, pasid, grpid, draw(a, 64) << 12);
@@ -223,7 +225,7 @@ static void race(void **state, unsigned int rounds, bool failing)
 		fake_dev_add(&w->devs[i], "racer", 32, PASIDS, i == 2 ? &w->devs[1] : NULL);
 	assert_ok(env_queue(w->fd, &w->queue, &w->fault_fd));
 	assert_id(env_ioas(w->fd));
-	/* Domains made for one of the group's devices do not fit the other. */
+	/* A domain that is made for one of the group's devices does not fit the other. */
 	w->devs[2].tag = failing;
 
 	for (i = 0; i < 3; i++) {
@@ -244,7 +246,7 @@ static void race(void **state, unsigned int rounds, bool failing)
 	for (i = 0; i < 2; i++)
 		assert_ok(pthread_join(handlers[i].thread, NULL));
 
-	/* Nothing is attached any more, so nothing can be open. */
+	/* Nothing is attached, so that no group can be open. */
 	for (i = 0; i < 3; i++)
 		assert_int_equal(fake_open(&w->devs[i]), 0);
 	env_close(w->fault_fd);
@@ -265,12 +267,12 @@ static void everything_at_once_with_devices_that_do_not_fit(void **state)
 	race(state, 1000, true);
 }
 
-/* Two contexts want the same group. */
+/* A thread that claims the group for its context; two contexts want the same group. */
 struct claimant {
 	pthread_t thread;
 	struct iof_ctx *ctx;
 	struct fake_dev *devs;
-	atomic_t *mine, *theirs; /* devices bound, by context */
+	atomic_t *mine, *theirs; /* number of bound devices of its own and of the other context */
 };
 
 static void *claim(void *arg)
@@ -286,7 +288,7 @@ static void *claim(void *arg)
 				abort();
 			continue;
 		}
-		/* While one context has the group, the other has not. */
+		/* While one context has the group, the other has no bound device of it. */
 		atomic_inc(c->mine);
 		if (atomic_read(c->theirs))
 			abort();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves of the cookie table: no two given cookies are equal, 0 is never given, slots are reused
- * first in first out, a late cookie finds no group until the stated number of reuses, and all of
- * this also while the table grows under given cookies.
+ * Proves the rules of the cookie table: no two given cookies are equal, 0 is never given, and slots
+ * are reused first in, first out. A late cookie finds no group until the stated number of reuses.
+ * All of this holds also while the table grows under given cookies.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -56,7 +56,7 @@ static void slots_are_reused_first_in_first_out(void **state)
 		assert_int_equal(given[i] & 63, i);
 	}
 	assert_int_equal(iof_cookie_give(&cookies, &owner), 0);
-	/* Given back backwards, they come again in that order. */
+	/* Cookies that are taken back in reverse order are given again in that order. */
 	for (i = 64; i-- > 0;)
 		iof_cookie_take(&cookies, given[i]);
 	for (i = 64; i-- > 0;)
@@ -76,7 +76,7 @@ static void a_cookie_comes_back_after_the_stated_reuses(void **state)
 
 	(void)state;
 	grow(&cookies, 1u << bits);
-	/* All slots but one are out, so that the same slot is used again and again. */
+	/* All slots but one are in use, so that the same slot is used again and again. */
 	for (i = 0; i < (1u << bits) - 1; i++)
 		assert_int_not_equal(iof_cookie_give(&cookies, &other), 0);
 	for (round = 0; round < rounds; round++) {
@@ -121,7 +121,7 @@ static void growing_keeps_cookies_that_are_out(void **state)
 	iof_cookies_free(&cookies);
 }
 
-/* Random giving, taking and growing against a plain list of what is out. */
+/* Gives, takes and grows at random, and compares with a plain list of given cookies. */
 static void random_walk_agrees_with_a_list(void **state)
 {
 	enum {

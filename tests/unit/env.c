@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * env.c - see env.h.
+ * env.c - the functions of env.h.
  */
 #include "env.h"
 
@@ -53,7 +53,10 @@ int env_teardown(void **state)
 	iof_fail_nth(IOF_FAIL_COPY, 0, false);
 	if (env->fd >= 0 && iof_sys_close(env->fd))
 		return -1;
-	/* A test that failed has left files open: say so after its own message, not instead. */
+	/*
+	 * A failed test has left files open: report them after the test's own message, and do not
+	 * abort.
+	 */
 	panic = iof_shim_panic_on_warn;
 	warnings = iof_shim_warnings();
 	iof_shim_panic_on_warn = 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * env.h - what the tests of the core's objects share: a space with a "iommu" node, an open file of
- * it, and each command as a function. Includes what cmocka wants, the shim's kernel headers and the
- * fake driver, in the one order that works.
+ * env.h - what the tests of the core's objects share: a space with an "iommu" node, an open file of
+ * it, and each command as a function.
  *
- * Wrappers return 0, an id or a descriptor, or a negative errno. env_setup() and env_teardown() are
- * for cmocka's tables: a fresh space and file in *state for each test, and at the end nothing may
- * be alive.
+ * Includes the headers of cmocka, the shim's kernel headers and the fake driver, in the one order
+ * that compiles. Wrappers return 0, an id or a descriptor, or a negative errno. env_setup() and
+ * env_teardown() are for cmocka's tables: each test has a fresh space and file in *state; at its
+ * end no object may be alive.
  */
 #ifndef TESTS_UNIT_ENV_H
 #define TESTS_UNIT_ENV_H
@@ -41,40 +41,41 @@
 struct env {
 	struct iof_plat_space *space;
 	struct iof_plat_node *node;
-	int fd;		     /* an open iommu */
-	struct iof_ctx *ctx; /* its context; no reference */
+	int fd;		     /* descriptor of an open "iommu" node */
+	struct iof_ctx *ctx; /* its context, without a reference */
 };
 
 int env_setup(void **state);
 int env_teardown(void **state);
 
-int env_open(struct env *env); /* one more */
+int env_open(struct env *env); /* opens the node once more */
 void env_close(int fd);
-struct iof_ctx *env_ctx(int fd); /* no reference */
+struct iof_ctx *env_ctx(int fd); /* returns the context, without a reference */
 
 int env_ioctl(int fd, unsigned long cmd, void *arg);
 int env_ioas(int fd);
 int env_destroy(int fd, u32 id);
-int env_map(int fd, u32 ioas, void *memory, size_t length, u64 iova); /* fixed, rw */
+/* maps at @iova, readable and writable */
+int env_map(int fd, u32 ioas, void *memory, size_t length, u64 iova);
 int env_hwpt(int fd, u32 dev, u32 pt, u32 flags);
 int env_hwpt_fault(int fd, u32 dev, u32 pt, u32 flags, u32 fault_id);
-/* Nested with VT-d data; @fault_id 0: without a queue. */
+/* Allocates a nested HWPT with VT-d data; @fault_id 0: without a queue. */
 int env_nested(int fd, u32 dev, u32 parent, u32 flags, u32 fault_id);
 int env_queue(int fd, u32 *id, int *fault_fd);
 
 /* Binds, without a hold on the context; stops the test on failure. */
 struct iof_device *env_bind(struct env *env, struct fake_dev *dev);
-/* Attach, replace; the id of the HWPT in force, or a negative errno. */
+/* Attach or replace; return the id of the HWPT in force, or a negative errno. */
 int env_attach(struct iof_device *idev, u32 pasid, u32 pt);
 int env_replace(struct iof_device *idev, u32 pasid, u32 pt);
-/* The domain behind an HWPT of either kind. */
+/* Returns the domain behind an HWPT of either kind. */
 struct iof_domain *env_domain(struct env *env, u32 hwpt);
 
-/* The records that one read gives; one answer. */
+/* Reads records by one read; and responds to one group. */
 int env_read(int fault_fd, struct iommu_hwpt_pgfault *recs, unsigned int n);
 int env_answer(int fault_fd, u32 cookie, u32 code);
 
-/* A page of memory that can be read and not written, starting with @len bytes of @data. */
+/* Returns a page of memory that can be read and not written, beginning with @len bytes of @data. */
 void *env_read_only(const void *data, size_t len);
 void env_free_page(void *page);
 

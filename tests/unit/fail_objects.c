@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: MIT
 /*
  * fail_objects.c - proves that the commands on objects, and bind, attach, replace and SVA bind,
- * survive the failure of every allocation and every user copy: for each n, the n-th fails, alone
- * and with all after it, until none is left to fail. A failed call says -ENOMEM or -EFAULT and
- * leaves every id, domain and attachment as it was. What undoes a call is run with every allocation
- * failing: it needs none.
+ * survive the failure of every allocation and every user copy. For each n, the n-th fails, alone
+ * and together with all after it, until no failure is left. A failed call returns -ENOMEM or
+ * -EFAULT and leaves every id, domain and attachment as it was. The call that undoes it runs while
+ * all allocations fail: it needs none.
  */
 #include "env.h"
 
 #define RID   IOF_NO_PASID
-#define LIMIT 1000 /* more failure points than any call has */
+#define LIMIT 1000 /* above the number of failure points of any call */
 
 struct fixture {
 	struct env *env;
 	int fd;
-	/* the first two share a group; the third is not bound */
+	/* the first two share a group; the third one is not bound */
 	struct fake_dev one, two, loose;
 	struct iof_device *i_one, *i_two;
 	u32 ioas, parent, plain, faulty, other_faulty, nested, queue;
 	int fault_fd;
 	void *memory;
 
-	/* what the last run made */
+	/* results of the last run */
 	int id, made_fd;
 	struct iof_device *made;
 	struct fake_dev dev;
@@ -64,7 +64,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 	void *env = f->env;
 
-	/* Also with every allocation failing. */
+	/* It succeeds also while all allocations fail. */
 	iof_fail_nth_thread(IOF_FAIL_ALLOC, 1, true);
 	iof_device_unbind(f->i_one);
 	iof_device_unbind(f->i_two);
@@ -80,7 +80,7 @@ static int teardown(void **state)
 	return env_teardown(&env);
 }
 
-/* What must not change when a call fails. */
+/* State that must not change when a call fails. */
 struct view {
 	int next_id, domains;
 	struct iof_domain *now[2][3];
@@ -107,7 +107,7 @@ struct op {
 	void (*undo)(struct fixture *f);
 };
 
-/* Returns how many failure points there were. */
+/* Returns the number of failure points. */
 static unsigned long sweep(struct fixture *f, const struct op *op, enum iof_fail_kind kind,
 			   bool persistent)
 {
@@ -222,7 +222,10 @@ static void destroy(void **state)
 	unsigned long n, fired;
 	int i;
 
-	/* Success changes the view, so by hand: a failed one leaves the object there. */
+	/*
+	 * Success changes the view, so that sweep() cannot check it: a failed DESTROY leaves the
+	 * object.
+	 */
 	for (i = 0; i < 2; i++) {
 		f->id = env_ioas(f->fd);
 		for (n = 1;; n++) {
@@ -393,7 +396,7 @@ static void attach_(void **state)
 	sweep_all(f, &(struct op){ run_attach_plain, undo_attach }, true, false);
 	sweep_all(f, &(struct op){ run_attach_faulty, undo_attach }, true, false);
 	sweep_all(f, &(struct op){ run_attach_pasid, undo_attach_pasid }, true, false);
-	/* Nothing reserved is left. */
+	/* No reservation is left. */
 	assert_ok(env_map(f->fd, f->ioas, f->memory, PAGE_SIZE, resv.start));
 }
 
@@ -434,7 +437,7 @@ static int run_replace_faulty(struct fixture *f)
 	return rc < 0 ? rc : 0;
 }
 
-/* Back to where the sweep began; this is a replace, and so needs memory. */
+/* Switches back to the HWPT from which the sweep began. This is a replace, and so needs memory. */
 static void undo_replace(struct fixture *f)
 {
 	iof_fail_nth_thread(IOF_FAIL_ALLOC, 0, false);
@@ -452,7 +455,7 @@ static void replace(void **state)
 	assert_id(env_attach(f->i_two, RID, f->other_faulty));
 	sweep_all(f, &(struct op){ run_replace_ioas, undo_replace }, true, false);
 	sweep_all(f, &(struct op){ run_replace_faulty, undo_replace }, true, false);
-	/* Faults still find their way. */
+	/* Faults still reach the queue. */
 	assert_ok(fake_fault(&f->two, 0, 1, 0x1000));
 	assert_int_equal(env_read(f->fault_fd, &rec, 1), 1);
 	assert_ok(env_answer(f->fault_fd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
@@ -475,7 +478,7 @@ static void sva(void **state)
 	sweep_all(*state, &(struct op){ run_sva, undo_sva }, true, false);
 }
 
-/* Every group is answered, whatever memory there is to record it. */
+/* Each group gets an answer, even if there is no memory for its record. */
 static void reports(void **state)
 {
 	struct fixture *f = *state;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * fake_driver.c - see fake_driver.h. What a device is told to refuse it refuses in attach();
- * everything else it believes, and checks.
+ * fake_driver.c - the functions of fake_driver.h.
+ *
+ * A device refuses in attach() what the test told it to refuse. It accepts all else, and checks it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,7 +243,7 @@ static const void *fake_hw_info(struct iof_hwdev *hw, u32 *type, u32 *len)
 	return &info;
 }
 
-/* Whether the device takes the domain, as it was told. Under the lock. */
+/* Does the device accept the domain, as the test told it? Called with the lock held. */
 static int verdict(struct fake_dev *dev, u32 pasid, struct iof_domain *new)
 {
 	if (!new)
@@ -356,13 +357,13 @@ static void fake_answer(struct fake_dev *dev, const struct iof_page_req *req,
 			break;
 		}
 	}
-	/* An answer to something that was not asked, or has had its answer. */
+	/* The group was never reported, or has its answer already. */
 	CHECK(found);
 	found->code = code;
 	list_move_tail(&found->node, &dev->answered);
 	dev->nr_open--;
 	dev->nr_answered[code]++;
-	/* Under the lock: a thread that finds all answered may free the device. */
+	/* Wake under the lock: a thread that finds all groups answered may free the device. */
 	wake_up_all(&dev->answer);
 	mutex_unlock(&dev->lock);
 }
@@ -378,7 +379,7 @@ static void fake_page_responses(struct iof_hwdev *hw, const struct iof_page_answ
 		fake_answer(dev, &answers[i].req, answers[i].code);
 }
 
-/* Enters what is about to be reported, so that its answer is expected. */
+/* Enters a group before its report, so that its answer is expected. */
 static struct iof_page_req fake_request(struct fake_dev *dev, u32 flags, u32 pasid, u32 grpid,
 					u32 perm, u64 addr)
 {
@@ -394,7 +395,7 @@ static struct iof_page_req fake_request(struct fake_dev *dev, u32 flags, u32 pas
 	if (pasid)
 		req.flags |= IOMMU_PGFAULT_FLAGS_PASID_VALID;
 	if (flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE) {
-		/* Not the kernel's allocator: tests make that one fail. */
+		/* This malloc() is not the shim's allocator, which tests make fail. */
 		r = malloc(sizeof(*r));
 		CHECK(r);
 		r->req = req;

@@ -8,7 +8,7 @@
 #define LAST  IOMMU_PGFAULT_FLAGS_LAST_PAGE
 #define PASID IOMMU_PGFAULT_FLAGS_PASID_VALID
 
-/* fdinfo must say that the oldest open group was sent at @sent. */
+/* Checks that fdinfo gives the oldest open group the age of one sent at @sent. */
 static void expect_oldest(const struct way *w, u64 sent)
 {
 	u64 before = ktime_get_ns(), after;
@@ -23,7 +23,10 @@ static void expect_oldest(const struct way *w, u64 sent)
 	assert_true(age <= (after - sent) / NSEC_PER_MSEC);
 }
 
-/* The oldest is looked for among all attachments, PASIDs and devices, by what the drivers said. */
+/*
+ * The oldest group is searched among all attachments, PASIDs and devices, by the time that the
+ * drivers gave.
+ */
 static void the_oldest_group_shows_in_fdinfo(void **state)
 {
 	u64 now = ktime_get_ns();
@@ -52,7 +55,7 @@ static void the_oldest_group_shows_in_fdinfo(void **state)
 	expect_oldest(&w, now - 700 * NSEC_PER_MSEC);
 	assert_ok(env_answer(w.q, rec[1].cookie, 0));
 	expect_oldest(&w, now - 500 * NSEC_PER_MSEC);
-	/* An attachment that is gone has nothing open, and is not looked at any more. */
+	/* An attachment that is gone has no open groups, and is no longer searched. */
 	iof_device_detach(w.idev, 2);
 	expect_oldest(&w, now - 300 * NSEC_PER_MSEC);
 	assert_ok(env_answer(w.q, rec[0].cookie, 0));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves the rules of section (e) of docs/behaviour.md, by number, and the promises of the
- * design on the way of a fault, each by name, with a fake IOMMU driver as the device: it checks
- * that every group gets exactly one answer.
+ * Proves the rules of section (e) of docs/behaviour.md, by number, and the promises of the design
+ * on the path of a fault, each by name. The device is a fake IOMMU driver, which checks that each
+ * group gets exactly one answer.
  */
 #include "env.h"
 #include "way.h"
@@ -21,7 +21,7 @@ static bool readable(int q)
 	return iof_sys_poll(q, POLLIN) & POLLIN;
 }
 
-/* A page before the last of a group. */
+/* Reports a page that is not the last of its group. */
 static int partial(struct fake_dev *dev, u32 pasid, u32 grpid, u64 addr)
 {
 	return fake_report(dev, 0, pasid, grpid, IOMMU_PGFAULT_PERM_READ, addr);
@@ -41,7 +41,7 @@ static void e1_creation(void **state)
 	env_close((int)cmd.out_fault_fd);
 	assert_ok(env_destroy(env->fd, 1));
 
-	/* a3: a reply that cannot be copied undoes the object, its id and its descriptor. */
+	/* a3: if the reply cannot be copied, the object, its id and its descriptor are undone. */
 	cmd.out_fault_id = 0;
 	readonly = env_read_only(&cmd, sizeof(cmd));
 	assert_err(env_ioctl(env->fd, IOMMU_FAULT_QUEUE_ALLOC, readonly), EFAULT);
@@ -67,12 +67,12 @@ static void one_page_round_trip(void **state)
 	assert_int_equal(rec.addr, 0xabc000);
 	assert_int_equal(rec.length, 0);
 	assert_int_not_equal(rec.cookie, 0);
-	/* e30: delivered and unanswered does not count as readable. */
+	/* e30: a delivered group without a response does not make the queue readable. */
 	assert_false(readable(w.q));
 	assert_int_equal(fake_open(&w.dev), 1);
 	assert_ok(env_answer(w.q, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	assert_int_equal(fake_take_answer(&w.dev, 0xabc000), IOF_PAGE_SUCCESS);
-	/* e27: one answer ends the group. */
+	/* e27: one response ends the group. */
 	assert_err(env_answer(w.q, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	way_close(&w);
 }
@@ -86,7 +86,7 @@ static void e13_to_e16_reading(void **state)
 	way_open(&w, state, 16);
 	assert_err(iof_sys_read(w.q, rec, sizeof(rec[0]) - 1), ESPIPE);
 	assert_err(iof_sys_pread(w.q, rec, sizeof(rec[0]), 0), ESPIPE);
-	/* e14 */
+	/* e14: a read of an empty queue returns 0. */
 	assert_int_equal(iof_sys_read(w.q, rec, sizeof(rec)), 0);
 	assert_int_equal(iof_sys_read(w.q, rec, 0), 0);
 	/* e15, e16: groups of 3, 2 and 1 pages. */
@@ -99,7 +99,10 @@ static void e13_to_e16_reading(void **state)
 	assert_ok(fake_fault(&w.dev, 0, 3, 5 << 12));
 	assert_err(iof_sys_read(w.q, rec, 0), EINVAL);
 	assert_err(iof_sys_read(w.q, rec, 2 * sizeof(rec[0])), EINVAL);
-	/* Four records: the first group whole; the third is not pulled forward. */
+	/*
+	 * Four records have room for the first group; the third, which would fit, does not overtake
+	 * the second.
+	 */
 	assert_int_equal(env_read(w.q, rec, 4), 3);
 	for (i = 0; i < 3; i++) {
 		assert_int_equal(rec[i].addr, i << 12);
@@ -138,7 +141,7 @@ static void e17_order_is_by_arrival_of_the_last_page(void **state)
 	assert_int_equal((*(struct env **)state)->fd >= 0, 1);
 }
 
-/* A group larger than what is copied at a time. */
+/* A group that is larger than a chunk arrives whole. */
 static void large_group_arrives_whole(void **state)
 {
 	enum {
@@ -178,7 +181,9 @@ static void e20_failed_copy_puts_groups_back_and_wakes(void **state)
 	assert_ok(fake_fault(&w.dev, 0, 3, 0x3000));
 	assert_err(env_read(w.q, (void *)(mem + 4096), 3), EFAULT);
 	assert_true(readable(w.q));
-	/* Room for one and a half: one arrives, the others keep their order. */
+	/*
+	 * The memory has room for one and a half groups: one arrives, the others keep their order.
+	 */
 	edge = mem + 4096 - sizeof(first) - 20;
 	assert_int_equal(iof_sys_read(w.q, edge, 3 * sizeof(first)), sizeof(first));
 	memcpy(&first, edge, sizeof(first));
@@ -206,7 +211,7 @@ static void e23_to_e28_writing(void **state)
 	assert_err(iof_sys_pwrite(w.q, resp, 8, 0), ESPIPE);
 	assert_int_equal(iof_sys_write(w.q, resp, 0), 0);
 	assert_err(iof_sys_write(w.q, NULL, 8), EFAULT);
-	/* Cookie 0 and invented ones. */
+	/* Responses to cookie 0 and to invented cookies fail. */
 	assert_err(iof_sys_write(w.q, resp, 8), EINVAL);
 	assert_err(env_answer(w.q, 0xffffffff, 0), EINVAL);
 
@@ -215,7 +220,10 @@ static void e23_to_e28_writing(void **state)
 	assert_int_equal(env_read(w.q, rec, 4), 4);
 	for (i = 0; i < 4; i++)
 		resp[i].cookie = rec[i].cookie;
-	/* e25, e26: the third is bad: two take effect, the bad code uses up nothing. */
+	/*
+	 * e25, e26: the third response is bad: two take effect, and the group of the bad code stays
+	 * open.
+	 */
 	resp[2].code = 2;
 	assert_int_equal(iof_sys_write(w.q, resp, sizeof(resp)), 16);
 	assert_int_equal(fake_open(&w.dev), 2);
@@ -281,10 +289,13 @@ static void e11_a_fault_goes_where_its_last_page_finds_the_attachment(void **sta
 	assert_id(hwpt2);
 	assert_ok(partial(&w.dev, 0, 1, 0x1000));
 	assert_int_equal(env_replace(w.idev, 0, hwpt2), hwpt2);
-	/* e43, ours: the page went with the old attachment, so the group is not whole any more. */
+	/*
+	 * e43, ours: the page was dropped with the old attachment, so that the group is not
+	 * complete.
+	 */
 	assert_int_equal(fake_fault(&w.dev, 0, 1, 0x2000), -EINVAL);
 	assert_int_equal(fake_take_answer(&w.dev, 0x2000), IOF_PAGE_INVALID);
-	/* The same index again is a new group. */
+	/* The same index begins a new group. */
 	assert_ok(fake_fault(&w.dev, 0, 1, 0x3000));
 	assert_int_equal(env_read(w.q, rec, 2), 0);
 	assert_int_equal(env_read(q2, rec, 2), 1);
@@ -324,7 +335,8 @@ static void f3_groups_are_by_device_pasid_and_index(void **state)
 }
 
 /*
- * e35, e37 and the promises on detach: everything open is answered first, and only what is its own.
+ * e35, e37 and the promises on detach: it first answers all open groups of the attachment, and no
+ * others.
  */
 static void e35_detach_answers_what_is_open(void **state)
 {
@@ -347,13 +359,13 @@ static void e35_detach_answers_what_is_open(void **state)
 	assert_int_equal(fake_open(&w.dev), 0);
 	assert_int_equal(fake_answered(&w.dev, IOF_PAGE_INVALID), 4);
 	assert_int_equal(fake_open(&other), 2);
-	/* e37 */
+	/* e37: a response to a swept group fails. */
 	assert_err(env_answer(w.q, rec[1].cookie, 0), EINVAL);
 	assert_ok(env_answer(w.q, rec[0].cookie, 0));
 	assert_int_equal(env_read(w.q, rec, 8), 1);
 	assert_int_equal(rec[0].addr, 0x200000);
 	assert_ok(env_answer(w.q, rec[0].cookie, 0));
-	/* e45: nothing is attached any more. */
+	/* e45: nothing is attached now. */
 	assert_int_equal(fake_fault(&w.dev, 0, 9, 0x9000), -EINVAL);
 	assert_int_equal(fake_take_answer(&w.dev, 0x9000), IOF_PAGE_INVALID);
 	iof_device_detach(idev, 0);
@@ -375,13 +387,13 @@ static void e36_e38_replace(void **state)
 	assert_ok(fake_fault(&w.dev, 0, 1, 0x1000));
 	assert_ok(fake_fault(&w.dev, 0, 2, 0x2000));
 	assert_int_equal(env_read(w.q, rec, 1), 1);
-	/* e38: the driver refuses; both faults stay as they are. */
+	/* e38: the driver refuses the switch; both faults stay open. */
 	w.dev.fail_nth = 1;
 	w.dev.fail_errno = -ENOMEM;
 	assert_err(env_replace(w.idev, 0, hwpt2), ENOMEM);
 	assert_int_equal(fake_open(&w.dev), 2);
 	assert_true(readable(w.q));
-	/* e36: the same queue, and still nothing is handed over. */
+	/* e36: the new HWPT has the same queue, but the old groups are not handed over to it. */
 	assert_int_equal(env_replace(w.idev, 0, hwpt2), hwpt2);
 	assert_int_equal(fake_open(&w.dev), 0);
 	assert_false(readable(w.q));
@@ -390,8 +402,8 @@ static void e36_e38_replace(void **state)
 }
 
 /*
- * Faults while the driver is being switched belong to the new page table, or if it refuses to the
- * old.
+ * Reports faults while the driver switches. They belong to the new page table, or to the old one if
+ * the switch fails.
  */
 static void report_while_switching(struct fake_dev *dev, u32 pasid, struct iof_domain *new,
 				   struct iof_domain *old)
@@ -482,14 +494,14 @@ static void a_flood_is_bounded_by_the_credits(void **state)
 	assert_int_equal(partial(&w.dev, 0, 1000, 0), -ENOSPC);
 	iof_hwdev_get_stats(&w.dev.hw, &stats);
 	assert_int_equal(stats.refused, 96);
-	/* Each answer gives its credits back. */
+	/* Each answer gives the credits of its group back. */
 	assert_int_equal(env_read(w.q, rec, 8), 4);
 	assert_ok(env_answer(w.q, rec[3].cookie, 0));
 	assert_ok(fake_fault(&w.dev, 0, 4, 0x4000));
 	way_close(&w);
 }
 
-/* A device that begins groups and never ends them uses up its own credits and nothing else. */
+/* A device that begins groups and never ends them uses up only its own credits. */
 static void never_last_is_bounded_and_forgotten(void **state)
 {
 	struct way w;
@@ -500,12 +512,13 @@ static void never_last_is_bounded_and_forgotten(void **state)
 		assert_ok(partial(&w.dev, 0, i, 0));
 	assert_int_equal(partial(&w.dev, 0, 16, 0), -ENOSPC);
 	/*
-	 * At the limit even a last page cannot be taken: its group is answered INVALID and let go.
+	 * At the limit there is no credit even for a LAST page: its group is answered INVALID and
+	 * forgotten.
 	 */
 	assert_int_equal(fake_fault(&w.dev, 0, 3, 0x3000), -ENOSPC);
 	assert_int_equal(fake_take_answer(&w.dev, 0x3000), IOF_PAGE_INVALID);
 	assert_ok(partial(&w.dev, 0, 17, 0));
-	/* A detach drops the pages, so that the credits are free; late last pages are INVALID. */
+	/* A detach drops the pages, so that their credits are free. Late LAST pages get INVALID. */
 	iof_device_detach(w.idev, 0);
 	assert_int_equal(env_attach(w.idev, 0, w.hwpt), w.hwpt);
 	for (i = 100; i < 116; i++)
@@ -514,7 +527,7 @@ static void never_last_is_bounded_and_forgotten(void **state)
 	assert_int_equal(env_attach(w.idev, 0, w.hwpt), w.hwpt);
 	assert_int_equal(fake_fault(&w.dev, 0, 5, 0x5000), -EINVAL);
 	assert_int_equal(fake_take_answer(&w.dev, 0x5000), IOF_PAGE_INVALID);
-	/* After a reset they are forgotten. */
+	/* After a reset the core has forgotten the groups. */
 	iof_report_reset(&w.dev.hw);
 	assert_ok(fake_fault(&w.dev, 0, 6, 0x6000));
 	way_close(&w);
@@ -534,7 +547,7 @@ static void a_page_for_nobody_breaks_its_group(void **state)
 	way_close(&w);
 }
 
-/* f2, e44: without a credit for one page, the last one must not pass for its whole group. */
+/* f2, e44: if one page had no credit, the LAST page must not count as the whole group. */
 static void a_page_beyond_the_credits_breaks_its_group(void **state)
 {
 	struct way w;
@@ -543,17 +556,20 @@ static void a_page_beyond_the_credits_breaks_its_group(void **state)
 	assert_ok(fake_fault(&w.dev, 0, 1, 0x1000));
 	assert_ok(partial(&w.dev, 0, 2, 0x2000));
 	assert_int_equal(partial(&w.dev, 0, 3, 0x3000), -ENOSPC);
-	/* Credits come back before the group ends. */
+	/* The credits come back before the group ends. */
 	iof_device_detach(w.idev, 0);
 	assert_int_equal(env_attach(w.idev, 0, w.hwpt), w.hwpt);
 	assert_int_equal(fake_fault(&w.dev, 0, 3, 0x4000), -EINVAL);
 	assert_int_equal(fake_take_answer(&w.dev, 0x4000), IOF_PAGE_INVALID);
-	/* The index is free for a new group then. */
+	/* After that the index is free for a new group. */
 	assert_ok(fake_fault(&w.dev, 0, 3, 0x5000));
 	way_close(&w);
 }
 
-/* A detach breaks a group while as many as are kept are broken: the oldest may be its neighbour. */
+/*
+ * A detach breaks a group while the maximum number of broken groups is kept: the oldest, which is
+ * dropped, may be its neighbour in the list.
+ */
 static void a_detach_breaks_more_groups_than_are_kept(void **state)
 {
 	struct way w;
@@ -576,9 +592,9 @@ static void a_hot_path_allocates_nothing_once_warm(void **state)
 	u32 round, i;
 
 	if (kasan_enabled())
-		skip(); /* records are freed there, and not kept */
+		skip(); /* in builds that free records instead of keeping them */
 	way_open(&w, state, 64);
-	w.dev.unchecked = true; /* the checker's bookkeeping allocates */
+	w.dev.unchecked = true; /* the checker allocates memory for its own records */
 	for (round = 0; round < 50; round++) {
 		if (round == 2)
 			iof_fail_nth(IOF_FAIL_ALLOC, 1, true);
@@ -598,7 +614,7 @@ static void a_hot_path_allocates_nothing_once_warm(void **state)
 	way_close(&w);
 }
 
-/* style: every failure point is swept. */
+/* Sweeps every failure point of user copies: no group is lost. */
 static void failing_user_copies_lose_nothing(void **state)
 {
 	struct iommu_hwpt_page_response resp[80];
@@ -645,7 +661,7 @@ static void failing_user_copies_lose_nothing(void **state)
 	way_close(&w);
 }
 
-/* A page. Its first touch waits until the test lets it go on. */
+/* Returns a page whose first touch waits until the test lets it continue. */
 static void *slow_page(int *uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -677,7 +693,7 @@ static void *read_slowly(void *arg)
 	return NULL;
 }
 
-/* e22, e29: a copy holds no lock, and the record being copied needs nothing of its device. */
+/* e22, e29: a copy holds no lock, and the record that is copied needs no memory of its device. */
 static void the_device_can_go_while_its_fault_is_being_read(void **state)
 {
 	struct uffdio_zeropage zero = { .range.len = 4096 };
@@ -704,7 +720,7 @@ static void the_device_can_go_while_its_fault_is_being_read(void **state)
 	assert_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
 	assert_ok(pthread_join(reader, NULL));
 	assert_int_equal(r.got, 2 * sizeof(struct iommu_hwpt_pgfault));
-	/* A response to a group that was swept after its read is EINVAL. */
+	/* A response to a group that was swept after its read returns EINVAL. */
 	assert_err(env_answer(r.q, ((struct iommu_hwpt_pgfault *)r.page)->cookie, 0), EINVAL);
 	env_close(r.q);
 	munmap(r.page, 4096);
@@ -733,7 +749,7 @@ static void e12_dev_id_of_a_group_is_the_oldest_members(void **state)
 	struct way w;
 
 	way_open(&w, state, 8);
-	/* An isolation group grows only while it is not bound. */
+	/* An isolation group can get new devices only while it is not bound. */
 	iof_device_detach(w.idev, 0);
 	iof_device_unbind(w.idev);
 	fake_dev_add(&second, "second", 8, FAKE_PASIDS, &w.dev);
@@ -745,7 +761,7 @@ static void e12_dev_id_of_a_group_is_the_oldest_members(void **state)
 	assert_int_equal(env_read(w.q, &rec, 1), 1);
 	assert_int_equal(rec.dev_id, iof_device_id(w.idev));
 	assert_ok(env_answer(w.q, rec.cookie, 0));
-	/* The first one leaves: its id is not reported any more. */
+	/* The first member leaves: records no longer have its id. */
 	iof_device_detach(w.idev, 0);
 	assert_ok(fake_fault(&second, 0, 1, 0x2000));
 	assert_int_equal(env_read(w.q, &rec, 1), 1);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves that every page-request group gets exactly one answer while everything happens at once:
- * devices report whole and partial groups, readers read and answer (also twice, also invented
- * cookies), and one thread detaches, attaches, replaces, closes the queue and destroys it with its
- * page tables. The fake driver counts the answers; ThreadSanitizer watches the rest. IOFAULT_SEED
+ * Proves that each page-request group gets exactly one answer while everything happens at once.
+ * Devices report whole and partial groups. Readers read and respond (also twice, also with invented
+ * cookies). One thread detaches, attaches, replaces, closes the queue and destroys it with its page
+ * tables. The fake driver counts the answers; ThreadSanitizer watches the rest. IOFAULT_SEED
  * replays a run's decisions.
  */
 #include "env.h"
@@ -20,7 +20,7 @@ struct stage {
 	struct fake_dev dev[DEVICES];
 	struct iof_device *idev[DEVICES];
 	int ioas;
-	/* The generation in use; the queue descriptor also for the readers. */
+	/* The present objects; readers use the queue's descriptor, too. */
 	u32 queue;
 	int hwpt[2], plain;
 	int q;
@@ -38,7 +38,7 @@ static void *report(void *arg)
 	while (!__atomic_load_n(&s->stop, __ATOMIC_ACQUIRE)) {
 		u32 pasid = rand_r(&seed) % 3, pages = rand_r(&seed) % 4;
 
-		/* The checker wants to tell last pages apart by their address. */
+		/* The addresses differ, so that the checker can tell last pages apart. */
 		u64 addr = ((u64)++grpid << 32) | (u64)(dev - s->dev) << 20;
 
 		while (pages--)
@@ -52,7 +52,7 @@ static void *report(void *arg)
 					       addr | (u64)(nr + 1) << 4);
 			fake_burst_send(&burst);
 		}
-		/* Now and then a group is never finished, until the device is reset. */
+		/* Sometimes a group stays unfinished until the device is reset. */
 		if (rand_r(&seed) % 64)
 			fake_report(dev, LAST, pasid, grpid, 1, addr);
 		else if (!(rand_r(&seed) % 8))
@@ -89,7 +89,7 @@ static void *handle(void *arg)
 
 			i += rc > 0 ? (u32)rc / (u32)sizeof(resp[0]) : 1;
 		}
-		/* Late, repeated and invented ones. */
+		/* Writes late, repeated and invented responses. */
 		k = (u32)rand_r(&seed) % CREDITS;
 		env_answer(q, k < n ? resp[k].cookie : (u32)rand_r(&seed), 0);
 	}
@@ -129,12 +129,15 @@ static void destroy_queue(struct stage *s)
 	assert_ok(env_destroy(s->env->fd, (u32)s->hwpt[1]));
 	assert_err(env_destroy(s->env->fd, s->queue), EBUSY);
 	env_close(q);
-	/* A reader may still be inside a call that holds the file. */
+	/* A reader's call may still hold the file. */
 	while (env_destroy(s->env->fd, s->queue) == -EBUSY)
 		sched_yield();
 }
 
-/* One random change; what it refuses (already attached, not attached) is part of the mix. */
+/*
+ * Makes one random change. Some changes are refused (already attached, not attached), which is part
+ * of the test.
+ */
 static void change(struct stage *s, unsigned int *seed)
 {
 	struct iof_device *idev = s->idev[rand_r(seed) % DEVICES];
@@ -147,7 +150,7 @@ static void change(struct stage *s, unsigned int *seed)
 		make_queue(s);
 		return;
 	case 1:
-		/* The readers go on with the closed number, which must do no harm. */
+		/* The readers still use the closed number, which must do no harm. */
 		env_close(s->q);
 		detach_all(s);
 		assert_ok(env_destroy(s->env->fd, (u32)s->hwpt[0]));
@@ -168,7 +171,7 @@ static void change(struct stage *s, unsigned int *seed)
 	}
 }
 
-/* Whether each device has had an answer of either kind from the readers, and some from the core. */
+/* Has each device had both kinds of answer from the readers, and some from the core? */
 static bool seen_all(struct stage *s)
 {
 	struct iof_hwdev_stats stats;
@@ -206,7 +209,7 @@ static void everything_at_once(void **state)
 		pthread_create(&readers[i], NULL, handle, &s);
 	for (i = 0; i < switches || !seen_all(&s); i++) {
 		change(&s, &seed);
-		/* Readers have to get their turn between two changes, too. */
+		/* Give the readers time between two changes. */
 		if (!(rand_r(&seed) % 16))
 			sched_yield();
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * hwpt.c - proves the rules of hardware page tables: section (c) of docs/behaviour.md, by
- * number, as Linux 7.2 has them, and those of section (e) on which HWPTs may carry a fault queue.
+ * hwpt.c - proves the rules of hardware page tables: section (c) of docs/behaviour.md, by number,
+ * as Linux 7.2 has them. Also proves the rules of section (e) on which HWPTs may have a fault
+ * queue.
  */
 #include "env.h"
 
@@ -10,7 +11,7 @@
 #define FAULT  IOMMU_HWPT_FAULT_ID_VALID
 #define PASID  IOMMU_HWPT_ALLOC_PASID
 
-/* What most tests here start from. */
+/* Objects that most tests here start from. */
 struct fixture {
 	struct env *env;
 	int fd;
@@ -83,7 +84,7 @@ static void c1_arguments(void **state)
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .dev_id = f->ioas, .pt_id = f->ioas }),
 		   ENOENT);
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .dev_id = 99, .pt_id = f->ioas }), ENOENT);
-	/* A bad pt_id is EINVAL, be it unknown or of another type. */
+	/* A bad pt_id gives EINVAL, whether the id is unknown or of another type. */
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = 99 }), EINVAL);
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = 0 }), EINVAL);
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = f->dev_id }), EINVAL);
@@ -97,7 +98,7 @@ static void c2_unknown_flags_and_data(void **state)
 
 	assert_err(env_hwpt(f->fd, f->dev_id, f->ioas, 1 << 4), EOPNOTSUPP);
 	assert_err(env_hwpt(f->fd, f->dev_id, f->ioas, 1u << 31), EOPNOTSUPP);
-	/* This driver takes no data for paging domains. */
+	/* The fake driver takes no data for paging domains. */
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .pt_id = f->ioas,
 						       .data_type = IOMMU_HWPT_DATA_VTD_S1,
 						       .data_len = sizeof(s1),
@@ -129,7 +130,7 @@ static void c4_which_paging_hwpts_carry_a_queue(void **state)
 	id = env_hwpt(f->fd, f->dev_id, f->ioas, PASID);
 	assert_id(id);
 	assert_false(env_domain(f->env, id)->fault_capable);
-	/* The driver never sees the core's flag. */
+	/* The driver never sees the flag that the core handles. */
 	assert_int_equal(to_fake_domain(env_domain(f->env, id))->flags, PASID);
 }
 
@@ -170,7 +171,7 @@ static void c6_errors_of_filling(void **state)
 	assert_err(env_hwpt(f->fd, f->dev_id, f->ioas, 0), EFAULT);
 	assert_err(env_attach(f->idev, IOF_NO_PASID, f->ioas), EFAULT);
 	assert_false(iof_device_attached(f->idev, IOF_NO_PASID));
-	/* Beyond the aperture of this driver. */
+	/* The address is beyond the aperture of the fake driver. */
 	assert_ok(env_map(f->fd, other, memory, PAGE_SIZE, 1ull << 52));
 	assert_err(env_hwpt(f->fd, f->dev_id, other, 0), EADDRINUSE);
 	assert_int_equal(fake_live_domains(), 0);
@@ -192,13 +193,14 @@ static void c8_attach_to_an_ioas_tries_automatic_hwpts_in_order(void **state)
 	c = env_bind(f->env, &dev_c);
 	d = env_bind(f->env, &dev_d);
 
-	/* A manual one is never picked (c9). */
+	/* An attach to the IOAS never chooses a manual HWPT (c9). */
 	assert_id(env_hwpt(f->fd, f->dev_id, f->ioas, 0));
 	first = env_attach(f->idev, IOF_NO_PASID, f->ioas);
 	assert_id(first);
 	/*
-	 * The first does not fit (EINVAL): a second one is made, without the lock, so that the
-	 * first is tried again before it; the next device finds it.
+	 * The first automatic HWPT does not fit (EINVAL), so that a second one is made. That
+	 * happens without the lock; so the first is tried again before it. The next device finds
+	 * the second one.
 	 */
 	second = env_attach(b, IOF_NO_PASID, f->ioas);
 	assert_id(second);
@@ -208,14 +210,14 @@ static void c8_attach_to_an_ioas_tries_automatic_hwpts_in_order(void **state)
 	assert_int_equal(fake_call(&dev_b, 1).rc, -EINVAL);
 	assert_int_equal(fake_call(&dev_b, 2).rc, 0);
 	assert_int_equal(env_attach(c, IOF_NO_PASID, f->ioas), second);
-	/* Any other error than EINVAL ends the search. */
+	/* An error other than EINVAL ends the search. */
 	dev_d.fail_nth = 1;
 	dev_d.fail_errno = -ENOMEM;
 	assert_err(env_attach(d, IOF_NO_PASID, f->ioas), ENOMEM);
 	assert_int_equal(fake_nr_calls(&dev_d), 1);
 	assert_int_equal(env_attach(d, IOF_NO_PASID, f->ioas), first);
 
-	/* c9: they go with their last attachment. */
+	/* c9: automatic HWPTs end with their last attachment. */
 	iof_device_detach(b, IOF_NO_PASID);
 	assert_err(env_destroy(f->fd, second), EBUSY);
 	iof_device_detach(c, IOF_NO_PASID);
@@ -256,7 +258,7 @@ static void c9_automatic_hwpt_can_be_attached_by_id(void **state)
 	assert_int_equal(env_attach(b, IOF_NO_PASID, id), id);
 	iof_device_detach(f->idev, IOF_NO_PASID);
 	assert_err(env_destroy(f->fd, id), EBUSY);
-	/* A failed attach by id does not end it either. */
+	/* A failed attach by id does not end the HWPT either. */
 	f->dev.fail_nth = 1;
 	f->dev.fail_errno = -ENOMEM;
 	assert_err(env_attach(f->idev, IOF_NO_PASID, id), ENOMEM);
@@ -286,17 +288,17 @@ static void c11_nested(void **state)
 	assert_id(id);
 	assert_ptr_equal(to_fake_domain(env_domain(f->env, id))->parent,
 			 env_domain(f->env, parent));
-	/* Not on a plain paging HWPT, nor on a nested one. */
+	/* A nested HWPT needs a parent: neither a plain paging HWPT nor a nested one will do. */
 	assert_err(env_nested(f->fd, f->dev_id, plain, 0, 0), EINVAL);
 	assert_err(env_nested(f->fd, f->dev_id, id, 0, 0), EINVAL);
-	/* No data. */
+	/* The allocation has no data. */
 	assert_err(env_hwpt(f->fd, f->dev_id, parent, 0), EOPNOTSUPP);
-	/* Flags. */
+	/* The flags are not valid. */
 	assert_err(env_nested(f->fd, f->dev_id, parent, PARENT, 0), EOPNOTSUPP);
 	assert_err(env_nested(f->fd, f->dev_id, parent, DIRTY, 0), EOPNOTSUPP);
 	assert_id(env_nested(f->fd, f->dev_id, parent, PASID, 0));
 	assert_id(env_nested(f->fd, f->dev_id, parent, PASID, f->queue));
-	/* Another type; wrong length; wrong content; unreadable. */
+	/* The data have another type, a wrong length, a wrong content, or cannot be read. */
 	cmd.data_type = 0xdead;
 	assert_err(alloc(f, cmd), EOPNOTSUPP);
 	cmd.data_type = IOMMU_HWPT_DATA_VTD_S1;
@@ -309,7 +311,7 @@ static void c11_nested(void **state)
 	assert_err(alloc(f, cmd), EINVAL);
 	cmd.data_uptr = 0;
 	assert_err(alloc(f, cmd), EFAULT);
-	/* A device of another driver. */
+	/* Adds a device of another driver. */
 	fake_dev_init(&dev, "other", 1);
 	dev.hw.ops = &fake_other_driver_ops;
 	assert_ok(iof_hwdev_register(&dev.hw, NULL));
@@ -329,7 +331,7 @@ static void c13_fault_id_is_looked_up_last(void **state)
 	assert_err(env_nested(f->fd, f->dev_id, parent, FAULT, 99), ENOENT);
 	assert_err(env_nested(f->fd, f->dev_id, parent, FAULT, f->ioas), ENOENT);
 	assert_err(env_hwpt_fault(f->fd, f->dev_id, f->ioas, FAULT, 0), ENOENT);
-	/* Bad content is found first. */
+	/* The error of the content comes first. */
 	assert_err(alloc(f, (struct iommu_hwpt_alloc){ .flags = FAULT,
 						       .pt_id = parent,
 						       .data_type = IOMMU_HWPT_DATA_VTD_S1,
@@ -381,16 +383,16 @@ static void c15_invalidate(void **state)
 	assert_ok(invalidate(f, nested, type, e, len, &num));
 	assert_int_equal(num, 4);
 	assert_int_equal(atomic_read(&to_fake_domain(env_domain(f->env, nested))->invalidated), 4);
-	/* In order, until one fails; the count tells. */
+	/* The entries are executed in order until one fails; the count tells how many were done. */
 	e[2].addr = 1;
 	assert_err(invalidate(f, nested, type, e, len, &num), EINVAL);
 	assert_int_equal(num, 2);
 	e[2].addr = 0;
-	/* A probe. */
+	/* No entries: a probe of the type. */
 	num = 0;
 	assert_ok(invalidate(f, nested, type, NULL, 0, &num));
 	assert_err(invalidate(f, nested, 1, NULL, 0, &num), EINVAL);
-	/* Limits; the count is 0 whatever failed. */
+	/* Checks the limits. The count is 0 whichever check failed. */
 	num = 1;
 	assert_err(invalidate(f, nested, type, NULL, len, &num), EINVAL);
 	assert_int_equal(num, 0);
@@ -413,7 +415,7 @@ static void c15_invalidate(void **state)
 	assert_ok(invalidate(f, nested, type, &longer, sizeof(longer), &num));
 	longer.tail = 1;
 	assert_err(invalidate(f, nested, type, &longer, sizeof(longer), &num), E2BIG);
-	/* The object. */
+	/* Checks the object's id. */
 	num = 1;
 	assert_err(invalidate(f, 99, type, e, len, &num), ENOENT);
 	assert_int_equal(num, 0);
@@ -424,12 +426,12 @@ static void c15_invalidate(void **state)
 	assert_err(invalidate(f, f->ioas, type, e, len, &num), EINVAL);
 	assert_err(env_ioctl(f->fd, IOMMU_HWPT_INVALIDATE, &bad), EOPNOTSUPP);
 	assert_int_equal(bad.entry_num, 0);
-	/* Refused by the size rules, it is left as it was. */
+	/* A struct that the size rules refuse is left as it was. */
 	bad.size = 31;
 	bad.entry_num = 5;
 	assert_err(env_ioctl(f->fd, IOMMU_HWPT_INVALIDATE, &bad), EINVAL);
 	assert_int_equal(bad.entry_num, 5);
-	/* c12: a driver without invalidation. */
+	/* c12: this driver has no invalidation. */
 	f->dev.no_nested_invalidate = true;
 	nested = env_nested(f->fd, f->dev_id, parent, 0, 0);
 	assert_id(nested);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_sweep.c - each command of an IOAS with its n-th allocation, user copy or pin failing, and
- * killed at the n-th look, until none fails any more: the errno says which of them it was, nothing
- * leaks, nothing is half done, and the same command works afterwards.
+ * ioas_sweep.c - runs each command of an IOAS with its n-th allocation, user copy or pin failing,
+ * and with its thread killed at the n-th check, until no failure is left.
+ *
+ * The errno tells which of them failed. Nothing leaks, nothing is half done, and the same command
+ * works afterwards.
  */
 #include "env.h"
 
@@ -74,7 +76,7 @@ static int pins(struct fixture *f)
 	return sum;
 }
 
-/* What the domain shows at @iova, 0 for nothing. */
+/* Returns the address that the domain shows at @iova; 0: none. */
 static unsigned long shown(struct fixture *f, unsigned long iova)
 {
 	struct iof_domain *domain = env_domain(f->env, (u32)f->hwpt);
@@ -84,13 +86,14 @@ static unsigned long shown(struct fixture *f, unsigned long iova)
 }
 
 /*
- * ---- the commands: each may fail; then what it did is looked at and undone, without failures ----
+ * ---- the commands: each may fail; then the test checks and undoes its effect, without failures
+ * ----
  */
 
 struct command {
-	int (*run)(struct fixture *f); /* 0 or an id, or a negative errno */
+	int (*run)(struct fixture *f); /* returns 0 or an id, or a negative errno */
 	void (*undo)(struct fixture *f, bool done);
-	bool keeps; /* pin counts of memory that was mapped before stay with that memory */
+	bool keeps; /* the command keeps the pin counts of memory mapped before */
 };
 
 static void sweep(struct fixture *f, const struct command *command, enum iof_fail_kind kind,
@@ -103,13 +106,15 @@ static void sweep(struct fixture *f, const struct command *command, enum iof_fai
 		int rc;
 
 		iof_shim_live(&before);
-		/* A killed thread stays killed. */
+		/* A killed thread stays killed: all later checks fail, too. */
 		iof_fail_nth_thread(kind, n, kind == IOF_FAIL_KILL);
 		rc = command->run(f);
 		fired = iof_fail_fired(kind);
 		iof_fail_nth_thread(kind, 0, false);
 		assert_int_equal(rc < 0 ? -rc : 0, fired ? meant : 0);
-		/* When a copy failed it may have been the reply's. */
+		/*
+		 * If a copy failed, it may have been the copy of the reply, which undoes nothing.
+		 */
 		if (fired && kind != IOF_FAIL_COPY) {
 			iof_shim_live(&after);
 			if (!command->keeps)
@@ -131,7 +136,7 @@ static void sweep_all(struct fixture *f, const struct command *command)
 	sweep(f, command, IOF_FAIL_KILL, EINTR);
 }
 
-/* How often the command looks whether it was killed. */
+/* Returns how often the command checks whether its thread was killed. */
 static unsigned long looks(struct fixture *f, const struct command *command)
 {
 	unsigned long n;
@@ -163,7 +168,7 @@ static int run_alloc(struct fixture *f)
 
 static void undo_alloc(struct fixture *f, bool done)
 {
-	/* Ids are given lowest first: one that came to nothing is free again. */
+	/* Ids are given lowest first: the id of a failed command is free again. */
 	int expected = f->hwpt + 1, id = env_ioas(f->env->fd);
 
 	assert_int_equal(id, expected + done);
@@ -186,7 +191,7 @@ static void undo_map(struct fixture *f, bool done)
 {
 	int rc = unmap(f, f->ioas, IOVA, LEN);
 
-	/* a3: a reply that could not be copied leaves the mapping. */
+	/* a3: a reply that could not be copied leaves the mapping in place. */
 	if (done)
 		assert_ok(rc);
 	else
@@ -225,7 +230,10 @@ static void map_file(void **state)
 	file = memfd_create("ioas_sweep", MFD_CLOEXEC);
 	assert_ok(ftruncate(file, LEN));
 	sweep_all(*state, &(struct command){ run_map_file, undo_map, false });
-	/* No room for another descriptor, as a kernel would not need: the file is not to blame. */
+	/*
+	 * Leave no room for another descriptor, which a kernel would not need: the error must not
+	 * be one of the file.
+	 */
 	assert_ok(getrlimit(RLIMIT_NOFILE, &limit));
 	assert_ok(setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 1, limit.rlim_max }));
 	assert_err(run_map_file(*state), ENOMEM);
@@ -264,7 +272,7 @@ static int run_vfio_info(struct fixture *f)
 	return env_ioctl(f->env->fd, VFIO_IOMMU_GET_INFO, &cmd);
 }
 
-/* Two pages out of the middle: both ends are cut. */
+/* Unmaps two pages in the middle of an area, so that both ends are cut. */
 static int run_vfio_cut(struct fixture *f)
 {
 	struct vfio_iommu_type1_dma_unmap cmd = {
@@ -276,7 +284,7 @@ static int run_vfio_cut(struct fixture *f)
 	return env_ioctl(f->env->fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
 }
 
-/* However far it came, the rest is there, can be had in pieces, and nothing else. */
+/* Checks that the rest is mapped, and nothing else, however far the cut came. */
 static void undo_vfio_cut(struct fixture *f, bool done)
 {
 	int rc = unmap(f, f->other, IOVA + 3 * PAGE_SIZE, 2 * PAGE_SIZE);
@@ -320,7 +328,7 @@ static void copy(void **state)
 {
 	struct fixture *f = *state;
 
-	/* Three pieces. */
+	/* The range has three areas. */
 	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf, 2 * PAGE_SIZE, 2 * IOVA));
 	assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + 2 * PAGE_SIZE, 3 * PAGE_SIZE,
 			  2 * IOVA + 2 * PAGE_SIZE));
@@ -335,14 +343,14 @@ static void unmap_command(void **state)
 	struct fixture *f = *state;
 	unsigned long n, fired;
 
-	/* No allocation is there to fail: not even for the reply. */
+	/* There is no room for any allocation, not even for the reply. */
 	assert_ok(run_map(f));
 	iof_fail_nth_thread(IOF_FAIL_ALLOC, 1, true);
 	assert_ok(unmap(f, f->ioas, IOVA, LEN));
 	assert_int_equal(iof_fail_fired(IOF_FAIL_ALLOC), 0);
 	iof_fail_nth_thread(IOF_FAIL_ALLOC, 0, false);
 	assert_int_equal(shown(f, IOVA), 0);
-	/* Killed before anything went: all of it stays. */
+	/* The thread was killed before the first area: all of them stay. */
 	assert_ok(env_map(f->env->fd, (u32)f->ioas, f->buf, 4 * PAGE_SIZE, IOVA));
 	assert_ok(env_map(f->env->fd, (u32)f->ioas, f->buf + 4 * PAGE_SIZE, 4 * PAGE_SIZE,
 			  IOVA + 4 * PAGE_SIZE));
@@ -359,7 +367,7 @@ static void unmap_command(void **state)
 		assert_int_equal(shown(f, IOVA), f->buf);
 		assert_int_equal(shown(f, IOVA + 4 * PAGE_SIZE), f->buf + 4 * PAGE_SIZE);
 	}
-	/* Two locks, two areas. */
+	/* Two locks and two areas are checks. */
 	assert_true(n > 4);
 	undo_map(f, false);
 	for (n = 1; n < 10; n++) {
@@ -377,7 +385,7 @@ static void unmap_command(void **state)
 	}
 }
 
-/* The list in force shows in where an automatic IOVA lies. */
+/* Returns an automatic IOVA, which shows the list in force. */
 static u64 automatic(struct fixture *f)
 {
 	struct iommu_ioas_map cmd = {
@@ -450,7 +458,7 @@ static void ranges(void **state)
 	sweep_all(f, &(struct command){ run_ranges, undo_nothing, false });
 }
 
-/* A list of areas as long as the user likes is not walked without a look. */
+/* A walk over areas, whose number the user chooses, checks for a kill at each area. */
 static void each_area_is_a_look(void **state)
 {
 	const struct command copying = { run_copy, undo_map, true };
@@ -462,7 +470,7 @@ static void each_area_is_a_look(void **state)
 	assert_ok(unmap(f, f->other, 2 * IOVA, LEN));
 	for (u64 i = 0; i < LEN; i += PAGE_SIZE)
 		assert_ok(env_map(f->env->fd, (u32)f->other, f->buf + i, PAGE_SIZE, 2 * IOVA + i));
-	/* In the source, at the place, in the tree, in the domain. */
+	/* The checks are in the source, at the place, in the tree and in the domain. */
 	assert_true(looks(f, &copying) >= few + 4 * (LEN / PAGE_SIZE - 1));
 	assert_ok(unmap(f, f->other, 2 * IOVA, LEN));
 }
@@ -479,7 +487,7 @@ static int run_option(struct fixture *f)
 	return env_ioctl(f->env->fd, IOMMU_OPTION, &cmd);
 }
 
-/* With it mappings may have any alignment, without it they are pages. */
+/* With the option mappings may have any alignment; without it they are pages. */
 static void undo_option(struct fixture *f, bool done)
 {
 	struct iommu_option cmd = {
@@ -512,7 +520,7 @@ static void option(void **state)
 	assert_ok(unmap(f, f->other, 2 * IOVA, 4 * PAGE_SIZE));
 }
 
-/* An HWPT on an IOAS that is full already. */
+/* Allocates an HWPT on an IOAS that has mappings already. */
 static int run_hwpt(struct fixture *f)
 {
 	return env_hwpt(f->env->fd, iof_device_id(f->idev), (u32)f->other, 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioctl.c - proves the extensible-struct rule and the dispatch of /dev/iommu (abi.md 1, 2),
+ * ioctl.c - proves the rule of extensible structs and the dispatch of /dev/iommu (abi.md 1, 2),
  * OPTION's RLIMIT_MODE, and GET_HW_INFO (abi.md 5.3).
  */
 #include "env.h"
@@ -29,10 +29,7 @@ static const struct known known[] = {
 	{ IOMMU_FAULT_QUEUE_ALLOC, 16, 16 },
 };
 
-/*
- * Structs for every command, with room behind; what they ask for fails in its own way or is
- * harmless.
- */
+/* Structs of all commands, with room behind. Each command fails in its own way, or is harmless. */
 union buf {
 	u32 size;
 	unsigned char bytes[128];
@@ -90,7 +87,7 @@ static void unreadable_structs(void **state)
 		assert_err(env_ioctl(env->fd, known[i].cmd, NULL), EFAULT);
 		*size = known[i].size;
 		assert_err(env_ioctl(env->fd, known[i].cmd, size), EFAULT);
-		/* The size is judged before the rest is read. */
+		/* The size is checked before the rest is read. */
 		*size = known[i].min - 1;
 		assert_err(env_ioctl(env->fd, known[i].cmd, size), EINVAL);
 	}
@@ -120,7 +117,7 @@ static void replies_stay_within_the_callers_size(void **state)
 	assert_true(info.out_capabilities == 0xa5a5a5a5a5a5a5a5ull);
 	assert_int_equal(info.data_len, sizeof(struct iommu_hw_info_vtd));
 
-	/* The oldest HWPT_ALLOC: the missing tail is zero, whatever lies behind. */
+	/* The oldest HWPT_ALLOC: the missing tail counts as zero, whatever memory is behind it. */
 	memset(&hwpt, 0xff, sizeof(hwpt));
 	hwpt.cmd.size = 24;
 	hwpt.cmd.flags = 0;
@@ -141,18 +138,21 @@ static void commands_that_do_not_exist(void **state)
 	union buf buf = { .size = sizeof(buf) };
 	unsigned int nr;
 
-	/* b28, g1: not served. Inside the range, so the size is read first. */
+	/*
+	 * b28, g1: the command is not served. Its number is inside the range, so that the size is
+	 * read first.
+	 */
 	assert_err(env_ioctl(env->fd, IOMMU_IOAS_CHANGE_PROCESS, &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, IOMMU_VIOMMU_ALLOC, &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, IOMMU_VDEVICE_ALLOC, &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, IOMMU_VEVENTQ_ALLOC, &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, IOMMU_HW_QUEUE_ALLOC, &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, IOMMU_VIOMMU_ALLOC, NULL), EFAULT);
-	/* Direction or size bits in the number, another type. */
+	/* The number has other direction or size bits, or another type. */
 	assert_err(env_ioctl(env->fd, _IOWR(';', 0x81, u32), &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, _IO('x', 0x81), &buf), ENOTTY);
 	assert_err(env_ioctl(env->fd, _IO('x', 0x81), NULL), EFAULT);
-	/* Outside the range nothing is read, unless it is one of VFIO's. */
+	/* Outside the range the struct is not read, unless the command is one of VFIO's. */
 	for (nr = 0; nr < 0x80; nr++)
 		if (!(nr >= 0x64 && nr <= 0x66) && !(nr >= 0x70 && nr <= 0x72))
 			assert_err(env_ioctl(env->fd, _IO(';', nr), NULL), ENOTTY);

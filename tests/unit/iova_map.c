@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * iova_map.c - the map of an IOAS and the pages behind it, against a domain that remembers every
- * call.
+ * iova_map.c - tests the map of an IOAS and the pages behind it against a domain that remembers
+ * every call.
  *
- * The domain checks what a driver may rely on: no range entered twice, only what was entered is
- * removed, and memory stays pinned until the sync that ends the last DMA to it. What comes through
- * the commands is tested in tests/abi; here are the things that a program cannot see or cannot
- * bring about.
+ * The domain checks what a driver may rely on: no range is entered twice, only entered ranges are
+ * removed, and memory stays pinned until the sync that ends the last DMA to it. tests/abi tests the
+ * commands. The tests here show states that a program cannot see or cannot bring about.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -39,8 +38,8 @@ struct fake {
 	} extent[FAKE_EXTENTS];
 	unsigned int nr;
 	unsigned int maps, unmaps, syncs;
-	unsigned int fail_at; /* the n-th map call fails; 0: none */
-	unsigned int wrong;   /* broken promises */
+	unsigned int fail_at; /* number of the map call that fails; 0: none */
+	unsigned int wrong;   /* number of broken promises */
 	void (*on_map)(struct fake *fake);
 	struct iof_map *map;
 	int answers[2];
@@ -141,7 +140,7 @@ static void fake_init(struct fake *fake, unsigned long page_sizes)
 	fake->domain.aperture_last = ULONG_MAX;
 }
 
-/* The physical address that the domain shows at @iova, or 0. */
+/* Returns the physical address that the domain shows at @iova, or 0. */
 static phys_addr_t fake_pa(struct fake *fake, unsigned long iova)
 {
 	unsigned int i;
@@ -263,7 +262,7 @@ static void one_run_one_call(void **state)
 	assert_int_equal(f->a.maps, 1);
 	assert_int_equal(f->a.extent[0].pa, (unsigned long)f->buf);
 	assert_int_equal(f->a.extent[0].prot, IOF_PROT_READ | IOF_PROT_WRITE);
-	/* An HWPT that comes later gets the same. */
+	/* An HWPT that is added later gets the same mappings. */
 	assert_int_equal(iof_map_add_domain(&f->map, &f->b.domain), 0);
 	assert_int_equal(f->b.maps, 1);
 	iof_map_remove_domain(&f->map, &f->a.domain);
@@ -279,7 +278,7 @@ static void page_units(void **state)
 	assert_int_equal(iof_map_add_domain(&f->map, &f->a.domain), 0);
 	assert_int_equal(map_at(f, f->buf, BUF_PAGES * PAGE_SIZE, IOVA), 0);
 	assert_int_equal(f->a.maps, BUF_PAGES);
-	/* b27 */
+	/* b27: large pages can be turned on, and not off while there are mappings. */
 	assert_int_equal(iof_map_set_huge_pages(&f->map, true), 0);
 	assert_int_equal(iof_map_set_huge_pages(&f->map, false), -EINVAL);
 	iof_map_remove_domain(&f->map, &f->a.domain);
@@ -302,7 +301,7 @@ static void parts_of_a_page(void **state)
 	assert_int_equal(map_at(f, f->buf + 1024, 2048, 2 * IOVA), -EINVAL);
 	assert_int_equal(map_at(f, f->buf, 1024, 2 * IOVA), -EINVAL);
 	assert_int_equal(map_at(f, f->buf, 2048, 2 * IOVA + 1024), -EINVAL);
-	/* b33: an IO page of 4096 cannot come now. */
+	/* b33: a domain with IO pages of 4096 bytes cannot be added now. */
 	assert_int_equal(iof_map_add_domain(&f->map, &f->a.domain), -EADDRINUSE);
 	assert_int_equal(f->map.alignment, 2048);
 	iof_map_remove_domain(&f->map, &f->b.domain);
@@ -313,7 +312,7 @@ static void pieces_must_fit(void **state)
 {
 	struct fixture *f = *state;
 
-	/* Two mappings with a border inside an IO page: a copy of both would be one area. */
+	/* Two mappings meet inside an IO page: a copy of both would be one area. */
 	assert_int_equal(map_at(f, f->buf, 1024, IOVA), 0);
 	assert_int_equal(map_at(f, f->buf + PAGE_SIZE + 1024, 3072, IOVA + 1024), 0);
 	assert_int_equal(iof_map_add_domain(&f->map, &f->b.domain), -EADDRINUSE);
@@ -338,7 +337,7 @@ static void pinned_once(void **state)
 	assert_int_equal(pins(f), 8);
 	iof_map_remove_domain(&f->map, &f->a.domain);
 	assert_int_equal(pins(f), 8);
-	/* Exact for a part. */
+	/* An unmap of a part removes exactly the areas in it. */
 	assert_int_equal(unmap_at(f, 2 * IOVA, 8 * PAGE_SIZE), 0);
 	assert_int_equal(pins(f), 2);
 	assert_int_equal(iof_shim_pin_count(f->buf + PAGE_SIZE), 1);
@@ -370,7 +369,7 @@ static void apertures(void **state)
 	assert_int_equal(iova, IOVA);
 	iof_map_remove_domain(&f->map, &f->a.domain);
 	assert_int_equal(map_at(f, f->buf, PAGE_SIZE, 2 * IOVA), 0);
-	/* An IO page larger than a page of memory. */
+	/* The IO page is larger than a page of memory. */
 	f->a.domain.pgsize_bitmap = 2 * PAGE_SIZE;
 	assert_int_equal(iof_map_add_domain(&f->map, &f->a.domain), -EINVAL);
 }
@@ -385,7 +384,7 @@ static void devices_reserve(void **state)
 
 	assert_int_equal(map_at(f, f->buf, PAGE_SIZE, 0x1000), 0);
 	assert_int_equal(iof_map_reserve_device(&f->map, &dev), -EADDRINUSE);
-	/* Nothing of the refused call has stayed. */
+	/* The refused call has left no range behind. */
 	assert_int_equal(iof_map_ranges(&f->map, ranges, 4, &alignment), 1);
 	assert_int_equal(unmap_at(f, 0x1000, PAGE_SIZE), 0);
 	assert_int_equal(iof_map_reserve_device(&f->map, &dev), 0);
@@ -401,7 +400,8 @@ static void devices_reserve(void **state)
 }
 
 /*
- * The search may begin where it knows that nothing fits below: it must find what a whole one finds.
+ * The search may begin above the addresses where nothing fits. It must find the same place as a
+ * search of all addresses.
  */
 static void search_forgets_nothing(void **state)
 {
@@ -453,7 +453,7 @@ static void map_call_fails(void **state)
 		assert_int_equal(pins(f), 0);
 	}
 	assert_int_equal(map_at(f, f->buf, 4 * PAGE_SIZE, IOVA), 0);
-	/* The same while a domain is added: mappings stay, the domain does not. */
+	/* The same failures while a domain is added: mappings stay, and the domain is not added. */
 	iof_map_remove_domain(&f->map, &f->b.domain);
 	f->b.maps = 0;
 	f->b.fail_at = 3;
@@ -467,7 +467,9 @@ static void map_call_fails(void **state)
 	iof_map_remove_domain(&f->map, &f->a.domain);
 }
 
-/* What the sweeps repeat: everything that can fail, with what must be there whenever it does. */
+/*
+ * Runs all functions that can fail, for the sweeps. Checks the state that each failure must leave.
+ */
 static int whole_life(struct fixture *f)
 {
 	struct rb_root allowed = RB_ROOT;
@@ -587,7 +589,7 @@ static void charged_to_user(void **state)
 	assert_int_equal(iof_map_add_domain(&f->map, &f->a.domain), 0);
 	assert_int_equal(map_at(f, f->buf, 8 * PAGE_SIZE, IOVA), 0);
 	assert_int_equal(locked_by_user(), before + 8);
-	/* b14: a copy costs nothing; b29: neither does another domain. */
+	/* b14: a copy is not charged; b29: another domain is not charged. */
 	assert_int_equal(copy_at(f, IOVA, 8 * PAGE_SIZE, 2 * IOVA), 0);
 	assert_int_equal(iof_map_add_domain(&f->map, &f->b.domain), 0);
 	assert_int_equal(locked_by_user(), before + 8);
@@ -652,13 +654,13 @@ static void bad_memory(void **state)
 	before = locked_by_user();
 	assert_int_equal(iof_map_add_domain(&f->map, &f->a.domain), 0);
 	assert_int_equal(map_at(f, p + 2 * PAGE_SIZE, 2 * PAGE_SIZE, IOVA), -EFAULT);
-	/* b32 */
+	/* b32: a mapping for writing needs memory that can be written; one for reading does not. */
 	assert_int_equal(map_at(f, p, 2 * PAGE_SIZE, IOVA), -EFAULT);
 	assert_int_equal(map_prot(f, p, 2 * PAGE_SIZE, &iova, true, IOF_PROT_READ), 0);
 	assert_int_equal(iof_shim_pin_count(p), 1);
 	assert_int_equal(unmap_at(f, iova, 2 * PAGE_SIZE), 0);
 	assert_int_equal(iof_shim_pin_count(p), 0);
-	/* However long it claims to be. */
+	/* The range is very long, and its memory does not exist. */
 	assert_int_equal(map_at(f, (void *)(1ul << 62), 1ul << 61, 1ul << 50), -EFAULT);
 	iof_map_remove_domain(&f->map, &f->a.domain);
 	assert_int_equal(map_at(f, (void *)(1ul << 62), 1ul << 61, 1ul << 50), 0);
@@ -720,7 +722,7 @@ static void *race_for_one(void *arg)
 			continue;
 		racer->bad += rc != 0;
 		racer->won++;
-		/* It is the winner's alone, until the winner gives it back. */
+		/* Only the winner has the mapping, until it unmaps it. */
 		racer->bad += unmap_at(racer->f, IOVA, PAGE_SIZE) != 0;
 	}
 	return NULL;

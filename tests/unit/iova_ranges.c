@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * iova_ranges.c - proves that reserved ranges say what can be mapped, however they overlap.
+ * iova_ranges.c - proves that exactly the addresses outside of reserved ranges can be mapped,
+ * however the ranges overlap.
  */
 #include "env.h"
 
 /*
- * Ranges that overlap, lie in each other and are reserved several times come and go; at each moment
- * what can be mapped is what none of them covers.
+ * Adds and removes ranges that overlap, contain each other, or are reserved several times. After
+ * each step, exactly the addresses that none of them covers can be mapped.
  */
 static void reserved_ranges_overlap(void **state)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * machine.c - proves that a machine is whole or not there: wherever an allocation fails, nothing of
- * it is left; it cannot be destroyed under open descriptors; and the commands of its mock devices
+ * machine.c - proves that a machine is complete or does not exist: if an allocation fails, no part
+ * of it is left. It cannot be destroyed under open descriptors. The commands of its mock devices
  * and VFIO nodes undo themselves when an allocation or a user copy fails.
  */
 #include "env.h"
@@ -79,7 +79,10 @@ static int teardown(void **state)
 	return teardown_space(state);
 }
 
-/* Fails the n-th of @kind, once or from then on, until @step gets through; then @undo. */
+/*
+ * Makes the n-th call of @kind fail, once or from then on, for each n until @step succeeds; then
+ * calls @undo.
+ */
 static void sweep(struct fix *f, enum iof_fail_kind kind, bool persistent,
 		  int (*step)(struct fix *f), void (*undo)(struct fix *f))
 {
@@ -146,7 +149,7 @@ static void names_are_taken_once(void **state)
 	assert_err(iof_machine_destroy(f->machine), EBUSY);
 }
 
-/* Any descriptor made through the machine keeps it, unbound and indirect ones too. */
+/* Each descriptor made through the machine keeps it, also unbound and indirect ones. */
 static void open_descriptors_keep_the_machine(void **state)
 {
 	struct fix *f = *state;
@@ -187,7 +190,7 @@ static int mock_create(struct fix *f)
 
 static void mock_destroy(struct fix *f)
 {
-	/* No id was lost on the way. */
+	/* No failed step has used up an id. */
 	assert_int_equal(cmd.mock_domain.out_stdev_id, 2);
 	assert_ok(env_destroy(f->fd, cmd.mock_domain.out_stdev_id));
 }
@@ -238,7 +241,9 @@ static void mock_pasids_fail_clean(void **state)
 	pasid_hwpt[1] = env_hwpt(f->fd, idev, f->ioas, IOMMU_HWPT_ALLOC_PASID);
 	cmd.mock_domain_replace.pt_id = pasid_hwpt[0];
 	assert_ok(test_cmd(f, IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, pasid_stdev));
-	/* Only allocations: a reply that cannot be written does not take an attachment back. */
+	/*
+	 * Only allocations fail here: a reply that cannot be written does not undo an attachment.
+	 */
 	sweep(f, IOF_FAIL_ALLOC, false, pasid_attach, pasid_detach);
 	sweep(f, IOF_FAIL_ALLOC, true, pasid_attach, pasid_detach);
 	cmd.pasid_attach.pasid = 6;
@@ -325,7 +330,10 @@ static void accesses_fail_clean(void **state)
 	free(memory);
 }
 
-/* A bit, or what is left of a bitmap that could not be read, is told later; a wrong one never. */
+/*
+ * Reads the dirty bitmap. After a failed read, a later read reports the dirty pages that are left,
+ * and never a clean page.
+ */
 static int get_dirty(struct fix *f)
 {
 	unsigned char bits[2] = { 0, 0x80 };
@@ -373,7 +381,7 @@ static void dirty_tracking_fails_clean(void **state)
 	assert_id(hwpt);
 	set.hwpt_id = dirty_hwpt = (u32)hwpt;
 	assert_ok(env_map(f->fd, f->ioas, memory, 8 * PAGE_SIZE, AT));
-	/* Nothing here takes memory: neither to begin nor to write nor to be made clean. */
+	/* No step here needs memory: begin, write, or clean. */
 	iof_fail_nth_thread(IOF_FAIL_ALLOC, 1, true);
 	assert_ok(env_ioctl(f->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &set));
 	make_dirty(f);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * model_bed.h - a DMA engine with everything around it, for the tests of the model: a pool of
- * memory that the parent page table maps, first-stage tables in that pool, a fault queue, the
- * device attached.
+ * model_bed.h - a DMA engine with its environment, for the tests of the model: a pool of memory
+ * that the parent page table maps, first-stage tables in that pool, a fault queue, the attached
+ * device.
  *
- * The pool's page i is at BED_POOL + i * 4096 for the parent. Page 0 is the root of the first
- * stage; the tables that bed_map1() needs are taken from the next ones; tests use pages from
- * BED_FREE on. Addresses of the first stage are the test's choice. Completion records lie in one
- * page that is mapped at BED_RECORDS from the start.
+ * The parent maps the pool's page i at BED_POOL + i * 4096. Page 0 is the root of the first stage.
+ * The next pages are for the tables that bed_map1() needs; tests use pages from BED_FREE on. The
+ * test chooses the addresses of the first stage. Completion records lie in one page that is mapped
+ * at BED_RECORDS from the start.
  */
 #ifndef TESTS_UNIT_MODEL_BED_H
 #define TESTS_UNIT_MODEL_BED_H
@@ -19,14 +19,14 @@
 #include "model/model.h"
 
 #define BED_PAGES	1024u
-#define BED_POOL	0x40000000ULL /* parent address of the pool */
-#define BED_TABLES	64u	      /* pages for tables at its start */
+#define BED_POOL	0x40000000ULL /* address of the pool in the parent */
+#define BED_TABLES	64u	      /* number of pages for tables, at the start of the pool */
 #define BED_RECORD_PAGE BED_TABLES
 #define BED_FREE	(BED_TABLES + 1)
 #define BED_RECORDS	0x7fff00000000ULL
 #define BED_PASID	5u
 
-/* First-stage entry bits. */
+/* Bits of first-stage entries. */
 #define S1_P   0x1ULL
 #define S1_W   0x2ULL
 #define S1_U   0x4ULL
@@ -49,7 +49,7 @@ struct bed {
 
 struct bed_options {
 	struct iof_dsa_setup dsa;
-	u32 pasid; /* IOF_NO_PASID: the RID */
+	u32 pasid; /* IOF_NO_PASID stands for the RID */
 	bool no_queue;
 	u64 s1_flags;
 };
@@ -64,7 +64,7 @@ static inline u64 bed_gpa(u32 page)
 	return BED_POOL + (u64)page * 4096;
 }
 
-/* The entry that maps @iova at @level, with the tables above it made. */
+/* Returns the entry that maps @iova at @level, and makes the tables above it. */
 static inline u64 *bed_entry(struct bed *bed, u64 iova, int level)
 {
 	u32 table = 0;
@@ -197,7 +197,7 @@ static inline int bed_free(void **state)
 
 /* ---- descriptors ---- */
 
-/* A descriptor with completion record @slot that asks for it. */
+/* Returns a descriptor with CRAV and RCR that uses completion record @slot. */
 static inline struct dsa_hw_desc bed_desc(u8 opcode, u32 slot)
 {
 	return (struct dsa_hw_desc){
@@ -245,7 +245,7 @@ static inline void bed_wait_idle(struct bed *bed)
 		sched_yield();
 }
 
-/* One fault, waited for. */
+/* Waits for one fault and returns it. */
 static inline struct iommu_hwpt_pgfault bed_fault(struct bed *bed)
 {
 	struct iommu_hwpt_pgfault fault;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_descriptors.c - proves that a malformed descriptor gets the status that names what is
- * wrong, in the order of the table in dsa_ops.c and before anything is done; that whatever 64 bytes
- * are submitted, the engine ends them and works on; and that making an engine fails cleanly.
+ * model_descriptors.c - proves that a malformed descriptor gets the status that names its first
+ * fault in the order of the table in dsa_ops.c, before any other effect. Also proves that the
+ * engine ends any 64 bytes and works on, and that a failed creation of an engine leaves nothing.
  */
 #include "model_bed.h"
 
@@ -23,7 +23,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* A good descriptor of each kind, to be spoilt. */
+/* Returns a good descriptor of each kind, which a test then spoils. */
 static struct dsa_hw_desc good(u8 opcode)
 {
 	struct dsa_hw_desc desc = bed_desc(opcode, 0);
@@ -53,7 +53,7 @@ static void expect(struct bed *bed, struct dsa_hw_desc desc, u8 status)
 	assert_int_equal(bed_run(bed, &desc, 0), status);
 }
 
-/* So that the following tests prove something. */
+/* Runs the good descriptors, so that the following tests prove something. */
 static void good_ones_work(void **state)
 {
 	struct bed *bed = *state;
@@ -81,9 +81,7 @@ static void row_opcode(void **state)
 	}
 }
 
-/*
- * Each flag that an operation does not have is named in the record; hints are welcome everywhere.
- */
+/* The record names each flag that an operation does not have. All operations accept hints. */
 static void row_flags(void **state)
 {
 	const u32 hints = IDXD_OP_FLAG_CC | IDXD_OP_FLAG_ADDR1_TCS | IDXD_OP_FLAG_CR_TCS |
@@ -113,7 +111,8 @@ static void row_flags(void **state)
 }
 
 /*
- * Every byte of the operation-specific part that an operation does not have, and the other fields.
+ * Tries each byte of the operation-specific part that an operation does not use, and the other
+ * fields.
  */
 static void row_reserved(void **state)
 {
@@ -157,7 +156,8 @@ static void row_reserved(void **state)
 }
 
 /*
- * As expect(), of a descriptor that would write: it wrote to neither buffer.
+ * Expects the status, as expect(), of a descriptor that would write. Checks that it wrote to
+ * neither buffer.
  */
 static void refused(struct bed *bed, struct dsa_hw_desc desc, u8 status)
 {
@@ -172,7 +172,7 @@ static void refused(struct bed *bed, struct dsa_hw_desc desc, u8 status)
 	}
 }
 
-/* As refused(), where no record can be written: the error is counted. */
+/* Expects what refused() does, if no record can be written: the error is counted. */
 static void unreported(struct bed *bed, struct dsa_hw_desc desc, u8 status)
 {
 	struct iof_dsa_stats before, after;
@@ -193,7 +193,10 @@ static void unreported(struct bed *bed, struct dsa_hw_desc desc, u8 status)
 	}
 }
 
-/* Every address but multiples of 32, of every operation, whether or not success is recorded. */
+/*
+ * Tries each address that is no multiple of 32, for each operation, with and without a record of
+ * success.
+ */
 static void row_record(void **state)
 {
 	struct bed *bed = *state;
@@ -209,7 +212,7 @@ static void row_record(void **state)
 			unreported(bed, desc, DSA_COMP_CRA_ALIGN);
 		}
 	}
-	/* Without CRAV the field means nothing. */
+	/* Without CRAV the field has no meaning. */
 	struct dsa_hw_desc desc = good(DSA_OPCODE_MEMMOVE);
 
 	desc.completion_addr += 8;
@@ -220,7 +223,7 @@ static void row_record(void **state)
 	assert_int_equal(bed_page(bed, BED_FREE + 8)[0], 's');
 }
 
-/* Two descriptors in a batch: the second is @desc, the first a NOOP. Its status. */
+/* Runs a batch of a NOOP and @desc, and returns the status of @desc. */
 static u8 in_batch(struct bed *bed, struct dsa_hw_desc desc)
 {
 	struct dsa_hw_desc *list = (struct dsa_hw_desc *)bed_page(bed, BED_FREE + 4);
@@ -249,7 +252,7 @@ static void row_nested(void **state)
 	assert_int_equal(in_batch(bed, good(DSA_OPCODE_MEMMOVE)), DSA_COMP_SUCCESS);
 }
 
-/* A child is checked as any other descriptor, and the batch tells that it failed. */
+/* A child is checked as any other descriptor, and the batch reports its failure. */
 static void checks_in_batch(void **state)
 {
 	struct bed *bed = *state;
@@ -292,7 +295,7 @@ static void row_record_flag(void **state)
 	}
 }
 
-/* An operation with a result has nowhere else to put it. */
+/* An operation with a result needs the record for it. */
 static void row_needed_flags(void **state)
 {
 	struct bed *bed = *state;
@@ -311,7 +314,7 @@ static void row_needed_flags(void **state)
 	}
 }
 
-/* The RID is attached too: without privilege the descriptor is good. */
+/* The RID is attached, too: without privilege the descriptor is good. */
 static void row_privilege(void **state)
 {
 	struct bed *bed = *state;
@@ -361,7 +364,10 @@ static void row_list_count(void **state)
 	}
 }
 
-/* A list that ends with the last address is unreadable here, one that goes on from 0 is not one. */
+/*
+ * A list that ends with the last address cannot be read here. A list that goes on from 0 is
+ * refused.
+ */
 static void row_list_end(void **state)
 {
 	struct bed *bed = *state;
@@ -388,7 +394,7 @@ static void row_size(void **state)
 	}
 }
 
-/* 256 bytes from -256 end with the last address; from one later on they do not. */
+/* 256 bytes from -256 end with the last address. From -255 they go on past it. */
 static void row_end(void **state)
 {
 	struct bed *bed = *state;
@@ -440,7 +446,10 @@ static void row_seed(void **state)
 	expect(bed, desc, DSA_COMP_SUCCESS);
 }
 
-/* Of a descriptor with everything wrong, the first row of the table tells; mended, the next. */
+/*
+ * Every field of the descriptor is wrong: the first row of the table gives the status. After that
+ * field is mended, the next row does.
+ */
 static void order(void **state)
 {
 	struct bed *bed = *state;
@@ -484,7 +493,7 @@ static void order(void **state)
 }
 
 /*
- * Any bytes at all, and good descriptors with some bytes spoilt: all end, and the engine still
+ * Submits random bytes, and good descriptors with some bytes spoilt: all end, and the engine still
  * works.
  */
 static void garbage(void **state)
@@ -505,7 +514,7 @@ static void garbage(void **state)
 			if (round % 3 == 0 || (seed >> 40) % 16 == 0)
 				bytes[i] = seed >> 33;
 		}
-		/* A gigabyte through two pages takes its time and proves no more. */
+		/* Skip large sizes: a gigabyte through two pages takes long and proves no more. */
 		if (desc.opcode >= DSA_OPCODE_MEMMOVE)
 			desc.xfer_size &= 0x80007fff;
 		while (iof_dsa_submit(bed->dsa, &desc))
@@ -514,10 +523,7 @@ static void garbage(void **state)
 	bed_wait_idle(bed);
 	iof_dsa_get_stats(bed->dsa, &stats);
 	assert_true(stats.descriptors >= 20000);
-	/*
-	 * Whatever was overwritten with whatever: the tables are in the pool, but not where it
-	 * wrote.
-	 */
+	/* The descriptors have overwritten pages of the pool, but not its tables. */
 	bed_map1(bed, BED_RECORDS, BED_RECORD_PAGE, S1_RWU);
 	expect(bed, good(DSA_OPCODE_MEMMOVE), DSA_COMP_SUCCESS);
 }
@@ -544,7 +550,7 @@ static void bad_config(void **state)
 	assert_int_equal(live.objects, 0);
 }
 
-/* Wherever memory runs out, nothing is left. */
+/* If memory runs out at any step, no part of the device is left. */
 static void no_memory(void **state)
 {
 	const struct iof_dsa_setup config = { .name = "x", .engines = 2 };
@@ -571,7 +577,7 @@ static void no_memory(void **state)
 	assert_int_equal(live.objects, 0);
 }
 
-/* What it says of itself. */
+/* Checks the device's hardware information. */
 static void hardware_info(void **state)
 {
 	struct bed *bed = *state;
@@ -582,10 +588,10 @@ static void hardware_info(void **state)
 	info = dev->ops->hw_info(dev, &type, &len);
 	assert_int_equal(type, IOMMU_HW_INFO_TYPE_INTEL_VTD);
 	assert_int_equal(len, sizeof(*info));
-	assert_int_equal((info->cap_reg >> 16 & 0x3f) + 1, 48);	 /* input addresses */
+	assert_int_equal((info->cap_reg >> 16 & 0x3f) + 1, 48);	 /* 48-bit input addresses */
 	assert_int_equal(info->cap_reg >> 8 & 0x1f, 4);		 /* four levels */
-	assert_int_equal(info->cap_reg >> 34 & 3, 3);		 /* 2 MiB, 1 GiB */
-	assert_true(info->ecap_reg & 1ULL << 26);		 /* nested */
+	assert_int_equal(info->cap_reg >> 34 & 3, 3);		 /* leaves of 2 MiB and 1 GiB */
+	assert_true(info->ecap_reg & 1ULL << 26);		 /* nested translation */
 	assert_true(info->ecap_reg & 1ULL << 29);		 /* page requests */
 	assert_true(info->ecap_reg & 1ULL << 40);		 /* PASIDs */
 	assert_int_equal((info->ecap_reg >> 35 & 0x1f) + 1, 20); /* of 20 bits */
@@ -599,7 +605,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(good_ones_work),
-		/* In the order of the table of checks. */
+		/* The order is that of the table of checks. */
 		TEST(row_record),
 		TEST(row_privilege),
 		TEST(row_opcode),

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves that drains end, whatever else is submitted: drains that are refused for a bad field end
- * before older jobs, and must not make the device lose count of those.
+ * Proves that drains end, whatever else is submitted. Drains that are refused for a bad field end
+ * before older jobs; the device must still count those.
  */
 #include "model_bed.h"
 
 #define SRC   0x10000000ULL
 #define DST   0x20000000ULL
 #define DEPTH 64u
-/* A good drain after so many bad ones: the distance of two divides the number of epochs. */
+/*
+ * Number of bad drains between two good ones: the distance of two good ones then divides the number
+ * of epochs.
+ */
 #define STEP 8u
 
 static int setup(void **state)
@@ -22,7 +25,10 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Whether the device took the drain, and refused it for its field. */
+/*
+ * Submits a drain with a bad field. Returns true if the device took it and refused it for its
+ * field.
+ */
 static bool refused_drain(struct bed *bed, u32 slot)
 {
 	struct dsa_hw_desc bad = bed_desc(DSA_OPCODE_DRAIN, slot);
@@ -59,7 +65,7 @@ static void refused_drains_do_not_outrun_the_oldest_job(void **state)
 		rc = iof_dsa_submit(bed->dsa, &good);
 		nr_good += !rc;
 	}
-	/* The device is full of drains, and takes the next ones later. */
+	/* The device is full of drains, and accepts the next ones later. */
 	assert_int_equal(rc, -EAGAIN);
 	for (i = 0; i < nr_good; i++)
 		assert_int_equal(bed_status(bed, 2 + i), 0);

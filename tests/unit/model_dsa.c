@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * model_dsa.c - proves each operation of the DMA engine against an independent computation, across
- * page borders, sizes and alignments; what a completion record says; batches, fences and drains.
+ * page borders, sizes and alignments. Also proves the content of completion records, batches,
+ * fences and drains.
  */
 #include "model_bed.h"
 
@@ -22,7 +23,7 @@ static int setup_engines(void **state, u32 engines)
 	struct bed *bed = bed_make(state, &options);
 	u32 i;
 
-	/* Neighbours in one space are no neighbours in the other. */
+	/* Neighbours in the source space are no neighbours in the pool. */
 	for (i = 0; i < PAGES; i++) {
 		bed_map1(bed, SRC + i * 4096, SRC_PAGE + (i * 7) % PAGES, S1_RWU);
 		bed_map1(bed, DST + i * 4096, DST_PAGE + (i * 5) % PAGES, S1_RWU);
@@ -41,7 +42,7 @@ static int setup_many(void **state)
 	return setup_engines(state, 4);
 }
 
-/* A byte of the source or destination as the device sees it. */
+/* Returns a byte of the source or destination as the device sees it. */
 static u8 *at(struct bed *bed, u64 iova)
 {
 	u64 entry = bed_get1(bed, iova & ~4095ULL);
@@ -95,7 +96,7 @@ static void memmove_copies(void **state)
 	}
 }
 
-/* Overlap in either direction, by little and by much, comes out as memmove() does it. */
+/* Overlapping copies in both directions, by few and by many bytes, have the result of memmove(). */
 static void memmove_overlap(void **state)
 {
 	static const int shifts[] = { 1, 8, 100, 4095, 4096, 4097, 10000 };
@@ -121,7 +122,7 @@ static void memmove_overlap(void **state)
 	free(model);
 }
 
-/* Different addresses of the same memory. */
+/* Source and destination are different addresses of the same memory. */
 static void memmove_alias(void **state)
 {
 	struct bed *bed = *state;
@@ -186,7 +187,7 @@ static void compare(void **state)
 	}
 }
 
-/* Check-result: success or "false predicate", as the result is expected or not. */
+/* With a check of the result, the status is success or "false predicate". */
 static void compare_expected(void **state)
 {
 	struct bed *bed = *state;
@@ -269,7 +270,7 @@ static void crc(void **state)
 	}
 }
 
-/* The well-known check value, a CRC in two parts, and a seed read from memory. */
+/* Checks the well-known check value, a CRC in two parts, and a seed read from memory. */
 static void crc_known(void **state)
 {
 	struct bed *bed = *state;
@@ -297,7 +298,7 @@ static void crc_known(void **state)
 
 /* ---- records and interrupts ---- */
 
-/* RCR asks for a record; without it only failures write one; without CRAV nothing does. */
+/* RCR requests a record. Without it only failures write one; without CRAV there is none. */
 static void record_when_asked(void **state)
 {
 	struct bed *bed = *state;
@@ -327,7 +328,9 @@ static void count_interrupt(void *data)
 	__atomic_add_fetch((int *)data, 1, __ATOMIC_RELEASE);
 }
 
-/* One call for each completion that asked, after its record; none for the others. */
+/*
+ * Each completion that requested an interrupt makes one call, after its record; others make none.
+ */
 static void interrupts(void **state)
 {
 	struct bed *bed = *state;
@@ -366,7 +369,8 @@ static struct dsa_hw_desc batch_of(u32 slot, u32 count)
 }
 
 /*
- * More children than slots for them; each does its part, with the batch's PASID whatever it says.
+ * A batch has more children than there are slots for them. Each child does its part, with the
+ * batch's PASID instead of its own.
  */
 static void batch(void **state)
 {
@@ -391,7 +395,7 @@ static void batch(void **state)
 		assert_int_equal(*at(bed, SRC + i), *at(bed, DST + i));
 }
 
-/* A child that fails makes the batch fail, after all children ended. */
+/* A child that fails makes the batch fail, after all children have ended. */
 static void batch_with_failure(void **state)
 {
 	struct bed *bed = *state;
@@ -410,7 +414,8 @@ static void batch_with_failure(void **state)
 }
 
 /*
- * A chain that is right only if each fence waits: each child doubles what the one before it wrote.
+ * Each child doubles the bytes that the one before it wrote: the result is right only if each fence
+ * waits.
  */
 static void batch_fence(void **state)
 {
@@ -433,7 +438,9 @@ static void batch_fence(void **state)
 		assert_int_equal(*at(bed, SRC + i), 0x42);
 }
 
-/* After a failure a fence ends the batch: what follows is abandoned, without records. */
+/*
+ * After a failure a fence ends the batch: the descriptors behind it are abandoned, without records.
+ */
 static void batch_fence_after_failure(void **state)
 {
 	struct bed *bed = *state;
@@ -453,7 +460,10 @@ static void batch_fence_after_failure(void **state)
 	assert_int_equal(bed_status(bed, 4), 0);
 }
 
-/* No batch and no drain inside a batch; a list that cannot be read ends it after what was read. */
+/*
+ * A batch or a drain inside a batch is refused. A list that cannot be read ends the batch after the
+ * descriptors that were read.
+ */
 static void batch_of_nonsense(void **state)
 {
 	struct bed *bed = *state;
@@ -466,7 +476,7 @@ static void batch_of_nonsense(void **state)
 	assert_int_equal(bed_status(bed, 1), DSA_COMP_BAD_OPCODE);
 	assert_int_equal(bed_status(bed, 2), DSA_COMP_BAD_OPCODE);
 
-	/* The second of the two lies behind the mapped pages. */
+	/* The second of the two descriptors lies behind the mapped pages. */
 	desc.desc_list_addr = LIST + 16 * 4096 - 64;
 	desc.flags &= ~IDXD_OP_FLAG_BOF;
 	*(struct dsa_hw_desc *)(bed_page(bed, LIST_PAGE + 16) - 64) = bed_desc(DSA_OPCODE_NOOP, 1);
@@ -479,7 +489,7 @@ static void batch_of_nonsense(void **state)
 #define STORM_CHILDREN 64u
 #define STORM_BYTES    (PAGES * 4096 / STORM_BATCHES / STORM_CHILDREN)
 
-/* Each child of batch @k copied its part. */
+/* Checks that each child of batch @k copied its part. */
 static void expect_children_done(struct bed *bed, u32 k)
 {
 	u32 first = k * STORM_CHILDREN * STORM_BYTES, i;
@@ -512,8 +522,8 @@ static void submit_storm(struct bed *bed)
 }
 
 /*
- * A batch's record says that all its children are complete, and nothing about other batches: they
- * may be done in any order. After a drain all are, so that a reset takes nothing away.
+ * A batch's record says that all its children are complete, and nothing about other batches, which
+ * may end in any order. After a drain all are complete, so that a reset abandons none.
  */
 static void batches_in_a_storm(void **state)
 {
@@ -529,7 +539,7 @@ static void batches_in_a_storm(void **state)
 		submit_storm(bed);
 		bed_submit(bed, &drain, STORM_BATCHES);
 		for (left = STORM_BATCHES; left;) {
-			/* The last ones first: those that overtook others. */
+			/* Check the last batches first: they may have overtaken others. */
 			for (k = STORM_BATCHES; k--;) {
 				if (seen[k] || !bed_status(bed, k))
 					continue;
@@ -551,7 +561,7 @@ static void batches_in_a_storm(void **state)
 	}
 }
 
-/* A child with an unwritable completion record did not succeed, for those that wait for it. */
+/* A child with an unwritable completion record counts as failed for its batch. */
 static void batch_with_lost_record(void **state)
 {
 	struct bed *bed = *state;
@@ -561,7 +571,7 @@ static void batch_with_lost_record(void **state)
 
 	for (i = 0; i < 3; i++)
 		list(bed)[i] = bed_desc(DSA_OPCODE_NOOP, 1 + i);
-	list(bed)[1].completion_addr = 0x600000000000ULL; /* nothing there */
+	list(bed)[1].completion_addr = 0x600000000000ULL; /* no memory is mapped there */
 	list(bed)[1].flags &= ~IDXD_OP_FLAG_BOF;
 	memset(bed_record(bed, 1), 0, 3 * 32);
 	assert_int_equal(bed_run(bed, &desc, 0), DSA_COMP_BATCH_FAIL);
@@ -574,7 +584,7 @@ static void batch_with_lost_record(void **state)
 	assert_int_equal(stats.errors, 2);
 }
 
-/* A drain ends only when everything before it has: also with several engines and several drains. */
+/* A drain ends only after all jobs before it, also with several engines and several drains. */
 static void drain(void **state)
 {
 	struct bed *bed = *state;
@@ -596,7 +606,9 @@ static void drain(void **state)
 		for (i = 0; i < 60; i++) {
 			if (i % 20 == 19)
 				assert_int_equal(bed_wait(bed, i), DSA_COMP_SUCCESS);
-			/* Those of the two drains before it that this one covers, at least. */
+			/*
+			 * All descriptors before this drain, earlier drains included, are complete.
+			 */
 			if (i % 20 == 19)
 				for (u32 j = 0; j < i; j++)
 					assert_int_equal(bed_status(bed, j), DSA_COMP_SUCCESS);
@@ -604,14 +616,18 @@ static void drain(void **state)
 	}
 }
 
-/* The portal takes as many as the queue is deep, and takes more when those are complete. */
+/*
+ * The portal takes as many descriptors as the queue is deep, and takes more when those are
+ * complete.
+ */
 static void portal_full(void **state)
 {
 	struct bed *bed = *state;
 	struct dsa_hw_desc desc = bed_desc(DSA_OPCODE_MEMMOVE, 0);
 	u32 i;
 
-	desc.src_addr = 0x600000000000ULL; /* nothing there: each waits for its page */
+	/* no memory is mapped there: each descriptor waits for its page */
+	desc.src_addr = 0x600000000000ULL;
 	desc.dst_addr = DST;
 	desc.xfer_size = 1;
 	for (i = 0; i < 256; i++)

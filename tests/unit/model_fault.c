@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_fault.c - proves what a missing page does to a DMA: asked for or reported, with which
- * record; answers of each kind; credits and the line for them; groups of several pages; detach,
- * replace and reset with faults open; memory that is gone; shared address spaces. Faults are
- * counted by the core, which stops the program if an answer is missing or comes twice.
+ * model_fault.c - proves the effect of a missing page on a DMA: requested or reported, with which
+ * record; answers of each kind; credits and the waiting list for them; groups of several pages;
+ * detach, replace and reset with open faults; memory that is gone; shared address spaces. The core
+ * counts the faults, and stops the program if an answer is missing or comes twice.
  */
 #include "model_bed.h"
 
 #define SRC   0x100000000000ULL
 #define DST   0x200000000000ULL
-#define FIRST BED_FREE /* pages for the pages that were missing */
+#define FIRST BED_FREE /* first page for those that were missing */
 
 static struct bed_options standard = {
 	.dsa = { .name = "dsa", .queue_depth = 256 },
@@ -46,7 +46,7 @@ static void answer(struct bed *bed, const struct iommu_hwpt_pgfault *fault, u32 
 	assert_ok(env_answer(bed->fault_fd, fault->cookie, code));
 }
 
-/* Waits until the device has sent so many groups in all. */
+/* Waits until the device has sent @n groups in all. */
 static void wait_requests(struct bed *bed, u64 n)
 {
 	struct iof_dsa_stats stats;
@@ -58,7 +58,10 @@ static void wait_requests(struct bed *bed, u64 n)
 	assert_int_equal(stats.page_requests, n);
 }
 
-/* A request is counted before it is reported: a switch of page tables waits for the report. */
+/*
+ * Waits until @n groups are queued. A request is counted before it is reported, and a switch of
+ * page tables waits for the report.
+ */
 static void wait_queued(struct bed *bed, u64 n)
 {
 	char text[512], wanted[32];
@@ -71,7 +74,8 @@ static void wait_queued(struct bed *bed, u64 n)
 }
 
 /*
- * The whole way: two faults with what a handler needs to know, the page entered, no invalidation.
+ * Runs the whole sequence: two faults with the fields that a handler needs, the page entered, no
+ * invalidation.
  */
 static void ask_and_resume(void **state)
 {
@@ -105,7 +109,7 @@ static void ask_and_resume(void **state)
 	assert_int_equal(bed_get1(bed, DST) & (S1_A | S1_D), S1_A | S1_D);
 }
 
-/* SUCCESS without a page is the same fault again, as often as it takes. */
+/* After SUCCESS without a page the device raises the same fault again, any number of times. */
 static void success_without_page(void **state)
 {
 	struct bed *bed = *state;
@@ -124,7 +128,10 @@ static void success_without_page(void **state)
 	assert_int_equal(bed_wait(bed, 0), DSA_COMP_SUCCESS);
 }
 
-/* INVALID ends it with what was done and where it stopped; the engine goes on with others. */
+/*
+ * INVALID ends the descriptor with the number of bytes done and the address of the fault. The
+ * engine goes on with others.
+ */
 static void answer_invalid(void **state)
 {
 	struct bed *bed = *state;
@@ -154,7 +161,7 @@ static void answer_invalid(void **state)
 }
 
 /*
- * Without block-on-fault nothing is asked; each operation says how far it came, and can be
+ * Without block-on-fault no page is requested. Each operation reports how far it came, and can be
  * continued.
  */
 static void report_mode(void **state)
@@ -174,7 +181,7 @@ static void report_mode(void **state)
 	assert_int_equal(bed_record(bed, 0)->fault_addr, DST + 4096);
 	assert_int_equal(bed_record(bed, 0)->result, 0);
 
-	/* Backwards: counted from the end. */
+	/* A backward copy counts from the end. */
 	desc = copy(SRC + 4096 - 100, SRC + 4096, 8192, 0);
 	desc.flags &= ~IDXD_OP_FLAG_BOF;
 	assert_int_equal(bed_run(bed, &desc, 0), DSA_COMP_PAGE_FAULT_NOBOF);
@@ -190,7 +197,7 @@ static void report_mode(void **state)
 	assert_int_equal(bed_record(bed, 0)->bytes_completed, 8191);
 	assert_int_equal(bed_record(bed, 0)->fault_addr, SRC + 8192);
 
-	/* What the CRC was so far is the seed that goes on. */
+	/* The CRC so far is the seed of the continuation. */
 	desc = bed_desc(DSA_OPCODE_CRCGEN, 0);
 	desc.flags &= ~IDXD_OP_FLAG_BOF;
 	desc.src_addr = SRC;
@@ -207,7 +214,7 @@ static void report_mode(void **state)
 	wait_requests(bed, 0);
 }
 
-/* The attachment has no listener: as if the descriptor had no block-on-fault. */
+/* If the attachment has no listener, the descriptor acts as without block-on-fault. */
 static void no_queue(void **state)
 {
 	struct bed_options options = standard;
@@ -221,7 +228,8 @@ static void no_queue(void **state)
 }
 
 /*
- * Attached to the RID: no PASID in descriptor, request and answer; an unattached PASID is an error.
+ * The device is attached by the RID: descriptor, request and answer have no PASID. An unattached
+ * PASID is an error.
  */
 static void rid(void **state)
 {
@@ -241,20 +249,20 @@ static void rid(void **state)
 	answer(bed, &fault, IOMMUFD_PAGE_RESP_SUCCESS);
 	assert_int_equal(bed_wait(bed, 0), DSA_COMP_SUCCESS);
 
-	/* Not even the record can be written. */
+	/* The record cannot be written either. */
 	desc.pasid = 9;
 	bed_submit(bed, &desc, 0);
 	bed_wait_idle(bed);
 	assert_int_equal(bed_status(bed, 0), 0);
 	iof_dsa_get_stats(bed->dsa, &stats);
 	assert_int_equal(stats.last_sw_error, DSA_COMP_CRA_XLAT);
-	/* Privilege without a PASID means nothing. */
+	/* Privilege without a PASID is refused. */
 	desc.pasid = 0;
 	desc.priv = 1;
 	assert_int_equal(bed_run(bed, &desc, 0), DSA_COMP_PRIV_BAD);
 }
 
-/* Privileged requests say so, where the first stage allows them; else they are an error. */
+/* Privileged requests are marked if the first stage allows them; else they are an error. */
 static void privileged(void **state)
 {
 	struct bed_options options = standard;
@@ -290,7 +298,7 @@ static void translation_errors(void **state)
 	expect_no_request(bed, copy(wide, ok, 8, 0), DSA_COMP_TRANSLATION_FAIL, wide);
 	expect_no_request(bed, copy(ok, wide, 8, 0),
 			  DSA_COMP_TRANSLATION_FAIL | DSA_COMP_STATUS_WRITE, wide);
-	/* A leaf that points outside the parent, at its reach's end, and a table that does. */
+	/* A leaf points outside the parent, then at its end; then a table does. */
 	bed_set1(bed, SRC, (BED_POOL + BED_PAGES * 4096) | S1_RWU);
 	expect_no_request(bed, copy(SRC + 5, ok, 8, 0), DSA_COMP_TRANSLATION_FAIL, SRC + 5);
 	*bed_entry(bed, DST, 3) = 0x123000 | S1_RWU;
@@ -300,7 +308,7 @@ static void translation_errors(void **state)
 	*bed_entry(bed, DST, 3) = 0;
 }
 
-/* The program has unmapped what it had mapped for the device. */
+/* The program has unmapped memory that it had mapped for the device. */
 static void memory_gone(void **state)
 {
 	struct bed *bed = *state;
@@ -317,7 +325,7 @@ static void memory_gone(void **state)
 	desc.src_addr = SRC + 4096;
 	desc.xfer_size = 8;
 	expect_no_request(bed, desc, DSA_COMP_HW_ERR1, SRC + 4096);
-	/* A record there: counted, nothing else. */
+	/* A record in that memory is only counted. */
 	desc = bed_desc(DSA_OPCODE_NOOP, 0);
 	desc.completion_addr = SRC + 4096;
 	assert_ok(iof_dsa_submit(bed->dsa, &desc));
@@ -326,7 +334,10 @@ static void memory_gone(void **state)
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED);
 }
 
-/* A completion record on a page that is not there: asked for, or counted. */
+/*
+ * The completion record is on a page that is absent: the page is requested, or the record is
+ * counted.
+ */
 static void record_faults(void **state)
 {
 	struct bed *bed = *state;
@@ -362,8 +373,7 @@ static void record_faults(void **state)
 	assert_int_equal(stats.sw_errors, 3);
 	assert_int_equal(stats.last_sw_error, DSA_COMP_CRA_ALIGN);
 	/*
-	 * The operation's own fault is what the record tells, though the record's page faulted
-	 * later.
+	 * The record reports the operation's own fault, although the record's page faulted later.
 	 */
 	bed_set1(bed, SRC, 0);
 	assert_ok(bed_invalidate(bed, SRC, 1, 0));
@@ -382,7 +392,8 @@ static void record_faults(void **state)
 /* ---- many at once ---- */
 
 /*
- * One engine, as many faults open as descriptors fit, answered last first; each gets its own page.
+ * One engine has as many open faults as descriptors fit. The handler answers the last one first;
+ * each descriptor gets its own page.
  */
 static void many_open(void **state)
 {
@@ -415,7 +426,9 @@ static void many_open(void **state)
 	}
 }
 
-/* Never more requests are open than credits; jobs that wait for one get it in order. */
+/*
+ * Never more requests are open than there are credits. Jobs that wait for a credit get it in order.
+ */
 static void credits(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_setup){ .queue_depth = 32, .credits = 3 });
@@ -431,7 +444,7 @@ static void credits(void **state)
 	for (i = 0; i < 32; i++) {
 		struct iommu_hwpt_pgfault fault = bed_fault(bed);
 
-		/* All that can be are open: three, or what is left. */
+		/* All possible requests are open: three, or those that are left. */
 		wait_requests(bed, min(i + 3, 32u));
 		assert_int_equal(fault.addr, SRC + next++ * 4096);
 		bed_map1(bed, fault.addr, FIRST + i, S1_RWU);
@@ -446,7 +459,10 @@ static void credits(void **state)
 	assert_int_equal(core.answered[IOF_PAGE_SUCCESS], 32);
 }
 
-/* A group is what is missing in a row, LAST on the last, as many as allowed; one answer for all. */
+/*
+ * A group has the missing pages that are neighbours, up to the maximum, with LAST on the last one.
+ * One answer serves all.
+ */
 static void groups_of_pages(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_setup){ .pages_per_group = 8 });
@@ -454,7 +470,7 @@ static void groups_of_pages(void **state)
 	struct iommu_hwpt_pgfault faults[16];
 	u32 have = 0, want, i, groups = 0;
 
-	/* 20 pages, of which the sixth is there: groups of 5, 8, 6. */
+	/* The sixth of 20 pages is present: the groups have 5, 8 and 6 pages. */
 	bed_map1(bed, SRC + 5 * 4096, FIRST + 5, S1_RWU);
 	desc.src_addr = SRC + 77;
 	desc.xfer_size = 20 * 4096 - 77;
@@ -487,7 +503,7 @@ static void groups_of_pages(void **state)
 	wait_requests(bed, 3);
 }
 
-/* Fewer credits than pages in a group: smaller groups, and it still goes on. */
+/* There are fewer credits than pages in a group: the groups are smaller, and the job still ends. */
 static void groups_and_credits(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_setup){ .pages_per_group = 8, .credits = 3 });
@@ -518,8 +534,7 @@ static void groups_and_credits(void **state)
 /* ---- switching and stopping with faults open ---- */
 
 /*
- * Detach answers what is open INVALID; descriptors end, and their records cannot be written any
- * more.
+ * Detach answers the open groups INVALID. The descriptors end, and their records cannot be written.
  */
 static void detach_with_faults(void **state)
 {
@@ -540,7 +555,7 @@ static void detach_with_faults(void **state)
 	assert_int_equal(stats.descriptors, 20);
 }
 
-/* Replace too; what was waiting in line finds the new table. */
+/* Replace answers them, too. Jobs that waited for a credit find the new table. */
 static void replace_with_faults(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_setup){ .credits = 2 });
@@ -567,8 +582,8 @@ static void replace_with_faults(void **state)
 }
 
 /*
- * f12: reset abandons all, waits for no response, and takes new descriptors; late responses change
- * nothing.
+ * f12: reset abandons all jobs, waits for no response, and takes new descriptors. Late responses
+ * have no effect.
  */
 static void reset_with_faults(void **state)
 {
@@ -600,7 +615,7 @@ static void reset_with_faults(void **state)
 	assert_int_equal(bed_run(bed, &desc, 32), DSA_COMP_SUCCESS);
 	for (i = 0; i < 8; i++)
 		answer(bed, &faults[i], IOMMUFD_PAGE_RESP_SUCCESS);
-	/* All credits are back: as many requests can be open as before. */
+	/* All credits are free: as many requests can be open as before. */
 	for (i = 0; i < 8; i++) {
 		desc = copy(DST + i * 4096, BED_RECORDS + 2048 + i, 1, 40 + i);
 		bed_submit(bed, &desc, 40 + i);
@@ -610,7 +625,10 @@ static void reset_with_faults(void **state)
 		assert_int_equal(bed_status(bed, i), 0);
 }
 
-/* Reset in the middle of work, again and again: what is accepted afterwards completes. */
+/*
+ * Resets the device in the middle of work, again and again: descriptors accepted afterwards
+ * complete.
+ */
 static void reset_races(void **state)
 {
 	struct bed *bed = with(state, (struct iof_dsa_setup){ .queue_depth = 64, .engines = 3 });
@@ -625,7 +643,7 @@ static void reset_races(void **state)
 			if (i % 9 == 8)
 				desc = bed_desc(DSA_OPCODE_DRAIN, i);
 			else if (i % 7 == 6)
-				desc.src_addr = 0x500000000000ULL; /* faults */
+				desc.src_addr = 0x500000000000ULL; /* the access faults */
 			if (iof_dsa_submit(bed->dsa, &desc))
 				break;
 		}
@@ -633,7 +651,7 @@ static void reset_races(void **state)
 		if (round % 50 == 49) {
 			struct dsa_hw_desc desc = copy(SRC, DST, 4096, 60);
 
-			/* Abandoned requests still take slots: let the core answer them. */
+			/* Abandoned requests still hold slots: let the core answer them. */
 			iof_device_detach(bed->idev, BED_PASID);
 			assert_id(env_attach(bed->idev, BED_PASID, bed->nested));
 			assert_int_equal(bed_run(bed, &desc, 60), DSA_COMP_SUCCESS);
@@ -641,7 +659,7 @@ static void reset_races(void **state)
 	}
 }
 
-/* A batch with absent list and children: everything is requested, everything completes. */
+/* List and children of a batch are absent: all pages are requested, and all jobs complete. */
 static void batch_with_faults(void **state)
 {
 	struct bed *bed = *state;
@@ -668,7 +686,7 @@ static void batch_with_faults(void **state)
 	assert_int_equal(bed_record(bed, 0)->bytes_completed, count);
 }
 
-/* A batch is abandoned with children waiting for pages, and with its own list waiting. */
+/* A reset abandons a batch whose children wait for pages, and one whose list waits. */
 static void batch_reset(void **state)
 {
 	struct bed *bed = *state;
@@ -688,7 +706,7 @@ static void batch_reset(void **state)
 	assert_int_equal(bed_status(bed, 0), 0);
 }
 
-/* The last holder of the queue leaves: what is open, and what comes later, is answered INVALID. */
+/* The last holder closes the queue: open groups, and later ones, are answered INVALID. */
 static void queue_closed(void **state)
 {
 	struct bed *bed = *state;
@@ -711,7 +729,8 @@ struct pager {
 };
 
 /*
- * Keeps 24 of 64 pages: evicts the oldest, after invalidation checks nothing writes to it any more.
+ * Keeps 24 of 64 pages. Evicts the oldest page, and after the invalidation checks that no DMA
+ * writes to it any more.
  */
 static void *pager_main(void *arg)
 {
@@ -738,7 +757,9 @@ static void *pager_main(void *arg)
 				assert_ok(bed_invalidate(bed, held[next], 1,
 							 IOMMU_VTD_INV_FLAGS_LEAF));
 			}
-			/* No DMA may reach the frame now: TSan and the check below would see it. */
+			/*
+			 * No DMA may reach the frame now: TSan, or the check below, would find it.
+			 */
 			memset(bed_page(bed, frame), (fault.addr >> 12) & 63, 4096);
 			held[next] = fault.addr;
 			bed_map1(bed, fault.addr, frame, S1_P | S1_U);
@@ -762,7 +783,7 @@ static void paging_under_load(void **state)
 	pthread_t thread;
 
 	bed_map_range(bed, DST, FIRST + 64, 32);
-	/* The tables must stand before: the pager and we would both make them. */
+	/* Make the tables first: otherwise the pager and this thread would both make them. */
 	bed_entry(bed, SRC, 1);
 	assert_ok(pthread_create(&thread, NULL, pager_main, &pager));
 	for (round = 0; round < 3000; round++) {
@@ -790,8 +811,8 @@ static void paging_under_load(void **state)
 /* ---- a shared address space ---- */
 
 /*
- * The process's own addresses, its missing pages made present by the core; nonsense answered
- * INVALID.
+ * The device uses the process's own addresses, and the core makes missing pages present. Requests
+ * for bad addresses are answered INVALID.
  */
 static void shared_address_space(void **state)
 {

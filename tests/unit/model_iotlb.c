@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_iotlb.c - proves that what is taken away is gone when the call returns: from every cache,
- * in every size, of every user of the tables, and not before the DMA in flight has ended; and that
- * what was not taken away stays remembered.
+ * model_iotlb.c - proves that an invalidated translation is gone when the call returns: from every
+ * cache, in every size, of every user of the tables, and not before the DMA in flight has ended.
+ * Other translations stay cached.
  */
 #include "model_bed.h"
 
 #define IOVA	0x123456789000ULL
 #define ENGINES 2u
 
-/* Two devices without threads, each with two engines that the test plays. */
+/* Two devices without threads, each with two engines whose part the test plays. */
 struct rig {
 	struct iof_mdev mdev[2];
 	struct iof_tlb tlb[2][ENGINES];
@@ -96,7 +96,10 @@ static void attach(struct rig *rig, u32 d, u32 pasid, struct iof_domain *new,
 	assert_ok(ops->attach(&rig->mdev[d].hwdev, pasid, new, old));
 }
 
-/* Translates as an engine does; a stretch of its own. NULL: it could not. */
+/*
+ * Translates as an engine does, in a read section of its own. Returns NULL if there is no
+ * translation.
+ */
 static void *look(struct rig *rig, u32 d, u32 e, u32 pasid, u64 iova)
 {
 	struct iof_tlb *tlb = &rig->tlb[d][e];
@@ -125,8 +128,8 @@ static int invalidate(struct rig *rig, u64 addr, u64 npages, u32 flags, u32 *don
 }
 
 /*
- * An unannounced change is not seen (so there is a cache); the announced page is, the others are
- * not.
+ * A change without an invalidation is not seen, so that there is a cache. After the invalidation of
+ * one page only that page is seen changed.
  */
 static void one_page(void **state)
 {
@@ -156,7 +159,7 @@ static void one_page(void **state)
 		}
 }
 
-/* One page of a large leaf takes the whole leaf away. */
+/* An invalidation of one page of a large leaf drops the whole leaf. */
 static void page_of_large_leaf(void **state)
 {
 	struct rig *rig = *state;
@@ -175,7 +178,7 @@ static void page_of_large_leaf(void **state)
 	assert_ptr_equal(look(rig, 0, 0, 5, base + 5), (void *)((1ULL << 40) + (1ULL << 21) + 5));
 }
 
-/* Tables above leaves stay with LEAF, and go without. */
+/* An invalidation with LEAF keeps the tables above leaves cached; without it, it drops them. */
 static void leaf_flag(void **state)
 {
 	struct rig *rig = *state;
@@ -193,7 +196,10 @@ static void leaf_flag(void **state)
 	assert_ptr_equal(look(rig, 0, 0, 5, IOVA), page(rig, 51));
 }
 
-/* Ranges beyond what the caches hold, everything, and across the end of the address space. */
+/*
+ * Invalidates ranges beyond the size of the caches, all addresses, and a range across the end of
+ * the address space.
+ */
 static void large_ranges(void **state)
 {
 	static const struct {
@@ -216,7 +222,7 @@ static void large_ranges(void **state)
 			assert_ok(invalidate(rig, ranges[i].addr, ranges[i].npages, flags, &done));
 			assert_ptr_equal(look(rig, 0, 0, 5, IOVA), page(rig, 51));
 		}
-	/* No pages: nothing. */
+	/* An invalidation of 0 pages drops nothing. */
 	rig->table[0x189] = 0;
 	assert_ok(invalidate(rig, IOVA, 0, 0, &done));
 	assert_int_equal(done, 1);
@@ -261,7 +267,9 @@ static void bad_entries(void **state)
 	assert_err(rig->nested->ops->invalidate(rig->nested, &array, &done), EINVAL);
 }
 
-/* Unmapping from the parent reaches the domains nested on it, and those attached to it directly. */
+/*
+ * Unmapping from the parent reaches the domains nested on it, and devices attached to it directly.
+ */
 static void parent_sync(void **state)
 {
 	struct rig *rig = *state;
@@ -277,7 +285,7 @@ static void parent_sync(void **state)
 	assert_null(look(rig, 1, 1, 0, BED_POOL + 8 * 4096));
 }
 
-/* PASIDs of one domain share what is cached, and lose it together. */
+/* PASIDs of one domain share cached translations, and lose them together. */
 static void pasids_share_what_is_cached(void **state)
 {
 	struct rig *rig = *state;
@@ -297,8 +305,8 @@ static void pasids_share_what_is_cached(void **state)
 }
 
 /*
- * Translations of a domain that a device had cached when it was detached are not used when it comes
- * back, although no invalidation reached it meanwhile.
+ * A device has cached translations of a domain when it is detached. It does not use them when it is
+ * attached again, although no invalidation reached it meanwhile.
  */
 static void who_comes_back_has_forgotten(void **state)
 {
@@ -328,7 +336,10 @@ static void who_comes_back_has_forgotten(void **state)
 	assert_null(look(rig, 1, 0, 5, IOVA));
 }
 
-/* Detach and replace: the old is not used any more; PASIDs that share a slot of the cache too. */
+/*
+ * After detach and replace, the old translations are not used, also of PASIDs that share a slot of
+ * the cache.
+ */
 static void attachments(void **state)
 {
 	struct rig *rig = *state;
@@ -349,7 +360,7 @@ static void attachments(void **state)
 	assert_err(ops->attach(&rig->mdev[0].hwdev, 64, rig->parent, NULL), EOPNOTSUPP);
 }
 
-/* Attach fails for want of memory: the old attachment is in force. */
+/* An attach fails for lack of memory: the old attachment stays in force. */
 static void attach_out_of_memory(void **state)
 {
 	struct rig *rig = *state;
@@ -404,9 +415,9 @@ static void *take_away(void *arg)
 }
 
 /*
- * An invalidation waits for an engine in an IOTLB read section, until it ends or is renewed. What
- * the engine looks up meanwhile does not outlive the section. No clock is involved: the test goes
- * on when the other thread says that it sleeps.
+ * An invalidation waits for an engine in an IOTLB read section, until the section ends or is
+ * renewed. Translations that the engine looks up meanwhile do not outlive the section. The test
+ * uses no clock: it continues when the other thread reports that it sleeps.
  */
 static void waits_for_stretch(void **state)
 {
@@ -433,7 +444,7 @@ static void waits_for_stretch(void **state)
 			while (!atomic_read(&tlb->waiters))
 				sched_yield();
 			assert_int_equal(__atomic_load_n(&w.done, __ATOMIC_ACQUIRE), 0);
-			/* The memory, and the attachment, are still there for us. */
+			/* The memory and the attachment still exist for this engine. */
 			*(volatile u64 *)x.va = 1;
 			if (what)
 				(void)iof_translate(tlb, att, IOVA + 4096, 0, &x);
@@ -454,7 +465,7 @@ static void waits_for_stretch(void **state)
 	}
 }
 
-/* Outside of read sections no invalidation waits. */
+/* No invalidation waits for an engine outside of a read section. */
 static void idle_engines_hold_up_nobody(void **state)
 {
 	struct rig *rig = *state;
@@ -469,7 +480,8 @@ static void idle_engines_hold_up_nobody(void **state)
 }
 
 /*
- * A fill that was overtaken by a drop goes when the stretch ends, even if the drop did not see it.
+ * A fill that a drop overtook is emptied at the end of the read section, even if the drop did not
+ * see it.
  */
 static void overtaken_fill(void **state)
 {
@@ -481,9 +493,7 @@ static void overtaken_fill(void **state)
 	attach(rig, 0, 5, rig->nested, NULL);
 	iof_tlb_read_lock(tlb);
 	att = iof_tlb_attachment(tlb, 5);
-	/*
-	 * The drop comes between a walk of the old table and its fill: the order the engine fears.
-	 */
+	/* The drop comes between a walk of the old table and its fill. */
 	rig->table[0x189] = bed_gpa(50) | S1_RWU;
 	iof_mdev_drop(&rig->mdev[0], att->mdom, IOVA, IOVA, true);
 	assert_int_equal(iof_translate(tlb, att, IOVA, 0, &x), IOF_XLATE_OK);
@@ -502,8 +512,8 @@ struct race {
 };
 
 /*
- * The page behind IOVA carries the value that was current when it was entered. An engine must never
- * see, in a stretch that began after invalidate() returned for a value, an older one.
+ * The page behind IOVA has the value that was current when the page was entered. In a read section
+ * that begins after invalidate() has returned for a value, an engine must never see an older one.
  */
 static u64 published;
 
@@ -529,7 +539,10 @@ static void *race_engine(void *arg)
 	return NULL;
 }
 
-/* The parent changes all the time, where nothing leads: the nested domain gets tag after tag. */
+/*
+ * Changes the parent all the time at addresses that the nested domain does not use: the nested
+ * domain gets new tags.
+ */
 static void *race_parent(void *arg)
 {
 	struct race *r = arg;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_stage2.c - proves that second-stage tables say what was entered: each leaf size, rights,
- * errors that leave nothing behind, tables that go when they are empty, and, against a flat array,
- * any sequence of maps and unmaps.
+ * model_stage2.c - proves that second-stage tables have the entered translations: each leaf size,
+ * rights, errors that leave no entry, and tables that are freed when they are empty. Compares any
+ * sequence of maps and unmaps with a flat array.
  */
 #include "env.h"
 
@@ -67,12 +67,12 @@ static void leaf_sizes(void **state)
 	iof_stage2_unmap(s2, GB1 - KB4, KB4 + GB1 + MB2 + KB4);
 	expect_absent(s2, GB1);
 
-	/* The same size at an unequal offset is small leaves. */
+	/* The same size at an unequal offset needs small leaves. */
 	assert_ok(iof_stage2_map(s2, MB2, 7 * MB2 + KB4, MB2, RW));
 	expect(s2, MB2 + 3 * KB4, 7 * MB2 + 4 * KB4, 12);
 }
 
-/* Both ends of the 48-bit space, and nothing beyond it. */
+/* Maps both ends of the 48-bit space; addresses beyond it are refused. */
 static void width(void **state)
 {
 	struct iof_stage2 *s2 = *state;
@@ -103,7 +103,7 @@ static void rights(void **state)
 	assert_true(!leaf.read && leaf.write);
 }
 
-/* What cannot be entered is refused, and what was there stays. */
+/* A refused mapping leaves the existing ones as they were. */
 static void refusals(void **state)
 {
 	struct iof_stage2 *s2 = *state;
@@ -114,18 +114,18 @@ static void refusals(void **state)
 	assert_err(iof_stage2_map(s2, 0, 0, 0, RW), EINVAL);
 	assert_err(iof_stage2_map(s2, 0, 1ULL << 62, KB4, RW), EINVAL);
 	assert_ok(iof_stage2_map(s2, MB2 + KB4, GB1, KB4, RW));
-	/* Comes upon the page in its middle. */
+	/* The range meets a mapped page in its middle. */
 	assert_err(iof_stage2_map(s2, MB2 - KB4, 0, MB2, RW), EINVAL);
 	expect_absent(s2, MB2 - KB4);
 	expect_absent(s2, MB2);
 	expect(s2, MB2 + KB4, GB1, 12);
-	/* A large leaf over a table, a small one over a large. */
+	/* Maps a large leaf over a table, and a small leaf over a large one. */
 	assert_err(iof_stage2_map(s2, MB2, 0, MB2, RW), EINVAL);
 	assert_ok(iof_stage2_map(s2, 2 * MB2, 0, MB2, RW));
 	assert_err(iof_stage2_map(s2, 2 * MB2 + KB4, 0, KB4, RW), EINVAL);
 }
 
-/* Unlinked tables stay until sync, then all memory but the root is back. */
+/* Unlinked tables stay until sync. After it all memory but the root is free. */
 static void empty_tables_go(void **state)
 {
 	struct iof_stage2 *s2 = *state;
@@ -140,7 +140,7 @@ static void empty_tables_go(void **state)
 	assert_null(s2->dead);
 	iof_shim_live(&live);
 	assert_int_equal(live.pages, before.pages);
-	/* Whole subtrees at once, holes included. */
+	/* One unmap removes whole subtrees, including holes. */
 	assert_ok(iof_stage2_map(s2, KB4, 0, KB4, RW));
 	assert_ok(iof_stage2_map(s2, GB1 + MB2, MB2, MB2, RW));
 	assert_ok(iof_stage2_map(s2, 600 * GB1, GB1, GB1, RW));
@@ -150,7 +150,7 @@ static void empty_tables_go(void **state)
 	assert_int_equal(live.pages, before.pages);
 }
 
-/* Wherever memory runs out, nothing of the call stays. */
+/* If memory runs out at any step, no entry of the call stays. */
 static void out_of_memory(void **state)
 {
 	struct iof_stage2 *s2 = *state;
@@ -177,11 +177,11 @@ static void out_of_memory(void **state)
 
 /* ---- any sequence, against a flat array ---- */
 
-#define PAGES (4u * 512) /* the space of the model: 8 MiB across a 1 GiB border */
+#define PAGES (4u * 512) /* size of the model: 8 MiB across a 1 GiB border */
 #define BASE  (GB1 - 4 * MB2 + 2 * MB2)
 
 struct call {
-	u32 first, pages; /* pages 0: free slot */
+	u32 first, pages; /* pages 0: the slot is free */
 };
 
 static u64 seed;

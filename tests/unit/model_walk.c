@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * model_walk.c - proves what an input address means: each level and leaf size of the first stage,
- * rights, accessed and dirty bits, what is a fault and what an error, tables that are nonsense; and
- * what may be remembered of it.
+ * model_walk.c - proves the translation of an input address: each level and leaf size of the first
+ * stage, rights, accessed and dirty bits, faults and errors, malformed tables, and which results
+ * may be cached.
  */
 #include "model_bed.h"
 
-#define IOVA 0x123456789000ULL /* a different index at each level */
+#define IOVA 0x123456789000ULL /* has a different index at each level */
 
-/* A device without engines' threads: the test is the engine. */
+/* A device without threads: the test plays the engine. */
 struct rig {
 	struct iof_mdev mdev;
 	struct iof_tlb tlb;
 	struct iof_domain *parent, *nested;
 	struct iof_attachment *att;
-	u64 *pool; /* pages; page 0 is the root, 1 to 3 the tables below */
+	u64 *pool; /* the pages; page 0 is the root, pages 1 to 3 are the tables below */
 };
 
 #define RIG_PAGES 16u
@@ -62,7 +62,7 @@ static int setup(void **state)
 	assert_true(rig->pool != MAP_FAILED);
 	assert_ok(rig->parent->ops->map(rig->parent, BED_POOL, (uintptr_t)rig->pool,
 					RIG_PAGES * 4096, IOF_PROT_READ | IOF_PROT_WRITE));
-	/* A parent's space larger than the pool, for large leaves. */
+	/* Large leaves need a parent's space that is larger than the pool. */
 	assert_ok(rig->parent->ops->map(rig->parent, 1ULL << 39, 1ULL << 40, 1ULL << 31,
 					IOF_PROT_READ | IOF_PROT_WRITE));
 	attach_nested(rig, BED_POOL, 0);
@@ -93,7 +93,7 @@ static int teardown(void **state)
 	return live.objects || live.pages ? -1 : 0;
 }
 
-/* The entry of @level on the way to IOVA. */
+/* Returns the entry of @level on the path to IOVA. */
 static u64 *entry_at(struct rig *rig, int level)
 {
 	return &page(rig, 4 - level)[(IOVA >> (12 + 9 * (level - 1))) & 511];
@@ -114,7 +114,7 @@ static void forget(struct rig *rig)
 	iof_domain_drop_all(rig->att->mdom);
 }
 
-/* A walk of its own: nothing remembered from before. */
+/* Walks in a read section of its own, with empty caches. */
 static enum iof_xlate_result walk(struct rig *rig, u64 iova, u32 access)
 {
 	struct iof_xlate x;
@@ -141,7 +141,7 @@ static void small_leaf(void **state)
 	assert_int_equal(walk(rig, IOVA + 4096, 0), IOF_XLATE_FAULT);
 }
 
-/* 2 MiB and 1 GiB, as far as the second stage's leaf goes too. */
+/* Leaves of 2 MiB and 1 GiB reach as far as the second stage's leaf does, too. */
 static void large_leaves(void **state)
 {
 	struct rig *rig = *state;
@@ -152,7 +152,7 @@ static void large_leaves(void **state)
 	base = IOVA & ~((1ULL << 21) - 1);
 	expect(rig, base, 0, (void *)(pa + (3ULL << 21)), 1 << 21);
 	expect(rig, base + 54321, 0, (void *)(pa + (3ULL << 21) + 54321), (1 << 21) - 54321);
-	/* Over small leaves of the second stage it is small. */
+	/* Over small leaves of the second stage the result is small. */
 	*entry_at(rig, 2) = (BED_POOL & ~((1ULL << 21) - 1)) | S1_RWU | S1_PS;
 	forget(rig);
 	expect(rig, base + 4096 + 5, 0, (u8 *)page(rig, 1) + 5, 4091);
@@ -162,11 +162,11 @@ static void large_leaves(void **state)
 	base = IOVA & ~((1ULL << 30) - 1);
 	forget(rig);
 	expect(rig, base + 77, 0, (void *)(pa + 77), (1 << 30) - 77);
-	/* The next gigabyte is another entry. */
+	/* The next gigabyte has another entry. */
 	assert_int_equal(walk(rig, base + (1ULL << 30), 0), IOF_XLATE_FAULT);
 }
 
-/* Absent at each level: a fault, nothing else touched. */
+/* An absent entry at any level is a fault, and no other bit changes. */
 static void absent(void **state)
 {
 	struct rig *rig = *state;
@@ -183,7 +183,7 @@ static void absent(void **state)
 	assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_OK);
 }
 
-/* The right to write, and to be there for ordinary requests, must hold at every level. */
+/* The right to write, and the right of ordinary requests, must hold at every level. */
 static void rights(void **state)
 {
 	struct rig *rig = *state;
@@ -206,14 +206,14 @@ static void rights(void **state)
 	assert_int_equal(walk(rig, IOVA, IOF_ACCESS_EXEC), IOF_XLATE_OK);
 }
 
-/* Privileged requests: only with SRE; then U does not matter, and W only with WPE. */
+/* Privileged requests need SRE. Then U does not matter, and W matters only with WPE. */
 static void privileged(void **state)
 {
 	struct rig *rig = *state;
 	u32 write = IOF_ACCESS_PRIV | IOF_ACCESS_WRITE;
 
 	assert_int_equal(walk(rig, IOVA, IOF_ACCESS_READ), IOF_XLATE_OK);
-	/* Not even with what an ordinary request left behind. */
+	/* A cached translation of an ordinary request does not serve them either. */
 	struct iof_xlate x;
 	assert_int_equal(translate(rig, IOVA, IOF_ACCESS_PRIV, &x), IOF_XLATE_ERROR);
 
@@ -227,7 +227,9 @@ static void privileged(void **state)
 	assert_int_equal(walk(rig, IOVA, write), IOF_XLATE_FAULT);
 }
 
-/* A at every level that was used, D in the leaf that was written, nothing on a refusal. */
+/*
+ * A walk sets A at each level that it uses, and D in the leaf for a write; none if it is refused.
+ */
 static void accessed_and_dirty(void **state)
 {
 	struct rig *rig = *state;
@@ -244,7 +246,7 @@ static void accessed_and_dirty(void **state)
 	for (level = 4; level >= 2; level--)
 		assert_int_equal(*entry_at(rig, level) & (S1_A | S1_D), S1_A);
 	assert_int_equal(*entry_at(rig, 1) & (S1_A | S1_D), S1_A | S1_D);
-	/* A large leaf's are in the directory. */
+	/* The bits of a large leaf are in the directory. */
 	*entry_at(rig, 2) = (BED_POOL & ~((1ULL << 21) - 1)) | S1_RWU | S1_PS;
 	assert_int_equal(walk(rig, (IOVA & ~((1ULL << 21) - 1)) + 4096, IOF_ACCESS_WRITE),
 			 IOF_XLATE_OK);
@@ -262,7 +264,7 @@ static void extended_accessed(void **state)
 		assert_int_equal(*entry_at(rig, level) & (S1_A | 1 << 10), S1_A | 1 << 10);
 }
 
-/* A translation remembered for reading does not hide the first write from the dirty bit. */
+/* A translation cached for reading does not keep the first write from setting the dirty bit. */
 static void dirty_after_remembered_read(void **state)
 {
 	struct rig *rig = *state;
@@ -270,13 +272,15 @@ static void dirty_after_remembered_read(void **state)
 	expect(rig, IOVA, IOF_ACCESS_READ, page(rig, 8), 4096);
 	expect(rig, IOVA, IOF_ACCESS_WRITE, page(rig, 8), 4096);
 	assert_int_equal(*entry_at(rig, 1) & S1_D, S1_D);
-	/* From then on it is remembered: a bit taken away unannounced stays away. */
+	/*
+	 * After that the bit is cached: if it is cleared without an invalidation, it stays clear.
+	 */
 	*entry_at(rig, 1) &= ~S1_D;
 	expect(rig, IOVA, IOF_ACCESS_WRITE, page(rig, 8), 4096);
 	assert_int_equal(*entry_at(rig, 1) & S1_D, 0);
 }
 
-/* Presence and rights are never remembered as lacking. */
+/* Absent pages and missing rights are never cached. */
 static void lack_is_not_remembered(void **state)
 {
 	struct rig *rig = *state;
@@ -305,7 +309,7 @@ static void not_canonical(void **state)
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(walk(rig, bad[i], 0), IOF_XLATE_ERROR);
-	/* The upper half exists. */
+	/* The upper half of the address space exists. */
 	assert_int_equal(walk(rig, 0xffff800000000000ULL, 0), IOF_XLATE_FAULT);
 	page(rig, 0)[256 + 3] = bed_gpa(1) | S1_RWU;
 	assert_int_equal(
@@ -333,12 +337,15 @@ static void reserved_bits(void **state)
 		*entry_at(rig, 2) = base | 1ULL << bit;
 		assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_ERROR);
 	}
-	/* Absent is absent, whatever else is set. */
+	/* An absent entry is absent, whichever other bits are set. */
 	*entry_at(rig, 2) = ~S1_P;
 	assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_FAULT);
 }
 
-/* Each level points outside the parent, at its very end, or beyond the width: an error. */
+/*
+ * At each level, an entry that points outside the parent, at its end, or beyond the width is an
+ * error.
+ */
 static void tables_nowhere(void **state)
 {
 	static const u64 nowhere[] = {
@@ -367,7 +374,7 @@ static void tables_nowhere(void **state)
 	assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_ERROR);
 }
 
-/* A root that is its own child and leaf ends like any other table. */
+/* A root that is its own child and leaf ends a walk like any other table. */
 static void table_is_itself(void **state)
 {
 	struct rig *rig = *state;
@@ -379,7 +386,7 @@ static void table_is_itself(void **state)
 	assert_int_equal(walk(rig, IOVA, IOF_ACCESS_WRITE), IOF_XLATE_OK);
 }
 
-/* Tables that the device may not write: fine until a bit would have to be set. */
+/* The device may not write the tables: walks succeed until one has to set a bit. */
 static void read_only_tables(void **state)
 {
 	struct rig *rig = *state;
@@ -396,34 +403,34 @@ static void read_only_tables(void **state)
 	assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_OK);
 	assert_int_equal(walk(rig, IOVA, IOF_ACCESS_WRITE), IOF_XLATE_ERROR);
 	*entry_at(rig, 1) |= S1_D;
-	/* The page is read-only in the second stage too. */
+	/* The page is read-only in the second stage, too. */
 	assert_int_equal(walk(rig, IOVA, IOF_ACCESS_WRITE), IOF_XLATE_ERROR);
-	/* A table that is only remembered knows it too. */
+	/* A cached table has the same effect. */
 	*entry_at(rig, 1) &= ~S1_A;
 	struct iof_xlate x;
 	assert_int_equal(translate(rig, IOVA, 0, &x), IOF_XLATE_ERROR);
 }
 
-/* The memory of a table is gone though it is mapped for the device. */
+/* The memory of a table is gone, although it is mapped for the device. */
 static void table_memory_gone(void **state)
 {
 	struct rig *rig = *state;
 	u32 i;
 
-	iof_sys_init(); /* cmocka has put its own handler of SIGSEGV before the shim's */
+	iof_sys_init(); /* cmocka has installed its own handler of SIGSEGV in front of the shim's */
 	for (i = 3; i < 4; i--) {
 		struct iof_xlate x;
 
 		assert_int_equal(walk(rig, IOVA, 0), i == 3 ? IOF_XLATE_OK : IOF_XLATE_ERROR);
 		assert_ok(mprotect(page(rig, i), 4096, PROT_NONE));
-		/* With the table remembered, and without. */
+		/* Walks with the table cached, and without. */
 		iof_mdev_drop(&rig->mdev, rig->att->mdom, IOVA, IOVA, false);
 		assert_int_equal(translate(rig, IOVA, 0, &x), IOF_XLATE_ERROR);
 		assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_ERROR);
 	}
 }
 
-/* A thread changes entries all the time: each walk ends with the result of one of the states. */
+/* Changes entries all the time. Each walk ends with the result of one of the states. */
 static void *garble(void *arg)
 {
 	u64 *entry = arg;
@@ -461,7 +468,8 @@ static void tables_change_under_walks(void **state)
 }
 
 /*
- * Without a first stage: absence and lack of rights are faults, addresses beyond the width errors.
+ * A domain without a first stage: absent pages and missing rights are faults, addresses beyond the
+ * width are errors.
  */
 static void second_stage_alone(void **state)
 {
@@ -481,7 +489,7 @@ static void second_stage_alone(void **state)
 	rig->att = nested;
 }
 
-/* What HWPT_ALLOC's data may say. */
+/* Checks which data of HWPT_ALLOC are valid. */
 static void nested_data(void **state)
 {
 	static const struct iommu_hwpt_vtd_s1 bad[] = {

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A call inside an object, as a thread that destroys it meets it. */
+/* A thread that destroys an object while a call inside the object is in progress. */
 struct destroyer {
 	pthread_t thread;
 	int fd;
@@ -172,22 +172,22 @@ static void a6_used_objects_are_busy(void **state)
 	nested = env_nested(env->fd, iof_device_id(idev), parent, 0, queue);
 	assert_id(nested);
 
-	/* a9 a bound device; a11 an IOAS with an HWPT; a12 a parent */
+	/* a9: a bound device; a11: an IOAS with an HWPT; a12: a parent */
 	assert_err(env_destroy(env->fd, iof_device_id(idev)), EBUSY);
 	assert_err(env_destroy(env->fd, ioas), EBUSY);
 	assert_err(env_destroy(env->fd, parent), EBUSY);
-	/* a13 a queue that an HWPT names, with its descriptor open and without */
+	/* a13: a queue that an HWPT names, with its descriptor open and closed */
 	assert_err(env_destroy(env->fd, queue), EBUSY);
 	env_close(fault_fd);
 	assert_err(env_destroy(env->fd, queue), EBUSY);
-	/* a12, e39 an attached HWPT */
+	/* a12, e39: an attached HWPT */
 	assert_int_equal(env_attach(idev, IOF_NO_PASID, nested), nested);
 	assert_err(env_destroy(env->fd, nested), EBUSY);
 	iof_device_detach(idev, IOF_NO_PASID);
 	assert_ok(env_destroy(env->fd, nested));
 	assert_ok(env_destroy(env->fd, queue));
 	assert_ok(env_destroy(env->fd, parent));
-	/* c10 an automatic HWPT */
+	/* c10: an automatic HWPT */
 	automatic = env_attach(idev, IOF_NO_PASID, ioas);
 	assert_id(automatic);
 	assert_err(env_destroy(env->fd, automatic), EBUSY);
@@ -222,7 +222,7 @@ static void a7_destroy_waits_for_calls_and_hides_first(void **state)
 	destroyer_start(&d, env->fd, id);
 	wait_until_hidden(env, id);
 	assert_err(env_destroy(env->fd, id), ENOENT);
-	/* The number is taken until the object is gone. */
+	/* The id stays in use until the object is freed. */
 	assert_int_equal(env_ioas(env->fd), id + 1);
 	iof_object_put(call);
 	assert_ok(destroyer_join(&d));
@@ -248,7 +248,7 @@ static void a7_call_that_becomes_a_user_keeps_the_object(void **state)
 	assert_ok(env_destroy(env->fd, id));
 }
 
-/* A call that does not end keeps the object, and DESTROY for a while only. */
+/* A call that does not end keeps the object alive. DESTROY waits for it for a while only. */
 static void a7_destroy_gives_up(void **state)
 {
 	struct env *env = *state;
@@ -278,7 +278,10 @@ static void a7_killed_destroy_leaves_the_object(void **state)
 	assert_err(env_destroy(env->fd, id), EINTR);
 	assert_true(findable(env, id));
 	iof_object_put(call);
-	/* A wait that is not needed is not interrupted: killed processes close their files. */
+	/*
+	 * A DESTROY that does not have to wait is not interrupted: killed processes close their
+	 * files.
+	 */
 	assert_ok(env_destroy(env->fd, id));
 	iof_fail_nth_thread(IOF_FAIL_KILL, 0, false);
 }
@@ -311,7 +314,7 @@ static void wait_in_map(struct iof_domain *domain)
 		sched_yield();
 }
 
-/* An HWPT is being filled with memory of any process: its device can be unbound meanwhile. */
+/* An HWPT is being filled with memory of any process. Its device can be unbound meanwhile. */
 static void a8_unbind_does_not_wait_for_filling(void **state)
 {
 	struct env *env = *state;
@@ -351,7 +354,7 @@ static void *map_slowly(void *arg)
 	return NULL;
 }
 
-/* Another thread's MAP has the locks of the IOAS for as long as its memory takes to come. */
+/* Another thread's MAP holds the locks of the IOAS while its memory comes in. */
 static void a7_killed_destroy_does_not_wait_for_a_mapping(void **state)
 {
 	struct env *env = *state;
@@ -388,7 +391,7 @@ static void a7_killed_destroy_does_not_wait_for_a_mapping(void **state)
 	free(call.arg);
 }
 
-/* A page that comes when the test says so. NULL: that cannot be had here. */
+/* Returns a page that comes when the test says so. NULL: not possible on this system. */
 static void *slow_page(int *uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -413,7 +416,7 @@ static void release_page(int uffd, void *page)
 	assert_ok(ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
 }
 
-/* Nor for a reply, nor for the data of a page table. */
+/* Unbind waits neither for a reply to the user, nor for the data of a page table. */
 static void a8_unbind_does_not_wait_for_user_memory(void **state)
 {
 	struct iommu_hw_info info = { .size = sizeof(info), .data_len = 8 };
@@ -570,7 +573,9 @@ static void *leave_thread(void *arg)
 	return NULL;
 }
 
-/* The open file, a queue's descriptor and a bound device with an open fault go at the same time. */
+/*
+ * The open file, a queue's descriptor and a bound device with an open fault end at the same time.
+ */
 static void a17_last_holders_leave_together(void **state)
 {
 	struct env *env = *state;
@@ -659,7 +664,7 @@ static void foreign_objects_are_destroyed_by_id_and_at_close(void **state)
 	env_close(env->fd);
 	env->fd = -1;
 	assert_int_equal(f.destroyed, 2);
-	/* The end of a context waits for nothing. */
+	/* The end of a context calls no prepare_destroy. */
 	assert_int_equal(f.prepared, 1);
 }
 
@@ -679,7 +684,7 @@ static void an_object_that_cannot_prepare_stays(void **state)
 	assert_int_equal(f.destroyed, 1);
 }
 
-/* Several threads make, use, hold and destroy the same few objects. */
+/* Several threads create, use, hold and destroy the same few objects. */
 #define RACERS 4
 #define ROUNDS 3000
 

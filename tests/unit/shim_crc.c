@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_crc.c - the CRC32C of libiofault.a, which has no ISA-L, is the one that all others have: by
- * the processor's instruction and by table, at every alignment and length, in one piece and in two.
+ * shim_crc.c - proves that the CRC32C of libiofault.a, which has no ISA-L, equals that of the other
+ * builds: by the CPU's instruction and by table, at every alignment and length, in one piece and in
+ * two.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +11,7 @@
 #include <cmocka.h>
 #include <linux/crc32c.h>
 
-/* The same name is ISA-L's in what this program links. */
+/* In this program the name belongs to the function over ISA-L. */
 #define iof_shim_crc32c own_crc32c
 u32 own_crc32c(u32 crc, const void *data, size_t len);
 #include "shim/crc_own.c"
@@ -21,7 +22,7 @@ static u8 bytes[4096];
 static void known_value(void **state)
 {
 	(void)state;
-	/* RFC 3720, B.4: 32 bytes of zeroes; there the register begins and ends inverted */
+	/* RFC 3720, B.4: 32 zero bytes; there the register begins and ends inverted */
 	assert_int_equal(~own_crc32c(~0u, bytes, 32), 0x8a9136aau);
 	assert_int_equal(~by_table(~0u, bytes, 32), 0x8a9136aau);
 }

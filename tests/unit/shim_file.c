@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_file.c - descriptors of the embedded world: a number is a real eventfd that is readable
- * exactly while the file is, also under racing threads; close releases before it returns; polling
- * sleeps and wakes; nodes open by path; calls are checked as the kernel's entries check them.
+ * shim_file.c - tests descriptors of the embedded world. A number is a real eventfd that is
+ * readable exactly while the file is, also with racing threads. Close releases the file before it
+ * returns. Polling sleeps and wakes. Nodes open by path. Calls are checked as the kernel's entries
+ * check them.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -21,10 +22,10 @@
 #include "shim/fault.h"
 #include "shim/sys.h"
 
-/* A queue of numbers with a file on top: what a fault queue is, without the faults. */
+/* A queue of numbers with a file on top: like a fault queue, without faults. */
 struct queue {
 	spinlock_t lock;
-	u64 items; /* under lock: how many */
+	u64 items; /* under lock: number of items */
 	u64 taken;
 	wait_queue_head_t wq;
 	atomic_t released;
@@ -145,7 +146,7 @@ static int queue_fd(struct queue *q, int flags)
 	return fd;
 }
 
-/* What poll() on the eventfd sees. */
+/* Returns the result of poll() on the eventfd. */
 static bool readable(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -175,7 +176,7 @@ static void a_descriptor_is_readable_while_the_file_is(void **state)
 	assert_int_equal(iof_sys_read(fd, buf, sizeof(buf)), 8);
 	assert_false(readable(fd));
 	assert_int_equal(iof_sys_poll(fd, POLLIN), 0);
-	/* filled before the first look */
+	/* fill the queue before the first look */
 	queue_put(&q);
 	assert_int_equal(iof_sys_set_readiness(fd, false), 0);
 	assert_false(readable(fd));
@@ -226,7 +227,7 @@ static void *produce(void *arg)
 	struct race *race = arg;
 
 	for (u64 i = 0; i < race->count; i++) {
-		/* by the file and by another way, as devices do */
+		/* read through the file, or take an item directly, as devices do */
 		if (i % 3)
 			assert_int_equal(iof_sys_write(race->fd, "x", 1), 1);
 		else
@@ -234,7 +235,7 @@ static void *produce(void *arg)
 		if (i % 16 == 0)
 			yield();
 	}
-	/* a device's thread goes to sleep at some time; that is when it looks again */
+	/* act as a device's thread that goes to sleep; it looks again then */
 	set_current_state(TASK_INTERRUPTIBLE);
 	schedule_timeout(1);
 	return NULL;
@@ -270,7 +271,7 @@ static void race_once(bool wake_under_lock, int consumers)
 		pthread_create(&consumer[i], NULL, consume_by_eventfd, &race);
 	for (int i = 0; i < 2; i++)
 		pthread_join(producer[i], NULL);
-	/* nothing that is there stays unannounced */
+	/* no item stays without readiness */
 	if (consumers)
 		while (!queue_empty(&q))
 			yield();
@@ -343,7 +344,7 @@ static void *poll_many(void *arg)
 }
 
 struct sleeper {
-	struct iof_sys_thread *thread; /* atomic; NULL while it must not be interrupted */
+	struct iof_sys_thread *thread; /* atomic; NULL while the thread must not be interrupted */
 	int fd, interruptions;
 };
 
@@ -356,7 +357,7 @@ static void *sleep_until_interrupted(void *arg)
 	for (int i = 0; i < sleeper->interruptions; i++) {
 		__atomic_store_n(&sleeper->thread, self, __ATOMIC_RELEASE);
 		assert_int_equal(iof_sys_pollv(&p, 1, -1), -EINTR);
-		/* Told once. */
+		/* An interruption is reported once. */
 		assert_int_equal(iof_sys_pollv(&p, 1, 0), 0);
 	}
 	return self;
@@ -385,7 +386,7 @@ static void a_sleeping_poll_can_be_interrupted(void **state)
 	assert_int_equal(iof_sys_set_readiness(sleeper.fd, false), 0);
 	assert_int_equal(sigaction(SIGUSR1, &action, &before), 0);
 	pthread_create(&thread, NULL, sleep_until_interrupted, &sleeper);
-	/* Asleep already or just before: it is seen either way. */
+	/* The thread sleeps already, or is about to: it sees the interruption in both cases. */
 	for (int i = 0; i < sleeper.interruptions; i++) {
 		struct iof_sys_thread *it;
 
@@ -403,10 +404,10 @@ static void a_sleeping_poll_can_be_interrupted(void **state)
 	}
 	pthread_join(thread, &held);
 	assert_int_equal(sigaction(SIGUSR1, &before, NULL), 0);
-	/* The thread is gone; its name is still good. */
+	/* The thread has ended; its handle is still valid. */
 	iof_sys_thread_interrupt(held);
 	iof_sys_thread_release(held);
-	/* What is ready comes first. */
+	/* A ready descriptor comes before an interruption. */
 	queue_put(&q);
 	ready = (struct pollfd){ .fd = sleeper.fd, .events = POLLIN };
 	held = iof_sys_thread_hold();
@@ -460,7 +461,7 @@ static void calls_are_checked_as_the_kernel_checks_them(void **state)
 	int fd, on = 1;
 
 	(void)state;
-	iof_sys_init(); /* cmocka's handlers went up after the group's set-up */
+	iof_sys_init(); /* cmocka installed its handlers after the group's set-up */
 	queue_init(&q);
 	fd = queue_fd(&q, 0);
 	assert_int_equal(iof_sys_readv(fd, iov, 2, RWF_NOWAIT), -EAGAIN);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_headers.c - a folder named linux/ first on the include path captures the system's own
- * headers. Proves that those that reach for linux/... still say what they should, before and after
- * the shim's.
+ * shim_headers.c - proves that system headers which include <linux/...> still declare the same,
+ * before and after the shim's headers. The shim's folder linux/ comes first on the include path and
+ * so captures these.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@
 #include <asm/byteorder.h>
 #include <linux/unaligned.h>
 
-/* Once more, behind the kernel's names. */
+/* Include these once more, after the kernel's names. */
 #include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <linux/stat.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_memory.c - what the shim does with memory beyond what a kernel does (tests/contract): the
- * platform's copies survive memory that is gone, other people's signal handlers still hear what is
- * theirs, pins and objects are counted, and injected failures fire.
+ * shim_memory.c - tests the shim's memory functions beyond those of a kernel (tests/contract). The
+ * platform's copies survive memory that is gone; the program's own signal handlers still get their
+ * signals; pins and objects are counted; injected failures fire.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -22,7 +22,7 @@
 #define PAGES 4ul
 #define BAD   ((void *)16)
 
-/* PAGES good pages, then one that is not there. */
+/* Returns PAGES good pages, followed by one that is not mapped. */
 static char *half_there(void)
 {
 	char *p = mmap(NULL, (PAGES + 1) * PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -54,7 +54,7 @@ static void streaming_copies_count_what_is_left(void **state)
 			memset(to, 0, room);
 			assert_int_equal(iof_plat_copy_stream(to, from + 3, odd), odd - room);
 			assert_memory_equal(to, from + 3, room);
-			/* from the hole */
+			/* copy from the unmapped page */
 			memcpy(to, from, room);
 			assert_int_equal(iof_plat_copy_stream(user, to, n), n - room);
 			assert_memory_equal(user, from, min(room, 1000ul));
@@ -152,7 +152,7 @@ static void faults_that_are_not_ours_reach_the_earlier_handler(void **state)
 		assert_ptr_equal(seen.si_addr, BAD);
 		assert_int_equal(copy_from_user(&byte, BAD, 1), 1);
 	}
-	/* a signal sent by kill(), too */
+	/* this includes a signal sent by kill() */
 	if (!sigsetjmp(caught, 1))
 		raise(SIGBUS);
 	assert_int_equal(calls, 4);
@@ -171,10 +171,13 @@ static void a_later_handler_that_chains_is_fine(void **state)
 	assert_int_equal(iof_sys_init(), 0);
 	sigaction(SIGSEGV, &top, &below);
 	calls = 0;
-	/* ours is below and still fixes up */
+	/* our handler is below the program's and still fixes up */
 	assert_int_equal(copy_from_user(&byte, BAD, 1), 1);
 	assert_int_equal(calls, 1);
-	/* put on top again, ours is both above and below; nothing goes round */
+	/*
+	 * after this our handler is both above and below the program's; they do not call each other
+	 * for ever
+	 */
 	assert_int_equal(iof_sys_init(), 0);
 	assert_int_equal(copy_from_user(&byte, BAD, 1), 1);
 	assert_int_equal(calls, 1);
@@ -244,7 +247,7 @@ static void child_without_pagemap(void)
 	unsigned long addr = (unsigned long)user;
 	char buf[8] = "";
 
-	/* No file can be opened any more, as if there were no /proc. */
+	/* Let no file be opened any more, as if there were no /proc. */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	assert_false(iof_plat_user_page_present(current->mm, addr, false));
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), -EFAULT);
@@ -271,7 +274,7 @@ static void sva_works_where_proc_does_not_tell(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* What the hook says of a page is what the copy does: in one direction and in the other. */
+/* The hook's answer about a page equals the result of the copy, for reads and for writes. */
 static void a_page_is_present_for_what_it_permits(void **state)
 {
 	char *user = half_there(), buf[8];
@@ -436,7 +439,7 @@ static void xarray_reports_failed_allocations(void **state)
 	assert_int_equal(xa_reserve(&xa, 3, GFP_KERNEL), -ENOMEM);
 	assert_true(iof_fail_fired(IOF_FAIL_ALLOC) == 4);
 	iof_fail_nth(IOF_FAIL_ALLOC, 0, false);
-	/* what is there already needs no memory, and erasing never does */
+	/* storing at a used index needs no memory, and erasing never does */
 	assert_null(xa_store(&xa, 3, &thing, GFP_KERNEL));
 	iof_fail_nth(IOF_FAIL_ALLOC, 1, true);
 	assert_ptr_equal(xa_store(&xa, 3, xa_mk_value(1), GFP_KERNEL), &thing);
@@ -452,7 +455,7 @@ static void the_current_task_is_this_process(void **state)
 	assert_int_equal(current->group_leader->pid, getpid());
 }
 
-/* cmocka puts its own signal handlers up before each test, so ours go up again inside it. */
+/* cmocka installs its own signal handlers before each test. So each test installs ours again. */
 /* clang-format off */
 #define ALL_TESTS(test) \
 	test(streaming_copies_count_what_is_left) \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * shim_misuse.c - the detectors are tested too: each misuse that the checks promise to catch is
- * committed in a child, which must end by SIGABRT after saying the right words. Skipped in builds
- * without checks.
+ * shim_misuse.c - tests the detectors. A child commits each misuse that the checks promise to
+ * catch. It must end by SIGABRT after a message with the right words. Skipped in builds without
+ * checks.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -131,7 +131,7 @@ static void lock_order_inversion(void)
 	spin_lock(&other_spin);
 	spin_unlock(&other_spin);
 	spin_unlock(&spin);
-	/* never at the same time, so this cannot deadlock today */
+	/* the two orders never meet at the same time, so that this cannot deadlock today */
 	spin_lock(&other_spin);
 	spin_lock(&spin);
 }
@@ -150,7 +150,7 @@ static void lock_order_inversion_over_three(void)
 	down_write_trylock(&rwsem);
 	up_write(&rwsem);
 	spin_unlock(&spin);
-	/* the trylock made no order; this does */
+	/* the trylock made no order; this lock does */
 	spin_lock(&spin);
 	iof_shim_down_read(&rwsem, 0);
 }
@@ -248,7 +248,7 @@ static void flushing_work_that_takes_what_is_held(void)
 
 	queue_work(wq, &work);
 	flush_workqueue(wq);
-	/* nothing is queued now, so this cannot deadlock today */
+	/* no item is queued now, so that this cannot deadlock today */
 	mutex_lock(&mutex);
 	flush_workqueue(wq);
 }
@@ -259,7 +259,7 @@ static int stop_itself(void *task)
 	_exit(0);
 }
 
-/* The host's join is what notices: a thread cannot wait for its own end. */
+/* The host's pthread_join() notices the misuse: a thread cannot wait for its own end. */
 static void a_kernel_thread_stopped_by_itself(void)
 {
 	struct task_struct *task;

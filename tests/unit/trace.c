@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Proves that the probes of user space are those of core/trace_events.h and tell the truth: each is
- * a nop without a semaphore, and in each state of a fault the right one is passed, with the right
- * values.
+ * Proves that the probes of user space are those of core/trace_events.h. Each is a nop without a
+ * semaphore. In each state of a fault the right probe is passed, with the right values.
  *
- * It looks as a tracer does, but needs neither root nor a kernel's help: it reads the notes in its
- * own file, puts a breakpoint over each nop, and finds the arguments where the note says they are.
+ * The test looks as a tracer does, but needs neither root nor the kernel: it reads the notes in its
+ * own file, puts a breakpoint over each nop, and finds the arguments at the places that the note
+ * names.
  */
 #include "env.h"
 #include "way.h"
@@ -48,7 +48,7 @@ static void add_listed(const char *name, const unsigned int *size, unsigned int 
 	memcpy(event->size, size, nr * sizeof(*size));
 }
 
-/* The fields that the kernel records are what a probe's arguments must be. */
+/* A probe's arguments must be the fields that the kernel records. */
 #undef TRACE_EVENT
 #define TRACE_EVENT(name, proto, args, entry, assign, print)  \
 	do {                                                  \
@@ -70,7 +70,7 @@ static void read_list(void)
 struct probe {
 	const struct listed *event;
 	u8 *at;
-	const char *arguments; /* as the note gives them */
+	const char *arguments; /* text of the note */
 	u64 semaphore;
 };
 
@@ -88,7 +88,7 @@ static int find_bias(struct dl_phdr_info *info, size_t size, void *bias)
 {
 	(void)size;
 	*(u64 *)bias = info->dlpi_addr;
-	return 1; /* the first is the program itself */
+	return 1; /* the first object is the program itself */
 }
 
 static void add_probe(const struct note *note, u64 bias)
@@ -106,7 +106,7 @@ static void add_probe(const struct note *note, u64 bias)
 	}
 	if (!probe->event)
 		fail_msg("a probe that is not in the list: %s", name);
-	/* Nothing here was moved by prelink, so that note->base does not count. */
+	/* prelink has moved nothing here, so that note->base does not count. */
 	probe->at = (u8 *)(bias + note->pc);
 	probe->arguments = strdup(name + strlen(name) + 1);
 	probe->semaphore = note->semaphore;
@@ -160,11 +160,11 @@ static bool take(const char **text, const char *word)
 	return true;
 }
 
-/* The value of the register named at *text after a %; only the low bits may count. */
+/* Reads the register named at *text after a %; only its low bits may count. */
 static bool take_register(const char **text, const greg_t *regs, u64 *value)
 {
 	static const struct {
-		const char *names[4]; /* longer ones first */
+		const char *names[4]; /* longer names first */
 		int index;
 	} table[] = {
 		{ { "rax", "eax", "ax", "al" }, REG_RAX },
@@ -199,7 +199,7 @@ static bool take_register(const char **text, const greg_t *regs, u64 *value)
 	return false;
 }
 
-/* One argument, SIZE@OPERAND: a register, $number, or OFFSET(base,index,scale). */
+/* Reads one argument, SIZE@OPERAND: a register, $number, or OFFSET(base,index,scale). */
 static bool take_argument(const char **text, const greg_t *regs, unsigned int *size, u64 *value)
 {
 	u64 base = 0, index = 0, scale = 1;
@@ -279,7 +279,7 @@ static void on_breakpoint(int signal, siginfo_t *info, void *context)
 	strscpy(s->device, (const char *)s->value[0], sizeof(s->device));
 }
 
-/* Exchanges the nops for breakpoints, or back. */
+/* Replaces the nops by breakpoints, or back. */
 static void arm(bool on)
 {
 	unsigned int i;
@@ -288,7 +288,9 @@ static void arm(bool on)
 		u8 *page = (u8 *)((unsigned long)probes[i].at & ~4095ul);
 
 		assert_ok(mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC));
-		/* Past TSan: its shadow of constant memory is constant. */
+		/*
+		 * By assembly, which TSan does not see: its shadow of constant memory is constant.
+		 */
 		asm volatile("movb %1, %0" : "=m"(*probes[i].at) : "q"((u8)(on ? 0xcc : 0x90)));
 		assert_ok(mprotect(page, 4096, PROT_READ | PROT_EXEC));
 	}
@@ -296,7 +298,7 @@ static void arm(bool on)
 
 /* ---- one device under observation ---- */
 
-static u64 begin; /* no fault is older */
+static u64 begin; /* time before the first fault */
 
 static void traced_open(struct way *w, void **state, u32 credits)
 {
@@ -321,7 +323,7 @@ static void traced_close(struct way *w)
 		fail_msg("%s", trouble);
 }
 
-/* The next event must be @event of group (@pasid, @grpid); its values. */
+/* Checks that the next event is @event of group (@pasid, @grpid), and returns its values. */
 static const u64 *next_event(unsigned int *at, const char *event, u32 pasid, u32 grpid)
 {
 	const struct seen *s = &seen[*at];
@@ -415,7 +417,7 @@ static void a_round_trip_is_told(void **state)
 	assert_int_equal(value[3], rec[0].cookie);
 	assert_int_equal(value[4], IOF_PAGE_INVALID);
 	assert_true(value[5] == sent);
-	/* A response that is refused is no answer. */
+	/* A response that is refused causes no event. */
 	assert_err(env_answer(w.q, rec[0].cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	expect_end(&at);
 	traced_close(&w);
@@ -510,7 +512,7 @@ static void sweeps_say_why(void **state)
 	other = env_hwpt(w.env->fd, iof_device_id(w.idev), w.ioas, IOMMU_HWPT_ALLOC_PASID);
 	assert_id(other);
 
-	/* One that was read and one that was not. */
+	/* One group has been read, and one has not. */
 	assert_ok(fake_fault(&w.dev, 3, 1, 0x1000));
 	assert_ok(fake_fault(&w.dev, 3, 2, 0x2000));
 	assert_int_equal(env_read(w.q, &rec, 1), 1);
@@ -519,7 +521,7 @@ static void sweeps_say_why(void **state)
 	expect_sweep(&at, 3, 1, rec.cookie, IOF_WHY_REPLACE);
 	expect_sweep(&at, 3, 2, 0, IOF_WHY_REPLACE);
 
-	/* What has no queue; and what is attached nowhere. */
+	/* A group without a queue; and a group of a PASID that is not attached. */
 	assert_err(fake_fault(&w.dev, 3, 3, 0x3000), EINVAL);
 	expect_report(&at, 3, 3, 0x3000, IOMMU_PGFAULT_PERM_READ, true);
 	expect_refuse(&at, 3, 3, IOF_WHY_NO_LISTENER);
@@ -534,7 +536,7 @@ static void sweeps_say_why(void **state)
 	at += 2;
 	expect_refuse(&at, 3, 5, IOF_WHY_BROKEN);
 
-	/* More than the device has credits for; no memory. */
+	/* The device has fewer credits than pages; then there is no memory. */
 	assert_int_equal(env_attach(w.idev, 3, w.hwpt), w.hwpt);
 	assert_ok(fake_fault(&w.dev, 3, 6, 0x1000));
 	assert_ok(fake_fault(&w.dev, 3, 7, 0x2000));
@@ -545,7 +547,10 @@ static void sweeps_say_why(void **state)
 	expect_sweep(&at, 3, 6, 0, IOF_WHY_DETACH);
 	expect_sweep(&at, 3, 7, 0, IOF_WHY_DETACH);
 
-	/* The last close, of one that was read and one that was not; and what comes after it. */
+	/*
+	 * The last close sweeps a group that was read and one that was not; a later group is
+	 * refused.
+	 */
 	assert_ok(fake_fault(&w.dev, 0, 1, 0x1000));
 	assert_int_equal(env_read(w.q, &rec, 1), 1);
 	assert_ok(fake_fault(&w.dev, 0, 2, 0x2000));
@@ -561,7 +566,7 @@ static void sweeps_say_why(void **state)
 	traced_close(&w);
 }
 
-/* f4 */
+/* f4: a group without memory for its record is refused. */
 static void without_memory_is_a_sweep_too(void **state)
 {
 	unsigned int at = 0;
@@ -596,7 +601,7 @@ static void faults_that_the_core_resolves_are_responses(void **state)
 	traced_close(&w);
 }
 
-/* The promise that lets a tracer find a lost fault: it is the one without an end. */
+/* The promise by which a tracer finds a lost fault: such a group has no last event. */
 static void each_group_ends_in_one_respond_sweep_or_refuse(void **state)
 {
 	struct iommu_hwpt_pgfault rec[8];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * vfio_node.c - proves what a VFIO node asks of the device behind it: a close resets first, then
- * detaches everything, then gives the device back; accesses reach the right region; interrupts
- * raised while the eventfd is changed go to one that is still there.
+ * vfio_node.c - proves the calls of a VFIO node to the device behind it. A close resets the device
+ * first, then detaches everything, then releases the device. Accesses reach the right region. An
+ * interrupt that is raised while the eventfd is changed goes to an eventfd that still exists.
  */
 #include "env.h"
 
@@ -19,7 +19,7 @@ struct node {
 	struct fake_dev dev;
 	struct iof_vfio_device *vdev;
 	int fd;
-	/* What the device saw last. */
+	/* Last calls that the device saw. */
 	int resets;
 	int attached_at_reset;
 	u32 region;
@@ -128,7 +128,7 @@ static int attach(u32 pasid, u32 pt)
 	return env_ioctl(node.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &a);
 }
 
-/* e41 */
+/* e41: a close resets, then detaches. */
 static void closing_resets_then_detaches(void **state)
 {
 	int fd = node.env->fd, id = bind(), ioas = env_ioas(fd), hwpt;
@@ -159,7 +159,7 @@ static void closing_resets_then_detaches(void **state)
 	assert_ok(iof_sys_close(ffd));
 }
 
-/* A descriptor that never bound the device leaves it alone. */
+/* The close of a descriptor that never bound the device does nothing to it. */
 static void closing_a_stranger_does_nothing(void **state)
 {
 	int other = iof_sys_open(node.env->space, "/dev/vfio/devices/vfio0", O_RDWR);
@@ -191,8 +191,8 @@ static void a_reply_that_cannot_be_written_undoes(void **state)
 }
 
 /*
- * A page with @data that can be read at once; a write to it waits for release_page(). -1: not
- * possible.
+ * Makes a page with @data that can be read at once; a write to it waits for release_page(). Returns
+ * -1 if that is not possible.
  */
 static int slow_page(void **page, const void *data, size_t len)
 {
@@ -239,8 +239,7 @@ static void *call_slowly(void *arg)
 }
 
 /*
- * No lock is held across a user copy: a page of the caller's that never comes stops only the
- * caller.
+ * No lock is held across a user copy: a page of the caller that never comes stops only the caller.
  */
 static void a_reply_that_hangs_holds_nobody_up(void **state)
 {
@@ -260,7 +259,7 @@ static void a_reply_that_hangs_holds_nobody_up(void **state)
 	assert_ok(pthread_create(&thread, NULL, call_slowly, &call));
 	assert_int_equal(read(uffd, &msg, sizeof(msg)), sizeof(msg));
 	assert_err(env_ioctl(other, VFIO_DEVICE_BIND_IOMMUFD, &b), EINVAL);
-	/* Not bound before the caller has heard of it. */
+	/* The device has no owner until the caller knows the id. */
 	assert_err(env_ioctl(node.fd, VFIO_DEVICE_RESET, NULL), EINVAL);
 	release_page(uffd, call.arg);
 	assert_ok(pthread_join(thread, NULL));
@@ -291,7 +290,7 @@ static void accesses_find_their_region(void **state)
 	assert_err((int)iof_sys_pread(node.fd, buf, 1, IOF_VFIO_REGION_OFFSET(1) - 1), EINVAL);
 	assert_int_equal(iof_sys_pwrite(node.fd, buf, 64, 0), 64);
 	assert_err((int)iof_sys_pwrite(node.fd, buf, 65, 0), EINVAL);
-	/* Plain writes go to the beginning of the first region each time. */
+	/* Each plain write goes to the beginning of the first region. */
 	assert_int_equal(iof_sys_writev(node.fd, iov, 2, 0), 30);
 	assert_int_equal(iof_sys_writev(node.fd, iov, 2, 0), 30);
 	assert_int_equal(node.region, 0);
@@ -338,7 +337,7 @@ static void interrupts_race_with_set_irqs(void **state)
 	for (i = 0; i < 300; i++)
 		assert_ok(set_irq(1, i % 3 == 2 ? -1 : efd[i % 3]));
 	pthread_join(thread, NULL);
-	/* The one that is set when all is quiet hears the next. */
+	/* The eventfd that is set at the end gets the next interrupt. */
 	assert_ok(set_irq(1, efd[0]));
 	while (read(efd[0], &n, sizeof(n)) > 0)
 		;
@@ -347,7 +346,7 @@ static void interrupts_race_with_set_irqs(void **state)
 	assert_int_equal(n, 1);
 	close(efd[0]);
 	close(efd[1]);
-	/* The file that the node holds is its own. */
+	/* The node holds its own file of the eventfd. */
 	iof_vfio_interrupt(node.vdev, 1);
 }
 
