@@ -49,6 +49,27 @@ const struct iof_object_ops iof_ioas_ops = {
 	.destroy = destroy_ioas,
 };
 
+/* A new IOAS with an unpublished id, or an error. */
+static struct iof_ioas *reserve_ioas(struct iof_ctx *ctx)
+{
+	struct iof_ioas *ioas = kzalloc(sizeof(*ioas), GFP_KERNEL_ACCOUNT);
+	int rc;
+
+	if (!ioas)
+		return ERR_PTR(-ENOMEM);
+	iof_map_init(&ioas->map);
+	atomic_long_set(&ioas->nr_hwpts, 0);
+	mutex_init(&ioas->hwpts_lock);
+	INIT_LIST_HEAD(&ioas->automatic);
+	rc = iof_object_reserve(ctx, &ioas->obj, &iof_ioas_ops);
+	if (!rc)
+		return ioas;
+	iof_map_destroy(&ioas->map);
+	mutex_destroy(&ioas->hwpts_lock);
+	kfree(ioas);
+	return ERR_PTR(rc);
+}
+
 int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd)
 {
 	struct iommu_ioas_alloc *cmd = ucmd->cmd;
@@ -57,30 +78,29 @@ int iof_ioas_alloc_ioctl(struct iof_ucmd *ucmd)
 
 	if (cmd->flags)
 		return -EOPNOTSUPP;
-	ioas = kzalloc(sizeof(*ioas), GFP_KERNEL_ACCOUNT);
-	if (!ioas)
-		return -ENOMEM;
-	iof_map_init(&ioas->map);
-	atomic_long_set(&ioas->nr_hwpts, 0);
-	mutex_init(&ioas->hwpts_lock);
-	INIT_LIST_HEAD(&ioas->automatic);
-	rc = iof_object_reserve(ucmd->ctx, &ioas->obj, &iof_ioas_ops);
-	if (rc)
-		goto err_free;
+	ioas = reserve_ioas(ucmd->ctx);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
 	cmd->out_ioas_id = ioas->obj.id;
 	rc = iof_ucmd_respond(ucmd, sizeof(*cmd));
-	if (rc)
-		goto err_abort;
+	if (rc) {
+		iof_object_abort(ucmd->ctx, &ioas->obj);
+		destroy_ioas(&ioas->obj);
+		return rc;
+	}
 	iof_object_publish(ucmd->ctx, &ioas->obj);
 	return 0;
+}
 
-err_abort:
-	iof_object_abort(ucmd->ctx, &ioas->obj);
-err_free:
-	iof_map_destroy(&ioas->map);
-	mutex_destroy(&ioas->hwpts_lock);
-	kfree(ioas);
-	return rc;
+int iof_ioas_alloc(struct iof_ctx *ctx, u32 *id)
+{
+	struct iof_ioas *ioas = reserve_ioas(ctx);
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	*id = ioas->obj.id;
+	iof_object_publish(ctx, &ioas->obj);
+	return 0;
 }
 
 /*

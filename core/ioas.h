@@ -18,6 +18,8 @@ struct iof_ioas {
 	struct list_head automatic;
 };
 
+/* Allocates and publishes an IOAS, and stores its id in *id. */
+int iof_ioas_alloc(struct iof_ctx *ctx, u32 *id);
 /* Maps user memory at *iova, or at a place of its choice. @prot: IOF_PROT_*. */
 int iof_ioas_map_user(struct iof_ctx *ctx, struct iof_ioas *ioas,
 		      unsigned long uptr, unsigned long length,

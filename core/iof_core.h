@@ -52,6 +52,23 @@ struct iof_ctx *iof_ctx_from_fd(int fd);
 void iof_ctx_put(struct iof_ctx *ctx);
 
 /**
+ * iof_ctx_compat_ioas() - the compat IOAS of VFIO's type-1 commands
+ * @ctx: the context
+ * @id: out: its id
+ *
+ * Return: 0, or -ENODEV there is none.
+ */
+int iof_ctx_compat_ioas(struct iof_ctx *ctx, u32 *id);
+
+/**
+ * iof_ctx_need_compat_ioas() - make a compat IOAS if there is none
+ * @ctx: the context
+ *
+ * Return: 0, -ENOMEM, or -ENODEV another thread destroyed it at once.
+ */
+int iof_ctx_need_compat_ioas(struct iof_ctx *ctx);
+
+/**
  * iof_device_bind() - bind a device into a context
  * @ctx: the context
  * @dev: the device; its isolation group is claimed for @ctx

@@ -4,11 +4,11 @@
  * only these.
  *
  * They act on one IOAS of the context, the compat IOAS, which IOMMU_VFIO_IOAS
- * sets. The setting does not hold the IOAS: when it is destroyed, the context
- * has none. Structs and errnos are VFIO's; the work is done by the functions
- * behind the native commands. Type 1 in its first version also cuts mappings,
- * which requires an IOAS without large pages: choosing that version turns them
- * off.
+ * sets, or a VFIO group that enters the context without one. The setting does
+ * not hold the IOAS: when it is destroyed, the context has none. Structs and
+ * errnos are VFIO's; the work is done by the functions behind the native
+ * commands. Type 1 in its first version also cuts mappings, which requires an
+ * IOAS without large pages: choosing that version turns them off.
  */
 #include "ioas.h"
 
@@ -27,6 +27,49 @@ static void set_compat(struct iof_ctx *ctx, u32 id)
 	xa_lock(&ctx->objects);
 	ctx->vfio_ioas = id;
 	xa_unlock(&ctx->objects);
+}
+
+int iof_ctx_compat_ioas(struct iof_ctx *ctx, u32 *id)
+{
+	struct iof_ioas *ioas = compat_ioas(ctx);
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	*id = ioas->obj.id;
+	iof_object_put(&ioas->obj);
+	return 0;
+}
+
+int iof_ctx_need_compat_ioas(struct iof_ctx *ctx)
+{
+	struct iof_ioas *ioas = compat_ioas(ctx);
+	bool mine;
+	u32 id;
+	int rc;
+
+	if (!IS_ERR(ioas)) {
+		iof_object_put(&ioas->obj);
+		return 0;
+	}
+	rc = iof_ioas_alloc(ctx, &id);
+	if (rc)
+		return rc;
+	ioas = iof_ioas_get(ctx, id);
+	if (IS_ERR(ioas))
+		/*
+		 * another thread guessed the id, and destroyed it
+		 */
+		return -ENODEV;
+	xa_lock(&ctx->objects);
+	mine = !ctx->vfio_ioas;
+	if (mine)
+		ctx->vfio_ioas = id;
+	xa_unlock(&ctx->objects);
+	iof_object_put(&ioas->obj);
+	/* another thread has set one meanwhile */
+	if (!mine)
+		(void)iof_object_destroy(ctx, id);
+	return 0;
 }
 
 static int get_compat(struct iof_ucmd *ucmd, struct iommu_vfio_ioas *cmd)

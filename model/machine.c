@@ -30,12 +30,17 @@ struct iof_machine_slot {
 		struct iof_portal_ats *portal_ats;
 	};
 	char name[32];
+	/* its isolation group's node; NULL: the machine has none */
+	struct iof_vfio_group *group;
+	bool leads_group; /* the first member of its group */
 };
 
 struct iof_machine {
 	/* the data of the node /dev/iommu, with or without mock devices */
 	struct iof_mock_node mock;
 	struct iof_plat_node *iommu;
+	struct iof_plat_node *container; /* /dev/vfio/vfio, or NULL */
+	unsigned int nr_groups;
 	unsigned int nr_devices; /* number of entries of devices[] that exist */
 	struct iof_machine_slot devices[];
 };
@@ -191,12 +196,57 @@ void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
 	};
 }
 
+/* Makes the device just added a member of its group's node. */
+static int machine_add_to_group(struct iof_machine *machine,
+				const struct iof_machine_device *dev,
+				struct iof_plat_space *space)
+{
+	unsigned int index = machine->nr_devices - 1;
+	struct iof_machine_slot *slot = &machine->devices[index];
+	char name[32];
+	int rc;
+
+	if (dev->group_with >= 0) {
+		slot->group = machine->devices[dev->group_with].group;
+	} else {
+		snprintf(name, sizeof(name), "vfio/%u", machine->nr_groups);
+		rc = iof_vfio_group_create(space, name, &slot->group);
+		if (rc)
+			return rc;
+		slot->leads_group = true;
+		machine->nr_groups++;
+	}
+	snprintf(name, sizeof(name), IOF_MACHINE_BDF, index + 1);
+	iof_vfio_group_add(slot->group,
+			   slot->kind == IOF_MACHINE_ATS ?
+				   iof_portal_ats_node(slot->portal_ats) :
+				   iof_portal_node(slot->portal),
+			   name);
+	return 0;
+}
+
+static int machine_add_container(struct iof_machine *machine,
+				 struct iof_plat_space *space)
+{
+	struct iof_plat_node *node;
+
+	node = iof_plat_add_node(space, "vfio/vfio", &iof_ctx_fops,
+				 &machine->mock.node);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	machine->container = node;
+	return 0;
+}
+
 static void machine_remove_devices(struct iof_machine *machine)
 {
 	while (machine->nr_devices) {
 		struct iof_machine_slot *slot =
 			&machine->devices[--machine->nr_devices];
 
+		/* A group's first member is removed last. */
+		if (slot->leads_group)
+			iof_vfio_group_destroy(slot->group);
 		if (slot->kind == IOF_MACHINE_ATS) {
 			iof_portal_ats_destroy(slot->portal_ats);
 			iof_ats_destroy(slot->ats);
@@ -233,6 +283,14 @@ int iof_machine_create(const struct iof_machine_config *config,
 
 	for (i = 0; i < config->nr_devices; i++) {
 		rc = machine_add_device(machine, &config->devices[i], space);
+		if (!rc && config->groups)
+			rc = machine_add_to_group(machine, &config->devices[i],
+						  space);
+		if (rc)
+			goto undo;
+	}
+	if (config->groups) {
+		rc = machine_add_container(machine, space);
 		if (rc)
 			goto undo;
 	}
@@ -246,6 +304,8 @@ int iof_machine_create(const struct iof_machine_config *config,
 	return 0;
 
 undo:
+	if (machine->container)
+		iof_plat_remove_node(machine->container);
 	machine_remove_devices(machine);
 	kfree(machine);
 	iof_core_put();
@@ -265,6 +325,8 @@ static bool machine_busy(struct iof_machine *machine)
 			    iof_portal_ats_busy(slot->portal_ats) :
 			    iof_portal_busy(slot->portal))
 			return true;
+		if (slot->leads_group && iof_vfio_group_busy(slot->group))
+			return true;
 	}
 	return false;
 }
@@ -274,6 +336,8 @@ int iof_machine_destroy(struct iof_machine *machine)
 	if (machine_busy(machine))
 		return -EBUSY;
 	iof_plat_remove_node(machine->iommu);
+	if (machine->container)
+		iof_plat_remove_node(machine->container);
 	machine_remove_devices(machine);
 	kfree(machine);
 	iof_core_put();

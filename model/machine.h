@@ -4,9 +4,10 @@
  * device nodes.
  *
  * Plain C without kernel types, since user/ includes it too. A machine
- * publishes /dev/iommu and one /dev/vfio/devices/vfioN per DSA device into the
- * node space it is given (struct iof_plat_space; NULL in the kernel). Creating
- * and destroying may sleep; one thread at a time per machine.
+ * publishes /dev/iommu and one /dev/vfio/devices/vfioN per device into the node
+ * space it is given (struct iof_plat_space; NULL in the kernel); with groups,
+ * also /dev/vfio/vfio and one /dev/vfio/N per isolation group. Creating and
+ * destroying may sleep; one thread at a time per machine.
  */
 #ifndef IOF_MODEL_MACHINE_H
 #define IOF_MODEL_MACHINE_H
@@ -43,11 +44,19 @@ struct iof_machine_device {
 	int group_with;
 };
 
+/* Domain, bus, slot and function, as programs see a device. */
+#define IOF_MACHINE_BDF "f000:00:%02x.0"
+
 struct iof_machine_config {
 	const struct iof_machine_device *devices;
 	unsigned int nr_devices; /* at most 256 */
 	/* non-zero: IOMMU_TEST_CMD exists, with mock devices */
 	int test_ioctls;
+	/*
+	 * non-zero: /dev/vfio/vfio, and group nodes, numbered from 0 on. A
+	 * group knows device n by the name IOF_MACHINE_BDF of n + 1.
+	 */
+	int groups;
 	/* page requests that a mock device may have open; 0: 2^20 */
 	unsigned int mock_credits;
 };

@@ -27,6 +27,7 @@ static struct iof_machine *make_machine(struct iof_run *run, struct iof_plat_spa
 		.devices = devices,
 		.nr_devices = run->config->nr_devices,
 		.test_ioctls = run->config->mock,
+		.groups = 1,
 	};
 	struct iof_machine *machine;
 	int rc;

@@ -90,6 +90,7 @@ static int create_machine(struct iof_world *world, const struct iof_world_config
 		.nr_devices = nr,
 		.test_ioctls = !!config->test_ioctls,
 		.mock_credits = config->mock_credits,
+		.groups = 1,
 	};
 	struct iof_machine_device *devices;
 	int rc;

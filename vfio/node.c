@@ -4,7 +4,9 @@
  * context.
  *
  * A descriptor has no rights until BIND; from then on it owns the device, until
- * it is closed. vdev->lock serialises bind, attach and detach. It is held while
+ * it is closed. Descriptors that a group makes share the binding, which the
+ * first of them makes and the last one ends. vdev->lock serialises bind, attach
+ * and detach. It is held while
  * an attach faults user memory in: calls wait for it killably, and no bind of
  * another context waits for it. Calls for the owner alone check vf->owner,
  * which becomes true once and stays. release() runs when no call uses the file
@@ -18,20 +20,14 @@
 
 /* ---- binding ---- */
 
-static struct iof_device *bind_to(struct iof_vfio_device *vdev, int iommufd)
+static struct iof_device *bind_to(struct iof_vfio_device *vdev,
+				  struct iof_ctx *ctx)
 {
 	struct iof_device *idev;
-	struct iof_ctx *ctx;
 	int rc;
 
 	lockdep_assert_held(&vdev->lock);
-	if (vdev->idev)
-		return ERR_PTR(-EINVAL);
-	ctx = iof_ctx_from_fd(iommufd);
-	if (IS_ERR(ctx))
-		return ERR_CAST(ctx);
 	idev = iof_device_bind(ctx, vdev->hw, true);
-	iof_ctx_put(ctx);
 	if (IS_ERR(idev))
 		return idev;
 	rc = vdev->ops->own ? vdev->ops->own(vdev->dev) : 0;
@@ -40,6 +36,21 @@ static struct iof_device *bind_to(struct iof_vfio_device *vdev, int iommufd)
 		return ERR_PTR(rc);
 	}
 	WRITE_ONCE(vdev->idev, idev);
+	return idev;
+}
+
+static struct iof_device *bind_to_fd(struct iof_vfio_device *vdev, int iommufd)
+{
+	struct iof_device *idev;
+	struct iof_ctx *ctx;
+
+	if (vdev->idev)
+		return ERR_PTR(-EINVAL);
+	ctx = iof_ctx_from_fd(iommufd);
+	if (IS_ERR(ctx))
+		return ERR_CAST(ctx);
+	idev = bind_to(vdev, ctx);
+	iof_ctx_put(ctx);
 	return idev;
 }
 
@@ -76,17 +87,23 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 	if (bind.flags || bind.iommufd < 0)
 		return -EINVAL;
 
+	rc = iof_vfio_group_block(vdev->group);
+	if (rc)
+		return rc;
 	/*
 	 * The owner may hold the lock while its memory faults in: do not wait.
 	 */
+	rc = -EINVAL;
 	if (READ_ONCE(vdev->idev))
-		return -EINVAL;
+		goto err_unblock;
+	rc = -EINTR;
 	if (mutex_lock_killable(&vdev->lock))
-		return -EINTR;
-	idev = bind_to(vdev, bind.iommufd);
+		goto err_unblock;
+	idev = bind_to_fd(vdev, bind.iommufd);
 	mutex_unlock(&vdev->lock);
-	if (IS_ERR(idev))
-		return PTR_ERR(idev);
+	rc = PTR_ERR_OR_ZERO(idev);
+	if (rc)
+		goto err_unblock;
 	/*
 	 * The device has no owner until the caller knows the id, and no other
 	 * bind succeeds.
@@ -98,7 +115,8 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 		mutex_lock(&vdev->lock);
 		unbind(vdev);
 		mutex_unlock(&vdev->lock);
-		return -EFAULT;
+		rc = -EFAULT;
+		goto err_unblock;
 	}
 	/*
 	 * Pairs with the calls that need a bound device: they see all of the
@@ -106,6 +124,10 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 	 */
 	smp_store_release(&vf->owner, true);
 	return 0;
+
+err_unblock:
+	iof_vfio_group_unblock(vdev->group);
+	return rc;
 }
 
 /* ---- attaching ---- */
@@ -273,14 +295,15 @@ static int vfio_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* Under the lock, so that the group does not open the device meanwhile. */
 static void vfio_unbind(struct iof_vfio_device *vdev)
 {
 	unsigned long pasid;
 	void *entry;
 
+	lockdep_assert_held(&vdev->lock);
 	vdev->ops->reset(vdev->dev);
 	iof_vfio_irqs_disable(vdev);
-	mutex_lock(&vdev->lock);
 	xa_for_each(&vdev->pasids, pasid, entry) {
 		iof_device_detach(vdev->idev, pasid);
 		xa_erase(&vdev->pasids, pasid);
@@ -288,7 +311,6 @@ static void vfio_unbind(struct iof_vfio_device *vdev)
 	}
 	iof_device_detach(vdev->idev, IOF_NO_PASID);
 	unbind(vdev);
-	mutex_unlock(&vdev->lock);
 }
 
 static int vfio_release(struct inode *inode, struct file *file)
@@ -296,8 +318,16 @@ static int vfio_release(struct inode *inode, struct file *file)
 	struct iof_vfio_file *vf = file->private_data;
 	struct iof_vfio_device *vdev = vf->vdev;
 
-	if (vf->owner)
-		vfio_unbind(vdev);
+	if (vf->owner) {
+		mutex_lock(&vdev->lock);
+		if (!vf->group || !--vdev->group_users)
+			vfio_unbind(vdev);
+		mutex_unlock(&vdev->lock);
+		if (!vf->group)
+			iof_vfio_group_unblock(vdev->group);
+	}
+	if (vf->group)
+		iof_vfio_group_put_file(vf->group);
 	kfree(vf);
 	(void)atomic_dec_return(&vdev->files);
 	return 0;
@@ -310,20 +340,20 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	void __user *uptr = (void __user *)arg;
 
 	if (cmd == VFIO_DEVICE_BIND_IOMMUFD)
-		return vfio_bind(vf, uptr);
+		return vf->group ? -ENOTTY : vfio_bind(vf, uptr);
 	/* Pairs with vfio_bind(). */
 	if (!smp_load_acquire(&vf->owner))
 		return -EINVAL;
 
 	switch (cmd) {
 	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
-		return vfio_attach(vf, uptr);
+		return vf->group ? -ENOTTY : vfio_attach(vf, uptr);
 	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
-		return vfio_detach(vf, uptr);
+		return vf->group ? -ENOTTY : vfio_detach(vf, uptr);
 	case IOF_VFIO_DEVICE_SVA_BIND:
-		return vfio_sva(vf, uptr, true);
+		return vf->group ? -ENOTTY : vfio_sva(vf, uptr, true);
 	case IOF_VFIO_DEVICE_SVA_UNBIND:
-		return vfio_sva(vf, uptr, false);
+		return vf->group ? -ENOTTY : vfio_sva(vf, uptr, false);
 	case VFIO_DEVICE_GET_INFO:
 		return iof_vfio_get_info(vdev, uptr);
 	case VFIO_DEVICE_GET_REGION_INFO:
@@ -423,6 +453,80 @@ static const struct file_operations vfio_fops = {
 	.write_iter = vfio_write_iter,
 	.poll = vfio_poll,
 };
+
+/* ---- a descriptor by the group ---- */
+
+/* Under the lock: the first descriptor binds and attaches the device. */
+static int enter_container(struct iof_vfio_device *vdev, struct iof_ctx *ctx)
+{
+	struct iof_device *idev;
+	u32 ioas;
+	int rc;
+
+	lockdep_assert_held(&vdev->lock);
+	if (vdev->group_users)
+		return 0;
+	rc = iof_ctx_compat_ioas(ctx, &ioas);
+	if (rc)
+		return rc;
+	idev = bind_to(vdev, ctx);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = iof_device_attach(idev, IOF_NO_PASID, &ioas);
+	if (rc)
+		unbind(vdev);
+	return rc;
+}
+
+int iof_vfio_open_in_group(struct iof_vfio_device *vdev,
+			   struct iof_vfio_group *group, struct iof_ctx *ctx)
+{
+	struct iof_vfio_file *vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
+	struct file *file;
+	int fd, rc = -ENOMEM;
+
+	if (!vf)
+		goto err_put;
+	vf->vdev = vdev;
+	vf->group = group;
+	rc = get_unused_fd_flags(O_CLOEXEC);
+	if (rc < 0)
+		goto err_free;
+	fd = rc;
+	file = anon_inode_getfile("[vfio-device]", &vfio_fops, vf, O_RDWR);
+	if (IS_ERR(file)) {
+		rc = PTR_ERR(file);
+		goto err_fd;
+	}
+	/* The file owns @vf and the count of the group from here on. */
+	atomic_inc(&vdev->files);
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	rc = -EINTR;
+	if (!mutex_lock_killable(&vdev->lock)) {
+		rc = enter_container(vdev, ctx);
+		if (!rc) {
+			vdev->group_users++;
+			/* As in vfio_bind(). */
+			smp_store_release(&vf->owner, true);
+		}
+		mutex_unlock(&vdev->lock);
+	}
+	if (rc) {
+		fput(file);
+		put_unused_fd(fd);
+		return rc;
+	}
+	fd_install(fd, file);
+	return fd;
+
+err_fd:
+	put_unused_fd(fd);
+err_free:
+	kfree(vf);
+err_put:
+	iof_vfio_group_put_file(group);
+	return rc;
+}
 
 /* ---- the node ---- */
 

@@ -196,6 +196,11 @@ struct iof_portal *iof_portal_create(struct iof_plat_space *space,
 	return portal;
 }
 
+struct iof_vfio_device *iof_portal_node(struct iof_portal *portal)
+{
+	return portal->vdev;
+}
+
 bool iof_portal_busy(struct iof_portal *portal)
 {
 	return iof_vfio_busy(portal->vdev);

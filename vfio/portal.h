@@ -17,6 +17,8 @@ struct iof_portal;
 struct iof_portal *iof_portal_create(struct iof_plat_space *space,
 				     const char *name, struct iof_dsa *dsa,
 				     const struct iof_dsa_setup *config);
+/* Its node. */
+struct iof_vfio_device *iof_portal_node(struct iof_portal *portal);
 bool iof_portal_busy(struct iof_portal *portal);
 /* Removes a node that is not busy. */
 void iof_portal_destroy(struct iof_portal *portal);

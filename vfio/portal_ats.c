@@ -234,6 +234,11 @@ struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space,
 	return portal;
 }
 
+struct iof_vfio_device *iof_portal_ats_node(struct iof_portal_ats *portal)
+{
+	return portal->vdev;
+}
+
 bool iof_portal_ats_busy(struct iof_portal_ats *portal)
 {
 	return iof_vfio_busy(portal->vdev);

@@ -17,6 +17,8 @@ struct iof_portal_ats;
 struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space,
 					     const char *name,
 					     struct iof_ats *ats);
+/* Its node. */
+struct iof_vfio_device *iof_portal_ats_node(struct iof_portal_ats *portal);
 bool iof_portal_ats_busy(struct iof_portal_ats *portal);
 /* Removes a node that is not busy. */
 void iof_portal_ats_destroy(struct iof_portal_ats *portal);

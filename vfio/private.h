@@ -7,12 +7,31 @@
 
 #include "vfio.h"
 
+/*
+ * The group node of one isolation group. Either its members are opened through
+ * the group, or they are bound through their own nodes.
+ */
+struct iof_vfio_group {
+	struct iof_plat_node *node;
+	/* struct iof_vfio_device.group_node; constant once the node is used */
+	struct list_head devices;
+	/* protects the fields below; not held across a copy, bind or attach */
+	struct mutex lock;
+	bool open;	     /* a descriptor of the node exists */
+	unsigned int files;  /* number of device descriptors it made */
+	unsigned int bound;  /* number of members bound by own nodes */
+	struct iof_ctx *ctx; /* its container, a reference; or NULL */
+};
+
 struct iof_vfio_device {
 	const struct iof_vfio_ops *ops;
 	void *dev;
 	struct iof_hwdev *hw;
 	struct iof_plat_node *node;
-	atomic_t files; /* number of open descriptors */
+	atomic_t files;		      /* number of open descriptors */
+	struct iof_vfio_group *group; /* NULL: the world has no groups */
+	struct list_head group_node;
+	char name[32]; /* the group finds it by this name */
 
 	/*
 	 * Serialises bind, attach and detach. A holder may wait for faults, so
@@ -21,6 +40,8 @@ struct iof_vfio_device {
 	struct mutex lock;
 	/* NULL: not bound; does not change while there is an owner */
 	struct iof_device *idev;
+	/* number of the group's descriptors that share the binding; lock */
+	unsigned int group_users;
 	/* set of attached PASIDs, to a page table or a process */
 	struct xarray pasids;
 
@@ -37,7 +58,40 @@ struct iof_vfio_file {
 	 * the descriptor owns the binding; becomes true once: acquire, release
 	 */
 	bool owner;
+	/* the group that made the descriptor and counts it, or NULL */
+	struct iof_vfio_group *group;
 };
+
+/* node.c */
+/*
+ * Installs a new descriptor of @vdev in the calling process. The device is
+ * bound to @ctx and attached to its compat IOAS. Takes over the caller's count
+ * in @group->files, also on failure. Returns the descriptor or a negative
+ * errno.
+ */
+int iof_vfio_open_in_group(struct iof_vfio_device *vdev,
+			   struct iof_vfio_group *group, struct iof_ctx *ctx);
+
+/* group_use.c */
+/*
+ * Is the group's node, or a device descriptor that came from it, open? Under
+ * the lock.
+ */
+bool iof_vfio_group_in_use(const struct iof_vfio_group *group);
+/*
+ * Takes a group that is not in use out of its container, under the lock.
+ * Returns the container, which the caller puts after the lock, or NULL.
+ */
+struct iof_ctx *iof_vfio_group_leave(struct iof_vfio_group *group);
+/*
+ * Counts a member that its own node is about to bind. Returns 0, or -EBUSY if
+ * the group is in use. Does nothing without a group.
+ */
+int iof_vfio_group_block(struct iof_vfio_group *group);
+/* Undoes iof_vfio_group_block(). */
+void iof_vfio_group_unblock(struct iof_vfio_group *group);
+/* Counts a device descriptor of the group as closed. */
+void iof_vfio_group_put_file(struct iof_vfio_group *group);
 
 /* info.c */
 int iof_vfio_get_info(struct iof_vfio_device *vdev, void __user *arg);

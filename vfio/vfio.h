@@ -5,7 +5,9 @@
  * The node (/dev/vfio/devices/vfioN) implements the ioctls of <iofault/vfio.h>
  * and of VFIO. The device model implements its regions and interrupts by struct
  * iof_vfio_ops. A node may be opened many times; one descriptor at a time owns
- * the device: the one that bound it to a context.
+ * the device: the one that bound it to a context. Where the machine has group
+ * nodes (/dev/vfio/N), programs can open devices through those instead
+ * (group.c).
  */
 #ifndef IOF_VFIO_VFIO_H
 #define IOF_VFIO_VFIO_H
@@ -14,6 +16,7 @@
 #include <iofault/vfio.h>
 
 struct iof_vfio_device;
+struct iof_vfio_group;
 
 struct iof_vfio_region {
 	u64 size;
@@ -67,6 +70,19 @@ int iof_vfio_create(struct iof_plat_space *space, const char *name,
 bool iof_vfio_busy(struct iof_vfio_device *vdev);
 /* Removes a node that is not busy. */
 void iof_vfio_destroy(struct iof_vfio_device *vdev);
+/* Publishes a group node @name that has no members yet. -ENOMEM, -EEXIST. */
+int iof_vfio_group_create(struct iof_plat_space *space, const char *name,
+			  struct iof_vfio_group **out);
+/*
+ * Makes @vdev a member that the group knows as @name, before a node of the
+ * group or of @vdev is opened.
+ */
+void iof_vfio_group_add(struct iof_vfio_group *group,
+			struct iof_vfio_device *vdev, const char *name);
+/* Is the group in use? */
+bool iof_vfio_group_busy(struct iof_vfio_group *group);
+/* Removes a group that is not busy, and whose members are not opened again. */
+void iof_vfio_group_destroy(struct iof_vfio_group *group);
 /*
  * Raises interrupt @index: signals its eventfd, if the owner set one. May be
  * called in any context.

@@ -122,10 +122,12 @@ enum iof_world_kind iof_world_kind(const struct iof_world *world);
 /**
  * iof_open() - open a path of a world
  * @world: the world
- * @path: "/dev/iommu" or "/dev/vfio/devices/vfioN"
+ * @path: "/dev/iommu", "/dev/vfio/devices/vfioN", "/dev/vfio/vfio", or "/dev/vfio/N", the node of
+ *	isolation group N, counted from 0 on
  * @flags: as open(2); O_CLOEXEC is always set
  *
- * Return: the descriptor, -ENOENT, -EMFILE, -ENOMEM, or an error of open(2).
+ * Return: the descriptor, -ENOENT, -EMFILE, -ENOMEM, -EBUSY the group is in use, or an error of
+ * open(2).
  */
 int iof_open(struct iof_world *world, const char *path, int flags);
 
