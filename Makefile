@@ -21,7 +21,7 @@ VM_KERNEL   = $(if $(KERNEL),--kernel $(KERNEL))
 .DEFAULT_GOAL := all
 .NOTPARALLEL:
 .PHONY: all deps demo check check-full test tests audit format man bench kmod kmod-install kmod-uninstall kcheck vm-check \
-	vm-shell vm-debug conformance vm-bench fuzz install uninstall clean distclean help
+	vm-shell vm-debug conformance vm-bench fuzz deb dist install uninstall clean distclean help
 
 all: deps $(BUILD)/build.ninja  ## build the library, the command, the examples and, with cmocka, the tests (default)
 	@ninja -C $(BUILD) -j $(JOBS)
@@ -32,7 +32,7 @@ $(BUILD)/build.ninja: | deps
 deps:                           ## install the Debian packages that a build needs (other targets run this)
 	@scripts/deps build
 
-# The packages that other targets need besides: test, kmod, vm, check, full.
+# The packages that other targets need besides: test, kmod, vm, check, deb, full.
 deps-%:
 	@scripts/deps $*
 
@@ -44,7 +44,7 @@ tests: deps-test $(BUILD)/build.ninja
 demo: all                       ## run a software DMA engine over a file; each page is a fault
 	@scripts/demo $(BUILD) $(ARGS)
 
-check: deps-check               ## run all tests: gcc, clang, ASan+UBSan, TSan; kmod, vm, conformance, audit
+check: deps-check               ## run all tests: gcc, clang, ASan+UBSan, TSan; kmod, vm, conformance, deb, audit
 	@scripts/check --jobs $(JOBS) $(ARGS)
 
 check-full: deps-full           ## run longer checks: other releases in chroots, other kernels, more seeds
@@ -102,6 +102,12 @@ conformance: deps-vm tests      ## run Linux's own tests of iommufd, unmodified,
 
 fuzz: deps-check                ## run the fuzzer (build/fuzz); the first bug ends it
 	@scripts/fuzz $(if $(RUNS),--runs $(RUNS)) $(if $(SECS),--seconds $(SECS)) $(ARGS)
+
+deb: deps-deb                   ## build the Debian packages, in build/deb
+	@scripts/deb $(ARGS)
+
+dist:                           ## write the release of the sources, in build/dist
+	@scripts/dist
 
 install: all                    ## install library, headers, command, man pages (PREFIX, DESTDIR)
 	@DESTDIR=$(DESTDIR) scripts/install $(BUILD) $(PREFIX)

@@ -36,7 +36,9 @@ static const char usage[] =
 	"Prints what this machine and this build offer for I/O page faults in user space.\n"
 	"\n"
 	"  --json FILE    write the same as JSON to FILE, not as a table; - is standard output\n"
-	"  -h, --help     print this text\n";
+	"  -h, --help     print this text\n"
+	"\n"
+	"Example: iofault info --json - | jq .vfio0\n";
 
 #define MAX_ROWS 64
 

@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
 	{ "page", iof_cmd_page, "let a DMA engine work through files that are not in memory" },
 	{ "run", iof_cmd_run, "run a program, unchanged, on a machine with /dev/iommu" },
+	{ "doctor", iof_cmd_doctor, "try what this machine can do, and name the next step" },
 	{ "info", iof_cmd_info, "print what this machine and this build offer" },
 };
 
@@ -44,7 +45,8 @@ static void usage(FILE *out)
 	for (i = 0; i < NR_COMMANDS; i++)
 		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].what);
 	fputs("  help      print this text, or the options of a command: iofault help COMMAND\n\n"
-	      "  iofault --version   print the version\n",
+	      "  iofault --version   print the version\n\n"
+	      "Example: iofault page --op crc32c --resident 16M disk.img\n",
 	      out);
 }
 

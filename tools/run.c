@@ -16,7 +16,6 @@ static const char usage[] =
 	"Usage: iofault run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
 	"Runs PROGRAM, unchanged, on a machine that has /dev/iommu, /dev/vfio/devices/vfioN and\n"
 	"their entries in /sys, in software. This needs neither root nor a kernel module.\n"
-	"\n"
 	"  --device KIND[,NAME=NUMBER]...\n"
 	"                     add a device of KIND dsa (the default: one of these) or ats-test\n"
 	"                     (the PCI function 1234:11e9); may be given several times\n"
@@ -30,16 +29,13 @@ static const char usage[] =
 	"  --mock             enable the test commands of /dev/iommu, with mock devices\n"
 	"  --memlock SIZE     limit the memory that is mapped for devices to SIZE; none: no limit\n"
 	"                     (default: each process's RLIMIT_MEMLOCK; see the manual page)\n"
-	"  --trace FILE       write a line to FILE for each call on these files; - is standard\n"
-	"                     output\n"
-	"  --stats            count these calls and the work of each device, and print the counts\n"
-	"                     on standard error at the end\n"
+	"  --trace FILE       write a line to FILE for each call; - is standard output\n"
+	"  --stats            count the calls and the work of each device; print that at the end\n"
 	"  --check            try the setup without a program; print what this machine lacks\n"
 	"  -h, --help         print this text\n"
-	"\n"
-	"The exit status is PROGRAM's, or 128 + n if signal n ended PROGRAM. It is 125 if the\n"
-	"machine cannot be set up, 126 if PROGRAM cannot be executed, 127 if there is no such\n"
-	"program. When PROGRAM ends, the processes that it left running are killed.\n";
+	"Exit status: PROGRAM's, or 128 + n if signal n ended it; 125 if the machine cannot be\n"
+	"set up, 126 if PROGRAM cannot be executed, 127 if there is no such program.\n"
+	"Example: iofault run --stats -- ./your_test\n";
 
 enum {
 	OPT_DEVICE = 256,

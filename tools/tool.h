@@ -25,6 +25,7 @@ enum iof_exit {
 
 int iof_cmd_page(int argc, char **argv);
 int iof_cmd_run(int argc, char **argv);
+int iof_cmd_doctor(int argc, char **argv);
 int iof_cmd_info(int argc, char **argv);
 
 /* Prints "iofault: ", the sentence and a line feed; wipes a progress bar first. */

@@ -1,51 +1,101 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# Help, manual page and completion know the same options, and each option that they name exists.
+# Help, manual pages and completions know the same options, and each option that they name exists. The module's
+# page has its parameters and attributes.
 # shellcheck disable=SC2086 source=tests/lib.sh
 . "$SOURCE/tests/lib.sh"
 
 for how in help --help -h; do
 	expect 0 "$IOFAULT" $how
-	has 'Usage: iofault' '  page' '  run' '  info'
+	has 'Usage: iofault' '  page' '  run' '  doctor' '  info'
 done
-for command in page run info; do
+for command in page run doctor info; do
 	expect 0 "$IOFAULT" $command --help
 	has "Usage: iofault $command"
+	[ "$(wc -l <out)" -le 25 ] || die 'the help does not fit a screen'
+	tail -n 1 out | grep -q "^Example: iofault $command " || die 'no example at the end'
 	mv out first
 	expect 0 "$IOFAULT" help $command
 	cmp first out || die 'two ways to ask, two answers'
 	awk 'length > 90' out | grep . && die 'a wide line'
 done
+expect 0 "$IOFAULT" help
+[ "$(wc -l <out)" -le 25 ] || die 'the help does not fit a screen'
+tail -n 1 out | grep -q '^Example: ' || die 'no example at the end'
 expect 0 "$IOFAULT" --version
 grep -Eq '^iofault [0-9]+\.[0-9]+\.[0-9]+$' out || die 'no version'
 
-"$IOFAULT" page --help | grep -o -- '^ *\(-[a-z], \)\?--[a-z0-9]*' | grep -o -- '--.*' | sort -u >options
-[ "$(wc -l <options)" -ge 20 ] || die 'where are the options?'
-sed 's/\\-/-/g' "$SOURCE/man/iofault.1" >page.1
+# pages_of PAGE: the text of a manual page, with its dashes as they are typed.
+text_of() {
+	sed -e 's/\\-/-/g' -e 's/\\&//g' "$SOURCE/man/$1"
+}
+
+# Each option of a command is in its page and in the completion for each shell, and each one there is an option.
+for command in page run doctor info; do
+	"$IOFAULT" $command --help | grep -o -- '--[a-z][a-z0-9-]*' | sort -u >options
+	[ "$(wc -l <options)" -ge 1 ] || die 'where are the options?'
+	text_of iofault-$command.1 >page
+	sed -n "/^_iofault_$command()/,/^}/p" "$SOURCE/completions/_iofault" >zsh
+	grep "__iofault_is $command'" "$SOURCE/completions/iofault.fish" >fish
+	while read -r option; do
+		for file in page zsh "$SOURCE/completions/iofault"; do
+			grep -q -- "$option\b" "$file" || die "$command: $file does not have $option"
+		done
+		grep -q -- "-l ${option#--}\b" fish || die "$command: fish does not complete $option"
+	done <options
+	echo --version >>options
+	grep -oh -e '--[a-z][a-z0-9-]*' page zsh | sort -u >named
+	sed -n 's/.* -l \([a-z0-9-]*\).*/--\1/p' fish >>named
+	while read -r option; do
+		grep -qx -- "$option" options || die "$command: $option is named, and there is none"
+	done <named
+	cp options options.$command
+done
 while read -r option; do
-	grep -q -- "$option\\b" page.1 || die "the manual page knows no $option"
-	grep -q -- "$option\\b" "$SOURCE/completions/iofault" || die "completion knows no $option"
 	# With =, those that take no value are refused by name, and so is most of what is empty.
 	expect 2 "$IOFAULT" page "$option="
-done <options
-"$IOFAULT" run --help | grep -o -- '^  \(-[a-z], \)\?--[a-z0-9-]*' | grep -o -- '--.*' | sort -u >options.run
-[ "$(wc -l <options.run)" -ge 6 ] || die 'where are the options of run?'
+done <options.page
 while read -r option; do
-	grep -q -- "$option\b" page.1 || die "the manual page knows no $option"
-	grep -q -- "$option\b" "$SOURCE/completions/iofault" || die "completion knows no $option"
 	expect 125 "$IOFAULT" run "$option"
-done < <(grep -v -e --help -e --check options.run)
-cat options.run >>options
-grep -oh -e '--[a-z][a-z0-9-]*' page.1 "$SOURCE/completions/iofault" | sort -u >named
-printf '%s\n' --help --version >>options
+done < <(grep -v -e --help -e --check -e --version options.run)
+cat options.page options.run options.info >options
 while read -r option; do
-	grep -qx -- "$option" options || die "$option is named, and there is none"
-done <named
-if command -v man >/dev/null; then
-	[ -z "$(MANWIDTH=80 man --warnings -l "$SOURCE/man/iofault.1" 2>&1 >/dev/null)" ] ||
-		die 'the manual page has errors'
+	grep -qx -- "$option" options || die "$option is completed, and there is none"
+done < <(grep -oh -e '--[a-z][a-z0-9-]*' "$SOURCE/completions/iofault")
+conformance=$BUILD/tests/abi/iofault-conformance
+if [ -x "$conformance" ]; then
+	"$conformance" --help | grep -o -- '--[a-z][a-z0-9-]*' >options
+	text_of iofault-conformance.1 >page
+	while read -r option; do
+		grep -q -- "$option\b" page || die "iofault-conformance.1 does not have $option"
+	done <options
 fi
+
+# Each parameter and each attribute of the module is in its page, and each one there exists.
+{
+	sed -n 's/^module_param\(_array\)\?(\([a-z_]*\),.*/\2/p; s/^IOF_LIST(\([a-z_]*\),.*/\1/p' \
+		"$SOURCE/kernel/module.c"
+} | sort >parameters
+[ "$(wc -l <parameters)" -ge 9 ] || die 'where are the parameters?'
+text_of iofault.4 | sed -n 's/^\.BI \([a-z_]*\)= .*/\1/p' | sort >named
+cmp parameters named || die "iofault.4 does not have the parameters: $(diff parameters named)"
+sed -n 's/^\(static DEVICE_ATTR_RO\|IOF_SHOW\)(\([a-z_]*\));$/\2/p' "$SOURCE/kernel/devices.c" >attributes
+[ "$(wc -l <attributes)" -ge 6 ] || die 'where are the attributes?'
+text_of iofault.4 | sed -n '/^\.SH SYSFS/,/^\.SH FILES/p' >page
+while read -r attribute; do
+	grep -q "^\.I.*\b$attribute\b" page || die "iofault.4 does not have the attribute $attribute"
+done <attributes
+
+# Each page is well formed, has an example if it is a command's, and each command line of an example is right.
+for page in "$SOURCE"/man/*.[1-8]; do
+	name=${page##*/}
+	if command -v man >/dev/null; then
+		[ -z "$(MANWIDTH=80 man --warnings -l "$page" 2>&1 >/dev/null)" ] || die "$name has errors"
+	fi
+	grep -qF "'$name'" "$SOURCE/man/meson.build" || die "$name is not installed"
+	[[ $name = *.7 ]] || grep -q '^\.SH EXAMPLES' "$page" || die "$name has no example"
+done
 
 # Completion.
 # shellcheck source=completions/iofault
@@ -65,7 +115,25 @@ complete_line() {
 [ "$(complete_line iofault page --pasids '')" = '' ] || die 'a number is invented'
 [ "$(complete_line iofault page --op crc32c 'a ')" = 'a file' ] || die 'no file'
 [ "$(complete_line iofault info --j)" = --json ] || die 'no --json'
+[ "$(complete_line iofault doctor k)" = kernel ] || die 'no kernel'
 [ "$(complete_line iofault r)" = run ] || die 'no run'
 [ "$(complete_line iofault run --device a)" = ats-test ] || die 'no ats-test'
 [ "$(complete_line iofault run --device dsa --mo)" = --mock ] || die 'no --mock'
 [ "$(complete_line iofault run --mock -- cat 'a ')" = 'a file' ] || die 'no file of the program'
+
+if command -v fish >/dev/null; then
+	fish_completes() {
+		XDG_CONFIG_HOME=$work fish --no-config -c "source '$SOURCE/completions/iofault.fish'; complete -C '$1'" |
+			cut -f 1 | grep -qx -- "$2" || die "fish does not complete '$1' to '$2'"
+	}
+	fish_completes 'iofault in' info
+	fish_completes 'iofault page --op f' fill
+	fish_completes 'iofault page --pasi' --pasids
+	fish_completes 'iofault page --op crc32c a' 'a file'
+	fish_completes 'iofault run --device a' ats-test
+	fish_completes 'iofault run --mock --memlock 8M -- cat a' 'a file'
+	fish_completes 'iofault run --mock c' cat
+fi
+if command -v zsh >/dev/null; then
+	zsh -n "$SOURCE/completions/_iofault" || die 'the completion for zsh has errors'
+fi
