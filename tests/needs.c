@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * needs.c - skips a cmocka program, with the reason, where what its tests look at is not there: the
- * embedded world asks /proc which pages are present, and tests count descriptors and threads by it.
- * Compiled into each such program.
+ * needs.c - skips a cmocka program, with the reason, if /proc is missing: the embedded world asks
+ * it which pages are present, and tests count descriptors and threads by it. Each such program has
+ * this file compiled in.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * signals.c - keeps SIGSEGV and SIGBUS where they are while cmocka runs.
+ * signals.c - keeps the handlers of SIGSEGV and SIGBUS while cmocka runs.
  *
- * cmocka puts its own handlers in place for each test and each fixture. The embedded world needs
- * these two: a bad pointer given to one of its calls is an EFAULT there, found by its handler. So
- * this signal() stands before libc's and does not let them go; a real crash then ends the program,
- * which fails all the same. Compiled into each cmocka program that has an embedded world.
+ * cmocka installs its own handlers for each test and each fixture. The embedded world needs these
+ * two signals: its handler turns a bad pointer in a call into EFAULT. So the signal() of this file
+ * takes the place of libc's and keeps the handlers of both signals. A real crash then ends the
+ * program, which fails all the same. Each cmocka program that has an embedded world has this file
+ * compiled in.
  */
 #include <signal.h>
 

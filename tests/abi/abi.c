@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * abi.c - each command as a function, for the ABI tests. See abi.h.
+ * abi.c - each command as a function, for the ABI tests (abi.h).
  */
 #include "abi.h"
 
@@ -24,7 +24,7 @@ bool abi_ours(void)
 
 /* ---- the devices of the kernel's world, which are there already ---- */
 
-/* Where the devices that a test asked for begin. */
+/* Index of the first device that the test has. */
 static unsigned int first_device;
 
 static unsigned int attribute(unsigned int device, const char *name)
@@ -43,7 +43,7 @@ static unsigned int attribute(unsigned int device, const char *name)
 	return value;
 }
 
-/* A group has the number of its first member. */
+/* Is the device in the group? A group has the number of its first member. */
 static bool in_group(unsigned int device, unsigned int group)
 {
 	char path[96], target[128], number[16];
@@ -199,7 +199,7 @@ int abi_hwpt_nested(int fd, uint32_t dev, uint32_t parent, uint32_t flags, uint3
 		.dev_id = dev,
 		.pt_id = parent,
 		.data_type = IOMMU_HWPT_DATA_SELFTEST,
-		/* What every kernel takes. */
+		/* each kernel takes this length */
 		.data_len = sizeof(data.iotlb),
 		.data_uptr = (uintptr_t)&data,
 		.fault_id = fault_id,

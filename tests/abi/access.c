@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * access.c - proves what an emulated device can do with an IOAS: copy, pin, and let go in time.
+ * access.c - proves what an emulated device can do with an IOAS: copy, pin, and unpin when asked.
  */
 #include "ioas.h"
 
@@ -49,7 +49,7 @@ static void refusals(void **state)
 	assert_true(access >= 0 && copying >= 0);
 	assert_ok(abi_map(f->fd, f->ioas, f->buf, 4 * PAGE, AT));
 
-	/* Descriptors of something else, and none. */
+	/* Passes descriptors of other files, and numbers without a file. */
 	assert_err(abi_access_read(f->fd, f->fd, AT, &byte, 1), EBADFD);
 	assert_err(abi_access_pin(f->fd, f->fd, AT, PAGE, NULL, 0), EBADFD);
 	assert_err(abi_access_unpin(f->fd, f->fd, 0), EBADFD);
@@ -70,13 +70,16 @@ static void refusals(void **state)
 	assert_err(abi_access_read(f->fd, access, UINT64_MAX, f->buf, 2), EOVERFLOW);
 	assert_err(abi_access_read(f->fd, access, AT, NULL, 1), EFAULT);
 	assert_err(abi_access_write(f->fd, access, AT, NULL, 1), EFAULT);
-	/* Nothing of all that has pinned anything. */
+	/* None of these calls has pinned a page. */
 	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 0));
 	assert_ok(iof_close(access));
 	assert_ok(iof_close(copying));
 }
 
-/* Any address and length, across mappings; not beyond them, and not what is not permitted. */
+/*
+ * Copies reach any address and length, across mappings. They do not reach beyond the mappings, or
+ * memory without the right.
+ */
 static void copies_go_where_the_mappings_say(void **state)
 {
 	struct fixture *f = *state;
@@ -88,7 +91,7 @@ static void copies_go_where_the_mappings_say(void **state)
 	assert_true(access >= 0);
 	for (i = 0; i < sizeof(out); i++)
 		out[i] = (unsigned char)(i * 7 + 1);
-	/* Two mappings side by side, of memory that is not, the second one read-only. */
+	/* Map two neighbouring ranges of memory that is not adjacent, the second one read-only. */
 	assert_ok(abi_map(f->fd, f->ioas, f->buf + 8 * PAGE, 2 * PAGE, AT));
 	assert_ok(map_flags(f->fd, f->ioas, FIXED | READ, (uintptr_t)f->buf, 2 * PAGE, &iova));
 	memset(f->buf, 0, BUF_LEN);
@@ -108,7 +111,7 @@ static void copies_go_where_the_mappings_say(void **state)
 	assert_ok(iof_close(access));
 }
 
-/* Half a page of I/O: what the mapping shows, not what lies around it. */
+/* Half an I/O page is mapped: a copy reaches the mapped bytes, and not those around them. */
 static void copies_keep_the_place_in_the_page(void **state)
 {
 	struct fixture *f = *state;
@@ -127,7 +130,7 @@ static void copies_keep_the_place_in_the_page(void **state)
 	assert_ok(iof_close(access));
 }
 
-/* The last pages of 64 bits are pages like others: nothing wraps at their end. */
+/* The last pages of the 64-bit space can be used like others: no address wraps. */
 static void the_end_of_the_address_space(void **state)
 {
 	const uint64_t at = UINT64_MAX - 4 * PAGE + 1;
@@ -170,7 +173,7 @@ static void the_end_of_the_address_space(void **state)
 	assert_ok(iof_close(access));
 }
 
-/* b29: one pin, however many need it; numbers count from 0; each item ends once. */
+/* b29: a page is pinned once for all its users. Item numbers count from 0; each item ends once. */
 static void b29_a_pin_is_shared(void **state)
 {
 	struct fixture *f = *state;
@@ -185,7 +188,7 @@ static void b29_a_pin_is_shared(void **state)
 	assert_int_equal(abi_access_pin(f->fd, access, AT + PAGE, PAGE + 8, f->buf + PAGE, 0), 1);
 	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 1));
 	assert_ok(abi_check_refs(f->fd, f->buf + 4 * PAGE, 4 * PAGE, 0));
-	/* A domain comes, and goes: the same pages are shown. */
+	/* A domain is added and removed: it shows the same pages. */
 	mock = mock_on(f);
 	assert_ok(abi_check_map(f->fd, mock.hwpt, AT, 8 * PAGE, f->buf));
 	assert_ok(abi_check_refs(f->fd, f->buf, 8 * PAGE, 1));
@@ -195,12 +198,12 @@ static void b29_a_pin_is_shared(void **state)
 	assert_ok(abi_destroy(f->fd, mock.stdev));
 	assert_ok(abi_check_refs(f->fd, f->buf + PAGE, 2 * PAGE, 1));
 	assert_ok(abi_check_refs(f->fd, f->buf, PAGE, 0));
-	/* The last holder of the descriptor takes the pins with it. */
+	/* The close of the last holder ends the pins. */
 	assert_ok(iof_close(access));
 	assert_ok(abi_check_refs(f->fd, f->buf, 8 * PAGE, 0));
 }
 
-/* A pin begins where a page of memory begins; it may end inside one. */
+/* A pin begins at a page of memory; it may end inside one. */
 static void a_pin_begins_with_a_page(void **state)
 {
 	static const uint64_t inside[] = { 1, 8, 100, PAGE / 2, PAGE - 1 };
@@ -217,7 +220,7 @@ static void a_pin_begins_with_a_page(void **state)
 		assert_err(abi_access_pin(f->fd, access, AT + at, 1, f->buf + at, 0), EINVAL);
 		assert_err(abi_access_pin(f->fd, access, AT + at, 2 * PAGE, NULL, 0), EINVAL);
 		assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 0));
-		/* Copies begin anywhere. */
+		/* Copies may begin at any address. */
 		assert_ok(abi_access_read(f->fd, access, AT + at, &byte, 1));
 		assert_int_equal(abi_access_pin(f->fd, access, AT, at, f->buf, 0), (int)i);
 		assert_ok(abi_check_refs(f->fd, f->buf, 2 * PAGE, 1));
@@ -239,7 +242,9 @@ static void a_pin_needs_permission(void **state)
 	assert_ok(iof_close(access));
 }
 
-/* A pin across two mappings is one item; one page too far and nothing stays pinned. */
+/*
+ * A pin across two mappings is one item. If the range is one page too long, no page stays pinned.
+ */
 static void a_pin_spans_mappings(void **state)
 {
 	struct fixture *f = *state;
@@ -253,7 +258,7 @@ static void a_pin_spans_mappings(void **state)
 	assert_int_equal(abi_access_pin(f->fd, access, AT + PAGE, 2 * PAGE, NULL, 0), 0);
 	assert_ok(abi_check_refs(f->fd, f->buf, PAGE, 1));
 	assert_ok(abi_check_refs(f->fd, f->buf + 5 * PAGE, PAGE, 1));
-	/* Half of it unmapped: all of the item goes, and the other half can be had again. */
+	/* Unmap half of the item: the whole item ends, and the other half can be pinned again. */
 	assert_ok(abi_unmap(f->fd, f->ioas, AT, 2 * PAGE));
 	assert_err(abi_access_unpin(f->fd, access, 0), ENOENT);
 	assert_ok(abi_check_refs(f->fd, f->buf, 8 * PAGE, 0));
@@ -288,7 +293,7 @@ static void b20_unmapping_ends_pins(void **state)
 	assert_ok(iof_close(two));
 }
 
-/* b34: an access that will pin wants whole pages, for as long as it is there. */
+/* b34: an access that will pin needs whole pages while it exists. */
 static void b34_pins_want_whole_pages(void **state)
 {
 	struct fixture *f = *state;
@@ -321,13 +326,13 @@ static void replace_drops_the_pins(void **state)
 	assert_id(next);
 	assert_ok(abi_map(f->fd, f->ioas, f->buf, PAGE, AT));
 	assert_int_equal(abi_access_pin(f->fd, access, AT, PAGE, f->buf, 0), 0);
-	/* Refused: all is as it was. */
+	/* A refused replace leaves all as it was. */
 	assert_err(abi_access_replace(f->fd, access, 77), ENOENT);
 	assert_ok(abi_map(f->fd, (uint32_t)next, f->buf, 100, AT));
 	assert_err(abi_access_replace(f->fd, access, (uint32_t)next), EADDRINUSE);
 	assert_ok(abi_check_refs(f->fd, f->buf, PAGE, 1));
 	assert_ok(abi_unmap(f->fd, (uint32_t)next, AT, 100));
-	/* The same one: nothing happens. */
+	/* A replace by the same IOAS does nothing. */
 	assert_ok(abi_access_replace(f->fd, access, f->ioas));
 	assert_ok(abi_check_refs(f->fd, f->buf, PAGE, 1));
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * conformance.c - iofault-conformance: all tests of the ABI in one program, told as KTAP.
+ * conformance.c - iofault-conformance: all tests of the ABI in one program, with KTAP output.
  *
  * Each group of tests is a program of its own in tests/abi/, compiled in here under another name
- * for its main(); GROUPS(X) lists them, and comes from the build. It runs in a child process, what
- * it prints as TAP becomes the subtests of one test, everything else diagnostics. Exit status as
- * the kernel's own tests have it: 0, 1 failed, 4 nothing to test here.
+ * for its main(). The build generates GROUPS(X), the list of them. Each group runs in a child
+ * process. Its TAP output becomes the subtests of one test, all other output diagnostics. The exit
+ * status is as in the kernel's own tests: 0, 1 failed, 4 no test can run here.
  */
 #include "abi.h"
 
@@ -40,8 +40,8 @@ struct tally {
 };
 
 /*
- * A result as cmocka tells it: "ok 1 - name", "not ok 1 - name ...", "not ok 1 # SKIP name". False:
- * it is none.
+ * Prints a result of cmocka: "ok 1 - name", "not ok 1 - name ...", "not ok 1 # SKIP name". Returns
+ * false if the line is none.
  */
 static bool tell_result(const char *line, struct tally *tally)
 {
@@ -88,7 +88,7 @@ static void tell_line(char *line, struct tally *tally)
 
 /* ---- running ---- */
 
-/* In a child: its output into @fd. */
+/* Runs a group in a child, with its output into @fd. */
 static void run_group(const struct group *group, int fd)
 {
 	dup2(fd, STDOUT_FILENO);
@@ -133,7 +133,7 @@ static int test_group(const struct group *group, unsigned int number)
 	return ok ? STATUS_OK : STATUS_FAILED;
 }
 
-/* NULL: there is something to test. */
+/* Returns the reason why no test can run here, or NULL. */
 static const char *nothing_to_test(void)
 {
 	struct iof_world_config config = {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * descriptors.c - proves that descriptors are real: poll, epoll and io_uring wait on them next to
- * others, each readiness shows once it is there and is gone once it was taken; numbers end with
- * close; a fault queue outlives the /dev/iommu it came from.
+ * descriptors.c - proves that descriptors are real. poll, epoll and io_uring wait on them beside
+ * others; readiness begins with an arrival and ends when it is consumed. A number is free after
+ * close. A fault queue outlives its /dev/iommu descriptor.
  */
 #include "abi.h"
 
@@ -33,7 +33,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* A test that closes something itself sets it to -1. */
+/* A test that closes a descriptor itself sets it to -1. */
 static int teardown(void **state)
 {
 	struct fix *f = *state;
@@ -64,7 +64,7 @@ static void take_and_answer(struct fix *f)
 	assert_ok(abi_answer(f->ffd, take(f), IOMMUFD_PAGE_RESP_SUCCESS));
 }
 
-/* Level: ready while something is queued, however often one looks. */
+/* Level-triggered: the queue is ready while a group is queued, at each look. */
 static void epoll_sees_the_level(void **state)
 {
 	struct fix *f = *state;
@@ -84,14 +84,14 @@ static void epoll_sees_the_level(void **state)
 		take_and_answer(f);
 		assert_int_equal(epoll_wait(ep, &ev, 1, 0), 0);
 	}
-	/* A group that is delivered and not answered does not count. */
+	/* A group that is delivered and has no response does not make the queue readable. */
 	trigger(f, 3);
 	take(f);
 	assert_int_equal(epoll_wait(ep, &ev, 1, 0), 0);
 	close(ep);
 }
 
-/* A sweep takes readiness away again. */
+/* A sweep ends readiness. */
 static void a_detach_ends_readiness(void **state)
 {
 	struct fix *f = *state;
@@ -104,7 +104,7 @@ static void a_detach_ends_readiness(void **state)
 	assert_int_equal(abi_readable(f->ffd), 0);
 }
 
-/* poll(2) itself, io_uring and our own poll agree. */
+/* poll(2), io_uring and iof_poll() return the same. */
 static void poll_says_the_same(void **state)
 {
 	struct fix *f = *state;
@@ -119,7 +119,7 @@ static void poll_says_the_same(void **state)
 	assert_int_equal(iof_poll(&p, 1, -1), 1);
 	assert_int_equal(p.revents, POLLIN | POLLOUT);
 	assert_int_equal(poll(&q, 1, -1), 1);
-	/* /dev/iommu has no readiness of its own: always both. */
+	/* /dev/iommu is always ready for both. */
 	p = (struct pollfd){ .fd = f->fd, .events = POLLIN | POLLOUT };
 	assert_int_equal(iof_poll(&p, 1, -1), 1);
 	assert_int_equal(p.revents, POLLIN | POLLOUT);
@@ -148,7 +148,7 @@ static void io_uring_waits(void **state)
 	io_uring_queue_exit(&ring);
 }
 
-/* Ours and the system's in one call. */
+/* One call polls descriptors of the world and of the system. */
 static void poll_mixes_both_kinds(void **state)
 {
 	struct fix *f = *state;
@@ -186,7 +186,7 @@ static void poll_mixes_both_kinds(void **state)
 
 struct waiter {
 	struct fix *f;
-	int wake; /* polled beside the queue; -1: the queue alone */
+	int wake; /* a descriptor polled beside the queue; -1: the queue alone */
 	int got;
 };
 
@@ -202,7 +202,9 @@ static void *wait_for_fault(void *arg)
 	return NULL;
 }
 
-/* A thread that sleeps in the library's poll, alone or mixed, is woken by the fault. */
+/*
+ * A thread sleeps in iof_poll(), on the queue alone or with another descriptor. A fault wakes it.
+ */
 static void a_sleeping_poll_is_woken(void **state)
 {
 	struct fix *f = *state;
@@ -223,7 +225,10 @@ static void a_sleeping_poll_is_woken(void **state)
 	close(pipefd[1]);
 }
 
-/* Closing under a poller has no bad effect; the queue is freed when poll() has returned. */
+/*
+ * Closing a descriptor that another thread polls does no harm; the queue is freed when poll() has
+ * returned.
+ */
 static void close_while_polling(void **state)
 {
 	struct fix *f = *state;
@@ -254,7 +259,7 @@ static void close_while_polling(void **state)
 	close(pipefd[1]);
 }
 
-/* After close the number is free. */
+/* The number is free after close. */
 static void a_closed_number_is_dead(void **state)
 {
 	struct fix *f = *state;
@@ -299,7 +304,7 @@ static void a_fault_queue_outlives_its_context(void **state)
 		assert_err(iof_world_close(f->world), EBUSY);
 }
 
-/* e4, e32: what a descriptor of /dev/iommu cannot do, and a fault queue neither. */
+/* e4, e32: calls that a descriptor of /dev/iommu or a fault queue does not support. */
 static void calls_that_make_no_sense(void **state)
 {
 	struct fix *f = *state;
@@ -316,7 +321,7 @@ static void calls_that_make_no_sense(void **state)
 	assert_err(iof_ioctl(f->fd, _IOWR(IOMMUFD_TYPE, 0x80, int), buf), ENOTTY);
 }
 
-/* Descriptors that are not ours go to the system. */
+/* Calls on descriptors of other files go to the system. */
 static void foreign_descriptors_are_passed_on(void **state)
 {
 	struct fix *f = *state;
@@ -352,7 +357,9 @@ static void *open_and_close(void *arg)
 	return NULL;
 }
 
-/* A number that one thread closes is at once another's: ThreadSanitizer watches this one. */
+/*
+ * A number that one thread closes is at once another thread's. ThreadSanitizer watches this test.
+ */
 static void threads_recycle_numbers(void **state)
 {
 	pthread_t threads[4];

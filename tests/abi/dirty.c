@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * dirty.c - proves the rules of dirty tracking, c16 to c21, on the mock device, which writes
- * where it is told to.
+ * dirty.c - proves the rules of dirty tracking, c16 to c21, on the mock device, which writes to the
+ * pages that a test names.
  */
 #include "ioas.h"
 
@@ -21,7 +21,7 @@ enum {
 	BITS = BUF_LEN / STEP,
 };
 
-/* An HWPT that tracks, with all of the buffer mapped at AT. */
+/* Allocates an HWPT with tracking, with all of the buffer mapped at AT. */
 static uint32_t tracking(struct fixture *f, struct abi_mock *mock)
 {
 	int hwpt;
@@ -84,13 +84,16 @@ static void c16_who_can_be_tracked(void **state)
 	cmd.hwpt_id = hwpt;
 	assert_err(iof_ioctl(f->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd), EOPNOTSUPP);
 	assert_err(abi_get_dirty(f->fd, hwpt, 2, AT, PAGE, STEP, bits), EOPNOTSUPP);
-	/* The reserved word of SET is not looked at. */
+	/* SET ignores the reserved word. */
 	cmd.flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE;
 	cmd.__reserved = 1;
 	assert_ok(iof_ioctl(f->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd));
 }
 
-/* Of an HWPT that tracks nothing, a bad range is told first; an unknown flag before all. */
+/*
+ * c17: an HWPT without tracking: the error of a bad range comes before it, and that of an unknown
+ * flag before all.
+ */
 static void c17_which_error_of_get_is_told(void **state)
 {
 	struct fixture *f = *state;
@@ -116,7 +119,7 @@ static void c17_which_error_of_get_is_told(void **state)
 	assert_err(abi_get_dirty(f->fd, 99, 2, AT, PAGE, STEP, bits), EOPNOTSUPP);
 }
 
-/* Enabling starts with everything clean, also when it is repeated. */
+/* c16: enabling makes all pages clean, also when it is repeated. */
 static void c16_enabling_makes_clean(void **state)
 {
 	struct fixture *f = *state;
@@ -133,7 +136,7 @@ static void c16_enabling_makes_clean(void **state)
 	assert_int_equal(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, all), BITS);
 	assert_ok(abi_dirty_tracking(f->fd, hwpt, false));
 	assert_err(abi_make_dirty(f->fd, hwpt, AT, BUF_LEN, STEP, all), EINVAL);
-	/* c19: off, nothing is told. */
+	/* c19: while tracking is off, no page is reported. */
 	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, bits));
 	assert_int_equal(bits[0] | bits[7], 0);
 	assert_ok(abi_dirty_tracking(f->fd, hwpt, true));
@@ -169,7 +172,7 @@ static void c17_ranges_that_are_refused(void **state)
 	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, PAGE, 1024, bits));
 }
 
-/* c18, c21: each dirty page has its bit, others' bits stay, NO_CLEAR only looks. */
+/* c18, c21: each dirty page sets its bit; other bits stay. With NO_CLEAR, pages stay dirty. */
 static void c18_bits_are_set_and_cleared_once(void **state)
 {
 	struct fixture *f = *state;
@@ -189,7 +192,7 @@ static void c18_bits_are_set_and_cleared_once(void **state)
 		assert_int_equal(bits[1], 0x40);
 		assert_int_equal(bits[3], 0x80);
 	}
-	/* Of a part: relative to its start, and the rest stays dirty. */
+	/* In a part of the range, bits count from its start; pages outside stay dirty. */
 	memset(bits, 0, sizeof(bits));
 	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT + 2 * STEP, 4 * STEP, STEP, bits));
 	assert_int_equal(bits[0], 0x02);
@@ -225,7 +228,7 @@ static void c17_any_page_size(void **state)
 	assert_int_equal(bits[1], 0x03);
 }
 
-/* c19: neither what is not mapped nor a bitmap that cannot be written is an error. */
+/* c19: neither an unmapped range nor a bitmap that cannot be written is an error. */
 static void c19_errors_are_swallowed(void **state)
 {
 	struct fixture *f = *state;
@@ -239,17 +242,20 @@ static void c19_errors_are_swallowed(void **state)
 	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, NULL));
 	if (!abi_ours())
 		return;
-	/* Ours looks at the bitmap before it makes anything clean. */
+	/* iofault reads the bitmap before it makes a page clean. */
 	assert_ok(abi_get_dirty(f->fd, hwpt, 0, AT, BUF_LEN, STEP, bits));
 	assert_int_equal(bits[0], 0x01);
 }
 
-/* Some pages of a bitmap cannot be reached: the others get their bits, wherever it begins. */
+/*
+ * Some pages of the bitmap cannot be written. The other pages get their bits, wherever the bitmap
+ * begins.
+ */
 static void a_bitmap_with_holes(void **state)
 {
 	static const size_t offsets[] = { 0, 1, 8, 4000, PAGE - 1 };
 	struct fixture *f = *state;
-	/* What one page of bits is for. */
+	/* One page of bits covers this span. */
 	const uint64_t start = MOCK_APERTURE_START, span = PAGE * 8 * STEP;
 	unsigned char *room, one = 1;
 	struct abi_mock mock;
@@ -277,12 +283,15 @@ static void a_bitmap_with_holes(void **state)
 				if (!(absent & 1u << n))
 					assert_int_equal(room[n * PAGE + offsets[i]], 1);
 			assert_ok(munmap(room, 5 * PAGE));
-			/* What was not told may be dirty still: the next round starts clean. */
+			/*
+			 * Pages that were not reported may still be dirty: begin the next round
+			 * clean.
+			 */
 			assert_ok(abi_dirty_tracking(f->fd, hwpt, true));
 		}
 }
 
-/* A bit for the last page of 64 bits: ranges end with their last address. */
+/* A bit stands for the last page of the 64-bit space: ranges are given by their last address. */
 static void the_last_page_of_all(void **state)
 {
 	const uint64_t at = UINT64_MAX - 2 * PAGE + 1;
@@ -300,7 +309,7 @@ static void the_last_page_of_all(void **state)
 	struct abi_mock mock;
 	int other = abi_ioas(f->fd);
 
-	/* The device's own domain is on another IOAS, which ends earlier. */
+	/* The device's own domain is on another IOAS, whose range ends earlier. */
 	assert_id(other);
 	assert_ok(abi_mock(f->fd, (uint32_t)other, 0, &mock));
 	cmd.dev_id = mock.idev;
@@ -319,7 +328,7 @@ static void the_last_page_of_all(void **state)
 		   EOVERFLOW);
 }
 
-/* c20: unmapping forgets; what is mapped there next is clean. */
+/* c20: unmapping drops the dirty bits; the next mapping there is clean. */
 static void c20_unmapping_forgets(void **state)
 {
 	struct fixture *f = *state;
@@ -334,12 +343,12 @@ static void c20_unmapping_forgets(void **state)
 	assert_int_equal(bits[0], 0);
 }
 
-/* A range of so many bits that the kernel goes through it piece by piece. */
+/* The range has so many bits that the kernel handles it piece by piece. */
 static void long_bitmaps(void **state)
 {
 	struct fixture *f = *state;
 	const uint64_t start = MOCK_APERTURE_START, length = 256 << 20;
-	/* Across the ends of the pieces, wherever pages of bits end. */
+	/* Dirty pages lie across the ends of the pieces, where pages of bits end. */
 	const uint64_t at = start + (64 << 20) - 8 * PAGE;
 	const size_t bytes = length / STEP / 8, first = (at - start) / STEP;
 	unsigned char *bits = calloc(1, bytes), some[BITS / 8];
@@ -395,7 +404,7 @@ static void a_bitmap_that_hangs_holds_nobody_up(void **state)
 	pthread_t thread;
 	int uffd;
 
-	if (!abi_embedded()) /* elsewhere it is the kernel that waits for the page */
+	if (!abi_embedded()) /* in other worlds the kernel waits for the page */
 		skip();
 	uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (uffd < 0)
@@ -419,7 +428,7 @@ static void a_bitmap_that_hangs_holds_nobody_up(void **state)
 	close(uffd);
 }
 
-/* Ours: a large leaf that is asked for in part stays dirty, for the rest of it. */
+/* Ours: a large leaf that is read in part stays dirty, because of the other part. */
 static void large_leaves(void **state)
 {
 	struct fixture *f = *state;
@@ -429,7 +438,7 @@ static void large_leaves(void **state)
 	int hwpt;
 	size_t i;
 
-	if (!abi_embedded()) /* where the processor's page frames are what they are */
+	if (!abi_embedded()) /* in other worlds page frames are the CPU's */
 		skip();
 	memory = aligned_alloc(2 << 20, 2 << 20);
 	assert_non_null(memory);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * events.c - proves rule e31: each arrival of a group is an event, also while older groups are
- * queued. A client that waits by edge and reads one group an event is served, a multishot poll
- * completes for each arrival, and of the threads that wait exclusively as many wake as groups came.
+ * queued. An edge-triggered client that reads one group for each event is served. A multishot poll
+ * completes for each arrival. Of the threads that wait exclusively, as many wake as groups arrived.
  */
 #include "abi.h"
 
@@ -89,7 +89,7 @@ static void e31_an_edge_for_each_arrival(void **state)
 			assert_int_equal(events_now(ep), 1);
 			assert_int_equal(events_now(ep), 0);
 		}
-		/* In the middle of reading, too. */
+		/* An arrival in the middle of reading is an event, too. */
 		answer_one(f);
 		trigger(f, 5);
 		assert_int_equal(events_now(ep), 1);
@@ -100,7 +100,7 @@ static void e31_an_edge_for_each_arrival(void **state)
 	close(ep);
 }
 
-/* One read an event, two arrivals between events: what mio, tokio and Go do. */
+/* mio, tokio and Go do one read for each event; here two groups arrive between events. */
 static void e31_one_read_an_event(void **state)
 {
 	struct fix *f = *state;
@@ -118,7 +118,7 @@ static void e31_one_read_an_event(void **state)
 	close(ep);
 }
 
-/* The level is what is queued, however many events there were. */
+/* The level depends on the queued groups, however many events there were. */
 static void e31_events_leave_the_level(void **state)
 {
 	struct fix *f = *state;
@@ -173,7 +173,10 @@ struct pool {
 	sem_t woken;
 };
 
-/* It does not read: the others must be woken by what comes, not by what is left. */
+/*
+ * Waits exclusively. The thread does not read, so that the others are woken by new groups and not
+ * by groups that are left.
+ */
 static void *wait_exclusively(void *arg)
 {
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE, .data.fd = 1 };

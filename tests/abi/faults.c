@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * faults.c - proves section (e) of docs/behaviour.md from outside: groups of several pages,
- * order, partial reads, cookies bad and stale, what the device is told, queues shared by page
- * tables and devices, replace with faults open, PASIDs. What only our own test ops can make, or
- * only we promise, is left out elsewhere.
+ * faults.c - proves section (e) of docs/behaviour.md through public calls: groups of several pages,
+ * order, partial reads, bad and stale cookies, answers to the device, queues shared by page tables
+ * and devices, replace with open faults, PASIDs. On other kernels the tests of our own test ops and
+ * promises are skipped.
  */
 #include "abi.h"
 
@@ -22,7 +22,7 @@ struct fix {
 	struct abi_mock mock;
 };
 
-/* One device, on a nested table with a queue, as every Linux that has queues takes it. */
+/* One device on a nested table with a queue, in the form that each Linux with queues accepts. */
 static int setup(void **state)
 {
 	struct fix *f = calloc(1, sizeof(*f));
@@ -60,7 +60,7 @@ static void fault(struct fix *f, uint32_t grpid)
 	assert_ok(abi_trigger(f->fd, f->mock.idev, 0, grpid, PERM, 0x1000ull * grpid));
 }
 
-/* Which groups are read, so many at most; their cookies. */
+/* Reads groups, as many as fit into @room records. Returns their numbers and cookies. */
 static int take(struct fix *f, struct iommu_hwpt_pgfault *recs, unsigned int room)
 {
 	ssize_t n = iof_read(f->ffd, recs, room * REC);
@@ -82,7 +82,7 @@ static void only_ours(void)
 		skip();
 }
 
-/* e13, e23, e32: whole records only, and no position. */
+/* e13, e23, e32: a read takes whole records, and a descriptor has no position. */
 static void e13_lengths_and_positions(void **state)
 {
 	struct fix *f = *state;
@@ -100,7 +100,10 @@ static void e13_lengths_and_positions(void **state)
 	assert_int_equal(abi_readable(f->ffd), 1);
 }
 
-/* e14, e15: nothing pending is no error; a pending group that does not fit is one, and stays. */
+/*
+ * e14, e15: reading an empty queue is no error. If the first group does not fit, that is an error,
+ * and the group stays.
+ */
 static void e15_room_for_the_first_group(void **state)
 {
 	struct fix *f = *state;
@@ -117,7 +120,7 @@ static void e15_room_for_the_first_group(void **state)
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 }
 
-/* All that poll() says of the queue, alone and beside a descriptor of the system's. */
+/* Returns all that poll() reports of the queue, alone and beside a descriptor of the system. */
 static short all_events(int fd, int other)
 {
 	struct pollfd p[2] = {
@@ -135,7 +138,10 @@ static short all_events(int fd, int other)
 	return alone;
 }
 
-/* e30: writable always, readable while a group is queued, and nothing else ever. */
+/*
+ * e30: the queue is always writable, and readable while a group is queued. poll() reports no other
+ * event.
+ */
 static void e30_what_poll_says(void **state)
 {
 	struct fix *f = *state;
@@ -149,7 +155,7 @@ static void e30_what_poll_says(void **state)
 	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLIN | POLLRDNORM | POLLOUT);
 	assert_int_equal(iof_poll(&p, 1, 0), 0);
 	assert_int_equal(take(f, &rec, 1), 1);
-	/* What is delivered and not yet answered does not count. */
+	/* A group that is delivered and has no response does not make it readable. */
 	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLOUT);
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLOUT);
@@ -157,7 +163,7 @@ static void e30_what_poll_says(void **state)
 	close(pipe_fds[1]);
 }
 
-/* e17: first come, first served, however the reads are cut. */
+/* e17: groups are delivered in the order of arrival, however reads are cut. */
 static void e17_order_of_arrival(void **state)
 {
 	struct fix *f = *state;
@@ -189,7 +195,10 @@ static void page(struct fix *f, uint32_t grpid, uint64_t addr, uint32_t flags)
 	assert_ok(abi_page_req(f->fd, f->mock.idev, flags, 0, grpid, addr));
 }
 
-/* e16, e17: a group is read whole, its pages in their order, the last one last; groups mix. */
+/*
+ * e16, e17: a read returns whole groups, their pages in order, the LAST page last; groups may mix
+ * on arrival.
+ */
 static void e16_groups_of_several_pages(void **state)
 {
 	struct fix *f = *state;
@@ -199,14 +208,17 @@ static void e16_groups_of_several_pages(void **state)
 	page(f, 1, 0x1000, 0);
 	page(f, 2, 0x9000, 0);
 	page(f, 1, 0x3000, 0);
-	/* Unfinished groups are not delivered. */
+	/* A group without its LAST page is not delivered. */
 	assert_int_equal(abi_readable(f->ffd), 0);
 	assert_int_equal(take(f, recs, 8), 0);
 	page(f, 2, 0x8000, LAST);
 	page(f, 1, 0x2000, LAST);
 	page(f, 3, 0x7000, LAST);
 
-	/* Too small for the first; then only the first, though a smaller one waits behind. */
+	/*
+	 * The room is too small for the first group. Then it has room for the first only: a smaller
+	 * group behind it waits.
+	 */
 	assert_err(take(f, recs, 1), EINVAL);
 	assert_int_equal(take(f, recs, 4), 2);
 	assert_int_equal(recs[0].grpid, 2);
@@ -230,7 +242,7 @@ static void e16_groups_of_several_pages(void **state)
 	assert_int_equal(stats(f, &f->mock).invalid, 1);
 }
 
-/* e20: what cannot be copied out stays where it was. */
+/* e20: a group that cannot be copied to the user stays queued, in its place. */
 static void e20_a_bad_buffer_loses_nothing(void **state)
 {
 	struct fix *f = *state;
@@ -247,7 +259,7 @@ static void e20_a_bad_buffer_loses_nothing(void **state)
 	fault(f, 3);
 	assert_err(iof_read(f->ffd, NULL, REC), EFAULT);
 	assert_int_equal(abi_readable(f->ffd), 1);
-	/* The first fits before the end of the memory: a short count. */
+	/* The first group fits before the end of the memory: the read is short. */
 	assert_int_equal(iof_read(f->ffd, edge, 3 * REC), REC);
 	memcpy(&rec, edge, REC);
 	assert_int_equal(rec.grpid, 1);
@@ -259,7 +271,7 @@ static void e20_a_bad_buffer_loses_nothing(void **state)
 	assert_ok(munmap(two, 2 * PAGE));
 }
 
-/* e24 to e28: each entry for itself, in order, up to the first bad one. */
+/* e24 to e28: responses are handled one by one, in order, up to the first bad one. */
 static void e25_bad_answers(void **state)
 {
 	struct fix *f = *state;
@@ -270,7 +282,7 @@ static void e25_bad_answers(void **state)
 	for (i = 1; i <= 4; i++)
 		fault(f, i);
 	assert_int_equal(take(f, recs, 4), 4);
-	/* e26: a bad code costs nothing. */
+	/* e26: the group of a bad code stays open. */
 	assert_err(abi_answer(f->ffd, recs[0].cookie, 2), EINVAL);
 	assert_err(abi_answer(f->ffd, recs[0].cookie, 0xffffffff), EINVAL);
 	assert_err(abi_answer(f->ffd, recs[3].cookie + 1000, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
@@ -281,7 +293,7 @@ static void e25_bad_answers(void **state)
 	assert_int_equal(iof_write(f->ffd, resp, sizeof(resp)), 2 * sizeof(resp[0]));
 	assert_err(iof_write(f->ffd, resp + 2, sizeof(resp[0])), EINVAL);
 	resp[2].code = IOMMUFD_PAGE_RESP_INVALID;
-	/* Those before have taken effect, those after are untouched. */
+	/* The responses before the bad one have taken effect; those behind it have not. */
 	assert_err(abi_answer(f->ffd, recs[3].cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	assert_int_equal(iof_write(f->ffd, resp + 2, 2 * sizeof(resp[0])), 2 * sizeof(resp[0]));
 	assert_err(abi_answer(f->ffd, recs[0].cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
@@ -292,8 +304,8 @@ static void e25_bad_answers(void **state)
 	assert_int_equal(stats(f, &f->mock).groups, 4);
 }
 
-/* Ours: a cookie is not given out again soon, and 0 never. */
-/* e18, e19: a cookie is not used again at once. */
+/* Ours: a cookie is not given again soon, and 0 is never given. */
+/* e18, e19: a cookie is not reused at once. */
 static void a_late_answer_hits_nobody_else(void **state)
 {
 	struct fix *f = *state;
@@ -316,7 +328,7 @@ static void a_late_answer_hits_nobody_else(void **state)
 	assert_int_equal(stats(f, &f->mock).success, 201);
 }
 
-/* e35, e37: a replace answers what is open, read or not; its cookies are dead. */
+/* e35, e37: a replace answers the open groups, read or not. Their cookies are no longer valid. */
 static void e35_replace_with_faults_open(void **state)
 {
 	struct fix *f = *state;
@@ -341,7 +353,7 @@ static void e35_replace_with_faults_open(void **state)
 	assert_int_equal(stats(f, &f->mock).success, 0);
 }
 
-/* e36: faults are not handed over, not even to a table with the same queue. */
+/* e36: open groups are not handed over, not even to a table with the same queue. */
 static void e36_replace_within_one_queue(void **state)
 {
 	struct fix *f = *state;
@@ -356,7 +368,7 @@ static void e36_replace_within_one_queue(void **state)
 	assert_int_equal(take(f, &rec, 1), 1);
 	assert_int_equal(rec.grpid, 2);
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	/* e38: a replace that fails leaves them. */
+	/* e38: a replace that fails leaves them open. */
 	fault(f, 3);
 	assert_err(abi_mock_replace(f->fd, &f->mock, 999), ENOENT);
 	assert_int_equal(take(f, &rec, 1), 1);
@@ -365,7 +377,7 @@ static void e36_replace_within_one_queue(void **state)
 	assert_ok(abi_destroy(f->fd, (uint32_t)f->nested));
 }
 
-/* Partial pages of the former table do not meet a last page of the next. */
+/* e43: partial pages of the old table are dropped, and do not join a LAST page of the new one. */
 static void e43_partial_pages_are_dropped(void **state)
 {
 	struct fix *f = *state;
@@ -379,13 +391,13 @@ static void e43_partial_pages_are_dropped(void **state)
 	abi_page_req(f->fd, f->mock.idev, LAST, 0, 5, 0x2000);
 	assert_int_equal(take(f, &rec, 1), 0);
 	assert_int_equal(stats(f, &f->mock).invalid, 1);
-	/* The index is free for the next group. */
+	/* The index is free for a new group. */
 	page(f, 5, 0x3000, LAST);
 	assert_int_equal(take(f, &rec, 1), 1);
 	assert_int_equal(rec.addr, 0x3000);
 }
 
-/* e3, e35: one queue for two devices and three tables; each answer finds its device. */
+/* e3, e35: one queue serves two devices and three tables; each response reaches its device. */
 static void e3_a_queue_is_shared(void **state)
 {
 	struct fix *f = *state;
@@ -397,7 +409,7 @@ static void e3_a_queue_is_shared(void **state)
 	nested = abi_hwpt_nested(f->fd, other.idev, (uint32_t)f->parent, 0, f->queue, 3);
 	assert_id(nested);
 	assert_ok(abi_mock_replace(f->fd, &other, (uint32_t)nested));
-	/* The same group index on both. */
+	/* Both devices use the same group index. */
 	fault(f, 7);
 	assert_ok(abi_trigger(f->fd, other.idev, 0, 7, PERM, 0xa000));
 	fault(f, 8);
@@ -409,7 +421,7 @@ static void e3_a_queue_is_shared(void **state)
 	assert_int_equal(recs[2].dev_id, f->mock.idev);
 	assert_int_not_equal(recs[0].cookie, recs[1].cookie);
 	assert_int_not_equal(recs[0].cookie, recs[2].cookie);
-	/* One device goes: its faults are answered, the other's are untouched. */
+	/* One device is detached: its groups are answered, and those of the other stay open. */
 	assert_ok(abi_mock_replace(f->fd, &f->mock, (uint32_t)f->parent));
 	assert_err(abi_answer(f->ffd, recs[0].cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	assert_err(abi_answer(f->ffd, recs[2].cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
@@ -418,7 +430,7 @@ static void e3_a_queue_is_shared(void **state)
 	assert_int_equal(recs[0].dev_id, other.idev);
 	assert_int_equal(recs[0].addr, 0xb000);
 	assert_ok(abi_answer(f->ffd, recs[0].cookie, IOMMUFD_PAGE_RESP_INVALID));
-	/* e40: in use until its last table and its descriptor are gone. */
+	/* e40: the queue is in use until its last table and its descriptor are gone. */
 	assert_err(abi_destroy(f->fd, f->queue), EBUSY);
 	assert_ok(abi_mock_replace(f->fd, &other, (uint32_t)f->parent));
 	assert_ok(abi_destroy(f->fd, (uint32_t)nested));
@@ -434,7 +446,9 @@ static void e3_a_queue_is_shared(void **state)
 	assert_int_equal(stats(f, &f->mock).swept, 2);
 }
 
-/* PASIDs of one device on tables of two queues: each fault goes to its own. */
+/*
+ * The PASIDs of one device are on tables of two queues: each fault goes to the queue of its table.
+ */
 static void faults_of_pasids(void **state)
 {
 	struct fix *f = *state;
@@ -463,22 +477,24 @@ static void faults_of_pasids(void **state)
 	assert_int_equal(rec.pasid, 6);
 	assert_int_equal(rec.flags, LAST | VALID);
 	assert_ok(abi_answer(ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	/* The same index under two PASIDs and none: three groups. */
+	/* The same index under two PASIDs and none makes three groups. */
 	assert_ok(abi_trigger(f->fd, mock.idev, 5, 1, PERM, 0x5000));
 	assert_ok(abi_trigger(f->fd, mock.idev, 0, 1, PERM, 0x4000));
 	assert_int_equal(take(f, &rec, 1), 1);
 	assert_int_equal(rec.pasid, 5);
-	/* A detach of one PASID answers what is open of it, and nothing else. */
+	/* A detach of one PASID answers its open groups, and no others. */
 	assert_ok(abi_pasid_detach(f->fd, &mock, 5));
 	assert_err(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	assert_int_equal(take(f, &rec, 1), 1);
 	assert_int_equal(rec.addr, 0x4000);
 	assert_int_equal(rec.flags, LAST);
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-	/* Not attached, and the RID's table is the kernel's: the request is refused. */
+	/*
+	 * The PASID is not attached, and the RID's table is the kernel's: the request is refused.
+	 */
 	assert_ok(abi_trigger(f->fd, mock.idev, 5, 2, PERM, 0x5000));
 	assert_int_equal(abi_readable(f->ffd), 0);
-	/* Replace of a PASID. */
+	/* Replaces the table of a PASID. */
 	assert_ok(abi_trigger(f->fd, mock.idev, 6, 3, PERM, 0x6000));
 	assert_ok(abi_pasid_replace(f->fd, &mock, 6, (uint32_t)one));
 	assert_int_equal(abi_readable(ffd), 0);
@@ -491,7 +507,7 @@ static void faults_of_pasids(void **state)
 	assert_ok(iof_close(ffd));
 }
 
-/* A PASID that has no table of its own goes to the RID's, if that is the user's. */
+/* A PASID without a table of its own uses the RID's table, if that is the user's. */
 static void pasids_under_a_nested_table(void **state)
 {
 	struct fix *f = *state;
@@ -504,7 +520,7 @@ static void pasids_under_a_nested_table(void **state)
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_INVALID));
 }
 
-/* e33, e34: when the last holder closes the descriptor, the core responds to what is open. */
+/* e33, e34: when the last holder closes the descriptor, the core answers the open groups. */
 static void the_last_close_answers(void **state)
 {
 	struct fix *f = *state;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * fdinfo.c - proves that what a fault queue's descriptor says of itself (iof_fdinfo(), which in the
- * kernel is /proc/PID/fdinfo) is right in every state that a fault can be in.
+ * fdinfo.c - proves that the text about a fault queue's descriptor is right in every state of a
+ * fault. iof_fdinfo() returns the text; in the kernel it is /proc/PID/fdinfo.
  */
 #include "abi.h"
 
@@ -33,7 +33,7 @@ static struct numbers look(int ffd)
 
 	assert_true(len > 0);
 	assert_int_equal(len, strlen(text));
-	/* What every descriptor has is not among it. */
+	/* The lines that each descriptor has are not in the text. */
 	assert_null(strstr(text, "pos:"));
 	assert_null(strstr(text, "flags:"));
 	return (struct numbers){
@@ -46,7 +46,7 @@ static struct numbers look(int ffd)
 	};
 }
 
-/* All but the age. */
+/* Checks all lines except the age. */
 static void expect(int ffd, unsigned int queued, unsigned int delivered, unsigned int responded,
 		   unsigned int rejected, unsigned int swept)
 {
@@ -126,16 +126,16 @@ static void counters_follow_each_state(void **state)
 	expect(w.ffd, 2, 1, 0, 0, 0);
 	assert_ok(abi_answer(w.ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	expect(w.ffd, 2, 0, 1, 0, 0);
-	/* Late; of a code that does not exist; invented. */
+	/* Responses: late; with a code that does not exist; with an invented cookie. */
 	assert_err(abi_answer(w.ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	assert_int_equal(abi_read_one(w.ffd, &rec), sizeof(rec));
 	assert_err(abi_answer(w.ffd, rec.cookie, 77), EINVAL);
 	assert_err(abi_answer(w.ffd, 0, IOMMUFD_PAGE_RESP_SUCCESS), EINVAL);
 	expect(w.ffd, 1, 1, 1, 3, 0);
-	/* INVALID is a response like another. */
+	/* INVALID counts as a response. */
 	assert_ok(abi_answer(w.ffd, rec.cookie, IOMMUFD_PAGE_RESP_INVALID));
 	expect(w.ffd, 1, 0, 2, 3, 0);
-	/* Replace answers what is queued and what is delivered. */
+	/* A replace answers queued and delivered groups. */
 	trigger(&w, 4);
 	assert_int_equal(abi_read_one(w.ffd, &rec), sizeof(rec));
 	expect(w.ffd, 1, 1, 2, 3, 0);
@@ -158,7 +158,7 @@ static void the_oldest_open_group_counts(void **state)
 	begin = ms_now();
 	trigger(&w, 1);
 	sent = ms_now();
-	/* It ages while it is queued, and while it is delivered. */
+	/* The age grows while the group is queued, and while it is delivered. */
 	while (look(w.ffd).oldest_ms < 5)
 		;
 	assert_int_equal(abi_read_one(w.ffd, &first), sizeof(first));
@@ -170,11 +170,14 @@ static void the_oldest_open_group_counts(void **state)
 	trigger(&w, 2);
 	age = look(w.ffd).oldest_ms;
 	end = ms_now();
-	/* Milliseconds are whole ones. */
+	/* The age is in whole milliseconds. */
 	assert_true(age + 1 >= between - sent);
-	/* The clock in between may be coarse. */
+	/* The clock of the queue may be coarse. */
 	assert_true(age <= end - begin + 25);
-	/* Once the oldest has its response, the next one counts, which is younger. */
+	/*
+	 * After the response to the oldest group, the age is that of the next one, which is
+	 * younger.
+	 */
 	assert_int_equal(abi_read_one(w.ffd, &second), sizeof(second));
 	assert_ok(abi_answer(w.ffd, first.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	age = look(w.ffd).oldest_ms;

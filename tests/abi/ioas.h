@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ioas.h - what the tests of I/O address spaces share beyond abi.h: a fresh /dev/iommu with one
- * IOAS and some memory per test, and the commands with every argument in the test's hand.
+ * IOAS and some memory for each test, and the commands with all their arguments.
  */
 #ifndef TESTS_ABI_IOAS_H
 #define TESTS_ABI_IOAS_H
@@ -19,7 +19,7 @@ struct fixture {
 	struct iof_world *world;
 	int fd;
 	uint32_t ioas;
-	unsigned char *buf; /* 64 pages of memory, aligned to all of them */
+	unsigned char *buf; /* 64 pages of memory, aligned to their total size */
 };
 #define BUF_LEN (64 * PAGE)
 
@@ -70,7 +70,7 @@ static inline int copy_fixed(int fd, uint32_t dst, uint32_t src, uint64_t len, u
 	return copy_flags(fd, FIXED | READ | WRITE, dst, src, len, &dst_iova, src_iova);
 }
 
-/* *bytes: what the reply says, as it was if the call failed. */
+/* Unmaps. *bytes: the number that the reply has; unchanged if the call failed. */
 static inline int unmap_bytes(int fd, uint32_t ioas, uint64_t iova, uint64_t len, uint64_t *bytes)
 {
 	struct iommu_ioas_unmap cmd = {
@@ -183,7 +183,8 @@ static inline int teardown(void **state)
 }
 
 /*
- * A test with the rule it proves: its name in docs/behaviour.md, then what it says.
+ * A test with the rule that it proves: the number in docs/behaviour.md, then the name of the
+ * function.
  */
 #define RULE(name, function)                          \
 	{                                             \

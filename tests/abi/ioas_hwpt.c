@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_hwpt.c - an I/O address space that hardware page tables mirror: what is pinned and entered
- * when, what stands in the way, and what is left when something fails. The hardware is a mock
- * device: IO pages of 2048 bytes, an aperture. Each test names the rule of docs/behaviour.md
- * that it proves.
+ * ioas_hwpt.c - tests an I/O address space that hardware page tables mirror: when pages are pinned
+ * and entered, what is refused, and what is left after a failure. The hardware is a mock device: IO
+ * pages of 2048 bytes, an aperture. Each test names the rule of docs/behaviour.md that it proves.
  */
 #include "ioas.h"
 
@@ -13,7 +12,7 @@ static uint32_t mock_on(struct fixture *f, struct abi_mock *mock)
 	return mock->hwpt;
 }
 
-/* 0: each page of the range is pinned @refs times. */
+/* Checks that each page of the range is pinned @refs times. Returns 0 if so. */
 static int check_refs(struct fixture *f, void *va, uint64_t len, uint32_t refs)
 {
 	struct iommu_test_cmd cmd = {
@@ -25,7 +24,10 @@ static int check_refs(struct fixture *f, void *va, uint64_t len, uint32_t refs)
 	return iof_ioctl(f->fd, IOMMU_TEST_CMD, &cmd);
 }
 
-/* Half of it is not. It stays reserved, or another thread would get memory there. */
+/*
+ * Returns memory whose second half is absent. Its addresses stay reserved, or another thread would
+ * get memory there.
+ */
 static void *no_memory(void)
 {
 	void *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -48,7 +50,7 @@ static void entered_everywhere(void **state)
 	assert_ok(abi_check_map(f->fd, mock.hwpt, IOVA, 8 * PAGE, f->buf));
 	assert_ok(abi_check_map(f->fd, (uint32_t)second, IOVA, 8 * PAGE, f->buf));
 	assert_err(abi_check_map(f->fd, mock.hwpt, IOVA, 8 * PAGE, f->buf + PAGE), EINVAL);
-	/* One that comes later is filled before it can be used. */
+	/* An HWPT that is allocated later is filled before it can be used. */
 	assert_ok(abi_destroy(f->fd, (uint32_t)second));
 	second = abi_hwpt(f->fd, mock.idev, f->ioas, 0);
 	assert_ok(abi_check_map(f->fd, (uint32_t)second, IOVA, 8 * PAGE, f->buf));
@@ -117,7 +119,7 @@ static void copies(void **state)
 	assert_ok(copy_fixed(f->fd, (uint32_t)second, f->ioas, 2 * PAGE, 2 * IOVA, IOVA + PAGE));
 	assert_ok(abi_check_map(f->fd, other.hwpt, 2 * IOVA, PAGE, f->buf + PAGE));
 	assert_ok(abi_check_map(f->fd, other.hwpt, 2 * IOVA + PAGE, PAGE, f->buf + 8 * PAGE));
-	/* b29 */
+	/* b29: each page is pinned once. */
 	assert_ok(check_refs(f, f->buf, 2 * PAGE, 1));
 	assert_ok(abi_unmap(f->fd, f->ioas, IOVA, 4 * PAGE));
 	assert_ok(abi_check_map(f->fd, other.hwpt, 2 * IOVA, PAGE, f->buf + PAGE));
@@ -214,7 +216,7 @@ static void aperture_conflicts(void **state)
 	assert_ok(abi_map(f->fd, f->ioas, f->buf + 1024, PAGE, IOVA));
 	assert_err(abi_hwpt(f->fd, mock.idev, f->ioas, 0), EADDRINUSE);
 	assert_ok(unmap_all(f->fd, f->ioas));
-	/* b25: the hardware's ranges against an allow-list that is there already. */
+	/* b25: the hardware's ranges do not fit an existing allow-list. */
 	assert_id(abi_hwpt(f->fd, mock.idev, f->ioas, 0));
 	assert_err(allow(f->fd, f->ioas, &range, 1), EADDRINUSE);
 }
@@ -244,7 +246,7 @@ static void failing_copy_undone(void **state)
 	char *p = no_memory();
 
 	mock_on(f, &mock);
-	/* Two good mappings around one of absent memory. */
+	/* Map two good ranges around a range of absent memory. */
 	assert_ok(abi_map(f->fd, (uint32_t)second, f->buf, PAGE, IOVA));
 	assert_ok(abi_map(f->fd, (uint32_t)second, p + PAGE, PAGE, IOVA + PAGE));
 	assert_ok(abi_map(f->fd, (uint32_t)second, f->buf + PAGE, PAGE, IOVA + 2 * PAGE));

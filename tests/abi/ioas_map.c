@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_map.c - MAP, COPY and UNMAP of an I/O address space that no device uses: what is refused,
- * with which errno, and what is left afterwards. Each test names the rule of docs/behaviour.md
- * that it proves; where Linux 6.12 and 7.2 differ, 7.2 holds.
+ * ioas_map.c - tests MAP, COPY and UNMAP of an I/O address space that no device uses: which calls
+ * are refused, with which errno, and what is left afterwards. Each test names the rule of
+ * docs/behaviour.md that it proves. If Linux 6.12 and 7.2 differ, 7.2 holds.
  */
 #include "ioas.h"
 
@@ -19,7 +19,7 @@ static void map_order(void **state)
 	uint32_t none = f->ioas + 1000;
 	uint64_t iova = UINT64_MAX;
 
-	/* Each call is wrong in everything that is checked later, too. */
+	/* Each call has further errors that are checked later. */
 	assert_err(map_flags(f->fd, none, 1u << 9, UINT64_MAX, UINT64_MAX, &iova), EOPNOTSUPP);
 	assert_err(map_flags(f->fd, none, 0, UINT64_MAX, UINT64_MAX, &iova), EOVERFLOW);
 	iova = 0;
@@ -54,7 +54,7 @@ static void map_length_alignment(void **state)
 	assert_ok(set_huge_pages(f->fd, f->ioas, 0));
 	assert_err(map_cmd(f, FIXED | READ, (uintptr_t)f->buf, PAGE + 1, IOVA), EINVAL);
 	assert_err(map_cmd(f, FIXED | READ, (uintptr_t)f->buf, PAGE, IOVA + 1), EINVAL);
-	/* b6 */
+	/* b6: the pointer is not aligned as the IOVA is. */
 	assert_err(map_cmd(f, FIXED | READ, (uintptr_t)f->buf + 1, PAGE, IOVA), EINVAL);
 	assert_ok(map_cmd(f, FIXED | READ, (uintptr_t)f->buf, PAGE, IOVA));
 }
@@ -78,7 +78,7 @@ static void map_fixed(void **state)
 	assert_err(abi_map(fd, f->ioas, f->buf, PAGE + 1, IOVA - PAGE), EEXIST);
 	assert_ok(abi_map(fd, f->ioas, f->buf, PAGE, IOVA - PAGE));
 	assert_ok(abi_map(fd, f->ioas, f->buf, PAGE, IOVA + 2 * PAGE));
-	/* IOVA 0 and the last byte but one can be had by asking for them. */
+	/* IOVA 0 and the last byte but one can be mapped by a fixed map. */
 	assert_ok(abi_map(fd, f->ioas, f->buf, PAGE, 0));
 	assert_ok(abi_map(fd, f->ioas, f->buf, 1, UINT64_MAX - 1));
 }
@@ -122,7 +122,7 @@ static void map_auto_never_zero(void **state)
 	assert_ok(map_auto(f->fd, f->ioas, f->buf, 1, &iova));
 	assert_int_equal(iova, PAGE);
 	assert_err(map_auto(f->fd, f->ioas, f->buf, 1, &iova), ENOSPC);
-	/* The page at the top is not used either. */
+	/* The page at the top of the space is not used either. */
 	range = (struct iommu_iova_range){ UINT64_MAX - PAGE + 1, UINT64_MAX };
 	assert_ok(allow(f->fd, f->ioas, &range, 1));
 	assert_err(map_auto(f->fd, f->ioas, f->buf, 1, &iova), ENOSPC);
@@ -135,22 +135,22 @@ static void map_auto_alignment(void **state)
 	uint64_t iova;
 
 	assert_non_null(huge);
-	/* Length rounded up, as long as the pointer is aligned as well. */
+	/* The length is rounded up if the pointer is aligned, too. */
 	assert_ok(map_auto(f->fd, f->ioas, f->buf, 5 * PAGE, &iova));
 	assert_int_equal(iova, 8 * PAGE);
 	assert_ok(map_auto(f->fd, f->ioas, f->buf + 2 * PAGE, 5 * PAGE, &iova));
 	assert_int_equal(iova, 2 * PAGE);
 	assert_ok(map_auto(f->fd, f->ioas, f->buf + PAGE, PAGE, &iova));
 	assert_int_equal(iova, PAGE);
-	/* What the first ones left free is found, lowest first. */
+	/* The search finds the gaps that the first mappings left, lowest first. */
 	assert_ok(map_auto(f->fd, f->ioas, f->buf + PAGE, PAGE, &iova));
 	assert_int_equal(iova, 7 * PAGE);
 	assert_ok(map_auto(f->fd, f->ioas, f->buf + PAGE, PAGE, &iova));
 	assert_int_equal(iova, 13 * PAGE);
-	/* A pointer in the middle of a page keeps its place there. */
+	/* A pointer in the middle of a page keeps its offset in the page. */
 	assert_ok(map_auto(f->fd, f->ioas, f->buf + PAGE + 512, PAGE, &iova));
 	assert_int_equal(iova, 14 * PAGE + 512);
-	/* Two MiB is the most that is asked for. */
+	/* The search aligns to 2 MiB at most. */
 	assert_ok(unmap_all(f->fd, f->ioas));
 	assert_ok(map_auto(f->fd, f->ioas, huge, 8 << 20, &iova));
 	assert_int_equal(iova, 2 << 20);
@@ -172,7 +172,7 @@ static void map_auto_reuses(void **state)
 		assert_ok(map_auto(f->fd, f->ioas, f->buf + PAGE, PAGE, &again));
 		assert_int_equal(again, iova[i]);
 	}
-	/* A hole that becomes large enough piece by piece, from behind. */
+	/* A hole grows piece by piece, from its end, until it is large enough. */
 	assert_ok(abi_unmap(f->fd, f->ioas, iova[31], PAGE));
 	assert_ok(map_auto(f->fd, f->ioas, f->buf, 2 * PAGE, &again));
 	assert_int_equal(again, 66 * PAGE);
@@ -202,7 +202,7 @@ static void map_auto_allowed_order(void **state)
 		assert_int_equal(iova, expected[i]);
 	}
 	assert_err(map_auto(f->fd, f->ioas, f->buf + PAGE, PAGE, &iova), ENOSPC);
-	/* No entries: no restriction. */
+	/* An empty list restricts nothing. */
 	assert_ok(allow(f->fd, f->ioas, NULL, 0));
 	assert_ok(map_auto(f->fd, f->ioas, f->buf + PAGE, PAGE, &iova));
 	assert_int_equal(iova, PAGE);
@@ -318,10 +318,10 @@ static void copy_gap(void **state)
 	assert_err(copy_fixed(fd, f->ioas, f->ioas, 5 * PAGE, 2 * IOVA, IOVA), ENOENT);
 	assert_err(copy_fixed(fd, f->ioas, f->ioas, 6 * PAGE, 2 * IOVA, IOVA), ENOENT);
 	assert_err(copy_fixed(fd, f->ioas, f->ioas, PAGE, 2 * IOVA, IOVA + 4 * PAGE), ENOENT);
-	/* Several mappings, from the middle of one to the middle of another. */
+	/* Copy from the middle of one mapping to the middle of another. */
 	assert_ok(copy_fixed(fd, f->ioas, f->ioas, 2 * PAGE, 2 * IOVA, IOVA + PAGE));
 	assert_err(abi_map(fd, f->ioas, f->buf, PAGE, 2 * IOVA + PAGE), EEXIST);
-	/* They are two mappings again. */
+	/* The copies are two mappings. */
 	assert_err(abi_unmap(fd, f->ioas, 2 * IOVA, PAGE + 1), ENOENT);
 	assert_ok(abi_unmap(fd, f->ioas, 2 * IOVA + PAGE, PAGE));
 }
@@ -337,12 +337,12 @@ static void copy_permission(void **state)
 		   EPERM);
 	assert_err(copy_flags(f->fd, WRITE, f->ioas, f->ioas, PAGE, &dst, IOVA), EPERM);
 	assert_ok(copy_flags(f->fd, FIXED | READ, f->ioas, f->ioas, PAGE, &dst, IOVA));
-	/* A read-only copy of writable memory may be copied writable again. */
+	/* A read-only copy of writable memory can be copied with the right to write. */
 	assert_ok(abi_unmap(f->fd, f->ioas, 0, UINT64_MAX));
 	assert_ok(abi_map(f->fd, f->ioas, f->buf, PAGE, IOVA));
 	assert_ok(copy_flags(f->fd, FIXED | READ, f->ioas, f->ioas, PAGE, &dst, IOVA));
 	assert_ok(copy_fixed(f->fd, f->ioas, f->ioas, PAGE, 3 * IOVA, 2 * IOVA));
-	/* A refused copy has left nothing in the place it would have had. */
+	/* A refused copy has left no mapping at its place. */
 	assert_ok(abi_map(f->fd, f->ioas, f->buf, PAGE, 4 * IOVA));
 }
 
@@ -436,7 +436,7 @@ static void unmap_not_atomic(void **state)
 	assert_ok(abi_map(f->fd, f->ioas, f->buf, PAGE, IOVA + PAGE));
 	assert_ok(abi_map(f->fd, f->ioas, f->buf, 2 * PAGE, IOVA + 2 * PAGE));
 	assert_err(unmap_bytes(f->fd, f->ioas, IOVA, 3 * PAGE, &bytes), ENOENT);
-	/* The count in the struct is as the caller left it. */
+	/* The failed call does not change the count in the struct. */
 	assert_int_equal(bytes, 3 * PAGE);
 	assert_ok(unmap_bytes(f->fd, f->ioas, 0, UINT64_MAX, &bytes));
 	assert_int_equal(bytes, 2 * PAGE);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ioas_ranges.c - what of an I/O address space can be used: ranges, the allow-list, reserved
- * ranges, and the HUGE_PAGES option. Each test names the rule of docs/behaviour.md that it
- * proves.
+ * ioas_ranges.c - tests which addresses of an I/O address space can be used: ranges, the
+ * allow-list, reserved ranges, and the HUGE_PAGES option. Each test names the rule of
+ * docs/behaviour.md that it proves.
  */
 #include "ioas.h"
 
@@ -39,14 +39,14 @@ static void ranges_short(void **state)
 	assert_int_equal(ranges[1].start, IOVA + PAGE);
 	assert_int_equal(ranges[1].last, 2 * IOVA - 1);
 	assert_true(ranges[2].start == 0xeeeeeeeeeeeeeeee);
-	/* No room at all tells the number, and no array is needed for it. */
+	/* With room 0 the call returns the number of ranges, and needs no array. */
 	assert_err(get_ranges(f->fd, f->ioas, NULL, 0, &reply), EMSGSIZE);
 	assert_int_equal(reply.num_iovas, 3);
 	assert_ok(get_ranges(f->fd, f->ioas, ranges, 4, &reply));
 	assert_int_equal(ranges[2].start, 2 * IOVA + PAGE);
 	assert_true(ranges[2].last == UINT64_MAX);
 	assert_true(ranges[3].start == 0xeeeeeeeeeeeeeeee);
-	/* A room that exceeds every array is no reason to allocate for it. */
+	/* The caller states more room than any array has: the call must not allocate so much. */
 	assert_ok(get_ranges(f->fd, f->ioas, ranges, UINT32_MAX, &reply));
 	assert_int_equal(reply.num_iovas, 3);
 }
@@ -72,7 +72,10 @@ static void ranges_overlapping(void **state)
 	struct iommu_ioas_iova_ranges reply;
 	struct iommu_iova_range ranges[4];
 
-	/* Out of order, one within another, two that touch, both ends of the space. */
+	/*
+	 * Reserve ranges out of order, one within another, two that touch, and both ends of the
+	 * space.
+	 */
 	assert_ok(add_reserved(f->fd, f->ioas, 0x8000, 0x1000));
 	assert_ok(add_reserved(f->fd, f->ioas, 0, 0x5000));
 	assert_ok(add_reserved(f->fd, f->ioas, 0x1000, 0x1000));
@@ -84,7 +87,7 @@ static void ranges_overlapping(void **state)
 	assert_int_equal(ranges[0].last, 0x7fff);
 	assert_int_equal(ranges[1].start, 0xa000);
 	assert_true(ranges[1].last == UINT64_MAX - 1);
-	/* Everything reserved: no range. */
+	/* All addresses are reserved: no range is left. */
 	assert_ok(add_reserved(f->fd, f->ioas, 0, UINT64_MAX));
 	assert_ok(get_ranges(f->fd, f->ioas, ranges, 4, &reply));
 	assert_int_equal(reply.num_iovas, 0);
@@ -116,7 +119,7 @@ static void allow_replaces(void **state)
 	assert_ok(allow(f->fd, f->ioas, &second, 1));
 	assert_ok(map_auto(f->fd, f->ioas, f->buf, PAGE, &iova));
 	assert_int_equal(iova, 2 * IOVA);
-	/* Mappings need not be inside. */
+	/* Existing mappings may be outside of the list. */
 	assert_ok(allow(f->fd, f->ioas, &first, 1));
 	assert_ok(allow(f->fd, f->ioas, NULL, 0));
 	assert_ok(add_reserved(f->fd, f->ioas, IOVA, PAGE));
@@ -148,7 +151,7 @@ static void allow_errors(void **state)
 	assert_err(allow(f->fd, f->ioas, ranges, 3), EINVAL);
 	ranges[2] = (struct iommu_iova_range){ IOVA + PAGE - 1, 3 * IOVA };
 	assert_err(allow(f->fd, f->ioas, ranges, 3), EINVAL);
-	/* Those that touch do not overlap. */
+	/* Ranges that touch do not overlap. */
 	ranges[2] = (struct iommu_iova_range){ IOVA + PAGE, IOVA + PAGE + 1 };
 	assert_ok(allow(f->fd, f->ioas, ranges, 3));
 }
@@ -176,13 +179,13 @@ static void allow_hostile(void **state)
 	unsigned int n = PAGE / sizeof(*ranges), i;
 
 	assert_true(ranges != MAP_FAILED);
-	/* Not unmapped: an allocation might come to lie there. */
+	/* Keep the addresses reserved: an allocation might get memory there. */
 	assert_ok(mprotect((char *)ranges + PAGE, PAGE, PROT_NONE));
 	for (i = 0; i < n; i++)
 		ranges[i] = (struct iommu_iova_range){ i * PAGE, i * PAGE + 1 };
-	/* The array ends long before the number does. */
+	/* The readable array is shorter than the number of entries. */
 	assert_err(allow(f->fd, f->ioas, ranges, UINT32_MAX), EFAULT);
-	/* An entry that is wrong comes before the end of the array. */
+	/* A bad entry is reported before the unreadable end of the array. */
 	ranges[n - 1] = ranges[0];
 	assert_err(allow(f->fd, f->ioas, ranges, UINT32_MAX), EINVAL);
 	munmap(ranges, 2 * PAGE);
@@ -200,7 +203,7 @@ static void huge_pages_option(void **state)
 	assert_ok(set_huge_pages(f->fd, f->ioas, 0));
 	assert_ok(option(f->fd, IOMMU_OPTION_HUGE_PAGES, IOMMU_OPTION_OP_GET, f->ioas, &val));
 	assert_int_equal(val, 0);
-	/* b34 */
+	/* b34: large pages off, so that the alignment is a page. */
 	assert_int_equal(alignment_of(f->fd, f->ioas), PAGE);
 	assert_ok(set_huge_pages(f->fd, f->ioas, 1));
 	assert_int_equal(alignment_of(f->fd, f->ioas), 1);
@@ -217,7 +220,7 @@ static void huge_pages_misaligned(void **state)
 	assert_err(set_huge_pages(f->fd, f->ioas, 0), EADDRINUSE);
 	assert_int_equal(alignment_of(f->fd, f->ioas), 1);
 	assert_ok(unmap_all(f->fd, f->ioas));
-	/* Without an HWPT, mappings that are aligned are no obstacle. */
+	/* Without an HWPT, aligned mappings do not prevent the option. */
 	assert_ok(abi_map(f->fd, f->ioas, f->buf, PAGE, IOVA));
 	assert_ok(set_huge_pages(f->fd, f->ioas, 0));
 	assert_ok(set_huge_pages(f->fd, f->ioas, 1));

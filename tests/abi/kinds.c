@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * kinds.c - proves which kinds of memory can be mapped for devices: those, and only those, that a
- * kernel pins for long. Each kind is mapped for reading, and for reading and writing; a map that is
- * refused leaves nothing behind. Where the kernel below offers a long-term pin to ordinary programs
- * (buffers of io_uring), its own answer is compared with the table.
+ * kinds.c - proves which kinds of memory can be mapped for devices: exactly those that a kernel
+ * pins for long. Each kind is mapped for reading, and for reading and writing. A refused map leaves
+ * nothing behind. If the running kernel offers a long-term pin to ordinary programs (buffers of
+ * io_uring), its result is compared with the table.
  */
 #include "ioas.h"
 
@@ -75,7 +75,7 @@ static void *hole(void)
 	return p;
 }
 
-/* The second page has nothing. */
+/* Returns two pages; the second one has no memory. */
 static void *half(void)
 {
 	char *p = anonymous(RW, MAP_PRIVATE);
@@ -154,7 +154,7 @@ static void *secret(void)
 	return from_fd(fd, 2 * PAGE, RW, MAP_SHARED);
 }
 
-/* A file of two pages in @folder, which is of a kind that @memory says: its pages are all of it. */
+/* Makes a file of two pages in @folder. @memory: the file's pages exist in memory alone. */
 static int file_in(const char *folder, bool memory)
 {
 	struct statfs fs;
@@ -202,7 +202,7 @@ static void *disk_only_read(void)
 	return from_fd(disk_file(), 2 * PAGE, PROT_READ, MAP_SHARED);
 }
 
-/* Ordinary memory, and then a page of such a file. */
+/* Returns ordinary memory, followed by a page of a file on disk. */
 static void *memory_then_disk(void)
 {
 	char *p = anonymous(RW, MAP_PRIVATE);
@@ -249,11 +249,11 @@ static void *kernel_code(void)
 
 static const struct kind {
 	const char *name;
-	void *(*make)(void); /* MAP_FAILED: there is no such memory here */
-	int read, write;     /* errno of a map for reading, and for writing too */
-	size_t length;	     /* 0: two pages */
-	bool stays;	     /* it is not ours to unmap */
-	bool may_be_pages;   /* ordinary pages in some kernels: reading may succeed */
+	void *(*make)(void); /* MAP_FAILED: this system has no such memory */
+	int read, write;     /* errno of a map for reading, and of one for writing, too */
+	size_t length;	     /* 0 stands for two pages */
+	bool stays;	     /* the test must not unmap it */
+	bool may_be_pages;   /* some kernels have ordinary pages there, and reading succeeds */
 } kinds[] = {
 	{ KIND("private", private_memory, 0, 0) },
 	{ KIND("PROT_NONE", no_permission, EFAULT, EFAULT) },
@@ -277,15 +277,15 @@ static const struct kind {
 	{ KIND("disk, only read", disk_only_read, 0, EFAULT) },
 	{ KIND("private, then disk", memory_then_disk, 0, EFAULT) },
 	{ KIND("private, only read, of a file", own_program, 0, EFAULT) },
-	/* Linux 7.3 has ordinary pages there. */
+	/* Linux 7.3 has ordinary pages here. */
 	{ KIND("data of the kernel", kernel_data, EFAULT, EFAULT), .length = PAGE, .stays = true,
 	  .may_be_pages = true },
 	{ KIND("code of the kernel", kernel_code, 0, EFAULT), .length = PAGE, .stays = true },
 };
 
-#define UNKNOWN 1 /* what the kernel says */
+#define UNKNOWN 1 /* the running kernel decides */
 
-/* Before 6.6 io_uring had rules of its own for memory of files. */
+/* Can the kernel be asked? Before 6.6 io_uring had rules of its own for memory of files. */
 static bool kernel_can_be_asked(struct io_uring *ring)
 {
 	struct utsname uts;
@@ -295,7 +295,7 @@ static bool kernel_can_be_asked(struct io_uring *ring)
 	       major * 1000 + minor >= 6006 && !io_uring_queue_init(2, ring, 0);
 }
 
-/* 0, or an errno: of a long-term pin for writing. */
+/* Returns the result of a long-term pin for writing: 0 or an errno. */
 static int kernel_says(struct io_uring *ring, void *memory, size_t length)
 {
 	struct iovec part = { memory, length };
@@ -382,7 +382,7 @@ static void by_the_older_interface_too(void **state)
 	all_kinds(f, VFIO_IOMMU_MAP_DMA);
 }
 
-/* Nothing is looked at until something needs the pages: then the attach is refused. */
+/* Memory is checked only when its pages are needed: the attach is refused then. */
 static void refused_at_the_attach(void **state)
 {
 	struct fixture *f = *state;
@@ -398,7 +398,10 @@ static void refused_at_the_attach(void **state)
 	munmap(memory, 2 * PAGE);
 }
 
-/* A kernel older than 6.11 does not answer for one mapping. The filter stays: it comes last. */
+/*
+ * Acts as a kernel older than 6.11, which does not answer for one mapping. The filter cannot be
+ * removed, so that this test comes last.
+ */
 static void without_the_query(void **state)
 {
 	struct sock_filter code[] = {

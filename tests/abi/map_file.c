@@ -81,14 +81,14 @@ static void b10_what_is_refused(void **state)
 	f->ioas += 7;
 	assert_err(map_fixed(f, fd, 0, PAGE, AT), ENOENT);
 	f->ioas -= 7;
-	/* A descriptor that only names the file is as good as none. */
+	/* A descriptor opened with O_PATH is no open file. */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	again = open(path, O_PATH);
 	assert_true(again >= 0);
 	assert_err(map_fixed(f, again, 0, PAGE, AT), EBADF);
 	close(again);
 	if (abi_ours()) {
-		/* No permission to write by the descriptor: none for devices. */
+		/* A descriptor without the right to write gives devices no right to write. */
 		again = open(path, O_RDONLY);
 		assert_true(again >= 0);
 		iova = AT;
@@ -106,7 +106,10 @@ static void b10_what_is_refused(void **state)
 	close(pipes[1]);
 }
 
-/* The mapping is the file's memory: both sides see it, and no descriptor is needed any more. */
+/*
+ * The mapping is the file's memory: both sides see each other's stores, and the descriptor is no
+ * longer needed.
+ */
 static void the_files_memory_is_shown(void **state)
 {
 	struct fixture *f = *state;
@@ -142,7 +145,7 @@ static void the_files_memory_is_shown(void **state)
 	assert_ok(iof_close(access));
 }
 
-/* In every world: devices reach the file's pages, whatever the program does to its own mapping. */
+/* In every world, devices reach the file's pages, whatever the program does to its own mapping. */
 static void other_memory_is_never_reached(void **state)
 {
 	struct fixture *f = *state;
@@ -156,7 +159,7 @@ static void other_memory_is_never_reached(void **state)
 	assert_ok(map_fixed(f, fd, 0, 4 * PAGE, AT));
 	memset(out, 0x5d, sizeof(out));
 
-	/* Forbidden to the program, replaced, moved, thrown away. */
+	/* Protect, replace, move and discard the program's mapping. */
 	assert_ok(mprotect(shown, PAGE, PROT_NONE));
 	assert_true(mmap(shown + PAGE, PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == shown + PAGE);
@@ -184,7 +187,7 @@ static void other_memory_is_never_reached(void **state)
 	assert_ok(iof_close(access));
 }
 
-/* An automatic IOVA keeps the place in the page that the offset has. */
+/* An automatic IOVA has the same offset in the page as the file's offset. */
 static void offsets_need_not_be_aligned(void **state)
 {
 	struct fixture *f = *state;
@@ -199,7 +202,7 @@ static void offsets_need_not_be_aligned(void **state)
 	assert_ok(abi_access_read(f->fd, access, iova, seen, sizeof(seen)));
 	assert_memory_equal(seen, word, sizeof(word));
 	assert_err(abi_access_write(f->fd, access, iova, word, 1), EPERM);
-	/* A copy shares it. */
+	/* A copy shares the memory. */
 	assert_ok(copy_flags(f->fd, FIXED | READ, f->ioas, f->ioas, 1024, &copy, iova));
 	assert_ok(abi_unmap(f->fd, f->ioas, iova, 1024));
 	assert_ok(abi_access_read(f->fd, access, copy, seen, sizeof(seen)));
@@ -242,8 +245,8 @@ static void huge_pages_of_a_file(void **state)
 }
 
 /*
- * The receiver of a file with a write seal relies on it. A mapping that could write, even if only
- * at a later pin, prevents the seal, as an mmap of the file would.
+ * The receiver of a file with a write seal relies on the seal. So a mapping that can write, even at
+ * a later pin, prevents the seal, as an mmap of the file would.
  */
 static void a_seal_waits_for_what_may_write(void **state)
 {
@@ -259,7 +262,7 @@ static void a_seal_waits_for_what_may_write(void **state)
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 	assert_int_equal(errno, EBUSY);
 	assert_ok(abi_unmap(f->fd, f->ioas, AT, PAGE));
-	/* What can only read does not. */
+	/* A mapping that can only read does not prevent it. */
 	assert_ok(map_read(f, fd, AT));
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
 	access = abi_access(f->fd, f->ioas, false);
@@ -290,7 +293,7 @@ static void a_seal_of_huge_pages_is_one_too(void **state)
 	}
 }
 
-/* A file that was truncated after the map: the access that touches it fails, and nothing else. */
+/* The file was truncated after the map: only the access to the missing part fails. */
 static void a_file_that_becomes_shorter(void **state)
 {
 	struct fixture *f = *state;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * mock.c - proves the rules of the test ioctls as Linux's own tests know them, and those of ours.
+ * mock.c - proves the rules of the test ioctls, in the form in which Linux's own tests use them,
+ * and of our own test ioctls.
  */
 #include "abi.h"
 
@@ -46,7 +47,7 @@ static int raw(struct fix *f, uint32_t op, uint32_t id)
 	return iof_ioctl(f->fd, IOMMU_TEST_CMD, &cmd);
 }
 
-/* The order of ids on a fresh context: IOAS 1, then test device, bound device, HWPT. */
+/* Ids on a fresh context are in this order: IOAS 1, then test device, bound device, HWPT. */
 static void ids_come_in_the_known_order(void **state)
 {
 	struct fix *f = *state;
@@ -57,7 +58,7 @@ static void ids_come_in_the_known_order(void **state)
 	assert_int_equal(mock.stdev, 2);
 	assert_int_equal(mock.idev, 3);
 	assert_int_equal(mock.hwpt, 4);
-	/* Bound devices and automatic HWPTs end only with their owner. */
+	/* Only the owner ends bound devices and automatic HWPTs. */
 	assert_err(abi_destroy(f->fd, mock.idev), EBUSY);
 	assert_err(abi_destroy(f->fd, mock.hwpt), EBUSY);
 	assert_err(abi_destroy(f->fd, f->ioas), EBUSY);
@@ -76,7 +77,7 @@ static void wrong_ids_and_flags_are_refused(void **state)
 	assert_err(abi_mock(f->fd, 77, 0, &mock), ENOENT);
 	assert_err(abi_mock(f->fd, f->ioas, 8, &mock), EINVAL);
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &good));
-	/* Nothing of the failures above is left: the ids are the first ones. */
+	/* The failures above have left no object: the ids are the first ones. */
 	assert_int_equal(good.stdev, 2);
 	mock = good;
 	mock.stdev = 77;
@@ -125,7 +126,7 @@ static void replace_moves_the_device(void **state)
 	assert_id(hwpt);
 	assert_ok(abi_mock_replace(f->fd, &mock, hwpt));
 	assert_err(abi_destroy(f->fd, hwpt), EBUSY);
-	/* The automatic one was only for the attachment. */
+	/* The automatic HWPT existed only for the attachment. */
 	assert_err(abi_destroy(f->fd, mock.hwpt), ENOENT);
 	assert_ok(abi_mock_replace(f->fd, &mock, hwpt));
 	assert_ok(abi_mock_replace(f->fd, &mock, f->ioas));
@@ -153,7 +154,7 @@ static void hw_info_is_the_tests_own(void **state)
 	assert_int_equal(cmd.out_max_pasid_log2, 0);
 	assert_int_equal(info[0].flags, 0);
 	assert_int_equal(info[0].test_reg, IOMMU_HW_INFO_SELFTEST_REGVAL);
-	/* What the driver does not fill becomes zero. */
+	/* The fields that the driver does not fill are zero. */
 	assert_int_equal(info[1].flags | info[1].test_reg, 0);
 
 	cmd.dev_id = pasid.idev;
@@ -187,7 +188,7 @@ static void check_map_sees_what_is_mapped(void **state)
 
 	assert_ok(abi_unmap(f->fd, f->ioas, IOVA, MEMORY));
 	assert_err(abi_check_map(f->fd, mock.hwpt, IOVA, PAGE, memory), EINVAL);
-	/* A table that comes later gets what is mapped. */
+	/* A table that is allocated later gets the existing mappings. */
 	assert_ok(abi_map(f->fd, f->ioas, memory, MEMORY, IOVA));
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
 	assert_ok(abi_check_map(f->fd, mock.hwpt, IOVA, MEMORY, memory));
@@ -208,7 +209,7 @@ static int check_refs(struct fix *f, void *memory, uint32_t refs)
 static void check_refs_counts_pins(void **state)
 {
 	struct fix *f = *state;
-	/* Pins of huge pages are not looked at. */
+	/* Pins of huge pages are not checked. */
 	char *memory =
 		mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct abi_mock mock, second;
@@ -232,7 +233,7 @@ static void check_refs_counts_pins(void **state)
 	munmap(memory, MEMORY);
 }
 
-/* Outside the aperture nothing can be mapped. */
+/* Outside of the aperture no address can be mapped. */
 static void the_aperture_is_kept(void **state)
 {
 	struct fix *f = *state;
@@ -243,7 +244,7 @@ static void the_aperture_is_kept(void **state)
 	assert_err(abi_map(f->fd, f->ioas, f->memory, PAGE, MOCK_APERTURE_LAST + 1ul), EINVAL);
 	assert_ok(abi_map(f->fd, f->ioas, f->memory, PAGE, MOCK_APERTURE_START));
 	assert_ok(abi_map(f->fd, f->ioas, f->memory, PAGE, MOCK_APERTURE_LAST + 1ul - PAGE));
-	/* With half pages as the smallest, half a page can be mapped. */
+	/* The smallest page is half a CPU page, so that half a page can be mapped. */
 	assert_ok(abi_map(f->fd, f->ioas, f->memory, MOCK_PAGE_SIZE, IOVA));
 	assert_err(abi_map(f->fd, f->ioas, f->memory, MOCK_PAGE_SIZE / 2, IOVA + PAGE), EINVAL);
 }
@@ -310,7 +311,7 @@ static void nested_data_and_its_cache(void **state)
 		int want = len >= 4 && len <= 8 ? 0 : -EINVAL;
 
 		cmd.data_len = len;
-		/* What Linux 6.12 refuses and later ones take. */
+		/* Linux 6.12 refuses this, and later kernels accept it. */
 		if (!want && len != 4 && !abi_ours())
 			continue;
 		assert_int_equal(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), want);
@@ -345,7 +346,7 @@ static void nested_data_and_its_cache(void **state)
 	assert_int_equal(n, 1);
 	assert_ok(abi_check_iotlb(f->fd, hwpt, 0, 5));
 	assert_ok(abi_check_iotlb(f->fd, hwpt, 1, 0));
-	/* Two are done before the bad one. */
+	/* Two entries are done before the bad one. */
 	n = 3;
 	assert_err(invalidate(f, hwpt, type, sizeof(*inv), &n, inv), EINVAL);
 	assert_int_equal(n, 2);
@@ -367,7 +368,7 @@ static int check_cache(struct fix *f, uint32_t idev, uint32_t id, uint32_t word)
 	return iof_ioctl(f->fd, IOMMU_TEST_CMD, &cmd);
 }
 
-/* Later releases' test programs look at each word of each device they make. */
+/* Test programs of later releases read each word of each device that they make. */
 static void the_cache_of_a_device_holds_its_default(void **state)
 {
 	struct fix *f = *state;
@@ -387,7 +388,7 @@ static void the_cache_of_a_device_holds_its_default(void **state)
 	}
 	assert_err(check_cache(f, mock.idev, i, IOMMU_TEST_DEV_CACHE_DEFAULT), EINVAL);
 	assert_err(check_cache(f, mock.idev, UINT32_MAX, IOMMU_TEST_DEV_CACHE_DEFAULT), EINVAL);
-	/* The id is that of the bound device and of nothing else. */
+	/* The id must be that of the bound device. */
 	assert_err(check_cache(f, mock.stdev, 0, IOMMU_TEST_DEV_CACHE_DEFAULT), ENOENT);
 	assert_err(check_cache(f, f->ioas, 0, IOMMU_TEST_DEV_CACHE_DEFAULT), ENOENT);
 	assert_err(check_cache(f, 0, 0, IOMMU_TEST_DEV_CACHE_DEFAULT), ENOENT);
@@ -404,7 +405,7 @@ static void trigger_reports_success_always(void **state)
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
 	assert_err(abi_trigger(f->fd, 77, 0, 0, 0, 0), ENOENT);
 	assert_err(abi_trigger(f->fd, mock.stdev, 0, 0, 0, 0), ENOENT);
-	/* There is no listener. */
+	/* The device has no listener. */
 	assert_ok(abi_trigger(f->fd, mock.idev, 0, 0, 0, 0));
 	assert_ok(abi_trigger(f->fd, mock.idev, 9, 0, 0, 0));
 	if (abi_ours()) {
@@ -417,7 +418,7 @@ static void trigger_reports_success_always(void **state)
 	}
 }
 
-/* What the device says reaches the reader as it is, nonsense too. */
+/* Records reach the reader with the values that the device sent, even bad ones. */
 static void faults_are_passed_through(void **state)
 {
 	struct fix *f = *state;
@@ -432,7 +433,7 @@ static void faults_are_passed_through(void **state)
 	hwpt = abi_hwpt_nested(f->fd, mock.idev, parent, 0, fault, IOMMU_TEST_IOTLB_DEFAULT);
 	assert_id(hwpt);
 	assert_ok(abi_mock_replace(f->fd, &mock, hwpt));
-	/* A PASID without an attachment: the nested table of the device has its own PASID table. */
+	/* The PASID has no attachment: the user's nested table has a PASID table of its own. */
 	assert_ok(abi_trigger(f->fd, mock.idev, 0xfffff, 0xffffffff, 0xffffffff, UINT64_MAX));
 	assert_int_equal(abi_read_one(ffd, &rec), sizeof(rec));
 	assert_int_equal(rec.flags,
@@ -445,7 +446,7 @@ static void faults_are_passed_through(void **state)
 	assert_ok(iof_close(ffd));
 }
 
-/* Our own op: groups of several pages, in order, the flag LAST only on the final one. */
+/* Our own op: groups of several pages, in order, with LAST on the final page only. */
 static void page_requests_of_one_group_come_together(void **state)
 {
 	struct fix *f = *state;
@@ -477,7 +478,7 @@ static void page_requests_of_one_group_come_together(void **state)
 	assert_ok(iof_close(ffd));
 }
 
-/* PASIDs: what Linux's tests demand, one after the other. */
+/* Does the steps of Linux's own tests of PASIDs. */
 static void pasids_attach_replace_and_detach(void **state)
 {
 	struct fix *f = *state;
@@ -492,7 +493,7 @@ static void pasids_attach_replace_and_detach(void **state)
 	b = abi_hwpt(f->fd, mock.idev, f->ioas, IOMMU_HWPT_ALLOC_PASID);
 	assert_id(b);
 
-	/* The RID's table must know of PASIDs first. */
+	/* The RID's table must have the PASID flag first. */
 	assert_err(abi_pasid_attach(f->fd, &mock, 1, a), EINVAL);
 	assert_ok(abi_mock_replace(f->fd, &mock, a));
 	assert_ok(abi_pasid_check(f->fd, &mock, 1, 0));
@@ -501,7 +502,7 @@ static void pasids_attach_replace_and_detach(void **state)
 	assert_err(abi_pasid_check(f->fd, &mock, 1, 0), EINVAL);
 	assert_err(abi_pasid_check(f->fd, &mock, 1, b), EINVAL);
 	assert_err(abi_pasid_attach(f->fd, &mock, 1, b), EBUSY);
-	/* And may not be moved to one that does not while a PASID is in use. */
+	/* While a PASID is in use, the RID cannot be moved to a table without the flag. */
 	assert_err(abi_mock_replace(f->fd, &mock, plain_hwpt), EINVAL);
 	assert_ok(abi_pasid_check(f->fd, &mock, 0, a));
 
@@ -521,7 +522,7 @@ static void pasids_attach_replace_and_detach(void **state)
 	assert_err(abi_pasid_attach(f->fd, &plain, 1, a), EINVAL);
 }
 
-/* The second change of the reserved PASID fails once, and nothing of it stays. */
+/* The second change of the reserved PASID fails once, and leaves the old table in force. */
 static void the_trap_pasid_keeps_the_old_table(void **state)
 {
 	struct fix *f = *state;
@@ -542,7 +543,7 @@ static void the_trap_pasid_keeps_the_old_table(void **state)
 	assert_ok(abi_destroy(f->fd, a));
 }
 
-/* Better than Linux, where the table and its pins leak: the end of the device ends its PASIDs. */
+/* The end of the device ends its PASIDs. Linux leaks the table and its pins here. */
 static void destroying_the_device_detaches_its_pasids(void **state)
 {
 	struct fix *f = *state;
@@ -562,7 +563,7 @@ static void destroying_the_device_detaches_its_pasids(void **state)
 	assert_ok(abi_destroy(f->fd, f->ioas));
 }
 
-/* The close of the context ends devices that are attached and have faults open. */
+/* The close of the context ends devices that are attached and have open faults. */
 static void closing_the_context_ends_everything(void **state)
 {
 	struct fix *f = *state;
@@ -602,7 +603,9 @@ struct guess {
 	int stop; /* atomic */
 };
 
-/* Whatever it hits is there or is not: -ENOENT, or -EINVAL of another kind of object. */
+/*
+ * Triggers faults by guessed ids. The result is 0, -ENOENT, or -EINVAL for another kind of object.
+ */
 static void *trigger_by_guess(void *arg)
 {
 	struct guess *g = arg;
@@ -616,10 +619,10 @@ static void *trigger_by_guess(void *arg)
 	return NULL;
 }
 
-/* A device's id can be guessed before the call that makes it returns. */
+/* A program can guess a device's id before the call that makes it returns. */
 static void devices_are_made_while_they_fault(void **state)
 {
-	/* An emulated kernel with checks takes a tenth of a second for each. */
+	/* An emulated kernel with checks needs a tenth of a second for each device. */
 	const int rounds = abi_embedded() ? 3000 : 100;
 	struct guess g = { .f = *state };
 	struct abi_mock mock;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * objects.c - proves, through public calls, the rules of ids and lifetimes (section (a) of
- * docs/behaviour.md), of hardware page tables (c), of attaching (d) and what these do to open
- * faults (e), by number, and the extensible-struct rule. Device: the mock.
+ * objects.c - proves, through public calls and by number, the rules of ids and lifetimes (section
+ * (a) of docs/behaviour.md), of hardware page tables (c), of attaching (d), of their effect on open
+ * faults (e), and the rule of extensible structs. The device is the mock.
  */
 #include "abi.h"
 
@@ -72,7 +72,10 @@ static void struct_sizes(void **state)
 		assert_err(iof_ioctl(f->fd, known[i].cmd, &buf), E2BIG);
 		assert_err(iof_ioctl(f->fd, known[i].cmd, NULL), EFAULT);
 	}
-	/* A longer struct is welcome while the tail is zero, a shorter one reads as if it were. */
+	/*
+	 * A longer struct is accepted if its tail is zero. The missing tail of a shorter one counts
+	 * as zero.
+	 */
 	memset(&buf, 0, sizeof(buf));
 	buf.size = sizeof(buf);
 	assert_ok(iof_ioctl(f->fd, IOMMU_IOAS_ALLOC, &buf));
@@ -134,7 +137,7 @@ static void a6_what_is_used_is_busy(void **state)
 	assert_ok(abi_fault_queue(f->fd, &queue, &fault_fd));
 	nested = abi_hwpt_nested(f->fd, f->mock.idev, parent, 0, queue, 1);
 	assert_id(nested);
-	/* a12, a13, c14 */
+	/* a12, a13, c14: objects in use cannot be destroyed. */
 	assert_err(abi_destroy(f->fd, parent), EBUSY);
 	assert_err(abi_destroy(f->fd, queue), EBUSY);
 	assert_ok(abi_mock_replace(f->fd, &f->mock, nested));
@@ -145,7 +148,7 @@ static void a6_what_is_used_is_busy(void **state)
 	assert_ok(iof_close(fault_fd));
 	assert_ok(abi_destroy(f->fd, queue));
 	assert_ok(abi_destroy(f->fd, parent));
-	/* a11 */
+	/* a11: an IOAS with an HWPT cannot be destroyed. */
 	assert_err(abi_destroy(f->fd, f->ioas), EBUSY);
 }
 
@@ -159,7 +162,7 @@ static void a16_close_ends_everything(void **state)
 	assert_ok(abi_fault_queue(f->fd, &queue, &fault_fd));
 	assert_id(abi_hwpt_nested(f->fd, f->mock.idev, parent, 0, queue, 1));
 	assert_ok(iof_close(fault_fd));
-	/* World and memory checks are at the end of every test. */
+	/* The end of each test checks the world and its memory. */
 	assert_ok(iof_close(f->fd));
 	f->fd = -1;
 }
@@ -213,7 +216,10 @@ static void c1_arguments_of_hwpt_alloc(void **state)
 	assert_err(abi_hwpt(f->fd, f->mock.idev, f->ioas, 1 << 5), EOPNOTSUPP);
 }
 
-/* Two errors at once: reserved field, data, device, pt_id, flags is the order. */
+/*
+ * c1: each call has two errors. The order of the checks is: reserved field, data, device, pt_id,
+ * flags.
+ */
 static void c1_which_error_of_hwpt_alloc_is_told(void **state)
 {
 	const uint32_t unknown[] = { 1 << 4, 1 << 5, 1u << 31, UINT32_MAX };
@@ -237,7 +243,7 @@ static void c1_which_error_of_hwpt_alloc_is_told(void **state)
 		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), EINVAL);
 		cmd.data_len = 0;
 		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), ENOENT);
-		/* The ids of objects that are no device. */
+		/* Passes ids of objects that are no devices. */
 		cmd.dev_id = f->ioas;
 		assert_err(iof_ioctl(f->fd, IOMMU_HWPT_ALLOC, &cmd), ENOENT);
 		cmd.dev_id = f->mock.stdev;
@@ -253,7 +259,7 @@ static void c1_which_error_of_hwpt_alloc_is_told(void **state)
 		assert_err(abi_hwpt_nested(f->fd, f->mock.idev, parent, unknown[i], 0, 7),
 			   EOPNOTSUPP);
 	}
-	/* A queue that does not exist, and flags that go nowhere. */
+	/* Passes a queue that does not exist, and flags that are not valid together. */
 	assert_err(abi_hwpt_fault(f->fd, f->mock.idev, f->ioas, IOMMU_HWPT_FAULT_ID_VALID | 1 << 5,
 				  99),
 		   EOPNOTSUPP);
@@ -283,7 +289,10 @@ static void c8_automatic_hwpts(void **state)
 	struct abi_mock second;
 	int manual = abi_hwpt(f->fd, f->mock.idev, f->ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
 
-	/* The second device finds the first one's; c9: it lives while one of them is attached. */
+	/*
+	 * The second device gets the automatic HWPT of the first; c9: it lives while one of them is
+	 * attached.
+	 */
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &second));
 	assert_int_equal(second.hwpt, f->mock.hwpt);
 	assert_err(abi_hwpt_nested(f->fd, f->mock.idev, f->mock.hwpt, 0, 0, 1), EINVAL);
@@ -308,7 +317,7 @@ static void c11_nested(void **state)
 	assert_err(abi_hwpt_nested(f->fd, f->mock.idev, parent, IOMMU_HWPT_ALLOC_DIRTY_TRACKING, 0,
 				   7),
 		   EOPNOTSUPP);
-	/* c13 */
+	/* c13: an unknown queue is refused. */
 	assert_err(abi_hwpt_nested(f->fd, f->mock.idev, parent, 0, 99, 7), ENOENT);
 }
 
@@ -340,7 +349,7 @@ static void c15_invalidate(void **state)
 	int nested = abi_hwpt_nested(f->fd, f->mock.idev, parent, 0, 0, 7);
 	uint32_t num;
 
-	/* In order until the bad one; the count tells, and what was done stays done. */
+	/* Entries are done in order until the bad one. The count tells how many; they stay done. */
 	num = 3;
 	assert_err(invalidate(f->fd, nested, type, e, sizeof(e[0]), &num), EINVAL);
 	assert_int_equal(num, 2);
@@ -352,7 +361,7 @@ static void c15_invalidate(void **state)
 	assert_err(invalidate(f->fd, nested, IOMMU_HWPT_INVALIDATE_DATA_SELFTEST_INVALID, NULL, 0,
 			      &num),
 		   EINVAL);
-	/* 0 is written back whatever was wrong. */
+	/* The call writes 0 back, whichever check failed. */
 	num = 1;
 	assert_err(invalidate(f->fd, 99, type, e, sizeof(e[0]), &num), ENOENT);
 	assert_int_equal(num, 0);
@@ -426,7 +435,7 @@ static void e36_replace_answers_what_is_open(void **state)
 	assert_ok(abi_trigger(f->fd, f->mock.idev, 0, 1, 1, 0x1000));
 	assert_int_equal(abi_read_one(fault_fd, &rec), sizeof(rec));
 	assert_ok(abi_trigger(f->fd, f->mock.idev, 0, 2, 1, 0x2000));
-	/* e38, then the same HWPT: nothing happens. */
+	/* e38: a failed replace changes nothing. Then the same HWPT: nothing happens. */
 	assert_err(abi_mock_replace(f->fd, &f->mock, 99), ENOENT);
 	assert_ok(abi_mock_replace(f->fd, &f->mock, a));
 	assert_int_equal(abi_readable(fault_fd), 1);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * one_fault.c - proves the thinnest whole way: one page request of one device becomes readable, is
- * read, is answered, and the device hears the answer once. Everything else stands on this.
+ * one_fault.c - proves the shortest complete path: one page request of one device makes the queue
+ * readable, is read, gets a response, and the device gets the answer once. All other tests build on
+ * this.
  */
 #include "abi.h"
 

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * pointers.c - proves what a program gets that gives wrong pointers and sizes: every struct of
- * every command, every array that a struct points to, and what read() and write() are given lie in
- * turn at each address that is none, in memory that may not be touched, and half of it only. The
- * answer is the errno that the ABI says, nothing changes, and no memory around is written.
+ * pointers.c - proves the result of wrong pointers and sizes. Every struct of every command, every
+ * array that a struct points to, and the buffers of read() and write() lie in turn at each address
+ * without memory, in memory that must not be touched, and half in such memory. The call returns the
+ * errno of the ABI, changes nothing, and writes no memory around.
  */
 #include "abi.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
 
-/* What all cases share: a context with something to name. */
+/* What all cases share: a context with objects to name. */
 struct fix {
 	struct iof_world *world;
 	int fd, ffd;
 	uint32_t ioas, fault, hwpt, parent, nested;
 	struct abi_mock mock;
-	/* Two pages: the first can be written, the second cannot be touched. */
+	/* Two pages: the first one can be written, the second one has no rights. */
 	char *edge;
-	/* One page: what lies there can only be read. */
+	/* One page that can only be read. */
 	char *fixed;
 };
 
@@ -96,7 +96,7 @@ static void fill_allow(const struct fix *f, union any *a)
 
 static void fill_map(const struct fix *f, union any *a)
 {
-	/* Refused whatever the pointers are, so that nothing is left to be undone. */
+	/* The call is refused with good pointers, too, so that there is nothing to undo. */
 	a->map.ioas_id = f->ioas;
 	a->map.flags = IOMMU_IOAS_MAP_READABLE;
 }
@@ -167,7 +167,7 @@ static const struct command {
 	unsigned long nr;
 	uint32_t min, size;
 	void (*fill)(const struct fix *f, union any *a);
-	int rc; /* of a correct call */
+	int rc; /* result of a correct call */
 	bool replies, creates;
 } commands[] = {
 	{ "DESTROY", IOMMU_DESTROY, 8, 8, fill_destroy, -ENOENT, false, false },
@@ -196,7 +196,7 @@ static void fill(const struct fix *f, const struct command *c, union any *a, uin
 	a->size = size;
 }
 
-/* What a successful call made, so that the next finds the same numbers free. */
+/* Undoes a successful call, so that the next call finds the same ids free. */
 static void undo(const struct fix *f, const struct command *c, const union any *a)
 {
 	if (c->nr == IOMMU_IOAS_ALLOC)
@@ -260,7 +260,7 @@ static void structs_end_in_a_hole(void **state)
 			memcpy(at, &a, there);
 			expect(c, "half of it", iof_ioctl(f->fd, c->nr, at), -EFAULT);
 		}
-		/* To the last byte, it is whole. */
+		/* The struct ends exactly at the end of the memory. */
 		fill(f, c, &a, c->size);
 		memcpy(f->edge + PAGE - c->size, &a, c->size);
 		expect(c, "at the end", iof_ioctl(f->fd, c->nr, f->edge + PAGE - c->size), c->rc);
@@ -270,7 +270,7 @@ static void structs_end_in_a_hole(void **state)
 	assert_int_equal(next_id(f), id);
 }
 
-/* a3: what was made is undone when the reply cannot be written. */
+/* a3: if the reply cannot be written, the new object is undone. */
 static void replies_have_nowhere_to_go(void **state)
 {
 	struct fix *f = *state;
@@ -306,7 +306,10 @@ static void sizes_from_nothing_to_huge(void **state)
 			fill(f, c, &a, size);
 			expect(c, "too short", iof_ioctl(f->fd, c->nr, &a), -EINVAL);
 		}
-		/* Shorter or longer than today: the same, and nothing behind it is touched. */
+		/*
+		 * The struct is shorter or longer than today's: the result is the same, and memory
+		 * behind it is not touched.
+		 */
 		for (uint32_t size = c->min; size <= sizeof(a); size++) {
 			fill(f, c, &a, size);
 			if (size < c->size)
@@ -316,19 +319,22 @@ static void sizes_from_nothing_to_huge(void **state)
 			assert_memory_equal(a.bytes + size, b.bytes + size, sizeof(a) - size);
 			undo(f, c, &a);
 		}
-		/* Unknown bytes that say something. */
+		/* Unknown bytes that are not zero are refused. */
 		for (uint32_t at = c->size; at < sizeof(a); at++) {
 			fill(f, c, &a, sizeof(a));
 			a.bytes[at] = 1;
 			expect(c, "unknown tail", iof_ioctl(f->fd, c->nr, &a), -E2BIG);
 		}
-		/* Zeroes up to the hole, and the size goes on. */
+		/* Zeroes reach to the end of the memory, and the size goes beyond it. */
 		memset(f->edge, 0, PAGE);
 		for (size_t i = 0; i < sizeof(huge) / sizeof(huge[0]); i++) {
 			fill(f, c, &a, huge[i]);
 			memcpy(f->edge + PAGE - 1024, &a, c->size);
 			expect(c, "huge", iof_ioctl(f->fd, c->nr, f->edge + PAGE - 1024), -EFAULT);
-			/* Something unknown and then a hole: either is a reason. */
+			/*
+			 * An unknown byte that is not zero, then missing memory: either error is
+			 * right.
+			 */
 			f->edge[PAGE - 1] = 1;
 			rc = iof_ioctl(f->fd, c->nr, f->edge + PAGE - 1024);
 			expect(c, "huge and not zero", rc, rc == -EFAULT ? rc : -E2BIG);
@@ -340,7 +346,7 @@ static void sizes_from_nothing_to_huge(void **state)
 
 /* ---- what structs point to ---- */
 
-/* Each bad pointer in turn, with @rc for those where @null_rc does not hold. */
+/* Tries each bad pointer. @rc is the result, except where @null_rc is. */
 static void each_pointer(const struct fix *f, unsigned long nr, const void *cmd, size_t at,
 			 int null_rc, int rc)
 {
@@ -413,7 +419,7 @@ static void arrays_and_blobs_are_nowhere(void **state)
 	assert_int_equal(next_id(f), id);
 }
 
-/* Unmapped memory is refused when it must be pinned; no mapping stays. */
+/* A map of memory that does not exist is refused when it must be pinned; no mapping stays. */
 static void memory_to_map_is_nowhere(void **state)
 {
 	struct fix *f = *state;
@@ -451,7 +457,7 @@ static void reads_go_nowhere(void **state)
 		assert_err((int)iof_read(f->ffd, f->edge + PAGE - there, size), EFAULT);
 	assert_int_equal(mprotect(f->fixed, PAGE, PROT_READ), 0);
 	assert_err((int)iof_read(f->ffd, f->fixed, size), EFAULT);
-	/* The one that arrives counts; the other stays first. */
+	/* The record that was copied counts; the other one stays first in the queue. */
 	assert_int_equal(iof_read(f->ffd, f->edge + PAGE - size - 1, 2 * size), size);
 	memcpy(recs, f->edge + PAGE - size - 1, size);
 	assert_int_equal(recs[0].grpid, 1);
@@ -483,7 +489,7 @@ static void answers_come_from_nowhere(void **state)
 		memcpy(f->edge + PAGE - there, resp, there);
 		assert_err((int)iof_write(f->ffd, f->edge + PAGE - there, size), EFAULT);
 	}
-	/* The first of two is whole: it counts. */
+	/* The first of two responses is complete: it takes effect. */
 	memcpy(f->edge + PAGE - size - 3, resp, size + 3);
 	assert_int_equal(iof_write(f->ffd, f->edge + PAGE - size - 3, 2 * size), size);
 	assert_err(abi_answer(f->ffd, resp[0].cookie, 0), EINVAL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * shared_memory.c - proves that memory which is shared and mapped by address keeps its pages: all
- * mappings of it have the same ones, and DMA reaches them whatever the process does with its own
+ * shared_memory.c - proves that shared memory that is mapped by address keeps its pages: all
+ * mappings of it have the same pages. DMA reaches them, whatever the process does with its own
  * mappings afterwards.
  */
 #include "ioas.h"
@@ -31,7 +31,7 @@ static unsigned char *show(int fd, size_t length, int prot, off_t offset)
 	return at;
 }
 
-/* How many mappings of this process have @name in their names. */
+/* Counts the mappings of this process whose name contains @name. */
 static unsigned int mappings(const char *name)
 {
 	FILE *text = fopen("/proc/self/maps", "r");
@@ -45,7 +45,7 @@ static unsigned int mappings(const char *name)
 	return n;
 }
 
-/* A device, so that maps pin at once, and an access for DMA. */
+/* Adds a device, so that maps pin at once, and an access for DMA. */
 static int attach(const struct fixture *f, struct abi_mock *mock)
 {
 	int access = abi_access(f->fd, f->ioas, false);
@@ -89,14 +89,14 @@ static void the_mappings_of_a_file_may_change(void **state)
 	assert_ok(munmap(memory + PAGE, PAGE));
 	assert_ok(munmap(memory + 3 * PAGE, 2 * PAGE));
 	assert_ok(munmap(room, PAGE));
-	/* The last mapping goes with the last pin. */
+	/* The last window ends with the last pin. */
 	assert_ok(abi_unmap(f->fd, f->ioas, AT, 5 * PAGE));
 	assert_int_equal(mappings(NAME), 0);
 	close(fd);
 	assert_ok(iof_close(access));
 }
 
-/* Two mappings, which begin at different offsets, of one page. */
+/* Two mappings that begin at different offsets share one page. */
 static void mappings_of_a_file_have_one_page(void **state)
 {
 	struct fixture *f = *state;
@@ -107,7 +107,7 @@ static void mappings_of_a_file_have_one_page(void **state)
 	access = attach(f, &mock);
 	whole = show(fd, 8 * PAGE, PROT_READ | PROT_WRITE, 0);
 	part = show(fd, 4 * PAGE, PROT_READ | PROT_WRITE, 2 * PAGE);
-	/* The window of the part lies within what is wanted next. */
+	/* The window of the part lies within the next range. */
 	assert_ok(abi_map(f->fd, f->ioas, part, 2 * PAGE, AT));
 	assert_ok(abi_map(f->fd, f->ioas, whole, 8 * PAGE, AT + 16 * PAGE));
 	assert_ok(abi_check_map(f->fd, mock.hwpt, AT, 2 * PAGE, whole + 2 * PAGE));
@@ -127,7 +127,7 @@ static void mappings_of_a_file_have_one_page(void **state)
 	assert_ok(iof_close(access));
 }
 
-/* The first mapping was made by a descriptor for reading only; a later one can write. */
+/* A descriptor for reading made the first mapping; a later mapping can write. */
 static void a_mapping_for_reading_comes_first(void **state)
 {
 	struct fixture *f = *state;
@@ -199,8 +199,8 @@ static void a_range_crosses_kinds_of_memory(void **state)
 }
 
 /*
- * Whether a process other than this one can find memory that no descriptor shows: through
- * /proc/PID/map_files, which takes a privilege.
+ * Can another process find memory that no descriptor shows? It needs a privilege, for
+ * /proc/PID/map_files.
  */
 static bool can_be_found(const struct fixture *f, const unsigned char *memory)
 {
@@ -217,7 +217,7 @@ static bool can_be_found(const struct fixture *f, const unsigned char *memory)
 	return fd >= 0;
 }
 
-/* Memory without a file that the process could name. A child has it too. */
+/* The memory has no file that the process could name. A child has it, too. */
 static void reach_what_a_child_keeps(struct fixture *f, unsigned char *memory)
 {
 	int access, to_child[2], status;

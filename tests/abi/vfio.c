@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * vfio.c - proves the rules of the VFIO device node: binding, attaching, what it says of itself,
+ * vfio.c - proves the rules of the VFIO device node: binding, attaching, its description,
  * interrupts, and the portal of a DMA engine with its bounded queue.
  */
 #include "abi.h"
@@ -16,7 +16,10 @@ struct fix {
 	int fd, ioas, dev;
 };
 
-/* Two engines of a small queue in one isolation group, a third on its own without PASIDs. */
+/*
+ * Two engines with a small queue in one isolation group; a third one has a group of its own and no
+ * PASIDs.
+ */
 static const struct iof_dsa_config dsa[] = {
 	{ .queue_depth = 4 },
 	{ .share_group = 1 },
@@ -86,13 +89,13 @@ static void bind_checks_its_arguments(void **state)
 	assert_err(bind_raw(f->dev, 24, 0, ffd), EBADFD);
 	assert_err(bind_raw(f->dev, 24, 0, f->dev), EBADFD);
 	assert_err(iof_ioctl(f->dev, VFIO_DEVICE_BIND_IOMMUFD, NULL), EFAULT);
-	/* The oldest struct. */
+	/* Use the struct of the first ABI version. */
 	assert_ok(bind_raw(f->dev, 16, 0, f->fd));
 	assert_err(bind_raw(f->dev, 24, 0, f->fd), EINVAL);
 	assert_ok(iof_close(ffd));
 }
 
-/* A node can be open many times; one descriptor has the device, until it is closed. */
+/* A node can be open many times. One descriptor owns the device, until it is closed. */
 static void one_descriptor_owns_the_device(void **state)
 {
 	struct fix *f = *state;
@@ -127,7 +130,7 @@ static void a_group_belongs_to_one_context(void **state)
 	assert_ok(iof_close(other));
 }
 
-/* The binding keeps the context when its descriptor is gone. */
+/* The binding keeps the context after its descriptor is closed. */
 static void the_context_outlives_its_descriptor(void **state)
 {
 	struct fix *f = *state;
@@ -175,7 +178,7 @@ static void attach_replaces_and_detach_is_patient(void **state)
 	assert_int_equal(abi_attach(f->dev, hwpt), hwpt);
 	assert_err(abi_destroy(f->fd, automatic), ENOENT);
 	assert_err(abi_destroy(f->fd, hwpt), EBUSY);
-	/* A failed replace keeps what was there. */
+	/* A failed replace keeps the old attachment. */
 	assert_err(abi_attach(f->dev, 77), ENOENT);
 	assert_err(abi_destroy(f->fd, hwpt), EBUSY);
 	assert_ok(abi_detach(f->dev));
@@ -208,7 +211,7 @@ static void pasids_of_a_node(void **state)
 	assert_err(abi_attach_pasid(without, 1, a), EOPNOTSUPP);
 	assert_err(abi_detach_pasid(without, 1), EOPNOTSUPP);
 	assert_ok(iof_close(without));
-	/* The close detaches all of them. */
+	/* The close detaches all PASIDs. */
 	assert_ok(iof_close(f->dev));
 	assert_ok(abi_destroy(f->fd, a));
 	f->dev = abi_vfio(f->world, 0);
@@ -233,7 +236,7 @@ static void sva_binds_a_free_pasid(void **state)
 	assert_err(iof_ioctl(f->dev, IOF_VFIO_DEVICE_SVA_BIND, &sva), EBUSY);
 	assert_err(iof_ioctl(f->dev, IOF_VFIO_DEVICE_SVA_UNBIND, &sva), ENOENT);
 	assert_ok(abi_detach_pasid(f->dev, 3));
-	/* Ended by a detach, by a close. */
+	/* A detach ends the binding; then a close does. */
 	assert_ok(iof_ioctl(f->dev, IOF_VFIO_DEVICE_SVA_BIND, &sva));
 	assert_ok(abi_detach_pasid(f->dev, 3));
 	assert_ok(iof_ioctl(f->dev, IOF_VFIO_DEVICE_SVA_BIND, &sva));
@@ -354,7 +357,7 @@ static void interrupts_go_to_an_eventfd(void **state)
 	};
 
 	assert_id(abi_bind(f->dev, f->fd));
-	/* There is no listener: nothing happens. */
+	/* The interrupt has no eventfd: nothing happens. */
 	assert_ok(set_irqs(f, VFIO_IRQ_SET_DATA_NONE | TRIGGER, 0, 1, 0));
 	assert_ok(set_irqs(f, VFIO_IRQ_SET_DATA_EVENTFD | TRIGGER, 0, 1, efd));
 	assert_ok(set_irqs(f, VFIO_IRQ_SET_DATA_NONE | TRIGGER, 0, 1, 0));
@@ -456,13 +459,13 @@ static void descriptors_go_in_by_write(void **state)
 	assert_int_equal(iof_write(f->dev, desc, 64), 64);
 	wait_events(efd, 1);
 	assert_int_equal(status(w, 0), DSA_COMP_SUCCESS);
-	/* Anywhere inside the region; a file position does not move. */
+	/* A write may be anywhere inside the region; the file position does not move. */
 	desc[0] = noop(1);
 	assert_int_equal(iof_pwrite(f->dev, desc, 64, 4096 + 7), 64);
 	wait_events(efd, 1);
 	assert_int_equal(status(w, 1), DSA_COMP_SUCCESS);
 
-	/* Vectors are one buffer. */
+	/* A vector counts as one buffer. */
 	for (int i = 0; i < 3; i++)
 		desc[i] = noop(2 + i);
 	iov[0] = (struct iovec){ desc, 100 };
@@ -500,7 +503,7 @@ static void descriptors_go_in_by_write(void **state)
 	free(w);
 }
 
-/* Descriptors that wait for pages fill the queue; there is room again when answers have come. */
+/* Descriptors that wait for pages fill the queue. It has room again after the answers. */
 static void the_queue_is_bounded(void **state)
 {
 	struct fix *f = *state;
@@ -532,7 +535,7 @@ static void the_queue_is_bounded(void **state)
 
 	assert_int_equal(iof_poll(&p, 1, 0), 1);
 	assert_int_equal(p.revents, POLLOUT);
-	/* Four of six, and then none. */
+	/* The device takes four of six descriptors, and then none. */
 	assert_int_equal(iof_write(f->dev, desc, sizeof(desc)), 4 * 64);
 	assert_err((int)iof_write(f->dev, desc + 4, 64), EAGAIN);
 	assert_int_equal(iof_poll(&p, 1, 0), 0);
@@ -560,7 +563,7 @@ static void the_queue_is_bounded(void **state)
 	free(w);
 }
 
-/* A device that waits for an answer is closed all the same; its fault is gone from the queue. */
+/* A device that waits for an answer can be closed; its fault leaves the queue. */
 static void closing_ends_open_faults(void **state)
 {
 	struct fix *f = *state;
@@ -595,7 +598,7 @@ static void closing_ends_open_faults(void **state)
 	free(w);
 }
 
-/* Two worlds in one process know nothing of each other. */
+/* Two worlds in one process are independent. */
 static void worlds_are_apart(void **state)
 {
 	struct fix *f = *state;
@@ -642,14 +645,16 @@ static void configurations_are_checked(void **state)
 	config = (struct iof_world_config){ .kind = IOF_WORLD_EMBEDDED };
 	assert_ok(iof_world_open(&config, &world));
 	assert_int_equal(iof_world_kind(world), IOF_WORLD_EMBEDDED);
-	/* By default there is one device. */
+	/* A world has one device by default. */
 	assert_err(abi_vfio(world, 1), ENOENT);
 	assert_err(iof_open(world, "/dev/null", O_RDWR), ENOENT);
 	assert_err(iof_open(world, "/dev/vfio", O_RDWR), ENOENT);
 	abi_world_close(world);
 }
 
-/* Without a wish, the kernel's world where there is one, ours elsewhere. */
+/*
+ * Without an explicit choice, the kernel's world is taken if there is one, else the embedded one.
+ */
 static void any_world_is_found(void **state)
 {
 	const struct iof_world_config kernel = { .kind = IOF_WORLD_KERNEL };

@@ -5,7 +5,7 @@
  */
 #include "ioas.h"
 
-/* No longer in the kernel's header from 7.0 on. */
+/* Kernel headers lack it from Linux 7.0 on. */
 #ifndef VFIO_TYPE1_NESTING_IOMMU
 #define VFIO_TYPE1_NESTING_IOMMU 6
 #endif
@@ -47,7 +47,7 @@ static int map_dma(struct fixture *f, uint32_t flags, const void *memory, uint64
 
 #define RW (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 
-/* *size: what was unmapped, on failure too. */
+/* Unmaps. *size: the number of unmapped bytes, on failure, too. */
 static int unmap_dma(struct fixture *f, uint32_t flags, uint64_t iova, uint64_t *size)
 {
 	struct vfio_iommu_type1_dma_unmap cmd = {
@@ -107,7 +107,7 @@ static void without_an_ioas_there_is_no_device(void **state)
 	assert_err(iof_ioctl(f->fd, VFIO_IOMMU_GET_INFO, &info), ENODEV);
 	assert_err(map_dma(f, RW, f->buf, AT, PAGE), ENODEV);
 	assert_err(unmap_dma(f, 0, AT, &size), ENODEV);
-	/* What is wrong in itself comes first. */
+	/* Errors of the arguments come first. */
 	assert_err(map_dma(f, 8, f->buf, AT, PAGE), EINVAL);
 	assert_err(unmap_dma(f, 1, AT, &size), EINVAL);
 	assert_err(plain(f, VFIO_IOMMU_DIRTY_PAGES, 0), ENOTTY);
@@ -129,7 +129,7 @@ static void get_info_tells_sizes_and_ranges(void **state)
 	struct abi_mock mock;
 
 	use(f);
-	/* Every one of no HWPTs enforces coherency; the mock's do not. */
+	/* All HWPTs of an empty set enforce coherency; the mock's HWPTs do not. */
 	assert_int_equal(plain(f, VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU), 1);
 	small.argsz = 15;
 	assert_err(iof_ioctl(f->fd, VFIO_IOMMU_GET_INFO, &small), EINVAL);
@@ -139,7 +139,7 @@ static void get_info_tells_sizes_and_ranges(void **state)
 	assert_int_equal(small.flags, VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS);
 	assert_true(small.iova_pgsizes == ~(PAGE - 1));
 	assert_int_equal(small.argsz, 24 + 16 + 32);
-	/* Beyond the caller's argsz nothing is written. */
+	/* The call writes nothing beyond the caller's argsz. */
 	assert_int_equal(small.cap_offset, 99);
 	small.argsz = sizeof(small);
 	assert_ok(iof_ioctl(f->fd, VFIO_IOMMU_GET_INFO, &small));
@@ -165,7 +165,10 @@ static void get_info_tells_sizes_and_ranges(void **state)
 	assert_int_equal(cap->iova_ranges[0].end, MOCK_APERTURE_LAST);
 }
 
-/* Ours: smaller I/O pages make whole pages too, beside a table that has none smaller. */
+/*
+ * Ours: a whole page counts as supported if smaller I/O pages make it up, beside a table without
+ * smaller pages.
+ */
 static void page_sizes_are_those_that_serve(void **state)
 {
 	struct fixture *f = *state;
@@ -199,7 +202,7 @@ static void maps_are_fixed_and_checked(void **state)
 	uint64_t size;
 
 	use(f);
-	/* Without any permission: what no page table could hold. */
+	/* Without any right the mapping is refused: no page table could hold it. */
 	size = PAGE;
 	assert_ok(map_dma(f, 0, f->buf, AT, PAGE));
 	assert_err(abi_mock(f->fd, f->ioas, 0, &mock), EINVAL);
@@ -212,7 +215,7 @@ static void maps_are_fixed_and_checked(void **state)
 	assert_ok(abi_check_map(f->fd, mock.hwpt, AT, 4 * PAGE, f->buf));
 	assert_err(map_dma(f, RW, f->buf, AT + 3 * PAGE, 4 * PAGE), EEXIST);
 	assert_err(map_dma(f, RW, f->buf, AT + 8 * PAGE, 0), EINVAL);
-	/* The second version never cuts. */
+	/* The second version never cuts a mapping. */
 	assert_ok(plain(f, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
 	size = 2 * PAGE;
 	assert_err(unmap_dma(f, 0, AT, &size), ENOENT);
@@ -246,7 +249,9 @@ static void unmap_all_takes_everything(void **state)
 	assert_int_equal(size, 3 * PAGE);
 }
 
-/* How much went is told when an unmap ends half-way or finds no range, and only then. */
+/*
+ * The size tells how much was unmapped if an unmap ends half-way or finds no range, and only then.
+ */
 static void a_refused_unmap_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -271,7 +276,7 @@ static void a_refused_unmap_changes_nothing(void **state)
 	assert_int_equal(size, 4 * PAGE);
 }
 
-/* b22: the first version cuts mappings where it is told, at any page. */
+/* b22: the first version cuts mappings at any page. */
 static void b22_the_first_version_cuts(void **state)
 {
 	struct fixture *f = *state;
@@ -284,7 +289,7 @@ static void b22_the_first_version_cuts(void **state)
 	assert_int_equal(value, 0);
 	assert_ok(abi_mock(f->fd, f->ioas, 0, &mock));
 	assert_ok(map_dma(f, RW, f->buf, AT, 16 * PAGE));
-	/* Out of the middle, then what remains on either side of another hole. */
+	/* Unmap the middle, then the pages on either side of another hole. */
 	size = 2 * PAGE;
 	assert_ok(unmap_dma(f, 0, AT + 4 * PAGE, &size));
 	assert_int_equal(size, 2 * PAGE);
@@ -294,7 +299,7 @@ static void b22_the_first_version_cuts(void **state)
 	assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 1));
 	assert_ok(abi_check_refs(f->fd, f->buf + 4 * PAGE, 2 * PAGE, 0));
 	assert_ok(abi_check_refs(f->fd, f->buf + 6 * PAGE, 10 * PAGE, 1));
-	/* A cut that is refused changes nothing, neither here nor in the caller's struct. */
+	/* A refused cut changes neither the mapping nor the caller's struct. */
 	size = 100;
 	assert_err(unmap_dma(f, 0, AT, &size), EINVAL);
 	assert_int_equal(size, 100);
@@ -305,7 +310,7 @@ static void b22_the_first_version_cuts(void **state)
 	size = 6 * PAGE;
 	assert_ok(unmap_dma(f, 0, AT + 2 * PAGE, &size));
 	assert_int_equal(size, 4 * PAGE);
-	/* A hole can be filled again, and the pieces go by the native command too. */
+	/* A hole can be mapped again, and the native command unmaps the pieces, too. */
 	assert_ok(map_dma(f, RW, f->buf + 32 * PAGE, AT + 4 * PAGE, PAGE));
 	assert_ok(abi_unmap(f->fd, f->ioas, AT, 2 * PAGE));
 	assert_ok(abi_unmap(f->fd, f->ioas, AT + 8 * PAGE, 8 * PAGE));
@@ -316,7 +321,7 @@ static void b22_the_first_version_cuts(void **state)
 	assert_ok(abi_check_refs(f->fd, f->buf, 64 * PAGE, 0));
 }
 
-/* What an access has pinned is let go before it is cut. */
+/* The pins of an access end before its pages are cut. */
 static void cutting_ends_pins(void **state)
 {
 	struct fixture *f = *state;
@@ -330,7 +335,7 @@ static void cutting_ends_pins(void **state)
 	assert_true(access >= 0);
 	assert_int_equal(abi_access_pin(f->fd, access, AT, 4 * PAGE, f->buf, 0), 0);
 	if (abi_ours()) {
-		/* Not for an address at which nothing is ever cut. */
+		/* No access is asked to unpin for an address where a cut is never possible. */
 		assert_err(unmap_dma(f, 0, AT + PAGE + 8, &size), EINVAL);
 		assert_ok(abi_check_refs(f->fd, f->buf, 4 * PAGE, 1));
 		size = PAGE;

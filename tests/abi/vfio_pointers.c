@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * vfio_pointers.c - proves what a program gets that gives wrong pointers to a VFIO device: every
- * struct of every command lies in turn at each address that is none, at addresses of every
- * alignment, in memory that ends in the middle of it and in memory that can only be read. The
- * answer is the errno that the ABI says, and the device stays as it was.
+ * vfio_pointers.c - proves the result of wrong pointers to a VFIO device. Every struct of every
+ * command lies in turn at each address without memory, at addresses of every alignment, in memory
+ * that ends in its middle, and in memory that can only be read. The call returns the errno of the
+ * ABI, and the device stays as it was.
  */
 #include "abi.h"
 
@@ -16,13 +16,13 @@
 struct fix {
 	struct iof_world *world;
 	int fd, ioas, dev, event;
-	int unbound;   /* another device, which BIND binds */
-	uint32_t hwpt; /* to attach to a PASID */
-	char *edge;    /* a page, and one that cannot be touched */
+	int unbound;   /* another device, for BIND */
+	uint32_t hwpt; /* HWPT for the attach of a PASID */
+	char *edge;    /* a page, followed by a page without rights */
 	char *fixed;   /* a page that can only be read */
 };
 
-/* Those that vfio.c asks for too. */
+/* The same devices as in vfio.c. */
 static const struct iof_dsa_config dsa[] = { { .queue_depth = 4 }, { .share_group = 1 } };
 
 static int setup(void **state)
@@ -70,7 +70,7 @@ union any {
 	struct {
 		uint32_t argsz, flags, index, start, count;
 		int32_t fd;
-	} irqs; /* struct vfio_irq_set and its data */
+	} irqs; /* struct vfio_irq_set with its data */
 	char bytes[64];
 };
 
@@ -127,11 +127,11 @@ static void fill_irqs(const struct fix *f, union any *a)
 static const struct command {
 	const char *name;
 	unsigned long nr;
-	uint32_t min;  /* the shortest argsz of this use */
-	uint32_t size; /* today's */
+	uint32_t min;  /* shortest argsz of this use */
+	uint32_t size; /* argsz of today */
 	void (*fill)(const struct fix *f, union any *a);
 	void (*undo)(struct fix *f);
-	int rc; /* of a correct call */
+	int rc; /* result of a correct call */
 	bool replies, ours;
 } commands[] = {
 	{ "BIND", VFIO_DEVICE_BIND_IOMMUFD, 16, 24, fill_bind, unbind, 0, true, false },
@@ -171,7 +171,7 @@ static void expect(const struct command *c, const char *what, int rc, int wanted
 	fail();
 }
 
-/* That nothing of a failed call is left: a correct one does what it would have done. */
+/* Checks that a failed call has left nothing: a correct call succeeds. */
 static void works(struct fix *f, const struct command *c)
 {
 	union any a;
@@ -215,7 +215,7 @@ static void structs_end_in_a_hole(void **state)
 	}
 }
 
-/* A struct may lie at any address, up to the last byte that there is. */
+/* A struct may lie at any address, also at the last bytes of memory. */
 static void structs_are_not_aligned(void **state)
 {
 	struct fix *f = *state;
@@ -244,7 +244,7 @@ static void structs_are_not_aligned(void **state)
 	}
 }
 
-/* What was done is undone when the reply cannot be written. */
+/* If the reply cannot be written, the call is undone. */
 static void replies_have_nowhere_to_go(void **state)
 {
 	struct fix *f = *state;
@@ -262,7 +262,7 @@ static void replies_have_nowhere_to_go(void **state)
 			c->undo(f);
 		works(f, c);
 	}
-	/* Nothing is attached that the refused ATTACH would have left. */
+	/* The refused ATTACH has left no attachment. */
 	assert_ok(abi_destroy(f->fd, f->hwpt));
 }
 
@@ -278,7 +278,7 @@ static void sizes_from_nothing_to_huge(void **state)
 			fill(f, c, &a, argsz);
 			expect(c, "too short", call(f, c, &a), -EINVAL);
 		}
-		/* Longer than today: nothing behind what is known is touched. */
+		/* argsz is larger than today's: memory behind the known part is not touched. */
 		for (uint32_t argsz = c->min; argsz <= sizeof(a); argsz++) {
 			fill(f, c, &a, argsz);
 			expect(c, "any size", call(f, c, &a), c->rc);
@@ -291,7 +291,7 @@ static void sizes_from_nothing_to_huge(void **state)
 			fill(f, c, &a, huge[i]);
 			memset(f->edge, 0, PAGE);
 			memcpy(f->edge, &a, sizeof(a));
-			/* Only BIND, the extensible one, reads all that it is told of. */
+			/* Only BIND, which is extensible, reads as many bytes as argsz says. */
 			if (c->nr == VFIO_DEVICE_BIND_IOMMUFD && huge[i] > PAGE) {
 				expect(c, "huge", call(f, c, f->edge), -EFAULT);
 				continue;
@@ -318,7 +318,7 @@ static void regions_are_nowhere(void **state)
 						  IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE)),
 				   EFAULT);
 	}
-	/* FUSE sends what there is of it. */
+	/* FUSE sends the bytes that exist. */
 	assert_err((int)iof_pwrite(f->dev, f->edge + PAGE - 63, 64, 0),
 		   abi_through_fuse(f->dev) ? EINVAL : EFAULT);
 	assert_err((int)iof_pwrite(f->dev, f->edge, 65, 0), EINVAL);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * vfio_races.c - proves that a DMA engine under way can be attached elsewhere, detached, reset,
- * closed and bound again at any moment, with a handler that answers meanwhile: nothing hangs, every
- * page-request group has had exactly one answer, and nothing is left.
+ * vfio_races.c - proves that a working DMA engine can be attached elsewhere, detached, reset,
+ * closed and bound again at any moment, while a handler responds. No call hangs, every page-request
+ * group gets exactly one answer, and no object is left.
  *
- * Actions are drawn from a table by a generator with a seed; SEED in the environment replays one.
+ * A generator with a seed draws actions from a table; SEED in the environment replays a run.
  */
 #include "abi.h"
 
@@ -13,9 +13,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define ROUNDS	60  /* bind to close */
-#define ACTIONS 150 /* in a round */
-#define PASIDS	4   /* 0 is the RID */
+#define ROUNDS	60  /* number of rounds, from bind to close */
+#define ACTIONS 150 /* number of actions in a round */
+#define PASIDS	4   /* number of PASIDs; 0 is the RID */
 #define MISSING 0x7000000000ul
 
 static const struct iof_dsa_config dsa = {
@@ -30,11 +30,11 @@ struct rig {
 	int fd, ioas, ffd;
 	uint32_t fault;
 	char *memory;
-	/* This round's: */
+	/* Descriptors and ids of this round: */
 	int dev, id;
 	int hwpt[2];
-	bool stop; /* atomic: the submitters leave */
-	bool done; /* atomic: the handler leaves */
+	bool stop; /* atomic: tells the submitters to end */
+	bool done; /* atomic: tells the handler to end */
 };
 
 static unsigned int draw(unsigned long *seed, unsigned int n)
@@ -60,11 +60,14 @@ static void *handle(void *arg)
 
 			if (!(rec[i].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE))
 				continue;
-			/* Tried again, a page that is missing for good only comes back. */
+			/*
+			 * Mostly INVALID: after SUCCESS, a page that is never mapped is requested
+			 * again.
+			 */
 			rc = abi_answer(r->ffd, rec[i].cookie,
 					draw(&seed, 4) ? IOMMUFD_PAGE_RESP_INVALID :
 							 IOMMUFD_PAGE_RESP_SUCCESS);
-			/* -EINVAL: the core was faster. */
+			/* -EINVAL: the core has answered already. */
 			assert_true(!rc || rc == -EINVAL);
 		}
 	}
@@ -178,7 +181,7 @@ static void begin(struct rig *r)
 	}
 }
 
-/* Every group that the device ever sent has been answered, and answered once. */
+/* Checks that each group that the device ever sent had exactly one answer. */
 static void check(struct rig *r)
 {
 	struct iof_vfio_dsa_state st;
@@ -219,7 +222,7 @@ static void devices_survive_everything(void **state)
 		__atomic_store_n(&r.stop, true, __ATOMIC_RELEASE);
 		for (int i = 0; i < 2; i++)
 			pthread_join(submitter[i], NULL);
-		/* In the midst of whatever was submitted. */
+		/* Close in the midst of the submitted work. */
 		assert_ok(iof_close(r.dev));
 		for (int i = 0; i < 2; i++)
 			assert_ok(abi_destroy(r.fd, r.hwpt[i]));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Proves that every name of the ABI that both headers have means the same in both: the value of
- * each number, the size of each structure, size and offset of each field. Names that the kernel's
- * header lacks are listed, so that nothing is passed over in silence. Exit 1 at any difference.
+ * each number, the size of each structure, size and offset of each field. Lists the names that the
+ * kernel's header lacks. Exits with 1 on any difference.
  */
 #include <stdio.h>
 #include <string.h>

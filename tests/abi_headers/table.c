@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * One header's view of the ABI as a table of numbers. Compiled twice into one program: with
- * <iofault/iommufd.h>, and with KERNEL_HEADER naming the kernel's own file, which then gives all
- * values. The rows are those of iofault/iommufd_layout.h, of which only the names count here.
+ * One header's view of the ABI as a table of numbers.
+ *
+ * This file is compiled twice into one program: with <iofault/iommufd.h>, and with KERNEL_HEADER
+ * naming the kernel's own file, which then gives all values. The rows are those of
+ * iofault/iommufd_layout.h, of which only the names count here.
  */
 #include "table.h"
 

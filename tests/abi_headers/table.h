@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* A name of the ABI and what a header makes of it. See table.c. */
+/* A name of the ABI and its value in a header (table.c). */
 #ifndef TABLE_H
 #define TABLE_H
 
 struct row {
 	const char *kind; /* "struct", "field" or "number" */
 	const char *name;
-	int present;		  /* 0: this header does not have the name */
-	unsigned long long value; /* of a number; size of a struct or field */
+	int present;		  /* 0: this header lacks the name */
+	unsigned long long value; /* value of a number; size of a struct or field */
 	unsigned long long offset;
 };
 

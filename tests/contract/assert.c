@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* assert.c - assertions and threads: the half of contract.h that is the same in both worlds. */
+/*
+ * assert.c - assertions and threads: the half of contract.h that both worlds share.
+ */
 #include "tests/contract/contract.h"
 
 static DEFINE_SPINLOCK(said_lock);
@@ -49,7 +51,9 @@ struct contract_thread {
 	struct task_struct *task;
 };
 
-/* A thread that has ended by itself must not be stopped, so it waits for that. */
+/*
+ * Main function of a thread. A thread that has ended must not be stopped; so it waits for the stop.
+ */
 static int thread_main(void *data)
 {
 	struct contract_thread *thread = data;
@@ -66,7 +70,7 @@ static int thread_main(void *data)
 	return 0;
 }
 
-/* NULL only when there is no memory, which fails the case. */
+/* Starts a thread. Returns NULL only if there is no memory, which fails the case. */
 struct contract_thread *contract_start(void (*fn)(void *arg), void *arg)
 {
 	struct contract_thread *thread = kzalloc(sizeof(*thread), GFP_KERNEL);

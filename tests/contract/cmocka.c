@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * cmocka.c - one group of contracts over the shim, as a cmocka program: CONTRACT_GROUP says which.
+ * cmocka.c - runs one group of contracts over the shim, as a cmocka program. CONTRACT_GROUP names
+ * the group.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -22,7 +23,7 @@ unsigned int contract_rounds(unsigned int n)
 	return n;
 }
 
-/* The hole stays ours, or a thread's first allocation could fill it. */
+/* Keep the addresses of the hole reserved, or a thread's first allocation could fill it. */
 void *contract_map(unsigned long pages, bool writable)
 {
 	char *p = mmap(NULL, (pages + 1) * PAGE_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ,
@@ -97,7 +98,7 @@ static void run(void **state)
 		fail_msg("%s", said);
 }
 
-/* Given an argument, user memory of this process is reached as that of others is. */
+/* With an argument, user memory of this process is reached like that of another process. */
 int main(int argc, char **argv)
 {
 	const struct contract_group *group = &CONTRACT_GROUP;
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
 						.test_func = run,
 						.initial_state = (void *)&group->cases[i] };
 	/*
-	 * What cmocka_run_group_tests() does, for a number of tests that the compiler does not
+	 * Does what cmocka_run_group_tests() does, for a number of tests that the compiler does not
 	 * know.
 	 */
 	return _cmocka_run_group_tests(group->name, tests, group->count, NULL, NULL);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* data.c - what holds data: lists, trees, xarrays, bits, sizes that saturate, checksums. */
+/*
+ * data.c - contracts of data structures: lists, trees, xarrays, bits, sizes that saturate,
+ * checksums.
+ */
 #include "tests/contract/contract.h"
 #include <linux/random.h>
 
@@ -23,7 +26,7 @@ static void fill(int n, struct list_head *head)
 	}
 }
 
-/* The list holds exactly the numbers given, as digits, in order, both ways. */
+/* Does the list have exactly the numbers given, as digits, in order, in both directions? */
 static bool holds(struct list_head *head, const char *digits)
 {
 	const char *at = digits;
@@ -101,7 +104,7 @@ static void moving_runs_between_lists(void)
 	item = list_first_entry_or_null(&a, struct item, link);
 	expect(item == &items[4]);
 	expect(list_next_entry(item, link) == &items[5]);
-	/* backwards from the one before, as an undo goes */
+	/* go backwards from the entry before, as an undo does */
 	item = &items[0];
 	list_for_each_entry_continue_reverse(item, &a, link)
 		item->n += 3;
@@ -134,7 +137,7 @@ static void lock_free_stack_gives_back_everything_once(void)
 	expect_eq(n, 3);
 	expect(llist_empty(&stack));
 	expect(!llist_del_all(&stack));
-	/* two that are linked already, at once */
+	/* add two entries that are linked already, at once */
 	items[1].lock_free.next = &items[2].lock_free;
 	expect(llist_add_batch(&items[1].lock_free, &items[2].lock_free, &stack));
 	expect(!llist_add(&items[0].lock_free, &stack));
@@ -156,7 +159,7 @@ static int item_cmp(const void *key, const struct rb_node *node)
 	return n < m ? -1 : n > m;
 }
 
-/* No path is more than twice as long as another: the colours need not be looked at. */
+/* Checks that no path is more than twice as long as another; the colours need no check then. */
 static void expect_balance(struct rb_root *root, int count)
 {
 	int limit = 2 * order_base_2(count + 1);
@@ -212,7 +215,7 @@ static void trees_stay_ordered_and_balanced_under_random_use(void)
 			seen--;
 		expect_eq(seen, 0);
 	}
-	/* in order is the worst order there is */
+	/* ascending order is the worst order */
 	root = RB_ROOT_CACHED;
 	for (int i = 0; i < ITEMS; i++) {
 		struct rb_node **link = &root.rb_root.rb_node, *parent = NULL;
@@ -246,7 +249,7 @@ static void trees_replace_and_walk_children_first(void)
 	expect(rb_prev(&items[4].node) == &spare.node);
 	expect(!rb_prev(&items[0].node));
 	expect(!rb_next(&items[6].node));
-	/* each may be freed as it is visited */
+	/* each node may be freed when it is visited */
 	rbtree_postorder_for_each_entry_safe(pos, next, &root, node) {
 		memset(&pos->node, 0xff, sizeof(pos->node));
 		seen++;
@@ -309,7 +312,7 @@ static void xarray_numbers_go_round(void)
 	xa_erase(&xa, 9);
 	expect_eq(xa_alloc_cyclic(&xa, &id, &thing, XA_LIMIT(3, 10), &next, GFP_KERNEL), 0);
 	expect_eq(id, 10);
-	/* Linux 6.12 tells of the wrap by 1, 7.2 does not: either is success. */
+	/* Linux 6.12 returns 1 on a wrap, 7.2 does not: both count as success. */
 	expect(xa_alloc_cyclic(&xa, &id, &thing, XA_LIMIT(3, 10), &next, GFP_KERNEL) >= 0);
 	expect_eq(id, 3);
 	expect_eq(next, 4);
@@ -337,22 +340,22 @@ static void xarray_keeps_reserved_entries_invisible_but_taken(void)
 	expect_eq(xa_insert(&xa, 1, &thing, GFP_KERNEL), -EBUSY);
 	expect(!xa_cmpxchg(&xa, 1, XA_ZERO_ENTRY, &thing, GFP_KERNEL));
 	expect(xa_load(&xa, 1) == &thing);
-	/* released only while still reserved */
+	/* xa_release() frees only an index that is still reserved */
 	xa_release(&xa, 1);
 	expect(xa_load(&xa, 1) == &thing);
 	xa_release(&xa, 0);
 	expect_eq(xa_alloc(&xa, &id, &thing, xa_limit_32b, GFP_KERNEL), 0);
 	expect_eq(id, 0);
-	/* storing nothing keeps the number */
+	/* storing NULL keeps the index reserved */
 	expect(xa_store(&xa, 0, NULL, GFP_KERNEL) == &thing);
 	expect(!xa_load(&xa, 0));
 	expect_eq(xa_insert(&xa, 0, &thing, GFP_KERNEL), -EBUSY);
-	/* what was not there is not exchanged, and what was is told */
+	/* a different entry is not exchanged, and is returned */
 	expect(xa_cmpxchg(&xa, 2, NULL, NULL, GFP_KERNEL) == &thing);
 	expect(xa_cmpxchg(&xa, 2, &thing, NULL, GFP_KERNEL) == &thing);
 	expect(!xa_load(&xa, 2));
 	xa_destroy(&xa);
-	/* without numbers to give, storing nothing makes free */
+	/* without allocation of indexes, storing NULL frees */
 	xa_init(&xa);
 	expect(!xa_store(&xa, 5, &thing, GFP_KERNEL));
 	expect(xa_store(&xa, 5, NULL, GFP_KERNEL) == &thing);
@@ -388,7 +391,7 @@ static void xarray_walks_in_order_and_to_the_end(void)
 	xa_for_each_range(&xa, index, entry, 1, 64)
 		n += xa_to_value(entry);
 	expect_eq(n, 1 + 2 + 3);
-	/* what is erased under the walk does not end it */
+	/* erasing an entry during the walk does not end the walk */
 	xa_for_each(&xa, index, entry)
 		expect(xa_erase(&xa, index) == entry);
 	expect(xa_empty(&xa));
@@ -484,7 +487,7 @@ static void sizes_saturate_instead_of_wrapping(void)
 		u32 n;
 		u64 items[];
 	} *p = NULL;
-	/* not for the compiler to see, which would refuse */
+	/* hide the value from the compiler, which would refuse it */
 	volatile size_t huge = SIZE_MAX / 2;
 	u64 result = 0;
 	u32 small = 0;
@@ -500,7 +503,7 @@ static void sizes_saturate_instead_of_wrapping(void)
 	expect(check_mul_overflow(1ull << 40, 1ull << 24, &result));
 	expect(!check_mul_overflow(3ull, 5ull, &result));
 	expect_eq(result, 15);
-	/* what counts is what it is put into */
+	/* the type of the destination decides */
 	expect(check_add_overflow(0xffffffffull, 1ull, &small));
 	expect(check_sub_overflow(1u, 2u, &small));
 }
@@ -518,7 +521,7 @@ static void an_index_stays_below_its_bound(void)
 	expect_eq(array_index_nospec(i, bound), 0);
 }
 
-/* One bit at a time, as the polynomial is defined. */
+/* Computes the CRC one bit at a time, by the definition of the polynomial. */
 static u32 slow_crc32c(u32 crc, const u8 *p, size_t n)
 {
 	while (n--) {
@@ -535,7 +538,7 @@ static void checksums_have_the_kernels_polarity(void)
 
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (u8)(i * 7);
-	/* the check value of the standard, with its inversions put on from outside */
+	/* the check value of the standard, whose inversions the caller does */
 	expect_eq(~crc32c(~0u, "123456789", 9), 0xe3069283);
 	for (size_t n = 0; n < sizeof(data); n += 37)
 		expect_eq(crc32c(0x1234, data, n), slow_crc32c(0x1234, data, n));
@@ -590,7 +593,7 @@ static void clocks_go_forward(void)
 	expect(ktime_get_ns() >= fine);
 	expect(ktime_get_coarse_ns() >= coarse);
 	expect(!time_after(now, jiffies));
-	/* also over the end of what fits */
+	/* the comparison holds across the wrap */
 	expect(time_after(5ul, ULONG_MAX - 5));
 	expect(time_before(ULONG_MAX - 5, 5ul));
 	expect(msecs_to_jiffies(1) >= 1);

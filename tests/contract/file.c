@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * file.c - open files and their numbers: a number is free until it is installed, a file is released
- * once at its last put, and polling puts the caller on the file's own wait queues.
+ * file.c - contracts of open files and their numbers. A number is free until it is installed. A
+ * file is released once, at its last put. Polling adds the caller to the file's own wait queues.
  */
 #include "tests/contract/contract.h"
 #include <linux/fdtable.h>
@@ -55,8 +55,8 @@ static void put_it(void *arg)
 }
 
 /*
- * A kernel releases a process's file on its way back to the program, which is not before a case has
- * ended, and that of a thread of its own soon.
+ * Drops a file and waits for its release. A kernel releases a process's file on its way back to the
+ * program, which comes after the case; it releases that of a thread of its own soon.
  */
 static void put_and_wait(struct thing *thing, struct file *file)
 {
@@ -85,7 +85,7 @@ static void a_file_has_what_it_was_made_with(void)
 	init_sync_kiocb(&kiocb, file);
 	expect(is_sync_kiocb(&kiocb));
 	expect(kiocb.ki_filp == file);
-	/* what the file was opened with says nothing of this one call */
+	/* the flags of the file do not set the flags of this one call */
 	expect(!(kiocb.ki_flags & IOCB_NOWAIT));
 	expect_eq(kiocb.ki_pos, 0);
 	put_and_wait(&thing, file);
@@ -126,7 +126,7 @@ static void a_reserved_number_is_nobodys_file(void)
 	fput(file);
 	expect(!fget((unsigned int)other));
 	put_unused_fd((unsigned int)other);
-	/* the lowest that is free, again */
+	/* the lowest free number is given again */
 	expect_eq(get_unused_fd_flags(0), other);
 	put_unused_fd((unsigned int)other);
 	expect_eq(close_fd((unsigned int)fd), 0);
@@ -166,13 +166,13 @@ static void polling_tells_of_the_files_own_queue(void)
 	expect(asker.queue == &thing.wq);
 	expect(asker.file == file);
 	thing.ready = true;
-	/* without a table, or a function in it, no caller wants to wait */
+	/* without a poll table, or a function in it, no caller wants to wait */
 	expect_eq(vfs_poll(file, NULL), EPOLLIN | EPOLLRDNORM);
 	init_poll_funcptr(&asker.table, NULL);
 	expect_eq(vfs_poll(file, &asker.table), EPOLLIN | EPOLLRDNORM);
 	expect_eq(asker.calls, 1);
 	put_and_wait(&thing, file);
-	/* a file that says nothing is always ready */
+	/* a file without a poll function is always ready */
 	file = new_file(&thing, &mute_fops, O_RDWR);
 	require(!IS_ERR(file));
 	expect_eq(vfs_poll(file, NULL), DEFAULT_POLLMASK);

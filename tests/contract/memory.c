@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * memory.c - user pages that are pinned, what locked memory counts for, and a kernel's own memory.
+ * memory.c - contracts of pinned user pages, of limits of locked memory, and of a kernel's own
+ * memory.
  */
 #include "tests/contract/contract.h"
 
@@ -17,7 +18,7 @@ static void pinned_pages_are_the_users(void)
 	struct page *pages[PAGES], *again;
 	char word[8];
 
-	/* from the middle of a page: the page it lies in, and those after it */
+	/* pin from the middle of a page: that page, and the pages after it */
 	require(pin_user_pages_fast(address(user) + 5, PAGES, FOLL_WRITE | FOLL_LONGTERM, pages) ==
 		PAGES);
 	for (unsigned long i = 0; i < PAGES; i++) {
@@ -35,7 +36,7 @@ static void pinned_pages_are_the_users(void)
 		expect(pfn_to_page(page_to_pfn(pages[i])) == pages[i]);
 		expect(pfn_valid(page_to_pfn(pages[i])));
 	}
-	/* a second pin is of the same page, and each is given back by itself */
+	/* a second pin has the same page; each pin ends by itself */
 	expect_eq(pin_user_pages_fast(address(user), 1, FOLL_WRITE, &again), 1);
 	expect(again == pages[0]);
 	unpin_user_page(again);
@@ -59,7 +60,7 @@ static void pinning_stops_at_the_hole(void)
 		unpin_user_pages(pages, (unsigned long)got);
 	expect_eq(pin_user_pages_fast(address(user) + PAGES * PAGE_SIZE, 1, 0, pages), -EFAULT);
 	expect_eq(pin_user_pages_fast(0, 1, 0, pages), -EFAULT);
-	/* not the user's; and a range whose end overflows */
+	/* the address is not a user's; and the end of the range overflows */
 	expect_eq(pin_user_pages_fast(~0ul << 13, 1, 0, pages), -EFAULT);
 	expect_eq(pin_user_pages_fast(~0ul << 12, 1, 0, pages), -EOVERFLOW);
 	expect_eq(get_user_pages_fast(~0ul << 12, 1, 0, pages), -EOVERFLOW);
@@ -120,7 +121,7 @@ static void pin_from_outside(void *arg)
 	remote->hole =
 		pin_user_pages_remote(remote->mm, remote->at + PAGE_SIZE, 1, 0, pages + 1, NULL);
 	mmap_read_unlock(remote->mm);
-	/* The lock may be gone afterwards, and *locked says so. */
+	/* The lock may have been dropped; *locked tells. */
 	if (!mmap_read_lock_killable(remote->mm)) {
 		remote->got = pin_user_pages_remote(remote->mm, remote->at, 2, FOLL_WRITE, pages,
 						    &locked);
@@ -147,7 +148,7 @@ static void another_thread_pins_what_is_ours(void)
 	mmdrop(remote.mm);
 	expect(remote.kernel_thread);
 	expect(remote.alive);
-	/* up to the hole */
+	/* the pages before the hole are pinned */
 	expect_eq(remote.got, 1);
 	expect_eq(remote.hole, -EFAULT);
 	expect(!memcmp(remote.word, "outside", 8));
@@ -187,7 +188,7 @@ static void locked_memory_is_limited(void)
 	expect_eq(rlimit(RLIMIT_MEMLOCK), (before + 10) * PAGE_SIZE);
 	expect_eq(task_rlimit(current, RLIMIT_MEMLOCK), (before + 10) * PAGE_SIZE);
 	expect_eq(account(10, true, false), 0);
-	/* all or nothing */
+	/* an account call counts all pages or none */
 	expect_eq(account(2, true, false), -ENOMEM);
 	expect_eq(current->mm->locked_vm, before + 10);
 	expect_eq(account(1, true, true), 0);
@@ -236,7 +237,7 @@ static void kernel_memory_keeps_what_is_in_it(void)
 	expect(p && !memcmp(p, q, 100));
 	kfree(p);
 	kfree(q);
-	/* whole pages lie like pages */
+	/* whole pages are aligned to pages */
 	p = kmalloc(4096, GFP_KERNEL);
 	expect(p && PAGE_ALIGNED((unsigned long)p));
 	kfree(p);
@@ -245,7 +246,7 @@ static void kernel_memory_keeps_what_is_in_it(void)
 	kvfree(p);
 	kvfree(NULL);
 	kfree(NULL);
-	/* no bytes can be freed too; the compiler must not see the size (-Walloc-size) */
+	/* memory of 0 bytes can be freed; hide the size from the compiler (-Walloc-size) */
 	p = kmalloc(none, GFP_KERNEL);
 	expect(p && ZERO_OR_NULL_PTR(p));
 	kfree(p);
@@ -253,7 +254,7 @@ static void kernel_memory_keeps_what_is_in_it(void)
 
 static void what_cannot_be_is_refused(void)
 {
-	/* not for the compiler to see, which would refuse */
+	/* hide the value from the compiler, which would refuse it */
 	volatile size_t huge = SIZE_MAX / 2;
 
 	expect(!kmalloc_array(huge, 4, GFP_KERNEL));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * platform.c - the hooks of core/kapi.h, which have one meaning and two implementations: copies
- * that survive memory that is gone, and a process's pages that are touched as a device does.
+ * platform.c - contracts of the hooks of core/kapi.h, which have one meaning and two
+ * implementations: copies that survive memory that is gone, and accesses to a process's pages as a
+ * device does them.
  */
 #include "tests/contract/contract.h"
 
@@ -24,7 +25,7 @@ static void copies_that_end_early_say_where(void)
 			memset(to, 0xff, sizeof(to));
 			expect_eq(iof_plat_copy(to, edge - room, n), n - room);
 			expect(!memcmp(to, from, room));
-			/* bytes that were not copied are undefined, those behind are untouched */
+			/* bytes that were not copied are undefined; those behind are unchanged */
 			expect(!memchr_inv(to + n, 0xff, sizeof(to) - n));
 		}
 	}
@@ -63,7 +64,7 @@ static void a_process_is_touched_only_where_it_is_present(void)
 	expect(!strcmp(word, "1234567"));
 	contract_peek(word, user + 18, 4);
 	expect(!memcmp(word, "3456", 4));
-	/* looking faulted nothing in */
+	/* the question has faulted no page in */
 	expect(!iof_plat_user_page_present(mm, at + PAGE_SIZE, false));
 	contract_poke(user + PAGE_SIZE, "x", 1);
 	expect(iof_plat_user_page_present(mm, at + PAGE_SIZE, true));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * sync.c - what orders threads: locks exclude, counts reach zero
- * once, atomic operations say what was there.
+ * sync.c - contracts of calls that order threads: locks exclude, counts reach zero once, atomic
+ * operations return the old value.
  */
 #include "tests/contract/contract.h"
 
@@ -114,7 +114,7 @@ static void atomic_operations_tell_what_was_there(void)
 	int old = 4;
 	s64 wide = 0;
 
-	/* a comparison that fails says why */
+	/* a comparison that fails returns the value found */
 	expect(!atomic_try_cmpxchg(&a, &old, 9));
 	expect_eq(old, 5);
 	expect(atomic_try_cmpxchg(&a, &old, 9));
@@ -194,7 +194,7 @@ static void hammer(void *arg)
 				atomic_inc(&s->bad);
 			s->a++;
 			s->b++;
-			/* no writer comes in between */
+			/* no writer gets the lock in between */
 			downgrade_write(&s->rwsem);
 			if (s->a != s->b)
 				atomic_inc(&s->bad);
@@ -269,7 +269,7 @@ static void trylocks_fail_while_somebody_holds(void)
 		expect(!shared.tried[i]);
 	up_write(&shared.rwsem);
 	mutex_unlock(&shared.mutex);
-	/* readers beside each other, and no writer */
+	/* readers share the lock, and no writer has it */
 	thread = contract_start(read_only, &shared);
 	wait_for_completion(&shared.taken);
 	expect(!down_write_trylock(&shared.rwsem));
@@ -317,7 +317,7 @@ static void kernel_threads_stop_when_told(void)
 		yield();
 	expect(!strcmp(task->comm, "contract/1"));
 	expect_eq(kthread_stop(task), 17);
-	/* stopped before it ran: its function is not called */
+	/* the thread was stopped before it ran: its function is not called */
 	seen = false;
 	task = kthread_create(thread_fn, &seen, "never");
 	require(!IS_ERR(task));

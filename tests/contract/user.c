@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * user.c - copies to and from user memory that is there, half there, or gone: they say what was not
- * copied, and vectors stop at the first bad byte.
+ * user.c - contracts of copies to and from user memory that exists, exists in part, or is gone:
+ * they return the number of bytes not copied, and vectors stop at the first bad byte.
  */
 #include "tests/contract/contract.h"
 
@@ -21,18 +21,18 @@ static void copies_count_what_is_left(void)
 {
 	char __user *user = contract_map(PAGES, true), *end = user + PAGES * PAGE_SIZE;
 
-	/* every length of the short loop and some of the long one, every distance to the hole */
+	/* each length of the short loop and some of the long one, at each distance from the hole */
 	for (size_t n = 0; n < 600; n = n < 40 ? n + 1 : n + 155) {
 		for (size_t room = 0; room <= n; room = room < 20 ? room + 1 : room + 71) {
 			memset(mirror, 0x5a, sizeof(mirror));
 			contract_poke(end - room, mirror, room);
 			memset(kernel, 0xff, sizeof(kernel));
 			expect_eq(copy_from_user(kernel, end - room, n), n - room);
-			/* and what was not copied is zero */
+			/* bytes that were not copied are zero */
 			expect(all(kernel, 0x5a, room));
 			expect(all(kernel + room, 0, n - room));
 			expect_eq(kernel[n], 0xff);
-			/* to the user some more than is told may be missing, but not less */
+			/* to the user, more bytes than reported may be missing, but not fewer */
 			memset(kernel, 0x77, n);
 			expect_eq(copy_to_user(end - room, kernel, n), n - room);
 			contract_peek(mirror, end - room, room);
@@ -65,7 +65,7 @@ static void bad_pointers_fail_and_do_no_harm(void)
 	expect_eq(put_user(1, (u32 __user *)BAD), -EFAULT);
 	expect(!access_ok(NON_CANONICAL, 1));
 	expect(!access_ok(LAST, 2));
-	/* nothing of nothing is missing */
+	/* a copy of 0 bytes leaves 0 bytes uncopied */
 	expect_eq(copy_from_user(&word, BAD, 0), 0);
 	expect_eq(copy_to_user(BAD, &word, 0), 0);
 }
@@ -111,7 +111,7 @@ static void structs_that_grow(void)
 	void *copy;
 
 	contract_poke(user, sent, sizeof(sent));
-	/* shorter: the rest is zero; longer: only if the rest is zero */
+	/* a shorter struct: the rest is zero; a longer one: accepted only if its rest is zero */
 	memset(got, 0xff, sizeof(got));
 	expect_eq(copy_struct_from_user(got, 8, user, 4), 0);
 	expect(!memcmp(got, "\1\2\3\4\0\0\0\0", 8));
@@ -123,7 +123,7 @@ static void structs_that_grow(void)
 	expect_eq(copy_struct_from_user(got, 8, BAD, 8), -EFAULT);
 	expect_eq(copy_struct_from_user(got, 8, BAD, 16), -EFAULT);
 	expect_eq(copy_struct_from_user(got, 8, user + PAGE_SIZE - 4, 8), -EFAULT);
-	/* the tail is looked at first */
+	/* the check of the tail comes first */
 	expect_eq(copy_struct_from_user(got, 8, user + PAGE_SIZE - 8, 9), -EFAULT);
 	expect_eq(check_zeroed_user(user + 8, 7), 1);
 	expect_eq(check_zeroed_user(user + 8, 8), 0);
@@ -155,10 +155,10 @@ static void vectors_stop_at_the_first_bad_byte(void)
 	expect(!memcmp(mirror, kernel, 10));
 	contract_peek(mirror, end - 5, 5);
 	expect(!memcmp(mirror, kernel + 10, 5));
-	/* nothing moves any more, neither data nor position */
+	/* a further copy moves neither data nor position */
 	expect_eq(copy_to_iter(kernel, 4, &iter), 0);
 	expect_eq(iov_iter_count(&iter), 65);
-	/* back over the empty segment into the first */
+	/* go back over the empty segment into the first */
 	iov_iter_revert(&iter, 12);
 	expect_eq(iov_iter_count(&iter), 77);
 	expect_eq(copy_to_iter("abcdefg", 7, &iter), 7);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * wait.c - sleeping and being woken: wake functions are called in order and with the key, nothing
- * is lost, time-outs say what is left, a signal ends what may be interrupted.
+ * wait.c - contracts of sleeping and waking: wake functions are called in order and with the key,
+ * no wake-up is lost, time-outs return the rest, a signal ends interruptible waits.
  */
 #include "tests/contract/contract.h"
 
@@ -37,7 +37,7 @@ static void wake_functions_are_called_with_the_key(void)
 	add_wait_queue_exclusive(&wq, &c.entry);
 	add_wait_queue(&wq, &a.entry);
 	expect(wq_has_sleeper(&wq));
-	/* all that are not exclusive, and one that is: the first that takes it */
+	/* wakes all non-exclusive waiters, and the first exclusive one that accepts */
 	wake_up_interruptible_poll(&wq, EPOLLIN);
 	expect_eq(a.calls, 1);
 	expect_eq(b.calls, 1);
@@ -49,7 +49,7 @@ static void wake_functions_are_called_with_the_key(void)
 	expect_eq(c.calls, 1);
 	wake_up_all(&wq);
 	expect_eq(a.calls + b.calls + c.calls, 8);
-	/* no waiter after one whose function returns less than 0 */
+	/* no waiter is called after one whose function returns less than 0 */
 	a.answer = -1;
 	wake_up_all(&wq);
 	expect_eq(a.calls + b.calls + c.calls, 9);
@@ -77,7 +77,8 @@ static void wake_functions_are_called_in_order(void)
 	turns = 0;
 	wake_up_nr(&wq, 2);
 	/*
-	 * the latest non-exclusive waiter first, then exclusive ones in order, as many as asked for
+	 * the latest non-exclusive waiter comes first, then exclusive ones in order, up to the
+	 * number
 	 */
 	expect_eq(plain[1].turn, 1);
 	expect_eq(plain[0].turn, 2);
@@ -152,7 +153,7 @@ static void a_waker_does_not_wake_those_who_wait_otherwise(void)
 	expect_eq(prepare_to_wait_event(&wq, &entry, TASK_UNINTERRUPTIBLE), 0);
 	expect(waitqueue_active(&wq));
 	wake_up_interruptible_all(&wq);
-	/* still waiting, and still in the queue */
+	/* the waiter still waits, and is still in the queue */
 	expect(waitqueue_active(&wq));
 	wake_up_all(&wq);
 	expect(!waitqueue_active(&wq));
@@ -264,7 +265,7 @@ static void a_signal_ends_an_interruptible_sleep(void)
 	expect(!waitqueue_active(&it.wq));
 	WRITE_ONCE(it.gone, true);
 	contract_join(thread);
-	/* a true condition does not wait, whatever interrupts */
+	/* a true condition does not wait, even if the thread is interrupted */
 	expect_eq(wait_event_interruptible(it.wq, true), 0);
 	expect(!fatal_signal_pending(current));
 	contract_signals_end();

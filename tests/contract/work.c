@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * work.c - work queues: an item never runs twice at once, two items do, flushing waits, cancelling
- * stops.
+ * work.c - contracts of work queues: an item never runs twice at the same time, two items do run at
+ * the same time, flushing waits, cancelling stops.
  */
 #include "tests/contract/contract.h"
 
@@ -13,7 +13,7 @@ struct busy {
 	struct completion begun, go;
 };
 
-/* Not on the stack: kernels that watch such objects want to be told of those that are. */
+/* Allocates the item: kernels that track such objects need another call for those on the stack. */
 static struct busy *new_busy(work_func_t fn)
 {
 	struct busy *busy = kzalloc(sizeof(*busy), GFP_KERNEL);
@@ -66,7 +66,7 @@ static void meet(struct work_struct *work)
 {
 	struct busy *busy = container_of(work, struct busy, work);
 
-	/* ends only if the other one runs too */
+	/* the item ends only if the other one runs, too */
 	complete(&busy->other->go);
 	wait_for_completion(&busy->go);
 	atomic_inc(&busy->runs);
@@ -128,7 +128,7 @@ static void a_work_item_may_free_itself(void)
 		busy->other = counter;
 		queue_work(wq, &busy->work);
 	}
-	/* what is queued is done first */
+	/* queued items run first */
 	destroy_workqueue(wq);
 	expect_eq(atomic_read(&counter->runs), 100);
 	kfree(counter);
@@ -149,17 +149,17 @@ static void an_item_that_runs_can_be_queued_again(void)
 	struct busy *busy = new_busy(stay_until_told);
 
 	require(wq && busy);
-	/* nothing to wait for, nothing to stop */
+	/* no item waits or runs: there is nothing to wait for or to stop */
 	expect(!flush_work(&busy->work));
 	expect(!cancel_work_sync(&busy->work));
 	expect(queue_work(wq, &busy->work));
 	wait_for_completion(&busy->begun);
 	expect(!work_pending(&busy->work));
-	/* from now on it is; but once only */
+	/* now the item is queued; a second time has no effect */
 	expect(queue_work(wq, &busy->work));
 	expect(!queue_work(wq, &busy->work));
 	expect(work_pending(&busy->work));
-	/* what has not begun is taken back, what has is left alone */
+	/* cancel removes an item that has not begun, and leaves a running one alone */
 	expect(cancel_work(&busy->work));
 	expect(!cancel_work(&busy->work));
 	expect(!work_pending(&busy->work));
@@ -190,7 +190,7 @@ static void cancelling_waits_for_what_runs(void)
 	wait_for_completion(&busy->begun);
 	expect(queue_work(wq, &busy->work));
 	thread = contract_start(let_go, busy);
-	/* one run is over when this returns, and either the other too, or it never comes */
+	/* when this returns, one run is over; the other one is over, too, or never happens */
 	cancel_work_sync(&busy->work);
 	expect(atomic_read(&busy->runs) >= 1);
 	expect(!work_pending(&busy->work));

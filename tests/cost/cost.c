@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * cost.c - one call, prepared at a size that the caller chooses, for counted.py to count its
+ * cost.c - prepares one call at a size that the caller chooses, so that counted.py can count its
  * instructions.
  *
- *   cost CALL N
+ *	cost CALL N
  *
- * prepares CALL with N of what it must not cost too much by, and makes it in measured().
- * The world is embedded. Exit status 0, or 1 with the reason.
+ * The program prepares CALL with N objects on which its cost must not depend too much, and makes
+ * the call in measured(). The world is embedded. The exit status is 0, or 1 with the reason.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +62,7 @@ static void open_world(void)
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	struct rlimit files;
 
-	/* Some prepare more descriptors than the usual limit. */
+	/* Some calls prepare more descriptors than the usual limit. */
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -210,7 +210,7 @@ static void hwpts(unsigned int n)
 
 static unsigned int wanted;
 
-/* For a call that is to make them. */
+/* Prepares a call that makes the objects itself. */
 static void later(unsigned int n)
 {
 	wanted = n;
@@ -252,7 +252,7 @@ static void nested_hwpts(unsigned int n)
 		attach(new_nested(), n);
 }
 
-/* A queue for each PASID. */
+/* Allocates a queue for each PASID. */
 static void queues(unsigned int n)
 {
 	for (; n; n--) {
@@ -264,7 +264,7 @@ static void queues(unsigned int n)
 	}
 }
 
-/* From the first page on, one by one. */
+/* Reserves pages one by one, from the first page on. */
 static void reserved(unsigned int n)
 {
 	unsigned long i;
@@ -311,7 +311,7 @@ static void areas(unsigned int n)
 		map(IOVA + n * PAGE, PAGE);
 }
 
-/* Each area is pinned by an item of its own. */
+/* Pins each area by an item of its own. */
 static void pinned_areas(unsigned int n)
 {
 	int access = new_access();
@@ -339,7 +339,9 @@ static void respond(void)
 	struct iommu_hwpt_page_response response = { .code = IOMMUFD_PAGE_RESP_INVALID };
 	struct iommu_hwpt_pgfault request;
 
-	/* Not in poll(): whether the report wakes a sleeper would depend on the scheduler. */
+	/*
+	 * Do not wait in poll(): whether the report wakes a sleeper would depend on the scheduler.
+	 */
 	while (!must((int)iof_read(queue_fd, &request, sizeof(request)), "read() of a fault queue"))
 		sched_yield();
 	response.cookie = request.cookie;
@@ -395,7 +397,7 @@ static void page_req(unsigned int grpid, uint32_t flags)
 	must(iof_ioctl(ctx, IOMMU_TEST_CMD, &cmd), "PAGE_REQ");
 }
 
-/* A mock device with 200 PASIDs, and @n groups of page requests that it has begun. */
+/* Makes a mock device with 200 PASIDs, and @n groups of page requests that it has begun. */
 static void begun_groups(unsigned int n)
 {
 	struct iommu_test_cmd mock = {
@@ -435,7 +437,7 @@ static void begun_groups(unsigned int n)
 		page_req(n, 0);
 }
 
-/* Faults of one page, while the device has begun one other group. */
+/* Sends faults of one page, while the device has begun one other group. */
 static void one_begun_group(unsigned int n)
 {
 	begun_groups(1);
@@ -452,7 +454,7 @@ static void mock_faults(void)
 	}
 }
 
-/* All PASIDs but the one that the groups were meant for. */
+/* Detaches all PASIDs but the one of the begun groups. */
 static void detach_others(void)
 {
 	uint32_t pasid;
@@ -496,12 +498,12 @@ static const struct {
 	{ "faults-beside-begun-group", one_begun_group, mock_faults },
 };
 
-/* What is counted. */
+/* The counted function. */
 __attribute__((noinline)) void measured(void (*call)(void));
 void measured(void (*call)(void))
 {
 	call();
-	__asm__ volatile("" ::: "memory"); /* no tail call */
+	__asm__ volatile("" ::: "memory"); /* prevents a tail call */
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * arena.c - see arena.h. The small part is mapped twice: at its address, and for us where it can
- * always be written.
+ * arena.c - the functions of arena.h.
+ *
+ * The small part is mapped twice: at its address, and at an address where the fuzzer itself can
+ * always write.
  */
 #include "fuzz.h"
 #include "arena.h"
@@ -46,7 +48,7 @@ void arena_reset(bool permissions)
 	memset(ours, 0, SMALL);
 }
 
-/* How many of @n bytes from *at on are in the arena, *skip left out before them. */
+/* Returns how many of @n bytes from *at on are in the arena, after *skip bytes that are outside. */
 static size_t inside(u64 *at, size_t n, size_t *skip)
 {
 	u64 end = *at + n;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * devices.c - see devices.h. Apart from the rest, since the model and the library each have a
- * struct iof_dsa_config of their own.
+ * devices.c - the functions of devices.h. This file is apart from the others, since the model and
+ * the library each have a struct iof_dsa_config of their own.
  */
 #include "core/iopf.h"
 #include "model/dsa_private.h"

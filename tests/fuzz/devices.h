@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * devices.h - whether the devices behind the VFIO nodes are at rest, seen from inside: for each
- * struct iof_hwdev of theirs.
+ * devices.h - looks into the devices behind the VFIO nodes: is each struct iof_hwdev at rest?
  */
 #ifndef TESTS_FUZZ_DEVICES_H
 #define TESTS_FUZZ_DEVICES_H
@@ -10,16 +9,19 @@
 
 struct iof_hwdev;
 
-/* Nothing is to be done that an answer or a descriptor would not bring. */
+/* Does the device have no work left, except what an answer or a descriptor would bring? */
 bool device_dsa_rests(struct iof_hwdev *hw);
-/* The ATS device's transfer waits for an answer. */
+/* Does the ATS device's transfer wait for an answer? */
 bool device_ats_waits(struct iof_hwdev *hw);
 /*
- * When nothing is attached: each group of page requests that it sent has had its answer, and the
- * credits are back. What is wrong, or NULL.
+ * Returns what is wrong with a device that has no attachment, or NULL: each of its page-request
+ * groups must have had its answer, and all credits must be free.
  */
 const char *device_owes(struct iof_hwdev *hw);
-/* How many records of page requests are kept for its next ones; the same. */
+/*
+ * Returns how many records of page requests the device keeps for its next ones. Called without
+ * attachments, too.
+ */
 unsigned int device_records(struct iof_hwdev *hw);
 
 #endif

@@ -45,7 +45,7 @@
 #include <iofault/iommufd_test.h>
 #include <iofault/vfio.h>
 
-/* What there is to do. A new one in the middle gives other meanings to the inputs that are kept. */
+/* The actions. A new one in the middle changes the meaning of the inputs that are kept. */
 /* clang-format off */
 #define FUZZ_ACTIONS(X)                                                                            \
 	/* iommufd.c */                                                                            \
@@ -74,22 +74,23 @@ enum fuzz_op {
 };
 
 struct fuzz_act {
-	u8 op;	     /* enum fuzz_op, modulo */
-	u8 where;    /* bit 0: of which context; the rest: which descriptor, and op's own */
-	u8 damage;   /* below FUZZ_DAMAGED: none; else what is wrong with this call */
-	u8 at;	     /* of the damage */
-	u8 id[3];    /* selectors: fuzz_id() */
-	u8 small;    /* op's own */
-	u32 flags;   /* fuzz_flags() */
-	u16 ptr;     /* selector: fuzz_ptr() */
-	u16 iova[2]; /* selectors: fuzz_iova() */
-	u16 len;     /* selector: fuzz_len() */
-	u32 extra;   /* op's own */
+	u8 op; /* enum fuzz_op, modulo the number of actions */
+	/* bit 0: which context; other bits: which descriptor, and the action's own use */
+	u8 where;
+	u8 damage;   /* below FUZZ_DAMAGED: no damage; else the kind of damage of this call */
+	u8 at;	     /* place of the damage */
+	u8 id[3];    /* selectors for fuzz_id() */
+	u8 small;    /* the action's own use */
+	u32 flags;   /* for fuzz_flags() */
+	u16 ptr;     /* selector for fuzz_ptr() */
+	u16 iova[2]; /* selectors for fuzz_iova() */
+	u16 len;     /* selector for fuzz_len() */
+	u32 extra;   /* the action's own use */
 };
 #define FUZZ_RECORD 24u
 static_assert(sizeof(struct fuzz_act) == FUZZ_RECORD);
 
-/* More than that of one input is not looked at. */
+/* Maximum number of actions of an input; further ones are ignored. */
 #define FUZZ_MOST_ACTIONS 40u
 
 /* ---- selectors (pick.c) ---- */
@@ -106,12 +107,18 @@ enum fuzz_kind {
 	FUZZ_NR_KINDS,
 };
 
-/* Of the kind that the command wants, the i-th from the last; of kind k; a number itself. */
+/*
+ * Selectors of ids: the i-th from the last of the kind that the command needs; one of kind k; a
+ * number itself.
+ */
 #define FUZZ_LAST(i)   (i)
 #define FUZZ_OF(k, i)  (0x80 | FUZZ_##k << 3 | (i))
 #define FUZZ_RAW_ID(n) (0xc0 | (n))
 
-/* Pages of the arena, of the large one; what begins with others leads nowhere or half-way. */
+/*
+ * Selectors of pages of the arena, and of the large part. Pointers that begin with other values
+ * lead to no memory, or to the end of some.
+ */
 #define FUZZ_PAGE(n)	     (n)
 #define FUZZ_PAGE_AT(n, off) ((n) | (off) / 16 << 5)
 #define FUZZ_LARGE(n)	     (0x6000 | (n))
@@ -119,7 +126,7 @@ enum fuzz_kind {
 #define FUZZ_HOLE	     0xa000
 #define FUZZ_NOWHERE(n)	     (0xc000 | (n))
 
-/* Pages from the usual address on; from the large one; other numbers: see pick.c. */
+/* Selectors of pages from the usual IOVA on; from the large one; for other values see pick.c. */
 #define FUZZ_IOVA(n)	   (n)
 #define FUZZ_IOVA_LARGE(n) (0x6000 | (n))
 #define FUZZ_LOW(n)	   (0xa000 | (n))
@@ -153,40 +160,41 @@ enum fuzz_damage {
 
 u32 fuzz_id(const struct fuzz_act *a, unsigned int which, enum fuzz_kind kind);
 void fuzz_note_id(const struct fuzz_act *a, enum fuzz_kind kind, u32 id);
-/* Bits of @known mostly, the number as it is now and then. */
+/* Returns mostly bits of @known, and sometimes the number itself. */
 u32 fuzz_flags(const struct fuzz_act *a, u32 known);
 u64 fuzz_ptr(u16 selector);
 u64 fuzz_iova(u16 selector);
 u64 fuzz_len(u16 selector);
-/* As the last two, with no end in memory that is not the arena. */
+/* Does what the last two do, and keeps the range out of memory that is not the arena. */
 void fuzz_guard(u64 *addr, u64 *len);
 
-/* A failure of allocations, copies or pins that the action brings, until it is taken back. */
+/* Arms the failure of allocations, copies or pins that the action names; and disarms it. */
 void fuzz_arm(const struct fuzz_act *a);
 void fuzz_disarm(void);
 /*
- * ioctl(@fd, @cmd, @arg) of @size bytes, with the action's damage; the answer is in *arg. The size
- * is written to the first word.
+ * Calls ioctl(@fd, @cmd, @arg) with @size bytes and the action's damage; the reply is in *arg.
+ * Writes the size to the first word.
  */
 int fuzz_send(const struct fuzz_act *a, int fd, unsigned long cmd, void *arg, size_t size);
 
 /* ---- the world (world.c) ---- */
 
 #define FUZZ_CONTEXTS 2u
-#define FUZZ_NODES    4u /* descriptors of VFIO nodes; the last is of the first's again */
+/* descriptors of VFIO nodes; the last one is of the first node again */
+#define FUZZ_NODES    4u
 #define FUZZ_DEVICES  3u
 #define FUZZ_ATS_NODE 2u
-#define FUZZ_MOST_FDS 8u /* fault queues, accesses: each */
+#define FUZZ_MOST_FDS 8u /* maximum number of fault queues, and of accesses */
 #define FUZZ_MOST_IDS 16u
 
 struct fuzz_queue {
 	int fd;
-	u32 cookies[8]; /* the last ones read */
+	u32 cookies[8]; /* cookies read last */
 	unsigned int nr_cookies;
 };
 
 struct fuzz_ctx {
-	int fd; /* -1 */
+	int fd; /* -1: none */
 	u32 ids[FUZZ_NR_KINDS][FUZZ_MOST_IDS];
 	unsigned int nr_ids[FUZZ_NR_KINDS];
 };
@@ -197,31 +205,32 @@ struct fuzz_world {
 	struct fuzz_queue queues[FUZZ_MOST_FDS];
 	int accesses[FUZZ_MOST_FDS];
 	unsigned int nr_queues, nr_accesses;
-	struct iof_hwdev *hw[FUZZ_DEVICES]; /* behind the nodes */
+	struct iof_hwdev *hw[FUZZ_DEVICES]; /* the devices behind the nodes */
 	int memfd, eventfd;
-	u8 finish;     /* the order in which all is closed at the end */
-	bool bound;    /* a device was bound, and may have something to do */
-	bool sva;      /* a device shares our page tables */
+	u8 finish;     /* selects the order of closing at the end */
+	bool bound;    /* a device was bound, and may have work */
+	bool sva;      /* a device shares this process's page tables */
 	bool ats_used; /* the ATS device was bound */
 	bool protected, limited;
 };
 extern struct fuzz_world fuzz;
 
 struct fuzz_ctx *fuzz_ctx(const struct fuzz_act *a);
-int fuzz_iommu(const struct fuzz_act *a);		 /* the descriptor, opened if need be */
-int fuzz_node(const struct fuzz_act *a);		 /* of a VFIO node */
-struct fuzz_queue *fuzz_queue(const struct fuzz_act *a); /* NULL: there is none */
+/* returns the descriptor, and opens it if needed */
+int fuzz_iommu(const struct fuzz_act *a);
+int fuzz_node(const struct fuzz_act *a);		 /* returns the descriptor of a VFIO node */
+struct fuzz_queue *fuzz_queue(const struct fuzz_act *a); /* returns NULL if there is none */
 int fuzz_access_fd(const struct fuzz_act *a);
 void fuzz_note_queue(int fd);
 void fuzz_note_access(int fd);
-/* Until no device has work that it can do by itself. */
+/* Waits until no device has work that it can do by itself. */
 void fuzz_devices_rest(void);
 
-/* Says what each action is. */
+/* Prints each action. */
 extern bool fuzz_verbose;
-/* One input. Stops the program where something is wrong. */
+/* Runs one input. Stops the program if something is wrong. */
 void fuzz_run(const u8 *data, size_t size);
-/* At the end of the program: the world can be taken down. */
+/* Destroys the world, at the end of the program. */
 void fuzz_end(void);
 
 /* ---- the actions ---- */

@@ -2,8 +2,8 @@
 /*
  * iommufd.c - the actions on /dev/iommu and on fault queues.
  *
- * Each fills in a command as a program would, from the selectors of its record; what is wrong with
- * it comes from the selectors and from fuzz_send().
+ * Each action fills in a command as a program would, from the selectors of its record. Errors in
+ * the command come from the selectors and from fuzz_send().
  */
 #include "fuzz.h"
 #include "arena.h"
@@ -23,7 +23,10 @@ void fuzz_do_DESTROY(const struct fuzz_act *a)
 	fuzz_send(a, fuzz_iommu(a), IOMMU_DESTROY, &cmd, sizeof(cmd));
 }
 
-/* No bits are what most want: both directions, at a place of the caller's choice. */
+/*
+ * Returns flags of a map. No bits give the usual ones: both directions, at a place of the caller's
+ * choice.
+ */
 static u32 map_flags(const struct fuzz_act *a)
 {
 	return fuzz_flags(a, 7) ^ 7;
@@ -84,7 +87,7 @@ void fuzz_do_RANGES(const struct fuzz_act *a)
 	fuzz_send(a, fuzz_iommu(a), IOMMU_IOAS_IOVA_RANGES, &cmd, sizeof(cmd));
 }
 
-/* Up to three entries, @small & 3 of them made here. */
+/* Sets an allow-list, and writes @small & 3 of its entries to memory. */
 void fuzz_do_ALLOW(const struct fuzz_act *a)
 {
 	u64 first = fuzz_iova(a->iova[0]), second = fuzz_iova(a->iova[1]), len = fuzz_len(a->len);
@@ -136,7 +139,9 @@ void fuzz_do_MAP_FILE(const struct fuzz_act *a)
 void fuzz_do_VFIO_IOAS(const struct fuzz_act *a)
 {
 	struct iommu_vfio_ioas cmd = {
-		.ioas_id = fuzz_id(a, 0, FUZZ_IOAS), .op = (a->small & 3) ^ 1, /* 0: set */
+		/* 0 stands for SET */
+		.ioas_id = fuzz_id(a, 0, FUZZ_IOAS),
+		.op = (a->small & 3) ^ 1,
 	};
 
 	fuzz_send(a, fuzz_iommu(a), IOMMU_VFIO_IOAS, &cmd, sizeof(cmd));
@@ -170,7 +175,7 @@ void fuzz_do_HWPT(const struct fuzz_act *a)
 	alloc_hwpt(a, &cmd, FUZZ_IOAS);
 }
 
-/* A first stage as VT-d has it, rooted in the parent at an IOVA. */
+/* Allocates a VT-d first stage, whose root is at an IOVA of the parent. */
 void fuzz_do_NESTED(const struct fuzz_act *a)
 {
 	struct iommu_hwpt_vtd_s1 s1 = {
@@ -188,7 +193,7 @@ void fuzz_do_NESTED(const struct fuzz_act *a)
 	alloc_hwpt(a, &cmd, FUZZ_PAGING);
 }
 
-/* Of a mock device: nested, or (bit 0 of small) paging with a format. */
+/* Allocates an HWPT of a mock device: nested, or (bit 0 of small) paging with a format. */
 void fuzz_do_HWPT_SELFTEST(const struct fuzz_act *a)
 {
 	struct iommu_hwpt_selftest data = { .iotlb = a->extra, .pagetable_type = a->small >> 1 };
@@ -255,7 +260,7 @@ static void invalidate(const struct fuzz_act *a, u32 type, const void *entry, si
 		.entry_num = a->small & 0x80 ? a->extra : a->small & 7,
 	};
 
-	/* One is as chosen here, those behind it as the memory is. */
+	/* The first entry is chosen here; the entries behind it are what the memory has. */
 	if (a->small & 7)
 		arena_put(cmd.data_uptr, entry, size);
 	fuzz_send(a, fuzz_iommu(a), IOMMU_HWPT_INVALIDATE, &cmd, sizeof(cmd));
@@ -287,7 +292,7 @@ void fuzz_do_INVALIDATE_SELFTEST(const struct fuzz_act *a)
 		   &entry, sizeof(entry));
 }
 
-/* Any number, with what lies in the arena. */
+/* Calls an ioctl of any number, with bytes of the arena. */
 void fuzz_do_RAW_IOCTL(const struct fuzz_act *a)
 {
 	unsigned long cmd = a->extra & 0x80000000 ? a->extra & 0x7fffffff :
@@ -308,13 +313,13 @@ void fuzz_do_RAW_IOCTL(const struct fuzz_act *a)
 	default:
 		fd = fuzz_access_fd(a);
 	}
-	/* FIONBIO: that one is the shim's. */
+	/* The shim itself handles FIONBIO. */
 	if (a->small & 4)
 		cmd = 0x5421;
-	/* Commands of the system on descriptors like these mean nothing here. */
+	/* Commands of the system have no meaning on these descriptors. */
 	if (fd < 0 || cmd == 0x5450 || cmd == 0x5451)
 		return;
-	/* A device is bound by its own action, which knows what follows from it. */
+	/* The actions of BIND bind devices, since they keep the state that follows. */
 	if (cmd == VFIO_DEVICE_BIND_IOMMUFD || cmd == IOF_VFIO_DEVICE_SVA_BIND)
 		return;
 	arena_get(arg, fuzz_ptr(a->ptr), sizeof(arg));
@@ -391,7 +396,7 @@ static void note_cookies(struct fuzz_queue *q, u64 at, ssize_t got)
 	}
 }
 
-/* Bytes that hold a number of records, or (small) not quite. */
+/* Returns the bytes of a number of records, or (small) a few less or more. */
 static size_t record_bytes(const struct fuzz_act *a, size_t record)
 {
 	return a->small & 0x80 ? (size_t)fuzz_len(a->len) & 0xfffff :
@@ -431,7 +436,7 @@ void fuzz_do_FAULT_READV(const struct fuzz_act *a)
 				a->flags >> 24 < 0xf0 ? a->flags & RWF_NOWAIT : a->flags));
 }
 
-/* Up to three answers: to what was read last, and to others. */
+/* Writes up to three responses: to cookies read last, and to others. */
 void fuzz_do_ANSWER(const struct fuzz_act *a)
 {
 	unsigned int nr = 1 + a->small % 3, codes = a->flags >> 24 < 0xf0 ? a->flags & 1 : a->flags;

@@ -36,7 +36,7 @@ void fuzz_do_MOCK_REPLACE(const struct fuzz_act *a)
 	test(a, IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, &cmd);
 }
 
-/* A few only, so that what is attached and what is asked for meet. */
+/* Returns one of a few PASIDs, so that attached and requested ones meet. */
 static u32 pasid_of(const struct fuzz_act *a)
 {
 	static const u32 pasids[] = {
@@ -59,7 +59,7 @@ void fuzz_do_TRIGGER(const struct fuzz_act *a)
 	};
 	unsigned int nr = a->small & 0x40 ? 24 : 1;
 
-	/* Some at once, so that there can be as many as there are credits. */
+	/* Send several at once, so that there can be as many as there are credits. */
 	for (; nr; nr--) {
 		test(a, IOMMU_TEST_OP_TRIGGER_IOPF, &cmd);
 		cmd.trigger_iopf.grpid++;
@@ -67,8 +67,8 @@ void fuzz_do_TRIGGER(const struct fuzz_act *a)
 }
 
 /*
- * Bit 0 of flags: not the last of its group; bit 1: with a PASID. Bit 6 of small: as many as make a
- * large group, or (bit 5) the same in a group each.
+ * Sends page requests. Bit 0 of flags: not the last of its group; bit 1: with a PASID. Bit 6 of
+ * small: as many as make a large group, or (bit 5) as many groups of one page.
  */
 void fuzz_do_PAGE_REQ(const struct fuzz_act *a)
 {
@@ -192,7 +192,7 @@ void fuzz_do_ACCESS(const struct fuzz_act *a)
 	test(a, IOMMU_TEST_OP_CREATE_ACCESS, &cmd);
 }
 
-/* The descriptor of an access, or (bit 7 of small) of something else. */
+/* Returns the descriptor of an access, or (bit 7 of small) of another file. */
 static u32 access_of(const struct fuzz_act *a)
 {
 	return a->small & 0x80 ? (u32)fuzz_iommu(a) : (u32)fuzz_access_fd(a);
@@ -269,7 +269,7 @@ void fuzz_do_DIRTY(const struct fuzz_act *a)
 	test(a, IOMMU_TEST_OP_DIRTY, &cmd);
 }
 
-/* The memory limit, and unknown ops. */
+/* Sets the memory limit, or calls an unknown op. */
 void fuzz_do_TEST_OTHER(const struct fuzz_act *a)
 {
 	struct iommu_test_cmd cmd = { .id = fuzz_id(a, 0, FUZZ_STDEV) };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * pick.c - from the bytes of an action to ids, addresses and lengths; and a command's way to the
- * world, with something wrong in it if the action says so.
+ * pick.c - turns the bytes of an action into ids, addresses and lengths; and sends a command, with
+ * damage if the action names one.
  */
 #include "fuzz.h"
 #include "arena.h"
@@ -68,7 +68,7 @@ u64 fuzz_ptr(u16 selector)
 		return ARENA_LARGE + (selector & 0x3ff) * PAGE_SIZE;
 	case 4:
 		return ARENA_READ_ONLY + at;
-	case 5: /* around the hole */
+	case 5: /* an address around the hole */
 		return ARENA_HOLE + at - 128;
 	case 6:
 		return nowhere[(selector & 0xff) % ARRAY_SIZE(nowhere)];
@@ -124,8 +124,8 @@ u64 fuzz_len(u16 selector)
 }
 
 /*
- * A user's address below the kernel's part is in the arena, or below the first address that the
- * program or a sanitizer may have something at.
+ * Moves a user's address below the kernel's part into the arena, or below the first address at
+ * which the program or a sanitizer may have memory.
  */
 static void guard_addr(u64 *addr)
 {
@@ -144,7 +144,7 @@ void fuzz_guard(u64 *addr, u64 *len)
 
 /* ---- commands ---- */
 
-/* Where the pointers into user memory are; length 0: what is there has one of its own. */
+/* Offsets of the pointers into user memory. Length 0: the memory has a length of its own. */
 static const struct pointer {
 	u32 cmd, op;
 	u8 addr, len;
@@ -226,7 +226,7 @@ void fuzz_disarm(void)
 	iof_fail_nth_thread(IOF_FAIL_PIN, 0, false);
 }
 
-/* Whatever an action wanted, its command may have become one that makes a descriptor. */
+/* Notes a new descriptor: damage may have turned the command into one that makes a descriptor. */
 static void note_descriptor(unsigned long cmd, const u8 *answer)
 {
 	struct iommu_fault_alloc queue;

@@ -2,9 +2,9 @@
 /*
  * replay.c - runs inputs without a fuzzer: those written by hand, and the files and folders given.
  *
- *   fuzz-replay [FILE | FOLDER]...     runs them all; any finding ends the program
- *   fuzz-replay --verbose FILE...      only those, telling each action
- *   fuzz-replay --write FOLDER         writes the ones written by hand there, a file for each
+ *	fuzz-replay [FILE | FOLDER]...	runs them all; any finding ends the program
+ *	fuzz-replay --verbose FILE...	runs only those, and prints each action
+ *	fuzz-replay --write FOLDER	writes the inputs written by hand, one file for each
  */
 #include "fuzz.h"
 
@@ -16,7 +16,7 @@ static unsigned int runs;
 
 static int run_file(const char *path)
 {
-	/* One more than is looked at, as a longer one has. */
+	/* One action more than are run, as in a longer input. */
 	static u8 data[FUZZ_MOST_ACTIONS * FUZZ_RECORD + 1];
 	FILE *in = fopen(path, "re");
 	size_t size;
@@ -47,7 +47,7 @@ static int run_path(const char *path)
 		char inner[PATH_MAX];
 
 		snprintf(inner, sizeof(inner), "%s/%s", path, entries[i]->d_name);
-		/* A text that says what the folder is for is no input. */
+		/* A text file about the folder is no input. */
 		if (entries[i]->d_name[0] != '.' && !strstr(entries[i]->d_name, ".md"))
 			bad |= run_file(inner);
 		free(entries[i]);
@@ -87,7 +87,10 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "--write"))
 		return write_seeds(argv[2]);
-	/* What ends the program shall have told which it was. */
+	/*
+	 * Print the action before it runs, so that the last line names the one that ended the
+	 * program.
+	 */
 	fuzz_verbose = argc > 1 && !strcmp(argv[1], "--verbose");
 	for (i = 0; !fuzz_verbose && i < fuzz_nr_seeds; i++) {
 		fuzz_run((const u8 *)fuzz_seeds[i].acts, fuzz_seeds[i].nr * FUZZ_RECORD);

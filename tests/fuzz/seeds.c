@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * seeds.c - inputs written by hand, one for each way deep into the system: what the fuzzer starts
- * from, and what it puts pieces of into others.
+ * seeds.c - inputs written by hand, one for each path deep into the system. The fuzzer starts from
+ * these, and inserts pieces of them into others.
  */
 #include "fuzz.h"
 
@@ -11,17 +11,20 @@
 	{                                        \
 		.op = FUZZ_##name, ##__VA_ARGS__ \
 	}
-#define RW 0x67 /* x86: present 1, write 2, user 4, accessed 0x20, dirty 0x40 */
+/* bits of an x86 entry: present 1, write 2, user 4, accessed 0x20, dirty 0x40 */
+#define RW 0x67
 
 #define PARENT	IOMMU_HWPT_ALLOC_NEST_PARENT
 #define QUEUED	IOMMU_HWPT_FAULT_ID_VALID
 #define PASID	IOMMU_HWPT_ALLOC_PASID
 #define TRACKED IOMMU_HWPT_ALLOC_DIRTY_TRACKING
 
-/* What the fuzzer's descriptors have flipped: a record each time, and waiting for pages. */
+/*
+ * Flag that the fuzzer's descriptors invert: by default they request a record and wait for pages.
+ */
 #define NO_BLOCK IDXD_OP_FLAG_BOF
 
-/* IOAS with the arena's first 16 pages mapped, a mock device on it. */
+/* An IOAS with the arena's first 16 pages mapped, and a mock device on it. */
 #define MOCK_ON_IOAS ACT(IOAS_ALLOC), ACT(MAP, .len = FUZZ_PAGES(16)), ACT(MOCK)
 
 /* A mock device on a nested table with a queue. */
@@ -153,7 +156,7 @@ static const struct fuzz_act mock_faults[] = {
 	ACT(INVALIDATE_SELFTEST, .ptr = 9, .small = 1, .flags = 1),
 };
 
-/* A queue that gets more devices while groups are out. */
+/* A queue that gets more devices while groups are open. */
 static const struct fuzz_act more_devices[] = {
 	MOCK_FAULTS,
 	ACT(TRIGGER),
@@ -185,7 +188,10 @@ static const struct fuzz_act credits[] = {
 	ACT(DESTROY, .id[0] = FUZZ_OF(FAULT, 0)),
 };
 
-/* More pages than one copy takes, to good memory and half of it; more broken groups than kept. */
+/*
+ * Groups with more pages than one copy takes, read to good memory and to memory that ends; more
+ * broken groups than are kept.
+ */
 static const struct fuzz_act large_groups[] = {
 	MOCK_FAULTS,
 	ACT(PAGE_REQ, .flags = 1, .small = 0x40),
@@ -294,7 +300,7 @@ static const struct fuzz_act engine_faults[] = {
 	ACT(INVALIDATE, .small = 0x41, .iova[1] = U16_MAX),
 };
 
-/* Two faults answered at once; a wait for a credit; a batch with an absent list. */
+/* Two faults with one write of responses; a wait for a credit; a batch with an absent list. */
 static const struct fuzz_act engine_busy[] = {
 	ENGINE(2),
 	ACT(ATTACH, .where = 2, .id[0] = FUZZ_OF(NEST, 0)),
@@ -343,7 +349,10 @@ static const struct fuzz_act batches[] = {
 	ACT(DESCRIPTOR, .id[0] = 5, .iova[0] = FUZZ_IOVA(30), .extra = 3, .ptr = 0x90),
 };
 
-/* More children than there is room for, all of them waiting for a page. The tables: 18 to 21. */
+/*
+ * A batch with more children than there are slots, all of which wait for a page. Pages 18 to 21 are
+ * the tables.
+ */
 static const struct fuzz_act large_batch[] = {
 	ACT(IOAS_ALLOC),
 	ACT(MAP, .len = FUZZ_PAGES(32)),
@@ -446,7 +455,7 @@ static const struct fuzz_act bad_memory[] = {
 	ACT(ACCESS, .damage = FUZZ_DAMAGE(READ_ONLY_ARG)),
 };
 
-/* Memory counted for the process. */
+/* Locked memory is charged to the process. */
 static const struct fuzz_act process_limit[] = {
 	ACT(OPTION, .extra = 1),
 	ACT(OPTION, .small = 1 << 2),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * target.c - what libFuzzer calls: an input to be run, and mutations that keep records whole, so
- * that what an input has reached is still reached when something is put in or taken out before it.
+ * target.c - the functions that libFuzzer calls: one runs an input, others mutate it. Mutations
+ * keep records whole, so that an input still reaches the same state after an insertion or a removal
+ * before it.
  */
 #include "fuzz.h"
 
@@ -39,7 +40,7 @@ static struct fuzz_act from_seed(u64 *state)
 	return seed->acts[next(state) % seed->nr];
 }
 
-/* One field of a record, to something that is not too far off. */
+/* Changes one field of a record to a value that is near. */
 static void change_field(struct fuzz_act *a, u64 *state)
 {
 	u32 value = next(state);
@@ -101,7 +102,7 @@ static size_t mutate_once(u8 *data, size_t size, size_t max, u64 *state)
 		if (nr)
 			LLVMFuzzerMutate(data + i * FUZZ_RECORD, FUZZ_RECORD, FUZZ_RECORD);
 		return size;
-	case 1: /* put one in: another's, or this input's */
+	case 1: /* insert an action: of another input, or of this one */
 	case 2:
 		one = nr && next(state) % 2 ? acts[next(state) % nr] : from_seed(state);
 		if (!room)
@@ -109,19 +110,19 @@ static size_t mutate_once(u8 *data, size_t size, size_t max, u64 *state)
 		memmove(&acts[i + 1], &acts[i], (nr - i) * FUZZ_RECORD);
 		acts[i] = one;
 		return size + FUZZ_RECORD;
-	case 3: /* take one out */
+	case 3: /* remove an action */
 		if (nr < 2)
 			return size;
 		memmove(&acts[i], &acts[i + 1], (nr - i - 1) * FUZZ_RECORD);
 		return size - FUZZ_RECORD;
-	case 4: /* move one */
+	case 4: /* move an action */
 		if (nr < 2)
 			return size;
 		one = acts[i];
 		acts[i] = acts[(i + 1) % nr];
 		acts[(i + 1) % nr] = one;
 		return size;
-	case 5: /* append one */
+	case 5: /* append an action */
 		if (!room)
 			return size;
 		acts[nr] = from_seed(state);
@@ -150,7 +151,10 @@ size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max, unsigned int s
 	return size;
 }
 
-/* The beginning of one, then a piece of the other, then the rest of the first, all of it or not. */
+/*
+ * Joins the beginning of one input, a piece of the other, and the rest of the first or a part of
+ * it.
+ */
 size_t LLVMFuzzerCustomCrossOver(const u8 *one, size_t one_size, const u8 *two, size_t two_size,
 				 u8 *out, size_t max, unsigned int seed)
 {

@@ -30,7 +30,7 @@ static u32 pasid_of(const struct fuzz_act *a)
 	return pasids[a->small & 7];
 }
 
-/* PASID 0: without the flag, mostly. */
+/* Returns flags of an attach: mostly none for PASID 0. */
 static u32 attach_flags(const struct fuzz_act *a)
 {
 	return fuzz_flags(a, 0) | (a->small & 7 || a->small & 0x80 ? VFIO_DEVICE_ATTACH_PASID : 0);
@@ -117,7 +117,7 @@ void fuzz_do_RESET(const struct fuzz_act *a)
 	iof_ioctl(fuzz_node(a), VFIO_DEVICE_RESET, NULL);
 }
 
-/* Where in the file: a region, and somewhere in it. */
+/* Returns an offset in the file: a region, and a place in it. */
 static off_t region_at(const struct fuzz_act *a)
 {
 	return (off_t)(IOF_VFIO_REGION_OFFSET(a->small & 15) + (a->extra & 0x1ffffff)) *
@@ -137,7 +137,10 @@ void fuzz_do_REGION_READ(const struct fuzz_act *a)
 
 /* ---- the DMA engine ---- */
 
-/* A device that shares our page tables could write anywhere: it gets arena addresses only. */
+/*
+ * Returns an address for the device. A device that shares this process's page tables could write
+ * anywhere: it gets arena addresses only.
+ */
 static u64 device_addr(u16 selector, bool user)
 {
 	u64 len = 0, addr = user ? fuzz_ptr(selector) : fuzz_iova(selector);
@@ -155,14 +158,14 @@ static bool describe(const struct fuzz_act *a, struct dsa_hw_desc *desc)
 	bool user = fuzz.sva && a->id[2] & 0x80;
 	u8 opcode = a->id[0] & 0x80 ? a->id[0] & 0x7f : opcodes[a->id[0] % 8];
 
-	/* A list in memory may be of any make. */
+	/* The descriptors of a list in memory may be of any kind. */
 	if (opcode == DSA_OPCODE_BATCH && fuzz.sva)
 		return false;
 	*desc = (struct dsa_hw_desc){
 		.pasid = pasid_of(a),
 		.rsvd = a->small >> 6 & 1,
 		.priv = a->small >> 5 & 1,
-		/* As most want it: a record always, and to wait for pages. */
+		/* By default the descriptor requests a record and waits for pages. */
 		.flags = fuzz_flags(a, 0x7ffff) ^
 			 (IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR | IDXD_OP_FLAG_BOF),
 		.opcode = opcode,
@@ -173,7 +176,7 @@ static bool describe(const struct fuzz_act *a, struct dsa_hw_desc *desc)
 	};
 	if (fuzz.sva)
 		desc->xfer_size &= 0x3fffffff;
-	/* The record lies in the memory that is mapped. */
+	/* The record lies in mapped memory. */
 	if (!user)
 		desc->completion_addr = FUZZ_BASE_IOVA + (a->ptr & 0x3ff) * 32ull;
 	if (a->id[1] & 1)
@@ -188,7 +191,7 @@ static bool describe(const struct fuzz_act *a, struct dsa_hw_desc *desc)
 		desc->desc_count = a->id[1] & 8 ? a->extra : 2 + a->extra % 4;
 	if (a->id[1] & 0x10)
 		return true;
-	/* What an operation does not use must be zero. */
+	/* Fields that an operation does not use must be zero. */
 	if (opcode == DSA_OPCODE_DRAIN || opcode == DSA_OPCODE_NOOP)
 		desc->src_addr = desc->xfer_size = 0;
 	if (opcode == DSA_OPCODE_DRAIN || opcode == DSA_OPCODE_NOOP || opcode == DSA_OPCODE_BATCH ||
@@ -206,8 +209,8 @@ void fuzz_do_DESCRIPTOR(const struct fuzz_act *a)
 }
 
 /*
- * Left in memory at an IOVA of the usual mapping, for batches and for REGION_WRITE; bit 4 of small:
- * 256 times.
+ * Writes a descriptor at an IOVA of the usual mapping, for batches and for REGION_WRITE; bit 4 of
+ * small: 256 times.
  */
 void fuzz_do_DESCRIPTOR_AT(const struct fuzz_act *a)
 {
@@ -226,7 +229,7 @@ void fuzz_do_REGION_WRITE(const struct fuzz_act *a)
 	void *buf = (void *)fuzz_ptr(a->ptr);
 	size_t len = fuzz_len(a->len) & 0xfffff;
 
-	/* What lies in memory may be any descriptor. */
+	/* The memory may hold any descriptor. */
 	if (fuzz.sva)
 		return;
 	if (a->small & 0x40)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * world.c - the world that an input finds, and what must be so after it.
+ * world.c - the world in which an input runs, and the checks after it.
  *
- * The world is made once and used again: everything that an input opened is closed after it, and
- * then nothing may be left: no object, no file, no pin, no charge for memory, no page request
- * without its answer, no descriptor. Every so many inputs it is taken down and made anew.
+ * The world is made once and used again. After each input all that it opened is closed. Then there
+ * must be no object, no file, no pin, no charge for memory, no page request without its answer, and
+ * no descriptor. After a number of inputs the world is destroyed and made anew.
  */
 #include "fuzz.h"
 #include "arena.h"
@@ -26,9 +26,9 @@ struct fuzz_world fuzz;
 static struct {
 	struct iof_plat_space *space;
 	struct iof_machine *machine;
-	struct iof_live before; /* with nothing open */
+	struct iof_live before; /* counts while nothing is open */
 	unsigned int inputs;
-	unsigned int descriptors; /* open before the input */
+	unsigned int descriptors; /* number of descriptors open before the input */
 } world;
 
 #define MUST(what)                                 \
@@ -73,7 +73,7 @@ int fuzz_node(const struct fuzz_act *a)
 
 struct fuzz_queue *fuzz_queue(const struct fuzz_act *a)
 {
-	/* From the last one backwards. */
+	/* Counts from the last one backwards. */
 	return fuzz.nr_queues ? &fuzz.queues[fuzz.nr_queues - 1 - a->where / 2 % fuzz.nr_queues] :
 				NULL;
 }
@@ -156,12 +156,12 @@ void fuzz_do_FINISH(const struct fuzz_act *a)
 
 /* ---- memory ---- */
 
-/* An entry of a first-stage table: where an IOVA's bits lead, or a number. */
+/* Writes an entry of a first-stage table: the address of an IOVA's table, or a number. */
 void fuzz_do_TABLE(const struct fuzz_act *a)
 {
 	u64 entry = fuzz_iova(a->iova[0]) & GENMASK_ULL(51, 12);
 
-	/* x86: present, writeable, user, accessed, dirty, large */
+	/* x86 bits: present, writeable, user, accessed, dirty, large */
 	entry |= a->flags & 0xfff;
 	if (a->flags >> 31)
 		entry |= 1ull << 63;
@@ -172,7 +172,7 @@ void fuzz_do_POKE(const struct fuzz_act *a)
 {
 	u64 value = a->extra;
 
-	/* A small number, or as it is used for an address. */
+	/* The index is a small number, or that of an address. */
 	if (a->small & 1)
 		value = fuzz_iova(a->iova[0]);
 	arena_put(fuzz_ptr(a->ptr) & ~7ull, &value, a->small & 2 ? 4 : 8);
@@ -221,13 +221,13 @@ void fuzz_devices_rest(void)
 	do {
 		while (!all_rest())
 			sched_yield();
-		/* Faults on our own page tables are answered by threads of the core's. */
+		/* Threads of the core answer faults on this process's page tables. */
 		if (fuzz.sva)
 			iof_shim_work_settle();
 	} while (!all_rest());
 }
 
-/* A mock device has all its answers, when no queue is open any more. */
+/* Checks that a mock device has had all its answers, when no queue is open any more. */
 static void check_mocks(struct fuzz_ctx *ctx)
 {
 	unsigned int i, nr = min(ctx->nr_ids[FUZZ_DEV], FUZZ_MOST_IDS);
@@ -255,7 +255,7 @@ static void check_mocks(struct fuzz_ctx *ctx)
 
 #define MOST_DESCRIPTORS 128
 
-/* How many of the descriptors that an input could have been given are open. */
+/* Counts open descriptors among those that an input could have got. */
 static unsigned int open_descriptors(void)
 {
 	struct pollfd fds[MOST_DESCRIPTORS];
@@ -288,7 +288,7 @@ static void make_world(void)
 		.devices = devices,
 		.nr_devices = FUZZ_DEVICES,
 		.test_ioctls = 1,
-		.mock_credits = 40, /* of two, more than a queue has slots for at first */
+		.mock_credits = 40, /* with two devices, more than a queue has slots for at first */
 	};
 
 	world.space = iof_sys_space_create();
@@ -315,15 +315,15 @@ static void begin(void)
 		fuzz.ctx[i].fd = -1;
 	for (i = 0; i < FUZZ_NODES; i++)
 		fuzz.nodes[i] = -1;
-	/* The same for every user that runs it. */
+	/* Results must not depend on the user that runs the fuzzer. */
 	iof_shim_set_capable(CAP_IPC_LOCK, 0);
 	lift_limits();
-	/* The first call of each leaves a descriptor open for the next. */
+	/* The first call of each leaves a descriptor open for later calls. */
 	iof_shim_page_present(0, ARENA);
 	iof_shim_own_area(ARENA, &area);
 }
 
-/* Closes what is open, in one of several orders. */
+/* Closes all that is open, in one of several orders. */
 static void close_all(void)
 {
 	unsigned int i, turn;
@@ -352,7 +352,10 @@ static void close_all(void)
 	}
 }
 
-/* Objects alive beyond those that were there before any input. Other builds do not count them. */
+/*
+ * Returns the number of live objects beyond those from before the first input. Other builds do not
+ * count them.
+ */
 static long objects_left(void)
 {
 	struct iof_live now;
@@ -373,7 +376,7 @@ static void check_all(void)
 	unsigned int i, looks;
 	struct iof_live now;
 
-	/* What a reset took from the engines they put away in their own time. */
+	/* After a reset, engines free the abandoned jobs in their own time. */
 	fuzz_devices_rest();
 	iof_sys_settle();
 	for (i = 0; i < FUZZ_DEVICES; i++) {
@@ -383,7 +386,7 @@ static void check_all(void)
 			fprintf(stderr, "device %u: %s\n", i, owed);
 		MUST(!owed);
 	}
-	/* A thread that made a descriptor readable lets go of it when it next falls asleep. */
+	/* A thread that made a descriptor readable drops its reference when it next sleeps. */
 	for (looks = 0; objects_left() && looks < MOST_LOOKS; looks++)
 		sched_yield();
 	if (objects_left())
@@ -400,8 +403,9 @@ static void check_all(void)
 }
 
 /*
- * A reset of the ATS device does not wait for its thread, which may be about to send one more
- * request. After another transfer, which ends at once since nothing is attached, it has noticed.
+ * Waits until the ATS device has noticed a reset. The reset does not wait for its thread, which may
+ * be about to send one more request. So the fuzzer starts another transfer, which ends at once
+ * since nothing is attached.
  */
 static void ats_notices(void)
 {
@@ -422,7 +426,7 @@ static void ats_notices(void)
 	close_all();
 }
 
-/* The devices behind the nodes, which only a bind tells. */
+/* Learns the devices behind the nodes, which only a bind tells. */
 static void learn_devices(void)
 {
 	struct fuzz_act a = { 0 };
@@ -489,7 +493,7 @@ void fuzz_run(const u8 *data, size_t size)
 
 	if (world.inputs++ % INPUTS_OF_A_WORLD == 0)
 		renew_world();
-	/* The fuzzer may have opened some, too. */
+	/* The fuzzer itself may have opened descriptors, too. */
 	world.descriptors = open_descriptors();
 	arena_reset(fuzz.protected);
 	if (fuzz.limited)

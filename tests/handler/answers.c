@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * answers.c - proves that the handler rebuilds groups, calls back once for each, and responds
- * exactly as the callback said; that a failing callback affects its own group only; and that
- * batches are batches.
+ * answers.c - proves that the handler rebuilds groups, calls back once for each, and writes the
+ * callback's response. A failing callback affects its own group only. A batch callback gets whole
+ * batches.
  */
 #include "setup.h"
 
@@ -10,8 +10,8 @@ struct seen {
 	int groups; /* atomic */
 	int errors; /* atomic */
 	int last_error;
-	uint32_t pages[16]; /* of the groups, in order */
-	uint32_t bad;	    /* records out of place */
+	uint32_t pages[16]; /* pages of the groups, in order */
+	uint32_t bad;	    /* number of records out of place */
 };
 
 static void on_error(void *arg, int err, const struct iof_fault_group *group)
@@ -68,7 +68,7 @@ static void the_device_hears_what_the_callback_said(void **state)
 	queue_close(&q);
 }
 
-/* The group index says how many pages there are; the addresses count up. */
+/* Checks the pages of a group: its index is their number, and the addresses ascend. */
 static int look_at_pages(void *arg, const struct iof_fault_group *group)
 {
 	struct seen *seen = arg;
@@ -263,7 +263,10 @@ static void a_batch_that_fails_keeps_the_answers_given_by_then(void **state)
 	queue_close(&q);
 }
 
-/* The device goes while the callback has its group: its answer is late, the others' are not. */
+/*
+ * Detaches the device of the first group during the callback: that response is late, the others are
+ * not.
+ */
 static int pull_the_first(void *arg, struct iof_fault_group *groups, uint32_t nr)
 {
 	struct queue *q = arg;

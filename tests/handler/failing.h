@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * failing.h - put in front of each file of handler/ where no_memory.c compiles it again: what can
- * fail for want of something fails when the test wants it to. What it takes is counted, and must
- * come back.
+ * failing.h - makes calls fail when a test wants it. no_memory.c includes it before each file of
+ * handler/ that it compiles again. It counts what these files allocate; all of it must be freed.
  */
 #ifndef TESTS_HANDLER_FAILING_H
 #define TESTS_HANDLER_FAILING_H

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * forks.c - proves that in a child of the process that has an embedded world each call on it, on
- * its descriptors, on a handler and on a pager fails at once with ECHILD; that other descriptors
- * and exec work there; and that the parent goes on.
+ * forks.c - proves that in a child of the process that has an embedded world each call on that
+ * world, its descriptors, a handler and a pager fails at once with ECHILD. Other descriptors and
+ * exec work there, and the parent goes on.
  */
 #include "setup.h"
 
 #include <sys/wait.h>
 
-/* What the child does; it ends with the number of the line that was not as it should be. */
+/* Checks a condition in the child, whose exit status is the number of the line that failed. */
 #define CHILD(condition)                                              \
 	do {                                                          \
 		if (!(condition))                                     \
@@ -31,7 +31,7 @@ static void expect_child(pid_t child)
 	assert_int_equal(status, 0);
 }
 
-/* a18 */
+/* a18: calls on a parent's world fail in a child. */
 static void each_call_on_a_world_fails(void **state)
 {
 	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
@@ -71,7 +71,7 @@ static void each_call_on_a_world_fails(void **state)
 		CHILD(iof_world_close(q.world) == -ECHILD);
 		CHILD(iof_world_open(&(struct iof_world_config){ .kind = IOF_WORLD_EMBEDDED },
 				     &other) == -ECHILD);
-		/* Others are the system's. */
+		/* Descriptors of other files work as usual. */
 		CHILD(iof_poll(&fds[1], 1, -1) == 1);
 		CHILD(iof_write(pipefd[1], "x", 1) == 1);
 		CHILD(iof_read(pipefd[0], text, 1) == 1 && text[0] == 'x');
@@ -86,7 +86,7 @@ static void each_call_on_a_world_fails(void **state)
 	queue_close(&q);
 }
 
-/* As a program does that looks first whether a world can be had, and then forks for its work. */
+/* Acts as a program that first checks for a world, and then forks for its work. */
 static void a_child_may_open_its_own(void **state)
 {
 	struct queue q;
@@ -136,7 +136,7 @@ static void a_handler_neither_hangs_nor_answers(void **state)
 		_exit(0);
 	}
 	expect_child(child);
-	/* It was not stopped by the child. */
+	/* The child has not stopped the handler. */
 	queue_fault(&q, 2, IOVA);
 	queue_answered(&q, 2);
 	assert_ok(iof_handler_close(handler));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * later.c - proves that a group may be answered later, from any thread, once; that an answer that
- * comes too late, twice or out of nowhere is refused; and what closing does with what is open.
+ * later.c - proves that any thread can respond to a group later, once. A response that is late,
+ * repeated or invented is refused. Also tests what closing does with open groups.
  */
 #include "setup.h"
 
@@ -10,7 +10,7 @@
 struct shelf {
 	uint32_t cookies[MANY * 2];
 	int nr;			     /* atomic */
-	struct iof_handler *handler; /* for callbacks that answer themselves */
+	struct iof_handler *handler; /* for callbacks that respond themselves */
 	struct iof_fault_group *copy;
 };
 
@@ -23,7 +23,9 @@ static int put_on_the_shelf(void *arg, const struct iof_fault_group *group)
 	return IOF_LATER;
 }
 
-/* A queue, a handler without threads that shelves everything, and @nr groups on the shelf. */
+/*
+ * Opens a queue and a handler without threads whose callback returns LATER, and raises @nr groups.
+ */
 static void shelve(struct queue *q, struct shelf *shelf, uint32_t flags, uint32_t nr)
 {
 	struct iof_handler_config config = {
@@ -143,7 +145,7 @@ static void a_second_or_invented_answer_is_refused(void **state)
 	assert_err(iof_handler_respond(shelf.handler, shelf.cookies[1], IOF_INVALID), EINVAL);
 	assert_err(iof_handler_respond(shelf.handler, 0xfffffff0, IOF_SUCCESS), EINVAL);
 	assert_int_equal(stats_of(&shelf).late, 3);
-	/* A wrong code is no answer at all. */
+	/* A bad code is refused, and the group stays open. */
 	assert_err(iof_handler_respond(shelf.handler, shelf.cookies[0], IOF_LATER), EINVAL);
 	assert_err(iof_handler_respond(shelf.handler, shelf.cookies[0], -1), EINVAL);
 	assert_int_equal(stats_of(&shelf).late, 3);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * no_memory.c - proves that the handler and the pagers survive the want of anything: each
- * allocation, mapping, thread, event descriptor and object of /dev/iommu that they ask for fails in
- * turn, once and from then on. The call says so and leaves nothing half done: all that was taken is
- * given back, the device gets its answer, and the same call succeeds when there is enough again.
+ * no_memory.c - proves that the handler and the pagers survive the failure of anything that they
+ * allocate. Each allocation, mapping, thread, event descriptor and object of /dev/iommu fails in
+ * turn, once and from then on. The call returns the error and leaves nothing half done: all
+ * allocations are freed, the device gets its answer, and the same call succeeds when there is
+ * enough again.
  *
- * The files of handler/ are compiled into this program again, with failing.h before them.
+ * The files of handler/ are compiled into this program again, after failing.h.
  */
 #define FAILING_ITSELF
 #include "failing.h"
@@ -14,22 +15,22 @@
 #define SPACE 3u /* a PASID with a space of its own */
 #define FROM  (1ull << 32)
 #define TO    (2ull << 32)
-#define PAGES 24u /* of source and destination each; 16 are resident */
+#define PAGES 24u /* number of pages of source and destination each; 16 are resident */
 
 /* ---- what fails ---- */
 
 static struct {
-	int left;    /* so many succeed; negative: nothing fails */
-	int forever; /* not just once */
+	int left;    /* number of calls that succeed before a failure; negative: no failure */
+	int forever; /* all later calls fail, too */
 	int fired;
-	long live; /* allocations and mappings that were not given back */
+	long live; /* number of allocations and mappings not freed yet */
 } want = { .left = -1 };
 
 static bool fails(void)
 {
 	int left = load(want.left);
 
-	/* The pager's threads ask at the same time. */
+	/* The pager's threads allocate at the same time. */
 	do {
 		if (left < 0)
 			return false;
@@ -100,7 +101,7 @@ int failing_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *
 	return fails() ? EAGAIN : pthread_create(thread, attr, fn, arg);
 }
 
-/* What takes something. What gives back, and invalidating, needs nothing and does not fail. */
+/* Fails only calls that allocate. Calls that free or invalidate need nothing and do not fail. */
 int failing_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	switch (cmd) {
@@ -135,7 +136,7 @@ static bool is_want(int rc)
 	return rc == -ENOMEM || rc == -EAGAIN || rc == -EMFILE;
 }
 
-/* One call: it succeeds, or says what it wants, and succeeds when that is there. */
+/* Makes one call. It succeeds, or returns the injected error and succeeds when called again. */
 #define must(call)                                     \
 	do {                                           \
 		int must_rc = (call);                  \
@@ -155,7 +156,7 @@ static int populate(struct life *l)
 	return rc < 0 ? (int)rc : 0;
 }
 
-/* The device copies; what could not be had for its pages ends in an error and not in silence. */
+/* Lets the device copy. A page that could not be had ends the copy with an error. */
 static void copy(struct life *l, uint64_t to, uint64_t from, uint32_t bytes)
 {
 	uint8_t status = engine_copy(&l->e, 0, to, from, bytes);
@@ -233,7 +234,7 @@ static void lives(bool forever, uint32_t threads)
 		munmap(l.e.records, RECORDS * RECORD);
 		abi_world_close(l.e.world);
 	} while (load(want.fired));
-	/* The last life wanted nothing; those before it were many. */
+	/* The last run had no failure, and there were many runs with one. */
 	assert_true(nth >= 50 && nth <= 5000);
 }
 
@@ -272,7 +273,10 @@ static int decide_later(void *arg, const struct iof_fault_group *group)
 	return IOF_LATER;
 }
 
-/* What cannot be remembered for later is answered at once; no fault stays without an answer. */
+/*
+ * A group that cannot be entered in the table is answered at once. No fault stays without a
+ * response.
+ */
 static void later_needs_room(void **state)
 {
 	struct iof_handler *handler;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * paging.c - proves that a device sees the right data through a pager that holds only a part of it,
- * that what the device wrote reaches the source, and that pins, refusals, prefetch and several
- * PASIDs do what they say.
+ * and that the device's stores reach the source. Also proves pins, refusals, prefetch and several
+ * PASIDs.
  */
 #include "setup.h"
 
@@ -53,7 +53,7 @@ static void pair_close(struct pair *pair)
 	close(pair->to_fd);
 }
 
-/* Copies everything with @depth descriptors under way, in pieces that do not respect pages. */
+/* Copies everything with @depth descriptors in flight, in pieces that do not respect pages. */
 static void copy_all(struct engine *e, uint32_t pasid, size_t bytes, uint32_t depth, uint32_t piece)
 {
 	uint32_t numbers[64];
@@ -116,7 +116,7 @@ static void the_least_budget_is_enough(void **state)
 	engine_open(&e, NULL, &config);
 	pair_open(&e, 0, &pair, 100 * PAGE);
 	copy_all(&e, 0, 100 * PAGE, 1, 5 * PAGE + 12);
-	/* Begins in the middle of a page on both sides: four pages at a time. */
+	/* The copy begins in the middle of a page on both sides, and needs four pages at a time. */
 	assert_int_equal(engine_copy(&e, 0, TO + 100, FROM + 100, 99 * PAGE), DSA_COMP_SUCCESS);
 	engine_close(&e);
 	assert_same(pair.from_fd, pair.to_fd, 100 * PAGE);
@@ -159,7 +159,7 @@ static void odd_sized_files_end_where_they_end(void **state)
 	engine_open(&e, NULL, &config);
 	pair_open(&e, 0, &pair, bytes);
 	copy_all(&e, 0, bytes, 1, 64 * PAGE);
-	/* Behind the end there are zeros, and what is written there goes nowhere. */
+	/* Behind the end of the file the device reads zeros, and its stores are dropped. */
 	memory = aligned_alloc(PAGE, PAGE);
 	memset(memory, 7, PAGE);
 	assert_ok(iof_pager_map_memory(e.pager, 0, 3ull << 32, memory, PAGE, IOF_PAGER_WRITE));
@@ -194,14 +194,14 @@ static void zeros_remember_what_was_written(void **state)
 	assert_ok(iof_source_zero(1ull << 30, -1, &zeros));
 	assert_ok(iof_pager_map(e.pager, 0, 4ull << 32, 1ull << 30, zeros, 0, IOF_PAGER_WRITE));
 	iof_source_free(zeros);
-	/* Through the zeros and back, with room for a sixth. */
+	/* Copy to the zeros and back, with frames for a sixth of them. */
 	assert_int_equal(engine_copy(&e, 0, (4ull << 32) + 77 * PAGE, FROM, 200 * PAGE),
 			 DSA_COMP_SUCCESS);
 	assert_int_equal(engine_copy(&e, 0, TO, (4ull << 32) + 77 * PAGE, 200 * PAGE),
 			 DSA_COMP_SUCCESS);
 	assert_ok(iof_pager_sync(e.pager, 0, TO, 200 * PAGE));
 	assert_same(pair.from_fd, pair.to_fd, 200 * PAGE);
-	/* What was never written is zero. */
+	/* Pages that were never written are zero. */
 	back = file_new(200 * PAGE, false);
 	assert_int_equal(engine_copy(&e, 0, TO, (4ull << 32) + 300 * PAGE, 200 * PAGE),
 			 DSA_COMP_SUCCESS);
@@ -227,7 +227,7 @@ static void pinned_pages_stay(void **state)
 	copy_all(&e, 0, 200 * PAGE, 2, 10 * PAGE);
 	loaded = engine_stats(&e).faults;
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, 8 * PAGE), DSA_COMP_SUCCESS);
-	/* The destination had to come again, the source not. */
+	/* The destination had to be loaded again, the source not. */
 	assert_true(engine_stats(&e).faults - loaded <= 8);
 	assert_err(iof_pager_pin(e.pager, 0, FROM + 8 * PAGE, 21 * PAGE), ENOSPC);
 	assert_non_null(strstr(iof_pager_error(e.pager), "21 pages"));
@@ -274,14 +274,14 @@ static void refused_pages_fault_for_good(void **state)
 	assert_int_equal(record->fault_addr & ~(PAGE - 1), FROM + 10 * PAGE);
 	assert_int_equal(record->bytes_completed, 10 * PAGE);
 	assert_int_equal(engine_stats(&e).refused, 1);
-	/* The borders are sharp. */
+	/* The refused range ends exactly at its bounds. */
 	assert_int_equal(engine_copy(&e, 0, TO, FROM + 9 * PAGE, PAGE), DSA_COMP_SUCCESS);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM + 13 * PAGE, 1), DSA_COMP_PAGE_FAULT_IR);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM + 14 * PAGE, 16 * PAGE), DSA_COMP_SUCCESS);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM + 31 * PAGE, 9 * PAGE), DSA_COMP_SUCCESS);
 	assert_err(iof_pager_pin(e.pager, 0, FROM + 11 * PAGE, PAGE), ENOENT);
 	assert_err(iof_pager_refuse(e.pager, 5, FROM, PAGE), ENOENT);
-	/* Nothing mapped, and no right to write, are refused as well. */
+	/* Unmapped addresses, and writes without the right, are refused, too. */
 	assert_int_equal(engine_copy(&e, 0, TO, 9ull << 32, 8), DSA_COMP_PAGE_FAULT_IR);
 	assert_int_equal(engine_fill(&e, 0, FROM, 1, 8), DSA_COMP_PAGE_FAULT_IR);
 	assert_int_equal(e.errors, 0);
@@ -388,7 +388,7 @@ static void pasids_have_spaces_of_their_own(void **state)
 	assert_err(iof_pager_attach(e.pager, 77), EEXIST);
 	for (i = 0; i < 3; i++)
 		copy_all(&e, pasids[i], (100 + i * 50) * PAGE, 4, 7 * PAGE);
-	/* The same address is another page elsewhere, or none. */
+	/* In another space, the same address is another page, or not mapped. */
 	assert_int_equal(engine_copy(&e, 1, TO, FROM + 100 * PAGE, 8), DSA_COMP_PAGE_FAULT_IR);
 	assert_int_equal(engine_copy(&e, 1000, TO, FROM + 199 * PAGE, 8), DSA_COMP_SUCCESS);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, 8), DSA_COMP_PAGE_FAULT_IR);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * setup.c - devices and waiting for the tests of handler and pager. See setup.h.
+ * setup.c - devices and waiting for the tests of handler and pager (setup.h).
  */
 #include "setup.h"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * threads.c - proves that several threads share a queue without losing or doubling a group, and
- * that a handler ends cleanly: from outside, from a callback, from an event loop, with a broken
- * descriptor.
+ * threads.c - proves that several threads share a queue and deliver each group once. A handler can
+ * be ended from outside, from a callback, from an event loop, and by a broken descriptor.
  */
 #include "setup.h"
 
@@ -13,7 +12,7 @@
 #define DEVICES 2u
 
 struct count {
-	uint8_t seen[FAULTS * DEVICES]; /* atomic, by address */
+	uint8_t seen[FAULTS * DEVICES]; /* atomic: number of visits, by address */
 	int groups;			/* atomic */
 	int errors;			/* atomic */
 	int last_error;
@@ -141,7 +140,7 @@ static void a_callback_may_stop_but_not_close(void **state)
 	assert_int_equal(load(count->groups), 1);
 	assert_err(load(count->close_result), EDEADLK);
 	assert_int_equal(queue_stats(&q).success, 1);
-	/* No thread reads any more, until it is closed. */
+	/* No thread reads until the handler is closed. */
 	queue_fault(&q, 2, IOVA);
 	assert_int_equal(iof_handler_run_once(handler, -1), 0);
 	assert_int_equal(queue_stats(&q).invalid, 0);
@@ -174,7 +173,7 @@ static void threads_asleep_stop_at_once(void **state)
 	assert_ok(sigaction(SIGUSR1, &action, &before));
 	for (i = 0; i < 200; i++) {
 		assert_ok(iof_handler_open(&config, &handler));
-		/* Some have begun to sleep, some have not even started. */
+		/* Some threads sleep already, some have not even started. */
 		if (i % 2) {
 			queue_fault(&q, (uint32_t)i, IOVA);
 			queue_answered(&q, (uint64_t)i / 2 + 1);
@@ -251,7 +250,7 @@ static void an_event_loop_waits_for_the_descriptor(void **state)
 	}
 	assert_int_equal(queue_stats(&q).success, 10);
 	close(epoll);
-	/* A time-out ends it, too. */
+	/* A time-out ends the call, too. */
 	assert_int_equal(iof_handler_run_once(handler, 1), 0);
 	assert_ok(iof_handler_close(handler));
 	queue_close(&q);
@@ -281,7 +280,7 @@ static void a_broken_descriptor_ends_the_handler(void **state)
 
 	(void)state;
 	assert_ok(pipe(ends));
-	config.fault_fd = ends[1]; /* cannot be read */
+	config.fault_fd = ends[1]; /* this end of the pipe cannot be read */
 	assert_ok(iof_handler_open(&config, &handler));
 	assert_err(iof_handler_wait(handler), EBADF);
 	assert_int_equal(load(count->errors), 1);

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * trouble.c - proves that an error of a source, a full disk, and a mapping or device taken away at
- * the worst moment are reported once, lose nothing that can be kept, and hang no thread.
+ * trouble.c - proves that an error of a source, a full disk, and a mapping or device removed at a
+ * bad moment are reported once, lose no data that can be kept, and hang no thread.
  */
 #include "setup.h"
 
 #define FROM (1ull << 32)
 #define TO   (2ull << 32)
 
-/* A source in memory that can be told to fail, to block, and counts. */
+/* A source in memory that counts calls, and can be told to fail or to block. */
 struct shaky {
 	char *memory;
 	uint64_t size;
-	int load_error;	   /* atomic: what loads of bad pages return */
-	int store_error;   /* atomic */
-	uint64_t bad_page; /* the only one that fails; UINT64_MAX: all */
+	int load_error;	   /* atomic: result of loads of bad pages */
+	int store_error;   /* atomic: result of stores of bad pages */
+	uint64_t bad_page; /* the only bad page; UINT64_MAX: all pages are bad */
 	int block;	   /* atomic: loads wait while it is set */
-	int blocked;	   /* atomic: loads that wait */
+	int blocked;	   /* atomic: number of loads that wait */
 	int loads;	   /* atomic */
 	int stores;	   /* atomic */
 	int released;	   /* atomic */
@@ -109,7 +109,7 @@ static void a_page_that_cannot_be_loaded_ends_its_descriptor_only(void **state)
 	shaky_map(&e, TO, &to, 40, IOF_PAGER_WRITE);
 	from.bad_page = 10;
 	store(from.load_error, -EIO);
-	/* The bad page is guessed along with its neighbours, which come all the same. */
+	/* The bad page is prefetched with its neighbours, which are loaded all the same. */
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, 40 * PAGE), DSA_COMP_PAGE_FAULT_IR);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, 10 * PAGE), DSA_COMP_SUCCESS);
 	assert_int_equal(engine_copy(&e, 0, TO + 11 * PAGE, FROM + 11 * PAGE, 29 * PAGE),
@@ -121,7 +121,7 @@ static void a_page_that_cannot_be_loaded_ends_its_descriptor_only(void **state)
 	assert_err(iof_pager_populate(e.pager, 0, FROM, 40 * PAGE), EIO);
 	assert_err(iof_pager_pin(e.pager, 0, FROM + 8 * PAGE, 4 * PAGE), EIO);
 	assert_int_equal(engine_stats(&e).pinned, 0);
-	/* It may get well again. */
+	/* The page can become good again. */
 	store(from.load_error, 0);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, 40 * PAGE), DSA_COMP_SUCCESS);
 	assert_ok(iof_pager_sync(e.pager, 0, TO, 40 * PAGE));
@@ -144,25 +144,28 @@ static void a_full_disk_keeps_dirty_pages_and_is_told_once_for_each(void **state
 	shaky_map(&e, FROM, &from, 100, IOF_PAGER_READ);
 	shaky_map(&e, TO, &to, 100, IOF_PAGER_WRITE);
 	store(to.store_error, -ENOSPC);
-	/* Eight dirty pages cannot leave; the rest of the budget still serves reading. */
+	/* Eight dirty pages cannot be written back; the rest of the budget still serves reads. */
 	assert_int_equal(engine_fill(&e, 0, TO, 0x1111, 8 * PAGE), DSA_COMP_SUCCESS);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, 1), DSA_COMP_SUCCESS);
 	assert_true(iof_pager_sync(e.pager, 0, TO, PAGE) == -ENOSPC);
 	assert_non_null(strstr(iof_pager_error(e.pager), "No space left"));
 	errors = load(e.errors);
 	assert_int_equal(errors, 1);
-	/* More dirty pages than frames: in the end none can be had, and the device hears so. */
+	/*
+	 * There are more dirty pages than frames: in the end no frame is free, and the device gets
+	 * an error.
+	 */
 	assert_int_equal(engine_fill(&e, 0, TO + 8 * PAGE, 0x2222, 60 * PAGE),
 			 DSA_COMP_PAGE_FAULT_IR);
 	assert_true(load(e.errors) > errors);
 	errors = load(e.errors);
-	/* once each, and the group that got no frame */
+	/* one error for each page, and one for the group without a frame */
 	assert_true(errors >= 16 && errors <= 18);
 	assert_int_equal(engine_stats(&e).resident, 16);
 	assert_int_equal(to.memory[0], 0);
 	assert_true(iof_pager_unmap(e.pager, 0, TO, 100 * PAGE, 0) == -ENOSPC);
 	assert_int_equal(load(e.errors), errors);
-	/* Room again: nothing was lost. */
+	/* Stores succeed again: no data are lost. */
 	store(to.store_error, 0);
 	assert_ok(iof_pager_sync(e.pager, 0, TO, 100 * PAGE));
 	assert_int_equal(to.memory[PAGE], 0x11);
@@ -357,7 +360,7 @@ static void detaching_does_not_wait_for_a_source(void **state)
 	store(from.block, 1);
 	engine_start(&e, desc);
 	until(load(from.blocked));
-	/* The core answers for the handler that does not, and the handler's answer is refused. */
+	/* The core answers in place of the handler, whose own response is refused. */
 	assert_ok(iof_ioctl(iof_pager_device_fd(e.pager), VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach));
 	store(from.block, 0);
 	do {
@@ -408,8 +411,8 @@ static void unmapping_waits_for_a_load_and_then_refuses(void **state)
 	assert_null(ret);
 	assert_int_equal(load(from.released), 1);
 	/*
-	 * Whether the descriptor got everything depends on the order of two threads; it ends either
-	 * way.
+	 * Whether the descriptor copied everything depends on the order of two threads; it ends in
+	 * both cases.
 	 */
 	engine_wait(&e, number);
 	assert_int_equal(engine_copy(&e, 0, TO, FROM, PAGE), DSA_COMP_PAGE_FAULT_IR);
@@ -462,7 +465,7 @@ static void many_threads_ask_for_one_page_and_it_is_loaded_once(void **state)
 
 		numbers[i] = engine_start(&e, desc);
 	}
-	/* One thread loads; the three others come to wait for it. */
+	/* One thread loads; three others are waiting for the same page. */
 	until(load(from.blocked) && engine_stats(&e).groups >= 4);
 	store(from.block, 0);
 	for (i = 0; i < 16; i++)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * absent.c - proves that memory which another program brings in at its own pace delays only the
- * calls that need it. An attach waits for it, and ends on SIGKILL; meanwhile other processes can
+ * calls that need it. An attach waits for it, and ends on SIGKILL. Meanwhile other processes can
  * look at the owner of the memory, and their calls return. A device that shares the page tables of
- * such a process is detached, closed and bound by others at once; only the module cannot be
+ * such a process can be detached, closed and bound by others at once; only the module cannot be
  * unloaded.
  */
 #include "filler.h"
@@ -13,7 +13,10 @@
 
 #define PASID 5
 #define FROM  0x10000000ul
-/* So many pages of one user are awaited at a time, NR of each binding: a short queue's worth. */
+/*
+ * Number of pages of one user that are awaited at a time: NR for each binding, which a short queue
+ * holds.
+ */
 #define NR     2
 #define ROUNDS (64 / NR)
 
@@ -38,13 +41,13 @@ static int teardown(void **state)
 
 /* ---- pins ---- */
 
-/* What other processes, and the process itself, can do while its memory is awaited. */
+/* Checks what other processes, and the process itself, can do while its memory is awaited. */
 static void can_be_looked_at(pid_t pid)
 {
 	char path[64], text[256];
 	int fd;
 
-	/* A thread that waits to change the address space blocks later readers of it. */
+	/* A thread waits to change the address space, which blocks later readers of it. */
 	munmap(dma_memory(PAGE, MAP_PRIVATE), PAGE);
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -67,7 +70,7 @@ static int map_to_read(const struct dma *d, int ioas, const struct filler *f)
 	return ioctl(d->fd, IOMMU_IOAS_MAP, &cmd) ? -errno : 0;
 }
 
-/* A child that shares the context attaches a device, which pins its parent's memory. */
+/* Attaches a device in a child that shares the context. The attach pins memory of the parent. */
 static pid_t attach_in_child(struct dma *d, int ioas)
 {
 	pid_t pid = fork();
@@ -144,12 +147,12 @@ static void an_attach_that_waits_ends_on_sigkill(void **state)
 	filler_asked(&f);
 	kill(pid, SIGKILL);
 	assert_int_equal(exit_of(pid), -SIGKILL);
-	/* It has undone what it had begun. */
+	/* The killed attach has undone its steps. */
 	assert_ok(abi_destroy(d->fd, (uint32_t)ioas));
 	filler_close(&f);
 }
 
-/* Returns once the process sleeps where only SIGKILL ends it. */
+/* Returns once the process sleeps in a wait that only SIGKILL ends. */
 static void wait_until_it_sleeps(pid_t pid)
 {
 	char path[64], text[256] = "";
@@ -169,8 +172,8 @@ static void wait_until_it_sleeps(pid_t pid)
 }
 
 /*
- * Another attach waits in turn for the one that waits: of a new device to the same IOAS, of the
- * same device, of one in its isolation group.
+ * Another attach waits for the waiting one: of a new device to the same IOAS, of the same device,
+ * and of a device in its isolation group.
  */
 static void another_attach_that_waits_ends_on_sigkill(void **state)
 {
@@ -217,7 +220,7 @@ static void anothers_bind_does_not_wait_for_an_attach(void **state)
 	page = filler_asked(&f);
 	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	for (int node = 0; node < 2; node++) {
-		/* The same device, and one of its isolation group. */
+		/* Use the same device, and one of its isolation group. */
 		int dev = open(node ? "/dev/vfio/devices/vfio1" : "/dev/vfio/devices/vfio0",
 			       O_RDWR | O_CLOEXEC);
 
@@ -266,9 +269,9 @@ static void open_neighbour(struct dma *neighbour)
 }
 
 /*
- * While one thread waits for the second page of the memory, an IOAS with a device gives the first
- * one back, and a device of the same isolation group and a domain of the same IOAS go. These calls
- * cannot be interrupted.
+ * One thread waits for the second page of the memory. Meanwhile an IOAS with a device unmaps the
+ * first one, a device of the same isolation group is closed, and a domain of the same IOAS is
+ * destroyed. These calls cannot be interrupted.
  */
 static void others_let_go_while_memory_is_awaited(void **state)
 {
@@ -292,7 +295,7 @@ static void others_let_go_while_memory_is_awaited(void **state)
 			assert_ok(abi_mock(d->fd, (uint32_t)ioas, 0, &domain));
 			pid = copy_in_child(d, source, ioas);
 		} else {
-			/* An attach waits, of a device with a neighbour. */
+			/* The attach of a device with a neighbour waits. */
 			pid = attach_device_in_child(d->dev, source);
 		}
 		page = filler_asked(&f);
@@ -301,7 +304,7 @@ static void others_let_go_while_memory_is_awaited(void **state)
 			assert_err(abi_unmap(d->fd, ioas, FROM, 2 * PAGE), EBUSY);
 		if (way)
 			assert_ok(abi_destroy(d->fd, domain.stdev));
-		/* Not before the fork: the child would keep it open. */
+		/* Open it after the fork, or the child would keep it open. */
 		open_neighbour(&neighbour);
 		assert_ok(dma_sva(&neighbour, PASID, 1));
 		assert_ok(dma_sva(&neighbour, PASID, 0));
@@ -321,7 +324,10 @@ static void others_let_go_while_memory_is_awaited(void **state)
 
 /* ---- SVA ---- */
 
-/* The device asks for a page that does not come: it is to copy from @from to the page @to. */
+/*
+ * Starts a copy from @from to the page @to, for which the device requests a page that does not
+ * come.
+ */
 static void start_copy(struct dma *d, char *to, char *from)
 {
 	struct dsa_hw_desc desc = {
@@ -344,7 +350,7 @@ static void cannot_be_unloaded(void)
 	assert_int_equal(errno, EWOULDBLOCK);
 }
 
-/* A second user's page fault is served, on a device of his own. */
+/* Checks that a page fault of a second user, on a device of its own, is served. */
 static void another_user_is_served(void)
 {
 	pid_t pid = fork();
@@ -379,7 +385,7 @@ static void leave_while_a_page_is_awaited(struct dma *d, struct filler *f)
 		if (way == 0) {
 			assert_ok(dma_sva(d, PASID, 0));
 		} else if (way == 1) {
-			/* As when the process ends: what it had is closed one by one. */
+			/* Close the descriptors one by one, as the end of the process does. */
 			close(d->dev);
 			d->dev = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
 			assert_true(abi_bind(d->dev, d->fd) > 0);
@@ -416,7 +422,7 @@ static void a_device_can_be_left_while_a_file_system_reads_its_page(void **state
 
 /* ---- an address space that stays locked ---- */
 
-/* What debuggers do: the lock is held until the page is there. */
+/* Acts as a debugger, which holds the lock until the page comes. */
 static void *read_as_a_debugger(void *arg)
 {
 	const struct filler *f = arg;
@@ -430,7 +436,7 @@ static void *read_as_a_debugger(void *arg)
 
 static atomic_int changer;
 
-/* From now on every other thread waits behind this one. */
+/* Waits to change the address space; all other threads wait behind it. */
 static void *change_address_space(void *arg)
 {
 	const int *go = arg;
@@ -463,7 +469,7 @@ static uint64_t page_requests(const struct dma *d)
 	return state.page_requests;
 }
 
-/* The engine finds the lock taken, and asks for the page instead of waiting there. */
+/* The engine finds the lock taken, and requests the page instead of waiting for the lock. */
 static void copy_while_locked(struct dma *d, struct filler *f)
 {
 	char *to = dma_memory(PAGE, MAP_PRIVATE), *page;
@@ -505,7 +511,7 @@ static void a_device_does_not_wait_for_a_locked_address_space(void **state)
 	filler_close(&f);
 }
 
-/* However many pages of one user are awaited, there is an end to it, and others do not notice. */
+/* The number of awaited pages of one user has a limit, and other users are not delayed. */
 static void pages_that_never_come_are_bounded(void **state)
 {
 	struct dma *d = *state;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * calls.c - proves that calls which a descriptor does not support fail as on a character device:
- * each row of the table is one call, and what it gives on each kind of descriptor.
+ * calls.c - proves that calls which a descriptor does not support fail as on a character device.
+ * Each row of the table has one call, and its result on each kind of descriptor.
  *
- * And buffers that end in absent memory are filled, or read, up to there.
+ * Also proves that buffers which end in absent memory are filled, or read, up to there.
  *
- * Started with "fuse" (`iofault run`), a row may allow another result there: FUSE has no file with
- * pread(2) and without lseek(2), and looks at a buffer before it asks.
+ * Started with "fuse" (`iofault run`), a row may allow another result: FUSE has no file with
+ * pread(2) and without lseek(2), and checks a buffer before it asks the server.
  */
 #include "kernel.h"
 
@@ -179,7 +179,7 @@ static long add_to_epoll(int fd)
 	return rc;
 }
 
-/* Errors of the call itself come before those of the file. */
+/* Calls whose own errors come before those of the file. */
 static long add_to_no_epoll(int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };
@@ -217,7 +217,7 @@ static const struct row {
 	const char *name;
 	long (*call)(int fd);
 	long result[NR_KINDS];
-	bool differs[NR_KINDS]; /* under FUSE: `there` */
+	bool differs[NR_KINDS]; /* under FUSE the result may be `there` */
 	long there;
 } rows[] = {
 #define ROW(function, ...)                                                 \
@@ -317,7 +317,7 @@ static void each_call_on_each_kind(void **state)
 #define RECORD sizeof(struct iommu_hwpt_pgfault)
 #define ANSWER sizeof(struct iommu_hwpt_page_response)
 
-/* The last @n bytes before memory that is absent. */
+/* Returns the last @n bytes before absent memory. */
 static char *before_the_hole(size_t n)
 {
 	static char *edge;
@@ -362,7 +362,7 @@ static void reads_end_at_a_hole(void **state)
 	};
 
 	assert_int_equal(as_errno(read(bed->ffd, near, RECORD + 11)), -ESPIPE);
-	/* nothing is copied, but FUSE looks at the buffer */
+	/* the read copies nothing, but FUSE checks the buffer */
 	assert_int_equal(as_errno(read(bed->ffd, near, 2 * RECORD)), fuse ? -EFAULT : 0);
 	assert_int_equal(as_errno(read(bed->ffd, before_the_hole(10), RECORD)), fuse ? -EFAULT : 0);
 	bed_trigger(bed, 1);
@@ -372,7 +372,7 @@ static void reads_end_at_a_hole(void **state)
 	assert_int_equal(as_errno(read(bed->ffd, near, 2 * RECORD)), RECORD);
 	assert_int_equal(as_errno(readv(bed->ffd, iov, 2)), RECORD);
 	assert_int_equal(abi_readable(bed->ffd), 0);
-	/* a group that the memory before the hole cannot hold, and a count that is too small */
+	/* the group does not fit into the memory before the hole, and the count is too small */
 	trigger_large(bed, 3);
 	assert_int_equal(as_errno(read(bed->ffd, near, 2 * RECORD)), -EFAULT);
 	assert_int_equal(as_errno(read(bed->ffd, before_the_hole(RECORD), 2 * RECORD)), -EFAULT);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * chaos.c - proves that no use of descriptors affects other programs: many threads on one context,
- * one fault queue handled by several processes that got it in several ways, every order of closing,
- * a process killed after each step of its work. Afterwards the module has no user, no page is
- * pinned, and the next program finds everything in its first state.
+ * chaos.c - proves that no use of descriptors affects other programs. Many threads use one context;
+ * several processes, which got it in several ways, handle one fault queue; descriptors are closed
+ * in every order; a process is killed after each step of its work. Afterwards the module has no
+ * user, no page is pinned, and the next program finds everything in its first state.
  */
 #include "dma.h"
 
@@ -29,7 +29,7 @@ static int teardown(void **state)
 
 	(void)state;
 	holdings_back(&before);
-	/* As if nothing had been. */
+	/* Checks that a new test bed works as before. */
 	bed_make(&bed);
 	bed_trigger(&bed, 1);
 	assert_ok(abi_answer(bed.ffd, bed_take(&bed), IOMMUFD_PAGE_RESP_SUCCESS));
@@ -52,7 +52,7 @@ struct member {
 	pthread_t thread;
 };
 
-/* Errors are expected everywhere; what counts is that there is nothing else. */
+/* Makes a random call. Any error is right; only a crash or a leak would be wrong. */
 static void any_call(struct crowd *c, unsigned int *seed)
 {
 	const struct bed *bed = &c->bed;
@@ -131,7 +131,7 @@ static void many_threads_share_one_context(void **state)
 	munmap(crowd.memory, 8 * PAGE);
 }
 
-/* Descriptors are closed while threads use them; calls in progress end well. */
+/* Descriptors are closed while threads use them; calls in progress end as usual. */
 static void threads_lose_their_descriptors(void **state)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -148,10 +148,12 @@ static void threads_lose_their_descriptors(void **state)
 							&members[i]),
 					 0);
 		}
-		/* The others may have destroyed the device. */
+		/* Other threads may have destroyed the device. */
 		for (unsigned int i = 0; i < 200; i++)
 			abi_trigger(crowd.bed.fd, crowd.bed.mock.idev, 0, i, 1, IOVA + i * PAGE);
-		/* A number that is closed must not become another file's: it is replaced. */
+		/*
+		 * Replace the descriptor: a number that is closed must not become another file's.
+		 */
 		dup3(null, round % 2 ? crowd.bed.fd : crowd.bed.ffd, O_CLOEXEC);
 		for (int i = 0; i < 20; i++)
 			sched_yield();
@@ -199,7 +201,7 @@ static int receive_fd(int sock)
 	return fd;
 }
 
-/* A process; it ends with its parent, and never returns into the test. */
+/* Starts a process, which ends with its parent and never returns into the test. */
 static pid_t start(void)
 {
 	pid_t pid = fork();
@@ -210,7 +212,7 @@ static pid_t start(void)
 	return pid;
 }
 
-/* Answers @n faults of @ffd, waiting for them. */
+/* Waits for @n faults of @ffd and responds to them. */
 static void handle(int ffd, int n)
 {
 	struct iommu_hwpt_pgfault rec;
@@ -225,7 +227,7 @@ static void handle(int ffd, int n)
 	}
 }
 
-/* One process makes everything and passes the queue on, another handles the faults. */
+/* One process makes all objects and passes the queue on; another handles the faults. */
 static void a_handler_lives_elsewhere(void **state)
 {
 	struct iof_test_stats stats;
@@ -249,7 +251,7 @@ static void a_handler_lives_elsewhere(void **state)
 	for (uint32_t i = 0; i < 100; i++)
 		bed_trigger(&bed, i);
 	assert_int_equal(exit_of(pid), 0);
-	/* That was the last holder: later faults are answered at once. */
+	/* The last holder has ended: later faults are answered at once. */
 	bed_trigger(&bed, 1000);
 	do {
 		bed_stats(&bed, &stats);
@@ -284,7 +286,9 @@ static void handlers_share_a_queue(void **state)
 	bed_close(&bed);
 }
 
-/* Handlers are killed with faults in their hands; while one is left nothing is lost. */
+/*
+ * Handlers are killed while they have delivered groups. While one holder is left, no group is lost.
+ */
 static void handlers_are_killed(void **state)
 {
 	struct iof_test_stats stats;
@@ -310,7 +314,7 @@ static void handlers_are_killed(void **state)
 		assert_int_equal(read(told[0], &byte, 1), 1);
 		kill(pid, SIGKILL);
 		assert_int_equal(exit_of(pid), -SIGKILL);
-		/* The parent still holds the queue: what was not read is there. */
+		/* The parent still holds the queue: unread groups are queued. */
 		assert_int_equal(read(bed.ffd, recs, sizeof(recs)), sizeof(recs) / 2);
 		for (int i = 0; i < 5; i++)
 			assert_ok(abi_answer(bed.ffd, recs[i].cookie, IOMMUFD_PAGE_RESP_SUCCESS));
@@ -346,8 +350,9 @@ static int next_permutation(int *a, int n)
 }
 
 /*
- * A context, a fault queue of it with faults open, a second holder of the queue, a DMA engine at
- * work behind the context and one that waits for a fault: five numbers, closed in all 120 orders.
+ * Five descriptors are closed in all 120 orders: a context, a fault queue of it with open faults, a
+ * second holder of the queue, a working DMA engine of the context, and an engine that waits for a
+ * fault.
  */
 static void descriptors_are_closed_in_every_order(void **state)
 {
@@ -382,7 +387,7 @@ static void descriptors_are_closed_in_every_order(void **state)
 static int told_fd;
 static int steps_to_live;
 
-/* A step is done: the parent hears of it, and the process may be at its end. */
+/* Reports a step to the parent, which may kill the process here. */
 static void step(void)
 {
 	CHECK(write(told_fd, "", 1) == 1);
@@ -390,7 +395,7 @@ static void step(void)
 		kill(getpid(), SIGKILL);
 }
 
-/* All that a program with a device and a handler does, step by step. */
+/* Does all the steps of a program with a device and a handler. */
 static void life(void)
 {
 	struct dsa_hw_desc desc = { .opcode = DSA_OPCODE_MEMMOVE };
@@ -416,7 +421,7 @@ static void life(void)
 	step();
 	CHECK(!dma_map(&d, (void *)d.record, PAGE, DMA_RECORD));
 	step();
-	/* The engine is at work, and no thread waits for it. */
+	/* The engine works, and no thread waits for it. */
 	desc.src_addr = IOVA;
 	desc.dst_addr = IOVA + 32 * PAGE;
 	desc.xfer_size = 32 * PAGE;
@@ -451,7 +456,7 @@ static void life(void)
 	step();
 }
 
-/* Runs life() to its @n-th step; how many it reached. */
+/* Runs life() to its @n-th step. Returns the number of steps that it reached. */
 static int live(int n)
 {
 	int told[2], steps = 0;
@@ -486,7 +491,7 @@ static void a_process_is_killed_at_every_step(void **state)
 	assert_true(n > 20);
 }
 
-/* At any moment, not only between two steps. */
+/* Processes are killed at any moment, not only between two steps. */
 static void processes_are_killed_at_any_moment(void **state)
 {
 	unsigned int seed = 7;

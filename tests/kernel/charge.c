@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * charge.c - proves that a program is charged: what the module allocates for it, in its own calls
- * or in engine threads, is charged to its cgroup, and the engine threads are in that cgroup as long
- * as the program has the device. Expects a device 0 with a deep queue, many credits and large
+ * charge.c - proves that a program is charged for the module's work. Allocations for it, in its own
+ * calls or in engine threads, are charged to its cgroup, and the engine threads are in that cgroup
+ * while the program has the device. Expects a device 0 with a deep queue, many credits and large
  * groups (tests/vm/tests.list).
  */
 #include "dma.h"
@@ -15,15 +15,15 @@
 #define ROOT  "/sys/fs/cgroup"
 #define GROUP ROOT "/iofault-charge"
 /*
- * What one kind of object takes must be clearly more than this: what other programs take meanwhile,
- * the device's records below its base, and what the group's figure lags behind (up to 64 pages for
- * each CPU that the kernel has not added up yet).
+ * Memory of one kind of object must be clearly more than this noise: the memory of other programs,
+ * the device's records below its base, and the lag of the group's figure (up to 64 pages for each
+ * CPU that the kernel has not added up yet).
  */
 #define NOISE_KB  2048
 #define FAR	  0x100000000ul
-#define MOCK_IOVA 0x2000000ul /* where a mock device's page table reaches */
+#define MOCK_IOVA 0x2000000ul /* an address inside the page table of a mock device */
 
-static pid_t program; /* in the group; 0: none */
+static pid_t program; /* the process in the group; 0: none */
 static void program_end(void);
 
 static void write_text(const char *path, const char *text)
@@ -41,7 +41,7 @@ static int setup(void **state)
 	return mkdir(GROUP, 0755);
 }
 
-/* Its last process may be on its way out. */
+/* The last process of the group may still be exiting. */
 static int teardown(void **state)
 {
 	time_t late = time(NULL) + 20;
@@ -64,7 +64,10 @@ static int group_setup(void **state)
 
 /* ---- a program in the group ---- */
 
-/* Runs @body in the group; it has done its work when this returns, and stays. */
+/*
+ * Runs @body in a process of the group. When this returns, the process has done its work, and
+ * stays.
+ */
 static void program_begin(void (*body)(void))
 {
 	int pipes[2];
@@ -102,7 +105,7 @@ static void program_end(void)
 
 /* ---- the engines ---- */
 
-/* The thread of that name. */
+/* Returns the thread with that name. */
 static pid_t thread_named(const char *name)
 {
 	DIR *dir = opendir("/proc");
@@ -127,7 +130,7 @@ static pid_t thread_named(const char *name)
 	return found;
 }
 
-/* Whether the thread is in the group; if not, it has to be in the one at the root. */
+/* Is the thread in the group? If not, it must be in the root group. */
 static bool in_group(pid_t thread)
 {
 	char path[48], line[256];
@@ -177,13 +180,13 @@ static long slab_kb(void)
 	int refresh = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
 	char nothing;
 
-	/* Each CPU counts by itself. */
+	/* Each CPU has a counter of its own. */
 	(void)!read(refresh, &nothing, 1);
 	close(refresh);
 	return number_in("/proc/meminfo", "Slab:");
 }
 
-/* What @body takes of the kernel's memory is charged to the group. */
+/* Checks that the kernel memory of @body is charged to the group. */
 static void charged(void (*body)(void), const char *what)
 {
 	long before = slab_kb(), taken, charged;
@@ -199,8 +202,8 @@ static void charged(void (*body)(void), const char *what)
 }
 
 /*
- * Memory from low addresses to the top is mapped, without being looked at. A copy of its last page,
- * in an address space with a page table, pins that page, of which a note stays far away from all
+ * Maps memory from low addresses to the top, which does not read it. Then copies its last page to
+ * an address space with a page table, which pins that page and makes a record far away from all
  * others.
  */
 static void pin_far_pages(void)
@@ -238,7 +241,7 @@ static void notes_of_pinned_pages_are_charged(void **state)
 	charged(pin_far_pages, "far pages");
 }
 
-/* Far from each other, so that each needs notes of its own. */
+/* The PASIDs are far from each other, so that each needs a table node of its own. */
 static void attach_pasids(void)
 {
 	static struct dma d;
@@ -263,7 +266,7 @@ static void attached_pasids_are_charged(void **state)
 	charged(attach_pasids, "PASIDs");
 }
 
-/* As many descriptors as the queue takes, each of which misses many pages. */
+/* Submits as many descriptors as the queue takes; each misses many pages. */
 static void let_engines_fault(void)
 {
 	static struct dsa_hw_desc desc[64];
@@ -304,7 +307,7 @@ static void let_engines_fault(void)
 	} while (queued < nr);
 }
 
-/* a19: records of faults too. */
+/* a19: records of faults are charged, too. */
 static void what_engines_need_is_charged(void **state)
 {
 	(void)state;

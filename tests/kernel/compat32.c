@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * compat32.c - proves that a 32-bit program on a 64-bit kernel has the same ABI: one fault goes its
- * whole way. Compiled with -m32 and without a C library, of which there need not be a 32-bit one.
+ * compat32.c - proves that a 32-bit program on a 64-bit kernel has the same ABI, by one fault from
+ * request to response. Compiled with -m32 and without a C library, because a 32-bit one may be
+ * missing.
  */
 #include <iofault/iommufd.h>
 #include <iofault/iommufd_test.h>
@@ -53,7 +54,7 @@ static int open_file(const char *path)
 	return fd;
 }
 
-/* The line of the first thing that is not so, on standard error; digits only. */
+/* Exits if a condition is false, after writing its line number to standard error. */
 static void expect(int so, int line)
 {
 	char text[] = "# line 0000\n";

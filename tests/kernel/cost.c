@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * cost.c - proves that one user does not hold up a machine: what calls cost depends on what they
- * are asked for and not on what there is beside, long ones let others run, and those that can fail
- * end when their process is killed, with nothing done.
+ * cost.c - proves that one user does not hold up a machine. The cost of a call depends on its
+ * request and not on other objects. Long calls let others run, and calls that can fail end when
+ * their process is killed, with nothing changed.
  *
- * Cost is the thread's processor time, the least of a few tries, compared at two sizes with a wide
- * margin; with scripts/vm --icount that is the number of instructions. That others run is counted
- * in switches to them.
+ * Cost is the thread's CPU time, the minimum of a few tries, compared at two sizes with a wide
+ * margin; with scripts/vm --icount it is the number of instructions. Switches to other threads are
+ * counted to prove that those run.
  */
 #include "dma.h"
 
@@ -38,7 +38,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Nanoseconds of this thread on a processor. */
+/* Returns the nanoseconds that this thread has spent on a CPU. */
 static uint64_t spent(void)
 {
 	struct timespec now;
@@ -47,7 +47,10 @@ static uint64_t spent(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* So many that a call on them is long. On a debug kernel each area costs many times more. */
+/*
+ * Returns a number of areas with which a call is long. On a debug kernel each area costs many times
+ * more.
+ */
 static unsigned int nr_areas(void)
 {
 	return kernel_for_debugging() ? 1u << 15 : 1u << 19;
@@ -253,7 +256,7 @@ static int huge_pages(int fd, uint32_t ioas, int on)
 	return ioctl(fd, IOMMU_OPTION, &cmd) ? -errno : 0;
 }
 
-/* On our processor, and always ready to run. */
+/* Runs on the same CPU, and is always runnable. */
 static void *bystander(void *stop)
 {
 	while (!__atomic_load_n((int *)stop, __ATOMIC_RELAXED))
@@ -273,7 +276,10 @@ static void long_call_begins(void)
 	began = spent();
 }
 
-/* What takes longer than a time slice was interrupted for the bystander @times at least. */
+/*
+ * Checks that a call which took longer than a time slice was interrupted for the bystander at least
+ * @times.
+ */
 static void long_call_ends(const char *what, long times)
 {
 	uint64_t took = spent() - began;
@@ -311,7 +317,7 @@ static void long_calls_let_others_run(void **state)
 	long_call_begins();
 	assert_ok(copy_areas(fd, copy, ioas, areas));
 	long_call_ends("COPY", 5);
-	/* A walk over all areas and nothing else: once a call would be its return. */
+	/* The call walks over all areas only. One switch alone could be its return. */
 	long_call_begins();
 	for (i = 0; i < TOGGLES; i++) {
 		assert_ok(huge_pages(fd, copy, 0));
@@ -331,7 +337,7 @@ static void long_calls_let_others_run(void **state)
 	munmap(page, PAGE);
 }
 
-/* Clock ticks that the process has spent in the kernel. */
+/* Returns the clock ticks that the process has spent in the kernel. */
 static long kernel_ticks(pid_t pid)
 {
 	char path[64], line[512], *at;
@@ -342,7 +348,7 @@ static long kernel_ticks(pid_t pid)
 	f = fopen(path, "re");
 	if (!f)
 		return -1;
-	/* After the name, which is in parentheses: state and 11 numbers. */
+	/* State and 11 numbers follow the name, which is in parentheses. */
 	if (fgets(line, sizeof(line), f) && (at = strrchr(line, ')')))
 		(void)!sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %ld",
 			      &ticks);
@@ -350,7 +356,7 @@ static long kernel_ticks(pid_t pid)
 	return ticks;
 }
 
-/* Kills a process in the middle of its COPY; whether it was that soon. */
+/* Kills a process in the middle of its COPY. Returns false if the kill came too late. */
 static bool kill_a_copy(int fd, uint32_t to, uint32_t from, unsigned long n)
 {
 	int ready[2], status;
@@ -368,7 +374,7 @@ static bool kill_a_copy(int fd, uint32_t to, uint32_t from, unsigned long n)
 	}
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	ticks = kernel_ticks(pid);
-	/* The rest of what it does is the copy. */
+	/* The process has only the copy left to do. */
 	while (kernel_ticks(pid) < ticks + 3) {
 		siginfo_t info = { 0 };
 
@@ -399,7 +405,7 @@ static void a_killed_copy_leaves_nothing(void **state)
 	for (i = 0; i < 5 && !killed; i++) {
 		killed = kill_a_copy(fd, copy, ioas, areas);
 		rc = abi_unmap(fd, copy, PAGE, (uint64_t)areas * PAGE);
-		/* One that was too late has done it all. */
+		/* A kill that came too late finds the copy complete. */
 		killed = killed && rc == -ENOENT;
 		if (!killed)
 			assert_ok(rc);
@@ -475,7 +481,7 @@ static void a_destroy_that_waits_can_be_killed(void **state)
 		abi_destroy(bed.fd, slow.hwpt);
 		_exit(0);
 	}
-	/* It waits once look-ups do not find the object any more. */
+	/* DESTROY waits when look-ups no longer find the object. */
 	while (!invalidate_mock(bed.fd, slow.hwpt, NULL, 0))
 		sched_yield();
 	kill(pid, SIGKILL);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dma.h - a DMA engine of the module as the tests of memory use it: copies from one I/O virtual
- * address to another, and waits for the completion record. Children of a test use it too, so that
- * nothing here is cmocka's: CHECK() ends the process that it fails in.
+ * dma.h - a DMA engine of the module for the tests of memory: copies from one I/O virtual address
+ * to another, and waits for the completion record.
+ *
+ * Children of a test use it, too, so that it does not use cmocka: CHECK() ends the process that it
+ * fails in.
  */
 #ifndef TESTS_KERNEL_DMA_H
 #define TESTS_KERNEL_DMA_H
@@ -25,7 +27,7 @@
 		}                                                                               \
 	} while (0)
 
-/* Where completion records are mapped. */
+/* Completion records are mapped at this address. */
 #define DMA_RECORD 0x7000000ul
 
 struct dma {
@@ -41,7 +43,7 @@ static inline void *dma_memory(size_t bytes, int flags)
 	return memory;
 }
 
-/* Negative errno, as the wrappers of abi.h. */
+/* Maps memory. Returns a negative errno on failure, as the wrappers of abi.h. */
 static inline int dma_map(const struct dma *d, void *memory, size_t bytes, uint64_t iova)
 {
 	return abi_map(d->fd, d->ioas, memory, bytes, iova);
@@ -88,7 +90,7 @@ static inline uint8_t dma_wait(volatile struct dsa_completion_record *record)
 	return record->status & DSA_COMP_STATUS_MASK;
 }
 
-/* Copies in the RID's address space; the status. */
+/* Copies in the RID's address space. Returns the status. */
 static inline uint8_t dma_copy(const struct dma *d, uint64_t to, uint64_t from, uint32_t bytes)
 {
 	struct dsa_hw_desc desc = {
@@ -102,7 +104,7 @@ static inline uint8_t dma_copy(const struct dma *d, uint64_t to, uint64_t from, 
 	return dma_wait(d->record);
 }
 
-/* Copies in the address space that @pasid stands for, the caller's; the record is there too. */
+/* Copies in the caller's address space, for which @pasid stands. The record is in it, too. */
 static inline uint8_t dma_copy_sva(const struct dma *d, uint32_t pasid, void *to, const void *from,
 				   uint32_t bytes, uint32_t flags)
 {

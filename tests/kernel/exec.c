@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * exec.c - proves what happens to descriptors when a process executes another program. Those with
- * close-on-exec are closed, among them every fault descriptor from its creation on; the others work
- * in the new program; and a queue whose last holder went that way answers its open groups. With
- * arguments, this is that other program.
+ * exec.c - proves the fate of descriptors when a process executes another program. Those with
+ * close-on-exec are closed, among them every fault descriptor from its creation on. The others work
+ * in the new program. A queue whose last holder was closed so answers its open groups. With
+ * arguments, this program is that other program.
  */
 #include "kernel.h"
 
@@ -49,7 +49,7 @@ static int teardown(void **state)
 
 /* ---- the other program ---- */
 
-/* Bit i: descriptor i is open. */
+/* Returns a mask: bit i is set if descriptor i is open. */
 static int which_are_open(char **args)
 {
 	int open = 0;
@@ -59,7 +59,7 @@ static int which_are_open(char **args)
 	return open;
 }
 
-/* Bit i: descriptor i does its work. */
+/* Returns a mask: bit i is set if descriptor i works. */
 static int which_work(char **args)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
@@ -74,7 +74,7 @@ static int which_work(char **args)
 	return work;
 }
 
-/* Tells that it is there and stays until the other side of the second descriptor is closed. */
+/* Reports that it runs, and stays until the other side of the second descriptor is closed. */
 static int stay(char **args)
 {
 	char byte = 0;
@@ -122,7 +122,7 @@ static void what_is_to_close_is_closed(void **state)
 
 	fds->fd[DEVICE] = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
 	assert_true(fds->fd[DEVICE] >= 0);
-	/* close-on-exec was not asked for, and is set */
+	/* no call asked for close-on-exec, and it is set */
 	assert_true(fcntl(fds->fd[FAULT], F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(result_of("open", fds), 0);
 	for (int i = 0; i < NR_FDS; i++) {
@@ -132,7 +132,7 @@ static void what_is_to_close_is_closed(void **state)
 	assert_int_equal(result_of("open", &copies), 0);
 	for (int i = 0; i < NR_FDS; i++)
 		close(copies.fd[i]);
-	/* here nothing has changed */
+	/* in this process nothing has changed */
 	bed_trigger(&fds->bed, 1);
 	assert_ok(abi_answer(fds->bed.ffd, bed_take(&fds->bed), IOMMUFD_PAGE_RESP_SUCCESS));
 }
@@ -182,7 +182,7 @@ static void an_exec_of_the_last_holder_ends_the_queue(void **state)
 	assert_int_equal(stats.swept, 0);
 	assert_int_equal(write(down[1], "g", 1), 1);
 	assert_int_equal(read(up[0], &byte, 1), 1);
-	/* the other program runs; where FUSE stands between, word of it may come a bit later */
+	/* the other program runs; under FUSE the close may be seen a bit later */
 	do
 		bed_stats(&fds->bed, &stats);
 	while (!stats.swept && !sched_yield() && time(NULL) < end);

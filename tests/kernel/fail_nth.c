@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * fail_nth.c - proves that running out of memory, or of readable user memory, at any one point of
- * what a program does with the module is answered by an errno and leaves nothing behind: the n-th
- * allocation or copy of a whole session fails, for each n until none is left to fail. Needs a
- * kernel with fault injection; exits with 77 elsewhere.
+ * fail_nth.c - proves that a lack of memory, or of readable user memory, at any one point of a
+ * program's calls gives an errno and leaves nothing behind. The n-th allocation or copy of a whole
+ * session fails, for each n until no failure is left. Needs a kernel with fault injection; exits
+ * with 77 on others.
  *
- *   kernel-fail_nth				sessions; the module is loaded, with mock=1
- *   kernel-fail_nth --load KO PARAMETERS	loading KO, which is not loaded yet
+ *	kernel-fail_nth				runs sessions; the module is loaded, with mock=1
+ *	kernel-fail_nth --load KO PARAMETERS	loads KO, which is not loaded yet
  */
 #include "dma.h"
 
@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#define MOST 5000 /* points of failure; far more than there are */
+#define MOST 5000 /* maximum of failure points; there are far fewer */
 
 static int nth_fd;
 
@@ -47,13 +47,13 @@ static void arm(unsigned int n)
 	CHECK(pwrite(nth_fd, text, strlen(text), 0) == (ssize_t)strlen(text));
 }
 
-/* Ends it; whether the failure happened. */
+/* Disarms the failure. Returns true if it has happened. */
 static bool disarm(void)
 {
 	char text[16] = "";
 	ssize_t got = pread(nth_fd, text, sizeof(text) - 1, 0);
 
-	/* The next point of failure was this read's. */
+	/* This read was the next failure point. */
 	if (got < 0) {
 		CHECK(errno == EFAULT);
 		return false;
@@ -74,8 +74,8 @@ struct session {
 };
 
 /*
- * A step that failed ends the session. What is wrong with memory is -ENOMEM or -EFAULT, and never
- * anything else.
+ * Runs a step; a failed step ends the session. The error of a lack of memory is -ENOMEM or -EFAULT,
+ * and never another.
  */
 #define STEP(call)                                                                 \
 	do {                                                                       \
@@ -148,7 +148,7 @@ static int copy_mapping(struct session *s)
 	return ioctl(s->fd, IOMMU_IOAS_COPY, &cmd) ? -errno : 0;
 }
 
-/* Everything that allocates: objects, mappings, faults, devices, PASIDs, a process's tables. */
+/* Makes all calls that allocate: objects, mappings, faults, devices, PASIDs, a process's tables. */
 static int session(struct session *s)
 {
 	struct abi_mock mock;
@@ -214,7 +214,7 @@ static int sessions(void)
 	unsigned int n;
 
 	memset(memory, 1, 32 * PAGE);
-	/* Warm: what is allocated once is there. */
+	/* Run a session first, so that one-time allocations exist. */
 	CHECK(!one_session(0, memory, &failed));
 	holdings_now(&before);
 	for (n = 1, failed = true; failed; n++) {
@@ -247,7 +247,10 @@ static int load(const char *path, const char *parameters)
 		failed = disarm();
 		CHECK(!rc || failed);
 		if (!rc) {
-			/* Some failures do no harm: names for people, folders for debugging. */
+			/*
+			 * Some failures do no harm: those of names for users, and of folders in
+			 * debugfs.
+			 */
 			CHECK(!access("/dev/iommu", F_OK));
 			CHECK(!syscall(SYS_delete_module, "iofault", O_NONBLOCK));
 		} else if (access("/sys/bus/iofault", F_OK) == 0 || !access("/dev/iommu", F_OK)) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * filler.h - memory whose pages come in when the test says so: by a userfaultfd handler, which is
- * the test itself, or by a file system in user space (FUSE), which is a child of it. Either shows
- * that a page was requested, and keeps the requester waiting until filler_fill(). An unprivileged
- * user can make any process wait for a page of FUSE; the memory is read-only.
+ * filler.h - memory whose pages come in when the test says so.
+ *
+ * The test itself is a userfaultfd handler, or a child of it is a file system in user space (FUSE).
+ * Both show that a page was requested, and keep the requester waiting until filler_fill(). An
+ * unprivileged user can make any process wait for a page of FUSE; that memory is read-only.
  */
 #ifndef TESTS_KERNEL_FILLER_H
 #define TESTS_KERNEL_FILLER_H
@@ -23,9 +24,10 @@
 struct filler {
 	char *memory;
 	size_t bytes;
-	int ufd; /* userfaultfd; -1: FUSE */
+	int ufd; /* userfaultfd, or -1 with FUSE */
 	pid_t server;
-	int asked[2], answers[2]; /* pipes: what the server has read, what it may reply to */
+	/* pipes: requests that the server has read, and replies that it may send */
+	int asked[2], answers[2];
 };
 
 /* ---- userfaultfd ---- */
@@ -58,7 +60,7 @@ static inline void filler_reply(int fd, const struct fuse_in_header *in, int err
 	};
 	struct iovec parts[] = { { &out, sizeof(out) }, { (void *)data, len } };
 
-	/* A request that was interrupted is not known any more. */
+	/* The kernel no longer knows a request that was interrupted. */
 	(void)!writev(fd, parts, 2);
 }
 
@@ -131,7 +133,7 @@ static inline void filler_serve(const struct filler *f, int fd)
 	}
 }
 
-/* False where the kernel has no FUSE. */
+/* Opens memory of FUSE. Returns false if the kernel has no FUSE. */
 static inline bool filler_open_fuse(struct filler *f, size_t pages)
 {
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC), file;
@@ -149,14 +151,17 @@ static inline bool filler_open_fuse(struct filler *f, size_t pages)
 	f->server = fork();
 	CHECK(f->server >= 0);
 	if (!f->server) {
-		/* What the test has open, it must be able to close. */
+		/*
+		 * Close the test's descriptors in the server, so that the test's own close is the
+		 * last one.
+		 */
 		for (int i = 3; i < 1024; i++) {
 			if (i != fd && i != f->asked[1] && i != f->answers[0])
 				close(i);
 		}
 		filler_serve(f, fd);
 	}
-	/* Only the server may hold it: each holder keeps the server alive. */
+	/* Only the server may hold the descriptor: each holder keeps the server alive. */
 	close(fd);
 	close(f->asked[1]);
 	close(f->answers[0]);
@@ -170,7 +175,7 @@ static inline bool filler_open_fuse(struct filler *f, size_t pages)
 
 /* ---- both ---- */
 
-/* Waits until a page is asked for; where it is, for FUSE the memory's begin. */
+/* Waits until a page is requested. Returns its address; with FUSE, that of the memory's begin. */
 static inline char *filler_asked(const struct filler *f)
 {
 	struct uffd_msg msg;

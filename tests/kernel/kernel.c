@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * kernel.c - what the tests of the kernel's world share. See kernel.h.
+ * kernel.c - what the tests of the kernel's world share (kernel.h).
  *
- * Counting what is left relies on three numbers of the system: the module's reference count, the
- * counters of long-term pins in /proc/vmstat, and the process's VmPin and VmLck. Nothing else in
- * the machine may use the module or pin pages meanwhile.
+ * The check for leftovers relies on three numbers of the system: the module's reference count, the
+ * counters of long-term pins in /proc/vmstat, and the process's VmPin and VmLck. No other program
+ * in the machine may use the module or pin pages meanwhile.
  */
 #include "kernel.h"
 
@@ -133,13 +133,15 @@ void holdings_now(struct holdings *now)
 	struct stat node;
 	char nothing;
 
-	/* Each processor counts by itself, and tells the others about once in a second or now. */
+	/*
+	 * Each CPU has a counter of its own, and adds it up about once a second, or now on request.
+	 */
 	if (refresh >= 0) {
 		(void)!read(refresh, &nothing, 1);
 		close(refresh);
 	}
 	now->refs = refs < 0 ? 0 : refs;
-	/* Under `iofault run` no page is pinned for us, and others may pin theirs. */
+	/* Under `iofault run` no page is pinned for the test, and other programs may pin theirs. */
 	now->pins = stat("/dev/iommu", &node) || !S_ISCHR(node.st_mode) ?
 			    0 :
 			    number_in("/proc/vmstat", "nr_foll_pin_acquired ") -

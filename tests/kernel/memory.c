@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * memory.c - proves what the kernel's world promises about memory that a device may reach: pages
- * are pinned once and charged by either way of accounting, survive whatever the program that mapped
- * them does, fork, munmap and death included, and are all given back in the end.
+ * memory.c - proves the promises about memory that a device may reach. Pages are pinned once and
+ * charged by either way of accounting. They survive all that the mapping program does, including
+ * fork, munmap and its end. All of them are unpinned in the end.
  */
 #include "dma.h"
 
@@ -36,7 +36,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Runs @body as a process of its own. */
+/* Runs @body in a process of its own. */
 static void in_child(void (*body)(void *arg), void *arg)
 {
 	pid_t pid = fork();
@@ -56,14 +56,14 @@ static long status_kb(const char *key)
 
 /* ---- charging ---- */
 
-/* No longer root, with room for @pages locked pages. */
+/* Becomes an ordinary user with room for @pages locked pages. */
 static void become_nobody(unsigned int uid, size_t pages)
 {
 	struct rlimit limit = { pages * PAGE, pages * PAGE };
 
 	CHECK(!setrlimit(RLIMIT_MEMLOCK, &limit));
 	CHECK(!setresuid(uid, uid, uid));
-	/* Otherwise /proc/self belongs to root. */
+	/* Without this /proc/self belongs to root. */
 	CHECK(!prctl(PR_SET_DUMPABLE, 1));
 }
 
@@ -79,7 +79,7 @@ static void set_mode(int fd, uint64_t mode)
 	CHECK(!ioctl(fd, IOMMU_OPTION, &cmd));
 }
 
-/* A context that pins mappings at once. */
+/* Makes a context that pins mappings at once. */
 static int pinning_context(uint64_t mode, int *ioas)
 {
 	struct abi_mock mock;
@@ -127,7 +127,7 @@ static void pages_are_charged_in_both_modes(void **state)
 	in_child(charge_up_to_the_limit, &mm);
 }
 
-/* With CAP_IPC_LOCK there is no limit, and the pins are counted all the same. */
+/* With CAP_IPC_LOCK there is no limit, and the pins are still counted. */
 static void no_limit_for_the_capable(void *arg)
 {
 	struct rlimit limit = { PAGE, PAGE };
@@ -149,7 +149,7 @@ static void the_capable_have_no_limit(void **state)
 	in_child(no_limit_for_the_capable, &mm);
 }
 
-/* Two processes of one user: together below the limit in one mode, each by itself in the other. */
+/* Two processes of one user: one mode limits both together, the other each by itself. */
 static void two_of_one_user(void *arg)
 {
 	uint64_t mode = *(uint64_t *)arg;
@@ -169,7 +169,7 @@ static void two_of_one_user(void *arg)
 		_exit(0);
 	}
 	CHECK(waitpid(pid, &status, 0) == pid && !status);
-	/* The memory of the one that is gone is pinned and charged still, where it was taken. */
+	/* The memory of the process that ended is still pinned, and charged to the same account. */
 	rc = abi_map(fd[0], ioas[0], memory, 10 * PAGE, TO);
 	CHECK(rc == -ENOMEM);
 }
@@ -185,7 +185,7 @@ static void users_share_a_limit_and_processes_do_not(void **state)
 
 /* ---- whose memory it is ---- */
 
-/* After a fork the device still sees the parent's pages, and the child never does what it did. */
+/* After a fork the device still sees the parent's pages, and not the child's stores. */
 static void a_fork_leaves_the_pages_with_the_parent(void **state)
 {
 	struct dma *d = *state;
@@ -240,10 +240,13 @@ static void map_and_go(struct dma *d, bool killed)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, killed ? SIGKILL : 0);
-	/* The page is present, although the process is gone. */
+	/* The page is present, although the process has ended. */
 	assert_int_equal(dma_copy(d, TO, FROM, 4 * PAGE), DSA_COMP_SUCCESS);
 	assert_true(to[0] == (killed ? 5 : 4) && to[4 * PAGE - 1] == to[0]);
-	/* Pinned already, it can be shown to another HWPT; not pinned before, it could not. */
+	/*
+	 * Memory that is pinned can be shown to another HWPT; memory that was not pinned before
+	 * cannot.
+	 */
 	assert_ok(abi_unmap(d->fd, d->ioas, FROM, 4 * PAGE));
 	assert_ok(abi_unmap(d->fd, d->ioas, TO, 4 * PAGE));
 	munmap(to, 4 * PAGE);
@@ -267,7 +270,7 @@ static void memory_of_the_dead_cannot_be_pinned_later(void **state)
 		char *memory = dma_memory(4 * PAGE, MAP_PRIVATE);
 
 		memset(memory, 1, 4 * PAGE);
-		/* Nothing is attached: not looked at. */
+		/* No device is attached: the memory is not checked. */
 		CHECK(!abi_map(d->fd, ioas, memory, 4 * PAGE, FROM));
 		_exit(0);
 	}
@@ -278,7 +281,7 @@ static void memory_of_the_dead_cannot_be_pinned_later(void **state)
 	assert_ok(abi_mock(d->fd, ioas, 0, &mock));
 }
 
-/* Another process's attach pins the memory of the one that mapped it. */
+/* Another process's attach pins the memory of the process that mapped it. */
 static void memory_of_another_process_is_pinned_there(void **state)
 {
 	struct dma *d = *state;
@@ -305,7 +308,8 @@ static void memory_of_another_process_is_pinned_there(void **state)
 	close(done[0]);
 	assert_int_equal(read(pipes[0], &byte, 1), 1);
 	assert_ok(abi_mock(d->fd, ioas, 0, &mock));
-	assert_int_equal(status_kb("VmPin:"), before.pin_kb + (long)KB); /* the record */
+	/* one page more: the completion record */
+	assert_int_equal(status_kb("VmPin:"), before.pin_kb + (long)KB);
 	close(done[1]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -313,7 +317,7 @@ static void memory_of_another_process_is_pinned_there(void **state)
 	close(pipes[1]);
 }
 
-/* An munmap, and new memory at the same address, change nothing for the device. */
+/* An munmap, and new memory at the same address, do not change the device's page. */
 static void an_unmapped_page_stays_with_the_device(void **state)
 {
 	struct dma *d = *state;
@@ -350,7 +354,7 @@ static void files_in_memory_are_written_through(void **state)
 	assert_int_equal(dma_copy(d, TO, FROM, 16 * PAGE), DSA_COMP_SUCCESS);
 	assert_int_equal(pread(file, &byte, 1, 16 * PAGE - 1), 1);
 	assert_int_equal(byte, 7);
-	/* What is cut off the file stays with the device, and the file does not see it again. */
+	/* A page cut off the file stays with the device; the file no longer has it. */
 	assert_ok(ftruncate(file, 0));
 	assert_int_equal(dma_copy(d, TO, FROM, 16 * PAGE), DSA_COMP_SUCCESS);
 	assert_int_equal(pread(file, &byte, 1, 0), 0);
@@ -376,7 +380,7 @@ static void huge_pages_are_pinned_and_come_back(void **state)
 	for (size_t i = 0; i < huge; i += PAGE)
 		memset(from + i, (int)(i / PAGE), PAGE);
 	assert_ok(dma_map(d, from, huge, FROM));
-	/* Parts of one too. */
+	/* Parts of a huge page can be mapped, too. */
 	assert_ok(dma_map(d, to + 3 * PAGE, huge - 3 * PAGE, TO));
 	assert_int_equal(dma_copy(d, TO, FROM + 3 * PAGE, huge - 3 * PAGE), DSA_COMP_SUCCESS);
 	assert_int_equal(memcmp(to + 3 * PAGE, from + 3 * PAGE, huge - 3 * PAGE), 0);
@@ -402,7 +406,7 @@ static long huge_reserved(void)
 	return number_in("/proc/meminfo", "HugePages_Rsvd:");
 }
 
-/* A file of @pages huge pages, none of which is there. */
+/* Returns a file of @pages huge pages, all of them absent. */
 static int huge_file(unsigned long pages)
 {
 	int file = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
@@ -441,7 +445,7 @@ static void holes_of_huge_files_are_filled(void **state)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
 	reader = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(reader >= 0);
-	/* By a descriptor that could not have filled them, they are not. */
+	/* The descriptor has no right to fill them, so that they are not filled. */
 	assert_err(map_huge(d, reader, 0, 2 * HUGE, 0), ENOMEM);
 	assert_int_equal(huge_free(), available);
 	assert_ok(map_huge(d, file, HUGE + PAGE, HUGE - PAGE, IOMMU_IOAS_MAP_WRITEABLE));
@@ -453,7 +457,7 @@ static void holes_of_huge_files_are_filled(void **state)
 	assert_int_equal(pread(file, word, 8, (off_t)(HUGE + 2 * PAGE)), 8);
 	assert_string_equal(word, "written");
 	assert_ok(abi_unmap(d->fd, d->ioas, FROM, HUGE - PAGE));
-	/* What is there can be mapped by it. */
+	/* Through this descriptor, existing pages can be mapped. */
 	assert_ok(map_huge(d, reader, HUGE, HUGE, 0));
 	assert_ok(abi_unmap(d->fd, d->ioas, FROM, HUGE));
 	assert_ok(abi_unmap(d->fd, d->ioas, TO, PAGE));
@@ -465,8 +469,8 @@ static void holes_of_huge_files_are_filled(void **state)
 }
 
 /*
- * Huge pages that another process has mapped but not touched are reserved for it: without them it
- * would get SIGBUS.
+ * Another process has mapped huge pages and not touched them. They are reserved for it: without
+ * them it would get SIGBUS.
  */
 static void huge_pages_reserved_for_others_stay_theirs(void **state)
 {
@@ -527,7 +531,7 @@ static void holes_may_be_punched_meanwhile(void **state)
 
 	if (available - reserved < 3)
 		skip_because("no three free huge pages of 2 MiB");
-	/* All but two are reserved, so that none too many can be taken unseen. */
+	/* Reserve all but two, so that taking one too many would be noticed. */
 	bytes = (size_t)(available - reserved - 2) * HUGE;
 	theirs = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
@@ -567,7 +571,7 @@ static void what_cannot_be_pinned_is_refused(void **state)
 	assert_err(dma_map(d, memory + 3 * PAGE, PAGE, FROM), EFAULT);
 	assert_err(dma_map(d, (void *)(uintptr_t)(-2 * PAGE), PAGE, FROM), EFAULT);
 	assert_err(dma_map(d, (void *)0xffff888000000000ul, PAGE, FROM), EFAULT);
-	/* Mapped for reading only, from a file of its own kind. */
+	/* The memory is mapped for reading only, from a file of its own kind. */
 	device = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, zero, 0);
 	assert_ptr_not_equal(device, MAP_FAILED);
 	assert_err(dma_map(d, device, PAGE, FROM), EFAULT);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * module.c - proves that whatever a program still holds keeps the module from being unloaded, in
- * whatever way it holds it, and that nothing keeps it once all is closed.
+ * module.c - proves that the module cannot be unloaded while a program holds anything of it, in
+ * whatever way, and that it can be once all is closed.
  */
 #include "dma.h"
 
@@ -16,7 +16,7 @@ static long users(void)
 	return number_in("/sys/module/iofault/refcnt", "");
 }
 
-/* Never taken out by this, since every call is made while something is held. */
+/* Tries to unload the module. It must fail, since every caller holds something. */
 static void cannot_be_unloaded(void)
 {
 	assert_true(users() > 0);
@@ -34,7 +34,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* The last users go with the work of the system's own queues, if a ring or a socket had them. */
+/* If a ring or a socket had the last users, work items of the system drop them. */
 static int teardown(void **state)
 {
 	time_t end = time(NULL) + 10;
@@ -61,7 +61,7 @@ static void each_node_keeps_it(void **state)
 	cannot_be_unloaded();
 	close(d->fd);
 	d->fd = -1;
-	/* The binding. */
+	/* The binding holds the module. */
 	cannot_be_unloaded();
 	close(d->dev);
 	d->dev = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
@@ -103,7 +103,7 @@ static void a_descriptor_on_its_way_keeps_it(void **state)
 	close_both(d);
 	cannot_be_unloaded();
 	close(pair[0]);
-	/* No reader will take it. */
+	/* No reader will receive the descriptor. */
 	close(pair[1]);
 }
 
@@ -123,7 +123,7 @@ static void another_process_keeps_it(void **state)
 	assert_int_equal(exit_of(pid), -SIGKILL);
 }
 
-/* epoll holds nothing: the descriptor goes with its last close. */
+/* epoll holds nothing: the last close of a descriptor removes it. */
 static void epoll_does_not_keep_it(void **state)
 {
 	struct dma *d = *state;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * sva.c - proves that a device which shares a process's page tables sees what the process sees: its
- * pages are faulted in as the process's own accesses would, an unmap or a fork takes effect at the
- * next access, and a process that exits or starts another program leaves nothing to touch.
+ * sva.c - proves that a device which shares a process's page tables sees what the process sees. Its
+ * pages are faulted in as by the process's own accesses. An unmap or a fork takes effect at the
+ * next access. After a process has exited or executed another program, the device cannot reach its
+ * memory.
  */
 #include "dma.h"
 
@@ -77,7 +78,7 @@ static void rights_are_those_of_the_process(void **state)
 	assert_int_equal(dma_copy_sva(d, PASID, page + PAGE, page, PAGE, IDXD_OP_FLAG_BOF),
 			 DSA_COMP_PAGE_FAULT_IR);
 	munmap(page, 2 * PAGE);
-	/* The kernel's half, and beyond what exists. */
+	/* These addresses are in the kernel's half, and beyond the address space. */
 	assert_int_equal(dma_copy_sva(d, PASID, (void *)0xffff888000000000ul, page, 8,
 				      IDXD_OP_FLAG_BOF),
 			 DSA_COMP_PAGE_FAULT_IR);
@@ -124,7 +125,9 @@ static void a_fork_is_followed(void **state)
 		_exit(0);
 	}
 	close(pipes[0]);
-	/* The page is shared until the first write: the device writes, for the parent. */
+	/*
+	 * Parent and child share the page until the first write: the device writes for the parent.
+	 */
 	assert_int_equal(dma_copy_sva(d, PASID, to, from, PAGE, IDXD_OP_FLAG_BOF),
 			 DSA_COMP_SUCCESS);
 	assert_int_equal(to[0], 1);
@@ -136,8 +139,8 @@ static void a_fork_is_followed(void **state)
 }
 
 /*
- * A child binds its own address space, and is gone while the device copies there. What the device
- * was told to do ends with an error; the record lies in the parent's space, by the IOAS.
+ * A child binds its own address space, and ends while the device copies there. The device's
+ * descriptors end with an error. The record lies in the parent's memory, mapped by the IOAS.
  */
 static void leave_while_copying(struct dma *d, void (*go)(void))
 {
@@ -164,7 +167,7 @@ static void leave_while_copying(struct dma *d, void (*go)(void))
 		_exit(1);
 	}
 	assert_int_equal(read(pipes[0], where, sizeof(where)), sizeof(where));
-	/* No record can be written there any more at some point: the counters tell of the end. */
+	/* At some point no record can be written there: the counters show the end. */
 	for (;;) {
 		struct dsa_hw_desc desc = {
 			.opcode = DSA_OPCODE_MEMMOVE,
@@ -217,7 +220,10 @@ static void a_process_that_goes_leaves_nothing_to_touch(void **state)
 	leave_while_copying(*state, go_by_exec);
 }
 
-/* Bound, unbound, bound again; closed while bound; a second process cannot take the PASID. */
+/*
+ * The PASID is bound, unbound, bound again, and closed while bound. A second process cannot bind
+ * it.
+ */
 static void binding_comes_and_goes(void **state)
 {
 	struct dma *d = *state;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * uring.c - proves that the fault descriptor is a citizen of io_uring: a read of an empty queue
- * waits and completes with the fault, however it is submitted, and no worker thread is ever made;
- * reads can be cancelled, linked to their answer, repeat themselves; and beside all that a plain
- * read of an empty queue says 0, and poll and epoll see the level and the edge.
+ * uring.c - proves that io_uring works on fault descriptors. A read of an empty queue waits and
+ * completes with the fault, however it is submitted, and no worker thread is created. Reads can be
+ * cancelled, linked to their response, and repeat themselves. Meanwhile a plain read of an empty
+ * queue returns 0, and poll and epoll see the level and the edge.
  *
- * Started with "fuse", it asks for what holds of a file of FUSE's (`iofault run`): io_uring writes
- * to that through workers and does not wait for it in O_NONBLOCK mode; RWF_NOWAIT, offsets and
- * empty buffers are the kernel's own matter there.
+ * Started with "fuse", it expects what holds for a file of FUSE (`iofault run`). io_uring writes to
+ * such a file through workers and does not wait for it in O_NONBLOCK mode. RWF_NOWAIT, offsets and
+ * empty buffers are handled by the kernel itself there.
  */
 #include "kernel.h"
 
@@ -16,14 +16,14 @@
 #include <sys/mman.h>
 #include <sys/uio.h>
 
-/* The numbers of later kernels than the library's headers know. */
+/* Numbers of operations that the library's headers do not have yet. */
 #define OP_READ_MULTISHOT 49
 
 #define DEPTH 64
 
 struct record {
 	struct iommu_hwpt_pgfault fault;
-	/* With the cookie before it, this is an answer: both lie as write() wants them. */
+	/* With the cookie before it, this is a response in the form of write(). */
 	uint32_t code;
 };
 
@@ -54,7 +54,7 @@ static int setup_sqpoll(void **state)
 	return setup_flags(state, IORING_SETUP_SQPOLL);
 }
 
-/* For every request submitted, the caller's thread did the work. */
+/* The caller's thread did the work of all submitted requests. */
 static int teardown(void **state)
 {
 	if (!fuse)
@@ -102,7 +102,7 @@ static void submit(int n)
 	assert_int_equal(io_uring_submit(&ring), n);
 }
 
-/* Lets the kernel do what it has to do in this task, and waits for nothing. */
+/* Lets the kernel do its work in this task, and waits for no completion. */
 static void nothing_completes(void)
 {
 	struct io_uring_cqe *cqe;
@@ -143,7 +143,7 @@ static void answer(const struct bed *bed, const struct record *rec)
 
 /* ---- reads ---- */
 
-/* e46, e48: no worker, no vain tries. */
+/* e46, e48: the read needs no worker and no repeated tries. */
 static void a_read_waits_for_the_fault(void **state)
 {
 	struct bed *bed = *state;
@@ -180,7 +180,7 @@ static void a_read_of_a_full_queue_completes_at_once(void **state)
 	}
 }
 
-/* e47: O_NONBLOCK is about the calls that would block; a submitted read does not. */
+/* e47: O_NONBLOCK concerns calls that would block; a submitted read does not. */
 static void nonblocking_mode_changes_nothing(void **state)
 {
 	struct bed *bed = *state;
@@ -190,7 +190,7 @@ static void nonblocking_mode_changes_nothing(void **state)
 	if (fuse) {
 		queue_read(bed->ffd, &rec, 1);
 		submit(1);
-		reap_expecting(1, 0); /* as read() of an empty queue */
+		reap_expecting(1, 0); /* the same result as read() of an empty queue */
 		return;
 	}
 	assert_int_equal(read(bed->ffd, &rec, sizeof(rec.fault)), 0);
@@ -223,7 +223,7 @@ static void several_reads_share_the_faults(void **state)
 	}
 	assert_int_equal(seen, 0xffff);
 
-	/* Fewer faults than readers: a reader without one goes on waiting. */
+	/* There are fewer faults than readers: a reader without one waits on. */
 	for (int i = 0; i < 4; i++)
 		queue_read(bed->ffd, &recs[i], i);
 	submit(4);
@@ -273,14 +273,14 @@ static void errors_are_those_of_read_and_write(void **state)
 	sqe->len = 0;
 	submit(1);
 	reap_expecting(6, fuse ? 0 : -EINVAL);
-	/* It is still there, and first. */
+	/* The fault is still queued, as the first. */
 	queue_read(bed->ffd, &rec, 7);
 	submit(1);
 	reap_expecting(7, sizeof(rec.fault));
 	answer(bed, &rec);
 }
 
-/* The memory went away while the read was waiting: an error, and the fault stays queued. */
+/* The memory is unmapped while the read waits: the read fails, and the fault stays queued. */
 static void memory_can_vanish_under_a_waiting_read(void **state)
 {
 	struct bed *bed = *state;
@@ -379,7 +379,7 @@ static void a_multishot_read_goes_on(void **state)
 		assert_int_equal(rec->grpid, round);
 		assert_ok(abi_answer(bed->ffd, rec->cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	}
-	/* Out of buffers: it ends, the fault does not. */
+	/* No buffer is left: the read ends, and the fault stays queued. */
 	bed_trigger(bed, BUFFERS);
 	c = reap();
 	assert_int_equal(c.res, -ENOBUFS);
@@ -409,7 +409,7 @@ static void a_waiting_read_can_be_cancelled(void **state)
 		seen |= 1 << c.tag;
 	}
 	assert_int_equal(seen, 1 << 1 | 1 << 3);
-	/* The other one is as it was, and the cancelled one took nothing with it. */
+	/* The other read still waits, and the cancelled one has taken no fault. */
 	nothing_completes();
 	bed_trigger(bed, 5);
 	reap_expecting(2, sizeof(recs[1].fault));
@@ -438,7 +438,7 @@ static void a_time_limit_ends_a_waiting_read(void **state)
 	assert_ok(abi_answer(bed->ffd, bed_take(bed), IOMMUFD_PAGE_RESP_SUCCESS));
 }
 
-/* The ring holds the file: closing the number leaves the waiting read its queue. */
+/* The ring holds the file: after the close of the number, the waiting read still has its queue. */
 static void the_number_is_closed_under_a_waiting_read(void **state)
 {
 	struct bed *bed = *state;
@@ -458,7 +458,9 @@ static void the_number_is_closed_under_a_waiting_read(void **state)
 	bed_trigger(bed, 77);
 	reap_expecting(1, sizeof(rec.fault));
 	assert_int_equal(rec.fault.grpid, 77);
-	/* That was the last holder: no process can respond any more, so the core has answered. */
+	/*
+	 * This was the last holder: no process can respond any more, so that the core has answered.
+	 */
 	do {
 		io_uring_get_events(&ring);
 		bed_stats(bed, &stats);
@@ -479,13 +481,13 @@ static void a_ring_ends_with_reads_waiting(void **state)
 	submit(8);
 	nothing_completes();
 	io_uring_queue_exit(&ring);
-	/* The module has no user (teardown checks), and no later queue gets these faults. */
+	/* The module has no user (teardown checks it), and no later queue gets these faults. */
 	bed_trigger(bed, 1);
 	assert_ok(abi_answer(bed->ffd, bed_take(bed), IOMMUFD_PAGE_RESP_SUCCESS));
 	assert_int_equal(io_uring_queue_init(DEPTH, &ring, 0), 0);
 }
 
-/* e49 */
+/* e49: the ring writes responses. */
 static void answers_are_written_by_the_ring(void **state)
 {
 	struct bed *bed = *state;
@@ -510,7 +512,7 @@ static void answers_are_written_by_the_ring(void **state)
 	reap_expecting(1, -EINVAL);
 }
 
-/* A whole handler in two entries: what the read leaves in memory is what the write sends. */
+/* Two entries make a handler: the write sends the bytes that the read leaves in memory. */
 static void a_read_is_linked_to_its_answer(void **state)
 {
 	struct bed *bed = *state;
@@ -531,7 +533,7 @@ static void a_read_is_linked_to_its_answer(void **state)
 	}
 }
 
-/* A read that fails takes its linked answer with it. */
+/* A read that fails cancels its linked write. */
 static void a_failed_link_answers_nothing(void **state)
 {
 	struct bed *bed = *state;
@@ -552,7 +554,7 @@ static void a_failed_link_answers_nothing(void **state)
 	assert_ok(abi_answer(bed->ffd, bed_take(bed), IOMMUFD_PAGE_RESP_SUCCESS));
 }
 
-/* The kernel's own thread submits; it makes no workers either. */
+/* The kernel's own thread submits the requests, and creates no workers either. */
 static void a_polled_submission_queue_waits_too(void **state)
 {
 	struct bed *bed = *state;
@@ -560,7 +562,7 @@ static void a_polled_submission_queue_waits_too(void **state)
 
 	for (uint32_t round = 0; round < 10; round++) {
 		queue_read(bed->ffd, &rec, round);
-		/* What the kernel's thread has not picked up yet is counted again. */
+		/* Entries that the kernel's thread has not fetched yet are counted again. */
 		assert_true(io_uring_submit(&ring) >= 1);
 		bed_trigger(bed, round);
 		reap_expecting(round, sizeof(rec.fault));
@@ -657,7 +659,7 @@ static void a_plain_read_of_nothing_is_zero(void **state)
 	assert_int_equal(read(bed->ffd, &rec, sizeof(rec)), 0);
 }
 
-/* e32 */
+/* e32: a vector counts as one buffer. */
 static void vectors_are_one_buffer(void **state)
 {
 	struct bed *bed = *state;
@@ -693,7 +695,7 @@ static void there_is_no_position(void **state)
 	assert_true(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, bed->ffd, 0) == MAP_FAILED);
 }
 
-/* Even one that asks to be done elsewhere waits by poll, and not for 0. */
+/* Even a read that asks for a worker waits by poll, and does not return 0. */
 static void a_read_forced_to_a_worker_waits_too(void **state)
 {
 	struct bed *bed = *state;
@@ -707,7 +709,7 @@ static void a_read_forced_to_a_worker_waits_too(void **state)
 	answer(bed, &rec);
 }
 
-/* There the program itself asked for a worker. */
+/* Here the program itself asked for a worker. */
 static int teardown_with_worker(void **state)
 {
 	io_uring_queue_exit(&ring);
@@ -742,7 +744,7 @@ int main(int argc, char **argv)
 		T(a_plain_read_of_nothing_is_zero),
 		T(vectors_are_one_buffer),
 		T(there_is_no_position),
-		/* Last: the worker stays a while. */
+		/* This test is the last one: its worker stays a while. */
 		cmocka_unit_test_setup_teardown(a_read_forced_to_a_worker_waits_too, setup,
 						teardown_with_worker),
 	};

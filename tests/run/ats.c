@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * ats.c - proves that the PCI function 1234:11e9 is found as programs look for it, describes itself
- * in configuration space, and does its 4 KiB transfers from registers in mapped memory: with what
- * is mapped at once, with what is not after a page request, and not at all when that is refused.
+ * ats.c - proves that programs find the PCI function 1234:11e9 in their usual way, that its
+ * configuration space describes it, and that registers in mapped memory start its 4 KiB transfers.
+ * A transfer is immediate if memory is mapped, follows a page request if not, and is incomplete if
+ * that is refused.
  */
 #include "../kernel/dma.h"
 
@@ -25,7 +26,7 @@ struct ats {
 	uint64_t config; /* offset of configuration space */
 };
 
-/* The node of the first device of that kind, by its folder in sysfs. */
+/* Opens the node of the first device of that kind, by its folder in sysfs. */
 static int open_found(void)
 {
 	DIR *dir = opendir("/sys/bus/pci/devices");
@@ -138,13 +139,13 @@ static void a_transfer_each_way(void **state)
 		transfer(ats, TO, 0);
 		assert_true(to[0] == i && to[PAGE - 1] == i);
 	}
-	/* What is not there and cannot be asked for: the transfer ends all the same. */
+	/* The page is absent and cannot be requested: the transfer ends incomplete. */
 	transfer(ats, 0x70000000, TO_DEVICE);
 	munmap(from, PAGE);
 	munmap(to, PAGE);
 }
 
-/* An HWPT that tells faults, without nesting: the device is attached again, which replaces. */
+/* Attaches the device to a fault-capable HWPT without nesting, by a replace. */
 static void a_missing_page_is_asked_for(void **state)
 {
 	struct ats *ats = *state;
@@ -180,7 +181,7 @@ static void a_missing_page_is_asked_for(void **state)
 	assert_ok(abi_answer(pfd.fd, rec.cookie, IOMMUFD_PAGE_RESP_INVALID));
 	finish(ats);
 
-	/* Open at the close: no process can respond, and nothing hangs. */
+	/* The fault is open at the close: no process can respond, and no call hangs. */
 	start(ats, 0x70000000, 0);
 	assert_int_equal(poll(&pfd, 1, 10000), 1);
 	close(pfd.fd);
@@ -197,13 +198,13 @@ static void configuration_space(void **state)
 
 	assert_int_equal(pread(ats->dev, &id, 4, config), 4);
 	assert_int_equal(id, 0x11e91234);
-	/* how large BAR 0 is, as firmware asks */
+	/* ask for the size of BAR 0, as firmware does */
 	assert_int_equal(pread(ats->dev, &bar, 4, config + 0x10), 4);
 	assert_int_equal(pwrite(ats->dev, &size, 4, config + 0x10), 4);
 	assert_int_equal(pread(ats->dev, &size, 4, config + 0x10), 4);
 	assert_int_equal(~size + 1, PAGE);
 	assert_int_equal(pwrite(ats->dev, &bar, 4, config + 0x10), 4);
-	/* identity is not for writing, the command register is */
+	/* the device's identity cannot be written, the command register can */
 	assert_int_equal(pwrite(ats->dev, &size, 4, config), 4);
 	assert_int_equal(pread(ats->dev, &id, 4, config), 4);
 	assert_int_equal(id, 0x11e91234);
@@ -227,7 +228,7 @@ static void configuration_space(void **state)
 	assert_ok(ioctl(ats->dev, VFIO_DEVICE_RESET));
 }
 
-/* The device closed under a transfer, and bound again: it begins afresh. */
+/* The device is closed during a transfer and bound again: its state is new. */
 static void bound_again(void **state)
 {
 	struct ats *ats = *state;
@@ -244,7 +245,10 @@ static void bound_again(void **state)
 	munmap(from, PAGE);
 }
 
-/* Registers are no memory: they cannot be mapped for devices, however they are mapped here. */
+/*
+ * Registers are no memory: they cannot be mapped for devices, in whatever way the program maps
+ * them.
+ */
 static void registers_cannot_be_mapped(void **state)
 {
 	static const int ways[] = { PROT_READ | PROT_WRITE, PROT_READ };

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * delay.c - proves that a device that was given a delay lets it pass between the answer to its page
- * request and its next attempt, for each descriptor by itself, and that one taken from it meanwhile
- * is not waited for.
+ * delay.c - proves that a device with a delay waits between the answer to its page request and its
+ * next attempt, for each descriptor by itself. It does not wait for a descriptor that was abandoned
+ * meanwhile.
  */
 #include "../kernel/dma.h"
 
 #include <poll.h>
 
-#define DELAY_MS 50 /* as tests/run/meson.build says */
+#define DELAY_MS 50 /* as in tests/run/meson.build */
 #define AT	 0x20000000ul
 #define NR	 4
 
@@ -100,7 +100,7 @@ static void it_takes_its_time(void **state)
 		assert_true(now_ms() - begun[i] >= DELAY_MS);
 		assert_int_equal(late->memory[i * PAGE], i + 1);
 	}
-	/* What is there is not waited for, and what is refused is over. */
+	/* A present page causes no delay, and a refused one ends the descriptor. */
 	start(late, 0);
 	assert_int_equal(dma_wait(&late->records[0]), DSA_COMP_SUCCESS);
 }

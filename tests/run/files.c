@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * files.c - proves that under `iofault run` descriptors are descriptors: they pass to other
- * processes, wait in epoll by level and by edge, survive fork, exec and dup, and end with their
- * last holder; several processes see one system; a storm of signals loses nothing; and DMA goes to
- * the memory of the process that mapped it, or fails once that is gone.
+ * files.c - proves that under `iofault run` descriptors act as in a kernel. They can be passed to
+ * other processes, wait in epoll by level and by edge, survive fork, exec and dup, and end with
+ * their last holder. Several processes see one system. A storm of signals loses no call. DMA
+ * reaches the memory of the process that mapped it, or fails once that is gone.
  */
 #include "../kernel/dma.h"
 
@@ -85,7 +85,7 @@ static void a_queue_is_passed_to_another_process(void **state)
 			usleep(100);
 		CHECK(read(got[1], &rec, sizeof(rec)) == sizeof(rec));
 		CHECK(!abi_answer(got[1], rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
-		/* the context too is the same one */
+		/* the context is the same one, too */
 		CHECK(abi_ioas(got[0]) > 0);
 		CHECK(!abi_destroy(got[0], (uint32_t)abi_ioas(got[0])));
 		_exit(0);
@@ -98,7 +98,7 @@ static void a_queue_is_passed_to_another_process(void **state)
 	close(sockets[1]);
 }
 
-/* While a process holds the queue nothing is answered; at the last close everything is. */
+/* While a process holds the queue, no group is answered; the last close answers all. */
 static void the_last_holder_ends_it(void **state)
 {
 	struct bed *bed = *state;
@@ -155,7 +155,7 @@ static void epoll_by_level_and_edge(void **state)
 	close(edge);
 }
 
-/* A queue made while signals rain arrives once, and no descriptor is lost. */
+/* Signals interrupt the creation of queues: each queue arrives once, and no descriptor is lost. */
 static void rain(int sig)
 {
 	(void)sig;
@@ -197,7 +197,9 @@ static void signals_lose_no_descriptor(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
-/* No number left for the new descriptor: as in the kernel, and no object is left. */
+/*
+ * There is no number for the new descriptor: the call fails as in the kernel, and leaves no object.
+ */
 static void no_descriptor_to_be_had(void **state)
 {
 	struct rlimit limit, few;
@@ -242,7 +244,10 @@ static int close_dma(void **state)
 	return 0;
 }
 
-/* Private memory at the same address in two processes: each mapping is that of its process. */
+/*
+ * Two processes have private memory at the same address: each mapping shows that of its own
+ * process.
+ */
 static void dma_reaches_the_process_that_mapped(void **state)
 {
 	struct dma *d = *state;
@@ -263,7 +268,7 @@ static void dma_reaches_the_process_that_mapped(void **state)
 		CHECK(!dma_map(d, memory, 4 * PAGE, FROM));
 		CHECK(write(up[1], "", 1) == 1);
 		CHECK(!read(go[0], &byte, 1));
-		/* written by the device meanwhile */
+		/* the device has written it meanwhile */
 		CHECK(memory[0] == 't' && memory[4 * PAGE - 1] == 't');
 		_exit(0);
 	}
@@ -277,7 +282,7 @@ static void dma_reaches_the_process_that_mapped(void **state)
 	close(go[1]);
 	assert_int_equal(exit_of(child), 0);
 	assert_true(memory[0] == 'p');
-	/* Gone: an error of that one transfer. */
+	/* The process is gone: only this transfer fails. */
 	assert_int_not_equal(dma_copy(d, TO, FROM, PAGE), DSA_COMP_SUCCESS);
 	assert_int_not_equal(dma_copy(d, FROM, TO, PAGE), DSA_COMP_SUCCESS);
 	assert_ok(abi_unmap(d->fd, (uint32_t)d->ioas, FROM, 4 * PAGE));
@@ -288,7 +293,7 @@ static void dma_reaches_the_process_that_mapped(void **state)
 	munmap(memory, 4 * PAGE);
 }
 
-/* A process that executes another program has new memory: the device does not see that. */
+/* A process that executes another program has new memory, which the device does not see. */
 static void an_exec_is_not_followed(void **state)
 {
 	struct dma *d = *state;
@@ -312,7 +317,7 @@ static void an_exec_is_not_followed(void **state)
 	}
 	close(go[0]);
 	close(up[1]);
-	assert_int_equal(read(up[0], &byte, 1), 0); /* closed by the exec */
+	assert_int_equal(read(up[0], &byte, 1), 0); /* the exec has closed it */
 	assert_int_not_equal(dma_copy(d, TO, FROM, PAGE), DSA_COMP_SUCCESS);
 	assert_int_not_equal(dma_copy(d, FROM, TO, PAGE), DSA_COMP_SUCCESS);
 	close(go[1]);
@@ -320,7 +325,7 @@ static void an_exec_is_not_followed(void **state)
 	munmap(to, PAGE);
 }
 
-/* What may only be read cannot be mapped for writing; holes end a mapping. */
+/* Read-only memory cannot be mapped for writing; a hole ends a mapping. */
 static void rights_of_memory(void **state)
 {
 	struct dma *d = *state;
@@ -355,7 +360,7 @@ static void a_thousand_forks(void **state)
 	munmap(memory, PAGE);
 }
 
-/* Opens and makes and maps; whatever it is refused, since descriptors vanish under it. */
+/* Opens files, makes objects and maps, and ignores errors, since descriptors vanish meanwhile. */
 static void *keep_making(void *arg)
 {
 	char *memory = arg;
@@ -377,7 +382,10 @@ static void *keep_making(void *arg)
 	return NULL;
 }
 
-/* As daemons do on their way, in the middle of calls. What the others have is theirs. */
+/*
+ * Closes all numbers in the middle of calls, as daemons do when they start. The descriptors of
+ * other processes stay.
+ */
 static void everything_is_closed_behind_our_back(void **state)
 {
 	char *memory = dma_memory(PAGE, MAP_PRIVATE);
@@ -397,7 +405,7 @@ static void everything_is_closed_behind_our_back(void **state)
 		_exit(0);
 	}
 	assert_int_equal(exit_of(child), 0);
-	/* Alone, to see that what comes afterwards works. */
+	/* Check in a child with one thread that later calls succeed. */
 	child = fork();
 	assert_true(child >= 0);
 	if (!child) {

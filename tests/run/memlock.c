@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * memlock.c - proves that under `iofault run` RLIMIT_MEMLOCK counts as in a kernel: the limit is
- * the calling process's, CAP_IPC_LOCK exempts, each real user has an account of its own, and what
- * is unmapped is given back to the account it was taken from.
+ * memlock.c - proves that under `iofault run` RLIMIT_MEMLOCK counts as in a kernel. The limit is
+ * the calling process's; CAP_IPC_LOCK exempts; each real user has an account of its own; an unmap
+ * credits the account that was charged.
  */
 #include "../abi/ioas.h"
 
@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIMIT 16ul  /* pages */
-#define OTHER 12345 /* a user */
+#define LIMIT 16ul  /* number of pages */
+#define OTHER 12345 /* id of a user */
 
 static void limit_to(unsigned long pages)
 {
@@ -80,7 +80,7 @@ static void up_to_the_limit(void **state)
 	assert_ok(map(f, LIMIT, LIMIT));
 }
 
-/* It counts as it is now, and with what was mapped before. */
+/* The present limit counts, also for mappings made before. */
 static void a_limit_that_changes(void **state)
 {
 	struct fixture *f = *state;
@@ -102,7 +102,7 @@ static void exempt_by_a_capability(void **state)
 	set_exempt(true);
 	assert_ok(map(f, 0, 2 * LIMIT));
 	set_exempt(false);
-	/* what was mapped so is not counted */
+	/* these mappings were not charged */
 	assert_ok(map(f, 2 * LIMIT, LIMIT));
 	assert_err(map(f, 3 * LIMIT, 1), ENOMEM);
 }
@@ -116,10 +116,10 @@ static void a_user_has_one_account(void **state)
 	assert_ok(map(f, 0, LIMIT - 1));
 	child = fork();
 	if (!child) {
-		/* another process, with memory of its own and the same user */
+		/* another process of the same user, with memory of its own */
 		if (map(f, LIMIT, 2) != -ENOMEM || map(f, LIMIT, 1))
 			_exit(1);
-		/* a limit of its own, that is more */
+		/* the process has a limit of its own, which is higher */
 		limit_to(2 * LIMIT);
 		_exit(map(f, 2 * LIMIT, LIMIT) ? 2 : map(f, 3 * LIMIT, 1) == -ENOMEM ? 0 : 3);
 	}
@@ -145,7 +145,7 @@ static void another_user_has_another(void **state)
 	set_exempt(false);
 	assert_ok(map(f, LIMIT, LIMIT));
 	assert_err(map(f, 2 * LIMIT, 1), ENOMEM);
-	/* by whichever user: the account is the one that was charged */
+	/* any user may unmap: the account that was charged is credited */
 	assert_ok(unmap(f, 0, LIMIT));
 	assert_err(map(f, 2 * LIMIT, 1), ENOMEM);
 	/* the real user is charged, not the effective one */
@@ -159,7 +159,7 @@ static void another_user_has_another(void **state)
 	assert_ok(setresuid(0, 0, 0));
 }
 
-/* Charged when it is pinned: the limit is that of the process that mapped. */
+/* Pages are charged when they are pinned: the limit is that of the process that mapped. */
 static void at_the_attach(void **state)
 {
 	struct fixture *f = *state;

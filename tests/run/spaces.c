@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * spaces.c - under `iofault run`: a mapping belongs to an address space, not to the thread that
- * made it. Threads that have ended, thousands of them, and a child that has executed another
- * program leave mappings of the right memory; a page is the same whichever thread names it.
+ * spaces.c - proves that under `iofault run` a mapping belongs to an address space, not to the
+ * thread that made it. Thousands of threads that have ended, and a child that has executed another
+ * program, leave mappings of the right memory. A page is the same for all threads.
  */
 #include "../abi/abi.h"
 
@@ -15,7 +15,10 @@
 
 #define PAGES	64
 #define THREADS 3000
-/* Where the parent and the program that its child executes both have memory; TSan allows it. */
+/*
+ * The parent and the program that its child executes both have memory here; TSan allows the
+ * address.
+ */
 #define SHARED_ADDRESS ((char *)0x7e9000000000)
 
 struct fix {
@@ -69,7 +72,7 @@ static void in_a_thread(struct job *job, void *(*fn)(void *))
 	assert_ok(job->rc);
 }
 
-/* Never touched before: the pages have to be faulted in for a thread that is gone. */
+/* The pages were never touched: they must be faulted in for a thread that has ended. */
 static void a_thread_that_has_ended_mapped_it(void **state)
 {
 	struct fix *f = *state;
@@ -117,7 +120,7 @@ static void *map_and_unmap(void *arg)
 
 	job->rc = abi_map(job->f->fd, job->f->ioas, job->f->memory + job->page % PAGES * PAGE, PAGE,
 			  iova);
-	/* each of the last ones stays */
+	/* the pages of the last threads stay mapped */
 	if (!job->rc && job->page < THREADS - PAGES)
 		job->rc = abi_unmap(job->f->fd, job->f->ioas, iova, PAGE);
 	return NULL;
@@ -146,7 +149,10 @@ static char *own_page(const char *text)
 	return page;
 }
 
-/* The program that the child executes: 0 if its mapping is of its own memory. */
+/*
+ * Main function of the program that the child executes. Returns 0 if its mapping shows its own
+ * memory.
+ */
 static int executed(int fd)
 {
 	int ioas = abi_ioas(fd), access;
@@ -173,7 +179,7 @@ static void a_child_that_executes_another_program(void **state)
 		skip();
 	assert_true(own_page("the parent") != MAP_FAILED);
 	snprintf(number, sizeof(number), "%d", fd);
-	/* The child calls while it has the parent's memory, and then leaves that. */
+	/* The child makes calls while it has the parent's memory, and then executes a program. */
 	child = vfork();
 	if (!child) {
 		shared = true;
@@ -184,7 +190,10 @@ static void a_child_that_executes_another_program(void **state)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
-	/* What it mapped before is the parent's; ThreadSanitizer makes a fork() of vfork(). */
+	/*
+	 * Earlier mappings of the child show the parent's memory. ThreadSanitizer turns vfork()
+	 * into fork().
+	 */
 	if (shared) {
 		access = abi_access(f->fd, f->ioas, false);
 		assert_true(access >= 0);

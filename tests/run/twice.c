@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * twice.c - under `iofault run`: a structure that another thread changes during the call is read
- * once. No queue is left behind in the server without a descriptor here, no device is bound to a
- * context that this process does not hold, and a test command is the one that was looked at.
+ * twice.c - proves that under `iofault run` a structure that another thread changes during the call
+ * is read once. Each queue in the server has a descriptor here; no device is bound to a context
+ * that this process does not hold; and the executed test command is the one that was checked.
  */
 #include "../abi/abi.h"
 
@@ -11,10 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* So often, and until it was well once. */
+/* Number of rounds; they go on until one has succeeded. */
 #define ROUNDS 4000
 
-/* Changes a word between two values until it is told to stop. */
+/* A thread that changes a word between two values until it is told to stop. */
 struct flipper {
 	uint32_t *word, one, other;
 	int stop; /* atomic */
@@ -69,7 +69,7 @@ static void each_queue_has_its_descriptor(void **state)
 	close(fd);
 }
 
-/* The numbers of the server's descriptors mean nothing here. */
+/* Numbers of the server's descriptors have no meaning here. */
 static void a_device_is_bound_to_what_the_caller_holds(void **state)
 {
 	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), status;

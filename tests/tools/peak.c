@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * peak.c - peak FILE PROGRAM ARG...: runs a program and writes into FILE how many KiB it has had
- * resident at most, and how many pages it has missed. As small as it can be: what the parent had
- * resident counts for the child.
+ * peak.c - peak FILE PROGRAM ARG...: runs a program and writes its peak resident KiB and its number
+ * of page faults into FILE.
+ *
+ * The program is as small as possible, because the resident pages of the parent count for the
+ * child.
  */
 #include <stdio.h>
 #include <sys/resource.h>

@@ -26,7 +26,9 @@ struct CMUnitTest {
 	}
 #define cmocka_unit_test(function) cmocka_unit_test_setup_teardown(function, NULL, NULL)
 
-/* The number of tests that failed. A group has no fixtures of its own here. */
+/*
+ * Runs a group of tests, which has no fixtures of its own here. Returns the number of failed tests.
+ */
 int runner_run(const char *group, const struct CMUnitTest *tests, size_t count);
 
 #define cmocka_run_group_tests_name(group, tests, setup, teardown) \
@@ -38,7 +40,7 @@ int runner_run(const char *group, const struct CMUnitTest *tests, size_t count);
 void print_message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define print_error print_message
 
-/* These end the test. In a thread or a child that the test made, they end the process. */
+/* These end the test. In a thread or child that the test made, they end the process. */
 _Noreturn void runner_skip(void);
 _Noreturn void runner_fail(const char *file, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

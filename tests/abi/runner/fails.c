@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * fails.c - what the runner has to report: tests that pass, fail and are skipped at each place;
- * fails.py knows the right output.
+ * fails.c - tests for the runner: some pass, some fail and some are skipped, at each place.
+ * fails.py has the right output.
  */
 #include "cmocka.h"
 
@@ -49,7 +49,7 @@ static void skipped(void **state)
 	skip();
 }
 
-/* An assertion in a child must not run the rest of the tests a second time. */
+/* A failed assertion in a child must not run the remaining tests a second time. */
 static void child(void **state)
 {
 	int status;

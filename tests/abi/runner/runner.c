@@ -24,7 +24,7 @@ enum outcome {
 };
 
 static jmp_buf back;
-static long runner; /* the thread that may jump */
+static long runner; /* the only thread that may jump */
 static pid_t process;
 static char reason[400];
 
@@ -80,7 +80,7 @@ void runner_string(const char *file, int line, const char *what, const char *a, 
 		runner_fail(file, line, "not true: %s: \"%s\" and \"%s\"", what, a, b);
 }
 
-/* TAP's diagnostics: each line begins with a #. */
+/* Prints TAP diagnostics: each line begins with a #. */
 void print_message(const char *format, ...)
 {
 	va_list args;

@@ -2,9 +2,9 @@
 /*
  * vm_plant.c - a module with faults, each of which scripts/vm must find (`scripts/vm selftest`).
  *
- * `fault=NAME` says which; it happens when the module is loaded, or for what is left behind when it
- * is unloaded. None of them harms a guest that goes on afterwards, but `oops` and `hang`, which are
- * to end it. Without a fault it loads and unloads cleanly.
+ * `fault=NAME` chooses one. It happens when the module is loaded, or leaves something behind when
+ * it is unloaded. Only `oops` and `hang` end the guest; the others do not harm it. Without a fault
+ * the module loads and unloads cleanly.
  */
 #include <linux/kobject.h>
 #include <linux/miscdevice.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * module.c - the groups of tests/contract/ in a kernel: a process that opens
+ * module.c - runs the groups of tests/contract/ in a kernel. A process that opens
  * /sys/kernel/debug/contract/NAME runs that group, and reads the result as TAP.
  */
 #include <linux/debugfs.h>
@@ -17,7 +17,7 @@ static const struct contract_group *const groups[] = {
 	&contract_sync, &contract_user, &contract_wait,	  &contract_work,
 };
 
-/* One group at a time: the cases have their own ideas of what is going on. */
+/* One group runs at a time, since cases disturb each other. */
 static DEFINE_MUTEX(running);
 
 unsigned int contract_rounds(unsigned int n)
@@ -31,7 +31,7 @@ void __user *contract_map(unsigned long pages, bool writable)
 				   writable ? PROT_READ | PROT_WRITE : PROT_READ,
 				   MAP_PRIVATE | MAP_ANONYMOUS, 0);
 
-	/* A caller that asks for memory of its process and gets none finds out by assertions. */
+	/* If there is no memory of the process, the caller's assertions fail. */
 	if (!expect(!IS_ERR_VALUE(at)))
 		return NULL;
 	expect(!vm_munmap(at + pages * PAGE_SIZE, PAGE_SIZE));
@@ -43,7 +43,7 @@ void contract_unmap(void __user *at, unsigned long pages)
 	expect(!vm_munmap((unsigned long)at, pages * PAGE_SIZE));
 }
 
-/* As a debugger does. */
+/* Writes as a debugger does. */
 void contract_poke(void __user *at, const void *from, size_t n)
 {
 	expect_eq(access_process_vm(current, (unsigned long)at, (void *)from, (int)n,
@@ -57,8 +57,8 @@ void contract_peek(void *to, const void __user *at, size_t n)
 }
 
 /*
- * Behind each area of vmalloc() lies a page that is not there, but KASAN watches over it; and a
- * processor without fast string instructions is not expected to survive bad memory.
+ * Returns NULL with KASAN, which watches over the missing page behind each area of vmalloc(), and
+ * on a CPU without fast string instructions, which need not survive bad memory.
  */
 u8 *contract_edge(void)
 {
@@ -79,7 +79,7 @@ void contract_signals_begin(void)
 {
 }
 
-/* A signal that does not kill, and is not ignored before delivery; it is never delivered. */
+/* Chooses a signal that neither kills nor is ignored before delivery; it is never delivered. */
 void contract_signal(struct task_struct *task)
 {
 	send_sig(SIGTSTP, task, 1);
@@ -167,7 +167,7 @@ static int __init contract_init(void)
 static void __exit contract_exit(void)
 {
 	debugfs_remove(folder);
-	/* What is still on its way to be called is in this module. */
+	/* Callbacks that are still to be called are code of this module. */
 	rcu_barrier();
 }
 

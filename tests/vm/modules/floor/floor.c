@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * floor.c - a device with calls that do nothing: /dev/iofault-floor, for bench/faultpath. The cost
- * of entering and leaving a module is not iofault's. So this device has the same kind of operations
- * on the same kind of file (iterators, no position, no-wait), and each returns at once: an ioctl 0,
- * a read and a write the number of bytes asked for, with none copied, and poll says readable and
- * writable on a wait queue that is never woken.
+ * floor.c - a device with calls that do nothing: /dev/iofault-floor, for bench/faultpath.
+ *
+ * The cost of entering and leaving a module is not iofault's. So this device has the same kind of
+ * operations on the same kind of file (iterators, no position, no-wait), and each returns at once.
+ * An ioctl returns 0; a read and a write return the number of bytes asked for and copy none. poll
+ * reports readable and writable on a wait queue that is never woken.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

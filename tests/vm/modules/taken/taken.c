@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * taken.c - a module that has the name /dev/iommu, as a kernel with an iommufd of its own would, so
- * that a test can see iofault.ko refuse to load beside it.
+ * taken.c - a module that takes the name /dev/iommu, as a kernel with an iommufd of its own does. A
+ * test then sees that iofault.ko refuses to load beside it.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
