@@ -2,7 +2,8 @@
 /*
  * run.c - the cost of a call under `iofault run`, beside the cheapest system call of the kernel.
  * The calls are an ioctl that changes nothing, a map and its unmap, a read of an empty queue, a
- * poll, a whole fault, and a call that returns a descriptor (which seccomp traps).
+ * poll, a whole fault, a call that returns a descriptor (which seccomp traps), and stat(2) of files
+ * that are none of iofault's (trapped as well), with and without --no-device-stat.
  *
  * The program executes itself again under `iofault run`; the command is iofault beside the build's
  * bench/, or $IOFAULT. The rows have no limits: a program that needs speed links the library.
@@ -21,13 +22,15 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define ROUNDS 2000
 #define PAGE   4096
 
-static int fd, queue;
+static int fd, queue, foreign;
 static uint32_t ioas, idev;
 static void *memory;
 
@@ -123,6 +126,27 @@ static void make_queue(void)
 	must(ioctl(fd, IOMMU_DESTROY, &destroy), "DESTROY");
 }
 
+static void stat_foreign_fd(void)
+{
+	struct stat st;
+
+	must(fstat(foreign, &st), "fstat");
+}
+
+static void stat_foreign_path(void)
+{
+	struct stat st;
+
+	must(stat("/usr/bin", &st), "/usr/bin");
+}
+
+static void stat_node(void)
+{
+	struct stat st;
+
+	must(fstat(fd, &st), "fstat");
+}
+
 static void measure(const char *name, void (*call)(void))
 {
 	double us[BENCH_RUNS];
@@ -169,6 +193,8 @@ static int inside(void)
 {
 	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	must(fd, "/dev/iommu");
+	foreign = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	must(foreign, "/proc/self/exe");
 	prepare();
 	measure("a system call of the kernel's", floor_call);
 	measure("an ioctl that changes nothing", nothing);
@@ -177,7 +203,34 @@ static int inside(void)
 	measure("poll", look);
 	measure("a fault: trigger (trapped), read, answer", whole_fault);
 	measure("make a queue (trapped), close, destroy", make_queue);
+	measure("fstat of a node (trapped)", stat_node);
+	measure("fstat of another descriptor (trapped)", stat_foreign_fd);
+	measure("stat of another path (trapped)", stat_foreign_path);
 	return 0;
+}
+
+static int plain_inside(void)
+{
+	foreign = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	must(foreign, "/proc/self/exe");
+	measure("fstat of it with --no-device-stat", stat_foreign_fd);
+	measure("stat of it with --no-device-stat", stat_foreign_path);
+	return 0;
+}
+
+/* Runs this program under `iofault run`, and waits for it. */
+static int run_inside(const char *command, const char *option, const char *self, const char *what)
+{
+	pid_t pid = fork();
+	int status;
+
+	must(pid, "fork");
+	if (!pid) {
+		execl(command, command, "run", "--no-device", option, "--", self, what, NULL);
+		bench_die("%s: %s", command, strerror(errno));
+	}
+	must(waitpid(pid, &status, 0), "waitpid");
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 int main(int argc, char **argv)
@@ -185,9 +238,8 @@ int main(int argc, char **argv)
 	char self[4096], beside[4200], *command = getenv("IOFAULT");
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	(void)argv;
 	if (argc > 1)
-		return inside();
+		return strcmp(argv[1], "plain") ? inside() : plain_inside();
 	if (len < 0)
 		bench_die("/proc/self/exe: %s", strerror(errno));
 	self[len] = 0;
@@ -198,6 +250,6 @@ int main(int argc, char **argv)
 		snprintf(beside, sizeof(beside), "%s/../iofault", dirname(folder));
 		command = beside;
 	}
-	execl(command, command, "run", "--mock", "--no-device", "--", self, "inside", NULL);
-	bench_die("%s: %s", command, strerror(errno));
+	return run_inside(command, "--mock", self, "inside") ||
+	       run_inside(command, "--no-device-stat", self, "plain");
 }

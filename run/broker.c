@@ -40,20 +40,30 @@
 
 #include "private.h"
 #include "shim/sys.h"
+#include "stat.h"
 #include "trap.h"
 
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1UL
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS	   SECCOMP_IOW(4, __u64)
 #endif
-#define THREADS 4
+/*
+ * More are started while all are busy. Those that may wait for the program itself are fewer, so
+ * that others are left for what the program does meanwhile.
+ */
+#define THREADS	    4
+#define MAX_THREADS 64
+#define MAX_WAITING 48
 
 /* ---- one trapped call ---- */
 
 struct broker {
 	struct iof_run *run;
 	int listener;
-	dev_t dev; /* device number of our file system */
+	dev_t dev;   /* device number of our file system */
+	int threads; /* these three atomic */
+	int idle;    /* threads that wait for a call, or are about to */
+	int waiting; /* threads in a path, which may wait for the program */
 };
 
 struct caller {
@@ -391,7 +401,97 @@ static int plain(struct caller *caller, const struct seccomp_data *data)
 	return CONTINUE;
 }
 
-/* Is the call an ioctl? For 32-bit programs no other call is trapped. */
+/* ---- stat ---- */
+
+bool iof_run_node_number(uint64_t node, unsigned int *major, unsigned int *minor)
+{
+	if (node == IOF_RUN_NODE_IOMMU) {
+		*major = IOF_RUN_MISC_MAJOR;
+		*minor = IOF_RUN_IOMMU_MINOR;
+		return true;
+	}
+	if (node < IOF_RUN_NODE_VFIO || node >= IOF_RUN_NODE_VFIO + IOF_RUN_MAX_DEVICES)
+		return false;
+	*major = IOF_RUN_DEV_MAJOR;
+	*minor = (unsigned int)(node - IOF_RUN_NODE_VFIO);
+	return true;
+}
+
+/* Resolves the path as the caller does. Returns true if it leads to a file of ours. */
+static bool stat_path(struct caller *caller, int dir, const char *path, int flags,
+		      unsigned int mask, struct statx *st)
+{
+	return !iof_run_stat_at(caller->tid, dir, path, flags, mask, st) &&
+	       makedev(st->stx_dev_major, st->stx_dev_minor) == caller->broker->dev;
+}
+
+/* Finds the file without asking a file system for its attributes. Returns true if it is ours. */
+static bool look_up(struct caller *caller, const struct iof_run_stat *call, char *path, int *fd)
+{
+	int follow = call->flags & AT_SYMLINK_NOFOLLOW;
+	struct statx st;
+
+	path[0] = 0;
+	*fd = call->fd;
+	if (call->path && !iof_run_stat_path(caller->tid, call->path, path))
+		return false;
+	if (!path[0] && !(call->flags & AT_EMPTY_PATH))
+		return false;
+	if (!follow && iof_run_stat_names_fd(path, fd))
+		path[0] = 0;
+	if (path[0] && (path[0] == '/' || *fd == AT_FDCWD)) {
+		*fd = -1;
+	} else {
+		if (*fd < 0)
+			return false;
+		caller->pidfd = open_caller(caller);
+		*fd = caller->pidfd < 0 ? -1 : borrow(caller, *fd);
+		if (*fd < 0)
+			return false;
+	}
+	if (!path[0])
+		return is_ours(caller->broker, *fd);
+	return stat_path(caller, *fd, path, follow | AT_STATX_DONT_SYNC, 0, &st);
+}
+
+/* Takes the kernel's answer for a device node of ours, and makes it that for a character device. */
+static int stat_node(struct caller *caller, const struct iof_run_stat *call)
+{
+	int flags = call->flags & (AT_SYMLINK_NOFOLLOW | AT_STATX_SYNC_TYPE);
+	struct statx st;
+	char path[PATH_MAX];
+	int fd;
+
+	if (!look_up(caller, call, path, &fd))
+		return CONTINUE;
+	if (path[0] ? !stat_path(caller, fd, path, flags, call->mask, &st) :
+		      statx(fd, "", flags | AT_EMPTY_PATH, call->mask, &st))
+		return CONTINUE;
+	if (!iof_run_node_number(st.stx_ino, &st.stx_rdev_major, &st.stx_rdev_minor))
+		return CONTINUE;
+	st.stx_mode = (uint16_t)(S_IFCHR | (st.stx_mode & 07777));
+	st.stx_size = 0;
+	st.stx_blocks = 0;
+	_Static_assert(IOF_RUN_STAT_SIZE <= IOF_RUN_DATA, "room for the result");
+	caller->call.size = (uint32_t)iof_run_stat_fill(call, &st, (char *)caller->call.data);
+	caller->arg = (void *)(uintptr_t)call->out;
+	return move(caller, true);
+}
+
+/* A path may wait for the program, in its memory and in its file systems. */
+static int stat_bounded(struct caller *caller, const struct iof_run_stat *call)
+{
+	int *waiting = &caller->broker->waiting, rc = CONTINUE;
+
+	if (!call->path)
+		return stat_node(caller, call);
+	if (__atomic_add_fetch(waiting, 1, __ATOMIC_RELAXED) <= MAX_WAITING)
+		rc = stat_node(caller, call);
+	__atomic_sub_fetch(waiting, 1, __ATOMIC_RELAXED);
+	return rc;
+}
+
+/* Is the call an ioctl? Of a 32-bit program no other call arrives here. */
 static bool is_ioctl(const struct seccomp_data *data)
 {
 	return data->arch != IOF_RUN_NATIVE_ARCH || data->nr == SYS_ioctl;
@@ -434,9 +534,12 @@ static bool makes_or_takes(uint32_t cmd)
 
 static int handle(struct caller *caller, const struct seccomp_notif *notif)
 {
+	struct iof_run_stat stat;
 	int rc;
 
 	caller->pidfd = -1;
+	if (iof_run_stat_parse(&notif->data, &stat))
+		return stat_bounded(caller, &stat);
 	if (is_ioctl(&notif->data) && caller->call.cmd == IOMMU_TEST_CMD && !makes_access(caller))
 		return CONTINUE;
 	caller->pidfd = open_caller(caller);
@@ -470,6 +573,24 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	return CONTINUE;
 }
 
+static void *work(void *arg);
+
+static bool start_thread(struct broker *broker)
+{
+	pthread_t thread;
+
+	if (__atomic_fetch_add(&broker->threads, 1, __ATOMIC_RELAXED) < MAX_THREADS) {
+		__atomic_add_fetch(&broker->idle, 1, __ATOMIC_RELAXED);
+		if (!pthread_create(&thread, NULL, work, broker)) {
+			pthread_detach(thread);
+			return true;
+		}
+		__atomic_sub_fetch(&broker->idle, 1, __ATOMIC_RELAXED);
+	}
+	__atomic_sub_fetch(&broker->threads, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
 static void *work(void *arg)
 {
 	struct broker *broker = arg;
@@ -478,6 +599,7 @@ static void *work(void *arg)
 	struct seccomp_notif notif;
 	int rc;
 
+	iof_run_stat_thread(broker->run);
 	if (!caller)
 		iof_run_die(broker->run, "out of memory");
 	for (;;) {
@@ -491,6 +613,8 @@ static void *work(void *arg)
 				continue;
 			break;
 		}
+		if (!__atomic_sub_fetch(&broker->idle, 1, __ATOMIC_ACQ_REL))
+			start_thread(broker);
 		memset(caller, 0, offsetof(struct caller, call));
 		memset(&caller->call, 0, offsetof(struct iof_run_call, data));
 		caller->nr_borrowed = 0;
@@ -509,6 +633,7 @@ static void *work(void *arg)
 			answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		else
 			answer.error = rc < 0 ? rc : 0;
+		__atomic_add_fetch(&broker->idle, 1, __ATOMIC_ACQ_REL);
 		ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 	}
 	free(caller);
@@ -559,7 +684,6 @@ void iof_run_broker(struct iof_run *run)
 {
 	uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
 	struct broker broker = { .run = run };
-	pthread_t thread;
 	struct stat st;
 	int sockets[2];
 	pid_t keeper;
@@ -578,8 +702,9 @@ void iof_run_broker(struct iof_run *run)
 	if (broker.listener < 0)
 		_exit(IOF_RUN_EXIT_OURS); /* the program's process has reported the reason */
 	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
+	iof_run_stat_init();
 	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&thread, NULL, work, &broker) || pthread_detach(thread))
+		if (!start_thread(&broker))
 			iof_run_die(run, "a thread cannot be started");
 	if (write(sockets[0], "", 1) != 1)
 		_exit(IOF_RUN_EXIT_OURS);

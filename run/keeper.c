@@ -75,7 +75,7 @@ become_program(struct iof_run *run, int listener_out, int born)
 	prctl(PR_SET_PDEATHSIG, 0);
 	if (chdir(run->cwd))
 		iof_run_die(run, "%s cannot be entered: %s", run->cwd, strerror(errno));
-	fd = iof_run_trap();
+	fd = iof_run_trap(!run->config->plain_stat);
 	if (fd < 0)
 		iof_run_die(run,
 			    "seccomp cannot trap system calls (%s); it needs Linux "

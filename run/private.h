@@ -106,10 +106,10 @@ void iof_run_keeper(struct iof_run *run, int listener_out) __attribute__((noretu
 void iof_run_bar_before_bind(struct iof_run *run, unsigned int device);
 void iof_run_bar_after_bind(struct iof_run *run, unsigned int device, bool bound);
 /*
- * Installs the filter in the program's process (trap.c). Returns the descriptor of its
- * notifications.
+ * trap.c: installs the filter in the program's process; with @stat it traps stat(2) and its family.
+ * Returns the descriptor of its notifications.
  */
-int iof_run_trap(void);
+int iof_run_trap(bool stat);
 
 /* Nodes of the file system: FUSE node ids. */
 enum {
@@ -174,7 +174,13 @@ struct iof_run_bar {
 #define IOF_RUN_CALL _IOWR('i', 0xf0, struct iof_run_call)
 
 /* Domain, bus, slot and function of device @n, as programs see it. */
-#define IOF_RUN_BDF	  "f000:00:%02x.0"
-#define IOF_RUN_DEV_MAJOR 511 /* shown in sysfs; no device has that number */
+#define IOF_RUN_BDF "f000:00:%02x.0"
+/* Numbers of device nodes, for stat(2) and sysfs; no device of the host has them. */
+#define IOF_RUN_DEV_MAJOR   511
+#define IOF_RUN_MISC_MAJOR  10
+#define IOF_RUN_IOMMU_MINOR 1023
+
+/* False: the node is no device. */
+bool iof_run_node_number(uint64_t node, unsigned int *major, unsigned int *minor);
 
 #endif

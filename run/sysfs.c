@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -228,6 +229,37 @@ static void seal_sysfs(void)
 		fclose(mounts);
 }
 
+/* /dev/iommu as a device of class misc, in place of one that the host may have. */
+static void show_iommu(struct iof_run *run)
+{
+	static char opened[3][PATH_MAX];
+	struct place place = { .run = run, .home = "/sys/devices/virtual/misc/iommu" };
+	char path[PATH_MAX];
+
+	need(run, "/sys/devices/virtual", "misc", opened[0]);
+	need(run, "/sys/class", "misc", opened[1]);
+	need(run, "/sys/dev", "char", opened[2]);
+	umount2(place.home, MNT_DETACH);
+	mkdir(place.home, 0755);
+	unlink("/sys/class/misc/iommu");
+	put(&place, "dev", "%u:%u\n", IOF_RUN_MISC_MAJOR, IOF_RUN_IOMMU_MINOR);
+	put(&place, "uevent", "MAJOR=%u\nMINOR=%u\nDEVNAME=iommu\n", IOF_RUN_MISC_MAJOR,
+	    IOF_RUN_IOMMU_MINOR);
+	snprintf(path, sizeof(path), "%s/subsystem", place.home);
+	put_link(path, "../../../../class/misc");
+	put_link("/sys/class/misc/iommu", "../../devices/virtual/misc/iommu");
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", IOF_RUN_MISC_MAJOR,
+		 IOF_RUN_IOMMU_MINOR);
+	put_link(path, "../../devices/virtual/misc/iommu");
+	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
+		snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", IOF_RUN_DEV_MAJOR, i);
+		put_link(path, "../../devices/pcif000:00/" IOF_RUN_BDF "/vfio-dev/vfio%u", i + 1,
+			 i);
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		iof_run_seal_folder(opened[i]);
+}
+
 void iof_run_build_sys(struct iof_run *run)
 {
 	static char opened[6][PATH_MAX];
@@ -236,7 +268,12 @@ void iof_run_build_sys(struct iof_run *run)
 	char path[PATH_MAX];
 	int rc;
 
+	need(run, "/sys", "devices", opened[1]);
+	need(run, "/sys", "class", opened[2]);
+	show_iommu(run);
 	if (!run->config->nr_devices) {
+		iof_run_seal_folder(opened[1]);
+		iof_run_seal_folder(opened[2]);
 		seal_sysfs();
 		return;
 	}
@@ -253,8 +290,6 @@ void iof_run_build_sys(struct iof_run *run)
 		need(run, "/sys/bus/pci", "drivers", opened[4]);
 	}
 	rc = mkdir("/sys/bus/pci/drivers/vfio-pci", 0755);
-	need(run, "/sys", "devices", opened[1]);
-	need(run, "/sys", "class", opened[2]);
 	need(run, "/sys/kernel", "iommu_groups", opened[3]);
 	rc = mkdir("/sys/class/vfio-dev", 0755);
 	(void)rc;

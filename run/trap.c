@@ -3,9 +3,9 @@
  * trap.c - the seccomp filter of the program: it decides which calls the kernel hands to the
  * broker.
  *
- * The filter sees numbers, not files, so that a trapped call on any other file costs a round trip
- * to the broker. It traps only calls that are rare, or rare with these arguments. Of 32-bit
- * programs it traps ioctl only.
+ * The filter sees numbers, not files, so a trapped call on any other file costs a round trip to the
+ * broker. Only calls that are rare, or rare with these arguments, are trapped; and, unless
+ * --no-device-stat is given, stat(2) and its family. 32-bit programs: ioctl and stat(2) only.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -58,8 +58,9 @@ static const unsigned int trapped[] = {
 
 /* The filter while it is built. Jumps forward to ALLOW and TRAP get their targets at the end. */
 struct writer {
-	struct sock_filter code[64];
+	struct sock_filter code[80];
 	unsigned int n;
+	bool stat; /* trap stat(2) and its family */
 };
 
 enum {
@@ -93,8 +94,21 @@ static void write_ioctl(struct writer *w)
 		jump(w, BPF_JEQ, trapped[i], TRAP, i + 1 < NR_TRAPPED ? NEXT : ALLOW);
 }
 
+/* With the call's number loaded. */
+static void write_stat(struct writer *w, const unsigned int *calls, size_t nr)
+{
+	for (size_t i = 0; w->stat && i < nr; i++)
+		jump(w, BPF_JEQ, calls[i], TRAP, NEXT);
+}
+
 static void write_native(struct writer *w)
 {
+	static const unsigned int stats[] = {
+#ifdef SYS_stat
+		SYS_stat,  SYS_lstat,
+#endif
+		SYS_fstat, SYS_newfstatat, SYS_statx,
+	};
 	unsigned int other, write;
 
 	load(w, offsetof(struct seccomp_data, nr));
@@ -127,13 +141,23 @@ static void write_native(struct writer *w)
 	load(w, ARG(2));
 	jump(w, BPF_JGT, SEEK_CUR, ALLOW, TRAP);
 	otherwise_here(w, other);
+	write_stat(w, stats, sizeof(stats) / sizeof(stats[0]));
 	jump(w, BPF_JEQ, SYS_readahead, TRAP, NEXT);
 	jump(w, BPF_JEQ, SYS_sync_file_range, TRAP, ALLOW);
 }
 
 static void write_small(struct writer *w)
 {
+	static const unsigned int stats[] = {
+#ifdef IOF_RUN_SMALL_FSTAT64
+		IOF_RUN_SMALL_STAT64,  IOF_RUN_SMALL_LSTAT64,
+		IOF_RUN_SMALL_FSTAT64, IOF_RUN_SMALL_FSTATAT64,
+#endif
+		IOF_RUN_SMALL_STATX,
+	};
+
 	load(w, offsetof(struct seccomp_data, nr));
+	write_stat(w, stats, sizeof(stats) / sizeof(stats[0]));
 	jump(w, BPF_JEQ, IOF_RUN_SMALL_IOCTL, NEXT, ALLOW);
 	write_ioctl(w);
 }
@@ -156,10 +180,10 @@ static void write_end(struct writer *w)
 	w->code[w->n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF);
 }
 
-int iof_run_trap(void)
+int iof_run_trap(bool stat)
 {
 	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
-	struct writer w = { .n = 0 };
+	struct writer w = { .stat = stat };
 	struct sock_fprog program;
 	unsigned int other;
 	int fd;

@@ -178,7 +178,7 @@ static bool is_one_of(const char *name, const char *const *names)
 	return false;
 }
 
-static int bind_one(const char *from, const char *to, bool folder)
+static int bind_one(const char *from, const char *to, bool folder, bool device)
 {
 	int fd;
 
@@ -186,6 +186,9 @@ static int bind_one(const char *from, const char *to, bool folder)
 		if (mkdir(to, 0755))
 			return -1;
 	} else {
+		/* readdir(2) calls it a character device; the number 0 needs no privilege */
+		if (device && !mknod(to, S_IFCHR | 0644, 0))
+			return mount(from, to, NULL, MS_BIND, NULL);
 		fd = open(to, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
 		if (fd < 0)
 			return -1;
@@ -220,7 +223,7 @@ static void bind_all(int old, const char *target, const char *const *except)
 			if (symlink(link, to))
 				continue;
 		} else {
-			bind_one(from, to, S_ISDIR(st.st_mode));
+			bind_one(from, to, S_ISDIR(st.st_mode), S_ISCHR(st.st_mode));
 		}
 	}
 	if (dir)
@@ -255,8 +258,37 @@ static void bind_node(struct iof_run *run, const char *name, const char *path)
 	char from[64];
 
 	snprintf(from, sizeof(from), TREE "/%s", name);
-	if (bind_one(from, path, false))
+	if (bind_one(from, path, false, !run->config->plain_stat))
 		iof_run_die(run, "%s cannot be bound: %s", path, strerror(errno));
+}
+
+static void link_number(uint64_t node, const char *target)
+{
+	unsigned int major, minor;
+	char path[48];
+	int rc;
+
+	if (!iof_run_node_number(node, &major, &minor))
+		return;
+	snprintf(path, sizeof(path), "/dev/char/%u:%u", major, minor);
+	rc = symlink(target, path);
+	(void)rc;
+}
+
+/* /dev/char, in which programs look for a node by its number. */
+static void link_numbers(struct iof_run *run)
+{
+	char target[48];
+
+	if (run->config->plain_stat)
+		return;
+	if (!iof_run_open_folder(run, "/dev/char"))
+		mkdir("/dev/char", 0755);
+	link_number(IOF_RUN_NODE_IOMMU, "../iommu");
+	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
+		snprintf(target, sizeof(target), "../vfio/devices/vfio%u", i);
+		link_number(IOF_RUN_NODE_VFIO + (uint64_t)i, target);
+	}
 }
 
 void iof_run_build_dev(struct iof_run *run)
@@ -277,6 +309,7 @@ void iof_run_build_dev(struct iof_run *run)
 		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
 		bind_node(run, name, path);
 	}
+	link_numbers(run);
 	umount2(TREE, MNT_DETACH);
 	rmdir(TREE);
 }

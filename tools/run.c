@@ -29,6 +29,7 @@ static const char usage[] =
 	"  --mock             enable the test commands of /dev/iommu, with mock devices\n"
 	"  --memlock SIZE     limit the memory that is mapped for devices to SIZE; none: no limit\n"
 	"                     (default: each process's RLIMIT_MEMLOCK; see the manual page)\n"
+	"  --no-device-stat   let stat(2) take device nodes for regular files; it is faster then\n"
 	"  --trace FILE       write a line to FILE for each call; - is standard output\n"
 	"  --stats            count the calls and the work of each device; print that at the end\n"
 	"  --check            try the setup without a program; print what this machine lacks\n"
@@ -40,6 +41,7 @@ static const char usage[] =
 enum {
 	OPT_DEVICE = 256,
 	OPT_NO_DEVICE,
+	OPT_NO_DEVICE_STAT,
 	OPT_MOCK,
 	OPT_MEMLOCK,
 	OPT_TRACE,
@@ -50,6 +52,7 @@ enum {
 static const struct option options[] = {
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "no-device", no_argument, NULL, OPT_NO_DEVICE },
+	{ "no-device-stat", no_argument, NULL, OPT_NO_DEVICE_STAT },
 	{ "mock", no_argument, NULL, OPT_MOCK },
 	{ "memlock", required_argument, NULL, OPT_MEMLOCK },
 	{ "trace", required_argument, NULL, OPT_TRACE },
@@ -168,6 +171,9 @@ int iof_cmd_run(int argc, char **argv)
 			break;
 		case OPT_NO_DEVICE:
 			no_device = true;
+			break;
+		case OPT_NO_DEVICE_STAT:
+			config.plain_stat = true;
 			break;
 		case OPT_MOCK:
 			config.mock = true;

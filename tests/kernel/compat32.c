@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * compat32.c - proves that a 32-bit program on a 64-bit kernel has the same ABI, by one fault from
- * request to response. Compiled with -m32 and without a C library, because a 32-bit one may be
- * missing.
+ * request to response, and by stat(2) of the node. Compiled with -m32 and without a C library,
+ * because a 32-bit one may be missing.
  */
 #include <iofault/iommufd.h>
 #include <iofault/iommufd_test.h>
@@ -14,7 +14,12 @@ enum {
 	SYS_WRITE = 4,
 	SYS_OPEN = 5,
 	SYS_CLOSE = 6,
-	SYS_IOCTL = 54
+	SYS_IOCTL = 54,
+	SYS_STAT64 = 195,
+	SYS_LSTAT64 = 196,
+	SYS_FSTAT64 = 197,
+	SYS_FSTATAT64 = 300,
+	SYS_STATX = 383
 };
 
 #define ADDRESS 0x123456789000ull
@@ -144,6 +149,48 @@ static void one_device(int fd)
 	EXPECT(!call(SYS_CLOSE, dev, 0, 0));
 }
 
+/* Offsets in struct stat64 and struct statx, by words. */
+static void check_stat64(const unsigned int *st)
+{
+	EXPECT((st[4] & 0170000) == 0020000 && st[5] == 1);
+	EXPECT(st[8] && st[11] == 0 && st[12] == 0);
+	EXPECT(st[3] == st[22]);
+}
+
+static void is_a_device(int fd)
+{
+	static unsigned int st[64];
+	static const char path[] = "/dev/iommu";
+	int result;
+
+	EXPECT(!call(SYS_FSTAT64, fd, st, 0));
+	check_stat64(st);
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(SYS_STAT64), "b"(path), "c"(st)
+			 : "memory");
+	EXPECT(!result);
+	check_stat64(st);
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(SYS_LSTAT64), "b"(path), "c"(st)
+			 : "memory");
+	EXPECT(!result);
+	check_stat64(st);
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(SYS_FSTATAT64), "b"(-100), "c"(path), "d"(st), "S"(0)
+			 : "memory");
+	EXPECT(!result);
+	check_stat64(st);
+	__asm__ volatile("int $0x80"
+			 : "=a"(result)
+			 : "a"(SYS_STATX), "b"(fd), "c"(path + 10), "d"(0x1000), "S"(0x7ff), "D"(st)
+			 : "memory");
+	EXPECT(!result);
+	EXPECT((st[7] & 0170000) == 0020000 && st[32] && st[10] == 0);
+}
+
 void _start(void)
 {
 	static const char reason[] = "skipped: this kernel has no /dev/iommu\n";
@@ -154,6 +201,7 @@ void _start(void)
 		leave(77);
 	}
 	EXPECT(fd >= 0);
+	is_a_device(fd);
 	one_fault(fd);
 	one_device(fd);
 	leave(0);
