@@ -24,10 +24,12 @@ struct iof_ats {
 	wait_queue_head_t wq; /* the thread sleeps here */
 	wait_queue_head_t idle_wq;
 	spinlock_t lock;
-	u8 regs[IOF_ATS_REGS]; /* lock */
-	u32 generation;	       /* written under lock */
-	u64 transfers, whole;  /* protected by lock; iof_ats_get_stats() */
-	atomic_t resumed;      /* set when a credit or an answer has come */
+	u8 regs[IOF_ATS_REGS];	    /* lock */
+	u32 generation;		    /* written under lock */
+	u64 transfers, whole;	    /* protected by lock; iof_ats_get_stats() */
+	void (*irq_fn)(void *data); /* protected by lock */
+	void *irq_data;
+	atomic_t resumed; /* set when a credit or an answer has come */
 	u32 delay_us;
 	u8 *memory;
 	char name[32];
@@ -202,6 +204,8 @@ static int ats_main(void *data)
 			ats->regs[IOF_ATS_CMD] &= (u8)~IOF_ATS_RUN;
 			ats->transfers++;
 			ats->whole += whole;
+			if (ats->irq_fn)
+				ats->irq_fn(ats->irq_data);
 		}
 		spin_unlock(&ats->lock);
 		wake_up_all(&ats->idle_wq);
@@ -257,6 +261,20 @@ void iof_ats_reset(struct iof_ats *ats)
 	wake_up_all(&ats->idle_wq);
 	/* A read section that begins after this sees the new generation. */
 	iof_mdev_drain(&ats->mdev);
+}
+
+void iof_ats_bus_master(struct iof_ats *ats, bool on)
+{
+	iof_mdev_bus_master(&ats->mdev, on);
+}
+
+void iof_ats_set_interrupt(struct iof_ats *ats, void (*fn)(void *data),
+			   void *data)
+{
+	spin_lock(&ats->lock);
+	ats->irq_fn = fn;
+	ats->irq_data = data;
+	spin_unlock(&ats->lock);
 }
 
 int iof_ats_own(struct iof_ats *ats)

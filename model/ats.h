@@ -53,6 +53,15 @@ bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file,
 		       poll_table *wait);
 /* Aborts the transfer in progress: it touches no memory after this returns. */
 void iof_ats_reset(struct iof_ats *ats);
+/* As iof_dsa_bus_master(). */
+void iof_ats_bus_master(struct iof_ats *ats, bool on);
+/*
+ * Sets the function that is called when a transfer ends without a reset, under
+ * a spinlock. NULL: none. When this returns, the previous function does not run
+ * and will not be called any more. Does not sleep.
+ */
+void iof_ats_set_interrupt(struct iof_ats *ats, void (*fn)(void *data),
+			   void *data);
 /*
  * Charges the thread's CPU time to the calling process from now on;
  * iof_ats_disown(): to no process.

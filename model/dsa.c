@@ -78,6 +78,11 @@ void iof_dsa_reset(struct iof_dsa *dsa)
 				   0);
 }
 
+void iof_dsa_bus_master(struct iof_dsa *dsa, bool on)
+{
+	iof_mdev_bus_master(&dsa->mdev, on);
+}
+
 int iof_dsa_own(struct iof_dsa *dsa)
 {
 	unsigned int i;

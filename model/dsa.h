@@ -87,6 +87,12 @@ bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file,
 void iof_dsa_reset(struct iof_dsa *dsa);
 
 /*
+ * @on false: no DMA touches memory after this returns, as if nothing were
+ * attached, until it is called with true. One call at a time; may sleep.
+ */
+void iof_dsa_bus_master(struct iof_dsa *dsa, bool on);
+
+/*
  * Charges the engines' CPU time to the calling process from now on;
  * iof_dsa_disown(): to no process.
  */

@@ -470,6 +470,15 @@ void iof_mdev_init(struct iof_mdev *mdev)
 	xa_init_flags(&mdev->attachments, XA_FLAGS_ACCOUNT);
 }
 
+void iof_mdev_bus_master(struct iof_mdev *mdev, bool on)
+{
+	WRITE_ONCE(mdev->no_dma, !on);
+	if (on)
+		return;
+	iof_mdev_drop_pasids(mdev);
+	iof_mdev_drain(mdev);
+}
+
 void iof_mdev_destroy(struct iof_mdev *mdev)
 {
 	WARN_ON(!xa_empty(&mdev->attachments));

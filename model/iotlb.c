@@ -79,8 +79,12 @@ void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table,
 
 static struct iof_attachment *find_attachment(struct iof_mdev *mdev, u32 pasid)
 {
-	struct iof_attachment *att = xa_load(&mdev->attachments, pasid);
+	struct iof_attachment *att;
 
+	/* iof_mdev_bus_master() waits for sections that do not see it yet. */
+	if (READ_ONCE(mdev->no_dma))
+		return NULL;
+	att = xa_load(&mdev->attachments, pasid);
 	if (!att && pasid != IOF_NO_PASID && mdev->hwdev.user_pasid_table) {
 		att = xa_load(&mdev->attachments, IOF_NO_PASID);
 		if (att && att->mdom->domain.type != IOF_DOMAIN_NESTED)

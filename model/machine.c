@@ -107,6 +107,13 @@ static struct iof_hwdev *slot_hwdev(struct iof_machine_slot *slot)
 					       iof_dsa_hwdev(slot->dsa);
 }
 
+static struct iof_vfio_device *slot_node(struct iof_machine_slot *slot)
+{
+	return slot->kind == IOF_MACHINE_ATS ?
+		       iof_portal_ats_node(slot->portal_ats) :
+		       iof_portal_node(slot->portal);
+}
+
 static int add_ats(struct iof_machine_slot *slot,
 		   const struct iof_dsa_setup *as_dsa, u32 delay_us,
 		   struct iof_hwdev *group_with, struct iof_plat_space *space,
@@ -169,6 +176,26 @@ static int machine_add_device(struct iof_machine *machine,
 	return 0;
 }
 
+void iof_machine_pci_config(const struct iof_machine_device *device,
+			    unsigned char config[IOF_MACHINE_CONFIG])
+{
+	struct iof_machine_device full = *device;
+
+	iof_machine_device_defaults(&full);
+	iof_pci_config_init(config,
+			    full.kind == IOF_MACHINE_ATS ?
+				    &iof_portal_ats_function :
+				    &iof_portal_function,
+			    full.credits, full.max_pasids);
+}
+
+int iof_machine_read_config(struct iof_machine *machine, unsigned int index,
+			    unsigned int off, void *buf, unsigned int size)
+{
+	return iof_vfio_config_get(slot_node(&machine->devices[index]), off,
+				   buf, size);
+}
+
 void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
 			   struct iof_machine_stats *stats)
 {
@@ -217,11 +244,7 @@ static int machine_add_to_group(struct iof_machine *machine,
 		machine->nr_groups++;
 	}
 	snprintf(name, sizeof(name), IOF_MACHINE_BDF, index + 1);
-	iof_vfio_group_add(slot->group,
-			   slot->kind == IOF_MACHINE_ATS ?
-				   iof_portal_ats_node(slot->portal_ats) :
-				   iof_portal_node(slot->portal),
-			   name);
+	iof_vfio_group_add(slot->group, slot_node(slot), name);
 	return 0;
 }
 

@@ -88,6 +88,19 @@ int iof_machine_check(const struct iof_machine_config *config);
  */
 int iof_machine_create(const struct iof_machine_config *config,
 		       struct iof_plat_space *space, struct iof_machine **out);
+#define IOF_MACHINE_CONFIG 4096 /* bytes of configuration space */
+
+/*
+ * Fills @config with the configuration space of such a device after power-on.
+ */
+void iof_machine_pci_config(const struct iof_machine_device *device,
+			    unsigned char config[IOF_MACHINE_CONFIG]);
+/*
+ * Copies [@off, @off + @size), which are in range, of the configuration space
+ * of devices[@index] now. Returns 0, or -EINTR: the thread is killed.
+ */
+int iof_machine_read_config(struct iof_machine *machine, unsigned int index,
+			    unsigned int off, void *buf, unsigned int size);
 /* Reads the counters of devices[@index]. */
 void iof_machine_get_stats(struct iof_machine *machine, unsigned int index,
 			   struct iof_machine_stats *stats);

@@ -459,6 +459,7 @@ struct iof_mdev {
 	 */
 	struct iof_tlb *tlbs[IOF_MDEV_MAX_ENGINES];
 	unsigned int nr_tlbs;
+	bool no_dma; /* iof_mdev_bus_master() */
 	struct iof_pri pri;
 };
 
@@ -470,5 +471,7 @@ static inline struct iof_mdev *iof_mdev_of(struct iof_hwdev *hwdev)
 /* Initialises ops, hardware information and an empty set of attachments. */
 void iof_mdev_init(struct iof_mdev *mdev);
 void iof_mdev_destroy(struct iof_mdev *mdev);
+/* As iof_dsa_bus_master(). */
+void iof_mdev_bus_master(struct iof_mdev *mdev, bool on);
 
 #endif

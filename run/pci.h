@@ -14,6 +14,8 @@ struct iof_run_pci {
 
 extern const struct iof_run_pci iof_run_pci[]; /* indexed by the kind of device */
 
-void iof_run_pci_config(enum iof_run_kind kind, unsigned char config[IOF_RUN_PCI_CONFIG]);
+/* Configuration space after power-on. */
+void iof_run_pci_config(const struct iof_run_device *device,
+			unsigned char config[IOF_RUN_PCI_CONFIG]);
 
 #endif

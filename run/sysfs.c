@@ -105,7 +105,7 @@ static void describe(const struct place *place)
 	    pci->class, pci->vendor, pci->device, pci->vendor, pci->device, place->bdf);
 	put(place, "resource", "0x%016x 0x%016x 0x%016x\n", pci->bar0_size ? 0xfe000000 : 0,
 	    pci->bar0_size ? 0xfe000000 + pci->bar0_size - 1 : 0, pci->bar0_size ? 0x40200 : 0);
-	iof_run_pci_config(kind, config);
+	iof_run_pci_config(&place->run->config->devices[place->index], config);
 	snprintf(path, sizeof(path), "%s/config", place->home);
 	put_bytes(path, config, sizeof(config));
 	snprintf(path, sizeof(path), "%s/subsystem", place->home);

@@ -302,7 +302,7 @@ static void vfio_unbind(struct iof_vfio_device *vdev)
 	void *entry;
 
 	lockdep_assert_held(&vdev->lock);
-	vdev->ops->reset(vdev->dev);
+	iof_pci_power_on(vdev);
 	iof_vfio_irqs_disable(vdev);
 	xa_for_each(&vdev->pasids, pasid, entry) {
 		iof_device_detach(vdev->idev, pasid);
@@ -355,7 +355,7 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case IOF_VFIO_DEVICE_SVA_UNBIND:
 		return vf->group ? -ENOTTY : vfio_sva(vf, uptr, false);
 	case VFIO_DEVICE_GET_INFO:
-		return iof_vfio_get_info(vdev, uptr);
+		return iof_vfio_get_info(uptr);
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return iof_vfio_get_region_info(vdev, uptr);
 	case VFIO_DEVICE_GET_IRQ_INFO:
@@ -363,60 +363,35 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case VFIO_DEVICE_SET_IRQS:
 		return iof_vfio_set_irqs(vdev, uptr);
 	case VFIO_DEVICE_RESET:
-		vdev->ops->reset(vdev->dev);
-		return 0;
+		return iof_pci_reset(vdev);
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return iof_pci_hot_reset(
+			uptr,
+			offsetofend(struct vfio_pci_hot_reset_info, count));
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return iof_pci_hot_reset(
+			uptr, offsetofend(struct vfio_pci_hot_reset, flags));
 	default:
 		return -ENOTTY;
 	}
 }
 
 /*
- * Checks one access and finds its region. Returns -EINVAL if the access is
- * outside of all regions or of the wrong direction. If it begins in a region of
- * a PCI function and continues past it, it is cut; in configuration space it
- * gets -EFAULT. The file position is the address of the access; the access does
- * not move it.
+ * The file position is the address of the access; the access does not move it.
  */
-static int vfio_region_access(struct kiocb *iocb, struct iov_iter *iter,
-			      u32 direction, u32 *region, u64 *off)
-{
-	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
-	const struct iof_vfio_ops *ops = vf->vdev->ops;
-	u64 index = (u64)iocb->ki_pos >> IOF_VFIO_REGION_SHIFT, size;
-
-	/* Pairs with vfio_bind(). */
-	if (!smp_load_acquire(&vf->owner))
-		return -EINVAL;
-	if (index >= ops->nr_regions)
-		return -EINVAL;
-	index = array_index_nospec(index, (u64)ops->nr_regions);
-	if (!(ops->regions[index].flags & direction))
-		return -EINVAL;
-	*region = index;
-	*off = iocb->ki_pos - IOF_VFIO_REGION_OFFSET(index);
-	size = ops->regions[index].size;
-	if (*off <= size && iov_iter_count(iter) <= size - *off)
-		return 0;
-	if (!(ops->flags & VFIO_DEVICE_FLAGS_PCI))
-		return -EINVAL;
-	/* Linux does the same for a PCI function */
-	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
-		return -EFAULT;
-	if (*off >= size)
-		return -EINVAL;
-	iov_iter_truncate(iter, size - *off);
-	return 0;
-}
-
 static ssize_t vfio_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
 	u32 region;
 	u64 off;
-	int rc = vfio_region_access(iocb, to, VFIO_REGION_INFO_FLAG_READ,
-				    &region, &off);
+	int rc;
 
-	return rc ?: vf->vdev->ops->read(vf->vdev->dev, region, off, to);
+	/* Pairs with vfio_bind(). */
+	if (!smp_load_acquire(&vf->owner))
+		return -EINVAL;
+	rc = iof_pci_find_region(vf->vdev, iocb->ki_pos, to,
+				 VFIO_REGION_INFO_FLAG_READ, &region, &off);
+	return rc ?: iof_pci_read(vf->vdev, region, off, to);
 }
 
 static ssize_t vfio_write_iter(struct kiocb *iocb, struct iov_iter *from)
@@ -424,10 +399,14 @@ static ssize_t vfio_write_iter(struct kiocb *iocb, struct iov_iter *from)
 	struct iof_vfio_file *vf = iocb->ki_filp->private_data;
 	u32 region;
 	u64 off;
-	int rc = vfio_region_access(iocb, from, VFIO_REGION_INFO_FLAG_WRITE,
-				    &region, &off);
+	int rc;
 
-	return rc ?: vf->vdev->ops->write(vf->vdev->dev, region, off, from);
+	/* Pairs with vfio_bind(). */
+	if (!smp_load_acquire(&vf->owner))
+		return -EINVAL;
+	rc = iof_pci_find_region(vf->vdev, iocb->ki_pos, from,
+				 VFIO_REGION_INFO_FLAG_WRITE, &region, &off);
+	return rc ?: iof_pci_write(vf->vdev, region, off, from);
 }
 
 static __poll_t vfio_poll(struct file *file, poll_table *wait)
@@ -534,16 +513,19 @@ int iof_vfio_create(struct iof_plat_space *space, const char *name,
 		    struct iof_hwdev *hw, const struct iof_vfio_ops *ops,
 		    void *dev, struct iof_vfio_device **out)
 {
-	struct iof_vfio_device *vdev;
+	struct iof_vfio_device *vdev = kzalloc(sizeof(*vdev), GFP_KERNEL);
+	int rc;
 
-	if (WARN_ON(ops->nr_irqs > IOF_VFIO_MAX_IRQS))
-		return -EINVAL;
-	vdev = kzalloc(sizeof(*vdev), GFP_KERNEL);
 	if (!vdev)
 		return -ENOMEM;
 	vdev->ops = ops;
 	vdev->dev = dev;
 	vdev->hw = hw;
+	rc = iof_pci_init(vdev);
+	if (rc) {
+		kfree(vdev);
+		return rc;
+	}
 	mutex_init(&vdev->lock);
 	xa_init_flags(&vdev->pasids, XA_FLAGS_ACCOUNT);
 	atomic_set(&vdev->files, 0);
@@ -552,8 +534,7 @@ int iof_vfio_create(struct iof_plat_space *space, const char *name,
 	*out = vdev;
 	vdev->node = iof_plat_add_node(space, name, &vfio_fops, vdev);
 	if (IS_ERR(vdev->node)) {
-		int rc = PTR_ERR(vdev->node);
-
+		rc = PTR_ERR(vdev->node);
 		*out = NULL;
 		kfree(vdev);
 		return rc;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * portal.c - the regions and the interrupt of a DMA engine's VFIO node.
+ * portal.c - a DMA engine as the PCI function 8086:0b25.
  *
- * Region 0 is the portal: each write, at any offset, submits descriptors.
- * Region 1 is the device's state, region 2 the latencies of its page requests,
- * both read-only. This file takes no locks: the engine serialises its queue.
+ * BAR 0 is the portal: each write, at any offset, submits descriptors. BAR 1 is
+ * the device's state, BAR 2 the latencies of its page requests, both read-only.
+ * Completions raise vector 0 of MSI-X, or the pin. This file takes no locks:
+ * the engine serialises its queue.
  */
 #include "portal.h"
 
@@ -17,17 +18,29 @@ struct iof_portal {
 	struct iof_vfio_dsa_state limits; /* the constant part of the state */
 };
 
-static const struct iof_vfio_region portal_regions[] = {
-	[IOF_VFIO_REGION_PORTAL] = { .size = 16 << 20,
-				     .flags = VFIO_REGION_INFO_FLAG_WRITE },
-	[IOF_VFIO_REGION_STATE] = { .size = PAGE_SIZE,
-				    .flags = VFIO_REGION_INFO_FLAG_READ },
-	[IOF_VFIO_REGION_LATENCY] = { .size = 2 * PAGE_SIZE,
-				      .flags = VFIO_REGION_INFO_FLAG_READ },
+const struct iof_pci_function iof_portal_function = {
+	.vendor = 0x8086,
+	.device = 0x0b25,
+	.class = 0x088000,
+	.bars = {
+		[IOF_VFIO_REGION_PORTAL] = {
+			.size = 16 << 20,
+			.flags = VFIO_REGION_INFO_FLAG_WRITE,
+		},
+		[IOF_VFIO_REGION_STATE] = {
+			.size = PAGE_SIZE,
+			.flags = VFIO_REGION_INFO_FLAG_READ,
+		},
+		[IOF_VFIO_REGION_LATENCY] = {
+			.size = 2 * PAGE_SIZE,
+			.flags = VFIO_REGION_INFO_FLAG_READ,
+		},
+	},
+	.nr_msix = 9,
+	.intx = true,
 };
 
-static ssize_t portal_write(void *dev, u32 region, u64 off,
-			    struct iov_iter *from)
+static ssize_t portal_write(void *dev, u32 bar, u64 off, struct iov_iter *from)
 {
 	struct dsa_hw_desc desc[PORTAL_BATCH];
 	struct iof_portal *portal = dev;
@@ -95,14 +108,14 @@ static ssize_t portal_read_from(const void *from, size_t size, u64 off,
 	return done || !want ? (ssize_t)done : -EFAULT;
 }
 
-static ssize_t portal_read(void *dev, u32 region, u64 off, struct iov_iter *to)
+static ssize_t portal_read(void *dev, u32 bar, u64 off, struct iov_iter *to)
 {
 	struct iof_portal *portal = dev;
 	struct iof_dsa_latency *latency;
 	struct iof_vfio_dsa_state state;
 	ssize_t done;
 
-	if (region == IOF_VFIO_REGION_STATE) {
+	if (bar == IOF_VFIO_REGION_STATE) {
 		portal_fill_state(portal, &state);
 		return portal_read_from(&state, sizeof(state), off, to);
 	}
@@ -131,6 +144,13 @@ static void portal_reset(void *dev)
 	iof_dsa_reset(portal->dsa);
 }
 
+static void portal_bus_master(void *dev, bool on)
+{
+	struct iof_portal *portal = dev;
+
+	iof_dsa_bus_master(portal->dsa, on);
+}
+
 static int portal_own(void *dev)
 {
 	struct iof_portal *portal = dev;
@@ -146,13 +166,12 @@ static void portal_disown(void *dev)
 }
 
 static const struct iof_vfio_ops portal_ops = {
-	.regions = portal_regions,
-	.nr_regions = ARRAY_SIZE(portal_regions),
-	.nr_irqs = 1,
+	.pci = &iof_portal_function,
 	.read = portal_read,
 	.write = portal_write,
 	.poll = portal_poll,
 	.reset = portal_reset,
+	.bus_master = portal_bus_master,
 	.own = portal_own,
 	.disown = portal_disown,
 };
@@ -161,7 +180,7 @@ static void portal_interrupt(void *data)
 {
 	struct iof_portal *portal = data;
 
-	iof_vfio_interrupt(portal->vdev, IOF_VFIO_IRQ_COMPLETION);
+	iof_vfio_interrupt(portal->vdev, 0);
 }
 
 struct iof_portal *iof_portal_create(struct iof_plat_space *space,

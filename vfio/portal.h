@@ -10,6 +10,8 @@
 
 struct iof_portal;
 
+extern const struct iof_pci_function iof_portal_function;
+
 /*
  * Publishes node @name for @dsa, which outlives it. @config: the device's
  * configuration, with defaults for zeroes. ERR_PTR: -ENOMEM, -EEXIST.

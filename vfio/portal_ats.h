@@ -11,6 +11,8 @@
 
 struct iof_portal_ats;
 
+extern const struct iof_pci_function iof_portal_ats_function;
+
 /*
  * Publishes node @name for @ats, which outlives it. ERR_PTR: -ENOMEM, -EEXIST.
  */

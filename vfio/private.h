@@ -23,6 +23,22 @@ struct iof_vfio_group {
 	struct iof_ctx *ctx; /* its container, a reference; or NULL */
 };
 
+/* The indexes VFIO_PCI_INTX_IRQ_INDEX to VFIO_PCI_REQ_IRQ_INDEX, in a row. */
+enum iof_vfio_vector {
+	IOF_VECTOR_INTX,
+	IOF_VECTOR_MSIX,
+	IOF_VECTOR_ERR = IOF_VECTOR_MSIX + IOF_PCI_MSIX_MAX,
+	IOF_VECTOR_REQ,
+	IOF_NR_VECTORS,
+};
+
+struct iof_pci {
+	struct mutex lock; /* protects all of this; in iof_vfio_device.lock */
+	u8 config[IOF_PCI_CONFIG];
+	bool command_written; /* since power-on: DMA follows BUS_MASTER */
+	bool dma; /* the device may do DMA; read without the lock too */
+};
+
 struct iof_vfio_device {
 	const struct iof_vfio_ops *ops;
 	void *dev;
@@ -45,11 +61,22 @@ struct iof_vfio_device {
 	/* set of attached PASIDs, to a page table or a process */
 	struct xarray pasids;
 
+	/* constant */
+	struct iof_vfio_region regions[VFIO_PCI_NUM_REGIONS];
+	struct iof_pci pci;
+
 	struct mutex irq_mutex; /* serialises SET_IRQS */
-	/* protects irqs[]; taken to raise an interrupt */
+	/* protects what follows; taken to raise an interrupt */
 	spinlock_t irq_lock;
-	/* NULL: the interrupt is not bound to an eventfd */
-	struct eventfd_ctx *irqs[IOF_VFIO_MAX_IRQS];
+	/*
+	 * by enum iof_vfio_vector; NULL: the vector is not bound to an eventfd
+	 */
+	struct eventfd_ctx *irqs[IOF_NR_VECTORS];
+	bool msix; /* enabled; excludes INTx */
+	/*
+	 * INTx: masked by the user; disabled in COMMAND; raised meanwhile
+	 */
+	bool intx_masked, intx_disabled, intx_pending;
 };
 
 struct iof_vfio_file {
@@ -94,11 +121,37 @@ void iof_vfio_group_unblock(struct iof_vfio_group *group);
 void iof_vfio_group_put_file(struct iof_vfio_group *group);
 
 /* info.c */
-int iof_vfio_get_info(struct iof_vfio_device *vdev, void __user *arg);
+int iof_vfio_get_info(void __user *arg);
 int iof_vfio_get_region_info(struct iof_vfio_device *vdev, void __user *arg);
 int iof_vfio_get_irq_info(struct iof_vfio_device *vdev, void __user *arg);
+
+/* irqs.c */
+/* Interrupts of an index; 0: the index has none. */
+u32 iof_vfio_nr_irqs(struct iof_vfio_device *vdev, u32 index);
 int iof_vfio_set_irqs(struct iof_vfio_device *vdev, void __user *arg);
 void iof_vfio_irqs_init(struct iof_vfio_device *vdev);
 void iof_vfio_irqs_disable(struct iof_vfio_device *vdev);
+bool iof_vfio_msix_enabled(struct iof_vfio_device *vdev);
+bool iof_vfio_intx_pending(struct iof_vfio_device *vdev);
+/* Interrupt disable of COMMAND. */
+void iof_vfio_intx_disable(struct iof_vfio_device *vdev, bool disable);
+
+/* pci.c */
+int iof_pci_init(struct iof_vfio_device *vdev);
+int iof_pci_find_region(struct iof_vfio_device *vdev, u64 pos,
+			struct iov_iter *iter, u32 direction, u32 *region,
+			u64 *off);
+ssize_t iof_pci_read(struct iof_vfio_device *vdev, u32 region, u64 off,
+		     struct iov_iter *to);
+ssize_t iof_pci_write(struct iof_vfio_device *vdev, u32 region, u64 off,
+		      struct iov_iter *from);
+/*
+ * Both reset the function to its state after power-on, configuration space
+ * included. iof_pci_reset() returns -EINTR if the thread is killed.
+ */
+int iof_pci_reset(struct iof_vfio_device *vdev);
+void iof_pci_power_on(struct iof_vfio_device *vdev);
+/* Both hot reset commands; @min: bytes of the structure that are read. */
+int iof_pci_hot_reset(void __user *arg, size_t min);
 
 #endif

@@ -12,35 +12,24 @@
 #ifndef IOF_VFIO_VFIO_H
 #define IOF_VFIO_VFIO_H
 
-#include "core/iof_core.h"
-#include <iofault/vfio.h>
+#include "pci.h"
 
 struct iof_vfio_device;
 struct iof_vfio_group;
-
-struct iof_vfio_region {
-	u64 size;
-	u32 flags; /* VFIO_REGION_INFO_FLAG_* bits */
-};
 
 /*
  * Operations of a device model. All functions may sleep and run on many
  * threads.
  */
 struct iof_vfio_ops {
-	const struct iof_vfio_region *regions;
-	u32 nr_regions;
-	u32 flags; /* VFIO_DEVICE_FLAGS_* bits beside RESET */
+	const struct iof_pci_function *pci;
 	/*
-	 * number of indexes, each of one interrupt; at most IOF_VFIO_MAX_IRQS
+	 * Read from and write to a BAR of the function's own;
+	 * [off, off + iov_iter_count()) lies in it. Return the number of bytes
+	 * moved, or a negative errno.
 	 */
-	u32 nr_irqs;
-	/*
-	 * Read from and write to a region; [off, off + iov_iter_count()) lies
-	 * in it. Return the number of bytes moved, or a negative errno.
-	 */
-	ssize_t (*read)(void *dev, u32 region, u64 off, struct iov_iter *to);
-	ssize_t (*write)(void *dev, u32 region, u64 off, struct iov_iter *from);
+	ssize_t (*read)(void *dev, u32 bar, u64 off, struct iov_iter *to);
+	ssize_t (*write)(void *dev, u32 bar, u64 off, struct iov_iter *from);
 	__poll_t (*poll)(void *dev, struct file *file, poll_table *wait);
 	/*
 	 * Resets the device to its state after power-on. When it returns, all
@@ -49,6 +38,13 @@ struct iof_vfio_ops {
 	 */
 	void (*reset)(void *dev);
 	/*
+	 * Allows or ends DMA. After bus_master(false) no DMA touches memory,
+	 * and each later one fails, until bus_master(true). Calls are
+	 * serialised. A new device may do DMA; reset() does not change that.
+	 * May be NULL.
+	 */
+	void (*bus_master)(void *dev, bool on);
+	/*
 	 * own() charges the CPU time of the device's threads to the calling
 	 * process, which owns the device now. disown() charges it to no
 	 * process; called after a reset. Both may be NULL.
@@ -56,8 +52,6 @@ struct iof_vfio_ops {
 	int (*own)(void *dev);
 	void (*disown)(void *dev);
 };
-
-#define IOF_VFIO_MAX_IRQS 5
 
 /*
  * Publishes node @name. @hw must be registered; it and @dev outlive the node.
@@ -84,9 +78,15 @@ bool iof_vfio_group_busy(struct iof_vfio_group *group);
 /* Removes a group that is not busy, and whose members are not opened again. */
 void iof_vfio_group_destroy(struct iof_vfio_group *group);
 /*
- * Raises interrupt @index: signals its eventfd, if the owner set one. May be
- * called in any context.
+ * Raises interrupt @vector: by MSI-X if the owner enabled that, else by the
+ * pin, if there is one. May be called in any context.
  */
-void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 index);
+void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 vector);
+/*
+ * Copies [off, off + n) of configuration space, which are in range. Returns 0,
+ * or -EINTR: the thread is killed.
+ */
+int iof_vfio_config_get(struct iof_vfio_device *vdev, u32 off, void *buf,
+			u32 n);
 
 #endif

@@ -118,16 +118,42 @@ struct iof_vfio_device_sva {
 #define IOF_VFIO_DEVICE_SVA_UNBIND _IOW(VFIO_TYPE, 0xe1, struct iof_vfio_device_sva)
 
 /*
- * The portal of a DMA engine: a region that takes 64-byte descriptors (struct dsa_hw_desc of
- * <linux/idxd.h>) by pwrite() at the region's offset, which VFIO_DEVICE_GET_REGION_INFO tells, or
- * anywhere inside the region; several at a time are taken in order. The bytes of those that were
- * taken are returned.
- *	EAGAIN	none was taken: the engine's queue is full
- *	EINVAL	the length is not a multiple of 64
- * The engine checks all fields of a descriptor before it works on it. A descriptor that fails gets
- * its status in the completion record, or, without a record or with one that is not 32-byte
- * aligned, counts as unreported. A batch has 2 descriptors or more. COMPARE, CRCGEN and COPY_CRC
- * need a completion record (IDXD_OP_FLAG_CRAV and IDXD_OP_FLAG_RCR).
+ * Each node is a PCI function: VFIO_DEVICE_FLAGS_PCI, the nine regions and the five interrupt
+ * indexes of VFIO. Commands of VFIO that no function here has fail with ENOTTY.
+ *
+ * Regions. An access past the end of a BAR is cut; one past the end of configuration space is
+ * EFAULT. BAR 4 holds the table of MSI-X, which reads as ones and ignores writes.
+ *
+ * Configuration space (4 KiB): a header of type 0, the capabilities PCI Express (with a
+ * function-level reset), MSI-X and power management (D0, D3hot), and ATS, PRI and PASID, which are
+ * enabled and read-only. COMMAND reads 0x0002 after the open and after a reset.
+ *
+ * DMA works after the open and after a reset. Once the low byte of COMMAND has been written,
+ * BUS_MASTER counts: while it is 0 the function does no DMA, sends no page request and raises no
+ * MSI-X, as if no page table were attached. When the write returns, no DMA is in progress. The same
+ * holds in D3hot. Memory space enable has no effect.
+ *
+ * Interrupts. MSI has no vectors. INTx and MSI-X exclude each other (EINVAL) until a SET_IRQS with
+ * DATA_NONE, ACTION_TRIGGER and count 0 disables the other; the Enable bit of MSI-X follows, and is
+ * not for writing. Vectors of MSI-X may be bound one by one. INTx can be masked; it is raised once
+ * for each event, and not masked by that. All descriptors of a call are bound, or none.
+ *
+ * VFIO_DEVICE_RESET, a function-level reset and the last close put the function into the state
+ * after power-on. VFIO_DEVICE_GET_PCI_HOT_RESET_INFO and VFIO_DEVICE_PCI_HOT_RESET:
+ *	EINVAL	argsz too small, a flag
+ *	ENODEV	there is no bus or slot to reset
+ */
+
+/*
+ * The portal of a DMA engine (8086:0b25): BAR 0, a region that takes 64-byte descriptors (struct
+ *dsa_hw_desc of <linux/idxd.h>) by pwrite() at the region's offset, which
+ *VFIO_DEVICE_GET_REGION_INFO tells, or anywhere inside the region; several at a time are taken in
+ *order. The bytes of those that were taken are returned. EAGAIN	none was taken: the engine's
+ *queue is full EINVAL	the length is not a multiple of 64 The engine checks all fields of a
+ *descriptor before it works on it. A descriptor that fails gets its status in the completion
+ *record, or, without a record or with one that is not 32-byte aligned, counts as unreported. A
+ *batch has 2 descriptors or more. COMPARE, CRCGEN and COPY_CRC need a completion record
+ *(IDXD_OP_FLAG_CRAV and IDXD_OP_FLAG_RCR).
  *
  * Descriptors and batches may complete in any order. The record of a batch says that the
  * descriptors of that batch are complete. A reset abandons what is not complete: before one, wait
@@ -172,7 +198,10 @@ struct iof_vfio_dsa_state {
  */
 #define IOF_VFIO_REGION_LATENCY 2
 
-/* Interrupt 0 of a DMA engine: a descriptor that asked for it (IDXD_OP_FLAG_RCI) is complete. */
+/*
+ * The index of a DMA engine's interrupt: a descriptor that asked for it (IDXD_OP_FLAG_RCI) is
+ * complete. This is INTx; if MSI-X is enabled, its vector 0 is raised instead.
+ */
 #define IOF_VFIO_IRQ_COMPLETION 0
 
 /* Where a region begins in the file: its index above bit 40, as GET_REGION_INFO says. */
