@@ -51,7 +51,7 @@ static void put_bytes(const char *path, const void *bytes, size_t len)
 
 static void put(const struct place *place, const char *name, const char *what, ...)
 {
-	char path[PATH_MAX], text[512];
+	char path[PATH_MAX], text[1024];
 	va_list args;
 
 	va_start(args, what);
@@ -72,6 +72,27 @@ static void put_link(const char *path, const char *what, ...)
 	va_end(args);
 	rc = symlink(target, path);
 	(void)rc;
+}
+
+/*
+ * A line for each resource that a kernel counts: six BARs, the ROM, and six of a bridge. lspci and
+ * DPDK give up a device with fewer.
+ */
+#define NR_RESOURCES 13
+
+static void put_resources(const struct place *place, const struct iof_run_pci *pci)
+{
+	char text[NR_RESOURCES * 57 + 1];
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < NR_RESOURCES; i++) {
+		unsigned int size = i ? 0 : pci->bar0_size;
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "0x%016x 0x%016x 0x%016x\n",
+				      size ? 0xfe000000 : 0, size ? 0xfe000000 + size - 1 : 0,
+				      size ? 0x40200 : 0);
+	}
+	put(place, "resource", "%s", text);
 }
 
 /* Makes the folder of the device itself. */
@@ -96,15 +117,17 @@ static void describe(const struct place *place)
 	put(place, "local_cpulist", "0\n");
 	put(place, "driver_override", "vfio-pci\n");
 	put(place, "dma_mask_bits", "64\n");
-	put(place, "modalias", "vfio_pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n", pci->vendor,
+	put(place, "modalias", "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n", pci->vendor,
 	    pci->device, pci->vendor, pci->device, pci->class >> 16, pci->class >> 8 & 0xff,
 	    pci->class & 0xff);
 	put(place, "uevent",
 	    "DRIVER=vfio-pci\nPCI_CLASS=%X\nPCI_ID=%04X:%04X\n"
-	    "PCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\n",
-	    pci->class, pci->vendor, pci->device, pci->vendor, pci->device, place->bdf);
-	put(place, "resource", "0x%016x 0x%016x 0x%016x\n", pci->bar0_size ? 0xfe000000 : 0,
-	    pci->bar0_size ? 0xfe000000 + pci->bar0_size - 1 : 0, pci->bar0_size ? 0x40200 : 0);
+	    "PCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\n"
+	    "MODALIAS=pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n",
+	    pci->class, pci->vendor, pci->device, pci->vendor, pci->device, place->bdf, pci->vendor,
+	    pci->device, pci->vendor, pci->device, pci->class >> 16, pci->class >> 8 & 0xff,
+	    pci->class & 0xff);
+	put_resources(place, pci);
 	iof_run_pci_config(&place->run->config->devices[place->index], config);
 	snprintf(path, sizeof(path), "%s/config", place->home);
 	put_bytes(path, config, sizeof(config));
@@ -125,6 +148,8 @@ static void describe(const struct place *place)
 	    place->index, place->index);
 	snprintf(path, sizeof(path), "%s/vfio-dev/vfio%u/device", place->home, place->index);
 	put_link(path, "../../../%s", place->bdf);
+	snprintf(path, sizeof(path), "%s/vfio-dev/vfio%u/subsystem", place->home, place->index);
+	put_link(path, "../../../../../class/vfio-dev");
 }
 
 static void join_group(const struct place *place)
@@ -229,6 +254,40 @@ static void seal_sysfs(void)
 		fclose(mounts);
 }
 
+/* The modules that programs look for before they use VFIO. */
+static void show_modules(struct iof_run *run)
+{
+	static const struct {
+		const char *module, *parameter, *value;
+	} modules[] = {
+		{ "vfio", "enable_unsafe_noiommu_mode", "N" },
+		{ "vfio_iommu_type1", "allow_unsafe_interrupts", "N" },
+		{ "vfio_pci", "disable_idle_d3", "N" },
+	};
+	static char opened[PATH_MAX];
+	struct place place = { .run = run };
+	char path[PATH_MAX];
+
+	need(run, "/sys", "module", opened);
+	for (size_t i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+		snprintf(place.home, sizeof(place.home), "/sys/module/%s", modules[i].module);
+		umount2(place.home, MNT_DETACH);
+		mkdir(place.home, 0755);
+		put(&place, "initstate", "live\n");
+		put(&place, "refcnt", "0\n");
+		snprintf(path, sizeof(path), "%s/parameters", place.home);
+		mkdir(path, 0755);
+		snprintf(path, sizeof(path), "parameters/%s", modules[i].parameter);
+		put(&place, path, "%s\n", modules[i].value);
+	}
+	mkdir("/sys/module/vfio_pci/drivers", 0755);
+	/* driverctl looks for the module by the name of its driver */
+	put_link("/sys/module/vfio-pci", "vfio_pci");
+	put_link("/sys/module/vfio_pci/drivers/pci:vfio-pci", "../../../bus/pci/drivers/vfio-pci");
+	put_link("/sys/bus/pci/drivers/vfio-pci/module", "../../../../module/vfio_pci");
+	iof_run_seal_folder(opened);
+}
+
 /* /dev/iommu as a device of class misc, in place of one that the host may have. */
 static void show_iommu(struct iof_run *run)
 {
@@ -314,6 +373,7 @@ void iof_run_build_sys(struct iof_run *run)
 		put_link(path, "../../devices/pcif000:00/%s/vfio-dev/vfio%u", place.bdf,
 			 place.index);
 	}
+	show_modules(run);
 	for (unsigned int i = 0; i < 6; i++)
 		if (opened[i][0])
 			iof_run_seal_folder(opened[i]);

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Programs that look for devices find those of `iofault run`: udevadm, pyudev, lspci, dpdk-devbind.py and
+# driverctl, each where it is installed.
+set -euo pipefail
+# shellcheck source=tests/lib.sh
+. "$SOURCE/tests/lib.sh"
+needs_run
+
+PATH=$PATH:/usr/sbin:/sbin
+run() { "$IOFAULT" run --device dsa --device ats-test "$@"; }
+have() { command -v "$1" >/dev/null; }
+
+# What programs read themselves.
+# shellcheck disable=SC2016
+expect 0 run sh -ec '
+	cd /sys/bus/pci/devices/f000:00:02.0
+	test $(wc -l <resource) -eq 13 && test $(head -n 7 resource | wc -w) -eq 21
+	test $(readlink -f vfio-dev/vfio1/subsystem) = /sys/class/vfio-dev
+	test $(readlink -f vfio-dev/vfio1/device) = $(pwd -P)
+	test $(readlink -f subsystem) = /sys/bus/pci
+	test $(readlink -f driver) = /sys/bus/pci/drivers/vfio-pci
+	test $(readlink -f driver/module) = /sys/module/vfio_pci
+	test $(readlink -f /sys/dev/char/$(cat vfio-dev/vfio1/dev)) = $(pwd -P)/vfio-dev/vfio1
+	test $(readlink -f /dev/char/$(cat vfio-dev/vfio1/dev)) = /dev/vfio/devices/vfio1
+	test $(wc -c <config) -eq 4096
+	for module in vfio vfio_pci vfio_iommu_type1; do
+		test $(cat /sys/module/$module/initstate) = live || exit 1
+	done
+	cat uevent vfio-dev/vfio1/uevent /sys/module/vfio/parameters/enable_unsafe_noiommu_mode'
+has PCI_ID=1234:11E9 PCI_SLOT_NAME=f000:00:02.0 DRIVER=vfio-pci DEVNAME=vfio/devices/vfio1 N
+expect 0 run sh -ec 'test "$SYSTEMD_DEVICE_VERIFY_SYSFS" = 0'
+
+if have udevadm; then
+	expect 0 run udevadm info -q property -n /dev/vfio/devices/vfio1
+	has SUBSYSTEM=vfio-dev DEVNAME=/dev/vfio/devices/vfio1 MAJOR=
+	expect 0 run udevadm info -q property -p /sys/bus/pci/devices/f000:00:02.0
+	has SUBSYSTEM=pci DRIVER=vfio-pci
+fi
+if /usr/bin/python3 -c 'import pyudev' 2>/dev/null; then
+	expect 0 run /usr/bin/python3 -c '
+import os, pyudev
+context = pyudev.Context()
+nodes = {d.device_node: d for d in context.list_devices(subsystem="vfio-dev")}
+assert set(nodes) == {"/dev/vfio/devices/vfio0", "/dev/vfio/devices/vfio1"}, nodes
+for path, device in nodes.items():
+    assert device.device_number == os.stat(path).st_rdev
+    assert pyudev.Devices.from_device_number(context, "char", os.stat(path).st_rdev) == device
+    assert pyudev.Devices.from_device_file(context, path) == device
+    assert device.parent.subsystem == "pci"
+ours = [d for d in context.list_devices(subsystem="pci") if d.get("PCI_ID") == "1234:11E9"]
+assert [d.sys_name for d in ours] == ["f000:00:02.0"] and ours[0].driver == "vfio-pci"
+assert pyudev.Devices.from_device_file(context, "/dev/iommu").subsystem == "misc"'
+fi
+if have lspci; then
+	expect 0 run lspci -vvv -D -s f000:00:02.0
+	has '1234:11e9' 'Region 0: Memory' '[size=4K]' 'Express' 'Address Translation Service' \
+		'Page Request Interface' 'Kernel driver in use: vfio-pci' 'IOMMU group'
+	expect 0 run lspci -D -n
+	has 'f000:00:01.0 0880: 8086:0b25' 'f000:00:02.0 00ff: 1234:11e9'
+fi
+if have dpdk-devbind.py && have lspci; then
+	expect 0 run dpdk-devbind.py --status
+	has "f000:00:01.0 'Device 0b25' drv=vfio-pci"
+fi
+if have driverctl; then
+	expect 0 run driverctl list-devices
+	has 'f000:00:01.0 vfio-pci' 'f000:00:02.0 vfio-pci'
+fi
