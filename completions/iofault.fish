@@ -12,7 +12,7 @@ function __iofault_run_rest
     set -l rest
     while set -q words[1]
         switch $words[1]
-            case --device --trace --memlock
+            case --device --trace --trace-format --memlock
                 set -e words[1]
             case --
                 set rest $words[2..-1]
@@ -68,6 +68,7 @@ complete -c iofault -n '__iofault_is run' -l no-device-stat -d 'do not trap stat
 complete -c iofault -n '__iofault_is run' -l mock -d 'enable the test commands of /dev/iommu'
 complete -c iofault -n '__iofault_is run' -x -l memlock -a none -d 'limit the memory that is mapped for devices'
 complete -c iofault -n '__iofault_is run' -r -F -l trace -d 'write a line for each call'
+complete -c iofault -n '__iofault_is run' -x -l trace-format -a 'text json' -d 'write lines of the trace as'
 complete -c iofault -n '__iofault_is run' -l stats -d 'count the calls and the work of each device'
 complete -c iofault -n '__iofault_is run' -l check -d 'try the setup without a program'
 complete -c iofault -n '__iofault_is run' -s h -l help -d 'print the options'

@@ -284,6 +284,7 @@ static int bind_device(struct caller *caller)
 	if (rc)
 		return rc;
 	set(caller, at, number);
+	caller->call.given = given;
 	if (fstat(caller->file, &st) || st.st_ino < IOF_RUN_NODE_VFIO ||
 	    st.st_ino >= IOF_RUN_NODE_MADE)
 		return CONTINUE;
@@ -364,41 +365,20 @@ static bool may_add(struct caller *caller, const struct seccomp_data *data)
 	       process_vm_readv(caller->tid, &local, 1, &remote, 1, 0) == sizeof(event);
 }
 
-static int ask_server(struct caller *caller, int what)
+/* For a file of ours. The server answers and traces it. */
+static int plain(struct caller *caller, const struct seccomp_data *data, int nr)
 {
-	struct iof_run_plain plain = { .what = what, .cmd = caller->call.cmd };
+	struct iof_run_plain plain = { .nr = nr };
 
+	for (int i = 0; i < 6; i++)
+		plain.args[i] = data->args[i];
+	if ((nr == SYS_epoll_ctl && !may_add(caller, data)) ||
+	    (nr == SYS_mmap && !may_map(data, caller->file)))
+		plain.early = CONTINUE;
 	caller->call.cmd = IOF_RUN_CMD_PLAIN;
 	caller->call.size = sizeof(plain);
 	memcpy(caller->call.data, &plain, sizeof(plain));
 	return serve(caller, caller->file);
-}
-
-static int plain_ioctl(struct caller *caller)
-{
-	/* FIOQSIZE is the only one for which a kernel asks no driver */
-	return caller->call.cmd == FIOQSIZE ? -ENOTTY : ask_server(caller, IOF_RUN_IOCTL);
-}
-
-/* Answers a call on a file of ours: with the error of a kernel, or the server's result. */
-static int plain(struct caller *caller, const struct seccomp_data *data)
-{
-	switch (data->nr) {
-	case SYS_readahead:
-		return -EINVAL;
-	case SYS_lseek:
-	case SYS_sync_file_range:
-		return -ESPIPE;
-	case SYS_read:
-		return ask_server(caller, IOF_RUN_READ_NOTHING);
-	case SYS_write:
-		return ask_server(caller, IOF_RUN_WRITE_NOTHING);
-	case SYS_epoll_ctl:
-		return may_add(caller, data) ? ask_server(caller, IOF_RUN_ADD_TO_EPOLL) : CONTINUE;
-	case SYS_mmap:
-		return may_map(data, caller->file) ? ask_server(caller, IOF_RUN_MAP) : CONTINUE;
-	}
-	return CONTINUE;
 }
 
 /* ---- stat ---- */
@@ -550,9 +530,9 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	if (rc < 0 || !is_ours(caller->broker, caller->file))
 		return CONTINUE; /* the kernel returns the error for a bad structure */
 	if (!is_ioctl(&notif->data))
-		return plain(caller, &notif->data);
+		return plain(caller, &notif->data, notif->data.nr);
 	if (!makes_or_takes(caller->call.cmd))
-		return plain_ioctl(caller);
+		return plain(caller, &notif->data, SYS_ioctl);
 	rc = fetch(caller);
 	if (rc)
 		return rc;

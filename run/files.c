@@ -6,8 +6,6 @@
  * writes use buffers of the server, since FUSE has carried the data. Commands that make descriptors
  * come from the broker only, together with their structure; from elsewhere they are unknown
  * commands.
- *
- * Lock: names_lock protects the files that calls have made.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,17 +23,10 @@
 #include <iofault/iommufd_test.h>
 #include <iofault/vfio.h>
 
+#include "lines.h"
 #include "server.h"
 #include "shim/sys.h"
 #include "trap.h"
-
-enum kind {
-	KIND_IOMMU,
-	KIND_VFIO,
-	KIND_ATS,   /* a VFIO node with mappable memory */
-	KIND_QUEUE, /* a fault queue */
-	KIND_OTHER, /* an access of the test commands */
-};
 
 /*
  * States of a file that io_uring may read; to io_uring a FUSE file is a regular file. Before it
@@ -58,24 +49,12 @@ enum uring {
 
 struct iof_run_file {
 	int fd; /* descriptor of the embedded system */
-	enum kind kind;
-	enum uring uring;    /* atomic */
-	unsigned int device; /* number of the device, of VFIO nodes */
-	struct made *made;   /* the file that a call made, or NULL */
-	char name[24];	     /* for --trace */
+	enum iof_run_file_kind kind;
+	enum uring uring;	   /* atomic */
+	unsigned int device;	   /* number of the device, of VFIO nodes */
+	struct iof_run_made *made; /* the file that a call made, or NULL */
+	char name[24];		   /* for --trace */
 };
-
-/* A file that a call has made. Its name tells the program's descriptors of it from others. */
-struct made {
-	struct made *next;
-	unsigned int name;
-	int fd;
-	enum kind kind;
-	bool opened, closed; /* opened at most once */
-	unsigned int users;  /* number of users: its opener, and calls that name it */
-};
-
-#define NR_MADE 256 /* number of hash buckets */
 
 /*
  * The memory of an ATS test device as programs map it: pages of our file in the page cache. The
@@ -96,13 +75,10 @@ struct bar_owner {
 static struct {
 	struct iof_run *run;
 	struct iof_plat_space *space;
-	pthread_mutex_t names_lock;
-	struct made *made[NR_MADE];
-	unsigned int last_name;
 	int broker; /* pidfd of the broker */
 	bool map_direct;
 	struct bar_owner bars[IOF_RUN_MAX_DEVICES];
-} files = { .names_lock = PTHREAD_MUTEX_INITIALIZER, .broker = -1 };
+} files = { .broker = -1 };
 
 void iof_run_files_init(struct iof_run *run, struct iof_plat_space *space, pid_t broker)
 {
@@ -140,78 +116,6 @@ bool iof_run_node_maps(uint64_t node)
 
 /* ---- names ---- */
 
-static struct made **find_made(unsigned int name)
-{
-	struct made **at = &files.made[name % NR_MADE];
-
-	while (*at && (*at)->name != name)
-		at = &(*at)->next;
-	return at;
-}
-
-static unsigned int remember_made(int fd, enum kind kind)
-{
-	struct made *made = calloc(1, sizeof(*made)), **at;
-
-	if (!made)
-		return 0;
-	made->fd = fd;
-	made->kind = kind;
-	made->users = 1;
-	pthread_mutex_lock(&files.names_lock);
-	made->name = ++files.last_name;
-	at = find_made(made->name);
-	*at = made;
-	pthread_mutex_unlock(&files.names_lock);
-	return made->name;
-}
-
-/* Takes a file that a call made, for its opener. */
-static struct made *take_made(unsigned int name)
-{
-	struct made *made;
-
-	pthread_mutex_lock(&files.names_lock);
-	made = *find_made(name);
-	if (made && made->opened)
-		made = NULL;
-	if (made)
-		made->opened = true;
-	pthread_mutex_unlock(&files.names_lock);
-	return made;
-}
-
-/* Takes a reference to a file, for a call that names it. */
-static struct made *hold_made(unsigned int name)
-{
-	struct made *made;
-
-	pthread_mutex_lock(&files.names_lock);
-	made = *find_made(name);
-	if (made && (!made->opened || made->closed))
-		made = NULL;
-	if (made)
-		made->users++;
-	pthread_mutex_unlock(&files.names_lock);
-	return made;
-}
-
-static void put_made(struct made *made, bool closed)
-{
-	bool last;
-
-	pthread_mutex_lock(&files.names_lock);
-	made->closed |= closed;
-	last = !--made->users;
-	if (last)
-		*find_made(made->name) = made->next;
-	pthread_mutex_unlock(&files.names_lock);
-	if (!last)
-		return;
-	iof_sys_close(made->fd);
-	free(made);
-}
-
 int iof_run_file_find(const char *name, uint64_t *node)
 {
 	unsigned int number;
@@ -237,14 +141,14 @@ int iof_run_file_find(const char *name, uint64_t *node)
 
 static int open_made(struct iof_run_file *file, uint64_t node)
 {
-	struct made *made = take_made((unsigned int)(node - IOF_RUN_NODE_MADE));
+	struct iof_run_made *made = iof_run_made_take((unsigned int)(node - IOF_RUN_NODE_MADE));
 
 	if (!made)
 		return -ENOENT;
 	file->fd = made->fd;
 	file->kind = made->kind;
 	file->made = made;
-	snprintf(file->name, sizeof(file->name), "queue %u", made->name);
+	iof_run_made_name(made->name, file->name);
 	return 0;
 }
 
@@ -253,13 +157,13 @@ static int open_node(struct iof_run_file *file, uint64_t node, int flags)
 	char path[48];
 
 	if (node == IOF_RUN_NODE_IOMMU) {
-		file->kind = KIND_IOMMU;
+		file->kind = IOF_RUN_KIND_IOMMU;
 		snprintf(file->name, sizeof(file->name), "iommu");
 		snprintf(path, sizeof(path), "iommu");
 	} else {
 		unsigned int number = (unsigned int)(node - IOF_RUN_NODE_VFIO);
 
-		file->kind = iof_run_node_maps(node) ? KIND_ATS : KIND_VFIO;
+		file->kind = iof_run_node_maps(node) ? IOF_RUN_KIND_ATS : IOF_RUN_KIND_VFIO;
 		file->device = number;
 		snprintf(file->name, sizeof(file->name), "vfio%u", number);
 		snprintf(path, sizeof(path), "vfio/devices/vfio%u", number);
@@ -278,21 +182,20 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 		return -ENOMEM;
 	rc = node >= IOF_RUN_NODE_MADE ? open_made(file, node) : open_node(file, node, flags);
 	iof_run_count(IOF_RUN_COUNT_OPEN, 1);
+	iof_run_trace_call(pid, file->name, "open", rc);
 	if (rc) {
-		iof_run_trace(pid, file->name, "open = %d", rc);
 		free(file);
 		return rc;
 	}
-	iof_run_trace(pid, file->name, "open = 0");
 	*open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES;
-	if (file->kind == KIND_ATS)
+	if (file->kind == IOF_RUN_KIND_ATS)
 		*open_flags = FOPEN_NOFLUSH | FOPEN_KEEP_CACHE |
 			      (files.map_direct ? FOPEN_DIRECT_IO : 0);
 	/*
 	 * Open the file without a position, and so without a lock on it. FUSE has no file with
 	 * pread(2) and without lseek(2), and the nodes have pread(2).
 	 */
-	if (file->kind == KIND_QUEUE || file->kind == KIND_OTHER)
+	if (file->kind == IOF_RUN_KIND_QUEUE || file->kind == IOF_RUN_KIND_OTHER)
 		*open_flags |= FOPEN_NONSEEKABLE | FOPEN_STREAM;
 	*out = file;
 	return 0;
@@ -300,9 +203,9 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 
 void iof_run_file_release(struct iof_run_file *file)
 {
-	iof_run_trace(0, file->name, "close");
+	iof_run_work_for(0, NULL);
 	iof_run_wake_forget(file->fd);
-	if (file->kind == KIND_ATS) {
+	if (file->kind == IOF_RUN_KIND_ATS) {
 		struct bar_owner *bar = &files.bars[file->device];
 
 		pthread_mutex_lock(&bar->lock);
@@ -311,9 +214,10 @@ void iof_run_file_release(struct iof_run_file *file)
 		pthread_mutex_unlock(&bar->lock);
 	}
 	if (file->made)
-		put_made(file->made, true);
+		iof_run_made_put(file->made, true);
 	else
 		iof_sys_close(file->fd);
+	iof_run_trace_close(file->name);
 	free(file);
 }
 
@@ -327,9 +231,9 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 {
 	switch (cmd) {
 	case IOMMU_FAULT_QUEUE_ALLOC:
-		return file->kind == KIND_IOMMU;
+		return file->kind == IOF_RUN_KIND_IOMMU;
 	case VFIO_DEVICE_BIND_IOMMUFD:
-		return file->kind == KIND_VFIO || file->kind == KIND_ATS;
+		return file->kind == IOF_RUN_KIND_VFIO || file->kind == IOF_RUN_KIND_ATS;
 	}
 	return false;
 }
@@ -392,7 +296,7 @@ static void find_node(void)
  * Returns the file of the caller's descriptor @fd, held for the call. Reads its name from /proc: a
  * call on the file itself would come back to this server.
  */
-static struct made *made_of(uint32_t pid, int fd)
+static struct iof_run_made *made_of(uint32_t pid, int fd)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct statx st;
@@ -404,21 +308,21 @@ static struct made *made_of(uint32_t pid, int fd)
 	    st.stx_dev_major != node.stx_dev_major || st.stx_dev_minor != node.stx_dev_minor ||
 	    st.stx_ino <= IOF_RUN_NODE_MADE)
 		return NULL;
-	return hold_made((unsigned int)(st.stx_ino - IOF_RUN_NODE_MADE));
+	return iof_run_made_hold((unsigned int)(st.stx_ino - IOF_RUN_NODE_MADE));
 }
 
 /* Executes a test command on an access that the caller's descriptor names. */
 static long test_access(struct iof_run_file *file, struct ahead *ahead, void *user, uint32_t pid)
 {
 	uint32_t given = ahead->own.test.id;
-	struct made *made = made_of(pid, (int)given);
+	struct iof_run_made *made = made_of(pid, (int)given);
 	int rc;
 
 	ahead->own.test.id = made ? (uint32_t)made->fd : UINT32_MAX;
 	iof_sys_act_with(user, &ahead->own, ahead->size);
 	rc = (int)iof_sys_ioctl(file->fd, IOMMU_TEST_CMD, user);
 	if (made)
-		put_made(made, false);
+		iof_run_made_put(made, false);
 	if (rc)
 		return rc;
 	ahead->own.test.id = given;
@@ -480,29 +384,31 @@ static long direct_call(struct iof_run_file *file, uint32_t cmd, void *user, uin
 	if (!iof_sys_peek(&ahead.own, user, room))
 		iof_sys_act_ahead(user, &ahead.own, room);
 	rc = iof_sys_ioctl(file->fd, cmd, user);
-	if (!rc && file->kind == KIND_ATS && cmd == VFIO_DEVICE_GET_REGION_INFO)
+	if (!rc && file->kind == IOF_RUN_KIND_ATS && cmd == VFIO_DEVICE_GET_REGION_INFO)
 		say_it_maps(user);
 	return rc;
 }
 
 long iof_run_file_ioctl(struct iof_run_file *file, uint32_t cmd, uint64_t arg, uint32_t pid)
 {
-	char text[32];
+	struct iof_run_shown shown = { 0 };
 	long rc;
 
 	iof_run_count(IOF_RUN_COUNT_IOCTL, 1);
+	iof_run_work_for(pid, NULL);
 	if (brokered_only(cmd, file) || !pid) {
 		rc = -ENOTTY;
 	} else {
 		rc = iof_sys_act_for((pid_t)pid);
 		if (!rc)
 			rc = direct_call(file, cmd, (void *)(uintptr_t)arg, pid);
+		if (iof_run_tracing)
+			iof_run_show(&shown, cmd, (const void *)(uintptr_t)arg);
 		iof_sys_act_for(0);
 		iof_run_explain(pid, rc);
 		iof_run_wake_settle();
 	}
-	if (iof_run_tracing)
-		iof_run_trace(pid, file->name, "%s = %ld", iof_run_command(text, cmd), rc);
+	iof_run_trace_command(pid, file->name, cmd, arg, shown.data, shown.size, rc);
 	return rc;
 }
 
@@ -538,7 +444,7 @@ static void disown(struct iof_run_call *call, uint32_t nr)
 
 static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 {
-	uint32_t adopted = 0;
+	uint32_t adopted = 0, id = 0;
 	long rc;
 	int fd;
 
@@ -559,8 +465,12 @@ static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 	if (rc || !call->made_at)
 		return (int)rc;
 	memcpy(&fd, call->data + call->made_at, sizeof(fd));
-	call->made =
-		remember_made(fd, call->cmd == IOMMU_FAULT_QUEUE_ALLOC ? KIND_QUEUE : KIND_OTHER);
+	if (call->cmd == IOMMU_FAULT_QUEUE_ALLOC)
+		memcpy(&id, call->data + offsetof(struct iommu_fault_alloc, out_fault_id),
+		       sizeof(id));
+	call->made = iof_run_made_add(
+		fd, call->cmd == IOMMU_FAULT_QUEUE_ALLOC ? IOF_RUN_KIND_QUEUE : IOF_RUN_KIND_OTHER,
+		id);
 	if (!call->made) {
 		iof_sys_close(fd);
 		return -ENOMEM;
@@ -576,7 +486,7 @@ static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
 	struct iof_run_bar ask;
 	int rc = -ENODEV;
 
-	if (file->kind != KIND_ATS)
+	if (file->kind != IOF_RUN_KIND_ATS)
 		return -EINVAL;
 	memcpy(&ask, call->data, sizeof(ask));
 	pthread_mutex_lock(&bar->lock);
@@ -592,51 +502,43 @@ static int call_bar(struct iof_run_file *file, struct iof_run_call *call)
 	pthread_mutex_unlock(&bar->lock);
 	memcpy(&ask.cmd, regs + BAR_CMD, sizeof(ask.cmd));
 	memcpy(call->data, &ask, sizeof(ask));
-	if (iof_run_tracing && ask.start)
-		iof_run_trace(0, file->name, "transfer %#llx = %d", (unsigned long long)ask.addr,
-			      rc);
+	if (ask.start)
+		iof_run_trace_transfer(file->name, ask.addr, rc);
 	return rc;
 }
 
-/* Answers a plain call, as a kernel does for a file of this kind. */
-static long plain_call(struct iof_run_file *file, const struct iof_run_call *call)
+static enum iof_run_plain_kind kind_of(const struct iof_run_file *file)
 {
-	struct iof_run_plain plain;
-	char nothing = 0;
-	long rc;
+	if (file->kind == IOF_RUN_KIND_ATS)
+		return IOF_RUN_PLAIN_MAPS;
+	return file->kind == IOF_RUN_KIND_IOMMU || file->kind == IOF_RUN_KIND_OTHER ?
+		       IOF_RUN_PLAIN_NO_POLL :
+		       IOF_RUN_PLAIN_POLL;
+}
 
-	memcpy(&plain, call->data, sizeof(plain));
-	switch (plain.what) {
-	case IOF_RUN_READ_NOTHING:
-		return iof_sys_read(file->fd, &nothing, 0);
-	case IOF_RUN_WRITE_NOTHING:
-		return iof_sys_write(file->fd, &nothing, 0);
-	case IOF_RUN_ADD_TO_EPOLL:
-		return file->kind == KIND_IOMMU || file->kind == KIND_OTHER ? -EPERM :
-									      IOF_RUN_CONTINUE;
-	case IOF_RUN_MAP:
-		return file->kind == KIND_ATS ? IOF_RUN_CONTINUE : -ENODEV;
-	case IOF_RUN_IOCTL:
-		rc = iof_sys_act_for(call->tid);
-		if (!rc)
-			rc = iof_sys_ioctl(file->fd, plain.cmd, (void *)(uintptr_t)call->arg);
-		iof_sys_act_for(0);
-		return rc;
-	}
-	return IOF_RUN_CONTINUE;
+/* The structure has numbers of the server in place of the caller's descriptors. */
+static void trace_brokered(const struct iof_run_file *file, struct iof_run_call *call)
+{
+	char data[128];
+	size_t size = call->size < sizeof(data) ? call->size : sizeof(data);
+	struct vfio_device_bind_iommufd *bind = (void *)data;
+
+	memcpy(data, call->data, size);
+	if (call->cmd == VFIO_DEVICE_BIND_IOMMUFD && size >= offsetof(typeof(*bind), out_devid))
+		bind->iommufd = call->given;
+	iof_run_trace_command((uint32_t)call->tid, file->name, call->cmd, call->arg, data, size,
+			      call->result);
 }
 
 void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 {
-	char text[32];
-
 	call->file = (uint32_t)file->fd;
 	call->result = 0;
 	if (call->cmd == IOF_RUN_CMD_DROP) {
-		struct made *made = take_made(call->made);
+		struct iof_run_made *made = iof_run_made_take(call->made);
 
 		if (made)
-			put_made(made, true);
+			iof_run_made_put(made, true);
 		return;
 	}
 	call->made = 0;
@@ -646,14 +548,17 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 		call->result = call_bar(file, call);
 		return;
 	}
+	iof_run_work_for((uint32_t)call->tid, NULL);
 	if (call->cmd == IOF_RUN_CMD_PLAIN) {
-		call->result = (int32_t)plain_call(file, call);
+		call->result =
+			(int32_t)iof_run_plain_call(file->name, file->fd, kind_of(file), call);
 		return;
 	}
 	iof_run_count(IOF_RUN_COUNT_TRAPPED, 1);
 	call->result = run_call(file, call);
 	iof_run_explain((uint32_t)call->tid, call->result);
-	if (!call->result && file->kind == KIND_ATS && call->cmd == VFIO_DEVICE_BIND_IOMMUFD) {
+	if (!call->result && file->kind == IOF_RUN_KIND_ATS &&
+	    call->cmd == VFIO_DEVICE_BIND_IOMMUFD) {
 		struct bar_owner *bar = &files.bars[file->device];
 
 		pthread_mutex_lock(&bar->lock);
@@ -662,8 +567,7 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 		pthread_mutex_unlock(&bar->lock);
 	}
 	if (iof_run_tracing)
-		iof_run_trace((uint32_t)call->tid, file->name, "%s = %d",
-			      iof_run_command(text, call->cmd), call->result);
+		trace_brokered(file, call);
 }
 
 /* ---- reading, writing, polling ---- */
@@ -712,78 +616,14 @@ static ssize_t write_bar(struct iof_run_file *file, const void *buf, size_t size
 	return rc;
 }
 
-/* Returns the number of bytes in a caller's vector; 0: it cannot be read. */
-static unsigned long long sum_of_vector(uint32_t pid, unsigned long long at, unsigned long long nr)
-{
-	struct iovec part[64], local = { part, 0 }, remote = { (void *)(uintptr_t)at, 0 };
-	unsigned long long sum = 0;
-
-	for (size_t n; nr; nr -= n) {
-		n = nr < 64 ? (size_t)nr : 64;
-		local.iov_len = remote.iov_len = n * sizeof(part[0]);
-		if (process_vm_readv((pid_t)pid, &local, 1, &remote, 1, 0) !=
-		    (ssize_t)local.iov_len)
-			return 0;
-		for (size_t i = 0; i < n; i++)
-			sum += part[i].iov_len;
-		remote.iov_base = (char *)remote.iov_base + local.iov_len;
-	}
-	return sum;
-}
-
-/* Returns the number of bytes that a caller requests in its read or write; 0: unknown. */
-static unsigned long long asked_for(uint32_t pid)
-{
-	unsigned long long at, count;
-	char path[40];
-	FILE *call;
-	int nr, n;
-
-	snprintf(path, sizeof(path), "/proc/%u/syscall", pid);
-	call = pid ? fopen(path, "re") : NULL;
-	if (!call)
-		return 0;
-	n = fscanf(call, "%d %*x %llx %llx", &nr, &at, &count);
-	fclose(call);
-	if (n != 3)
-		return 0;
-	switch (nr) {
-	case SYS_read:
-	case SYS_write:
-#if IOF_RUN_SMALL_READ != SYS_read
-	case IOF_RUN_SMALL_READ:
-	case IOF_RUN_SMALL_WRITE:
-#endif
-		return count;
-	case SYS_readv:
-	case SYS_writev:
-	case SYS_preadv2:
-	case SYS_pwritev2:
-		return count > IOV_MAX ? 0 : sum_of_vector(pid, at, count);
-	}
-	return 0;
-}
-
-/*
- * Was the caller's read cut at an absent page? FUSE carries as many bytes as the caller's buffer
- * can hold, up to the first absent page. A kernel would copy the whole records before that page and
- * then fault on it. The caller's own count tells these @size bytes from a wrong count.
- */
-static bool is_cut(uint32_t pid, size_t size, size_t record)
-{
-	unsigned long long asked = asked_for(pid);
-
-	return asked > size && !(asked % record);
-}
-
 static ssize_t read_queue(struct iof_run_file *file, void *buf, size_t size, uint32_t pid)
 {
 	const size_t record = sizeof(struct iommu_hwpt_pgfault);
-	bool cut = size % record && is_cut(pid, size, record);
+	bool cut = size % record && iof_run_is_cut(pid, size, record);
 	ssize_t got = iof_sys_read(file->fd, buf, cut ? size - size % record : size);
 
 	/* the first group does not fit before the absent page */
-	if (got == -EINVAL && (cut || is_cut(pid, size, record)))
+	if (got == -EINVAL && (cut || iof_run_is_cut(pid, size, record)))
 		return -EFAULT;
 	return got;
 }
@@ -792,7 +632,7 @@ static ssize_t write_queue(struct iof_run_file *file, const void *buf, size_t si
 {
 	const size_t record = sizeof(struct iommu_hwpt_page_response);
 
-	if (size % record && is_cut(pid, size, record)) {
+	if (size % record && iof_run_is_cut(pid, size, record)) {
 		size -= size % record;
 		if (!size)
 			return -EFAULT;
@@ -806,9 +646,10 @@ ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uin
 	ssize_t got;
 
 	iof_run_count(IOF_RUN_COUNT_READ, 1);
-	if (file->kind == KIND_ATS && pos < BAR_SIZE) {
+	iof_run_work_for(pid, NULL);
+	if (file->kind == IOF_RUN_KIND_ATS && pos < BAR_SIZE) {
 		got = read_bar(file, buf, size, (size_t)pos);
-	} else if (file->kind == KIND_VFIO || file->kind == KIND_ATS) {
+	} else if (file->kind == IOF_RUN_KIND_VFIO || file->kind == IOF_RUN_KIND_ATS) {
 		got = iof_sys_pread(file->fd, buf, size, (off_t)pos);
 	} else {
 		enum uring uring = __atomic_exchange_n(&file->uring, URING_NO, __ATOMIC_RELAXED);
@@ -816,21 +657,22 @@ ssize_t iof_run_file_read(struct iof_run_file *file, void *buf, size_t size, uin
 		if (uring == URING_END)
 			return 0;
 		/* FUSE, not the caller, has cut a longer read here */
-		if (size == IOF_RUN_MAX_IO && file->kind == KIND_QUEUE)
+		if (size == IOF_RUN_MAX_IO && file->kind == IOF_RUN_KIND_QUEUE)
 			size -= size % sizeof(struct iommu_hwpt_pgfault);
-		got = file->kind == KIND_QUEUE ? read_queue(file, buf, size, pid) :
-						 iof_sys_read(file->fd, buf, size);
-		if (uring == URING_ARMED && !got && file->kind == KIND_QUEUE)
+		got = file->kind == IOF_RUN_KIND_QUEUE ? read_queue(file, buf, size, pid) :
+							 iof_sys_read(file->fd, buf, size);
+		if (uring == URING_ARMED && !got && file->kind == IOF_RUN_KIND_QUEUE)
 			got = -EAGAIN;
 		if (uring == URING_ARMED && got > 0 && (size_t)got < size)
 			__atomic_store_n(&file->uring, URING_SHORT, __ATOMIC_RELAXED);
 	}
-	if (got > 0 && file->kind == KIND_QUEUE)
-		iof_run_count(IOF_RUN_COUNT_FAULTS,
-			      (uint64_t)got / sizeof(struct iommu_hwpt_pgfault));
-	if (iof_run_tracing)
-		iof_run_trace(pid, file->name, "read %zu at %#llx = %zd", size,
-			      (unsigned long long)pos, got);
+	if (got > 0 && file->kind == IOF_RUN_KIND_QUEUE) {
+		uint64_t records = (uint64_t)got / sizeof(struct iommu_hwpt_pgfault);
+
+		iof_run_count(IOF_RUN_COUNT_FAULTS, records);
+		iof_run_queue_read(file->made->latency, records);
+	}
+	iof_run_trace_move(pid, file->name, "read", size, pos, got);
 	return got;
 }
 
@@ -840,23 +682,22 @@ ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t si
 	ssize_t done;
 
 	iof_run_count(IOF_RUN_COUNT_WRITE, 1);
-	if (file->kind == KIND_ATS && pos < BAR_SIZE)
+	iof_run_work_for(pid, file->made ? file->made->latency : NULL);
+	if (file->kind == IOF_RUN_KIND_ATS && pos < BAR_SIZE)
 		done = write_bar(file, buf, size, (size_t)pos, cached);
-	else if (file->kind == KIND_VFIO || file->kind == KIND_ATS)
+	else if (file->kind == IOF_RUN_KIND_VFIO || file->kind == IOF_RUN_KIND_ATS)
 		done = iof_sys_pwrite(file->fd, buf, size, (off_t)pos);
-	else if (file->kind == KIND_QUEUE)
+	else if (file->kind == IOF_RUN_KIND_QUEUE)
 		done = write_queue(file, buf, size, pid);
 	else
 		done = iof_sys_write(file->fd, buf, size);
 	iof_run_wake_settle();
-	if (done > 0 && file->kind == KIND_QUEUE)
+	if (done > 0 && file->kind == IOF_RUN_KIND_QUEUE)
 		iof_run_count(IOF_RUN_COUNT_ANSWERS,
 			      (uint64_t)done / sizeof(struct iommu_hwpt_page_response));
-	if (done > 0 && file->kind == KIND_VFIO)
+	if (done > 0 && file->kind == IOF_RUN_KIND_VFIO)
 		iof_run_count(IOF_RUN_COUNT_DESCRIPTORS, (uint64_t)done / 64);
-	if (iof_run_tracing)
-		iof_run_trace(pid, file->name, "write %zu at %#llx = %zd", size,
-			      (unsigned long long)pos, done);
+	iof_run_trace_move(pid, file->name, "write", size, pos, done);
 	return done;
 }
 
@@ -867,7 +708,7 @@ static uint32_t look(struct iof_run_file *file, uint32_t events, uint64_t kh, bo
 	int ready;
 
 	/* if other waiters poll this file, the read could be theirs */
-	looks = events == URING_LOOKS && !notify && file->kind == KIND_QUEUE;
+	looks = events == URING_LOOKS && !notify && file->kind == IOF_RUN_KIND_QUEUE;
 	if (events == URING_WAITS || events == URING_LOOKS) {
 		if (uring == URING_SHORT && events == URING_WAITS)
 			uring = URING_END;
@@ -894,6 +735,11 @@ uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t 
 
 	iof_run_count(IOF_RUN_COUNT_POLL, 1);
 	if (iof_run_tracing)
-		iof_run_trace(0, file->name, "poll %#x = %#x", events, ready);
+		iof_run_trace_poll(file->name, events, ready);
 	return ready;
+}
+
+const char *iof_run_file_name(const struct iof_run_file *file)
+{
+	return file->name;
 }

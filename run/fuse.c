@@ -153,6 +153,30 @@ static void do_lookup(struct request *req)
 	answer(req, 0, &out, sizeof(out));
 }
 
+static struct iof_run_file *file_of(uint64_t fh)
+{
+	return (struct iof_run_file *)(uintptr_t)fh;
+}
+
+/* A call on an open file that a character device has not. */
+static void refuse(struct request *req, uint64_t fh, const char *what, int error)
+{
+	iof_run_plain_done(iof_run_file_name(file_of(fh)), what, req->head->pid, error);
+	fail(req, error);
+}
+
+static void do_truncate(struct request *req)
+{
+	const struct fuse_setattr_in *in = req->body;
+
+	if (in->valid & FATTR_FH) {
+		refuse(req, in->fh, "ftruncate", -EINVAL);
+		return;
+	}
+	iof_run_plain_done("node", "truncate", req->head->pid, -EINVAL);
+	fail(req, -EINVAL);
+}
+
 static void do_getattr(struct request *req)
 {
 	const struct fuse_getattr_in *in = req->body;
@@ -161,7 +185,7 @@ static void do_getattr(struct request *req)
 	/* a request through an open file: lseek(2) looks for the end */
 	if (req->head->opcode == FUSE_GETATTR && in->getattr_flags & FUSE_GETATTR_FH &&
 	    is_device(req->head->nodeid)) {
-		fail(req, -ESPIPE);
+		refuse(req, in->fh, "lseek", -ESPIPE);
 		return;
 	}
 	fill_attr(req->head->nodeid, &out.attr);
@@ -182,11 +206,6 @@ static void do_open(struct request *req)
 	}
 	out.fh = (uint64_t)(uintptr_t)file;
 	answer(req, 0, &out, sizeof(out));
-}
-
-static struct iof_run_file *file_of(uint64_t fh)
-{
-	return (struct iof_run_file *)(uintptr_t)fh;
 }
 
 static void do_read(struct request *req)
@@ -288,7 +307,7 @@ static void serve_one(struct request *req)
 		return;
 	case FUSE_SETATTR:
 		if (((const struct fuse_setattr_in *)req->body)->valid & FATTR_SIZE) {
-			fail(req, -EINVAL);
+			do_truncate(req);
 			return;
 		}
 		do_getattr(req);
@@ -318,13 +337,14 @@ static void serve_one(struct request *req)
 		do_statfs(req);
 		return;
 	case FUSE_FSYNC: /* character devices have no fsync */
-		fail(req, -EINVAL);
+		refuse(req, ((const struct fuse_fsync_in *)req->body)->fh, "fsync", -EINVAL);
 		return;
 	case FUSE_FALLOCATE:
-		fail(req, -ENODEV);
+		refuse(req, ((const struct fuse_fallocate_in *)req->body)->fh, "fallocate",
+		       -ENODEV);
 		return;
 	case FUSE_LSEEK: /* SEEK_DATA and SEEK_HOLE */
-		fail(req, -ESPIPE);
+		refuse(req, ((const struct fuse_lseek_in *)req->body)->fh, "lseek", -ESPIPE);
 		return;
 	default:
 		fail(req, -ENOSYS);

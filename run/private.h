@@ -79,6 +79,8 @@ struct iof_run {
 
 void iof_run_report(struct iof_run *run, int kind, int status, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* Replaces control characters, which names of the user may contain. */
+void iof_run_tame(char *text);
 /* Reports failure and ends the process. */
 void iof_run_die(struct iof_run *run, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));
@@ -135,7 +137,7 @@ struct iof_run_call {
 	uint32_t made_at; /* in: offset in data of the new file's number; 0: the call makes none */
 	uint32_t nr_fds;  /* in: number of descriptors of the broker in data */
 	uint32_t fds_at;  /* in: offset in data of the first of them */
-	uint32_t pad;
+	int32_t given;	  /* in: descriptor that the caller gave, of which data has the number */
 	uint8_t data[IOF_RUN_DATA]; /* in, out: the structure */
 };
 
@@ -152,14 +154,9 @@ enum {
  * errno, 0, or IOF_RUN_CONTINUE: FUSE has the right answer.
  */
 struct iof_run_plain {
-	enum {
-		IOF_RUN_READ_NOTHING,
-		IOF_RUN_WRITE_NOTHING,
-		IOF_RUN_ADD_TO_EPOLL,
-		IOF_RUN_MAP,
-		IOF_RUN_IOCTL,
-	} what;
-	uint32_t cmd; /* command of an ioctl */
+	int32_t nr;    /* of the system call, in the numbers of this architecture */
+	int32_t early; /* IOF_RUN_CONTINUE: the kernel has an error that comes first; or 0 */
+	uint64_t args[6];
 };
 
 #define IOF_RUN_CONTINUE 1 /* the kernel executes the call unchanged */

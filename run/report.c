@@ -15,6 +15,13 @@
 
 #include "private.h"
 
+void iof_run_tame(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
 static void send_report(struct iof_run *run, int kind, int status, const char *format, va_list args)
 {
 	struct iof_run_report report = { .kind = kind, .status = status };
@@ -22,6 +29,7 @@ static void send_report(struct iof_run *run, int kind, int status, const char *f
 
 	if (format)
 		vsnprintf(report.text, sizeof(report.text), format, args);
+	iof_run_tame(report.text);
 	do {
 		sent = send(run->report, &report, sizeof(report), MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);

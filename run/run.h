@@ -37,6 +37,7 @@ struct iof_run_config {
 	 */
 	uint64_t memlock;
 	const char *trace; /* file that gets a line for each call, or NULL */
+	bool trace_json;   /* write each line as a JSON object */
 	bool plain_stat;   /* do not trap stat(2): device nodes are regular files to it */
 	bool stats;	   /* print counts on standard error at the end */
 	/* gets the reason of a failure; NULL: it goes to standard error */

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lines.h"
 #include "model/machine.h"
 #include "server.h"
 #include "shim/sys.h"
@@ -71,11 +72,11 @@ static void device_stats(struct iof_run *run, struct iof_machine *machine)
 				"iofault: run: vfio%u: %llu descriptors completed, %llu "
 				"of them with errors; %llu waits for a credit\n",
 				i, st.descriptors, st.errors, st.stalls);
-		else
-			fprintf(stderr,
-				"iofault: run: vfio%u: %llu transfers, %llu of them "
-				"incomplete\n",
-				i, st.descriptors, st.errors);
+		fprintf(stderr, "iofault: run: vfio%u: %llu transfers, %llu of them incomplete\n",
+			i, st.descriptors, st.errors);
+		fprintf(stderr, "iofault: run: vfio%u: ", i);
+		iof_run_put_latency(stderr, iof_run_device_latency(i), false);
+		fputc('\n', stderr);
 	}
 }
 
@@ -163,6 +164,8 @@ int iof_run_serve(struct iof_run *run)
 		iof_run_die(run, "out of memory");
 	iof_sys_set_registers(run->dev);
 	limit_memory(run);
+	iof_run_trace_start(run);
+	iof_run_events_init(run);
 	machine = make_machine(run, space);
 	iof_run_files_init(run, space, child);
 	iof_run_wake_init(run);
@@ -172,7 +175,10 @@ int iof_run_serve(struct iof_run *run)
 		iof_run_die(run, "a thread cannot be started");
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	iof_run_trace_finish(run);
 	iof_run_stats(run);
 	device_stats(run, machine);
+	if (run->config->stats)
+		iof_run_put_queues(stderr);
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : IOF_RUN_EXIT_OURS);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * server.h - shared by the server's files: server.c (start and end), fuse.c (the protocol), files.c
- * (operations on files), wake.c (readiness), trace.c (--trace and --stats).
+ * (operations on files), made.c (files that calls make), plain.c (calls that a character device
+ * refuses), cut.c, wake.c (readiness), trace.c (--trace and --stats; lines.h has more of it).
  */
 #ifndef IOF_RUN_SERVER_H
 #define IOF_RUN_SERVER_H
@@ -9,6 +10,7 @@
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "private.h"
 
@@ -45,7 +47,61 @@ ssize_t iof_run_file_write(struct iof_run_file *file, const void *buf, size_t si
 bool iof_run_node_maps(uint64_t node);
 bool iof_run_any_maps(void);
 void iof_run_files_map_direct(bool direct);
+const char *iof_run_file_name(const struct iof_run_file *file);
 uint32_t iof_run_file_poll(struct iof_run_file *file, uint32_t events, uint64_t kh, bool notify);
+
+/* ---- made.c ---- */
+
+enum iof_run_file_kind {
+	IOF_RUN_KIND_IOMMU,
+	IOF_RUN_KIND_VFIO,
+	IOF_RUN_KIND_ATS,   /* a VFIO node with mappable memory */
+	IOF_RUN_KIND_QUEUE, /* a fault queue */
+	IOF_RUN_KIND_OTHER, /* an access of the test commands */
+};
+
+/* A file that a call has made. Its name tells the program's descriptors of it from others. */
+struct iof_run_made {
+	struct iof_run_made *next;
+	unsigned int name;
+	int fd;
+	enum iof_run_file_kind kind;
+	bool opened, closed; /* opened at most once */
+	unsigned int users;  /* number of users: its opener, and calls that name it */
+	uint32_t fault_id;   /* of a fault queue */
+	struct iof_run_latency *latency;
+};
+
+void iof_run_made_name(unsigned int number, char name[24]);
+/* The number of a new file, or 0: out of memory. */
+unsigned int iof_run_made_add(int fd, enum iof_run_file_kind kind, uint32_t fault_id);
+/* Takes the file for its opener. NULL: there is none, or it was opened before. */
+struct iof_run_made *iof_run_made_take(unsigned int name);
+/* Holds the file for a call that names it. */
+struct iof_run_made *iof_run_made_hold(unsigned int name);
+void iof_run_made_put(struct iof_run_made *made, bool closed);
+/* Members of a JSON array: each fault queue, as its fdinfo and latency. */
+void iof_run_put_open_queues(FILE *out);
+
+/* ---- plain.c ---- */
+
+enum iof_run_plain_kind {
+	IOF_RUN_PLAIN_POLL,    /* a fault queue or a device */
+	IOF_RUN_PLAIN_NO_POLL, /* the kernel has no readiness of these: epoll refuses them */
+	IOF_RUN_PLAIN_MAPS,    /* a device with mappable memory */
+};
+
+/* Executes struct iof_run_plain of @call for a file with the embedded system's number @fd. */
+long iof_run_plain_call(const char *name, int fd, enum iof_run_plain_kind kind,
+			const struct iof_run_call *call);
+/* A call that ended with @rc in the protocol already: counts and traces it. */
+void iof_run_plain_done(const char *name, const char *what, uint32_t pid, long rc);
+void iof_run_trace_poll(const char *name, uint32_t events, uint32_t ready);
+
+/* ---- cut.c ---- */
+
+/* True: the caller has asked for more than @size bytes, and for whole records. */
+bool iof_run_is_cut(uint32_t pid, size_t size, size_t record);
 
 /* ---- wake.c ---- */
 
@@ -67,21 +123,17 @@ enum iof_run_count {
 	IOF_RUN_COUNT_WRITE,
 	IOF_RUN_COUNT_POLL,
 	IOF_RUN_COUNT_TRAPPED,
+	IOF_RUN_COUNT_OTHER, /* that FUSE would answer as for a regular file */
 	IOF_RUN_COUNT_FAULTS,
 	IOF_RUN_COUNT_ANSWERS,
 	IOF_RUN_COUNT_DESCRIPTORS,
 	IOF_RUN_NR_COUNTS,
 };
 
-void iof_run_trace_init(struct iof_run *run);
 void iof_run_count(enum iof_run_count what, uint64_t n);
-extern bool iof_run_tracing;
-/* Writes one line: time, caller, file, and the text of @format. */
-void iof_run_trace(uint32_t pid, const char *file, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-/* Returns the name of a command, or its number. */
-const char *iof_run_command(char text[32], uint32_t cmd);
 void iof_run_stats(struct iof_run *run);
+/* The same as members of a JSON object. */
+void iof_run_put_counts(FILE *out);
 /* Prints the reason, once, if a call failed with @rc because the caller is not dumpable. */
 void iof_run_explain(uint32_t pid, long rc);
 

@@ -30,8 +30,9 @@ static const char usage[] =
 	"  --memlock SIZE     limit the memory that is mapped for devices to SIZE; none: no limit\n"
 	"                     (default: each process's RLIMIT_MEMLOCK; see the manual page)\n"
 	"  --no-device-stat   let stat(2) take device nodes for regular files; it is faster then\n"
-	"  --trace FILE       write a line to FILE for each call; - is standard output\n"
-	"  --stats            count the calls and the work of each device; print that at the end\n"
+	"  --trace FILE       write a line to FILE for each call and page request; - is stdout\n"
+	"  --trace-format=F   write these lines as text (the default) or as JSON objects (json)\n"
+	"  --stats            count calls, work of devices and latency; print that at the end\n"
 	"  --check            try the setup without a program; print what this machine lacks\n"
 	"  -h, --help         print this text\n"
 	"Exit status: PROGRAM's, or 128 + n if signal n ended it; 125 if the machine cannot be\n"
@@ -45,6 +46,7 @@ enum {
 	OPT_MOCK,
 	OPT_MEMLOCK,
 	OPT_TRACE,
+	OPT_TRACE_FORMAT,
 	OPT_STATS,
 	OPT_CHECK,
 };
@@ -56,6 +58,7 @@ static const struct option options[] = {
 	{ "mock", no_argument, NULL, OPT_MOCK },
 	{ "memlock", required_argument, NULL, OPT_MEMLOCK },
 	{ "trace", required_argument, NULL, OPT_TRACE },
+	{ "trace-format", required_argument, NULL, OPT_TRACE_FORMAT },
 	{ "stats", no_argument, NULL, OPT_STATS },
 	{ "check", no_argument, NULL, OPT_CHECK },
 	{ "help", no_argument, NULL, 'h' },
@@ -159,7 +162,7 @@ static int check(void)
 int iof_cmd_run(int argc, char **argv)
 {
 	static struct iof_run_config config;
-	bool no_device = false;
+	bool no_device = false, format = false;
 	int c, rc = 0;
 
 	optind = 0;
@@ -188,6 +191,12 @@ int iof_cmd_run(int argc, char **argv)
 		case OPT_TRACE:
 			config.trace = optarg;
 			break;
+		case OPT_TRACE_FORMAT:
+			config.trace_json = !strcmp(optarg, "json");
+			if (!config.trace_json && strcmp(optarg, "text"))
+				rc = iof_fail(USAGE, "run: --trace-format must be text or json");
+			format = true;
+			break;
 		case OPT_STATS:
 			config.stats = true;
 			break;
@@ -209,6 +218,8 @@ int iof_cmd_run(int argc, char **argv)
 	}
 	if (optind >= argc)
 		return iof_fail(USAGE, "run: PROGRAM is missing; see `iofault run --help`");
+	if (format && !config.trace)
+		return iof_fail(USAGE, "run: --trace-format needs --trace");
 	if (no_device && config.nr_devices)
 		return iof_fail(USAGE, "run: --device and --no-device exclude each other");
 	if (!no_device && !config.nr_devices)
