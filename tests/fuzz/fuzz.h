@@ -63,7 +63,9 @@
 	X(BIND) X(ATTACH) X(DETACH) X(SVA) X(NODE_INFO) X(IRQS) X(RESET) X(REGION_READ)            \
 	X(REGION_WRITE) X(NODE_POLL) X(DESCRIPTOR) X(DESCRIPTOR_AT) X(ATS)                         \
 	/* world.c */                                                                              \
-	X(CLOSE) X(TABLE) X(POKE) X(PROTECT) X(LIMIT) X(FINISH)
+	X(CLOSE) X(TABLE) X(POKE) X(PROTECT) X(LIMIT) X(FINISH)                                    \
+	/* vfio.c */                                                                               \
+	X(CONFIG)
 /* clang-format on */
 
 enum fuzz_op {

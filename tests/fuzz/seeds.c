@@ -275,6 +275,37 @@ static const struct fuzz_act engine_plain[] = {
 	ACT(DETACH),
 };
 
+static const struct fuzz_act function[] = {
+	ACT(IOAS_ALLOC),
+	ACT(MAP, .len = FUZZ_PAGES(32)),
+	ACT(BIND),
+	ACT(ATTACH, .id[0] = 0x80),
+	ACT(IRQS, .extra = 2 | 8 << 16),
+	ACT(IRQS, .small = 1, .extra = 2 | 8 << 16),
+	ACT(CONFIG, .small = 1, .extra = 0x04, .iova[0] = 0x0006),
+	ACT(DESCRIPTOR, .id[0] = 1, .iova[1] = FUZZ_IOVA(12), .flags = IDXD_OP_FLAG_RCI),
+	ACT(CONFIG, .small = 1, .extra = 0x04, .iova[0] = 0x0002),
+	ACT(DESCRIPTOR, .id[0] = 1, .iova[1] = FUZZ_IOVA(12), .flags = IDXD_OP_FLAG_RCI),
+	ACT(CONFIG, .small = 1, .extra = 0x94, .iova[0] = 3),
+	ACT(CONFIG, .small = 3, .extra = 0x10, .iova = { 0xffff, 0xffff }),
+	ACT(CONFIG, .small = 0x83, .extra = 0x10),
+	ACT(CONFIG, .small = 1, .extra = 0x48, .iova[0] = 0x8000),
+	ACT(IRQS, .small = 1, .extra = 2 | 1 << 16),
+	ACT(IRQS, .extra = 0),
+	ACT(IRQS, .small = 1, .extra = 2u << 24),
+	ACT(IRQS, .small = 1),
+	ACT(CONFIG, .small = 1, .extra = 0x04, .iova[0] = 0x0402),
+	ACT(IRQS, .small = 1, .extra = 3u << 24),
+	ACT(CONFIG, .small = 7, .extra = 0xffc),
+	ACT(CONFIG, .small = 3, .extra = 0xffc),
+	ACT(REGION_READ, .small = 4, .ptr = 20),
+	ACT(REGION_WRITE, .small = 4, .ptr = 20, .len = FUZZ_BYTES(64)),
+	ACT(BIND, .where = 4),
+	ACT(CONFIG, .where = 4, .small = 1, .extra = 0x04, .iova[0] = 0x0002),
+	ACT(ATS, .iova[0] = FUZZ_IOVA(1)),
+	ACT(RESET),
+};
+
 static const struct fuzz_act engine_faults[] = {
 	ENGINE(0),
 	ACT(ATTACH, .id[0] = FUZZ_OF(NEST, 0)),
@@ -496,11 +527,11 @@ static const struct fuzz_act failures[] = {
 #name, name, ARRAY_SIZE(name) \
 	}
 const struct fuzz_seed fuzz_seeds[] = {
-	SEED(mapping),	     SEED(large_pages),	  SEED(files),	       SEED(accesses),
-	SEED(dirty),	     SEED(mock_faults),	  SEED(more_devices),  SEED(credits),
-	SEED(large_groups),  SEED(pasids),	  SEED(type1),	       SEED(engine_plain),
-	SEED(engine_faults), SEED(engine_busy),	  SEED(engine_pasids), SEED(batches),
-	SEED(large_batch),   SEED(shared_tables), SEED(ats),	       SEED(two_contexts),
-	SEED(bad_memory),    SEED(process_limit), SEED(failures),
+	SEED(mapping),	    SEED(large_pages),	 SEED(files),	      SEED(accesses),
+	SEED(dirty),	    SEED(mock_faults),	 SEED(more_devices),  SEED(credits),
+	SEED(large_groups), SEED(pasids),	 SEED(type1),	      SEED(engine_plain),
+	SEED(function),	    SEED(engine_faults), SEED(engine_busy),   SEED(engine_pasids),
+	SEED(batches),	    SEED(large_batch),	 SEED(shared_tables), SEED(ats),
+	SEED(two_contexts), SEED(bad_memory),	 SEED(process_limit), SEED(failures),
 };
 const unsigned int fuzz_nr_seeds = ARRAY_SIZE(fuzz_seeds);

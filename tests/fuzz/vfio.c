@@ -94,21 +94,27 @@ void fuzz_do_IRQS(const struct fuzz_act *a)
 {
 	static const u32 datas[] = { VFIO_IRQ_SET_DATA_EVENTFD, VFIO_IRQ_SET_DATA_NONE,
 				     VFIO_IRQ_SET_DATA_BOOL };
+	static const u32 acts[] = { VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_ACTION_TRIGGER,
+				    VFIO_IRQ_SET_ACTION_MASK, VFIO_IRQ_SET_ACTION_UNMASK };
 	struct vfio_irq_set set = {
-		.flags = fuzz_flags(a, 0) | datas[a->small % 3] | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.flags = fuzz_flags(a, 0) | datas[a->small % 3] | acts[a->extra >> 24 & 3],
 		.index = a->extra & 7,
-		.start = a->extra >> 8 & 1,
-		.count = (a->extra >> 16 & 3) ^ 1,
+		.start = a->extra >> 8 & 15,
+		.count = (a->extra >> 16 & 15) ^ 1,
 	};
 	s32 data = fuzz.eventfd;
-	u8 arg[sizeof(set) + sizeof(data)];
+	u8 arg[sizeof(set) + 16 * sizeof(data)];
 
 	if (a->small & 0x80)
 		data = a->small & 0x40 ? fuzz_iommu(a) : -(s32)(a->small & 3);
 	if (datas[a->small % 3] == VFIO_IRQ_SET_DATA_BOOL)
 		data = a->small >> 4 & 1;
 	memcpy(arg, &set, sizeof(set));
-	memcpy(arg + sizeof(set), &data, sizeof(data));
+	for (unsigned int i = 0; i < 16; i++)
+		memcpy(arg + sizeof(set) + i * sizeof(data), &data, sizeof(data));
+	/* Each vector has a descriptor of its own, one of them perhaps none. */
+	if (a->small & 0x20)
+		memset(arg + sizeof(set) + 4, 0xff, sizeof(data));
 	fuzz_send(a, fuzz_node(a), VFIO_DEVICE_SET_IRQS, arg, sizeof(arg));
 }
 
@@ -133,6 +139,29 @@ void fuzz_do_REGION_READ(const struct fuzz_act *a)
 		iof_read(fuzz_node(a), buf, len);
 	else
 		iof_pread(fuzz_node(a), buf, len, region_at(a));
+}
+
+/*
+ * One access to configuration space, of 1 to 8 bytes: bit 7 of small says whether it reads. The
+ * numbers of the function stay what they are.
+ */
+void fuzz_do_CONFIG(const struct fuzz_act *a)
+{
+	const off_t config = (off_t)IOF_VFIO_REGION_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX);
+	off_t at = config + (a->extra & 0x1fff);
+	u64 bytes = a->iova[0] | (u64)a->iova[1] << 16 | (u64)a->ptr << 32;
+	size_t len = (a->small & 7) + 1;
+	u32 before, after;
+
+	if (iof_pread(fuzz_node(a), &before, sizeof(before), config) != sizeof(before))
+		return;
+	if (a->small & 0x80)
+		iof_pread(fuzz_node(a), &bytes, len, at);
+	else
+		iof_pwrite(fuzz_node(a), &bytes, len, at);
+	if (iof_pread(fuzz_node(a), &after, sizeof(after), config) != sizeof(after) ||
+	    before != after)
+		abort();
 }
 
 /* ---- the DMA engine ---- */
