@@ -390,17 +390,23 @@ static __thread struct {
 } window __attribute__((tls_model("initial-exec")));
 
 /*
- * Read-ahead for arrays, which callers read one element after the other. A read that goes on where
- * the last one ended also fetches what follows, so that the next reads need no system call. The
- * fetch stays within the page: the next page may be absent, or may have to wait for a handler. The
- * bytes are valid for one call, and until a write.
+ * Read-ahead for arrays, which callers read element by element, sometimes the end of an element
+ * first. A read that begins within a page's length of the previous one fetches what follows too, so
+ * the next reads need no system call. The fetch stays within the page: the next page may be absent,
+ * or its fault may have to wait for a handler. The bytes are valid for one call, until its first
+ * write.
  */
 static __thread struct {
 	unsigned long addr;
 	size_t len;
-	unsigned long next;		/* address behind the last read */
+	unsigned long last;		/* address of the previous read; 0: none */
 	char bytes[2048];
 } array;
+
+static bool near_previous_read(unsigned long user)
+{
+	return array.last && user - array.last + PAGE_SIZE <= 2 * PAGE_SIZE;
+}
 
 void iof_sys_act_with(void *addr, void *buf, size_t len)
 {
@@ -408,7 +414,7 @@ void iof_sys_act_with(void *addr, void *buf, size_t len)
 	window.buf = buf;
 	window.len = len;
 	window.ahead = false;
-	array.len = array.next = 0;
+	array.len = array.last = 0;
 }
 
 void iof_sys_act_ahead(void *addr, void *buf, size_t len)
@@ -418,8 +424,8 @@ void iof_sys_act_ahead(void *addr, void *buf, size_t len)
 }
 
 /*
- * Serves a read from the read-ahead. Returns the number of bytes, at most @n; 0: not sequential, or
- * failed.
+ * Serves a read from the read-ahead. Returns the number of bytes, at most @n; 0: it has
+ * none, or the read failed.
  */
 static size_t read_array(unsigned long user, char *near, size_t n)
 {
@@ -427,7 +433,7 @@ static size_t read_array(unsigned long user, char *near, size_t n)
 	ssize_t got;
 
 	if (user - array.addr >= array.len) {
-		if (user != array.next || n > 64)
+		if (!near_previous_read(user) || n > sizeof(array.bytes) / 8)
 			return 0;
 		local = (struct iovec){ array.bytes, min_t(size_t, sizeof(array.bytes),
 							   PAGE_SIZE - user % PAGE_SIZE) };
@@ -463,11 +469,11 @@ static size_t copy_part(unsigned long user, char *near, size_t n, bool write)
 		n = min(n, (size_t)(window.addr - user));
 	}
 	if (write) {
-		array.len = array.next = 0;
+		array.len = array.last = 0;
 	} else {
 		size_t had = read_array(user, near, n);
 
-		array.next = user + (had ?: n);
+		array.last = user;
 		if (had)
 			return had;
 	}
