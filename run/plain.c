@@ -9,12 +9,22 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lines.h"
 #include "server.h"
 #include "shim/sys.h"
+
+#define BAR_SIZE 4096 /* of BAR 0, the beginning of the file */
+
+/* As vfio-pci has it: shared, and within a BAR that can be mapped. */
+static bool maps_bar(const struct iof_run_plain *plain)
+{
+	return (plain->args[3] & MAP_TYPE) != MAP_PRIVATE && plain->args[5] < BAR_SIZE &&
+	       plain->args[1] <= BAR_SIZE - plain->args[5];
+}
 
 static long answer(const struct iof_run_plain *plain, int fd, enum iof_run_plain_kind kind,
 		   const struct iof_run_call *call)
@@ -37,7 +47,9 @@ static long answer(const struct iof_run_plain *plain, int fd, enum iof_run_plain
 	case SYS_epoll_ctl:
 		return kind == IOF_RUN_PLAIN_NO_POLL ? -EPERM : IOF_RUN_CONTINUE;
 	case SYS_mmap:
-		return kind == IOF_RUN_PLAIN_MAPS ? IOF_RUN_CONTINUE : -ENODEV;
+		if (kind != IOF_RUN_PLAIN_MAPS)
+			return -ENODEV;
+		return maps_bar(plain) ? IOF_RUN_CONTINUE : -EINVAL;
 	case SYS_ioctl:
 		/* the only one that no driver is asked */
 		if ((uint32_t)plain->args[1] == FIOQSIZE)

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 
 #define FROM	  0x20000000ul
 #define TO	  0x30000000ul
@@ -228,6 +229,114 @@ static void configuration_space(void **state)
 	assert_ok(ioctl(ats->dev, VFIO_DEVICE_RESET));
 }
 
+/* What one way of access stores, the other loads: registers, and the bytes after them. */
+static void memory_and_calls_see_the_same(void **state)
+{
+	struct ats *ats = *state;
+	volatile uint8_t *bar = ats->bar;
+	uint64_t addr = 0x123456789000, got;
+
+	for (unsigned int at = 0x10; at < PAGE; at += 0x3f) {
+		uint8_t byte = (uint8_t)(at | 1), back = 0;
+
+		bar[at] = byte;
+		assert_int_equal(pread(ats->dev, &back, 1, at), 1);
+		assert_int_equal(back, byte);
+		byte ^= 0xff;
+		assert_int_equal(pwrite(ats->dev, &byte, 1, at), 1);
+		assert_int_equal(bar[at], byte);
+	}
+	assert_int_equal(pwrite(ats->dev, &addr, 8, 0), 8);
+	assert_int_equal(*ats->addr, addr);
+	assert_int_equal(pread(ats->dev, &got, 8, 0), 8);
+	assert_int_equal(got, addr);
+}
+
+static int map_at(struct ats *ats, size_t length, int flags, uint64_t at)
+{
+	void *map = mmap(NULL, length, PROT_READ | PROT_WRITE, flags, ats->dev, (off_t)at);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	munmap(map, length);
+	return 0;
+}
+
+static void only_the_bar_can_be_mapped(void **state)
+{
+	struct ats *ats = *state;
+	struct vfio_region_info region = { .argsz = sizeof(region) };
+
+	assert_ok(map_at(ats, PAGE, MAP_SHARED, 0));
+	assert_ok(map_at(ats, 1, MAP_SHARED, 0));
+	assert_err(map_at(ats, PAGE, MAP_PRIVATE, 0), EINVAL);
+	assert_err(map_at(ats, PAGE + 1, MAP_SHARED, 0), EINVAL);
+	assert_err(map_at(ats, PAGE, MAP_SHARED, PAGE), EINVAL);
+	for (region.index = 1; region.index < VFIO_PCI_NUM_REGIONS; region.index++) {
+		assert_ok(ioctl(ats->dev, VFIO_DEVICE_GET_REGION_INFO, &region));
+		assert_false(region.flags & VFIO_REGION_INFO_FLAG_MMAP);
+		assert_err(map_at(ats, PAGE, MAP_SHARED, region.offset), EINVAL);
+	}
+}
+
+/* The function has no pin, and one vector, which the end of a transfer raises. */
+static void a_transfer_ends_with_an_interrupt(void **state)
+{
+	struct ats *ats = *state;
+	char *from = dma_memory(PAGE, MAP_PRIVATE);
+	struct vfio_irq_info irq = { .argsz = sizeof(irq) };
+	const struct vfio_irq_set head = {
+		.argsz = sizeof(head) + sizeof(int),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.count = 1,
+	};
+	int efd = eventfd(0, EFD_CLOEXEC);
+	char set[sizeof(head) + sizeof(efd)];
+	uint64_t events;
+
+	assert_ok(ioctl(ats->dev, VFIO_DEVICE_GET_IRQ_INFO, &irq));
+	assert_int_equal(irq.count, 0);
+	irq.index = VFIO_PCI_MSIX_IRQ_INDEX;
+	assert_ok(ioctl(ats->dev, VFIO_DEVICE_GET_IRQ_INFO, &irq));
+	assert_int_equal(irq.count, 1);
+	memcpy(set, &head, sizeof(head));
+	memcpy(set + sizeof(head), &efd, sizeof(efd));
+	assert_ok(ioctl(ats->dev, VFIO_DEVICE_SET_IRQS, set));
+	assert_ok(abi_map(ats->fd, (uint32_t)ats->ioas, from, PAGE, FROM));
+	for (int i = 0; i < 3; i++) {
+		start(ats, FROM, TO_DEVICE);
+		assert_int_equal(read(efd, &events, sizeof(events)), sizeof(events));
+		assert_int_equal(events, 1);
+		finish(ats);
+	}
+	close(efd);
+	munmap(from, PAGE);
+}
+
+/* Once COMMAND was written without BUS_MASTER, a transfer ends without DMA. */
+static void bus_mastering(void **state)
+{
+	struct ats *ats = *state;
+	char *to = dma_memory(PAGE, MAP_PRIVATE);
+	off_t at = (off_t)ats->config + 4;
+	uint16_t command;
+
+	assert_int_equal(pread(ats->dev, &command, 2, at), 2);
+	assert_int_equal(command, 2);
+	assert_ok(abi_map(ats->fd, (uint32_t)ats->ioas, to, PAGE, TO));
+	for (int i = 0; i < 4; i++) {
+		char moved = i % 2 ? 0 : 0x77;
+
+		memset(to, 0x77, PAGE);
+		command = i % 2 ? 6 : 2;
+		assert_int_equal(pwrite(ats->dev, &command, 2, at), 2);
+		transfer(ats, TO, 0);
+		assert_true(to[0] == moved && to[PAGE - 1] == moved);
+	}
+	munmap(to, PAGE);
+}
+
 /* The device is closed during a transfer and bound again: its state is new. */
 static void bound_again(void **state)
 {
@@ -282,8 +391,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_transfer_each_way), T(a_missing_page_is_asked_for), T(configuration_space),
-		T(bound_again),		T(registers_cannot_be_mapped),
+		T(a_transfer_each_way),
+		T(a_missing_page_is_asked_for),
+		T(configuration_space),
+		T(memory_and_calls_see_the_same),
+		T(only_the_bar_can_be_mapped),
+		T(a_transfer_ends_with_an_interrupt),
+		T(bus_mastering),
+		T(bound_again),
+		T(registers_cannot_be_mapped),
 	};
 
 	kernel_needed("run/ats");
