@@ -55,9 +55,15 @@ struct iof_vfio_device_bind_iommufd {
  * VFIO_DEVICE_ATTACH_IOMMUFD_PT (minimum 12, with PASID 16): the device's DMA goes through that
  * page table; if something is attached already, instead of it. Faults of the former table that are
  * open are answered INVALID before the call returns.
- *	EINVAL		also: not bound; pt_id is neither an IOAS nor an HWPT; the page table does
- *			not fit the device, or, for a PASID, was not made with
- *			IOMMU_HWPT_ALLOC_PASID
+ *	EINVAL		also: not bound; pt_id is neither an IOAS nor an HWPT; the HWPT was made
+ *			for a device of another driver; a PASID is attached in the group, and
+ *			the HWPT for RID (the device without a PASID) was made without
+ *			IOMMU_HWPT_ALLOC_PASID; another device of the group has another page
+ *			table there.
+ *			For a PASID also: the PASID is not below 2^out_max_pasid_log2 of each
+ *			device of the group that has PASIDs; pt_id is an IOAS; the HWPT was made
+ *			without IOMMU_HWPT_ALLOC_PASID; RID is attached to an HWPT made without
+ *			it, or to an IOAS (attach RID to an HWPT made with it first)
  *	ENOENT		no such pt_id
  *	EOPNOTSUPP	the device has no PASIDs
  *	EBUSY		the PASID is bound to a process (see below)
