@@ -9,6 +9,7 @@
  *	page_files.c	opens and checks the inputs, makes the output under a temporary name
  *	page_device.c	opens world and device, sets up a pager or SVA, maps all files
  *	page_queue.c	submits descriptors, reaps completions
+ *	page_samples.c	notes how far the run is, for the JSON
  *	page_verify.c	does the same work by the CPU, from the files, without the device
  *	page_report.c	prints the table and the JSON
  *	page.c		calls the others in that order, and cleans up on every path
@@ -124,6 +125,22 @@ enum iof_page_outcome {
 	IOF_PAGE_INTERRUPTED,
 };
 
+/* How far a run was when a descriptor was complete. */
+struct iof_page_sample {
+	uint64_t ns; /* since the first completion */
+	uint64_t address;
+	uint32_t lane;
+	uint64_t faults, resident, evictions; /* so far; bytes now; so far */
+};
+
+#define IOF_PAGE_MAX_SAMPLES 1024
+
+struct iof_page_samples {
+	uint64_t begun, seen, stride;
+	uint32_t nr;
+	struct iof_page_sample list[IOF_PAGE_MAX_SAMPLES];
+};
+
 struct iof_page_pass {
 	double seconds;
 	uint64_t page_requests;
@@ -164,6 +181,7 @@ struct iof_page_run {
 	enum iof_page_outcome outcome;
 	int signal;
 	struct iof_progress progress;
+	struct iof_page_samples samples; /* with --json */
 
 	pthread_mutex_t lock; /* guards the rest, which handler threads write */
 	char sentence[512];   /* the first error of the pager */
@@ -194,6 +212,11 @@ void iof_page_lane_begin(const struct iof_page_run *run, struct iof_page_lane *l
 
 /* Does one pass over all strands. A signal ends it: -1, with run->signal set. */
 int iof_page_work(struct iof_page_run *run);
+
+/* Takes a sample for the JSON, at the completion of the descriptor in @slot. */
+void iof_page_sample(struct iof_page_run *run, const struct iof_page_slot *slot);
+struct json_object;
+struct json_object *iof_page_samples_json(const struct iof_page_run *run);
 
 /*
  * Checks the result by the CPU and sets run->outcome. A signal ends it: -1, with run->signal set.

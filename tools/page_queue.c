@@ -204,6 +204,7 @@ static int retire(struct iof_page_run *run, struct iof_page_slot *slot,
 				MADV_DONTNEED);
 	}
 	run->done += slot->length;
+	iof_page_sample(run, slot);
 	slot->strand = NULL;
 	run->in_flight--;
 	return 0;

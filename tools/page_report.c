@@ -292,6 +292,26 @@ static struct json_object *pager_json(const struct iof_page_run *run)
 	return pager;
 }
 
+/* The buckets that are not empty: from how many nanoseconds on, and how many responses. */
+static struct json_object *histogram_json(const struct iof_page_run *run)
+{
+	struct json_object *list = json_object_new_array();
+	uint32_t i;
+
+	for (i = 0; i < IOF_HISTOGRAM_BUCKETS; i++) {
+		uint64_t count = run->latency_after.buckets[i] - run->latency_before.buckets[i];
+		struct json_object *one;
+
+		if (!count)
+			continue;
+		one = json_object_new_array();
+		json_object_array_add(one, json_object_new_uint64(iof_histogram_floor(i)));
+		json_object_array_add(one, json_object_new_uint64(count));
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
 static struct json_object *run_json(const struct iof_page_run *run)
 {
 	struct json_object *top = json_object_new_object(), *latency = json_object_new_object();
@@ -324,7 +344,9 @@ static struct json_object *run_json(const struct iof_page_run *run)
 	add(latency, "p50", figures.p50);
 	add(latency, "p99", figures.p99);
 	add(latency, "max", figures.max);
+	json_object_object_add(latency, "buckets", histogram_json(run));
 	json_object_object_add(top, "request_to_resume_ns", latency);
+	json_object_object_add(top, "samples", iof_page_samples_json(run));
 	if (run->pager_stats.frames)
 		json_object_object_add(top, "pager", pager_json(run));
 	json_object_object_add(top, "passes", passes_json(run));

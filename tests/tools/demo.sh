@@ -12,6 +12,22 @@ expect 0 "$SOURCE/scripts/demo" "$BUILD" "$work/file"
 has 'the demonstration succeeded' 'result          ok' '--resident 614K' 'op copy'
 [ ! -s err ] || die 'something on standard error'
 only "$TMPDIR"
+# The picture is whole, and needs nothing but itself.
+picture=$(sed -n 's/^A picture of these runs.*: //p' out)
+python3 - "$picture" <<'END' || die 'the picture is not right'
+import re, sys, xml.etree.ElementTree as tree
+text = open(sys.argv[1]).read()
+svg = tree.fromstring(text)
+names = [part.tag.split('}')[1] for part in svg.iter()]
+assert not {'script', 'image', 'foreignObject', 'a'} & set(names), names
+assert re.findall(r'https?://[^"]*', text) == ['http://www.w3.org/2000/svg'], text[:300]
+assert 'url(' not in text and '@import' not in text
+assert 'prefers-color-scheme: dark' in text
+words = ' '.join(part.text or '' for part in svg.iter())
+for word in ('latency', 'faults over time', 'addresses over time', 'evictions', 'result ok'):
+    assert words.count(word) >= 2, word
+assert names.count('path') == 6 and names.count('rect') > 4 and names.count('circle') > 8, names
+END
 
 mkdir build
 printf '#!/bin/sh\nexit 3\n' >build/iofault
@@ -20,3 +36,11 @@ expect 1 "$SOURCE/scripts/demo" "$work/build" "$work/file"
 has 'FAILED'
 only "$TMPDIR"
 expect 1 "$SOURCE/scripts/demo" "$BUILD" "$work/absent"
+
+# What is no run, and what cannot be written.
+echo '{}' >empty.json
+for name in empty.json absent.json; do
+	expect 1 "$SOURCE/scripts/demo-picture" out.svg title $name
+	[ ! -e out.svg ] || die 'a picture of nothing'
+done
+expect 2 "$SOURCE/scripts/demo-picture" out.svg title
