@@ -73,6 +73,7 @@ complete -c iofault -n '__iofault_is run' -l stats -d 'count the calls and the w
 complete -c iofault -n '__iofault_is run' -l check -d 'try the setup without a program'
 complete -c iofault -n '__iofault_is run' -s h -l help -d 'print the options'
 
+complete -c iofault -n '__iofault_is info' -x -l run -a '(__fish_complete_pids)' -d 'print the figures of a run'
 complete -c iofault -n '__iofault_is info' -r -F -l json -d 'write the same as JSON'
 complete -c iofault -n '__iofault_is info' -s h -l help -d 'print the options'
 

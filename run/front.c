@@ -33,6 +33,8 @@ struct front {
 	int signals;
 	int reports;
 	int orders;
+	int listener; /* for processes that ask about the run, or -1 */
+	int asked;    /* the server's end of it is run.asked */
 	int parent;   /* pidfd of the parent, or -1: its end does not matter */
 	int terminal; /* descriptor of the terminal, or -1 */
 	pid_t server;
@@ -163,9 +165,10 @@ static int wait_for_all(struct front *front, pid_t parent)
 			{ .fd = front->signals, .events = POLLIN },
 			{ .fd = front->parent, .events = POLLIN },
 			{ .fd = front->terminal },
+			{ .fd = front->listener, .events = POLLIN },
 		};
 
-		ready = poll(fds, 4, patience);
+		ready = poll(fds, 5, patience);
 		if (ready < 0 && errno != EINTR)
 			break;
 		if (!ready) {
@@ -179,6 +182,8 @@ static int wait_for_all(struct front *front, pid_t parent)
 			break;
 		if (fds[1].revents & POLLIN)
 			take_signal(front);
+		if (fds[4].revents)
+			iof_run_ask_accept(front->listener, front->asked);
 		if (is_alone(front, parent, fds))
 			patience = ALONE_MS;
 	}
@@ -204,16 +209,20 @@ static int say(const struct front *front, const char *what)
 
 static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2])
 {
-	int reports[2], orders[2];
+	int reports[2], orders[2], asked[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, asked) ||
 	    pipe2(run->states, O_CLOEXEC))
 		return say(front, "a socket or pipe cannot be created");
 	front->reports = reports[0];
 	run->report = reports[1];
 	front->orders = orders[0];
 	run->orders = orders[1];
+	front->asked = asked[0];
+	run->asked = asked[1];
+	front->listener = iof_run_ask_listen();
 	keeper_orders[0] = orders[0];
 	keeper_orders[1] = reports[0];
 	if (getrandom(&run->token, sizeof(run->token), 0) != sizeof(run->token))
@@ -263,6 +272,9 @@ int iof_run(const struct iof_run_config *config)
 		return say(&front, "a process cannot be started");
 	if (!front.server) {
 		close(front.signals);
+		close(front.asked);
+		if (front.listener >= 0)
+			close(front.listener);
 		close(theirs[0]);
 		close(theirs[1]);
 		iof_run_tie(&run, run.front);
@@ -270,6 +282,7 @@ int iof_run(const struct iof_run_config *config)
 	}
 	close(run.report);
 	close(run.orders);
+	close(run.asked);
 	close(run.states[0]);
 	close(run.states[1]);
 	watch_others(&front, parent);
@@ -279,6 +292,9 @@ int iof_run(const struct iof_run_config *config)
 	close(front.signals);
 	close(front.reports);
 	close(front.orders);
+	close(front.asked);
+	if (front.listener >= 0)
+		close(front.listener);
 	return rc;
 }
 

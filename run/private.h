@@ -60,6 +60,7 @@ struct iof_run {
 	int report;    /* sending end of a SOCK_SEQPACKET pair */
 	int orders;    /* keeper's end; messages are struct iof_run_order */
 	int states[2]; /* pipe from the keeper to the server: SIGSTOP or SIGCONT */
+	int asked;     /* the server's end: connections of processes that ask about the run */
 	pid_t front;
 	sigset_t mask; /* signal mask of the user, for the program */
 	struct rlimit files;
@@ -92,6 +93,13 @@ void iof_run_tie(struct iof_run *run, pid_t parent);
 void iof_run_enter(struct iof_run *run);     /* enters the namespaces, mounts the connection */
 void iof_run_build_dev(struct iof_run *run); /* called while the server serves requests */
 void iof_run_build_sys(struct iof_run *run);
+
+/* ---- ask.c: `iofault info --run` ---- */
+
+/* Returns a socket on which others ask, or -1: they cannot. Front only, as iof_run_ask_accept(). */
+int iof_run_ask_listen(void);
+/* Passes one connection to the server by socket @server, if its user may ask. */
+void iof_run_ask_accept(int listener, int server);
 
 /* ---- server.c, files.c ---- */
 

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum iof_run_kind {
 	IOF_RUN_DSA,	  /* a DMA engine with Intel DSA's descriptors */
@@ -55,6 +56,14 @@ enum {
  * signal n ended it, or one of the above, after printing the reason on standard error.
  */
 int iof_run(const struct iof_run_config *config);
+
+#define IOF_RUN_WHY 160
+
+/*
+ * Asks the run that @pid, or a parent of it, has started. Returns 0 and its answer, which is text
+ * of any content for free(); or a negative errno, and a sentence in @why. Ends in about 5 seconds.
+ */
+int iof_run_ask(pid_t pid, char **text, char why[IOF_RUN_WHY]);
 
 /*
  * Makes a machine with one device, as iof_run() does, and uses its nodes from a process in place of

@@ -169,6 +169,7 @@ int iof_run_serve(struct iof_run *run)
 	machine = make_machine(run, space);
 	iof_run_files_init(run, space, child);
 	iof_run_wake_init(run);
+	iof_run_ask_start(run, machine);
 	close(run->states[1]);
 	if (pthread_create(&thread, NULL, serve, run) || pthread_detach(thread) ||
 	    pthread_create(&thread, NULL, follow, run) || pthread_detach(thread))

@@ -98,6 +98,13 @@ long iof_run_plain_call(const char *name, int fd, enum iof_run_plain_kind kind,
 void iof_run_plain_done(const char *name, const char *what, uint32_t pid, long rc);
 void iof_run_trace_poll(const char *name, uint32_t events, uint32_t ready);
 
+/* ---- ask.c ---- */
+
+struct iof_machine;
+
+/* Starts the thread that answers. */
+void iof_run_ask_start(struct iof_run *run, struct iof_machine *machine);
+
 /* ---- cut.c ---- */
 
 /* True: the caller has asked for more than @size bytes, and for whole records. */

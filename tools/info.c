@@ -35,6 +35,8 @@ static const char usage[] =
 	"Usage: iofault info [OPTION]...\n"
 	"Prints what this machine and this build offer for I/O page faults in user space.\n"
 	"\n"
+	"  --run PID      print devices, fault queues and calls of the `iofault run` that PID,\n"
+	"                 or a parent of it, is\n"
 	"  --json FILE    write the same as JSON to FILE, not as a table; - is standard output\n"
 	"  -h, --help     print this text\n"
 	"\n"
@@ -355,10 +357,12 @@ int iof_cmd_info(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "json", required_argument, NULL, 'j' },
+		{ "run", required_argument, NULL, 'r' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	const char *json = NULL;
+	uint64_t pid = 0;
 	int which, status;
 
 	optind = 1;
@@ -367,6 +371,11 @@ int iof_cmd_info(int argc, char **argv)
 		switch (which) {
 		case 'j':
 			json = optarg;
+			break;
+		case 'r':
+			if (!iof_number(optarg, false, 1, INT_MAX, &pid))
+				return iof_fail(IOF_EXIT_USAGE,
+						"info: --run must be the PID of a process");
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -385,6 +394,8 @@ int iof_cmd_info(int argc, char **argv)
 		return iof_fail(IOF_EXIT_USAGE,
 				"info takes no argument '%s'; see `iofault info --help`",
 				argv[optind]);
+	if (pid)
+		return iof_info_run((pid_t)pid, json);
 	tell_machine();
 	tell_memory();
 	tell_userfaultfd();

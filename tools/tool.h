@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <stdio.h>
 
 enum iof_exit {
@@ -27,6 +28,8 @@ int iof_cmd_page(int argc, char **argv);
 int iof_cmd_run(int argc, char **argv);
 int iof_cmd_doctor(int argc, char **argv);
 int iof_cmd_info(int argc, char **argv);
+/* `info --run @pid`. @json: a file for the same as JSON, "-", or NULL. */
+int iof_info_run(pid_t pid, const char *json);
 
 /* Prints "iofault: ", the sentence and a line feed; wipes a progress bar first. */
 void iof_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
