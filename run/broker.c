@@ -38,6 +38,7 @@
 #include <iofault/iommufd_test.h>
 #include <iofault/vfio.h>
 
+#include "kvm.h"
 #include "private.h"
 #include "shim/sys.h"
 #include "stat.h"
@@ -73,6 +74,7 @@ struct caller {
 	int pidfd;
 	int file; /* copy of the descriptor that the call is about */
 	void *arg;
+	int result; /* returned if the call succeeds */
 	struct iof_run_call call;
 	int borrowed[16]; /* copies of descriptors named in the structure */
 	unsigned int nr_borrowed;
@@ -90,6 +92,14 @@ static bool is_ours(const struct broker *broker, int fd)
 
 	return !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) &&
 	       makedev(st.stx_dev_major, st.stx_dev_minor) == broker->dev;
+}
+
+/* The number of a file of ours in our file system; 0: none. Asks no file system, either. */
+static uint64_t node_of(int fd)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) ? 0 : st.stx_ino;
 }
 
 static int open_caller(struct caller *caller)
@@ -271,7 +281,7 @@ static int bind_device(struct caller *caller)
 	const size_t at = offsetof(struct vfio_device_bind_iommufd, iommufd);
 	int given, number, rc;
 	unsigned int device;
-	struct stat st;
+	uint64_t node;
 
 	if (!has(caller, at) || get(caller, at) < 0)
 		return serve(caller, caller->file);
@@ -285,15 +295,166 @@ static int bind_device(struct caller *caller)
 		return rc;
 	set(caller, at, number);
 	caller->call.given = given;
-	if (fstat(caller->file, &st) || st.st_ino < IOF_RUN_NODE_VFIO ||
-	    st.st_ino >= IOF_RUN_NODE_MADE)
+	node = node_of(caller->file);
+	if (node < IOF_RUN_NODE_VFIO || node >= IOF_RUN_NODE_GROUP)
 		return CONTINUE;
-	device = (unsigned int)(st.st_ino - IOF_RUN_NODE_VFIO);
+	device = (unsigned int)(node - IOF_RUN_NODE_VFIO);
 	iof_run_bar_before_bind(caller->broker->run, device);
 	rc = serve(caller, caller->file);
 	iof_run_bar_after_bind(caller->broker->run, device, rc >= 0);
 	set(caller, at, given);
 	return rc < 0 ? rc : move(caller, true);
+}
+
+/* ---- groups ---- */
+
+static bool is_group(int file)
+{
+	uint64_t node = node_of(file);
+
+	return node >= IOF_RUN_NODE_GROUP && node < IOF_RUN_NODE_MADE;
+}
+
+/* The argument is the address of a descriptor. */
+static int set_container(struct caller *caller)
+{
+	int rc, number;
+
+	if (!is_group(caller->file))
+		return CONTINUE;
+	caller->call.size = sizeof(int);
+	rc = move(caller, false);
+	if (rc)
+		return rc;
+	if (get(caller, 0) >= 0) {
+		number = number_of(caller, get(caller, 0));
+		if (number < 0)
+			return number;
+		set(caller, 0, number);
+	}
+	return serve(caller, caller->file);
+}
+
+#define LONGEST_NAME 64 /* of a device; the server refuses longer ones */
+
+/*
+ * Reads the name, which may end before memory that cannot be read, and begin in such memory: then
+ * the server fails to read it, too. Returns the number of the device, or -1 for an unknown name.
+ */
+static int fetch_name(struct caller *caller)
+{
+	size_t room = 4096 - (uintptr_t)caller->arg % 4096;
+	char *text = (char *)caller->call.data;
+	unsigned int number;
+	int end = 0;
+
+	caller->call.size = (uint32_t)(room < LONGEST_NAME ? room : LONGEST_NAME);
+	if (move(caller, false)) {
+		caller->call.size = 0;
+		return -1;
+	}
+	if (room < LONGEST_NAME && !memchr(text, 0, room)) {
+		caller->call.size = LONGEST_NAME;
+		if (move(caller, false))
+			caller->call.size = (uint32_t)room;
+	}
+	text[caller->call.size] = 0;
+	if (sscanf(text, IOF_RUN_BDF "%n", &number, &end) != 1 || !end ||
+	    (text[end] && text[end] != ' ') ||
+	    number - 1 >= caller->broker->run->config->nr_devices)
+		return -1;
+	return (int)number - 1;
+}
+
+/*
+ * Makes the descriptor: the server makes its own, and a new file of the device's node takes that
+ * over. Returns the file, or a negative errno.
+ */
+static int make_device_fd(struct caller *caller, int device)
+{
+	struct iof_run_call *become;
+	char name[24];
+	int fd, rc;
+
+	rc = serve(caller, caller->file);
+	if (rc < 0)
+		return rc;
+	snprintf(name, sizeof(name), "vfio%d", device);
+	fd = device < 0 ? -1 : openat(caller->broker->run->tree, name, O_RDWR | O_CLOEXEC);
+	become = calloc(1, sizeof(*become));
+	rc = fd < 0 ? -errno : -ENOMEM;
+	if (fd >= 0 && become) {
+		become->token = caller->broker->run->token;
+		become->cmd = IOF_RUN_CMD_BECOME;
+		become->made = caller->call.made;
+		rc = ioctl(fd, IOF_RUN_CALL, become) ? -errno : become->result;
+	}
+	free(become);
+	if (!rc)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	undo(caller, false);
+	return rc;
+}
+
+static int get_device_fd(struct caller *caller)
+{
+	struct seccomp_notif_addfd add = { .id = caller->id, .newfd_flags = O_CLOEXEC };
+	int device, fd, rc;
+
+	if (!is_group(caller->file))
+		return CONTINUE;
+	device = fetch_name(caller);
+	if (device < 0) {
+		/* the server has an error for it */
+		rc = serve(caller, caller->file);
+		return rc < 0 ? rc : -ENODEV;
+	}
+	iof_run_bar_before_bind(caller->broker->run, (unsigned int)device);
+	fd = make_device_fd(caller, device);
+	iof_run_bar_after_bind(caller->broker->run, (unsigned int)device, fd >= 0);
+	if (fd < 0)
+		return fd;
+	add.srcfd = (uint32_t)fd;
+	rc = ioctl(caller->broker->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+	caller->result = rc;
+	if (rc < 0)
+		rc = -errno;
+	close(fd);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- KVM ---- */
+
+static bool peek(const struct caller *caller, uint64_t at, void *to, size_t size)
+{
+	struct iovec local = { to, size }, remote = { (void *)(uintptr_t)at, size };
+
+	return process_vm_readv(caller->tid, &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
+static int kvm_attribute(struct caller *caller, int kvm)
+{
+	char path[32], link[32] = "";
+	struct kvm_device_attr attr;
+	int given, file;
+
+	if (!peek(caller, (uintptr_t)caller->arg, &attr, sizeof(attr)) ||
+	    !iof_run_kvm_names_file(&attr) || !peek(caller, attr.addr, &given, sizeof(given)))
+		return CONTINUE;
+	caller->pidfd = open_caller(caller);
+	if (caller->pidfd < 0)
+		return CONTINUE;
+	kvm = borrow(caller, kvm);
+	file = borrow(caller, given);
+	if (kvm < 0 || file < 0 || !is_ours(caller->broker, file) ||
+	    !iof_run_kvm_takes(node_of(file)))
+		return CONTINUE;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", kvm);
+	if (readlink(path, link, sizeof(link) - 1) < 0 || !iof_run_kvm_is_device(link))
+		return CONTINUE;
+	return 0;
 }
 
 /* Passes eventfds to the server, which duplicates them. */
@@ -385,9 +546,14 @@ static int plain(struct caller *caller, const struct seccomp_data *data, int nr)
 
 bool iof_run_node_number(uint64_t node, unsigned int *major, unsigned int *minor)
 {
-	if (node == IOF_RUN_NODE_IOMMU) {
+	if (node == IOF_RUN_NODE_IOMMU || node == IOF_RUN_NODE_CONTAINER) {
 		*major = IOF_RUN_MISC_MAJOR;
-		*minor = IOF_RUN_IOMMU_MINOR;
+		*minor = node == IOF_RUN_NODE_IOMMU ? IOF_RUN_IOMMU_MINOR : IOF_RUN_VFIO_MINOR;
+		return true;
+	}
+	if (node >= IOF_RUN_NODE_GROUP && node < IOF_RUN_NODE_GROUP + IOF_RUN_MAX_DEVICES) {
+		*major = IOF_RUN_GROUP_MAJOR;
+		*minor = (unsigned int)(node - IOF_RUN_NODE_GROUP);
 		return true;
 	}
 	if (node < IOF_RUN_NODE_VFIO || node >= IOF_RUN_NODE_VFIO + IOF_RUN_MAX_DEVICES)
@@ -507,6 +673,8 @@ static bool makes_or_takes(uint32_t cmd)
 	case IOMMU_TEST_CMD:
 	case VFIO_DEVICE_BIND_IOMMUFD:
 	case VFIO_DEVICE_SET_IRQS:
+	case VFIO_GROUP_SET_CONTAINER:
+	case VFIO_GROUP_GET_DEVICE_FD:
 		return true;
 	}
 	return false;
@@ -522,6 +690,9 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 		return stat_bounded(caller, &stat);
 	if (is_ioctl(&notif->data) && caller->call.cmd == IOMMU_TEST_CMD && !makes_access(caller))
 		return CONTINUE;
+	if (is_ioctl(&notif->data) &&
+	    (caller->call.cmd == KVM_SET_DEVICE_ATTR || caller->call.cmd == KVM_HAS_DEVICE_ATTR))
+		return kvm_attribute(caller, (int)notif->data.args[0]);
 	caller->pidfd = open_caller(caller);
 	if (caller->pidfd < 0)
 		return CONTINUE;
@@ -533,6 +704,10 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 		return plain(caller, &notif->data, notif->data.nr);
 	if (!makes_or_takes(caller->call.cmd))
 		return plain(caller, &notif->data, SYS_ioctl);
+	if (caller->call.cmd == VFIO_GROUP_SET_CONTAINER)
+		return set_container(caller);
+	if (caller->call.cmd == VFIO_GROUP_GET_DEVICE_FD)
+		return get_device_fd(caller);
 	rc = fetch(caller);
 	if (rc)
 		return rc;
@@ -613,6 +788,8 @@ static void *work(void *arg)
 			answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
 		else
 			answer.error = rc < 0 ? rc : 0;
+		if (!rc)
+			answer.val = caller->result;
 		__atomic_add_fetch(&broker->idle, 1, __ATOMIC_ACQ_REL);
 		ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 	}

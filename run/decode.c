@@ -69,6 +69,7 @@ static const char *const vfio_ops[] = { "GET", "SET", "CLEAR" };
 static const char *const dirty_flags[] = { "ENABLE" };
 static const char *const bitmap_flags[] = { "NO_CLEAR" };
 static const char *const pasid_flags[] = { "PASID" };
+static const char *const group_flags[] = { "VIABLE", "CONTAINER_SET" };
 static const char *const bind_flags[] = { "TOKEN" };
 static const char *const device_flags[] = { "RESET", "PCI",    "PLATFORM", "AMBA", "CCW",
 					    "AP",    "FSL_MC", "CAPS",	   "CDX" };
@@ -144,6 +145,11 @@ static const struct command commands[] = {
 	  F(iommu_veventq_alloc, veventq_depth, NUMBER)),
 	C(IOMMU_TEST_CMD, iommu_test_cmd, "TEST_CMD", F(iommu_test_cmd, op, NUMBER),
 	  F(iommu_test_cmd, id, NUMBER)),
+	C(VFIO_GROUP_GET_STATUS, vfio_group_status, "GROUP_GET_STATUS",
+	  N(vfio_group_status, flags, FLAGS, group_flags)),
+	{ VFIO_GROUP_SET_CONTAINER, 0, "GROUP_SET_CONTAINER", { { 0 } } },
+	{ VFIO_GROUP_UNSET_CONTAINER, 0, "GROUP_UNSET_CONTAINER", { { 0 } } },
+	{ VFIO_GROUP_GET_DEVICE_FD, 0, "GROUP_GET_DEVICE_FD", { { 0 } } },
 	C(VFIO_DEVICE_BIND_IOMMUFD, vfio_device_bind_iommufd, "BIND_IOMMUFD",
 	  N(vfio_device_bind_iommufd, flags, FLAGS, bind_flags),
 	  F(vfio_device_bind_iommufd, iommufd, NUMBER),

@@ -54,6 +54,8 @@ struct iof_run_file {
 	unsigned int device;	   /* number of the device, of VFIO nodes */
 	struct iof_run_made *made; /* the file that a call made, or NULL */
 	char name[24];		   /* for --trace */
+	/* next descriptor of the same bound ATS device; its bar's lock */
+	struct iof_run_file *next_owner;
 };
 
 /*
@@ -68,7 +70,8 @@ struct iof_run_file {
 
 struct bar_owner {
 	pthread_mutex_t lock;
-	int owner; /* descriptor that bound the device, or -1 */
+	struct iof_run_file *owners; /* those that have the device: one, or some of its group's */
+	int owner;		     /* descriptor of the first of them, or -1 */
 	uint8_t memory[BAR_SIZE];
 };
 
@@ -121,13 +124,18 @@ int iof_run_file_find(const char *name, uint64_t *node)
 	unsigned int number;
 	char end;
 
-	if (!strcmp(name, "iommu")) {
-		*node = IOF_RUN_NODE_IOMMU;
+	if (!strcmp(name, "iommu") || !strcmp(name, "container")) {
+		*node = *name == 'i' ? IOF_RUN_NODE_IOMMU : IOF_RUN_NODE_CONTAINER;
 		return 0;
 	}
 	if (sscanf(name, "vfio%u%c", &number, &end) == 1 &&
 	    number < files.run->config->nr_devices) {
 		*node = IOF_RUN_NODE_VFIO + number;
+		return 0;
+	}
+	if (sscanf(name, "group%u%c", &number, &end) == 1 &&
+	    number < files.run->config->nr_devices) {
+		*node = IOF_RUN_NODE_GROUP + (uint64_t)number;
 		return 0;
 	}
 	if (sscanf(name, "q%u%c", &number, &end) == 1) {
@@ -154,15 +162,23 @@ static int open_made(struct iof_run_file *file, uint64_t node)
 
 static int open_node(struct iof_run_file *file, uint64_t node, int flags)
 {
+	unsigned int number;
 	char path[48];
 
-	if (node == IOF_RUN_NODE_IOMMU) {
-		file->kind = IOF_RUN_KIND_IOMMU;
-		snprintf(file->name, sizeof(file->name), "iommu");
-		snprintf(path, sizeof(path), "iommu");
-	} else {
-		unsigned int number = (unsigned int)(node - IOF_RUN_NODE_VFIO);
+	if (node == IOF_RUN_NODE_IOMMU || node == IOF_RUN_NODE_CONTAINER) {
+		bool iommu = node == IOF_RUN_NODE_IOMMU;
 
+		file->kind = IOF_RUN_KIND_IOMMU;
+		snprintf(file->name, sizeof(file->name), iommu ? "iommu" : "container");
+		snprintf(path, sizeof(path), iommu ? "iommu" : "vfio/vfio");
+	} else if (node >= IOF_RUN_NODE_GROUP) {
+		number = (unsigned int)(node - IOF_RUN_NODE_GROUP);
+		file->kind = IOF_RUN_KIND_GROUP;
+		snprintf(file->name, sizeof(file->name), "group %u",
+			 files.run->first_group + number);
+		snprintf(path, sizeof(path), "vfio/%u", number);
+	} else {
+		number = (unsigned int)(node - IOF_RUN_NODE_VFIO);
 		file->kind = iof_run_node_maps(node) ? IOF_RUN_KIND_ATS : IOF_RUN_KIND_VFIO;
 		file->device = number;
 		snprintf(file->name, sizeof(file->name), "vfio%u", number);
@@ -201,18 +217,40 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 	return 0;
 }
 
+/* The file has the device from now on. */
+static void own_bar(struct iof_run_file *file)
+{
+	struct bar_owner *bar = &files.bars[file->device];
+
+	pthread_mutex_lock(&bar->lock);
+	if (!bar->owners)
+		memset(bar->memory, 0, sizeof(bar->memory));
+	file->next_owner = bar->owners;
+	bar->owners = file;
+	bar->owner = file->fd;
+	pthread_mutex_unlock(&bar->lock);
+}
+
+static void disown_bar(struct iof_run_file *file)
+{
+	struct bar_owner *bar = &files.bars[file->device];
+	struct iof_run_file **at;
+
+	pthread_mutex_lock(&bar->lock);
+	for (at = &bar->owners; *at && *at != file; at = &(*at)->next_owner)
+		;
+	if (*at)
+		*at = file->next_owner;
+	bar->owner = bar->owners ? bar->owners->fd : -1;
+	pthread_mutex_unlock(&bar->lock);
+}
+
 void iof_run_file_release(struct iof_run_file *file)
 {
 	iof_run_work_for(0, NULL);
 	iof_run_wake_forget(file->fd);
-	if (file->kind == IOF_RUN_KIND_ATS) {
-		struct bar_owner *bar = &files.bars[file->device];
-
-		pthread_mutex_lock(&bar->lock);
-		if (bar->owner == file->fd)
-			bar->owner = -1;
-		pthread_mutex_unlock(&bar->lock);
-	}
+	if (file->kind == IOF_RUN_KIND_ATS)
+		disown_bar(file);
 	if (file->made)
 		iof_run_made_put(file->made, true);
 	else
@@ -234,6 +272,9 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
 		return file->kind == IOF_RUN_KIND_IOMMU;
 	case VFIO_DEVICE_BIND_IOMMUFD:
 		return file->kind == IOF_RUN_KIND_VFIO || file->kind == IOF_RUN_KIND_ATS;
+	case VFIO_GROUP_SET_CONTAINER:
+	case VFIO_GROUP_GET_DEVICE_FD:
+		return file->kind == IOF_RUN_KIND_GROUP;
 	}
 	return false;
 }
@@ -462,9 +503,12 @@ static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 	}
 	iof_sys_act_for(0);
 	disown(call, adopted);
-	if (rc || !call->made_at)
+	if (rc >= 0 && file->kind == IOF_RUN_KIND_GROUP && call->cmd == VFIO_GROUP_GET_DEVICE_FD)
+		fd = (int)rc; /* the one command that returns it */
+	else if (rc || !call->made_at)
 		return (int)rc;
-	memcpy(&fd, call->data + call->made_at, sizeof(fd));
+	else
+		memcpy(&fd, call->data + call->made_at, sizeof(fd));
 	if (call->cmd == IOMMU_FAULT_QUEUE_ALLOC)
 		memcpy(&id, call->data + offsetof(struct iommu_fault_alloc, out_fault_id),
 		       sizeof(id));
@@ -475,6 +519,27 @@ static int run_call(struct iof_run_file *file, struct iof_run_call *call)
 		iof_sys_close(fd);
 		return -ENOMEM;
 	}
+	return 0;
+}
+
+/*
+ * The broker opened the node for a descriptor that a group has made, and no process has this file
+ * yet.
+ */
+static int become(struct iof_run_file *file, unsigned int name)
+{
+	struct iof_run_made *made;
+
+	if (file->kind != IOF_RUN_KIND_VFIO && file->kind != IOF_RUN_KIND_ATS)
+		return -EINVAL;
+	made = iof_run_made_take(name);
+	if (!made)
+		return -ENOENT;
+	iof_sys_close(file->fd);
+	file->fd = made->fd;
+	file->made = made;
+	if (file->kind == IOF_RUN_KIND_ATS)
+		own_bar(file);
 	return 0;
 }
 
@@ -511,7 +576,8 @@ static enum iof_run_plain_kind kind_of(const struct iof_run_file *file)
 {
 	if (file->kind == IOF_RUN_KIND_ATS)
 		return IOF_RUN_PLAIN_MAPS;
-	return file->kind == IOF_RUN_KIND_IOMMU || file->kind == IOF_RUN_KIND_OTHER ?
+	return file->kind == IOF_RUN_KIND_IOMMU || file->kind == IOF_RUN_KIND_GROUP ||
+			       file->kind == IOF_RUN_KIND_OTHER ?
 		       IOF_RUN_PLAIN_NO_POLL :
 		       IOF_RUN_PLAIN_POLL;
 }
@@ -541,6 +607,10 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 			iof_run_made_put(made, true);
 		return;
 	}
+	if (call->cmd == IOF_RUN_CMD_BECOME) {
+		call->result = become(file, call->made);
+		return;
+	}
 	call->made = 0;
 	if (call->cmd == IOF_RUN_CMD_WHICH)
 		return;
@@ -558,14 +628,8 @@ void iof_run_file_call(struct iof_run_file *file, struct iof_run_call *call)
 	call->result = run_call(file, call);
 	iof_run_explain((uint32_t)call->tid, call->result);
 	if (!call->result && file->kind == IOF_RUN_KIND_ATS &&
-	    call->cmd == VFIO_DEVICE_BIND_IOMMUFD) {
-		struct bar_owner *bar = &files.bars[file->device];
-
-		pthread_mutex_lock(&bar->lock);
-		bar->owner = file->fd;
-		memset(bar->memory, 0, sizeof(bar->memory));
-		pthread_mutex_unlock(&bar->lock);
-	}
+	    call->cmd == VFIO_DEVICE_BIND_IOMMUFD)
+		own_bar(file);
 	if (iof_run_tracing)
 		trace_brokered(file, call);
 }

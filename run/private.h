@@ -69,11 +69,12 @@ struct iof_run {
 	bool privileged; /* no user namespace is needed */
 	char cwd[PATH_MAX];
 
-	uint64_t token; /* authenticates calls from the broker */
-	int fuse;	/* FUSE connection; in the server only */
-	int old_dev;	/* O_PATH descriptor of the machine's own /dev */
-	int tree;	/* O_PATH descriptor of the root of our file system */
-	dev_t dev;	/* device number of our file system */
+	uint64_t token;		  /* authenticates calls from the broker */
+	int fuse;		  /* FUSE connection; in the server only */
+	int old_dev;		  /* O_PATH descriptor of the machine's own /dev */
+	int tree;		  /* O_PATH descriptor of the root of our file system */
+	unsigned int first_group; /* number of the first isolation group, as programs see it */
+	dev_t dev;		  /* device number of our file system */
 };
 
 /* ---- report.c ---- */
@@ -93,6 +94,8 @@ void iof_run_tie(struct iof_run *run, pid_t parent);
 void iof_run_enter(struct iof_run *run);     /* enters the namespaces, mounts the connection */
 void iof_run_build_dev(struct iof_run *run); /* called while the server serves requests */
 void iof_run_build_sys(struct iof_run *run);
+/* The lowest number above those of the isolation groups that /sys shows. */
+unsigned int iof_run_first_group(void);
 
 /* ---- ask.c: `iofault info --run` ---- */
 
@@ -125,7 +128,9 @@ int iof_run_trap(bool stat);
 enum {
 	IOF_RUN_NODE_ROOT = 1,
 	IOF_RUN_NODE_IOMMU = 2,
+	IOF_RUN_NODE_CONTAINER = 3,  /* /dev/vfio/vfio */
 	IOF_RUN_NODE_VFIO = 16,	     /* plus the device's number */
+	IOF_RUN_NODE_GROUP = 256,    /* plus the number of the isolation group in the machine */
 	IOF_RUN_NODE_MADE = 1 << 20, /* plus the number in the name; files that calls made */
 };
 
@@ -155,6 +160,11 @@ enum {
 	IOF_RUN_CMD_BAR = 1,   /* struct iof_run_bar, for the device of this node */
 	IOF_RUN_CMD_DROP = 2,  /* drops the file `made`, which will not be opened */
 	IOF_RUN_CMD_PLAIN = 3, /* struct iof_run_plain */
+	/*
+	 * puts the device descriptor `made`, which a group has made, in the place of that which
+	 * this file is
+	 */
+	IOF_RUN_CMD_BECOME = 4,
 };
 
 /*
@@ -184,6 +194,8 @@ struct iof_run_bar {
 #define IOF_RUN_DEV_MAJOR   511
 #define IOF_RUN_MISC_MAJOR  10
 #define IOF_RUN_IOMMU_MINOR 1023
+#define IOF_RUN_VFIO_MINOR  196
+#define IOF_RUN_GROUP_MAJOR 510
 
 /* False: the node is no device. */
 bool iof_run_node_number(uint64_t node, unsigned int *major, unsigned int *minor);

@@ -143,6 +143,7 @@ int iof_run_serve(struct iof_run *run)
 
 	raise_limits(run);
 	iof_run_trace_init(run); /* opens a file of the user's view, not of the program's */
+	run->first_group = iof_run_first_group();
 	iof_run_enter(run);
 	self = getpid();
 	child = fork();

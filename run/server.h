@@ -56,6 +56,7 @@ enum iof_run_file_kind {
 	IOF_RUN_KIND_IOMMU,
 	IOF_RUN_KIND_VFIO,
 	IOF_RUN_KIND_ATS,   /* a VFIO node with mappable memory */
+	IOF_RUN_KIND_GROUP, /* a VFIO group */
 	IOF_RUN_KIND_QUEUE, /* a fault queue */
 	IOF_RUN_KIND_OTHER, /* an access of the test commands */
 };

@@ -26,7 +26,7 @@ struct place {
 	struct iof_run *run;
 	unsigned int index; /* index of the device */
 	unsigned int group;
-	char bdf[16];
+	char bdf[24];
 	char home[64];
 };
 
@@ -199,7 +199,7 @@ static void show_as_module(const struct place *place, unsigned int first_member)
 }
 
 /* Returns the lowest number above those of the existing groups. */
-static unsigned int first_group(void)
+unsigned int iof_run_first_group(void)
 {
 	DIR *dir = opendir("/sys/kernel/iommu_groups");
 	struct dirent *entry;
@@ -354,7 +354,7 @@ void iof_run_build_sys(struct iof_run *run)
 	(void)rc;
 	for (place.index = 0; place.index < run->config->nr_devices; place.index++) {
 		if (!place.index)
-			place.group = first_group();
+			place.group = run->first_group;
 		else if (!run->config->devices[place.index].share_group)
 			place.group++;
 		if (!run->config->devices[place.index].share_group)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/kvm.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -35,6 +36,11 @@ static const unsigned int trapped[] = {
 	IOMMU_TEST_CMD,
 	VFIO_DEVICE_BIND_IOMMUFD,
 	VFIO_DEVICE_SET_IRQS,
+	VFIO_GROUP_SET_CONTAINER,
+	VFIO_GROUP_GET_DEVICE_FD,
+	/* on a file of KVM, with a file of ours in the structure */
+	KVM_SET_DEVICE_ATTR,
+	KVM_HAS_DEVICE_ATTR,
 	/* the kernel answers these itself for a regular file, and FUSE never sees them */
 	FIONREAD,
 	FIOQSIZE,
@@ -58,7 +64,7 @@ static const unsigned int trapped[] = {
 
 /* The filter while it is built. Jumps forward to ALLOW and TRAP get their targets at the end. */
 struct writer {
-	struct sock_filter code[80];
+	struct sock_filter code[96];
 	unsigned int n;
 	bool stat; /* trap stat(2) and its family */
 };

@@ -285,6 +285,7 @@ static void link_numbers(struct iof_run *run)
 	if (!iof_run_open_folder(run, "/dev/char"))
 		mkdir("/dev/char", 0755);
 	link_number(IOF_RUN_NODE_IOMMU, "../iommu");
+	link_number(IOF_RUN_NODE_CONTAINER, "../vfio/vfio");
 	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
 		snprintf(target, sizeof(target), "../vfio/devices/vfio%u", i);
 		link_number(IOF_RUN_NODE_VFIO + (uint64_t)i, target);
@@ -304,6 +305,14 @@ void iof_run_build_dev(struct iof_run *run)
 	bind_node(run, "iommu", "/dev/iommu");
 	mkdir("/dev/vfio", 0755);
 	mkdir("/dev/vfio/devices", 0755);
+	bind_node(run, "container", "/dev/vfio/vfio");
+	for (unsigned int i = 0, groups = 0; i < run->config->nr_devices; i++) {
+		if (i && run->config->devices[i].share_group)
+			continue;
+		snprintf(name, sizeof(name), "group%u", groups);
+		snprintf(path, sizeof(path), "/dev/vfio/%u", run->first_group + groups++);
+		bind_node(run, name, path);
+	}
 	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
 		snprintf(name, sizeof(name), "vfio%u", i);
 		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
