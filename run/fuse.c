@@ -21,6 +21,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <iofault/vfio.h>
+
+#include "pci.h"
 #include "server.h"
 
 #define MAX_THREADS	     128
@@ -100,9 +103,18 @@ static void do_init(struct request *req)
 		 in->flags2 & DIRECT_IO_ALLOW_MMAP;
 	if (direct)
 		out.flags2 = DIRECT_IO_ALLOW_MMAP;
+	/* drop_config() */
+	if (iof_run_any_maps() && !direct)
+		out.flags |= in->flags & FUSE_AUTO_INVAL_DATA;
 	iof_run_files_map_direct(direct);
 	fuse.map_direct = direct;
 	answer(req, 0, &out, sizeof(out));
+}
+
+/* The page cache stands between a program and the device's registers. */
+static bool is_cached(uint64_t node)
+{
+	return iof_run_node_maps(node) && !fuse.map_direct;
 }
 
 static void fill_attr(uint64_t node, struct fuse_attr *attr)
@@ -121,8 +133,31 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 		.size = node == IOF_RUN_NODE_ROOT ? 0 : INT32_MAX,
 	};
 	/* the page cache reads nothing past the end */
-	if (iof_run_node_maps(node) && !fuse.map_direct)
+	if (is_cached(node))
 		attr->size = 1ull << 62;
+}
+
+/*
+ * Drops configuration space from the page cache. With FUSE_AUTO_INVAL_DATA the kernel asks for
+ * attributes before each read from the cache, so that the read sees what the function says now. BAR
+ * 0 stays: its page is the device's memory. A thread that has the page locked waits for a request,
+ * which another thread of ours answers.
+ */
+static void drop_config(uint64_t node)
+{
+	struct fuse_notify_inval_inode_out out = {
+		.ino = node,
+		.off = (int64_t)IOF_VFIO_REGION_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX),
+		.len = IOF_RUN_PCI_CONFIG,
+	};
+	struct fuse_out_header head = {
+		.len = sizeof(head) + sizeof(out),
+		.error = FUSE_NOTIFY_INVAL_INODE,
+	};
+	struct iovec iov[] = { { &head, sizeof(head) }, { &out, sizeof(out) } };
+	ssize_t done = writev(fuse.fd, iov, 2);
+
+	(void)done;
 }
 
 static bool is_device(uint64_t node)
@@ -184,10 +219,12 @@ static void do_getattr(struct request *req)
 
 	/* a request through an open file: lseek(2) looks for the end */
 	if (req->head->opcode == FUSE_GETATTR && in->getattr_flags & FUSE_GETATTR_FH &&
-	    is_device(req->head->nodeid)) {
+	    is_device(req->head->nodeid) && !is_cached(req->head->nodeid)) {
 		refuse(req, in->fh, "lseek", -ESPIPE);
 		return;
 	}
+	if (is_cached(req->head->nodeid))
+		drop_config(req->head->nodeid);
 	fill_attr(req->head->nodeid, &out.attr);
 	answer(req, 0, &out, sizeof(out));
 }
