@@ -146,6 +146,19 @@ static void *watch_bar(void *arg)
 	return NULL;
 }
 
+/* The broker's own file must not keep the device from being unbound. */
+static void disclaim(struct iof_run *run, int fd)
+{
+	struct iof_run_call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return;
+	call->token = run->token;
+	call->cmd = IOF_RUN_CMD_MINE;
+	ioctl(fd, IOF_RUN_CALL, call);
+	free(call);
+}
+
 /* Maps the page of a device. Called with the lock held. */
 static bool map_bar(struct iof_run *run, struct mapped_bar *bar, unsigned int device)
 {
@@ -156,8 +169,10 @@ static bool map_bar(struct iof_run *run, struct mapped_bar *bar, unsigned int de
 	if (bar->fd < 0)
 		return false;
 	bar->map = mmap(NULL, BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, bar->fd, 0);
-	if (bar->map != MAP_FAILED)
+	if (bar->map != MAP_FAILED) {
+		disclaim(run, bar->fd);
 		return true;
+	}
 	bar->map = NULL;
 	close(bar->fd);
 	return false;

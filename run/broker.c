@@ -83,15 +83,17 @@ struct caller {
 #define CONTINUE IOF_RUN_CONTINUE
 
 /*
- * Is @fd a file of ours? Asks no file system: that of another file may be the program's own, and
+ * Is @fd a node of ours, or a file that a call made? Our folders and small files (tree.c) are like
+ * those of any file system. Asks no file system: that of another file may be the program's own, and
  * wait for this call.
  */
 static bool is_ours(const struct broker *broker, int fd)
 {
 	struct statx st;
 
-	return !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) &&
-	       makedev(st.stx_dev_major, st.stx_dev_minor) == broker->dev;
+	return !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) &&
+	       makedev(st.stx_dev_major, st.stx_dev_minor) == broker->dev &&
+	       (st.stx_ino < IOF_RUN_NODE_TREE || st.stx_ino >= IOF_RUN_NODE_MADE);
 }
 
 /* The number of a file of ours in our file system; 0: none. Asks no file system, either. */

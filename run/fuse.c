@@ -13,6 +13,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 
 #include "pci.h"
 #include "server.h"
+#include "tree.h"
 
 #define MAX_THREADS	     128
 #define REQUEST_ROOM	     (IOF_RUN_MAX_IO + 65536)
@@ -132,6 +134,8 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
 		 */
 		.size = node == IOF_RUN_NODE_ROOT ? 0 : INT32_MAX,
 	};
+	if (iof_run_tree_has(node))
+		iof_run_tree_attr(node, attr);
 	/* the page cache reads nothing past the end */
 	if (is_cached(node))
 		attr->size = 1ull << 62;
@@ -162,7 +166,7 @@ static void drop_config(uint64_t node)
 
 static bool is_device(uint64_t node)
 {
-	return node != IOF_RUN_NODE_ROOT && node < IOF_RUN_NODE_MADE;
+	return node != IOF_RUN_NODE_ROOT && node < IOF_RUN_NODE_TREE;
 }
 
 static uint64_t attr_valid(uint64_t node)
@@ -172,16 +176,20 @@ static uint64_t attr_valid(uint64_t node)
 
 static void do_lookup(struct request *req)
 {
+	uint64_t parent = req->head->nodeid;
 	struct fuse_entry_out out = { 0 };
-	int rc = req->head->nodeid == IOF_RUN_NODE_ROOT ?
-			 iof_run_file_find(req->body, &out.nodeid) :
-			 -ENOTDIR;
+	bool stays = true;
+	int rc = -ENOENT;
 
+	if (parent == IOF_RUN_NODE_ROOT)
+		rc = iof_run_file_find(req->body, &out.nodeid);
+	if (rc)
+		rc = iof_run_tree_find(parent, req->body, &out.nodeid, &stays);
 	if (rc) {
 		fail(req, rc);
 		return;
 	}
-	if (out.nodeid < IOF_RUN_NODE_MADE)
+	if (out.nodeid < IOF_RUN_NODE_MADE && stays)
 		out.entry_valid = FOREVER;
 	out.attr_valid = attr_valid(out.nodeid);
 	fill_attr(out.nodeid, &out.attr);
@@ -229,15 +237,153 @@ static void do_getattr(struct request *req)
 	answer(req, 0, &out, sizeof(out));
 }
 
+/* ---- folders, links and small files ---- */
+
+static void do_readlink(struct request *req)
+{
+	const char *target = iof_run_tree_target(req->head->nodeid);
+
+	if (target)
+		answer(req, 0, target, strlen(target));
+	else
+		fail(req, -EINVAL);
+}
+
+static void do_opendir(struct request *req)
+{
+	struct fuse_open_out out = { 0 };
+
+	answer(req, 0, &out, sizeof(out));
+}
+
+static void do_readdir(struct request *req)
+{
+	const struct fuse_read_in *in = req->body;
+	size_t size = in->size < IOF_RUN_MAX_IO ? in->size : IOF_RUN_MAX_IO;
+
+	answer(req, 0, req->room,
+	       iof_run_tree_list(req->head->nodeid, in->offset, req->room, size));
+}
+
+static void tree_open(struct request *req)
+{
+	const struct fuse_open_in *in = req->body;
+	struct fuse_open_out out = { .open_flags = FOPEN_DIRECT_IO | FOPEN_NOFLUSH };
+	bool owner = !req->head->uid || req->head->uid == fuse.run->uid;
+	int rc = iof_run_tree_open(req->head->nodeid, (int)in->flags, owner);
+
+	if (rc)
+		fail(req, rc);
+	else
+		answer(req, 0, &out, sizeof(out));
+}
+
+static void tree_read(struct request *req)
+{
+	const struct fuse_read_in *in = req->body;
+	size_t size = in->size < IOF_RUN_MAX_IO ? in->size : IOF_RUN_MAX_IO;
+	ssize_t got = iof_run_tree_read(req->head->nodeid, req->room, size, in->offset);
+
+	if (got < 0)
+		fail(req, (int)got);
+	else
+		answer(req, 0, req->room, (size_t)got);
+}
+
+static void tree_write(struct request *req)
+{
+	const struct fuse_write_in *in = req->body;
+	ssize_t done = iof_run_tree_write(req->head->nodeid, (const char *)(in + 1), in->size);
+	struct fuse_write_out out = { .size = (uint32_t)done };
+
+	if (done < 0)
+		fail(req, (int)done);
+	else
+		answer(req, 0, &out, sizeof(out));
+}
+
+static void tree_ioctl(struct request *req)
+{
+	struct fuse_ioctl_out out = { .result = -ENOTTY };
+
+	answer(req, 0, &out, sizeof(out));
+}
+
+static void tree_poll(struct request *req)
+{
+	struct fuse_poll_out out = { .revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM };
+
+	answer(req, 0, &out, sizeof(out));
+}
+
+/* Returns false for a request that is the same for each kind of file. */
+static bool serve_tree(struct request *req)
+{
+	switch (req->head->opcode) {
+	case FUSE_OPEN:
+		tree_open(req);
+		return true;
+	case FUSE_READ:
+		tree_read(req);
+		return true;
+	case FUSE_WRITE:
+		tree_write(req);
+		return true;
+	case FUSE_IOCTL:
+		tree_ioctl(req);
+		return true;
+	case FUSE_POLL:
+		tree_poll(req);
+		return true;
+	case FUSE_READLINK:
+		do_readlink(req);
+		return true;
+	case FUSE_OPENDIR:
+		do_opendir(req);
+		return true;
+	case FUSE_READDIR:
+		do_readdir(req);
+		return true;
+	case FUSE_SETATTR: /* O_TRUNC of a program that opens it otherwise */
+		do_getattr(req);
+		return true;
+	case FUSE_RELEASE:
+	case FUSE_RELEASEDIR:
+	case FUSE_FSYNC:
+	case FUSE_FSYNCDIR:
+		fail(req, 0);
+		return true;
+	}
+	return false;
+}
+
+/* ---- nodes ---- */
+
+/* Returns true, and the number, if the node is that of a device with a driver. */
+static bool is_driven(uint64_t node, unsigned int *device)
+{
+	*device = (unsigned int)(node - IOF_RUN_NODE_VFIO);
+	return node >= IOF_RUN_NODE_VFIO && node < IOF_RUN_NODE_VFIO + IOF_RUN_MAX_DEVICES;
+}
+
 static void do_open(struct request *req)
 {
 	const struct fuse_open_in *in = req->body;
 	struct fuse_open_out out = { 0 };
 	struct iof_run_file *file;
-	int rc = iof_run_file_open(req->head->nodeid, (int)in->flags, req->head->pid, &file,
-				   &out.open_flags);
+	unsigned int device;
+	bool driven = is_driven(req->head->nodeid, &device);
+	int rc = driven ? iof_run_driver_hold(device) : 0;
 
 	if (rc) {
+		fail(req, rc);
+		return;
+	}
+	rc = iof_run_file_open(req->head->nodeid, (int)in->flags, req->head->pid, &file,
+			       &out.open_flags);
+	if (rc) {
+		if (driven)
+			iof_run_driver_put(device);
 		fail(req, rc);
 		return;
 	}
@@ -280,6 +426,7 @@ static void do_ioctl(struct request *req)
 	struct fuse_ioctl_out out = { 0 };
 	struct iovec iov[3];
 	struct fuse_out_header head = { .unique = req->head->unique };
+	unsigned int device;
 	ssize_t done;
 
 	if (in->cmd != IOF_RUN_CALL) {
@@ -293,7 +440,10 @@ static void do_ioctl(struct request *req)
 		answer(req, 0, &out, sizeof(out));
 		return;
 	}
-	iof_run_file_call(file_of(in->fh), call);
+	if (call->cmd != IOF_RUN_CMD_MINE)
+		iof_run_file_call(file_of(in->fh), call);
+	else if (is_driven(req->head->nodeid, &device))
+		iof_run_driver_put(device);
 	head.len = sizeof(head) + sizeof(out) + sizeof(*call);
 	iov[0] = (struct iovec){ &head, sizeof(head) };
 	iov[1] = (struct iovec){ &out, sizeof(out) };
@@ -318,7 +468,11 @@ static void do_release(struct request *req)
 {
 	const struct fuse_release_in *in = req->body;
 
+	unsigned int device;
+
 	iof_run_file_release(file_of(in->fh));
+	if (is_driven(req->head->nodeid, &device))
+		iof_run_driver_put(device);
 	fail(req, 0);
 }
 
@@ -331,6 +485,8 @@ static void do_statfs(struct request *req)
 
 static void serve_one(struct request *req)
 {
+	if (iof_run_tree_has(req->head->nodeid) && serve_tree(req))
+		return;
 	switch (req->head->opcode) {
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:

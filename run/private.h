@@ -94,6 +94,7 @@ void iof_run_tie(struct iof_run *run, pid_t parent);
 void iof_run_enter(struct iof_run *run);     /* enters the namespaces, mounts the connection */
 void iof_run_build_dev(struct iof_run *run); /* called while the server serves requests */
 void iof_run_build_sys(struct iof_run *run);
+void iof_run_hide_tree(void); /* our file system is no longer seen at a place of its own */
 /* The lowest number above those of the isolation groups that /sys shows. */
 unsigned int iof_run_first_group(void);
 
@@ -131,6 +132,7 @@ enum {
 	IOF_RUN_NODE_CONTAINER = 3,  /* /dev/vfio/vfio */
 	IOF_RUN_NODE_VFIO = 16,	     /* plus the device's number */
 	IOF_RUN_NODE_GROUP = 256,    /* plus the number of the isolation group in the machine */
+	IOF_RUN_NODE_TREE = 4096,    /* plus the number of an entry (tree.c) */
 	IOF_RUN_NODE_MADE = 1 << 20, /* plus the number in the name; files that calls made */
 };
 
@@ -165,6 +167,7 @@ enum {
 	 * this file is
 	 */
 	IOF_RUN_CMD_BECOME = 4,
+	IOF_RUN_CMD_MINE = 5, /* only the broker has this file open, which keeps no driver */
 };
 
 /*

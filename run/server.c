@@ -20,6 +20,7 @@
 #include "model/machine.h"
 #include "server.h"
 #include "shim/sys.h"
+#include "tree.h"
 
 static struct iof_machine *make_machine(struct iof_run *run, struct iof_plat_space *space)
 {
@@ -155,6 +156,7 @@ int iof_run_serve(struct iof_run *run)
 		iof_run_tie(run, self);
 		iof_run_build_dev(run);
 		iof_run_build_sys(run);
+		iof_run_hide_tree();
 		iof_run_broker(run);
 	}
 	/* signals of a terminal go to the program */
@@ -169,6 +171,7 @@ int iof_run_serve(struct iof_run *run)
 	iof_run_events_init(run);
 	machine = make_machine(run, space);
 	iof_run_files_init(run, space, child);
+	iof_run_driver_init(run);
 	iof_run_wake_init(run);
 	iof_run_ask_start(run, machine);
 	close(run->states[1]);

@@ -3,7 +3,8 @@
  * sysfs.c - the files in /sys by which programs find a device: /sys/bus/pci/devices, iommu_groups,
  * class/vfio-dev.
  *
- * They are plain files, written once: they do not change while the program runs.
+ * The folders that change while the program runs are the server's (driver.c), and bound here. The
+ * others are plain files, written once.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -72,84 +73,6 @@ static void put_link(const char *path, const char *what, ...)
 	va_end(args);
 	rc = symlink(target, path);
 	(void)rc;
-}
-
-/*
- * A line for each resource that a kernel counts: six BARs, the ROM, and six of a bridge. lspci and
- * DPDK give up a device with fewer.
- */
-#define NR_RESOURCES 13
-
-static void put_resources(const struct place *place, const struct iof_run_pci *pci)
-{
-	char text[NR_RESOURCES * 57 + 1];
-	size_t n = 0;
-
-	for (unsigned int i = 0; i < NR_RESOURCES; i++) {
-		unsigned int size = i ? 0 : pci->bar0_size;
-
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "0x%016x 0x%016x 0x%016x\n",
-				      size ? 0xfe000000 : 0, size ? 0xfe000000 + size - 1 : 0,
-				      size ? 0x40200 : 0);
-	}
-	put(place, "resource", "%s", text);
-}
-
-/* Makes the folder of the device itself. */
-static void describe(const struct place *place)
-{
-	enum iof_run_kind kind = place->run->config->devices[place->index].kind;
-	const struct iof_run_pci *pci = &iof_run_pci[kind];
-	unsigned char config[IOF_RUN_PCI_CONFIG];
-	char path[PATH_MAX];
-
-	mkdir(HOME, 0755);
-	mkdir(place->home, 0755);
-	put(place, "vendor", "0x%04x\n", pci->vendor);
-	put(place, "device", "0x%04x\n", pci->device);
-	put(place, "subsystem_vendor", "0x%04x\n", pci->vendor);
-	put(place, "subsystem_device", "0x%04x\n", pci->device);
-	put(place, "class", "0x%06x\n", pci->class);
-	put(place, "revision", "0x%02x\n", 0);
-	put(place, "irq", "0\n");
-	put(place, "enable", "1\n");
-	put(place, "numa_node", "-1\n");
-	put(place, "local_cpulist", "0\n");
-	put(place, "driver_override", "vfio-pci\n");
-	put(place, "dma_mask_bits", "64\n");
-	put(place, "modalias", "pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n", pci->vendor,
-	    pci->device, pci->vendor, pci->device, pci->class >> 16, pci->class >> 8 & 0xff,
-	    pci->class & 0xff);
-	put(place, "uevent",
-	    "DRIVER=vfio-pci\nPCI_CLASS=%X\nPCI_ID=%04X:%04X\n"
-	    "PCI_SUBSYS_ID=%04X:%04X\nPCI_SLOT_NAME=%s\n"
-	    "MODALIAS=pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X\n",
-	    pci->class, pci->vendor, pci->device, pci->vendor, pci->device, place->bdf, pci->vendor,
-	    pci->device, pci->vendor, pci->device, pci->class >> 16, pci->class >> 8 & 0xff,
-	    pci->class & 0xff);
-	put_resources(place, pci);
-	iof_run_pci_config(&place->run->config->devices[place->index], config);
-	snprintf(path, sizeof(path), "%s/config", place->home);
-	put_bytes(path, config, sizeof(config));
-	snprintf(path, sizeof(path), "%s/subsystem", place->home);
-	put_link(path, "../../../bus/pci");
-	snprintf(path, sizeof(path), "%s/driver", place->home);
-	put_link(path, "../../../bus/pci/drivers/vfio-pci");
-	snprintf(path, sizeof(path), "%s/iommu_group", place->home);
-	put_link(path, "../../../kernel/iommu_groups/%u", place->group);
-	snprintf(path, sizeof(path), "%s/vfio-dev", place->home);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "%s/vfio-dev/vfio%u", place->home, place->index);
-	mkdir(path, 0755);
-	snprintf(path, sizeof(path), "vfio-dev/vfio%u/dev", place->index);
-	put(place, path, "%u:%u\n", IOF_RUN_DEV_MAJOR, place->index);
-	snprintf(path, sizeof(path), "vfio-dev/vfio%u/uevent", place->index);
-	put(place, path, "MAJOR=%u\nMINOR=%u\nDEVNAME=vfio/devices/vfio%u\n", IOF_RUN_DEV_MAJOR,
-	    place->index, place->index);
-	snprintf(path, sizeof(path), "%s/vfio-dev/vfio%u/device", place->home, place->index);
-	put_link(path, "../../../%s", place->bdf);
-	snprintf(path, sizeof(path), "%s/vfio-dev/vfio%u/subsystem", place->home, place->index);
-	put_link(path, "../../../../../class/vfio-dev");
 }
 
 static void join_group(const struct place *place)
@@ -229,10 +152,21 @@ static void need(struct iof_run *run, const char *parent, const char *name, char
 	mkdir(path, 0755);
 }
 
+static bool is_sealed(const char *type)
+{
+	static const char *const types[] = { "sysfs",	   "debugfs",  "tracefs", "configfs",
+					     "securityfs", "efivarfs", "pstore",  "fusectl" };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (!strcmp(type, types[i]))
+			return true;
+	return false;
+}
+
 /*
  * Makes the rest of the machine's own sysfs read-only: a program that runs as root must not change
- * the host's devices in place of its own machine's. Other file systems below /sys (cgroups,
- * debugfs) stay as they were.
+ * the host's devices in place of its own machine's. So are the file systems of the kernel below it.
+ * Cgroups and the files of a security module stay as they were, since programs need to write them.
  */
 static void seal_sysfs(void)
 {
@@ -245,7 +179,7 @@ static void seal_sysfs(void)
 
 		/* fields: id, parent, device, root, mount point; paths in sysfs have no blanks */
 		if (rest && sscanf(line, "%*d %*d %*s %*s %4095s", path) == 1 &&
-		    sscanf(rest, " - %31s", type) == 1 && !strcmp(type, "sysfs") &&
+		    sscanf(rest, " - %31s", type) == 1 && is_sealed(type) &&
 		    !strncmp(path, "/sys", 4) && (path[4] == '/' || !path[4]))
 			iof_run_seal_folder(path);
 	}
@@ -284,7 +218,6 @@ static void show_modules(struct iof_run *run)
 	/* driverctl looks for the module by the name of its driver */
 	put_link("/sys/module/vfio-pci", "vfio_pci");
 	put_link("/sys/module/vfio_pci/drivers/pci:vfio-pci", "../../../bus/pci/drivers/vfio-pci");
-	put_link("/sys/bus/pci/drivers/vfio-pci/module", "../../../../module/vfio_pci");
 	iof_run_seal_folder(opened);
 }
 
@@ -348,9 +281,7 @@ void iof_run_build_sys(struct iof_run *run)
 		need(run, "/sys/bus/pci", "devices", opened[5]);
 		need(run, "/sys/bus/pci", "drivers", opened[4]);
 	}
-	rc = mkdir("/sys/bus/pci/drivers/vfio-pci", 0755);
 	need(run, "/sys/kernel", "iommu_groups", opened[3]);
-	rc = mkdir("/sys/class/vfio-dev", 0755);
 	(void)rc;
 	for (place.index = 0; place.index < run->config->nr_devices; place.index++) {
 		if (!place.index)
@@ -361,18 +292,18 @@ void iof_run_build_sys(struct iof_run *run)
 			first_member = place.index;
 		snprintf(place.bdf, sizeof(place.bdf), IOF_RUN_BDF, place.index + 1);
 		snprintf(place.home, sizeof(place.home), HOME "/%s", place.bdf);
-		describe(&place);
 		join_group(&place);
 		if (run->config->devices[place.index].kind == IOF_RUN_DSA)
 			show_as_module(&place, first_member);
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", place.bdf);
 		put_link(path, "../../../devices/pcif000:00/%s", place.bdf);
-		snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", place.bdf);
-		put_link(path, "../../../../devices/pcif000:00/%s", place.bdf);
-		snprintf(path, sizeof(path), "/sys/class/vfio-dev/vfio%u", place.index);
-		put_link(path, "../../devices/pcif000:00/%s/vfio-dev/vfio%u", place.bdf,
-			 place.index);
 	}
+	iof_run_bind_folder(run, "pcif000:00", HOME);
+	iof_run_bind_folder(run, "vfio-pci", "/sys/bus/pci/drivers/vfio-pci");
+	iof_run_bind_folder(run, "vfio-dev", "/sys/class/vfio-dev");
+	iof_run_bind_file(run, "drivers_probe", "/sys/bus/pci/drivers_probe");
+	iof_run_bind_file(run, "drivers_autoprobe", "/sys/bus/pci/drivers_autoprobe");
+	iof_run_bind_file(run, "rescan", "/sys/bus/pci/rescan");
 	show_modules(run);
 	for (unsigned int i = 0; i < 6; i++)
 		if (opened[i][0])

@@ -262,6 +262,28 @@ static void bind_node(struct iof_run *run, const char *name, const char *path)
 		iof_run_die(run, "%s cannot be bound: %s", path, strerror(errno));
 }
 
+void iof_run_bind_folder(struct iof_run *run, const char *name, const char *path)
+{
+	char from[64];
+
+	snprintf(from, sizeof(from), TREE "/%s", name);
+	mkdir(path, 0755);
+	if (mount(from, path, NULL, MS_BIND, NULL))
+		iof_run_die(run, "%s cannot be bound: %s", path, strerror(errno));
+}
+
+void iof_run_bind_file(struct iof_run *run, const char *name, const char *path)
+{
+	char from[64];
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+
+	if (fd >= 0)
+		close(fd);
+	snprintf(from, sizeof(from), TREE "/%s", name);
+	if (mount(from, path, NULL, MS_BIND, NULL))
+		iof_run_die(run, "%s cannot be bound: %s", path, strerror(errno));
+}
+
 static void link_number(uint64_t node, const char *target)
 {
 	unsigned int major, minor;
@@ -295,7 +317,6 @@ static void link_numbers(struct iof_run *run)
 void iof_run_build_dev(struct iof_run *run)
 {
 	static const char *const ours[] = { "iommu", "vfio", ".iofault", NULL };
-	char name[16], path[64];
 
 	bind_all(run->old_dev, "/dev", ours);
 	close(run->old_dev);
@@ -303,22 +324,12 @@ void iof_run_build_dev(struct iof_run *run)
 	if (run->tree < 0)
 		iof_run_die(run, "the FUSE file system cannot be reached: %s", strerror(errno));
 	bind_node(run, "iommu", "/dev/iommu");
-	mkdir("/dev/vfio", 0755);
-	mkdir("/dev/vfio/devices", 0755);
-	bind_node(run, "container", "/dev/vfio/vfio");
-	for (unsigned int i = 0, groups = 0; i < run->config->nr_devices; i++) {
-		if (i && run->config->devices[i].share_group)
-			continue;
-		snprintf(name, sizeof(name), "group%u", groups);
-		snprintf(path, sizeof(path), "/dev/vfio/%u", run->first_group + groups++);
-		bind_node(run, name, path);
-	}
-	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
-		snprintf(name, sizeof(name), "vfio%u", i);
-		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
-		bind_node(run, name, path);
-	}
+	iof_run_bind_folder(run, "vfio", "/dev/vfio");
 	link_numbers(run);
+}
+
+void iof_run_hide_tree(void)
+{
 	umount2(TREE, MNT_DETACH);
 	rmdir(TREE);
 }

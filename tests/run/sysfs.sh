@@ -16,7 +16,8 @@ have() { command -v "$1" >/dev/null; }
 # shellcheck disable=SC2016
 expect 0 run sh -ec '
 	cd /sys/bus/pci/devices/f000:00:02.0
-	test $(wc -l <resource) -eq 13 && test $(head -n 7 resource | wc -w) -eq 21
+	test $(wc -l <resource) -eq 13
+	test $(head -n 7 resource | wc -w) -eq 21
 	test $(readlink -f vfio-dev/vfio1/subsystem) = /sys/class/vfio-dev
 	test $(readlink -f vfio-dev/vfio1/device) = $(pwd -P)
 	test $(readlink -f subsystem) = /sys/bus/pci
@@ -30,6 +31,7 @@ expect 0 run sh -ec '
 	done
 	cat uevent vfio-dev/vfio1/uevent /sys/module/vfio/parameters/enable_unsafe_noiommu_mode'
 has PCI_ID=1234:11E9 PCI_SLOT_NAME=f000:00:02.0 DRIVER=vfio-pci DEVNAME=vfio/devices/vfio1 N
+# shellcheck disable=SC2016
 expect 0 run sh -ec 'test "$SYSTEMD_DEVICE_VERIFY_SYSFS" = 0'
 
 if have udevadm; then
@@ -63,8 +65,29 @@ fi
 if have dpdk-devbind.py && have lspci; then
 	expect 0 run dpdk-devbind.py --status
 	has "f000:00:01.0 'Device 0b25' drv=vfio-pci"
+	# shellcheck disable=SC2016
+	expect 0 run sh -ec '
+		dpdk-devbind.py -u f000:00:01.0
+		test ! -e /dev/vfio/devices/vfio0
+		dpdk-devbind.py -b vfio-pci f000:00:01.0
+		test -c /dev/vfio/devices/vfio0'
 fi
 if have driverctl; then
 	expect 0 run driverctl list-devices
 	has 'f000:00:01.0 vfio-pci' 'f000:00:02.0 vfio-pci'
+	expect 0 run sh -ec '
+		driverctl --nosave set-override f000:00:02.0 none
+		test ! -e /dev/vfio/devices/vfio1
+		driverctl --nosave set-override f000:00:02.0 vfio-pci
+		test -c /dev/vfio/devices/vfio1'
+fi
+
+# An ordinary user is the owner of the machine.
+if user_can; then
+	expect 0 as_user "$IOFAULT" run sh -ec '
+		cd /sys/bus/pci/drivers/vfio-pci
+		echo f000:00:01.0 >unbind
+		test ! -e /dev/vfio/devices/vfio0
+		echo f000:00:01.0 >bind
+		test -c /dev/vfio/devices/vfio0'
 fi
