@@ -189,6 +189,12 @@ static const struct command commands[] = {
 	C(VFIO_IOMMU_UNMAP_DMA, vfio_iommu_type1_dma_unmap, "IOMMU_UNMAP_DMA",
 	  F(vfio_iommu_type1_dma_unmap, flags, HEX), F(vfio_iommu_type1_dma_unmap, iova, HEX),
 	  F(vfio_iommu_type1_dma_unmap, size, HEX)),
+	C(VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, vfio_pci_hot_reset_info, "GET_PCI_HOT_RESET_INFO",
+	  F(vfio_pci_hot_reset_info, flags, HEX), F(vfio_pci_hot_reset_info, count, NUMBER)),
+	C(VFIO_DEVICE_PCI_HOT_RESET, vfio_pci_hot_reset, "PCI_HOT_RESET",
+	  F(vfio_pci_hot_reset, flags, HEX), F(vfio_pci_hot_reset, count, NUMBER)),
+	C(VFIO_DEVICE_FEATURE, vfio_device_feature, "DEVICE_FEATURE",
+	  F(vfio_device_feature, flags, HEX)),
 	{ FIONREAD, 0, "FIONREAD", { { 0 } } },
 };
 

@@ -35,7 +35,8 @@ text_of() {
 for command in page run doctor info; do
 	"$IOFAULT" $command --help | grep -o -- '--[a-z][a-z0-9-]*' | sort -u >options
 	[ "$(wc -l <options)" -ge 1 ] || die 'where are the options?'
-	text_of iofault-$command.1 >page
+	# recipes have options of other programs
+	text_of iofault-$command.1 | sed '/^\.SS Recipes/,/^\.SH/d' >page
 	sed -n "/^_iofault_$command()/,/^}/p" "$SOURCE/completions/_iofault" >zsh
 	grep "__iofault_is $command'" "$SOURCE/completions/iofault.fish" >fish
 	while read -r option; do
