@@ -59,7 +59,7 @@ static void raise_vector(struct iof_vfio_device *vdev, u32 vector)
 		return;
 	if (vector == IOF_VECTOR_INTX &&
 	    (vdev->intx_masked || vdev->intx_disabled))
-		vdev->intx_pending = true;
+		WRITE_ONCE(vdev->intx_pending, true);
 	else
 		eventfd_signal(vdev->irqs[vector]);
 }
@@ -82,7 +82,7 @@ static void raise_pending(struct iof_vfio_device *vdev)
 {
 	bool pending = vdev->intx_pending;
 
-	vdev->intx_pending = false;
+	WRITE_ONCE(vdev->intx_pending, false);
 	if (pending)
 		raise_vector(vdev, IOF_VECTOR_INTX);
 }
@@ -129,8 +129,10 @@ static void bind_vector(struct iof_vfio_device *vdev, u32 vector,
 	spin_lock_irqsave(&vdev->irq_lock, flags);
 	old = vdev->irqs[vector];
 	vdev->irqs[vector] = new;
-	if (vector == IOF_VECTOR_INTX && !new)
-		vdev->intx_masked = vdev->intx_pending = false;
+	if (vector == IOF_VECTOR_INTX && !new) {
+		vdev->intx_masked = false;
+		WRITE_ONCE(vdev->intx_pending, false);
+	}
 	spin_unlock_irqrestore(&vdev->irq_lock, flags);
 	if (old)
 		eventfd_ctx_put(old);
