@@ -43,3 +43,9 @@ if unshare --mount true 2>/dev/null && [ "$(id -u)" -eq 0 ]; then
 		exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"' sh "$IOFAULT" doctor kernel
 	has 'may not open /dev/iommu' 'next: sudo adduser'
 fi
+# Root without capabilities: each way still has its answer.
+if [ "$(id -u)" -eq 0 ]; then
+	expect 0 setpriv --bounding-set -all --inh-caps -all "$IOFAULT" doctor
+	grep -q '^embedded  *yes' out || die 'the embedded world needs a capability'
+	[ "$(grep -c '^[a-z]* *no ' out)" -eq "$(grep -c '^ *next: .' out)" ] || die 'a step is missing'
+fi

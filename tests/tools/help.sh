@@ -98,6 +98,32 @@ for page in "$SOURCE"/man/*.[1-8]; do
 	[[ $name = *.7 ]] || grep -q '^\.SH EXAMPLES' "$page" || die "$name has no example"
 done
 
+# The command lines of the examples: options are known, files are absent. With an unknown option each is refused.
+tried=0
+for page in "$SOURCE"/man/*.[1-8]; do
+	while read -r program command rest; do
+		[ "$program" = iofault ] || continue
+		tried=$((tried + 1))
+		wrong=2
+		[ "$command" != run ] || wrong=125
+		expect $wrong "$IOFAULT" "$command" --moon $rest
+		says moon
+		case $command in
+		info) expect 0 "$IOFAULT" info $rest ;;
+		doctor) [ "$("$IOFAULT" doctor $rest >out 2>err || echo $?)" != 2 ] || die "$page: $rest" ;;
+		run)
+			"$IOFAULT" run --check >/dev/null || continue
+			expect 127 "$IOFAULT" run $rest
+			;;
+		page)
+			expect 1 "$IOFAULT" page $rest
+			[ -s err ] || die 'an absent file, and no message'
+			;;
+		esac
+	done < <(sed -n '/^\.SH EXAMPLES/,$s/^\.B \(iofault [^|]*\).*/\1/p' "$page" | sed 's/\\-/-/g')
+done
+[ "$tried" -ge 8 ] || die "only $tried examples"
+
 # Completion.
 # shellcheck source=completions/iofault
 . "$SOURCE/completions/iofault"
