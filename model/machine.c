@@ -176,17 +176,27 @@ static int machine_add_device(struct iof_machine *machine,
 	return 0;
 }
 
+static const struct iof_pci_function *
+function_of(const struct iof_machine_device *device)
+{
+	return device->kind == IOF_MACHINE_ATS ? &iof_portal_ats_function :
+						 &iof_portal_function;
+}
+
+unsigned int iof_machine_bar_size(const struct iof_machine_device *device,
+				  unsigned int bar)
+{
+	return iof_pci_bar_size(function_of(device), bar);
+}
+
 void iof_machine_pci_config(const struct iof_machine_device *device,
 			    unsigned char config[IOF_MACHINE_CONFIG])
 {
 	struct iof_machine_device full = *device;
 
 	iof_machine_device_defaults(&full);
-	iof_pci_config_init(config,
-			    full.kind == IOF_MACHINE_ATS ?
-				    &iof_portal_ats_function :
-				    &iof_portal_function,
-			    full.credits, full.max_pasids);
+	iof_pci_config_init(config, function_of(device), full.credits,
+			    full.max_pasids);
 }
 
 int iof_machine_read_config(struct iof_machine *machine, unsigned int index,

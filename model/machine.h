@@ -95,6 +95,9 @@ int iof_machine_create(const struct iof_machine_config *config,
  */
 void iof_machine_pci_config(const struct iof_machine_device *device,
 			    unsigned char config[IOF_MACHINE_CONFIG]);
+/* Returns the size of a BAR, from 0 to 5, of such a device; 0: it has none. */
+unsigned int iof_machine_bar_size(const struct iof_machine_device *device,
+				  unsigned int bar);
 /*
  * Copies [@off, @off + @size), which are in range, of the configuration space
  * of devices[@index] now. Returns 0, or -EINTR: the thread is killed.

@@ -34,11 +34,13 @@ struct function {
 	bool enabled;
 	unsigned int users;
 	char *override; /* or NULL */
+	/* BARs at power-on; a program that asks a BAR for its size does not change these */
+	uint32_t bars[6];
 };
 
 static struct {
 	struct iof_run *run;
-	struct iof_machine *machine; /* NULL until it is complete */
+	struct iof_machine *machine;
 	pthread_mutex_t lock;
 	struct function function[IOF_RUN_MAX_DEVICES];
 	struct id ids[MAX_IDS];
@@ -383,23 +385,25 @@ static size_t show_node_uevent(unsigned int device, char text[IOF_RUN_PAGE])
  */
 static size_t show_resource(unsigned int device, char text[IOF_RUN_PAGE])
 {
-	const struct iof_run_pci *pci = pci_of(device);
+	enum iof_run_kind kind = driver.run->config->devices[device].kind;
+	const uint32_t *bars = driver.function[device].bars;
 	size_t n = 0;
 
 	for (unsigned int i = 0; i < 13; i++) {
-		unsigned int size = i ? 0 : pci->bar0_size;
+		unsigned int size = i < 6 ? iof_run_pci_bar_size(kind, i) : 0;
+		uint32_t at = size ? bars[i] & ~0xfu : 0;
 
-		n += (size_t)snprintf(text + n, IOF_RUN_PAGE - n, "0x%016x 0x%016x 0x%016x\n",
-				      size ? 0xfe000000 : 0, size ? 0xfe000000 + size - 1 : 0,
-				      size ? 0x40200 : 0);
+		n += (size_t)snprintf(text + n, IOF_RUN_PAGE - n, "0x%016x 0x%016x 0x%016x\n", at,
+				      size ? at + size - 1 : 0, size ? 0x40200 : 0);
 	}
 	return n;
 }
 
 static size_t show_config(unsigned int device, char text[IOF_RUN_PAGE])
 {
-	_Static_assert(IOF_RUN_PCI_CONFIG == IOF_RUN_PAGE, "all of it at once");
-	iof_run_pci_config(&driver.run->config->devices[device], (unsigned char *)text);
+	_Static_assert(IOF_MACHINE_CONFIG == IOF_RUN_PAGE, "all of it at once");
+	if (iof_machine_read_config(driver.machine, device, 0, text, IOF_MACHINE_CONFIG))
+		return 0;
 	return IOF_RUN_PAGE;
 }
 
@@ -463,13 +467,14 @@ static void add_function(struct iof_run_entry *bus, unsigned int device, unsigne
 	iof_run_tree_link(node, "subsystem", "../../../../../class/vfio-dev");
 }
 
-void iof_run_driver_init(struct iof_run *run)
+void iof_run_driver_init(struct iof_run *run, struct iof_machine *machine)
 {
 	struct iof_run_entry *bus, *self, *class, *nodes, *vfio;
 	unsigned int group = run->first_group;
 	char name[24];
 
 	driver.run = run;
+	driver.machine = machine;
 	bus = iof_run_tree_folder(NULL, HOME);
 	self = iof_run_tree_folder(NULL, NAME);
 	class = iof_run_tree_folder(NULL, "vfio-dev");
@@ -487,6 +492,8 @@ void iof_run_driver_init(struct iof_run *run)
 	iof_run_tree_link(self, "module", "../../../../module/vfio_pci");
 	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
 		driver.function[i].bound = true;
+		iof_machine_read_config(machine, i, 0x10, driver.function[i].bars,
+					sizeof(driver.function[i].bars));
 		driver.function[i].override = strdup(NAME);
 		if (i && !run->config->devices[i].share_group)
 			group++;

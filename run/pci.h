@@ -1,21 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* pci.h - the devices as PCI functions: their numbers in sysfs and configuration space. */
+/* pci.h - the devices as PCI functions: their numbers in sysfs. */
 #ifndef IOF_RUN_PCI_H
 #define IOF_RUN_PCI_H
 
 #include "run.h"
 
-#define IOF_RUN_PCI_CONFIG 4096
+#define IOF_RUN_PCI_CONFIG 4096 /* bytes of configuration space */
 
 struct iof_run_pci {
 	unsigned int vendor, device, class;
-	unsigned int bar0_size; /* 0: the function has no BAR 0 */
 };
 
-extern const struct iof_run_pci iof_run_pci[]; /* indexed by the kind of device */
+extern const struct iof_run_pci iof_run_pci[]; /* by kind */
 
-/* Configuration space after power-on. */
-void iof_run_pci_config(const struct iof_run_device *device,
-			unsigned char config[IOF_RUN_PCI_CONFIG]);
+/* The size of a BAR, from 0 to 5; 0: there is none. */
+unsigned int iof_run_pci_bar_size(enum iof_run_kind kind, unsigned int bar);
 
 #endif

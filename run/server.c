@@ -171,7 +171,7 @@ int iof_run_serve(struct iof_run *run)
 	iof_run_events_init(run);
 	machine = make_machine(run, space);
 	iof_run_files_init(run, space, child);
-	iof_run_driver_init(run);
+	iof_run_driver_init(run, machine);
 	iof_run_wake_init(run);
 	iof_run_ask_start(run, machine);
 	close(run->states[1]);

@@ -16,6 +16,7 @@
 #define IOF_RUN_PAGE 4096 /* bytes of a file at most, and of a write that counts */
 
 struct iof_run_entry;
+struct iof_machine;
 
 /* Returns the length of the content. */
 typedef size_t iof_run_entry_show(unsigned int device, char text[IOF_RUN_PAGE]);
@@ -54,7 +55,7 @@ ssize_t iof_run_tree_write(uint64_t node, const char *in, size_t size);
 
 /* ---- driver.c ---- */
 
-void iof_run_driver_init(struct iof_run *run);
+void iof_run_driver_init(struct iof_run *run, struct iof_machine *machine);
 bool iof_run_driver_has(unsigned int device);
 /* Each open node of a device holds it: 0, or -ENODEV if it has no driver. */
 int iof_run_driver_hold(unsigned int device);

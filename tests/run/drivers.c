@@ -253,6 +253,28 @@ static void wrong_input(void **state)
 	assert_true(is_there(DSA_NODE));
 }
 
+/* Configuration space is that which the program sees through the node. */
+static void config_is_the_functions(void **state)
+{
+	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), file, dev;
+	const off_t command = IOF_VFIO_REGION_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX) + 4;
+	uint16_t word = 0;
+
+	(void)state;
+	file = open(BUS "devices/" DSA "/config", O_RDONLY | O_CLOEXEC);
+	dev = open(DSA_NODE, O_RDWR | O_CLOEXEC);
+	assert_true(dev >= 0 && abi_bind(dev, fd) > 0);
+	assert_int_equal(pread(file, &word, 2, 4), 2);
+	assert_int_equal(word & 4, 0);
+	word |= 4;
+	assert_int_equal(pwrite(dev, &word, 2, command), 2);
+	assert_int_equal(pread(file, &word, 2, 4), 2);
+	assert_int_equal(word & 4, 4);
+	close(dev);
+	close(file);
+	close(fd);
+}
+
 static void files_are_read_as_others(void **state)
 {
 	unsigned char config[4200];
@@ -407,6 +429,7 @@ int main(void)
 		T(an_override_decides),
 		T(identifiers),
 		T(wrong_input),
+		T(config_is_the_functions),
 		T(files_are_read_as_others),
 		T(thousands_of_binds),
 		T(thousands_of_identifiers),

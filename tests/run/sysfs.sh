@@ -57,7 +57,7 @@ assert pyudev.Devices.from_device_file(context, "/dev/iommu").subsystem == "misc
 fi
 if have lspci; then
 	expect 0 run lspci -vvv -D -s f000:00:02.0
-	has '1234:11e9' 'Region 0: Memory' '[size=4K]' 'Express' 'Address Translation Service' \
+	has '1234:11e9' 'Region 0: Memory at fe000000' '[size=4K]' 'Region 4: Memory' 'MSI-X' 'Express' 'Address Translation Service' \
 		'Page Request Interface' 'Kernel driver in use: vfio-pci' 'IOMMU group'
 	expect 0 run lspci -D -n
 	has 'f000:00:01.0 0880: 8086:0b25' 'f000:00:02.0 00ff: 1234:11e9'
