@@ -10,86 +10,16 @@
  * member's detach blocks them again.
  *
  * Rules: all under group->lock. What the new attachment needs (slot in
- * group->attachments, reserved ranges, cookie slots, holds) is allocated before
- * the driver is asked, so that nothing can fail after the driver. The old
- * attachment is swept, which answers its open groups, and freed before the call
- * returns. A failed call changes nothing. An automatic HWPT is filled without
- * group->lock, because user memory comes in meanwhile and a detach must not
- * wait for that.
+ * group->attachments, reserved ranges, first cookie slots, holds) is allocated
+ * before the driver is asked, so that nothing can fail after the driver. The
+ * old attachment is swept, which answers its open groups, and freed before the
+ * call returns. A failed call changes nothing. An automatic HWPT is filled
+ * without group->lock, because user memory comes in meanwhile and a detach must
+ * not wait for that.
  */
 #include "fault_queue.h"
 #include "iopf.h"
 #include "sva.h"
-
-/* ---- a queue's cookie slots for the group ---- */
-
-static u32 queue_id(struct iof_fault_queue *queue)
-{
-	return iof_fault_queue_object(queue)->id;
-}
-
-/*
- * Sums the credits of the group's devices. -ENOMEM: no queue has so many slots.
- */
-static int sum_credits(struct iof_group *group, u32 *sum)
-{
-	struct iof_hwdev_core *core;
-
-	*sum = 0;
-	list_for_each_entry(core, &group->hwdevs, group_node) {
-		if (check_add_overflow(*sum, core->dev->credits, sum))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static struct iof_queue_slots *get_slots(struct iof_group *group,
-					 struct iof_fault_queue *queue)
-{
-	struct iof_queue_slots *slots;
-	int rc;
-
-	/*
-	 * Unique ids suffice as keys: the queues of one group belong to one
-	 * context.
-	 */
-	slots = xa_load(&group->queues, queue_id(queue));
-	if (slots) {
-		slots->attachments++;
-		return slots;
-	}
-	slots = kzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
-	if (!slots)
-		return ERR_PTR(-ENOMEM);
-	slots->queue = queue;
-	slots->attachments = 1;
-	rc = sum_credits(group, &slots->nr);
-	if (rc)
-		goto err_free;
-	rc = xa_err(xa_store(&group->queues, queue_id(queue), slots,
-			     GFP_KERNEL_ACCOUNT));
-	if (rc)
-		goto err_free;
-	rc = iof_fault_queue_reserve_slots(queue, slots->nr);
-	if (rc)
-		goto err_erase;
-	return slots;
-
-err_erase:
-	xa_erase(&group->queues, queue_id(queue));
-err_free:
-	kfree(slots);
-	return ERR_PTR(rc);
-}
-
-static void put_slots(struct iof_group *group, struct iof_queue_slots *slots)
-{
-	if (--slots->attachments)
-		return;
-	iof_fault_queue_release_slots(slots->queue, slots->nr);
-	xa_erase(&group->queues, queue_id(slots->queue));
-	kfree(slots);
-}
 
 /* ---- building and freeing an attachment ---- */
 
@@ -196,10 +126,8 @@ static struct iof_map *attach_map(const struct iof_attach *attach)
 static void free_attach(struct iof_ctx *ctx, struct iof_attach *attach)
 {
 	drop_members(attach, attach_map(attach));
-	if (attach->slots) {
-		iof_fault_queue_leave(attach->slots->queue, attach);
-		put_slots(attach->group, attach->slots);
-	}
+	if (attach->queue)
+		iof_fault_queue_leave(attach->queue, attach);
 	if (attach->hwpt)
 		iof_hwpt_unuse(ctx, attach->hwpt);
 	if (attach->sva)
@@ -433,15 +361,11 @@ static int change_to_hwpt(struct iof_change *c, struct iof_hwpt *hwpt)
 	if (rc)
 		goto err_free;
 	if (hwpt->queue) {
-		struct iof_queue_slots *slots = get_slots(group, hwpt->queue);
-
-		if (IS_ERR(slots)) {
-			rc = PTR_ERR(slots);
+		rc = iof_fault_queue_join(hwpt->queue, attach);
+		if (rc)
 			goto err_free;
-		}
-		attach->slots = slots;
+		attach->queue = hwpt->queue;
 		attach->sink = iof_fault_queue_sink(hwpt->queue);
-		iof_fault_queue_join(hwpt->queue, attach);
 	}
 	rc = switch_attach(group, c->pasid, attach, c->old);
 	if (rc)

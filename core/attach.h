@@ -19,13 +19,25 @@ struct iof_fault_sink_ops {
 	/*
 	 * Takes complete groups for @attach, at most IOF_ANSWERS_MAX, linked by
 	 * struct iof_prg.node in the order of their LAST pages. Called with
-	 * iof_group.fault_lock held: does not sleep. True: the sink owns the
-	 * groups, has emptied the list, and answers each once
-	 * (iof_iopf_respond()). False: the sink is closed, and the caller
-	 * refuses the groups.
+	 * iof_group.fault_lock held: does not sleep. Returns 0: the sink owns
+	 * the groups, has emptied the list, and answers each once
+	 * (iof_iopf_respond()). Otherwise the sink took no group. -EPIPE: it is
+	 * closed, and the caller refuses the groups. -ENOSPC: hold() and grow()
+	 * may make room.
 	 */
-	bool (*queue)(struct iof_fault_sink *sink, struct iof_attach *attach,
-		      struct list_head *groups);
+	int (*queue)(struct iof_fault_sink *sink, struct iof_attach *attach,
+		     struct list_head *groups, u32 nr);
+	/*
+	 * Keeps the memory of @sink until grow(), also when @attach goes away.
+	 * Called after -ENOSPC, under the same hold of iof_group.fault_lock.
+	 */
+	void (*hold)(struct iof_fault_sink *sink);
+	/*
+	 * Makes room for @nr more groups, which others may take first. -ENOMEM:
+	 * the caller refuses the groups. Called without locks but
+	 * iof_group.lock, and may sleep.
+	 */
+	int (*grow)(struct iof_fault_sink *sink, u32 nr);
 	/*
 	 * Answers INVALID every open group of @attach, which no new fault can
 	 * reach. Returns when answers that other threads give have reached the
@@ -50,8 +62,8 @@ struct iof_attach {
 	struct iof_hwpt *hwpt;	     /* held; NULL for SVA */
 	struct iof_sva *sva;	     /* SVA only; owned */
 	struct iof_fault_sink *sink; /* NULL: page requests are refused */
-	/* slots that the group has in the queue, or NULL; group->lock */
-	struct iof_queue_slots *slots;
+	/* the queue that it has joined, or NULL; group->lock */
+	struct iof_fault_queue *queue;
 	/* list of struct iof_attach_member, oldest first; group->lock */
 	struct list_head members;
 	/* dev_id in records: that of the oldest member; group->fault_lock */
@@ -70,7 +82,7 @@ struct iof_attach {
 	 * driver. It grows under the sink's lock, and shrinks without it.
 	 */
 	atomic_t answering;
-	/* list iof_fault_queue.attachments, with @slots; grow_lock */
+	/* list iof_fault_queue.attachments, with @queue; grow_lock */
 	struct list_head queue_node;
 
 	/*
@@ -91,17 +103,6 @@ struct iof_attach_member {
 	struct iof_device *idev;
 };
 
-/*
- * The cookie slots that a queue has reserved for the group. One reservation
- * serves all PASIDs of the group that use the queue, since devices, not PASIDs,
- * have credits.
- */
-struct iof_queue_slots {
-	struct iof_fault_queue *queue;
-	unsigned int attachments;
-	u32 nr; /* number of slots */
-};
-
 /* An isolation group: devices that can only be switched together. */
 struct iof_group {
 	struct kref ref; /* one reference for each registered device */
@@ -111,7 +112,6 @@ struct iof_group {
 	struct iof_ctx *owner;
 	unsigned int bound;	 /* number of bound devices */
 	struct list_head hwdevs; /* list of struct iof_hwdev_core.group_node */
-	struct xarray queues;	 /* id of the queue -> struct iof_queue_slots */
 	/*
 	 * number of PASIDs attached to HWPTs. If it is not 0, the RID's HWPT
 	 * must allow PASIDs.

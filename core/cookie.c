@@ -38,9 +38,9 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth,
 	growth->bits = bits;
 	for (k = segments_for(READ_ONCE(now->bits)); k < segments_for(bits);
 	     k++) {
-		growth->segment[k] = kvcalloc(segment_slots(k),
-					      sizeof(struct iof_cookie_slot),
-					      GFP_KERNEL_ACCOUNT);
+		growth->segment[k] = kvcalloc(
+			segment_slots(k), sizeof(struct iof_cookie_slot),
+			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (!growth->segment[k]) {
 			iof_cookie_growth_free(growth);
 			return -ENOMEM;
@@ -57,7 +57,12 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth,
 
 		for (i = 0; i < segment_slots(k); i++) {
 			slot[i].cookie = first + i;
-			slot[i].bits = bits;
+			/*
+			 * The first slots begin with generation 1. Which one
+			 * later slots begin with depends on the cookies given
+			 * by then.
+			 */
+			slot[i].bits = k ? 0 : bits;
 			slot[i].next = &slot[i + 1];
 			if (i % 4096 == 0)
 				cond_resched();
@@ -68,7 +73,7 @@ int iof_cookie_growth_alloc(struct iof_cookie_growth *growth,
 }
 
 void iof_cookie_grow(struct iof_cookies *cookies,
-		     struct iof_cookie_growth *growth)
+		     struct iof_cookie_growth *growth, u32 nr_given)
 {
 	u32 k;
 
@@ -90,13 +95,23 @@ void iof_cookie_grow(struct iof_cookies *cookies,
 	 * New cookies start above all cookies of other widths, if there is
 	 * room.
 	 */
-	if (cookies->highest)
+	if (nr_given) {
 		cookies->narrower |= BIT(cookies->bits);
+		cookies->nr_narrower = nr_given;
+	}
 	cookies->bits = growth->bits;
 	cookies->step = 1u << cookies->bits;
 	cookies->base = (cookies->highest >> cookies->bits) + 1;
-	if (cookies->base > U32_MAX >> cookies->bits)
+	if (cookies->base > U32_MAX >> cookies->bits) {
 		cookies->base = 1;
+		cookies->collide = cookies->narrower;
+	}
+}
+
+void iof_cookie_forget_narrower(struct iof_cookies *cookies)
+{
+	cookies->narrower = 0;
+	cookies->collide = false;
 }
 
 void iof_cookie_growth_free(struct iof_cookie_growth *growth)
@@ -131,17 +146,21 @@ iof_cookie_find_narrower(const struct iof_cookies *cookies, u32 cookie)
 	return NULL;
 }
 
-u32 iof_cookie_next_slow(const struct iof_cookies *cookies,
-			 struct iof_cookie_slot *slot)
+u32 iof_cookie_next_slow(struct iof_cookies *cookies,
+			 const struct iof_cookie_slot *slot)
 {
 	u32 cookie = slot->cookie;
 
-	if (slot->bits == cookies->bits && cookie >= cookies->step) {
+	if (slot->bits == cookies->bits) {
 		cookie += cookies->step;
-		if (cookie < cookies->step)
+		/* Skip generation 0, so that no cookie is 0. */
+		if (cookie < cookies->step) {
 			cookie += cookies->step;
+			cookies->collide = cookies->narrower;
+		}
 	} else {
-		cookie &= index_mask(slot->bits);
+		if (slot->bits)
+			cookie &= index_mask(slot->bits);
 		cookie |= cookies->base << cookies->bits;
 	}
 	/*

@@ -7,10 +7,11 @@
  * misses. Slots are reused first in, first out. Cookie 0 is never given. With N
  * index bits, a cookie is given again after 2^(32-N)-1 reuses of its slot.
  *
- * The table grows by whole segments that never move, before the faults that
- * need them can arrive. So giving and taking a cookie allocates nothing and
- * costs the same at any fill. Cookies that were given before a growth keep
- * their narrower index: a look-up tries each width that was ever used.
+ * The table grows by whole segments that never move, ahead of the faults that
+ * need them. So giving and taking a cookie allocates nothing and costs the same
+ * at any fill. Cookies that were given before a growth keep their narrower
+ * index: a look-up tries the present width first, then those of cookies that
+ * are still given.
  *
  * The caller's spinlock guards everything. Growing allocates outside of it.
  */
@@ -31,7 +32,8 @@ struct iof_cookie_slot {
 	};
 	/* the present cookie, or the last one; generation 0: none yet */
 	u32 cookie;
-	u8 bits; /* number of index bits of @cookie */
+	/* number of index bits of @cookie; 0: it is the bare index */
+	u8 bits;
 	bool out;
 };
 
@@ -40,8 +42,14 @@ struct iof_cookies {
 	u32 bits; /* there are 2^bits slots; 0: no slots yet */
 	/* 2^bits: the difference between two generations of a slot */
 	u32 step;
-	/* bit w: cookies with w index bits were given before the table grew */
+	/*
+	 * Bit w: of the cookies with w index bits that were given before the
+	 * table grew, some may still be given; @nr_narrower of all these are.
+	 */
 	u32 narrower;
+	u32 nr_narrower;
+	/* a new cookie may equal one of these: the generations came round */
+	bool collide;
 	/* first generation at the present number of index bits */
 	u32 base;
 	u32 highest; /* highest cookie given since the table last grew */
@@ -67,8 +75,9 @@ struct iof_cookie_growth {
 };
 int iof_cookie_growth_alloc(struct iof_cookie_growth *growth,
 			    const struct iof_cookies *now, u32 bits);
+/* @nr_given: the number of cookies that are given. */
 void iof_cookie_grow(struct iof_cookies *cookies,
-		     struct iof_cookie_growth *growth);
+		     struct iof_cookie_growth *growth, u32 nr_given);
 void iof_cookie_growth_free(struct iof_cookie_growth *growth);
 
 static inline struct iof_cookie_slot *
@@ -83,11 +92,11 @@ iof_cookie_slot_at(const struct iof_cookies *cookies, u32 index)
 }
 
 /*
- * Returns the slot's next cookie. Called if its last cookie, or those of other
- * slots, have another width.
+ * Returns the slot's next cookie. Called if its last cookie has another width,
+ * or if the generations come round.
  */
-u32 iof_cookie_next_slow(const struct iof_cookies *cookies,
-			 struct iof_cookie_slot *slot);
+u32 iof_cookie_next_slow(struct iof_cookies *cookies,
+			 const struct iof_cookie_slot *slot);
 /*
  * Returns the slot of a cookie that was given before the table grew, or NULL.
  */
@@ -103,12 +112,9 @@ static inline u32 iof_cookie_give(struct iof_cookies *cookies, void *owner)
 	if (unlikely(!slot))
 		return 0;
 	cookies->free_head = slot->next;
-	if (likely(slot->bits == cookies->bits && !cookies->narrower)) {
-		cookie = slot->cookie + cookies->step;
-		/* Skip generation 0, so that no cookie is 0. */
-		if (unlikely(cookie < cookies->step))
-			cookie += cookies->step;
-	} else {
+	cookie = slot->cookie + cookies->step;
+	if (unlikely(slot->bits != cookies->bits || cookies->collide ||
+		     cookie < cookies->step)) {
 		cookie = iof_cookie_next_slow(cookies, slot);
 		slot->bits = cookies->bits;
 	}
@@ -130,10 +136,7 @@ iof_cookie_find(const struct iof_cookies *cookies, u32 cookie)
 	slot = iof_cookie_slot_at(cookies, cookie & (cookies->step - 1));
 	if (likely(slot->cookie == cookie && slot->out))
 		return slot;
-	/*
-	 * One width only, unless a device was attached after cookies had been
-	 * given.
-	 */
+	/* One width only, unless the table grew since @cookie was given. */
 	return cookies->narrower ? iof_cookie_find_narrower(cookies, cookie) :
 				   NULL;
 }
@@ -146,6 +149,9 @@ static inline void *iof_cookie_owner(const struct iof_cookies *cookies,
 
 	return slot ? slot->owner : NULL;
 }
+
+/* The last cookie of another width came back. */
+void iof_cookie_forget_narrower(struct iof_cookies *cookies);
 
 /* Takes a cookie back. Returns its owner, or NULL if it is not given. */
 static inline void *iof_cookie_take(struct iof_cookies *cookies, u32 cookie)
@@ -163,7 +169,15 @@ static inline void *iof_cookie_take(struct iof_cookies *cookies, u32 cookie)
 	else
 		cookies->free_head = slot;
 	cookies->free_tail = slot;
+	if (unlikely(slot->bits != cookies->bits) && !--cookies->nr_narrower)
+		iof_cookie_forget_narrower(cookies);
 	return owner;
+}
+
+/* The number of slots. */
+static inline u32 iof_cookie_slots(const struct iof_cookies *cookies)
+{
+	return cookies->bits ? 1u << cookies->bits : 0;
 }
 
 /* Prefetches the slot of a cookie, whether or not the cookie is given. */

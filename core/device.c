@@ -25,7 +25,6 @@ static struct iof_group *alloc_group(void)
 	kref_init(&group->ref);
 	mutex_init(&group->lock);
 	INIT_LIST_HEAD(&group->hwdevs);
-	xa_init_flags(&group->queues, XA_FLAGS_ACCOUNT);
 	spin_lock_init(&group->fault_lock);
 	xa_init_flags(&group->attachments, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&group->parked);
@@ -36,10 +35,8 @@ static void release_group(struct kref *ref)
 {
 	struct iof_group *group = container_of(ref, struct iof_group, ref);
 
-	WARN_ON(!xa_empty(&group->attachments) || !xa_empty(&group->queues) ||
-		!list_empty(&group->parked));
+	WARN_ON(!xa_empty(&group->attachments) || !list_empty(&group->parked));
 	xa_destroy(&group->attachments);
-	xa_destroy(&group->queues);
 	mutex_destroy(&group->lock);
 	kfree(group);
 }

@@ -17,8 +17,8 @@
  * - queue->lock is held to link and unlink groups, each in O(1), and to fill
  * the records of at most one chunk. It is never held across a copy to or from
  * the user, an allocation or an answer.
- * - Cookie slots for all credits of all attached devices are allocated before
- *   their faults can arrive, so reading neither allocates nor runs out.
+ * - Each open group has a cookie slot, made before the group is queued
+ *   (fault_slots.c), so reading neither allocates nor runs out.
  */
 #include "fault_queue_private.h"
 #include "trace.h"
@@ -134,28 +134,44 @@ static void answer_taken(struct iof_fault_queue *queue,
 
 /* ---- as a sink of attachments ---- */
 
-static bool fault_queue_queue(struct iof_fault_sink *sink,
-			      struct iof_attach *attach,
-			      struct list_head *groups)
+static int fault_queue_queue(struct iof_fault_sink *sink,
+			     struct iof_attach *attach,
+			     struct list_head *groups, u32 nr)
 {
 	struct iof_fault_queue *queue = from_sink(sink);
 	struct iof_prg *prg;
-	int nr = 0;
+	int rc = 0;
+	u32 open;
 
 	spin_lock(&queue->lock);
-	if (unlikely(queue->closed)) {
+	open = nr_open_groups(queue) + nr;
+	if (unlikely(open > queue->grow_from))
+		iof_fault_slots_ahead(queue);
+	if (unlikely(queue->closed))
+		rc = -EPIPE;
+	else if (unlikely(open > queue->nr_slots))
+		rc = -ENOSPC;
+	if (unlikely(rc)) {
 		spin_unlock(&queue->lock);
-		return false;
+		return rc;
 	}
-	list_for_each_entry(prg, groups, node) {
+	list_for_each_entry(prg, groups, node)
 		add_open(prg, attach);
-		nr++;
-	}
 	list_splice_tail_init(groups, &queue->inbox);
 	count_queued(queue, nr);
 	spin_unlock(&queue->lock);
 	wake_readers(queue, nr);
-	return true;
+	return 0;
+}
+
+static void fault_queue_hold(struct iof_fault_sink *sink)
+{
+	iof_fault_slots_hold(from_sink(sink));
+}
+
+static int fault_queue_grow(struct iof_fault_sink *sink, u32 nr)
+{
+	return iof_fault_slots_grow(from_sink(sink), nr);
 }
 
 /* Makes pollers look again: a sweep may have emptied the inbox. */
@@ -196,6 +212,8 @@ static void fault_queue_sweep(struct iof_fault_sink *sink,
 
 static const struct iof_fault_sink_ops fault_queue_sink_ops = {
 	.queue = fault_queue_queue,
+	.hold = fault_queue_hold,
+	.grow = fault_queue_grow,
 	.sweep = fault_queue_sweep,
 };
 
@@ -412,8 +430,7 @@ static u32 take_any(struct iof_fault_queue *queue, struct iof_prg_answer *taken,
 		prg = list_first_entry(&queue->inbox, struct iof_prg, node);
 		take_swept(queue, &taken[nr++], prg, IOF_WHY_CLOSE);
 	}
-	while (nr < max && looked < max && queue->cookies.bits &&
-	       *index < 1u << queue->cookies.bits) {
+	while (nr < max && looked < max && *index < queue->nr_slots) {
 		prg = iof_cookie_owner_at(&queue->cookies, (*index)++);
 		looked++;
 		if (prg)
@@ -443,7 +460,7 @@ static void close_queue(struct iof_fault_queue *queue)
 		cond_resched();
 		spin_lock(&queue->lock);
 		more = queue->nr_queued || queue->nr_delivered;
-	} while (more && index < 1u << queue->cookies.bits);
+	} while (more && index < queue->nr_slots);
 	spin_unlock(&queue->lock);
 }
 
@@ -483,10 +500,8 @@ static void destroy_fault_queue(struct iof_object *obj)
 	 * No HWPT and no attachment uses the queue, and each sweep took the
 	 * groups of its attachment.
 	 */
-	WARN_ON(queue->nr_queued || queue->nr_delivered || queue->reserved);
-	iof_cookies_free(&queue->cookies);
-	mutex_destroy(&queue->grow_lock);
-	kfree(queue);
+	WARN_ON(queue->nr_queued || queue->nr_delivered);
+	iof_fault_slots_exit(queue);
 }
 
 static const struct iof_object_ops fault_queue_ops = {
@@ -511,47 +526,17 @@ struct iof_fault_sink *iof_fault_queue_sink(struct iof_fault_queue *queue)
 	return &queue->sink;
 }
 
-int iof_fault_queue_reserve_slots(struct iof_fault_queue *queue, u32 credits)
+int iof_fault_queue_join(struct iof_fault_queue *queue,
+			 struct iof_attach *attach)
 {
-	struct iof_cookie_growth growth;
-	u32 total, bits;
-	int rc = 0;
+	int rc;
 
 	mutex_lock(&queue->grow_lock);
-	if (check_add_overflow(queue->reserved, credits, &total) ||
-	    iof_cookie_bits(total) > IOF_COOKIE_MAX_BITS) {
-		rc = -ENOMEM;
-		goto out_unlock;
-	}
-	bits = iof_cookie_bits(total);
-	if (bits > queue->cookies.bits) {
-		rc = iof_cookie_growth_alloc(&growth, &queue->cookies, bits);
-		if (rc)
-			goto out_unlock;
-		spin_lock(&queue->lock);
-		iof_cookie_grow(&queue->cookies, &growth);
-		spin_unlock(&queue->lock);
-	}
-	queue->reserved = total;
-out_unlock:
+	rc = iof_fault_slots_first(queue);
+	if (!rc)
+		list_add_tail(&attach->queue_node, &queue->attachments);
 	mutex_unlock(&queue->grow_lock);
 	return rc;
-}
-
-void iof_fault_queue_release_slots(struct iof_fault_queue *queue, u32 credits)
-{
-	mutex_lock(&queue->grow_lock);
-	WARN_ON(queue->reserved < credits);
-	queue->reserved -= credits;
-	mutex_unlock(&queue->grow_lock);
-}
-
-void iof_fault_queue_join(struct iof_fault_queue *queue,
-			  struct iof_attach *attach)
-{
-	mutex_lock(&queue->grow_lock);
-	list_add_tail(&attach->queue_node, &queue->attachments);
-	mutex_unlock(&queue->grow_lock);
 }
 
 void iof_fault_queue_leave(struct iof_fault_queue *queue,
@@ -574,7 +559,7 @@ int iof_fault_queue_alloc_ioctl(struct iof_ucmd *ucmd)
 	queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
 	if (!queue)
 		return -ENOMEM;
-	mutex_init(&queue->grow_lock);
+	iof_fault_slots_init(queue);
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->inbox);
 	INIT_LIST_HEAD(&queue->attachments);
@@ -621,7 +606,6 @@ err_fd:
 err_abort:
 	iof_object_abort(ucmd->ctx, &queue->obj);
 err_free:
-	mutex_destroy(&queue->grow_lock);
-	kfree(queue);
+	iof_fault_slots_exit(queue);
 	return rc;
 }

@@ -7,6 +7,10 @@
 
 #include "attach.h"
 
+/* Called while the core has users. Returns 0 or -ENOMEM. */
+int iof_fault_slots_start(void);
+void iof_fault_slots_stop(void);
+
 struct iof_fault_queue;
 /*
  * Returns the queue with this id, with a short-lived hold on the object, or
@@ -16,19 +20,13 @@ struct iof_fault_queue *iof_fault_queue_get(struct iof_ctx *ctx, u32 id);
 struct iof_object *iof_fault_queue_object(struct iof_fault_queue *queue);
 struct iof_fault_sink *iof_fault_queue_sink(struct iof_fault_queue *queue);
 /*
- * Reserves cookie slots for @credits more open groups. Called before the
- * attachment that needs them is made. Returns 0 or -ENOMEM.
- * iof_fault_queue_release_slots() undoes it.
- */
-int iof_fault_queue_reserve_slots(struct iof_fault_queue *queue, u32 credits);
-void iof_fault_queue_release_slots(struct iof_fault_queue *queue, u32 credits);
-/*
  * Enters @attach in the queue's list, or removes it. Called before @attach is
  * in force and after it was swept: fdinfo looks for open groups at the
- * attachments in the list.
+ * attachments in the list. Joining makes the first cookie slots, and returns 0
+ * or -ENOMEM.
  */
-void iof_fault_queue_join(struct iof_fault_queue *queue,
-			  struct iof_attach *attach);
+int iof_fault_queue_join(struct iof_fault_queue *queue,
+			 struct iof_attach *attach);
 void iof_fault_queue_leave(struct iof_fault_queue *queue,
 			   struct iof_attach *attach);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * fault_queue_private.h - struct iof_fault_queue, for fault_queue.c and
- * fault_read.c.
+ * fault_queue_private.h - struct iof_fault_queue, for fault_queue.c,
+ * fault_read.c and fault_slots.c.
  */
 #ifndef IOF_CORE_FAULT_QUEUE_PRIVATE_H
 #define IOF_CORE_FAULT_QUEUE_PRIVATE_H
@@ -15,9 +15,12 @@ struct iof_fault_queue {
 	/* a reference, held by the descriptor */
 	struct iof_ctx *ctx;
 	struct iof_fault_sink sink;
-	/* guards reserved, attachments and growth of the cookie table */
+	/* of its memory: one for the object, one for each thread in grow() */
+	struct kref ref;
+	/* guards attachments and growth of the cookie table */
 	struct mutex grow_lock;
-	u32 reserved;		      /* number of slots reserved, in all */
+	struct work_struct grow_work;
+	struct iof_plat_payer *payer; /* pays for slots; a reference */
 	struct list_head attachments; /* list of struct iof_attach.queue_node */
 
 	/* guards all fields below */
@@ -25,6 +28,9 @@ struct iof_fault_queue {
 	/* list of struct iof_prg.node, in the order of arrival of LAST pages */
 	struct list_head inbox;
 	struct iof_cookies cookies;
+	u32 nr_slots; /* of @cookies: bounds the open groups */
+	/* with more open groups than this, the table grows */
+	u32 grow_from;
 	bool closed;	  /* set by the last close */
 	u64 nr_delivered; /* number of delivered groups */
 	/*
@@ -45,6 +51,13 @@ struct iof_fault_queue {
 	wait_queue_head_t answers_done;
 };
 
+/* Counts groups that are queued or delivered. Called with the lock held. */
+static inline u32 nr_open_groups(const struct iof_fault_queue *queue)
+{
+	/* At most 2^IOF_COOKIE_MAX_BITS. */
+	return (u32)(queue->nr_queued + queue->nr_delivered);
+}
+
 /* Called with the lock held. Readers without the lock use READ_ONCE(). */
 static inline void count_queued(struct iof_fault_queue *queue, int by)
 {
@@ -63,6 +76,25 @@ static inline void wake_readers(struct iof_fault_queue *queue, int nr)
 		__wake_up(&queue->readable, TASK_INTERRUPTIBLE, nr,
 			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
+
+/* Slots for open groups (fault_slots.c). */
+void iof_fault_slots_init(struct iof_fault_queue *queue);
+/* The object goes away. Frees @queue, now or when grow() returns. */
+void iof_fault_slots_exit(struct iof_fault_queue *queue);
+/*
+ * Called with grow_lock held, before the first attachment. Returns 0 or
+ * -ENOMEM.
+ */
+int iof_fault_slots_first(struct iof_fault_queue *queue);
+/* Lets the work item grow the table. Called with the lock held. */
+void iof_fault_slots_ahead(struct iof_fault_queue *queue);
+/* Takes a reference to the memory of @queue, in any context. */
+void iof_fault_slots_hold(struct iof_fault_queue *queue);
+/*
+ * Makes slots for @nr more groups, and puts that reference. Other groups may
+ * take these slots at once. Called without locks. Returns 0 or -ENOMEM.
+ */
+int iof_fault_slots_grow(struct iof_fault_queue *queue, u32 nr);
 
 /* Implements read() of the descriptor (fault_read.c). */
 ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to);

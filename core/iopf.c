@@ -236,6 +236,12 @@ struct iof_queueing {
 	struct iof_attach *attach;
 	struct list_head groups, refused; /* lists of struct iof_prg.node */
 	u32 nr_groups;
+	/*
+	 * This sink has no room: it is held, and groups wait until the caller
+	 * has made some (make_room()). Without memory for it they are refused.
+	 */
+	struct iof_fault_sink *full;
+	struct list_head waiting, unslotted; /* lists of struct iof_prg.node */
 };
 
 static void begin_queueing(struct iof_queueing *to)
@@ -244,18 +250,45 @@ static void begin_queueing(struct iof_queueing *to)
 	INIT_LIST_HEAD(&to->groups);
 	INIT_LIST_HEAD(&to->refused);
 	to->nr_groups = 0;
+	to->full = NULL;
+	INIT_LIST_HEAD(&to->waiting);
+	INIT_LIST_HEAD(&to->unslotted);
 }
 
 static void queue_collected(struct iof_queueing *to)
 {
 	struct iof_fault_sink *sink;
+	int rc;
 
 	if (!to->nr_groups)
 		return;
 	sink = to->attach->sink;
-	if (!sink->ops->queue(sink, to->attach, &to->groups))
+	rc = sink->ops->queue(sink, to->attach, &to->groups, to->nr_groups);
+	if (unlikely(rc == -ENOSPC)) {
+		sink->ops->hold(sink);
+		to->full = sink;
+		list_splice_tail_init(&to->groups, &to->waiting);
+	} else if (unlikely(rc)) {
 		list_splice_tail_init(&to->groups, &to->refused);
+	}
 	to->nr_groups = 0;
+}
+
+/*
+ * Makes room in the sink that has none. Drops fault_lock meanwhile, and takes
+ * it with the groups in @waiting, which the caller queues again.
+ */
+static void make_room(struct iof_queueing *to, struct iof_group *group,
+		      struct list_head *waiting)
+{
+	struct iof_fault_sink *sink = to->full;
+	int rc;
+
+	to->full = NULL;
+	spin_unlock(&group->fault_lock);
+	rc = sink->ops->grow(sink, IOF_ANSWERS_MAX);
+	spin_lock(&group->fault_lock);
+	list_splice_tail_init(&to->waiting, rc ? &to->unslotted : waiting);
 }
 
 static void queue_prg(struct iof_queueing *to, struct iof_prg *prg,
@@ -269,23 +302,41 @@ static void queue_prg(struct iof_queueing *to, struct iof_prg *prg,
 		queue_collected(to);
 		to->attach = attach;
 	}
+	/* In order: behind the groups that wait. */
+	if (unlikely(to->full)) {
+		list_add_tail(&prg->node, &to->waiting);
+		return;
+	}
 	prg->attach = attach;
 	prg->dev_id = attach->dev_id;
 	list_add_tail(&prg->node, &to->groups);
 	to->nr_groups++;
 }
 
-/* Refuses groups that have no sink. */
-static void refuse_list(struct list_head *refused)
+static void refuse_list(struct list_head *refused, enum iof_why why)
 {
 	struct iof_prg *prg, *next;
 
 	list_for_each_entry_safe(prg, next, refused, node) {
 		atomic64_inc(&prg->dev->core->refused);
 		iof_iopf_respond(prg, IOF_PAGE_INVALID,
-				 prg->broken ? IOF_WHY_BROKEN :
-					       IOF_WHY_NO_LISTENER);
+				 prg->broken ? IOF_WHY_BROKEN : why);
 	}
+}
+
+/*
+ * Refuses groups that have no sink, or no slot in their queue. Without locks.
+ * Returns 0 if there were none, or the errno of the caller.
+ */
+static int refuse_unqueued(struct iof_queueing *to)
+{
+	int rc = !list_empty(&to->unslotted) ? -ENOMEM :
+		 !list_empty(&to->refused)   ? -EINVAL :
+					       0;
+
+	refuse_list(&to->refused, IOF_WHY_NO_LISTENER);
+	refuse_list(&to->unslotted, IOF_WHY_MEMORY);
+	return rc;
 }
 
 /* ---- reporting ---- */
@@ -310,6 +361,40 @@ static void refuse_unrecorded(struct iof_hwdev *dev,
 	atomic64_inc(&core->refused);
 	trace_refuse(dev->name, iof_req_pasid(req), req->grpid, why, sent);
 	answer_device(dev, &answer, 1);
+}
+
+/* Queues or parks a complete group. Called with fault_lock held. */
+static void place_group(struct iof_hwdev *dev, struct iof_prg *prg,
+			struct iof_queueing *to)
+{
+	u32 pasid = iof_req_pasid(&prg->req);
+	struct iof_attach *attach = route(dev, pasid);
+
+	if (is_switching(dev->core->group, pasid, attach))
+		list_add_tail(&prg->node, &dev->core->group->parked);
+	else
+		queue_prg(to, prg, attach);
+}
+
+/*
+ * Queues what is collected, and makes room where there is none. A switch may
+ * come in between: the groups that wait are routed again. Drops fault_lock
+ * meanwhile.
+ */
+static void queue_all(struct iof_hwdev *dev, struct iof_queueing *to)
+{
+	struct iof_prg *prg, *next;
+	LIST_HEAD(waiting);
+
+	queue_collected(to);
+	while (unlikely(to->full)) {
+		make_room(to, dev->core->group, &waiting);
+		list_for_each_entry_safe(prg, next, &waiting, node) {
+			list_del(&prg->node);
+			place_group(dev, prg, to);
+		}
+		queue_collected(to);
+	}
 }
 
 /*
@@ -358,9 +443,9 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs,
 	struct iof_hwdev_core *core = dev->core;
 	struct iof_queueing to;
 	LIST_HEAD(unused);
+	int rc, refused;
 	u32 have, i;
 	u64 now;
-	int rc;
 
 	atomic64_add(nr, &core->groups);
 	have = iof_pool_take_many(core, spare, nr, &rc);
@@ -370,18 +455,16 @@ static int report_last(struct iof_hwdev *dev, const struct iof_page_req *reqs,
 	spin_lock(&core->group->fault_lock);
 	for (i = 0; i < have; i++)
 		complete_group(dev, &reqs[i], now, spare[i], &to, &unused);
-	queue_collected(&to);
+	queue_all(dev, &to);
 	spin_unlock(&core->group->fault_lock);
 
 	recycle_list(&unused);
-	if (!rc && !list_empty(&to.refused))
-		rc = -EINVAL;
-	refuse_list(&to.refused);
+	refused = refuse_unqueued(&to);
 	for (i = have; i < nr; i++)
 		refuse_unrecorded(dev, &reqs[i], reqs[i].sent ?: now,
 				  rc == -ENOMEM ? IOF_WHY_MEMORY :
 						  IOF_WHY_CREDITS);
-	return rc;
+	return rc ?: refused;
 }
 
 static int report_partial(struct iof_hwdev *dev, const struct iof_page_req *req)
@@ -495,7 +578,8 @@ static bool report_whole(struct iof_hwdev *dev, const struct iof_page_req *req)
 		prg->dev_id = attach->dev_id;
 		/* Count the group before a reader can respond. */
 		atomic64_inc(&core->groups);
-		taken = attach->sink->ops->queue(attach->sink, attach, &groups);
+		taken = !attach->sink->ops->queue(attach->sink, attach, &groups,
+						  1);
 	}
 	spin_unlock(&group->fault_lock);
 	if (likely(taken))
@@ -608,19 +692,28 @@ void iof_iopf_switch_begin(struct iof_group *group, u32 pasid)
 
 /*
  * Ends the switch: queues the parked groups at the attachment that is in force
- * now. Called with fault_lock held.
+ * now. Called with fault_lock held, which is dropped to make room in the queue;
+ * the switch goes on until then.
  */
 static void unpark(struct iof_group *group, struct iof_queueing *to)
 {
 	struct iof_prg *prg, *next;
+	LIST_HEAD(waiting);
 
-	group->switching = false;
 	begin_queueing(to);
-	list_for_each_entry_safe(prg, next, &group->parked, node) {
-		list_del(&prg->node);
-		queue_prg(to, prg, route(prg->dev, iof_req_pasid(&prg->req)));
-	}
-	queue_collected(to);
+	do {
+		if (to->full)
+			make_room(to, group, &waiting);
+		/* Groups that were parked meanwhile come after these. */
+		list_splice_tail_init(&group->parked, &waiting);
+		list_for_each_entry_safe(prg, next, &waiting, node) {
+			list_del(&prg->node);
+			queue_prg(to, prg,
+				  route(prg->dev, iof_req_pasid(&prg->req)));
+		}
+		queue_collected(to);
+	} while (unlikely(to->full));
+	group->switching = false;
 }
 
 void iof_iopf_switch_end(struct iof_group *group, u32 pasid,
@@ -646,7 +739,7 @@ void iof_iopf_switch_end(struct iof_group *group, u32 pasid,
 	unpark(group, &to);
 	spin_unlock(&group->fault_lock);
 	recycle_list(&drop);
-	refuse_list(&to.refused);
+	(void)refuse_unqueued(&to);
 }
 
 void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid)
@@ -658,7 +751,7 @@ void iof_iopf_switch_cancel(struct iof_group *group, u32 pasid)
 	WARN_ON(group->switching_pasid != pasid);
 	unpark(group, &to);
 	spin_unlock(&group->fault_lock);
-	refuse_list(&to.refused);
+	(void)refuse_unqueued(&to);
 }
 
 /* ---- a device comes and goes ---- */

@@ -11,6 +11,7 @@
 #include <iofault/iommufd_test.h>
 
 #include "ctx.h"
+#include "fault_queue.h"
 #include "records.h"
 #include "sva.h"
 
@@ -260,13 +261,25 @@ const struct file_operations iof_ctx_fops = {
 static DEFINE_MUTEX(users_lock);
 static unsigned int users;
 
+static int start(void)
+{
+	int rc = iof_records_init();
+
+	if (rc)
+		return rc;
+	rc = iof_fault_slots_start();
+	if (rc)
+		iof_records_exit();
+	return rc;
+}
+
 int iof_core_get(void)
 {
 	int rc = 0;
 
 	mutex_lock(&users_lock);
 	if (!users)
-		rc = iof_records_init();
+		rc = start();
 	if (!rc)
 		users++;
 	mutex_unlock(&users_lock);
@@ -278,6 +291,7 @@ void iof_core_put(void)
 	mutex_lock(&users_lock);
 	if (!--users) {
 		iof_sva_free_unused();
+		iof_fault_slots_stop();
 		iof_records_exit();
 	}
 	mutex_unlock(&users_lock);

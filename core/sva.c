@@ -313,8 +313,8 @@ static void resolve_work(struct work_struct *work)
 
 /* ---- the sink ---- */
 
-static bool sva_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
-		      struct list_head *groups)
+static int sva_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
+		     struct list_head *groups, u32 nr)
 {
 	struct iof_sva *sva = container_of(sink, struct iof_sva, sink);
 	struct sva_user *user = sva->user;
@@ -331,7 +331,7 @@ static bool sva_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
 		queue_work(user->wq, &worker->work);
 	}
 	spin_unlock(&user->lock);
-	return true;
+	return 0;
 }
 
 static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)

@@ -572,9 +572,9 @@ enum iommu_hwpt_pgfault_perm {
  *
  * The cookie names the group in write(); all records of a group carry the same one. It is given out
  * by read(), is never 0, and is good for one answer. In iofault it is the index of a slot in its
- * low N bits, and the generation of that slot in the bits above. There are 2^N slots: the credits
- * of the devices that the queue serves, summed and rounded up to a power of two. A cookie can come
- * back only after its slot has been used again 2^(32-N) - 1 times; free slots are used first in,
+ * low N bits, and the generation of that slot in the bits above. There are 2^N slots: at least as
+ * many as groups are open, and never fewer than before. A cookie can come back only after its slot
+ * has been used again 2^(32-N) - 1 times, for the largest N so far; free slots are used first in,
  * first out, so that all others have their turn in between. Until then an answer that is late,
  * repeated or invented is refused, and never reaches another fault. (Linux takes the lowest
  * free number, and may give it out again at once.)

@@ -14,15 +14,15 @@
 
 #include "core/cookie.h"
 
-static void grow(struct iof_cookies *cookies, u32 slots)
+static void grow(struct iof_cookies *cookies, u32 slots, u32 given)
 {
 	struct iof_cookie_growth growth;
 
 	assert_int_equal(iof_cookie_growth_alloc(&growth, cookies, iof_cookie_bits(slots)), 0);
-	iof_cookie_grow(cookies, &growth);
+	iof_cookie_grow(cookies, &growth, given);
 }
 
-static void bits_follow_the_credits(void **state)
+static void bits_follow_the_slots(void **state)
 {
 	(void)state;
 	assert_int_equal(iof_cookie_bits(0), IOF_COOKIE_MIN_BITS);
@@ -50,7 +50,7 @@ static void slots_are_reused_first_in_first_out(void **state)
 	int owner;
 
 	(void)state;
-	grow(&cookies, 64);
+	grow(&cookies, 64, 0);
 	for (i = 0; i < 64; i++) {
 		given[i] = iof_cookie_give(&cookies, &owner);
 		assert_int_equal(given[i] & 63, i);
@@ -75,7 +75,7 @@ static void a_cookie_comes_back_after_the_stated_reuses(void **state)
 	int owner, other;
 
 	(void)state;
-	grow(&cookies, 1u << bits);
+	grow(&cookies, 1u << bits, 0);
 	/* All slots but one are in use, so that the same slot is used again and again. */
 	for (i = 0; i < (1u << bits) - 1; i++)
 		assert_int_not_equal(iof_cookie_give(&cookies, &other), 0);
@@ -102,10 +102,10 @@ static void growing_keeps_cookies_that_are_out(void **state)
 	u32 given[64], i, cookie;
 
 	(void)state;
-	grow(&cookies, 64);
+	grow(&cookies, 64, 0);
 	for (i = 0; i < 64; i++)
 		given[i] = iof_cookie_give(&cookies, &owner[i]);
-	grow(&cookies, 1000);
+	grow(&cookies, 1000, 64);
 	for (i = 64; i < 1024; i++) {
 		cookie = iof_cookie_give(&cookies, &later);
 		assert_int_not_equal(cookie, 0);
@@ -118,6 +118,43 @@ static void growing_keeps_cookies_that_are_out(void **state)
 		iof_cookie_take(&cookies, given[i]);
 		assert_null(iof_cookie_owner(&cookies, given[i]));
 	}
+	iof_cookies_free(&cookies);
+}
+
+/*
+ * Generations come round while a cookie of a narrower width is given: it is not given twice. When
+ * that cookie has come back, the table has one width again.
+ */
+static void a_round_of_generations_passes_over_narrower_cookies(void **state)
+{
+	struct iof_cookies cookies = {};
+	const u32 bits = 20;
+	u32 narrow, cookie, i;
+	int first, other;
+
+	(void)state;
+	grow(&cookies, 64, 0);
+	narrow = iof_cookie_give(&cookies, &first);
+	/* Generation 5 with 20 bits is this cookie too. */
+	for (i = 0; (narrow & 63) || narrow < 5u << bits; i++) {
+		iof_cookie_take(&cookies, narrow);
+		narrow = iof_cookie_give(&cookies, &first);
+	}
+	grow(&cookies, 1u << bits, 1);
+	/* All slots but one are in use, so that the same slot is used again and again. */
+	for (i = 0; i < (1u << bits) - 2; i++)
+		assert_int_not_equal(iof_cookie_give(&cookies, &other), 0);
+	for (i = 0; i < 3u << (32 - bits); i++) {
+		cookie = iof_cookie_give(&cookies, &other);
+		assert_int_not_equal(cookie, 0);
+		assert_int_not_equal(cookie, narrow);
+		assert_ptr_equal(iof_cookie_owner(&cookies, narrow), &first);
+		assert_ptr_equal(iof_cookie_take(&cookies, cookie), &other);
+	}
+	assert_true(cookies.collide);
+	assert_ptr_equal(iof_cookie_take(&cookies, narrow), &first);
+	assert_false(cookies.collide || cookies.narrower);
+	assert_null(iof_cookie_owner(&cookies, narrow));
 	iof_cookies_free(&cookies);
 }
 
@@ -138,11 +175,11 @@ static void random_walk_agrees_with_a_list(void **state)
 
 	(void)state;
 	assert_non_null(out);
-	grow(&cookies, room);
+	grow(&cookies, room, 0);
 	for (step = 0; step < STEPS; step++) {
 		if (step % 50000 == 49999 && room < MOST) {
 			room *= 2;
-			grow(&cookies, room);
+			grow(&cookies, room, n);
 		}
 		if (rand_r(&seed) % 2 && n) {
 			k = rand_r(&seed) % n;
@@ -169,11 +206,12 @@ static void random_walk_agrees_with_a_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bits_follow_the_credits),
+		cmocka_unit_test(bits_follow_the_slots),
 		cmocka_unit_test(empty_table_gives_nothing),
 		cmocka_unit_test(slots_are_reused_first_in_first_out),
 		cmocka_unit_test(a_cookie_comes_back_after_the_stated_reuses),
 		cmocka_unit_test(growing_keeps_cookies_that_are_out),
+		cmocka_unit_test(a_round_of_generations_passes_over_narrower_cookies),
 		cmocka_unit_test(random_walk_agrees_with_a_list),
 	};
 

@@ -5,12 +5,16 @@
  * The cost of entering and leaving a module is not iofault's. So this device has the same kind of
  * operations on the same kind of file (iterators, no position, no-wait), and each returns at once.
  * An ioctl returns 0; a read and a write return the number of bytes asked for and copy none. poll
- * reports readable and writable on a wait queue that is never woken.
+ * reports readable and writable on a wait queue that is never woken. For bench/maps, another ioctl
+ * pins pages of the caller, accounts for them, and unpins them.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/wait.h>
 
@@ -22,9 +26,36 @@ static int floor_open(struct inode *inode, struct file *file)
 	return stream_open(inode, file);
 }
 
+#define FLOOR_PAGES 256
+
+struct floor_pin {
+	u64 uptr, npages;
+};
+#define FLOOR_PIN _IOW('f', 1, struct floor_pin)
+
+/* One caller at a time: there is one array. */
+static long floor_pin(const struct floor_pin __user *arg)
+{
+	static struct page *pages[FLOOR_PAGES];
+	struct floor_pin pin;
+	long pinned;
+
+	if (copy_from_user(&pin, arg, sizeof(pin)))
+		return -EFAULT;
+	if (pin.npages > FLOOR_PAGES)
+		return -EINVAL;
+	pinned = pin_user_pages_fast(pin.uptr, pin.npages, FOLL_WRITE | FOLL_LONGTERM, pages);
+	if (pinned <= 0)
+		return pinned ?: -EFAULT;
+	atomic64_add(pinned, &current->mm->pinned_vm);
+	unpin_user_pages_dirty_lock(pages, pinned, true);
+	atomic64_sub(pinned, &current->mm->pinned_vm);
+	return pinned == pin.npages ? 0 : -EFAULT;
+}
+
 static long floor_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return 0;
+	return cmd == FLOOR_PIN ? floor_pin((const struct floor_pin __user *)arg) : 0;
 }
 
 static ssize_t floor_read_iter(struct kiocb *iocb, struct iov_iter *to)
