@@ -49,6 +49,8 @@ struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx,
 	pages->file = file;
 	pages->uptr = uptr & PAGE_MASK;
 	pages->npages = ((uptr + length - 1 - pages->uptr) >> PAGE_SHIFT) + 1;
+	pages->only.page = &pages->only_page;
+	pages->only.users = &pages->only_users;
 	pages->writable = writable;
 	pages->account_mode = READ_ONCE(ctx->account_mode);
 	if (capable(CAP_IPC_LOCK))
@@ -218,10 +220,17 @@ err_unpin:
 	return rc;
 }
 
+/* Chunk number @nr, which exists. */
+static struct iof_pages_chunk *find_chunk(struct iof_pages *pages,
+					  unsigned long nr)
+{
+	return pages->npages == 1 ? &pages->only : xa_load(&pages->chunks, nr);
+}
+
 static struct iof_pages_chunk *get_chunk(struct iof_pages *pages,
 					 unsigned long nr)
 {
-	struct iof_pages_chunk *chunk = xa_load(&pages->chunks, nr);
+	struct iof_pages_chunk *chunk = find_chunk(pages, nr);
 	size_t n;
 	int rc;
 
@@ -234,6 +243,7 @@ static struct iof_pages_chunk *get_chunk(struct iof_pages *pages,
 			 GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
+	chunk->page = (struct page **)(chunk + 1);
 	chunk->users = (u32 *)&chunk->page[n];
 	rc = xa_err(xa_store(&pages->chunks, nr, chunk, GFP_KERNEL_ACCOUNT));
 	if (rc) {
@@ -348,7 +358,7 @@ static void unpin_locked(struct iof_pages *pages, unsigned long first,
 	for (;;) {
 		unsigned long end = chunk_end(index, last);
 
-		unpin_in_chunk(pages, xa_load(&pages->chunks, chunk_of(index)),
+		unpin_in_chunk(pages, find_chunk(pages, chunk_of(index)),
 			       index % IOF_PAGES_CHUNK, end % IOF_PAGES_CHUNK);
 		if (end == last)
 			break;
@@ -410,8 +420,7 @@ void iof_pages_unpin(struct iof_pages *pages, unsigned long first,
 
 struct page *iof_pages_page(struct iof_pages *pages, unsigned long index)
 {
-	struct iof_pages_chunk *chunk =
-		xa_load(&pages->chunks, chunk_of(index));
+	struct iof_pages_chunk *chunk = find_chunk(pages, chunk_of(index));
 
 	return chunk->page[index % IOF_PAGES_CHUNK];
 }
@@ -425,7 +434,7 @@ unsigned long iof_pages_run(struct iof_pages *pages, unsigned long first,
 	*pa = (phys_addr_t)start << PAGE_SHIFT;
 	for (;;) {
 		struct iof_pages_chunk *chunk =
-			xa_load(&pages->chunks, chunk_of(index));
+			find_chunk(pages, chunk_of(index));
 		unsigned long end = chunk_end(index, last);
 
 		for (; index <= end; index++) {

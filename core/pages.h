@@ -13,11 +13,14 @@
  */
 #define IOF_PAGES_CHUNK 512u
 
-/* The last chunk of an iof_pages is shorter than the others. */
+/*
+ * The last chunk of an iof_pages is shorter than the others. The arrays are in
+ * the same allocation.
+ */
 struct iof_pages_chunk {
-	u32 *users; /* lies behind the pages, in the same allocation */
 	/* valid if users > 0 and no thread is pinning */
-	struct page *page[];
+	struct page **page;
+	u32 *users;
 };
 
 /*
@@ -38,6 +41,12 @@ struct iof_pages {
 	 * page index / IOF_PAGES_CHUNK -> chunk; only grows
 	 */
 	struct xarray chunks;
+	/*
+	 * instead of @chunks, if there is one page: no allocation for its pin
+	 */
+	struct iof_pages_chunk only;
+	struct page *only_page;
+	u32 only_users;
 	/*
 	 * The file of MAP_FILE; @uptr is then an offset in it. NULL: memory of
 	 * @mm.

@@ -3,13 +3,15 @@
  * mock.c - the driver of the mock device.
  *
  * A mock device moves no data: it only sends page requests, by a test ioctl,
- * and counts the answers. Its paging domains are an index from I/O page to
+ * and counts the answers. Its paging domains are tables from I/O page to
  * physical address, so that a test can query what is mapped. An I/O page is
  * half a CPU page, so that code which confuses the two fails. Its nested
  * domains are four words that represent a cache.
  *
- * This file has no locks of its own. The core serialises attach() for a device
- * and map/unmap of one range; the other state is xarrays and single words.
+ * Locks: iof_mock_domain.lock, inside of the core's, guards the tables of a
+ * domain, and is held for one table at a time. The core serialises attach() for
+ * a device and map/unmap of one range; the other state is an xarray and single
+ * words.
  */
 #include "mock.h"
 
@@ -18,43 +20,130 @@ static const struct iof_driver_ops mock_driver_ops;
 /* ---- paging domains ---- */
 
 /*
- * An entry holds the physical address in units of I/O pages, above these bits.
- * A large page has an entry at its first I/O page only.
+ * An entry holds the physical address in units of I/O pages, above these bits;
+ * 0: not mapped. A large page has an entry at its first I/O page only.
  */
-#define ENTRY_LARGE BIT(0)
-#define ENTRY_DIRTY BIT(1)
-#define ENTRY_SHIFT 2
+#define ENTRY_PRESENT BIT(0)
+#define ENTRY_LARGE   BIT(1)
+#define ENTRY_DIRTY   BIT(2)
+#define ENTRY_SHIFT   3
 
-static void *mock_entry(phys_addr_t pa, bool large)
+/* So many entries that a table is one CPU page. */
+#define TABLE_ENTRIES 511
+
+/* Entries of consecutive I/O pages. */
+struct iof_mock_table {
+	unsigned long used; /* entries that are present */
+	u64 entry[TABLE_ENTRIES];
+};
+static_assert(sizeof(struct iof_mock_table) == 4096);
+
+static u64 mock_entry(phys_addr_t pa, bool large)
 {
-	return xa_mk_value((pa / MOCK_PAGE_SIZE) << ENTRY_SHIFT |
-			   (large ? ENTRY_LARGE : 0));
+	return (pa / MOCK_PAGE_SIZE) << ENTRY_SHIFT |
+	       (large ? ENTRY_LARGE : 0) | ENTRY_PRESENT;
 }
 
-static phys_addr_t mock_entry_pa(void *entry)
+static phys_addr_t mock_entry_pa(u64 entry)
 {
-	return (phys_addr_t)(xa_to_value(entry) >> ENTRY_SHIFT) *
-	       MOCK_PAGE_SIZE;
+	return (phys_addr_t)(entry >> ENTRY_SHIFT) * MOCK_PAGE_SIZE;
 }
 
-static bool mock_entry_large(void *entry)
+static unsigned long mock_entry_size(u64 entry)
 {
-	return xa_to_value(entry) & ENTRY_LARGE;
-}
-
-static bool mock_entry_dirty(void *entry)
-{
-	return xa_to_value(entry) & ENTRY_DIRTY;
-}
-
-static unsigned long mock_entry_size(void *entry)
-{
-	return mock_entry_large(entry) ? MOCK_HUGE_PAGE_SIZE : MOCK_PAGE_SIZE;
+	return entry & ENTRY_LARGE ? MOCK_HUGE_PAGE_SIZE : MOCK_PAGE_SIZE;
 }
 
 static struct iof_mock_domain *to_paging(struct iof_domain *domain)
 {
 	return container_of(domain, struct iof_mock_domain, domain);
+}
+
+/* The entry of the I/O page @index, 0 if it is not mapped. Under the lock. */
+static u64 mock_find(struct iof_mock_domain *md, unsigned long index)
+{
+	struct iof_mock_table *table =
+		xa_load(&md->tables, index / TABLE_ENTRIES);
+
+	return table ? table->entry[index % TABLE_ENTRIES] : 0;
+}
+
+/* The table number @nr; allocated if there is none. Under the lock. */
+static struct iof_mock_table *mock_get_table(struct iof_mock_domain *md,
+					     unsigned long nr)
+{
+	struct iof_mock_table *table = xa_load(&md->tables, nr);
+	int rc;
+
+	if (table)
+		return table;
+	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return ERR_PTR(-ENOMEM);
+	rc = xa_err(xa_store(&md->tables, nr, table, GFP_KERNEL_ACCOUNT));
+	if (!rc)
+		return table;
+	kfree(table);
+	return ERR_PTR(rc);
+}
+
+/*
+ * Table number @nr is empty. It is kept for the next map, and removed when
+ * another one is empty. Under the lock.
+ */
+static void mock_keep_empty(struct iof_mock_domain *md, unsigned long nr)
+{
+	struct iof_mock_table *before = xa_load(&md->tables, md->empty);
+
+	if (before && !before->used && md->empty != nr) {
+		xa_erase(&md->tables, md->empty);
+		kfree(before);
+	}
+	md->empty = nr;
+}
+
+static void mock_clear(struct iof_mock_table *table, unsigned int from,
+		       unsigned int to)
+{
+	for (; from <= to; from++) {
+		table->used -= table->entry[from] & ENTRY_PRESENT;
+		table->entry[from] = 0;
+	}
+}
+
+/*
+ * Tables from number @nr up to @last, in order: the next one and its number in
+ * @nr, or NULL. The lock is held while the caller works on it, and dropped in
+ * between. Begins with @table NULL.
+ */
+static struct iof_mock_table *mock_next_table(struct iof_mock_domain *md,
+					      struct iof_mock_table *table,
+					      unsigned long *nr,
+					      unsigned long last)
+{
+	if (table) {
+		mutex_unlock(&md->lock);
+		cond_resched();
+		if ((*nr)++ == last)
+			return NULL;
+	}
+	mutex_lock(&md->lock);
+	table = xa_find(&md->tables, nr, last, XA_PRESENT);
+	if (!table)
+		mutex_unlock(&md->lock);
+	return table;
+}
+
+/* The entries of table number @nr that are in [first, last]. */
+static unsigned int mock_from(unsigned long nr, unsigned long first)
+{
+	return nr == first / TABLE_ENTRIES ? first % TABLE_ENTRIES : 0;
+}
+
+static unsigned int mock_to(unsigned long nr, unsigned long last)
+{
+	return nr == last / TABLE_ENTRIES ? last % TABLE_ENTRIES :
+					    TABLE_ENTRIES - 1;
 }
 
 static void mock_unmap(struct iof_domain *domain, unsigned long iova,
@@ -63,21 +152,48 @@ static void mock_unmap(struct iof_domain *domain, unsigned long iova,
 	struct iof_mock_domain *md = to_paging(domain);
 	unsigned long first = iova / MOCK_PAGE_SIZE;
 	unsigned long last = (iova + size - 1) / MOCK_PAGE_SIZE;
-	unsigned long index;
-	void *entry;
+	unsigned long nr = first / TABLE_ENTRIES;
+	struct iof_mock_table *table = NULL;
 
 	if (!size)
 		return;
-	xa_for_each_range(&md->entries, index, entry, first, last) {
-		xa_erase(&md->entries, index);
-		cond_resched();
+	while ((table = mock_next_table(md, table, &nr,
+					last / TABLE_ENTRIES))) {
+		mock_clear(table, mock_from(nr, first), mock_to(nr, last));
+		if (!table->used)
+			mock_keep_empty(md, nr);
 	}
+}
+
+/* Maps what is in one table, from @done on; returns the new @done. */
+static size_t mock_map_table(struct iof_mock_domain *md,
+			     struct iof_mock_table *table, unsigned long iova,
+			     phys_addr_t pa, size_t size, size_t done)
+{
+	unsigned long nr = (iova + done) / MOCK_PAGE_SIZE / TABLE_ENTRIES;
+
+	while (done < size) {
+		unsigned long index = (iova + done) / MOCK_PAGE_SIZE;
+		bool large;
+
+		if (index >= (nr + 1) * TABLE_ENTRIES)
+			break;
+		large = md->huge && size - done >= MOCK_HUGE_PAGE_SIZE &&
+			!((iova + done) % MOCK_HUGE_PAGE_SIZE) &&
+			!((pa + done) % MOCK_HUGE_PAGE_SIZE);
+		table->used += !table->entry[index - nr * TABLE_ENTRIES];
+		table->entry[index - nr * TABLE_ENTRIES] =
+			mock_entry(pa + done, large);
+		done += large ? MOCK_HUGE_PAGE_SIZE : MOCK_PAGE_SIZE;
+	}
+	return done;
 }
 
 static int mock_map(struct iof_domain *domain, unsigned long iova,
 		    phys_addr_t pa, size_t size, unsigned int prot)
 {
 	struct iof_mock_domain *md = to_paging(domain);
+	struct iof_mock_table *table;
 	size_t done = 0;
 
 	if (!prot || !IS_ALIGNED(iova | pa | size,
@@ -85,18 +201,16 @@ static int mock_map(struct iof_domain *domain, unsigned long iova,
 		return -EINVAL;
 
 	while (done < size) {
-		bool large = md->huge && size - done >= MOCK_HUGE_PAGE_SIZE &&
-			     !((iova + done) % MOCK_HUGE_PAGE_SIZE) &&
-			     !((pa + done) % MOCK_HUGE_PAGE_SIZE);
-		int rc = xa_err(xa_store(
-			&md->entries, (iova + done) / MOCK_PAGE_SIZE,
-			mock_entry(pa + done, large), GFP_KERNEL_ACCOUNT));
-
-		if (rc) {
+		mutex_lock(&md->lock);
+		table = mock_get_table(md, (iova + done) / MOCK_PAGE_SIZE /
+						   TABLE_ENTRIES);
+		if (!IS_ERR(table))
+			done = mock_map_table(md, table, iova, pa, size, done);
+		mutex_unlock(&md->lock);
+		if (IS_ERR(table)) {
 			mock_unmap(domain, iova, done);
-			return rc;
+			return PTR_ERR(table);
 		}
-		done += large ? MOCK_HUGE_PAGE_SIZE : MOCK_PAGE_SIZE;
 		cond_resched();
 	}
 	return 0;
@@ -112,17 +226,19 @@ static phys_addr_t mock_iova_to_phys(struct iof_domain *domain,
 				     unsigned long iova)
 {
 	struct iof_mock_domain *md = to_paging(domain);
-	void *entry = xa_load(&md->entries, iova / MOCK_PAGE_SIZE);
+	unsigned long head = ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE);
+	u64 entry, large = 0;
 
+	mutex_lock(&md->lock);
+	entry = mock_find(md, iova / MOCK_PAGE_SIZE);
+	if (!entry && md->huge)
+		large = mock_find(md, head / MOCK_PAGE_SIZE);
+	mutex_unlock(&md->lock);
 	if (entry)
 		return mock_entry_pa(entry) + iova % mock_entry_size(entry);
-	if (!md->huge)
-		return (phys_addr_t)-1;
-	entry = xa_load(&md->entries,
-			ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE);
-	if (!entry || !mock_entry_large(entry))
-		return (phys_addr_t)-1;
-	return mock_entry_pa(entry) + iova % MOCK_HUGE_PAGE_SIZE;
+	if (large & ENTRY_LARGE)
+		return mock_entry_pa(large) + iova % MOCK_HUGE_PAGE_SIZE;
+	return (phys_addr_t)-1;
 }
 
 /* Returns the index of the leaf that maps @iova, if there is one. */
@@ -131,54 +247,48 @@ static unsigned long mock_leaf_index(struct iof_mock_domain *md,
 {
 	unsigned long head =
 		ALIGN_DOWN(iova, MOCK_HUGE_PAGE_SIZE) / MOCK_PAGE_SIZE;
-	void *entry = md->huge ? xa_load(&md->entries, head) : NULL;
+	u64 entry;
 
-	return entry && mock_entry_large(entry) ? head : iova / MOCK_PAGE_SIZE;
-}
-
-/*
- * An entry unmapped at the same time stays unmapped; overwriting an existing
- * entry needs no memory.
- */
-static void mock_set_dirty(struct iof_mock_domain *md, unsigned long index,
-			   void *entry, bool dirty)
-{
-	unsigned long value = xa_to_value(entry) & ~ENTRY_DIRTY;
-
-	xa_cmpxchg(&md->entries, index, entry,
-		   xa_mk_value(value | (dirty ? ENTRY_DIRTY : 0)),
-		   GFP_KERNEL_ACCOUNT);
+	if (!md->huge)
+		return iova / MOCK_PAGE_SIZE;
+	mutex_lock(&md->lock);
+	entry = mock_find(md, head);
+	mutex_unlock(&md->lock);
+	return entry & ENTRY_LARGE ? head : iova / MOCK_PAGE_SIZE;
 }
 
 void iof_mock_write(struct iof_mock_domain *md, unsigned long iova,
 		    unsigned long last)
 {
-	unsigned long index;
-	void *entry;
+	unsigned long first = mock_leaf_index(md, iova);
+	unsigned long nr = first / TABLE_ENTRIES;
+	struct iof_mock_table *table = NULL;
+	unsigned int i;
 
-	xa_for_each_range(&md->entries, index, entry, mock_leaf_index(md, iova),
-			  last / MOCK_PAGE_SIZE) {
-		mock_set_dirty(md, index, entry, true);
-		cond_resched();
+	last /= MOCK_PAGE_SIZE;
+	while ((table = mock_next_table(md, table, &nr,
+					last / TABLE_ENTRIES))) {
+		for (i = mock_from(nr, first); i <= mock_to(nr, last); i++) {
+			if (table->entry[i])
+				table->entry[i] |= ENTRY_DIRTY;
+		}
 	}
 }
 
 static int mock_set_dirty_tracking(struct iof_domain *domain, bool on)
 {
 	struct iof_mock_domain *md = to_paging(domain);
-	unsigned long index;
-	void *entry;
+	struct iof_mock_table *table = NULL;
+	unsigned long nr = 0;
+	unsigned int i;
 
-	if (on) {
-		xa_for_each(&md->entries, index, entry) {
-			mock_set_dirty(md, index, entry, false);
-			/*
-			 * Earlier dirty bits count only if tracking was on
-			 * before.
-			 */
-			if (!md->tracking && fatal_signal_pending(current))
-				return -EINTR;
-			cond_resched();
+	while (on && (table = mock_next_table(md, table, &nr, ULONG_MAX))) {
+		for (i = 0; i < TABLE_ENTRIES; i++)
+			table->entry[i] &= ~(u64)ENTRY_DIRTY;
+		/* Earlier dirty bits count only if tracking was on before. */
+		if (!md->tracking && fatal_signal_pending(current)) {
+			mutex_unlock(&md->lock);
+			return -EINTR;
 		}
 	}
 	WRITE_ONCE(md->tracking, on);
@@ -189,28 +299,42 @@ static void mock_read_dirty(struct iof_domain *domain, unsigned long iova,
 			    unsigned long last, struct iof_dirty *dirty)
 {
 	struct iof_mock_domain *md = to_paging(domain);
-	unsigned long index;
-	void *entry;
+	struct iof_mock_table *table = NULL;
+	unsigned long first, nr;
+	unsigned int i;
 
 	if (!READ_ONCE(md->tracking))
 		return;
-	xa_for_each_range(&md->entries, index, entry, mock_leaf_index(md, iova),
-			  last / MOCK_PAGE_SIZE) {
-		unsigned long start = index * MOCK_PAGE_SIZE;
+	first = mock_leaf_index(md, iova);
+	nr = first / TABLE_ENTRIES;
+	last /= MOCK_PAGE_SIZE;
+	while ((table = mock_next_table(md, table, &nr,
+					last / TABLE_ENTRIES))) {
+		for (i = mock_from(nr, first); i <= mock_to(nr, last); i++) {
+			u64 entry = table->entry[i];
+			unsigned long start =
+				(nr * TABLE_ENTRIES + i) * MOCK_PAGE_SIZE;
 
-		if (mock_entry_dirty(entry) &&
-		    iof_dirty_found(dirty, start,
-				    start + mock_entry_size(entry) - 1))
-			mock_set_dirty(md, index, entry, false);
-		cond_resched();
+			if (entry & ENTRY_DIRTY &&
+			    iof_dirty_found(dirty, start,
+					    start + mock_entry_size(entry) - 1))
+				table->entry[i] &= ~(u64)ENTRY_DIRTY;
+		}
 	}
 }
 
 static void mock_free(struct iof_domain *domain)
 {
 	struct iof_mock_domain *md = to_paging(domain);
+	struct iof_mock_table *table;
+	unsigned long nr;
 
-	xa_destroy(&md->entries);
+	xa_for_each(&md->tables, nr, table) {
+		kfree(table);
+		cond_resched();
+	}
+	xa_destroy(&md->tables);
+	mutex_destroy(&md->lock);
 	kfree(md);
 }
 
@@ -259,7 +383,8 @@ static struct iof_domain *mock_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	md = kzalloc(sizeof(*md), GFP_KERNEL_ACCOUNT);
 	if (!md)
 		return ERR_PTR(-ENOMEM);
-	xa_init_flags(&md->entries, XA_FLAGS_ACCOUNT);
+	mutex_init(&md->lock);
+	xa_init_flags(&md->tables, XA_FLAGS_ACCOUNT);
 	md->can_track = flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	md->domain.ops = &mock_paging_ops;
 	md->domain.driver = &mock_driver_ops;

@@ -43,13 +43,13 @@ struct iof_mock_device {
 
 struct iof_mock_domain {
 	struct iof_domain domain;
-	/*
-	 * iova >> shift -> physical address, as mock_entry()
-	 */
-	struct xarray entries;
-	bool huge;	/* has 1 MiB pages */
-	bool can_track; /* created with DIRTY_TRACKING */
-	bool tracking;	/* accessed with READ_ONCE, WRITE_ONCE */
+	struct mutex lock; /* guards the tables and @empty */
+	/* number of the table -> struct iof_mock_table */
+	struct xarray tables;
+	unsigned long empty; /* the table that was emptied last */
+	bool huge;	     /* has 1 MiB pages */
+	bool can_track;	     /* created with DIRTY_TRACKING */
+	bool tracking;	     /* accessed with READ_ONCE, WRITE_ONCE */
 };
 
 struct iof_mock_nested {
