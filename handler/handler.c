@@ -4,13 +4,15 @@
  *
  * In one round, a worker reads a batch, rebuilds its groups, calls back, writes the responses, and
  * enters the groups with LATER in the table. After a round it reads the queue again at once. When
- * the queue is empty, it spins for spin_us and then sleeps in poll(2) on the queue and on an
- * eventfd; stopping makes the eventfd readable for ever. The handler's own threads in an embedded
- * world sleep on the queue alone, which saves two system calls a fault; iof_handler_stop()
- * interrupts them. A round allocates memory only if a group does not fit the buffer.
+ * the queue is empty, it spins for spin_us, or adaptively (worker_doze()), and then sleeps in
+ * poll(2) on the queue and on an eventfd; stopping makes the eventfd readable for ever. The
+ * handler's own threads in an embedded world sleep on the queue alone, which saves two system calls
+ * a fault; iof_handler_stop() interrupts them. A round allocates memory only if a group does not
+ * fit the buffer.
  */
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,12 @@
 #define BATCH_MAX     65536u
 #define THREADS_MAX   256u
 #define SPIN_CHECK    32u /* number of empty reads between two readings of the clock */
+
+/* Adaptive spinning: its bounds, empty reads between two yields, and sleeps without a spin. */
+#define SPIN_MIN_NS  1000u
+#define SPIN_MAX_NS  50000u
+#define SPIN_YIELD   8u
+#define LEFT_OUT_MAX 1023u
 
 /* The handler that this thread is running in, or NULL. */
 static __thread const struct iof_handler *iof_inside;
@@ -250,6 +258,77 @@ static int worker_sleep(struct iof_worker *worker, int timeout_ms)
 	return 1;
 }
 
+static uint64_t spin_between(uint64_t ns)
+{
+	return ns < SPIN_MIN_NS ? SPIN_MIN_NS : ns > SPIN_MAX_NS ? SPIN_MAX_NS : ns;
+}
+
+/*
+ * Reads an empty queue for up to spin_ns from @start on, and lets other threads of this processor
+ * run in between. Returns the number of groups handled, or 0.
+ */
+static int worker_spin_adaptive(struct iof_worker *worker, uint64_t start)
+{
+	uint32_t tries = 0;
+
+	while (!iof_handler_stopping(worker->handler)) {
+		int nr = worker_round(worker);
+
+		if (nr)
+			return nr;
+		relax_cpu();
+		if (++tries % SPIN_YIELD)
+			continue;
+		sched_yield();
+		if (now_ns() - start >= worker->spin_ns)
+			break;
+	}
+	return 0;
+}
+
+/*
+ * Adaptive spinning: spins up to spin_ns before sleeping, since a fault often comes sooner than a
+ * wake-up would take. A device on this CPU may come to run only once this thread sleeps: where
+ * spinning failed for that reason, the next sleeps skip it, ever more of them until spinning
+ * succeeds again. Returns the number of groups handled, 0 to read again, or an error. *go_on is
+ * false when the handler stops.
+ */
+static int worker_doze(struct iof_worker *worker, bool *go_on)
+{
+	bool spun = !worker->spins_left_out;
+	uint64_t start = 0, asleep = 0, now;
+	int ret;
+
+	if (spun) {
+		start = now_ns();
+		ret = worker_spin_adaptive(worker, start);
+		now = now_ns();
+		if (ret > 0) {
+			worker->spins_in_vain = 0;
+			worker->spin_ns = spin_between(2 * (now - start));
+		}
+		if (ret)
+			return ret;
+		asleep = now;
+	} else {
+		worker->spins_left_out--;
+	}
+	ret = worker_sleep(worker, -1);
+	*go_on = ret > 0;
+	if (!spun)
+		return ret > 0 ? 0 : ret;
+	now = now_ns();
+	if (now - asleep < worker->spin_ns) {
+		worker->spins_in_vain = 2 * worker->spins_in_vain + 1;
+		if (worker->spins_in_vain > LEFT_OUT_MAX)
+			worker->spins_in_vain = LEFT_OUT_MAX;
+		worker->spins_left_out = worker->spins_in_vain;
+	}
+	worker->spin_ns =
+		spin_between(now - start > SPIN_MAX_NS ? worker->spin_ns / 2 : 2 * (now - start));
+	return ret > 0 ? 0 : ret;
+}
+
 /* Handles one batch, and waits for it up to @timeout_ms. */
 static int worker_wait_round(struct iof_worker *worker, int timeout_ms)
 {
@@ -278,6 +357,20 @@ static int worker_wait_round(struct iof_worker *worker, int timeout_ms)
 	return 0;
 }
 
+/* Handles one batch, and waits for it as long as it takes. */
+static int worker_wait_adaptive(struct iof_worker *worker)
+{
+	bool go_on = true;
+	int ret = 0;
+
+	while (!ret && go_on && !iof_handler_stopping(worker->handler)) {
+		ret = worker_round(worker);
+		if (!ret)
+			ret = worker_doze(worker, &go_on);
+	}
+	return ret;
+}
+
 static int worker_run(struct iof_worker *worker, bool own_thread)
 {
 	struct iof_handler *handler = worker->handler;
@@ -291,7 +384,8 @@ static int worker_run(struct iof_worker *worker, bool own_thread)
 	if (spared && own_thread)
 		__atomic_store_n(&worker->sleeper, iof_thread_hold(), __ATOMIC_SEQ_CST);
 	while (!iof_handler_stopping(handler)) {
-		int ret = worker_wait_round(worker, -1);
+		int ret = handler->config.spin_us ? worker_wait_round(worker, -1) :
+						    worker_wait_adaptive(worker);
 
 		if (ret < 0 && ret != -EINTR) {
 			iof_handler_fatal(handler, ret);

@@ -65,6 +65,11 @@ struct iof_worker {
 	uint32_t room;	 /* number of entries in each of the four arrays */
 	uint32_t failed; /* number of callbacks of this batch that failed */
 
+	/* Adaptive spinning (worker_doze()). */
+	uint64_t spin_ns;	 /* how long to spin before sleeping */
+	uint32_t spins_left_out; /* sleeps that begin without a spin */
+	uint32_t spins_in_vain;	 /* the next value of that, after a failure */
+
 	pthread_mutex_t stats_lock;
 	struct iof_handler_stats stats; /* stats_lock; only the owner writes */
 };

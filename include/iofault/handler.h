@@ -89,7 +89,9 @@ enum iof_handler_flags {
  * @fault_fd: the fault queue's descriptor, used until iof_handler_close() has returned
  * @threads: threads that the handler starts, at most 256; 0: the caller runs it
  * @batch: groups of one page in a read; default 64, at most 65536
- * @spin_us: microseconds to poll an empty queue before sleeping
+ * @spin_us: microseconds to poll an empty queue before sleeping; 0: threads of the handler and
+ *	iof_handler_run() adapt: they poll for up to 50 us while faults come that fast, and hardly
+ *	at all otherwise
  * @flags: enum iof_handler_flags
  * @fault: Decides a group. Returns an enum iof_response, or a negative errno, which answers
  *	INVALID, is remembered, and goes to @error. Called from all threads of the handler at once.

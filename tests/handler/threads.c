@@ -96,6 +96,38 @@ static void four_sleeping_threads(void **state)
 	each_group_goes_to_one_thread_once(4, 0);
 }
 
+/* It spins while faults come fast, sleeps when none comes, and each sleep ends with a fault. */
+static void an_adaptive_thread_sleeps_between_faults(void **state)
+{
+	static struct count count;
+	struct iof_handler_config config = { .threads = 1, .fault = count_it, .arg = &count };
+	struct iof_handler_stats stats = { 0 };
+	struct iof_handler *handler;
+	struct source source;
+	uint64_t sleeps;
+	struct queue q;
+	uint32_t i;
+
+	(void)state;
+	memset(&count, 0, sizeof(count));
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	assert_ok(iof_handler_open(&config, &handler));
+	source = (struct source){ .q = &q, .first = 0 };
+	make_faults(&source);
+	queue_answered(&q, FAULTS);
+	for (i = 0; i < 20; i++) {
+		sleeps = stats.sleeps;
+		until((iof_handler_get_stats(handler, &stats), stats.sleeps > sleeps));
+		assert_ok(abi_trigger(q.iommu, q.mock.idev, 0, i, IOMMU_PGFAULT_PERM_READ,
+				      IOVA + (FAULTS + i) * PAGE));
+		queue_answered(&q, FAULTS + i + 1);
+	}
+	assert_ok(iof_handler_close(handler));
+	assert_int_equal(queue_stats(&q).success, FAULTS + 20);
+	queue_close(&q);
+}
+
 static void two_threads_that_spin_a_little(void **state)
 {
 	(void)state;
@@ -316,6 +348,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(four_sleeping_threads),
+		cmocka_unit_test(an_adaptive_thread_sleeps_between_faults),
 		cmocka_unit_test(two_threads_that_spin_a_little),
 		cmocka_unit_test(a_thread_that_never_sleeps),
 		cmocka_unit_test(a_callback_may_stop_but_not_close),
