@@ -608,7 +608,7 @@ static int stat_node(struct caller *caller, const struct iof_run_stat *call)
 	int flags = call->flags & (AT_SYMLINK_NOFOLLOW | AT_STATX_SYNC_TYPE);
 	struct statx st;
 	char path[PATH_MAX];
-	int fd;
+	int fd, rc;
 
 	if (!look_up(caller, call, path, &fd))
 		return CONTINUE;
@@ -623,7 +623,9 @@ static int stat_node(struct caller *caller, const struct iof_run_stat *call)
 	_Static_assert(IOF_RUN_STAT_SIZE <= IOF_RUN_DATA, "room for the result");
 	caller->call.size = (uint32_t)iof_run_stat_fill(call, &st, (char *)caller->call.data);
 	caller->arg = (void *)(uintptr_t)call->out;
-	return move(caller, true);
+	rc = move(caller, true);
+	iof_run_stat_note(caller->broker->run, call, caller->tid, st.stx_ino, rc);
+	return rc;
 }
 
 /* A path may wait for the program, in its memory and in its file systems. */

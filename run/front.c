@@ -214,7 +214,7 @@ static int prepare(struct iof_run *run, struct front *front, int keeper_orders[2
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, asked) ||
-	    pipe2(run->states, O_CLOEXEC))
+	    pipe2(run->states, O_CLOEXEC) || pipe2(run->notes, O_CLOEXEC))
 		return say(front, "a socket or pipe cannot be created");
 	front->reports = reports[0];
 	run->report = reports[1];
@@ -285,6 +285,8 @@ int iof_run(const struct iof_run_config *config)
 	close(run.asked);
 	close(run.states[0]);
 	close(run.states[1]);
+	close(run.notes[0]);
+	close(run.notes[1]);
 	watch_others(&front, parent);
 	rc = wait_for_all(&front, parent);
 	close_watched(&front);

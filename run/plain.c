@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lines.h"
@@ -151,6 +152,50 @@ void iof_run_plain_done(const char *name, const char *what, uint32_t pid, long r
 {
 	iof_run_count(IOF_RUN_COUNT_OTHER, 1);
 	iof_run_trace_call(pid, name, what, rc);
+}
+
+/* ---- calls that the broker answers ---- */
+
+static pthread_t noting;
+
+static void name_node(uint64_t node, char name[24])
+{
+	if (node == IOF_RUN_NODE_IOMMU)
+		snprintf(name, 24, "iommu");
+	else if (node == IOF_RUN_NODE_CONTAINER)
+		snprintf(name, 24, "container");
+	else if (node >= IOF_RUN_NODE_GROUP)
+		snprintf(name, 24, "group %u", (unsigned int)(node - IOF_RUN_NODE_GROUP));
+	else
+		snprintf(name, 24, "vfio%u", (unsigned int)(node - IOF_RUN_NODE_VFIO));
+}
+
+static void *take_notes(void *arg)
+{
+	const struct iof_run *run = arg;
+	struct iof_run_note note;
+	char name[24];
+
+	while (read(run->notes[0], &note, sizeof(note)) == sizeof(note)) {
+		name_node(note.node, name);
+		iof_run_plain_done(name, note.extended ? "statx" : "stat", note.tid, note.result);
+	}
+	return NULL;
+}
+
+void iof_run_notes_start(struct iof_run *run)
+{
+	if (pthread_create(&noting, NULL, take_notes, run))
+		iof_run_die(run, "a thread cannot be started");
+}
+
+void iof_run_notes_finish(void)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec++;
+	pthread_timedjoin_np(noting, NULL, &end);
 }
 
 void iof_run_trace_poll(const char *name, uint32_t events, uint32_t ready)

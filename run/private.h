@@ -60,6 +60,7 @@ struct iof_run {
 	int report;    /* sending end of a SOCK_SEQPACKET pair */
 	int orders;    /* keeper's end; messages are struct iof_run_order */
 	int states[2]; /* pipe from the keeper to the server: SIGSTOP or SIGCONT */
+	int notes[2];  /* pipe from the broker to the server: struct iof_run_note */
 	int asked;     /* the server's end: connections of processes that ask about the run */
 	pid_t front;
 	sigset_t mask; /* signal mask of the user, for the program */
@@ -178,6 +179,14 @@ struct iof_run_plain {
 	int32_t nr;    /* of the system call, in the numbers of this architecture */
 	int32_t early; /* IOF_RUN_CONTINUE: the kernel has an error that comes first; or 0 */
 	uint64_t args[6];
+};
+
+/* A call that the broker has answered without the server; for --trace and --stats. */
+struct iof_run_note {
+	uint64_t node;
+	uint32_t tid;
+	int32_t result;
+	bool extended; /* statx, not one of its older family */
 };
 
 #define IOF_RUN_CONTINUE 1 /* the kernel executes the call unchanged */

@@ -153,6 +153,7 @@ int iof_run_serve(struct iof_run *run)
 	if (!child) {
 		close(run->fuse);
 		close(run->states[0]);
+		close(run->notes[0]);
 		iof_run_tie(run, self);
 		iof_run_build_dev(run);
 		iof_run_build_sys(run);
@@ -175,11 +176,14 @@ int iof_run_serve(struct iof_run *run)
 	iof_run_wake_init(run);
 	iof_run_ask_start(run, machine);
 	close(run->states[1]);
+	close(run->notes[1]);
+	iof_run_notes_start(run);
 	if (pthread_create(&thread, NULL, serve, run) || pthread_detach(thread) ||
 	    pthread_create(&thread, NULL, follow, run) || pthread_detach(thread))
 		iof_run_die(run, "a thread cannot be started");
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	iof_run_notes_finish();
 	iof_run_trace_finish(run);
 	iof_run_stats(run);
 	device_stats(run, machine);

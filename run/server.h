@@ -97,6 +97,10 @@ long iof_run_plain_call(const char *name, int fd, enum iof_run_plain_kind kind,
 			const struct iof_run_call *call);
 /* A call that ended with @rc in the protocol already: counts and traces it. */
 void iof_run_plain_done(const char *name, const char *what, uint32_t pid, long rc);
+/* A thread counts and traces what the broker answers, until there is no broker. */
+void iof_run_notes_start(struct iof_run *run);
+/* Waits a second at most until it has done that. */
+void iof_run_notes_finish(void);
 void iof_run_trace_poll(const char *name, uint32_t events, uint32_t ready);
 
 /* ---- ask.c ---- */

@@ -43,6 +43,11 @@ bool iof_run_stat_names_fd(const char *path, int *fd);
  */
 int iof_run_stat_at(pid_t tid, int dir, const char *path, int flags, unsigned int mask,
 		    struct statx *st);
+/*
+ * Tells the server that the call of thread @tid on @node ended with @result, if it wants to know.
+ */
+void iof_run_stat_note(const struct iof_run *run, const struct iof_run_stat *call, pid_t tid,
+		       uint64_t node, int result);
 /* The result as the caller wants it. Returns its size. */
 size_t iof_run_stat_fill(const struct iof_run_stat *call, const struct statx *st,
 			 char out[IOF_RUN_STAT_SIZE]);

@@ -89,6 +89,8 @@ def refused(what, number):
 
 def calls(machine):
     fd = machine.device
+    os.fstat(fd)
+    os.stat('/dev/iommu')
     refused(lambda: os.lseek(machine.queue, 0, os.SEEK_CUR), errno.ESPIPE)
     refused(lambda: os.fsync(fd), errno.EINVAL)
     refused(lambda: os.ftruncate(fd, 0), errno.EINVAL)
