@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handler.h - reads page faults from a fault queue, asks your callback, writes the answers.
+ * handler.h - reads page faults from a fault queue, calls your callback, writes the responses.
  *
  * A handler serves one fault descriptor (out_fault_fd of IOMMU_FAULT_QUEUE_ALLOC), of the embedded
- * world or of Linux. It reads many records at once, rebuilds the page-request groups, calls back
- * once for each group (or once for each batch of groups) and writes all answers of a batch with one
- * write. It owns neither the descriptor nor any page table: making the pages present is the
- * callback's part.
+ * world or of Linux. It reads many records at once, rebuilds the page-request groups, and calls
+ * back once for each group (or once for each batch of groups). It writes all responses of a batch
+ * with one write. It owns neither the descriptor nor any page table: the callback makes the pages
+ * present.
  *
- * - Exactly one answer for each group: now, by what the callback returns, or later, from any
+ * - Each group gets exactly one response: the result of the callback, or a later one from any
  *   thread.
- * - One thread, several, or none: then your event loop waits for iof_handler_fd() and calls
- *   iof_handler_run_once().
- * - A callback that fails answers INVALID and is counted; it never stops the handler.
- * - Waiting is poll(2) with one eventfd to end it; no io_uring is involved.
+ * - A handler has one thread, several, or none. Without threads, your event loop waits for
+ *   iof_handler_fd() and calls iof_handler_run_once().
+ * - If a callback fails, its group gets INVALID and the error is counted. The handler goes on.
+ * - The handler waits by poll(2), with one eventfd to end the wait. It does not use io_uring.
  *
  * All functions may be called from any thread and return a negative errno on failure, unless they
  * say otherwise. In a child of the process that opened the handler (fork(2), daemon(3)) each fails
@@ -151,13 +151,10 @@ struct iof_handler_stats {
  * @config: the fault queue, the callbacks and the threads
  * @out: set to the handler
  *
- * Opens a handler on @config->fault_fd and starts its threads, if any. Signals are blocked in them.
+ * Signals are blocked in the threads of the handler.
  *
- * -EINVAL: no callback, an unknown flag, a negative descriptor, a number out of range
- *
- * -ENOMEM, -EAGAIN, -EMFILE: memory, threads, descriptors
- *
- * Return: 0 or a negative errno.
+ * Return: 0; -EINVAL no callback, an unknown flag, a negative descriptor, or a number out of range;
+ * -ENOMEM; -EAGAIN no thread can be created; or -EMFILE.
  */
 int iof_handler_open(const struct iof_handler_config *config, struct iof_handler **out);
 
@@ -165,9 +162,9 @@ int iof_handler_open(const struct iof_handler_config *config, struct iof_handler
  * iof_handler_stop() - ask a handler to end
  * @handler: the handler
  *
- * Asks the handler to end, and returns at once: threads finish the batch they hold (its answers are
- * written) and go; iof_handler_run() returns. May be called as often as one likes, from a callback
- * and from a signal handler too.
+ * Returns at once. Each thread of the handler writes the responses of its batch and ends;
+ * iof_handler_run() returns. The call may be repeated. A callback or a signal handler may make it,
+ * too.
  */
 void iof_handler_stop(struct iof_handler *handler);
 
@@ -175,8 +172,7 @@ void iof_handler_stop(struct iof_handler *handler);
  * iof_handler_wait() - wait until a handler's threads have ended
  * @handler: the handler
  *
- * Waits until the handler's threads have ended, after iof_handler_stop() or after an error of the
- * descriptor. 0 or the first error of the descriptor; -EDEADLK from a thread of the handler.
+ * The threads end after iof_handler_stop(), or after an error of the descriptor.
  *
  * Return: 0, the first error of the descriptor, or -EDEADLK from a thread of the handler.
  */
@@ -186,12 +182,12 @@ int iof_handler_wait(struct iof_handler *handler);
  * iof_handler_close() - end and free a handler
  * @handler: the handler
  *
- * Stops the handler, waits for its threads, answers open groups INVALID (but see
- * IOF_HANDLER_LEAVE_OPEN) and frees it. No other call on the handler may run or follow. The caller
- * stops or detaches the device before: its later requests have no reader.
+ * Stops the handler, waits for its threads, responds INVALID to open groups (but see
+ * IOF_HANDLER_LEAVE_OPEN) and frees the handler. No other call on the handler may run or follow.
+ * The caller stops or detaches the device before, since later requests have no reader.
  *
- * Return: 0, the first error of a callback or of the descriptor since iof_handler_open(), or
- * -EDEADLK from a thread of the handler, and nothing is freed.
+ * Return: 0, or the first error of a callback or of the descriptor since iof_handler_open();
+ * -EDEADLK in a thread of the handler, which frees nothing.
  */
 int iof_handler_close(struct iof_handler *handler);
 
@@ -201,14 +197,12 @@ int iof_handler_close(struct iof_handler *handler);
  * @cookie: names the group, as in struct iof_fault_group
  * @response: IOF_SUCCESS or IOF_INVALID
  *
- * For a group for which the callback returned IOF_LATER, or is about to.
+ * The callback of the group has returned IOF_LATER, or is about to. A response to a group that is
+ * not open is refused and has no effect. A group is not open after its response, or after the core
+ * has answered it because the device was detached.
  *
- * -EINVAL: another value; or the cookie is not open: it was answered before, or by the core
- * when the device was detached, or never given out. Nothing else is harmed by it.
- *
- * Anything else is an error of the descriptor.
- *
- * Return: 0 or a negative errno.
+ * Return: 0; -EINVAL another value of @response, or a cookie that is not open; or an error of the
+ * descriptor.
  */
 int iof_handler_respond(struct iof_handler *handler, uint32_t cookie, int response);
 
@@ -216,13 +210,13 @@ int iof_handler_respond(struct iof_handler *handler, uint32_t cookie, int respon
  * iof_handler_respond_many() - respond to several groups
  * @handler: the handler
  * @responses: the cookies and their responses
- * @nr: how many there are
+ * @nr: the number of responses
  *
- * The same for @nr groups with as few writes as possible. Refused cookies are passed over. Returns
- * how many were taken, or a negative errno if the descriptor failed or a code is wrong (then none
- * is).
+ * Does iof_handler_respond() for @nr groups with as few writes as possible. Refused cookies are
+ * skipped.
  *
- * Return: how many were taken, or a negative errno.
+ * Return: the number of accepted responses; -EINVAL a code is not valid, and no response is
+ * written; or an error of the descriptor.
  */
 long iof_handler_respond_many(struct iof_handler *handler,
 			      const struct iommu_hwpt_page_response *responses, size_t nr);
@@ -231,9 +225,7 @@ long iof_handler_respond_many(struct iof_handler *handler,
  * iof_fault_group_copy() - copy a group with its records
  * @group: the group; its records are copied too
  *
- * A copy of @group with its records, for free(); NULL: out of memory.
- *
- * Return: the copy, for free(), or NULL without memory.
+ * Return: the copy, which the caller frees by free(); NULL: no memory.
  */
 struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group);
 
@@ -241,7 +233,7 @@ struct iof_fault_group *iof_fault_group_copy(const struct iof_fault_group *group
  * iof_handler_fd() - the fault descriptor, to wait on
  * @handler: the handler
  *
- * The fault descriptor, to wait for POLLIN in an event loop. It outlives the handler.
+ * An event loop waits for POLLIN on it.
  *
  * Return: the descriptor, which outlives the handler.
  */
@@ -250,18 +242,13 @@ int iof_handler_fd(const struct iof_handler *handler);
 /**
  * iof_handler_run_once() - wait for faults and handle one batch
  * @handler: the handler
- * @timeout_ms: for how long to wait: 0 not at all, -1 for ever
+ * @timeout_ms: milliseconds to wait: 0 not at all, -1 for ever
  *
- * Waits up to @timeout_ms milliseconds (0: not at all, -1: for ever) for faults, handles one batch
- * in this thread, and returns the number of its groups. 0: none came, or the handler was stopped.
+ * The calling thread handles the batch. Threads of the handler may run at the same time.
  *
- * -EINTR: a signal came while waiting
- *
- * -ENOMEM: the first call of a thread found no memory to read into; nothing was read
- *
- * Anything else is an error of the descriptor. Also possible beside threads of the handler.
- *
- * Return: the number of groups handled, or a negative errno.
+ * Return: the number of groups handled; 0 no fault arrived, or the handler was stopped; -EINTR a
+ * signal arrived during the wait; -ENOMEM there is no memory to read into, and nothing was read; or
+ * an error of the descriptor.
  */
 int iof_handler_run_once(struct iof_handler *handler, int timeout_ms);
 
@@ -269,10 +256,10 @@ int iof_handler_run_once(struct iof_handler *handler, int timeout_ms);
  * iof_handler_run() - make the calling thread one of the handler's
  * @handler: the handler
  *
- * Makes the calling thread one of the handler's until iof_handler_stop(). 0, -ENOMEM before
- * anything was read, or the error of the descriptor that ended it.
+ * Returns after iof_handler_stop() or an error of the descriptor.
  *
- * Return: 0 or a negative errno.
+ * Return: 0; -ENOMEM there is no memory to read into, and nothing was read; or the error of the
+ * descriptor.
  */
 int iof_handler_run(struct iof_handler *handler);
 
@@ -281,7 +268,7 @@ int iof_handler_run(struct iof_handler *handler);
  * @handler: the handler
  * @out: set to the result
  *
- * Sums up all threads; a moment's picture while they run.
+ * While threads run, the counters may change during the call.
  */
 void iof_handler_get_stats(struct iof_handler *handler, struct iof_handler_stats *out);
 

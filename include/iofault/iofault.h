@@ -218,11 +218,11 @@ int iof_poll(struct pollfd *fds, nfds_t nfds, int timeout);
 /**
  * iof_set_readiness() - turn readiness of a descriptor for poll(2), epoll and io_uring on or off
  * @fd: a descriptor of an embedded world
- * @on: 0: off
+ * @on: 0 turns it off, other values turn it on
  *
- * It is on when a descriptor is opened. iof_poll() on descriptors of embedded worlds alone works
- * without. A program that polls a descriptor by reading, or waits in iof_poll() only, saves two
- * system calls for each change of readiness by turning it off.
+ * It is on when a descriptor is opened. iof_poll() on descriptors of embedded worlds alone does not
+ * need it. A program that polls a descriptor by reading, or waits in iof_poll() only, may turn it
+ * off, and saves two system calls for each change of readiness.
  *
  * Return: 0 or -EBADF not a descriptor of an embedded world.
  */
@@ -248,20 +248,20 @@ void iof_thread_release(struct iof_thread *thread);
  * iof_thread_interrupt() - interrupt iof_poll() of a thread
  * @thread: the handle of the thread
  *
- * The iof_poll() on descriptors of embedded worlds alone in which the thread sleeps, or its next
- * one, returns -EINTR, once for any number of calls. Waits in the kernel are not interrupted. Any
- * thread may call it, also from a signal handler.
+ * The thread's iof_poll() on descriptors of embedded worlds alone, or its next one, returns -EINTR,
+ * once for any number of calls. Waits in the kernel are not interrupted. Any thread or signal
+ * handler may call this.
  */
 void iof_thread_interrupt(struct iof_thread *thread);
 
 /**
- * iof_fdinfo() - what /proc/PID/fdinfo shows of a descriptor
+ * iof_fdinfo() - the text of /proc/PID/fdinfo for a descriptor
  * @fd: the descriptor
  * @buf: destination
  * @size: its size
  *
- * Only the lines that other descriptors do not have, each "NAME:", a tab and a value. Of a fault
- * queue:
+ * The text has only the lines that other descriptors do not have, each "NAME:", a tab and a value.
+ * Those of a fault queue:
  *
  *   queued		groups that wait to be read
  *   delivered		groups that were read and wait for their response
@@ -280,7 +280,8 @@ ssize_t iof_fdinfo(int fd, char *buf, size_t size);
  * iof_close() - close a descriptor
  * @fd: the descriptor; close(2) must not be used on descriptors of an embedded world
  *
- * The ABI headers say what that ends. The last close of a fault queue answers its open groups.
+ * The ABI headers name the objects that it ends. The last close of a fault queue answers its open
+ * groups.
  *
  * Return: 0 or -EBADF.
  */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ABI of /dev/iommu: every command, structure, flag and number of Linux 7.2, by Linux's own
- * names, and what each errno means, written down once. Commands that iofault does not serve yet are
- * here all the same; they answer ENOTTY.
+ * names, and the meaning of each errno. Commands that iofault does not serve yet are defined, too;
+ * they return ENOTTY.
  *
- * - Compiles in C and C++, in user space, over the shim and inside the kernel; needs
+ * - The header compiles in C and C++, in user space, over the shim and inside the kernel. It needs
  *   <linux/types.h> and <linux/ioctl.h> only.
- * - A program may include this header, or <linux/iommufd.h>, or both in any order: when this one
- *   comes first it takes the kernel header's include guards, so that one turns empty. When an older
- *   kernel header came first, it stops with the way out.
- * - Nothing here may ever change size or place: iommufd_layout.h asserts every number below.
+ * - A program may include this header, or <linux/iommufd.h>, or both in any order. If this one
+ * comes first, it defines the kernel header's include guards, so that the kernel's header is empty.
+ * If an older kernel header comes first, this one stops the compiler with an error that names the
+ *   remedy.
+ * - No structure may ever change its size, and no field its place: iommufd_layout.h asserts every
+ *   number below.
  */
 #ifndef IOFAULT_IOMMUFD_H
 #define IOFAULT_IOMMUFD_H
@@ -19,9 +21,8 @@
 
 #if defined(_IOMMUFD_H) || defined(_UAPI_IOMMUFD_H)
 /*
- * The kernel's header was here first. HW_QUEUE_ALLOC is the youngest command below; a header that
- * has it but lacks a younger flag is caught by the assertions at the end, under the name of that
- * flag.
+ * The kernel's header was included first. HW_QUEUE_ALLOC is the youngest command below. If a header
+ * has it but lacks a younger flag, the assertions at the end fail with the name of that flag.
  */
 #ifndef IOMMU_HW_QUEUE_ALLOC
 #error "<linux/iommufd.h> came first and is too old: put <iofault/iommufd.h> before it or instead"
@@ -35,13 +36,14 @@
  * -------------
  * ioctl(fd of /dev/iommu, IOMMU_..., &struct). Numbers carry neither direction nor size. The first
  * field, `size`, is the caller's sizeof; structures only grow at the end. A shorter structure, down
- * to the minimum given with each command, reads as if its missing tail were zero, and gets back
- * only what fits in it. A longer one is welcome as long as the unknown tail is zero.
+ * to the minimum given with each command, counts as one whose missing tail is zero, and gets back
+ * only the part that fits in it. A longer one is accepted if its unknown tail is zero.
  *
- * "in" fields are read, "out" fields are written on success, "in/out" both. Pointers travel as u64.
+ * "in" fields are read, "out" fields are written on success, "in/out" both. Pointers are passed as
+ * u64.
  * Reserved fields must be zero. Addresses and lengths are in bytes.
  *
- * The same for each command, not repeated below:
+ * Each command may return these errors, which are not repeated below:
  *	ENOTTY		no such command, or not implemented here
  *	EINVAL		`size` below the command's minimum
  *	E2BIG		`size` above what is known and a byte in the unknown tail is not zero
@@ -50,11 +52,11 @@
  *			zero
  *	ENOENT		an id is 0, unknown, not published yet, or names an object of another type
  *	ENOMEM		out of memory
- * If the reply cannot be copied out (EFAULT), a created object is gone again; a mapping made by MAP
- * stays.
+ * If the reply cannot be copied to the user (EFAULT), a created object is destroyed; a mapping made
+ * by MAP stays.
  *
- * Ids: one space for all objects of one open of /dev/iommu. The first is 1, the lowest free number
- * is taken, a freed number is used again.
+ * All objects of one open of /dev/iommu share one space of ids. The first id is 1. A new object
+ *gets the lowest free id, so that ids are reused.
  */
 #define IOMMUFD_TYPE		      (';')
 
@@ -84,8 +86,8 @@ enum {
 };
 
 /*
- * IOMMU_DESTROY (minimum 8): ends an object. There is no force and no cascade.
- *	EBUSY	something still uses the object: an HWPT its IOAS, a nested HWPT its parent, an
+ * IOMMU_DESTROY (minimum 8): destroys an object that has no user.
+ *	EBUSY	the object has a user: an HWPT its IOAS, a nested HWPT its parent, an
  *		attachment its HWPT, an open fault descriptor or an HWPT its fault queue; a bound
  *		device, or an HWPT that the core made for an attachment, always; or a call of
  *		another thread that works on the object has not ended within 60 seconds
@@ -97,7 +99,8 @@ struct iommu_destroy {
 #define IOMMU_DESTROY		      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_DESTROY)
 
 /*
- * IOMMU_IOAS_ALLOC (minimum 12): a new, empty I/O address space: everything allowed, alignment 1.
+ * IOMMU_IOAS_ALLOC (minimum 12): allocates an empty I/O address space, without an allow-list, and
+ * with alignment 1.
  */
 struct iommu_ioas_alloc {
 	__u32 size;	   /* in */
@@ -113,14 +116,14 @@ struct iommu_iova_range {
 };
 
 /*
- * IOMMU_IOAS_IOVA_RANGES (minimum 32): the ranges in which mappings can be made now.
+ * IOMMU_IOAS_IOVA_RANGES (minimum 32): returns the ranges in which mappings can be made now.
  *	EMSGSIZE	more ranges than the array holds: those that fit are there, `num_iovas` and
  *			`out_iova_alignment` are filled in, so that a second call can succeed
  */
 struct iommu_ioas_iova_ranges {
 	__u32 size;	 /* in */
 	__u32 ioas_id;	 /* in */
-	__u32 num_iovas; /* in: room in the array. out: all there are */
+	__u32 num_iovas; /* in: room in the array. out: number of all ranges */
 	__u32 __reserved;
 	__aligned_u64 allowed_iovas;	  /* in: -> room for iommu_iova_range[] */
 	__aligned_u64 out_iova_alignment; /* out: bytes, a power of two */
@@ -143,7 +146,7 @@ struct iommu_ioas_allow_iovas {
 };
 #define IOMMU_IOAS_ALLOW_IOVAS	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_ALLOW_IOVAS)
 
-/* Of MAP, MAP_FILE and COPY. At least one direction must be given. */
+/* Flags of MAP, MAP_FILE and COPY. At least one direction must be given. */
 enum iommufd_ioas_map_flags {
 	IOMMU_IOAS_MAP_FIXED_IOVA = 1 << 0, /* the IOVA is the caller's choice */
 	IOMMU_IOAS_MAP_WRITEABLE = 1 << 1,  /* devices may write */
@@ -151,16 +154,16 @@ enum iommufd_ioas_map_flags {
 };
 
 /*
- * IOMMU_IOAS_MAP (minimum 40): lets devices see user memory at an IOVA. With an HWPT on the IOAS
- * the pages are pinned and entered before the call returns; without one, the memory is not looked
- * at until the first HWPT comes. A call that fails leaves no mapping, except for a reply that
- * cannot be copied.
+ * IOMMU_IOAS_MAP (minimum 40): maps user memory for devices at an IOVA. With an HWPT on the IOAS
+ * the pages are pinned and entered before the call returns; without one, the memory is not accessed
+ * before the first HWPT is allocated. A call that fails leaves no mapping, unless only the copy of
+ * the reply failed.
  *	EINVAL		no direction; length 0 or too large; address, IOVA or length not a multiple
  *			of the alignment; a fixed IOVA in a reserved range or outside the aperture
  *	EOVERFLOW	user_va + length or iova + length wraps, or one of them is no address at all
  *	EEXIST		a fixed range touches a mapping
  *	ENOSPC		no hole is large enough
- *	EFAULT		the memory is not there, or not writable for a WRITEABLE mapping
+ *	EFAULT		the memory is absent, or not writable for a WRITEABLE mapping
  *	ENOMEM		also: more locked memory than RLIMIT_MEMLOCK allows
  */
 struct iommu_ioas_map {
@@ -170,13 +173,13 @@ struct iommu_ioas_map {
 	__u32 __reserved;
 	__aligned_u64 user_va; /* in */
 	__aligned_u64 length;  /* in: bytes */
-	__aligned_u64 iova;    /* in with FIXED_IOVA, out else; a chosen IOVA is never 0 */
+	__aligned_u64 iova;    /* in with FIXED_IOVA, else out; an automatic IOVA is never 0 */
 };
 #define IOMMU_IOAS_MAP		      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_MAP)
 
 /*
- * IOMMU_IOAS_MAP_FILE (minimum 40): MAP, of a memfd. The mapping holds the file; iofault: while it
- * is writeable, the file cannot be sealed against writing (F_ADD_SEALS answers EBUSY).
+ * IOMMU_IOAS_MAP_FILE (minimum 40): maps the memory of a memfd, as MAP. The mapping holds the file.
+ * In iofault a writeable mapping prevents a seal against writing (F_ADD_SEALS returns EBUSY).
  *	EBADF		fd is no open descriptor
  *	EINVAL		also: the range leaves the file, or the file is of no usable kind
  *	ENODEV		a DMA-BUF that has been revoked
@@ -204,7 +207,7 @@ struct iommu_ioas_map_file {
  */
 struct iommu_ioas_copy {
 	__u32 size;		/* in */
-	__u32 flags;		/* in: IOMMU_IOAS_MAP_..., FIXED_IOVA speaks of dst_iova */
+	__u32 flags;		/* in: IOMMU_IOAS_MAP_..., FIXED_IOVA concerns dst_iova */
 	__u32 dst_ioas_id;	/* in */
 	__u32 src_ioas_id;	/* in */
 	__aligned_u64 length;	/* in: bytes */
@@ -215,13 +218,13 @@ struct iommu_ioas_copy {
 
 /*
  * IOMMU_IOAS_UNMAP (minimum 24): removes whole mappings. iova 0 with length U64_MAX empties the
- * IOAS and succeeds on an empty one. Not atomic: what came before the mapping that makes it fail is
- * gone already.
+ * IOAS and succeeds on an empty one. The call is not atomic: if a mapping makes it fail, earlier
+ * mappings have been removed already.
  *	ENOENT		nothing is mapped in the range, or its border cuts through a mapping
  *	EINVAL		length 0
  *	EOVERFLOW	iova or length is no address, or the end wraps
- *	EBUSY		another thread still builds a mapping there, or a hardware queue lives in it
- *	EDEADLOCK	a user inside the kernel never let go of its pins
+ *	EBUSY		another thread still builds a mapping there, or a hardware queue is in it
+ *	EDEADLOCK	a user inside the kernel does not unpin its pages
  */
 struct iommu_ioas_unmap {
 	__u32 size;	      /* in */
@@ -232,11 +235,11 @@ struct iommu_ioas_unmap {
 #define IOMMU_IOAS_UNMAP	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_UNMAP)
 
 /*
- * IOMMU_IOAS_CHANGE_PROCESS (minimum 8): from now on the pinned memory of every IOAS counts as the
- * caller's.
+ * IOMMU_IOAS_CHANGE_PROCESS (minimum 8): charges the pinned memory of every IOAS to the calling
+ * process.
  *	EINVAL	a mapping was not made by MAP_FILE of a memfd
  *	EBUSY	a mapping is being built
- *	ENOMEM	over the caller's limit; nothing has changed
+ *	ENOMEM	the memory exceeds the caller's limit; nothing has changed
  */
 struct iommu_ioas_change_process {
 	__u32 size; /* in */
@@ -245,8 +248,8 @@ struct iommu_ioas_change_process {
 #define IOMMU_IOAS_CHANGE_PROCESS     _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_CHANGE_PROCESS)
 
 enum iommufd_option {
-	IOMMU_OPTION_RLIMIT_MODE = 0, /* locked memory: the user's (0) or the process's (1) */
-	IOMMU_OPTION_HUGE_PAGES = 1,  /* of an IOAS: large I/O pages: yes (1), never (0) */
+	IOMMU_OPTION_RLIMIT_MODE = 0, /* charges memory to the user (0) or the process (1) */
+	IOMMU_OPTION_HUGE_PAGES = 1,  /* of an IOAS: use large I/O pages (1) or not (0) */
 };
 
 enum iommufd_option_ops {
@@ -279,8 +282,8 @@ enum iommufd_vfio_ioas_op {
 };
 
 /*
- * IOMMU_VFIO_IOAS (minimum 12): the IOAS behind the VFIO type 1 ioctls.
- *	ENODEV	GET while none is set
+ * IOMMU_VFIO_IOAS (minimum 12): sets, returns or clears the IOAS of the VFIO type 1 ioctls.
+ *	ENODEV	GET while no IOAS is set
  */
 struct iommu_vfio_ioas {
 	__u32 size;    /* in */
@@ -291,13 +294,13 @@ struct iommu_vfio_ioas {
 #define IOMMU_VFIO_IOAS		      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VFIO_IOAS)
 
 enum iommufd_hwpt_alloc_flags {
-	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0,	  /* paging only: may carry nested HWPTs */
+	IOMMU_HWPT_ALLOC_NEST_PARENT = 1 << 0, /* paging only: can be the parent of nested HWPTs */
 	IOMMU_HWPT_ALLOC_DIRTY_TRACKING = 1 << 1, /* paging only */
-	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,	  /* fault_id counts; not with NEST_PARENT */
-	IOMMU_HWPT_ALLOC_PASID = 1 << 3,	  /* may be attached where PASIDs are used */
+	IOMMU_HWPT_FAULT_ID_VALID = 1 << 2,	  /* fault_id is valid; not with NEST_PARENT */
+	IOMMU_HWPT_ALLOC_PASID = 1 << 3,	  /* may be attached to a PASID, or beside PASIDs */
 };
 
-/* What `data_uptr` of HWPT_ALLOC points to. */
+/* Type of the data at `data_uptr` of HWPT_ALLOC. */
 enum iommu_hwpt_data_type {
 	IOMMU_HWPT_DATA_NONE = 0,
 	IOMMU_HWPT_DATA_VTD_S1 = 1,	/* struct iommu_hwpt_vtd_s1 */
@@ -330,18 +333,18 @@ struct iommu_hwpt_amd_guest {
 };
 
 /*
- * IOMMU_HWPT_ALLOC (minimum 24): a page table of hardware. pt_id decides the kind: on an IOAS, a
- * paging HWPT that mirrors it; on a paging HWPT made with NEST_PARENT (or a vIOMMU), a nested HWPT
- * whose first stage is the caller's. The device is not attached; it only chooses driver and
- * abilities.
- *	EINVAL		pt_id is unknown or nothing to build on; the parent was not made with
+ * IOMMU_HWPT_ALLOC (minimum 24): allocates a hardware page table. pt_id decides its kind. On an
+ * IOAS, it is a paging HWPT that mirrors the IOAS. On a paging HWPT made with NEST_PARENT (or a
+ * vIOMMU), it is a nested HWPT whose first stage is the caller's. The device is not attached; it
+ * only selects driver and abilities.
+ *	EINVAL		pt_id is unknown or of another type; the parent was not made with
  *			NEST_PARENT or has another driver; a length without type, a type without
  *			length, a blob of a wrong length or with impossible content; the IOAS needs
  *			smaller pages than the hardware has
  *	EOPNOTSUPP	also: a flag or data type that the device's driver does not serve; a nested
  *			HWPT without data; FAULT_ID_VALID with NEST_PARENT
  *	EADDRINUSE	a mapping or allowed range of the IOAS lies outside the device's aperture
- *	EFAULT, ENOMEM	also: pinning what is mapped in the IOAS, as MAP
+ *	EFAULT, ENOMEM	also: pinning the memory of the IOAS failed, as in MAP
  */
 struct iommu_hwpt_alloc {
 	__u32 size;	   /* in */
@@ -407,19 +410,19 @@ enum iommufd_hw_capabilities {
 };
 
 enum iommufd_hw_info_flags {
-	IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1 << 0, /* in_data_type counts */
+	IOMMU_HW_INFO_FLAG_INPUT_TYPE = 1 << 0, /* in_data_type is valid */
 };
 
 /*
- * IOMMU_GET_HW_INFO (minimum 32): what the IOMMU in front of a device can do.
- *	EOPNOTSUPP	also: the driver has no data of the type asked for
+ * IOMMU_GET_HW_INFO (minimum 32): returns the abilities of the IOMMU in front of a device.
+ *	EOPNOTSUPP	also: the driver has no data of the requested type
  */
 struct iommu_hw_info {
 	__u32 size;		 /* in */
 	__u32 flags;		 /* in: enum iommufd_hw_info_flags */
 	__u32 dev_id;		 /* in: a bound device */
 	__u32 data_len;		 /* in: bytes at data_uptr. out: bytes the driver has */
-	__aligned_u64 data_uptr; /* in: filled; what the driver does not fill becomes zero */
+	__aligned_u64 data_uptr; /* in: -> data, which the driver fills; the rest becomes 0 */
 	union {
 		__u32 in_data_type;  /* in, with INPUT_TYPE: enum iommu_hw_info_type */
 		__u32 out_data_type; /* out: enum iommu_hw_info_type */
@@ -435,7 +438,7 @@ enum iommufd_hwpt_set_dirty_tracking_flags {
 };
 
 /*
- * IOMMU_HWPT_SET_DIRTY_TRACKING (minimum 16): starts, with all pages clean, or stops.
+ * IOMMU_HWPT_SET_DIRTY_TRACKING (minimum 16): starts tracking, with all pages clean, or stops it.
  *	EOPNOTSUPP	also: the HWPT was made without DIRTY_TRACKING
  */
 struct iommu_hwpt_set_dirty_tracking {
@@ -447,13 +450,14 @@ struct iommu_hwpt_set_dirty_tracking {
 #define IOMMU_HWPT_SET_DIRTY_TRACKING _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_SET_DIRTY_TRACKING)
 
 enum iommufd_hwpt_get_dirty_bitmap_flags {
-	IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1, /* look, and leave the pages dirty */
+	IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR = 1, /* read the bits, and leave the pages dirty */
 };
 
 /*
- * IOMMU_HWPT_GET_DIRTY_BITMAP (minimum 48): sets the bit of each dirty page of a range; clears
- * none, so start from zero. What is not mapped reads as clean. Ask before unmapping: an unmap
- * forgets. Pages of the bitmap that cannot be written get no bits, and are no error.
+ * IOMMU_HWPT_GET_DIRTY_BITMAP (minimum 48): sets the bit of each dirty page of a range. It clears
+ *no bit, so that the caller starts from zero. An unmapped page counts as clean. Call it before an
+ * unmap, which drops the dirty bits. Pages of the bitmap that cannot be written get no bits, which
+ *is no error.
  *	EINVAL		length or page_size 0; start or end not aligned to page_size or to the IOAS
  *	EOVERFLOW	the end wraps
  */
@@ -462,40 +466,41 @@ struct iommu_hwpt_get_dirty_bitmap {
 	__u32 hwpt_id; /* in: paging HWPT */
 	__u32 flags;   /* in: enum iommufd_hwpt_get_dirty_bitmap_flags */
 	__u32 __reserved;
-	__aligned_u64 iova;	 /* in: what bit 0 stands for */
+	__aligned_u64 iova;	 /* in: the page that bit 0 stands for */
 	__aligned_u64 length;	 /* in: bytes */
-	__aligned_u64 page_size; /* in: bytes per bit */
+	__aligned_u64 page_size; /* in: bytes for each bit */
 	__aligned_u64 data;	 /* in: -> __u64 bitmap */
 };
 #define IOMMU_HWPT_GET_DIRTY_BITMAP   _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_GET_DIRTY_BITMAP)
 
-/* What the array of HWPT_INVALIDATE is made of. */
+/* Type of the entries of HWPT_INVALIDATE. */
 enum iommu_hwpt_invalidate_data_type {
 	IOMMU_HWPT_INVALIDATE_DATA_VTD_S1 = 0,	     /* iommu_hwpt_vtd_s1_invalidate */
 	IOMMU_VIOMMU_INVALIDATE_DATA_ARM_SMMUV3 = 1, /* iommu_viommu_arm_smmuv3_invalidate */
 };
 
 enum iommu_hwpt_vtd_s1_invalidate_flags {
-	IOMMU_VTD_INV_FLAGS_LEAF = 1 << 0, /* only leaf entries changed, no table pointer */
+	IOMMU_VTD_INV_FLAGS_LEAF = 1 << 0, /* only leaf entries have changed, no table pointer */
 };
 
 /* EINVAL: addr is not a multiple of 4096, or npages U64_MAX with addr not 0. */
 struct iommu_hwpt_vtd_s1_invalidate {
 	__aligned_u64 addr;   /* in */
-	__aligned_u64 npages; /* in: of 4 KiB; U64_MAX with addr 0: everything */
+	__aligned_u64 npages; /* in: number of 4 KiB pages; U64_MAX with addr 0: all */
 	__u32 flags;	      /* in: enum iommu_hwpt_vtd_s1_invalidate_flags */
 	__u32 __reserved;
 };
 
-/* One command of the guest's command queue. EIO: not one that a guest may send. */
+/* One command of the guest's command queue. EIO: a guest may not send this command. */
 struct iommu_viommu_arm_smmuv3_invalidate {
 	__aligned_le64 cmd[2];
 };
 
 /*
- * IOMMU_HWPT_INVALIDATE (minimum 32): the caller has changed its first-stage table; forget what was
- * cached of it. When it returns, no DMA still uses the old entries. Entries are done in order;
- * entry_num tells how many were, on failure too. No entries at all asks whether the type is known.
+ * IOMMU_HWPT_INVALIDATE (minimum 32): invalidates cached entries of a first-stage table that the
+ * caller has changed. When it returns, no DMA uses the old entries. Entries are done in order;
+ * entry_num tells how many were done, on failure, too. A call without entries asks whether the type
+ * is supported.
  *	EINVAL		unknown type, or not for this object; an HWPT that is not nested; with
  *			entries: a null pointer, entry_len 0 or above a page, more than 2^19
  *			entries; an entry of wrong content
@@ -507,7 +512,7 @@ struct iommu_hwpt_invalidate {
 	__aligned_u64 data_uptr; /* in: -> entries */
 	__u32 data_type;	 /* in: enum iommu_hwpt_invalidate_data_type */
 	__u32 entry_len;	 /* in: bytes of an entry */
-	__u32 entry_num;	 /* in: entries. out: entries done */
+	__u32 entry_num;	 /* in: number of entries. out: number of entries done */
 	__u32 __reserved;
 };
 #define IOMMU_HWPT_INVALIDATE	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_INVALIDATE)
@@ -515,36 +520,37 @@ struct iommu_hwpt_invalidate {
 /*
  * The fault queue
  * ---------------
- * IOMMU_FAULT_QUEUE_ALLOC (minimum 16): an object with a descriptor. HWPTs made with its id and
- * FAULT_ID_VALID send the page faults of the devices attached to them into it; one queue serves any
- * number of both. The descriptor is read/write and close-on-exec. The object can be destroyed once
- * the descriptor is closed and no HWPT names it.
+ * IOMMU_FAULT_QUEUE_ALLOC (minimum 16): allocates an object with a descriptor. HWPTs made with its
+ * id and FAULT_ID_VALID send the page faults of the devices attached to them into it. One queue
+ * serves any number of HWPTs and devices. The descriptor is read/write and close-on-exec. The
+ *object can be destroyed once the descriptor is closed and no HWPT names it.
  *
- * read() returns struct iommu_hwpt_pgfault[]: page-request groups, whole ones only, in the order in
- * which their last pages arrived; within a group in the order of arrival, LAST_PAGE on the final
- * one.
- *	0		nothing is pending; never blocks, with or without O_NONBLOCK
- *	EAGAIN		the same in iofault for RWF_NOWAIT and for io_uring, which then waits
+ * read() returns struct iommu_hwpt_pgfault[], always whole page-request groups. Groups are in the
+ * order in which their last pages arrived. Records of a group are in the order of arrival, with
+ * LAST_PAGE on the final one.
+ *	0		no group is queued; read() never blocks, with or without O_NONBLOCK
+ *	EAGAIN		no group is queued, in iofault, for RWF_NOWAIT and for io_uring, which
+ *			then waits
  *	EINVAL		the buffer cannot hold the first group (which stays first)
  *	ESPIPE		the length is not a multiple of the structure, or a file position was given
- *	EFAULT		the buffer cannot be written; the group stays pending. After complete
- *			groups, their bytes are returned instead
+ *	EFAULT		the buffer cannot be written; the group stays queued. After complete
+ *			groups, read() returns their bytes instead
  *
  * write() takes struct iommu_hwpt_page_response[], one for each group, in any order. It stops at
- * the first bad entry; if entries before it were good, their bytes are returned, and the next write
- * tells why.
- *	EINVAL		unknown code (the cookie stays good), or a cookie that is not outstanding:
- *			never given out, answered already, or answered by the core at detach or
+ * the first bad entry. If entries before it were good, write() returns their bytes, and the next
+ * write() returns the error.
+ *	EINVAL		unknown code (the group stays open), or a cookie of no open group: it was
+ *			never given, has its response, or the core answered the group at detach or
  *			replace
  *	ESPIPE		the length is not a multiple of the structure, or a file position was given
  *	EFAULT		the entry cannot be read
  *
- * poll(): writable always; readable while a complete group waits to be read.
+ * The descriptor is always writable. It is readable while a complete group is queued.
  *
- * What iofault promises beyond Linux: a group that could not be copied out wakes other readers
- * again; the vectors of readv() are one buffer; when the last holder closes the descriptor,
- * everything open and everything that comes later is answered INVALID, so no device hangs for want
- * of a handler; a detach or replace also drops the pages of unfinished groups.
+ * iofault promises more than Linux. A group that could not be copied to the user wakes other
+ *readers again. The vectors of readv() are one buffer. When the last holder closes the descriptor,
+ *the core answers INVALID to each open group and to each later one, so that no device hangs without
+ *a handler. A detach or replace also drops the pages of unfinished groups.
  */
 struct iommu_fault_alloc {
 	__u32 size;	    /* in */
@@ -555,7 +561,7 @@ struct iommu_fault_alloc {
 #define IOMMU_FAULT_QUEUE_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_FAULT_QUEUE_ALLOC)
 
 enum iommu_hwpt_pgfault_flags {
-	IOMMU_PGFAULT_FLAGS_PASID_VALID = 1 << 0, /* `pasid` counts */
+	IOMMU_PGFAULT_FLAGS_PASID_VALID = 1 << 0, /* `pasid` is valid */
 	IOMMU_PGFAULT_FLAGS_LAST_PAGE = 1 << 1,	  /* the last record of its group */
 };
 
@@ -567,43 +573,43 @@ enum iommu_hwpt_pgfault_perm {
 };
 
 /*
- * One page that a device asks for. Accept unknown bits in flags and perm: they come from the
+ * One page that a device requests. Accept unknown bits in flags and perm: they come from the
  * driver.
  *
- * The cookie names the group in write(); all records of a group carry the same one. It is given out
- * by read(), is never 0, and is good for one answer. In iofault it is the index of a slot in its
- * low N bits, and the generation of that slot in the bits above. There are 2^N slots: at least as
- * many as groups are open, and never fewer than before. A cookie can come back only after its slot
- * has been used again 2^(32-N) - 1 times, for the largest N so far; free slots are used first in,
- * first out, so that all others have their turn in between. Until then an answer that is late,
- * repeated or invented is refused, and never reaches another fault. (Linux takes the lowest
- * free number, and may give it out again at once.)
+ * The cookie names the group in write(); all records of a group have the same one. read() gives it.
+ * It is never 0, and is valid for one response. In iofault its low N bits are the index of a slot,
+ * and the bits above are the generation of that slot. There are 2^N slots: at least one for each
+ * open group; N never falls. A cookie is reused only after its slot has been used again
+ * 2^(32-N) - 1 times, for the largest N so far. Free slots are used first in, first out, so that
+ * all other slots are used in between. Until then a response that is late, repeated or invented is
+ * refused, and never reaches another group. (Linux takes the lowest free number, and may reuse it
+ * at once.)
  */
 struct iommu_hwpt_pgfault {
 	__u32 flags;	    /* enum iommu_hwpt_pgfault_flags */
-	__u32 dev_id;	    /* the bound device of the attachment the fault came through */
-	__u32 pasid;	    /* with PASID_VALID */
+	__u32 dev_id;	    /* the bound device whose attachment got the request */
+	__u32 pasid;	    /* valid with PASID_VALID */
 	__u32 grpid;	    /* the device's number for the group; for information */
-	__u32 perm;	    /* enum iommu_hwpt_pgfault_perm: the access that missed */
+	__u32 perm;	    /* enum iommu_hwpt_pgfault_perm: the requested access */
 	__u32 __reserved;   /* 0 */
-	__aligned_u64 addr; /* where */
+	__aligned_u64 addr; /* I/O virtual address */
 	__u32 length;	    /* a hint in bytes; 0: none */
 	__u32 cookie;
 };
 
 enum iommufd_page_response_code {
-	IOMMUFD_PAGE_RESP_SUCCESS = 0, /* the page is there now: the device tries again */
+	IOMMUFD_PAGE_RESP_SUCCESS = 0, /* the page is present: the device tries again */
 	IOMMUFD_PAGE_RESP_INVALID = 1, /* there is no such page: the device gives up this access */
 };
 
 struct iommu_hwpt_page_response {
-	__u32 cookie; /* of the group */
+	__u32 cookie; /* cookie of the group */
 	__u32 code;   /* enum iommufd_page_response_code */
 };
 
 /*
- * The virtual IOMMU and what hangs on it
- * --------------------------------------
+ * The virtual IOMMU and its objects
+ * ---------------------------------
  */
 enum iommu_viommu_type {
 	IOMMU_VIOMMU_TYPE_DEFAULT = 0,
@@ -618,7 +624,7 @@ struct iommu_viommu_tegra241_cmdqv {
 };
 
 /*
- * IOMMU_VIOMMU_ALLOC (minimum 24): the guest's share of a physical IOMMU.
+ * IOMMU_VIOMMU_ALLOC (minimum 24): allocates a guest's share of a physical IOMMU.
  *	EINVAL		the HWPT was not made with NEST_PARENT
  *	EOPNOTSUPP	also: type DEFAULT, or a type unknown to the device's driver
  */
@@ -636,8 +642,8 @@ struct iommu_viommu_alloc {
 #define IOMMU_VIOMMU_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_VIOMMU_ALLOC)
 
 /*
- * IOMMU_VDEVICE_ALLOC (minimum 24): the number by which the guest knows a device.
- *	EINVAL	the device sits behind another IOMMU
+ * IOMMU_VDEVICE_ALLOC (minimum 24): sets the number by which the guest knows a device.
+ *	EINVAL	the device is behind another IOMMU
  *	EEXIST	virt_id is taken on this vIOMMU, or the device has a vDEVICE
  */
 struct iommu_vdevice_alloc {
@@ -676,7 +682,8 @@ struct iommu_vevent_tegra241_cmdqv {
 };
 
 /*
- * IOMMU_VEVENTQ_ALLOC (minimum 28): events of one type of a vIOMMU, by a descriptor.
+ * IOMMU_VEVENTQ_ALLOC (minimum 28): allocates a queue for events of one type of a vIOMMU, which has
+ * a descriptor.
  *	EINVAL	a depth that is 0 or above 2^19
  *	EEXIST	the vIOMMU has a queue of that type
  */
@@ -719,14 +726,14 @@ struct iommu_hw_queue_alloc {
 };
 #define IOMMU_HW_QUEUE_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HW_QUEUE_ALLOC)
 
-#endif /* the kernel's header did not come first */
+#endif /* the kernel's header was not included first */
 
 #ifdef __cplusplus
 #define IOF_ABI_ASSERT(cond) static_assert(cond, #cond)
 #else
 #define IOF_ABI_ASSERT(cond) _Static_assert(cond, #cond)
 #endif
-/* For the rows of the table, and undefined again by it. */
+/* The table uses these macros for its rows, and undefines them. */
 #define IOF_ABI_STRUCT(type, bytes) IOF_ABI_ASSERT(sizeof(struct type) == (bytes));
 #define IOF_ABI_FIELD(type, field, at, bytes)                           \
 	IOF_ABI_ASSERT(__builtin_offsetof(struct type, field) == (at)); \

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The layout of the ABI as a table: each structure with its size, each field with offset and size,
- * each number with its value. <iofault/iommufd.h> turns every line into a compile-time assertion;
- * a test turns the same lines into a comparison with the kernel's own header.
+ * each number with its value. <iofault/iommufd.h> turns every line into a compile-time assertion; a
+ * test compares the same lines with the kernel's own header.
  *
- * The rows ending in _72 are names that Linux 7.2 has and 6.12 has not. Whoever reads the table
- * defines the three macros below (the _72 ones too, to treat those rows apart) and includes this
- * file; it undefines them again. Included without them, it is the same as <iofault/iommufd.h>.
+ * Rows that end in _72 have names that Linux 7.2 has and 6.12 lacks. A file that uses the table
+ * defines the three macros below (and the _72 ones, to treat those rows apart) and includes this
+ * file, which undefines them. Without the macros, this file is the same as <iofault/iommufd.h>.
  */
 #ifndef IOF_ABI_STRUCT
 #include "iommufd.h"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The test commands of /dev/iommu: devices made of nothing ("mock") that can be attached, can fault
- * and can be asked what they see. Numbers, names and layouts are those of Linux 7.2's own test
- * suite, and in addition the device flag that only 6.12's suite uses (HUGE_IOVA).
+ * The test commands of /dev/iommu: mock devices, which exist in software only. They can be
+ * attached, can fault, and report the translations that they see. Numbers, names and layouts are
+ * those of Linux 7.2's own test suite, and in addition the device flag that only 6.12's suite uses
+ * (HUGE_IOVA).
  *
- * - IOMMU_TEST_CMD is one ioctl; `op` chooses, the union holds the arguments of that op.
- * - Ops that iofault does not serve answer EOPNOTSUPP, like unknown ones. A system without mock
- *   devices answers ENOTTY to the ioctl itself.
- * - Tests and measurements only: nothing here is for programs that have a device.
+ * - IOMMU_TEST_CMD is one ioctl; `op` selects an operation, and the union has its arguments.
+ * - Ops that iofault does not serve return EOPNOTSUPP, like unknown ones. On a system without mock
+ *   devices the ioctl returns ENOTTY.
+ * - The commands are for tests and measurements, and not for programs that have a device.
  */
 #ifndef IOFAULT_IOMMUFD_TEST_H
 #define IOFAULT_IOMMUFD_TEST_H
@@ -30,7 +31,7 @@ enum {
 	IOMMU_TEST_OP_DIRTY = 13,
 	IOMMU_TEST_OP_MD_CHECK_IOTLB = 14,
 	IOMMU_TEST_OP_TRIGGER_IOPF = 15,
-	/* since 7.2 */
+	/* Linux has these since 7.2 */
 	IOMMU_TEST_OP_DEV_CHECK_CACHE = 16,
 	IOMMU_TEST_OP_TRIGGER_VEVENT = 17,
 	IOMMU_TEST_OP_PASID_ATTACH = 18,
@@ -39,12 +40,12 @@ enum {
 	IOMMU_TEST_OP_PASID_CHECK_HWPT = 21,
 	IOMMU_TEST_OP_DMABUF_GET = 22,
 	IOMMU_TEST_OP_DMABUF_REVOKE = 23,
-	/* iofault's own; Linux answers EOPNOTSUPP */
+	/* iofault's own ops; Linux returns EOPNOTSUPP */
 	IOF_TEST_OP_PAGE_REQ = 0x10000,
 	IOF_TEST_OP_STATS = 0x10001,
 };
 
-/* What the mock hardware can address, and in which steps. */
+/* The addresses and page sizes of the mock hardware. */
 enum {
 	MOCK_APERTURE_START = 1 << 24,
 	MOCK_APERTURE_LAST = 0x7fffffff,
@@ -54,7 +55,7 @@ enum {
 
 enum {
 	MOCK_FLAGS_ACCESS_WRITE = 1 << 0,
-	MOCK_FLAGS_ACCESS_SYZ = 1 << 16, /* also tolerated in the flags of IOMMU_IOAS_COPY */
+	MOCK_FLAGS_ACCESS_SYZ = 1 << 16, /* also accepted in the flags of IOMMU_IOAS_COPY */
 };
 
 enum {
@@ -84,12 +85,12 @@ enum {
 
 #define MOCK_PASID_WIDTH 20
 
-/* The second change of what is attached to this PASID fails once, with ENOMEM. */
+/* The second attach or replace of this PASID fails once, with ENOMEM. */
 #define IOMMU_TEST_PASID_RESERVED 1024
 
 /*
- * IOMMU_TEST_CMD (minimum 68): beside each op, what `id` is. Common: ENOENT for an unknown id,
- * EINVAL for an object that is not a mock's.
+ * IOMMU_TEST_CMD (minimum 68): the comment of each op names the object of `id`. Each op returns
+ * ENOENT for an unknown id, and EINVAL for an object that is not a mock's.
  */
 struct iommu_test_cmd {
 	__u32 size; /* in */
@@ -97,18 +98,18 @@ struct iommu_test_cmd {
 	__u32 id;   /* in */
 	__u32 __reserved;
 	union {
-		/* id: IOAS. EINVAL: length 0. EOVERFLOW: it wraps. EADDRINUSE: mapped or allowed */
+		/* id: IOAS. EINVAL: length 0. EOVERFLOW: range wraps. EADDRINUSE: range in use */
 		struct {
 			__aligned_u64 start;
 			__aligned_u64 length;
 		} add_reserved;
-		/* id: IOAS or HWPT that the new device is attached to. Destroy stdev to end all */
+		/* id: IOAS or HWPT for the new device. DESTROY of stdev removes the device */
 		struct {
 			__u32 out_stdev_id; /* the test device, `id` of other ops */
-			__u32 out_hwpt_id;  /* what it is attached to */
+			__u32 out_hwpt_id;  /* the HWPT in force */
 			__u32 out_idev_id;  /* the bound device, dev_id of other commands */
 		} mock_domain;
-		/* as MOCK_DOMAIN. EINVAL: unknown flag */
+		/* id: as in mock_domain. EINVAL: unknown flag */
 		struct {
 			__u32 out_stdev_id;
 			__u32 out_hwpt_id;
@@ -125,7 +126,7 @@ struct iommu_test_cmd {
 			__aligned_u64 length;
 			__aligned_u64 uptr;
 		} check_map;
-		/* EIO: a page is pinned another number of times. EINVAL: misaligned */
+		/* id is not used. EIO: a page has another number of pins. EINVAL: misaligned */
 		struct {
 			__aligned_u64 length;
 			__aligned_u64 uptr;
@@ -133,14 +134,14 @@ struct iommu_test_cmd {
 		} check_refs;
 		/* id: IOAS. EOPNOTSUPP: unknown flag. EADDRINUSE: mappings not page-aligned */
 		struct {
-			__u32 out_access_fd; /* `id` of the access ops; closing it ends it */
+			__u32 out_access_fd; /* `id` of the access ops; its close ends the access */
 			__u32 flags;	     /* in: MOCK_FLAGS_ACCESS_CREATE_... */
 		} create_access;
-		/* id: access. ENOENT: no such item (any more). EBADFD: not an access */
+		/* id: access. ENOENT: no such item, or removed. EBADFD: not an access */
 		struct {
 			__u32 access_pages_id;
 		} destroy_access_pages;
-		/* id: access. ENOENT: a hole. EPERM. EBADE: not the pages at uptr */
+		/* id: access. ENOENT: a hole. EPERM. EBADE: other pages than those at uptr */
 		struct {
 			__u32 flags; /* in: MOCK_FLAGS_ACCESS_... */
 			__u32 out_access_pages_id;
@@ -159,62 +160,63 @@ struct iommu_test_cmd {
 		struct {
 			__u32 ioas_id;
 		} access_replace_ioas;
-		/* EINVAL: below 12 */
+		/* id is not used. EINVAL: a limit below 12 */
 		struct {
 			__u32 limit; /* bytes of scratch memory while pinning */
 		} memory_limit;
-		/* id: HWPT. EINVAL: something is 0 or misaligned, or tracking is off. EOVERFLOW */
+		/* id: HWPT. EINVAL: a value is 0 or misaligned, or tracking is off. EOVERFLOW */
 		struct {
 			__u32 flags; /* ignored */
 			__aligned_u64 iova;
 			__aligned_u64 length;
-			__aligned_u64 page_size; /* bytes per bit */
-			__aligned_u64 uptr;	 /* -> bitmap of what becomes dirty */
+			__aligned_u64 page_size; /* bytes for each bit */
+			__aligned_u64 uptr;	 /* -> bitmap of the pages that become dirty */
 			__aligned_u64 out_nr_dirty;
 		} dirty;
-		/* id: nested HWPT. EINVAL: word `id` of its cache is another */
+		/* id: nested HWPT. EINVAL: word `id` of its cache has another value */
 		struct {
 			__u32 id;
 			__u32 iotlb;
 		} check_iotlb;
 		/*
-		 * One page request that is a whole group; PASID_VALID when pasid is not 0. Success
-		 * whatever becomes of it; when the call returns it is queued, or answered.
+		 * Sends one page request that is a whole group; with PASID_VALID if pasid is not 0.
+		 * The call succeeds even if the request is refused. When it returns, the request is
+		 * queued or answered.
 		 */
 		struct {
 			__u32 dev_id; /* the bound device; `id` is not used */
 			__u32 pasid;
 			__u32 grpid;
-			__u32 perm; /* handed through as it is */
+			__u32 perm; /* passed to the reader unchanged */
 			__aligned_u64 addr;
 		} trigger_iopf;
-		/* id: bound device. EINVAL: word `id` of its cache is another */
+		/* id: bound device. EINVAL: word `id` of its cache has another value */
 		struct {
 			__u32 id;
 			__u32 cache;
 		} check_dev_cache;
-		/* ENOENT: no virtual id. EOPNOTSUPP: no event queue. ENOMEM: event lost */
+		/* ENOENT: no virtual id. EOPNOTSUPP: no event queue. ENOMEM: the event is lost */
 		struct {
 			__u32 dev_id;
 		} trigger_vevent;
-		/* id: stdev. EBUSY: attached already. EINVAL: no such PASID, HWPT without */
+		/* id: stdev. EBUSY: attached. EINVAL: no such PASID, or an HWPT without PASIDs */
 		struct {
 			__u32 pasid;
 			__u32 pt_id; /* in: IOAS or HWPT. out: the HWPT */
 		} pasid_attach;
-		/* id: stdev. EINVAL: nothing attached, or as above */
+		/* id: stdev. EINVAL: not attached, or as in pasid_attach */
 		struct {
 			__u32 pasid;
 			__u32 pt_id; /* in: IOAS or HWPT. out: the HWPT */
 		} pasid_replace;
-		/* id: stdev. Never fails */
+		/* id: stdev. The op never fails */
 		struct {
 			__u32 pasid;
 		} pasid_detach;
 		/* id: stdev. EINVAL: another HWPT is attached */
 		struct {
 			__u32 pasid;
-			__u32 hwpt_id; /* 0: nothing is attached */
+			__u32 hwpt_id; /* 0: the PASID is not attached */
 		} pasid_check;
 		/* The ioctl returns a descriptor. EINVAL: length 0 or above 512 pages */
 		struct {
@@ -226,9 +228,10 @@ struct iommu_test_cmd {
 			__u32 revoked;
 		} dmabuf_revoke;
 		/*
-		 * One page request exactly as given, so that groups of several pages, unfinished
-		 * and mixed-up ones can be made. Fails as the driver that reports it would see it
-		 * fail: EINVAL no listener, ENOSPC beyond the device's credits, ENOMEM.
+		 * Sends one page request with exactly these values, so that a test can make groups
+		 * of several pages, unfinished groups, and mixed ones. Returns the error that the
+		 * reporting driver gets: EINVAL no listener, ENOSPC beyond the device's credits,
+		 * ENOMEM.
 		 */
 		struct {
 			__u32 dev_id; /* a bound device of the mock; `id` is not used */
@@ -239,22 +242,22 @@ struct iommu_test_cmd {
 			__u32 __reserved;
 			__aligned_u64 addr;
 		} iof_page_req;
-		/* Counters of a device; a shorter buffer gets the first of them */
+		/* Reads the counters of a device; a shorter buffer gets the first of them */
 		struct {
 			__u32 dev_id;	    /* any bound device; `id` is not used */
-			__u32 len;	    /* bytes at uptr */
+			__u32 len;	    /* number of bytes at uptr */
 			__aligned_u64 uptr; /* -> struct iof_test_stats */
 		} iof_stats;
 	};
-	__u32 last; /* no meaning; the minimum size reaches to here */
+	__u32 last; /* unused; the minimum size ends here */
 };
 #define IOMMU_TEST_CMD _IO(IOMMUFD_TYPE, 0xa0)
 
-/* Each exact when nothing is under way. */
+/* Counters of a device. Each is exact while no request is open. */
 struct iof_test_stats {
-	__aligned_u64 requests; /* pages reported */
-	__aligned_u64 groups;	/* last pages reported */
-	__aligned_u64 success;	/* groups by their answer */
+	__aligned_u64 requests; /* number of pages reported */
+	__aligned_u64 groups;	/* number of LAST pages reported */
+	__aligned_u64 success;	/* number of groups with each answer */
 	__aligned_u64 invalid;
 	__aligned_u64 failure;
 	__aligned_u64 refused; /* answered by the core: no listener, or no credits */
@@ -276,8 +279,8 @@ enum {
 	MOCK_IOMMUPT_DEFAULT = 0,
 	MOCK_IOMMUPT_HUGE = 1, /* 4 KiB and 1 MiB pages, all addresses */
 };
-struct iommu_hwpt_selftest {  /* minimum 4, all that 6.12 has */
-	__u32 iotlb;	      /* in: what the words of its cache start with */
+struct iommu_hwpt_selftest {  /* minimum 4, the size in 6.12 */
+	__u32 iotlb;	      /* in: initial value of the words of its cache */
 	__u32 pagetable_type; /* in: MOCK_IOMMUPT_... */
 };
 

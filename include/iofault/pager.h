@@ -4,20 +4,20 @@
  * in use.
  *
  * The pager owns the first-stage tables of one device (x86 format, 4 KiB pages, 48 bits; one table
- * for each PASID) over a parent IOAS that maps three things only: the pool of page frames, the
- * tables, and program memory that was given with iof_pager_map_memory(). Ranges are tied to
- * sources: files, zeros, or callbacks. Nothing is loaded before the device asks for it; each fault
- * is answered when all pages of its group are there at the same time. When frames run out, CLOCK
- * picks pages by their accessed bits: entry made not present, invalidated, dirty pages written
- * back, frame used again.
+ * for each PASID) over a parent IOAS. The parent maps three things only: the pool of page frames,
+ * the tables, and program memory (iof_pager_map_memory()). Each range has a source: a file, zeros,
+ * or callbacks. A page is loaded when the device requests it. The pager responds to a group when
+ * all of its pages are present at the same time. When no frame is free, CLOCK chooses pages by
+ * their accessed bits. Their entries are made not present and invalidated, dirty pages are written
+ * back, and their frames are used again.
  *
- * - Memory: the frames (the budget), the tables (1/512 of what is mapped, at least 16 KiB for each
- *   PASID), and about 1/60 of the budget for bookkeeping.
- * - Functions return 0 or a negative errno; iof_pager_error() then has the reason. All
- *   may be called from any thread, also while the device works, unless they say otherwise. In a
- *   child of the process that opened the pager (fork(2), daemon(3)) each fails with -ECHILD.
- * - Everything outside of the mapped ranges, every write to a range without IOF_PAGER_WRITE, and
- *   every page whose source fails, is answered INVALID.
+ * - The pager needs memory for the frames (the budget), for the tables (1/512 of the mapped ranges,
+ *   at least 16 KiB for each PASID), and about 1/60 of the budget for bookkeeping.
+ * - Functions return 0 or a negative errno; iof_pager_error() then has the reason. All may be
+ *   called from any thread, also while the device works, unless they say otherwise. In a child of
+ *   the process that opened the pager (fork(2), daemon(3)) each fails with -ECHILD.
+ * - The pager responds INVALID to a request outside of the mapped ranges, to a write to a range
+ *   without IOF_PAGER_WRITE, and to a page whose source fails.
  */
 #ifndef IOFAULT_PAGER_H
 #define IOFAULT_PAGER_H
@@ -38,7 +38,7 @@ extern "C" {
 /*
  * Sources: where pages come from, and where dirty pages go
  * --------------------------------------------------------
- * A source is counted: each mapping holds it, so it can be freed as soon as it is mapped.
+ * Each mapping holds its source, so that the caller may free the source once it is mapped.
  */
 struct iof_source;
 
@@ -63,9 +63,9 @@ struct iof_source_ops {
  * @fd: the file; the descriptor is duplicated
  * @out: the source
  *
- * The size is that of the call: later growth is not seen, and reading a part that was cut off
- * meanwhile fails with -ENODATA. In the last page, bytes beyond the end read as zero and are never
- * written. The source is writable if the descriptor is.
+ * The size is that at the time of the call: later growth is not seen, and reading a part that was
+ * cut off meanwhile fails with -ENODATA. In the last page, bytes beyond the end read as zero and
+ * are never written. The source is writable if the descriptor is.
  *
  * Return: 0, -EBADF, -EMFILE, -ENOMEM, -EINVAL the file cannot be read at an offset, or -EACCES it
  * is not readable.
@@ -206,9 +206,9 @@ struct iof_pager_stats {
  * iof_pager_least() - the least budget for a device
  * @config: @engines and @group_pages describe the device
  *
- * For each descriptor that is worked on: two places of the longest group, and a page more for each,
- * because a source and a destination that begin inside a page need two pages each. 16 KiB for one
- * descriptor with groups of one page.
+ * The budget has, for each descriptor that the device works on, two times the longest group and a
+ * page more, because a source and a destination that begin inside a page need two pages each. It is
+ * 16 KiB for one descriptor with groups of one page.
  *
  * Return: bytes.
  */
@@ -337,8 +337,8 @@ enum iof_pager_prot {
  * @pager: the pager
  * @pasid: the PASID
  *
- * iof_pager_map() does this when needed. By itself it makes faults of the space reach the pager,
- * which refuses them, instead of being blocked.
+ * iof_pager_map() attaches when needed. Without a mapping, faults of the space reach the pager,
+ * which refuses them; without an attachment, accesses are blocked.
  *
  * Return: 0, -EEXIST attached already, -EOPNOTSUPP the device has no PASIDs, -EINVAL the device has
  * no such PASID, or an error of allocating or attaching.
@@ -452,8 +452,8 @@ long iof_pager_populate(struct iof_pager *pager, uint32_t pasid, uint64_t iova, 
  * @iova: first address
  * @length: bytes
  *
- * The pages are never evicted, and count for the budget. Ended by iof_pager_unpin() or by
- * unmapping. On failure no page is pinned.
+ * The pages are never evicted, and count for the budget. iof_pager_unpin() or unmapping ends the
+ * pin. On failure no page is pinned.
  *
  * Return: 0, -ENOENT a page is not mapped or is refused, -ENOSPC less than iof_pager_least() would
  * remain for others, -ENOMEM, or the error of the source.
@@ -480,8 +480,8 @@ int iof_pager_unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
  * @iova: first address
  * @length: bytes
  *
- * Also for mappings made later; it ends with the space. Present pages are written back and removed,
- * pinned or not. Program memory is not touched.
+ * Mappings made later are refused, too; the end of the space ends it. Present pages are written
+ * back and removed, also pinned ones. Program memory is not touched.
  *
  * Return: 0, -EINVAL, -ENOMEM, -ENOENT @pasid is not attached, or the error of a write-back: that
  * page stays.

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The VFIO device node (/dev/vfio/devices/vfioN) as far as iommufd needs it: the system's
- * <linux/vfio.h>, completed with what older ones lack (Debian 12's is of Linux 6.1), and iofault's
- * own commands on that node.
+ * The part of the VFIO device node (/dev/vfio/devices/vfioN) that iommufd needs.
  *
- * - The names are Linux's, the layouts those of Linux 7.2, whatever the system's header says: where
- *   it has the shorter structs of 6.12, the names below stand for the longer ones from here on.
- * - In the kernel, and wherever VFIO's names are there already, <linux/vfio.h> is not included
+ * The header includes the system's <linux/vfio.h>, adds definitions that older versions of it lack
+ * (Debian 12's is of Linux 6.1), and defines iofault's own commands on the node.
+ *
+ * - The names are Linux's, and the layouts are those of Linux 7.2. If the system's header has the
+ *   shorter structs of 6.12, the names below stand for the longer ones from here on.
+ * - In the kernel, and after another include that has VFIO's names, <linux/vfio.h> is not included
  *   again.
  */
 #ifndef IOFAULT_VFIO_H
@@ -25,14 +26,14 @@
 #endif
 
 /*
- * The same for all commands here: `argsz` is the caller's sizeof.
+ * In all commands here `argsz` is the caller's sizeof. All of them may fail with:
  *	EINVAL	argsz below the minimum given, an unknown flag, a reserved field that is not zero
  *	EFAULT	the structure cannot be read or written
  */
 
 /*
  * VFIO_DEVICE_BIND_IOMMUFD (minimum 16): puts the device into the context of an open /dev/iommu.
- * Ends only when the device's descriptor is closed. Nothing else works before it.
+ * Only the close of the device's descriptor ends the binding. Other commands fail before it.
  *	EINVAL	also: bound already, or a negative iommufd
  *	EBADF	iommufd is no descriptor
  *	EBADFD	iommufd is a descriptor of something else
@@ -40,7 +41,7 @@
  *	E2BIG	argsz above what is known and a byte in the unknown tail is not zero
  */
 #ifndef VFIO_DEVICE_BIND_FLAG_TOKEN
-#define VFIO_DEVICE_BIND_FLAG_TOKEN (1 << 0) /* token_uuid_ptr counts */
+#define VFIO_DEVICE_BIND_FLAG_TOKEN (1 << 0) /* token_uuid_ptr is valid */
 struct iof_vfio_device_bind_iommufd {
 	__u32 argsz;		      /* in */
 	__u32 flags;		      /* in: VFIO_DEVICE_BIND_FLAG_... */
@@ -52,9 +53,9 @@ struct iof_vfio_device_bind_iommufd {
 #endif
 
 /*
- * VFIO_DEVICE_ATTACH_IOMMUFD_PT (minimum 12, with PASID 16): the device's DMA goes through that
- * page table; if something is attached already, instead of it. Faults of the former table that are
- * open are answered INVALID before the call returns.
+ * VFIO_DEVICE_ATTACH_IOMMUFD_PT (minimum 12, with PASID 16): attaches the device to the page table
+ * pt_id, in place of the former table if there is one. Open faults of the former table are answered
+ * INVALID before the call returns.
  *	EINVAL		also: not bound; pt_id is neither an IOAS nor an HWPT; the HWPT was made
  *			for a device of another driver; a PASID is attached in the group, and
  *			the HWPT for RID (the device without a PASID) was made without
@@ -74,7 +75,7 @@ struct iof_vfio_device_bind_iommufd {
  * open faults are answered INVALID before the call returns. Not attached: success.
  */
 #ifndef VFIO_DEVICE_ATTACH_PASID
-#define VFIO_DEVICE_ATTACH_PASID (1 << 0) /* pasid counts */
+#define VFIO_DEVICE_ATTACH_PASID (1 << 0) /* pasid is valid */
 struct iof_vfio_device_attach_iommufd_pt {
 	__u32 argsz; /* in */
 	__u32 flags; /* in: VFIO_DEVICE_ATTACH_PASID */
@@ -85,7 +86,7 @@ struct iof_vfio_device_attach_iommufd_pt {
 #endif
 
 #ifndef VFIO_DEVICE_DETACH_PASID
-#define VFIO_DEVICE_DETACH_PASID (1 << 0) /* pasid counts */
+#define VFIO_DEVICE_DETACH_PASID (1 << 0) /* pasid is valid */
 struct iof_vfio_device_detach_iommufd_pt {
 	__u32 argsz; /* in */
 	__u32 flags; /* in: VFIO_DEVICE_DETACH_PASID */
@@ -95,23 +96,24 @@ struct iof_vfio_device_detach_iommufd_pt {
 #endif
 
 /*
- * iofault's own. All commands of VFIO and of iommufd share the type ';' and carry no size (_IO);
- * these carry direction and size, and their numbers lie above both ranges, so that no command that
- * Linux has or may get can be mistaken for one of them. A VFIO node of Linux answers ENOTTY.
+ * iofault's own commands. All commands of VFIO and of iommufd share the type ';' and carry no size
+ * (_IO). The commands here carry direction and size, and their numbers lie above both ranges, so
+ * that no present or later command of Linux equals one of them. A VFIO node of Linux returns
+ * ENOTTY.
  *
- * IOF_VFIO_DEVICE_SVA_BIND (minimum 16): from now on the device's requests with this PASID go to
- * the address space of the calling process, by the process's own page tables. What is not there is
- * faulted in as an access by the process would; no fault queue sees it. The device must be bound.
- * A page request succeeds only if the device finds the page afterwards, otherwise the transfer ends
- * with the page's error. A page may take long, for example of a file system in user space: at most
- * 16 page requests of one binding and 64 of one user are worked on at a time, others wait.
+ * IOF_VFIO_DEVICE_SVA_BIND (minimum 16): lets the device's requests with this PASID use the page
+ * tables of the calling process. An absent page is faulted in as by an access of the process; no
+ * fault queue sees the request. The device must be bound. A page request succeeds only if the
+ * device finds the page afterwards; otherwise the transfer ends with the page's error. A page may
+ * take long, for example one of a file system in user space. So at most 16 page requests of one
+ * binding and 64 of one user are handled at a time, and others wait.
  *	EINVAL		also: not bound, PASID 0, or one beyond what the device has
  *	EBUSY		something is attached to the PASID
  *	EOPNOTSUPP	the device's driver cannot share page tables
  *
- * IOF_VFIO_DEVICE_SVA_UNBIND (minimum 16): ends it; DETACH of the PASID and closing the device do
- * too. Page requests that are open are answered INVALID; the call does not wait for their pages.
- * iofault.ko cannot be unloaded before those have come in, or failed.
+ * IOF_VFIO_DEVICE_SVA_UNBIND (minimum 16): ends the binding; DETACH of the PASID and the close of
+ * the device end it, too. Open page requests are answered INVALID; the call does not wait for their
+ * pages. iofault.ko cannot be unloaded before those pages have come in, or failed.
  *	ENOENT		no process is bound to the PASID
  */
 struct iof_vfio_device_sva {
@@ -151,66 +153,67 @@ struct iof_vfio_device_sva {
  */
 
 /*
- * The portal of a DMA engine (8086:0b25): BAR 0, a region that takes 64-byte descriptors (struct
- *dsa_hw_desc of <linux/idxd.h>) by pwrite() at the region's offset, which
- *VFIO_DEVICE_GET_REGION_INFO tells, or anywhere inside the region; several at a time are taken in
- *order. The bytes of those that were taken are returned. EAGAIN	none was taken: the engine's
- *queue is full EINVAL	the length is not a multiple of 64 The engine checks all fields of a
- *descriptor before it works on it. A descriptor that fails gets its status in the completion
- *record, or, without a record or with one that is not 32-byte aligned, counts as unreported. A
- *batch has 2 descriptors or more. COMPARE, CRCGEN and COPY_CRC need a completion record
- *(IDXD_OP_FLAG_CRAV and IDXD_OP_FLAG_RCR).
+ * The portal of a DMA engine (8086:0b25) is BAR 0. The region takes 64-byte descriptors (struct
+ * dsa_hw_desc of <linux/idxd.h>) by pwrite() at the region's offset, which
+ * VFIO_DEVICE_GET_REGION_INFO returns, or anywhere inside the region. A write may have several
+ *descriptors, which are accepted in order. It returns the number of bytes of the accepted ones.
+ *	EAGAIN	no descriptor was accepted: the engine's queue is full
+ *	EINVAL	the length is not a multiple of 64
+ * The engine checks all fields of a descriptor before it works on it. A descriptor that fails gets
+ * its status in the completion record, or, without a record or with one that is not 32-byte
+ * aligned, counts as unreported. A batch has 2 descriptors or more. COMPARE, CRCGEN and COPY_CRC
+ * need a completion record (IDXD_OP_FLAG_CRAV and IDXD_OP_FLAG_RCR).
  *
  * Descriptors and batches may complete in any order. The record of a batch says that the
- * descriptors of that batch are complete. A reset abandons what is not complete: before one, wait
- * for every record, or for a DRAIN, which completes after all that was submitted before it.
+ * descriptors of that batch are complete. A reset abandons descriptors that are not complete. So
+ * wait before it for every record, or for a DRAIN, which completes after all earlier descriptors.
  */
 #define IOF_VFIO_REGION_PORTAL	   0
 #define IOF_VFIO_PORTAL_DESC_BYTES 64
 
 /*
  * The state region of a DMA engine: struct iof_vfio_dsa_state, by pread() at the region's offset. A
- * shorter read gets the beginning; later versions only add to the end. The counters run from the
- * making of the device on, through resets, and are exact while it is idle.
+ * shorter read gets the beginning; later versions only add to the end. The counters start at the
+ * creation of the device, continue through resets, and are exact while it is idle.
  */
 #define IOF_VFIO_REGION_STATE	   1
 #define IOF_VFIO_DSA_STATE_VERSION 1
 struct iof_vfio_dsa_state {
 	__u32 version;	   /* IOF_VFIO_DSA_STATE_VERSION */
-	__u32 credits;	   /* page requests it may have open */
-	__u32 engines;	   /* descriptors worked on at a time */
-	__u32 queue_depth; /* descriptors its portal takes before EAGAIN */
+	__u32 credits;	   /* number of page requests that it may have open */
+	__u32 engines;	   /* number of descriptors worked on at a time */
+	__u32 queue_depth; /* number of descriptors that its portal takes before EAGAIN */
 	__u32 max_pasids;
-	__u32 pages_per_group;	     /* most pages it asks for in one group */
-	__u32 max_transfer;	     /* bytes of one descriptor */
-	__u32 max_batch;	     /* descriptors of one batch */
-	__aligned_u64 descriptors;   /* complete, with whatever status */
-	__aligned_u64 errors;	     /* of those, without success */
-	__aligned_u64 unreported;    /* errors without a record, records not written */
-	__aligned_u64 bytes;	     /* moved */
-	__aligned_u64 page_requests; /* groups sent */
-	__aligned_u64 stalls;	     /* times a descriptor waited for a credit */
+	__u32 pages_per_group;	     /* maximum number of pages in one group */
+	__u32 max_transfer;	     /* maximum number of bytes of one descriptor */
+	__u32 max_batch;	     /* maximum number of descriptors of one batch */
+	__aligned_u64 descriptors;   /* completed, with any status */
+	__aligned_u64 errors;	     /* completed without success */
+	__aligned_u64 unreported;    /* errors without a record, and records not written */
+	__aligned_u64 bytes;	     /* bytes moved */
+	__aligned_u64 page_requests; /* page-request groups sent */
+	__aligned_u64 stalls;	     /* number of times that a descriptor waited for a credit */
 	__aligned_u64 interrupts;
 	__aligned_u64 tlb_hits; /* translations found cached */
 	__aligned_u64 tlb_misses;
 	__aligned_u64 resumed; /* groups answered SUCCESS */
-	__aligned_u64 refused; /* groups answered otherwise */
+	__aligned_u64 refused; /* groups with another answer */
 };
 
 /*
- * How long the page-request groups of a DMA engine were open, from sending to resuming, since the
- * device was made: a struct iof_histogram of <iofault/histogram.h>, by pread() at the region's
- * offset.
+ * The latency region of a DMA engine: a struct iof_histogram of <iofault/histogram.h>, by pread()
+ * at the region's offset. It has the time of each page-request group from sending to resuming,
+ * since the creation of the device.
  */
 #define IOF_VFIO_REGION_LATENCY 2
 
 /*
- * The index of a DMA engine's interrupt: a descriptor that asked for it (IDXD_OP_FLAG_RCI) is
- * complete. This is INTx; if MSI-X is enabled, its vector 0 is raised instead.
+ * The index of a DMA engine's interrupt: a descriptor with IDXD_OP_FLAG_RCI is complete. The
+ * interrupt is INTx; if MSI-X is enabled, its vector 0 is raised instead.
  */
 #define IOF_VFIO_IRQ_COMPLETION 0
 
-/* Where a region begins in the file: its index above bit 40, as GET_REGION_INFO says. */
+/* A region begins at its index << 40 in the file, as GET_REGION_INFO returns. */
 #define IOF_VFIO_REGION_SHIFT	      40
 #define IOF_VFIO_REGION_OFFSET(index) ((__u64)(index) << IOF_VFIO_REGION_SHIFT)
 
