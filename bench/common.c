@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * common.c - clock, medians, CPU placement and output rows of the benchmarks; see common.h.
+ * common.c - clock, medians, CPU placement and output rows of the benchmarks (common.h).
  */
 #include "common.h"
 

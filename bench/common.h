@@ -15,7 +15,7 @@
 
 #define BENCH_RUNS 5
 
-uint64_t bench_now(void);		       /* ns, monotonic */
+uint64_t bench_now(void);		       /* returns the monotonic clock in ns */
 double bench_median(double *values, size_t n); /* sorts the array */
 /* Binds the calling thread, and the threads that it creates later, to one CPU; -1: to any. */
 void bench_pin(int cpu);
@@ -24,7 +24,7 @@ int bench_cpus(void);
 void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 void bench_row(const char *name, double value, const char *unit);
 
-/* A figure that must be at most (or at least) @limit. */
+/* Print a figure that must be at most (or at least) @limit. */
 void bench_at_most(const char *name, double value, double limit);
 void bench_at_least(const char *name, double value, double limit);
 

@@ -26,11 +26,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ROUNDS	9u    /* rounds; each figure is their median */
-#define CALLS	2000u /* calls, or round trips, in a round */
+#define ROUNDS	9u    /* number of rounds; each figure is their median */
+#define CALLS	2000u /* number of calls, or round trips, in a round */
 #define BATCH	64u
-#define BATCHES 40u /* in a round */
-#define CYCLES	32u /* io_uring cycles between responses */
+#define BATCHES 40u /* number of batches in a round */
+#define CYCLES	32u /* number of io_uring cycles between responses */
 
 static int iommu, fault_fd, floor_fd;
 static uint32_t device;
@@ -127,7 +127,7 @@ static void answer_faults(unsigned int n)
 
 /* ---- measuring ---- */
 
-/* The cost of reading the clock twice, which is in the time of each part. */
+/* Cost of reading the clock twice, which each part's time includes. */
 static uint64_t clock_cost;
 
 static uint64_t since(uint64_t t0)
@@ -287,7 +287,10 @@ static void reap(int wanted)
 	io_uring_cqe_seen(&ring, cqe);
 }
 
-/* A read waits, a fault is reported, the read completes. The responses are outside the cycle. */
+/*
+ * Measures cycles: a read waits, a fault is reported, the read completes. The responses are outside
+ * the cycle.
+ */
 static double uring_faults(void)
 {
 	double ns[ROUNDS];

@@ -121,13 +121,13 @@ static double median_run(struct nested *n, uint32_t outstanding)
 	double ns[BENCH_RUNS];
 	int i;
 
-	our_run(n, outstanding); /* warm */
+	our_run(n, outstanding); /* warm-up run */
 	for (i = 0; i < BENCH_RUNS; i++)
 		ns[i] = (double)our_run(n, outstanding) / PAGES;
 	return bench_median(ns, BENCH_RUNS);
 }
 
-/* The median ns per fault with a client that waits in epoll and uses no library. */
+/* Returns the median ns of a fault with a client that waits in epoll and uses no library. */
 static double ours_raw(uint32_t outstanding)
 {
 	const struct nested_config config = {
@@ -154,7 +154,7 @@ static double ours_raw(uint32_t outstanding)
 	return ns;
 }
 
-/* The median ns per fault of our side. */
+/* Returns the median ns of a fault of our side. */
 static double ours_threads(uint32_t threads, uint32_t outstanding, uint32_t spin_us, bool pinned)
 {
 	const struct nested_config config = { .pages = PAGES,
@@ -208,7 +208,7 @@ static double peer(const struct uffd_config *config)
 	return bench_median(ns, BENCH_RUNS);
 }
 
-/* One placement: the handler and the faulting thread on two CPUs, or both on one. */
+/* Measures one placement: the handler and the faulting thread on two CPUs, or both on one. */
 static void sleeping_round_trip(const char *where, int cpu, double limit)
 {
 	const struct uffd_config config = { .pages = PAGES,

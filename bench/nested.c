@@ -64,7 +64,7 @@ static void build_tables(struct nested *n)
 {
 	uint64_t leaves = (n->pages + 511) / 512, i;
 
-	n->tables_used = 1; /* the root */
+	n->tables_used = 1; /* the root table */
 	n->ptes = n->tables + 512 * n->tables_used;
 	n->tables_used += leaves;
 	for (i = 0; i < leaves; i++)

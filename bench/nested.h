@@ -17,10 +17,10 @@
 #define NESTED_PAGE   4096ull
 
 struct nested_config {
-	uint64_t pages; /* pages of the window; each has a frame */
+	uint64_t pages; /* number of pages in the window; each has a frame */
 	uint32_t credits;
 	uint32_t engines;
-	int engine_cpu; /* -1: any */
+	int engine_cpu; /* CPU of the engines; -1: any */
 };
 
 struct nested {
@@ -28,13 +28,13 @@ struct nested {
 	int iommu, dev, fault_fd, irq_fd;
 	uint32_t dev_id, ioas, parent, queue, hwpt;
 	uint64_t pages;
-	unsigned char *mem; /* frames, then completion records, then tables */
+	unsigned char *mem; /* the frames, then completion records, then tables */
 	uint64_t mem_bytes;
 	unsigned char *frames;
-	/* NESTED_PAGE / 32 records a page, as many pages as needed */
+	/* NESTED_PAGE / 32 records in each page, in as many pages as needed */
 	struct dsa_completion_record *records;
 	uint64_t *tables;
-	uint64_t tables_used; /* pages */
+	uint64_t tables_used; /* number of pages used for tables */
 	uint64_t *ptes;	      /* the window's leaf entries, contiguous */
 };
 
@@ -43,12 +43,12 @@ struct nested {
 void nested_open(struct nested *n, const struct nested_config *config);
 void nested_close(struct nested *n);
 
-/* The address in the parent IOAS of a pointer into @n->mem. */
+/* Returns the address in the parent IOAS of a pointer into @n->mem. */
 uint64_t nested_gpa(const struct nested *n, const void *p);
 /* Maps page @i of the window to frame @i; clears all entries; drops cached translations. */
 void nested_enter(struct nested *n, uint64_t i);
 void nested_clear(struct nested *n);
-/* The I/O address of completion record @i. */
+/* Returns the I/O address of completion record @i. */
 uint64_t nested_record_iova(const struct nested *n, uint32_t i);
 /* Submits @nr descriptors, and waits when the queue is full. */
 void nested_submit(struct nested *n, const struct dsa_hw_desc *desc, uint32_t nr);

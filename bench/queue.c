@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * queue.c - the cost of a fault queue with many open groups: detaching one device while another has
- * 100,000 queued faults, responding among 1,000,000 open faults against among 1,000, and memory per
- * open fault. The faults come from mock devices (IOMMU_TEST_CMD), so the time is the queue's own.
+ * queue.c - the cost of a fault queue with many open groups.
+ *
+ * It measures detaching one device while another has 100,000 queued faults, responding among
+ * 1,000,000 open faults against among 1,000, and memory for each open fault. The faults come from
+ * mock devices (IOMMU_TEST_CMD), so that the time is the queue's own.
  */
 #include "common.h"
 
@@ -110,7 +112,7 @@ static void drain(void)
 	}
 }
 
-/* ns to detach a device that has one fault open, while @other has @queued. */
+/* Returns the ns to detach a device that has one fault open, while @other has @queued. */
 static double detach_run(struct mock mock, struct mock other, uint32_t queued)
 {
 	enum {
@@ -194,7 +196,7 @@ static void shuffle(struct iommu_hwpt_page_response *resp, uint32_t nr)
 }
 
 /*
- * Returns the ns per response when all @nr open faults get theirs, in batches. A small @nr is
+ * Returns the ns of a response when all @nr open faults get theirs, in batches. A small @nr is
  * repeated, so that the run is as long.
  */
 static double answer_run(struct mock mock, uint32_t nr, bool random)

@@ -101,7 +101,7 @@ static void trigger(void)
 	must(ioctl(fd, IOMMU_TEST_CMD, &cmd), "TRIGGER_IOPF");
 }
 
-/* One fault: report, read, respond. */
+/* Does one fault: report, read, respond. */
 static void whole_fault(void)
 {
 	struct iommu_hwpt_page_response answer = { .code = IOMMUFD_PAGE_RESP_SUCCESS };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * uffd.h - the peer: userfaultfd with missing pages, and with the same number of pages, threads and
+ * uffd.h - the peer: userfaultfd with missing pages, with the same number of pages, threads and
  * fills.
  */
 #ifndef IOFAULT_BENCH_UFFD_H
@@ -11,11 +11,11 @@
 
 struct uffd_config {
 	uint64_t pages;
-	uint32_t touchers; /* threads that touch pages in order, each its share */
-	uint32_t batch;	   /* messages read at a time */
+	uint32_t touchers; /* number of threads that touch pages, each its share in order */
+	uint32_t batch;	   /* number of messages read at a time */
 	bool poll_busily;  /* the handler spins on a non-blocking read */
 	bool wake_once;	   /* fill pages without waking; one wake ends a batch */
-	int toucher_cpu;   /* -1: any */
+	int toucher_cpu;   /* CPU of the toucher threads; -1: any */
 	int handler_cpu;
 };
 

@@ -21,12 +21,12 @@
 #include <iofault/vfio.h>
 
 #define PAGE  4096ul
-#define START 0x10000000ul /* I/O address of the memory */
+#define START 0x10000000ul /* I/O address of the mapped memory */
 
 struct device {
 	struct iof_world *world;
-	int iommufd; /* /dev/iommu */
-	int fd;	     /* the device */
+	int iommufd; /* descriptor of /dev/iommu */
+	int fd;	     /* descriptor of the device */
 	uint32_t dev_id;
 	uint32_t ioas_id;
 	uint32_t fault_id;

@@ -2,9 +2,9 @@
 /*
  * calls.c - the calls on one descriptor.
  *
- * Each tries the embedded world first. Its -EBADF means either that @fd is no descriptor of the
- * world, and then the system call of the same name is made, or that a command itself was given a
- * bad descriptor; a look-up of the number distinguishes the two. errno is left unchanged.
+ * Each call tries the embedded world first. Its -EBADF has two meanings. Either @fd is no
+ * descriptor of the world; then the system call of the same name is made. Or the command itself was
+ * given a bad descriptor. A look-up of the number distinguishes the two. errno is left unchanged.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,10 +22,12 @@ static int foreign(int fd, ssize_t rc)
 	return rc == -EBADF && !iof_sys_owns(fd);
 }
 
-/* The result of a call on the embedded world, or -ECHILD if @fd was left behind by a fork. */
+/*
+ * Returns the result of a call on the embedded world, or -ECHILD if the parent of a fork has @fd.
+ */
 #define OWN(call) (iof_user_left(fd) ? -ECHILD : (call))
 
-/* The result of a system call, as a negative errno on failure. */
+/* Returns the result of a system call, as a negative errno on failure. */
 #define SYSTEM(call)                  \
 	({                            \
 		int saved_ = errno;   \

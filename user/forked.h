@@ -13,10 +13,10 @@
 
 #include "shim/sys.h"
 
-/* Set in each child that was forked while an embedded world was open. */
+/* True in a child that was forked while an embedded world was open. */
 extern bool iof_user_forked;
 
-/* True: @fd is a descriptor of an embedded world that was left behind in the parent. */
+/* Does @fd belong to an embedded world of the parent? */
 static inline bool iof_user_left(int fd)
 {
 	return iof_user_forked && iof_sys_owns(fd);

@@ -2,11 +2,11 @@
 /*
  * poll.c - poll(2) over descriptors of both kinds.
  *
- * Only descriptors of the world, or none: the world's own poll, or the system's, directly. Mixed:
- * each entry is checked for readiness; if none is ready, the system's poll sleeps on all, since the
- * eventfd behind a descriptor of the world is readable exactly while the descriptor is. An eventfd
- * cannot signal "writable" in the same way: a mixed poll for that checks at intervals
- * (WRITABLE_LOOK_MS).
+ * If all descriptors are of the world, or none, the call goes directly to the world's own poll, or
+ * the system's. A mixed set is checked entry by entry. If none is ready, the system's poll sleeps
+ * on all, since the eventfd behind a descriptor of the world is readable exactly while the
+ * descriptor is. An eventfd cannot signal "writable" in the same way: a mixed poll for that checks
+ * at intervals (WRITABLE_LOOK_MS).
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 #include "forked.h"
 #include "shim/sys.h"
 
-#define FEW		 16 /* entries that need no allocation */
+#define FEW		 16 /* number of entries that need no allocation */
 #define WRITABLE_LOOK_MS 1
 #define IN		 (POLLIN | POLLRDNORM)
 #define OUT		 (POLLOUT | POLLWRNORM)

@@ -21,7 +21,7 @@
 #define MAX_DEVICES 256
 
 bool iof_user_forked;
-static unsigned int nr_open; /* atomic: embedded worlds */
+static unsigned int nr_open; /* atomic: number of open embedded worlds */
 
 static void in_child(void)
 {
@@ -43,7 +43,7 @@ static void watch_forks_once(void)
 
 struct iof_world {
 	enum iof_world_kind kind;
-	struct iof_plat_space *space; /* embedded only, as the machine */
+	struct iof_plat_space *space; /* set only in an embedded world, as the machine */
 	struct iof_machine *machine;
 };
 
@@ -57,8 +57,8 @@ static unsigned int nr_devices(const struct iof_world_config *config)
 }
 
 /*
- * @devices has room for nr_devices(). -EINVAL: the first device shares a group, but has no device
- * before it.
+ * Translates the devices; @devices has room for nr_devices(). -EINVAL: the first device shares a
+ * group, but has no device before it.
  */
 static int translate_devices(const struct iof_world_config *config,
 			     struct iof_machine_device *devices)
@@ -118,7 +118,10 @@ static int open_embedded(struct iof_world *world, const struct iof_world_config 
 	rc = iof_sys_init();
 	if (rc)
 		return rc;
-	/* The process's own limit is about memory that cannot be swapped; pins here can. */
+	/*
+	 * The process's own limit is meant for memory that cannot be swapped; pins here can be
+	 * swapped.
+	 */
 	iof_sys_set_memlock(config->memlock ? config->memlock : UINT64_MAX - 1);
 	world->kind = IOF_WORLD_EMBEDDED;
 	world->space = iof_sys_space_create();
