@@ -57,8 +57,8 @@ static struct iof_frame *pte_frame(struct iof_pager *pager, uint64_t pte)
 }
 
 /*
- * Counts the frames that a group needs; a page named twice counts twice. Says if it cannot be
- * taken.
+ * Counts the frames that a group needs; a page named twice counts twice. Returns a reason if the
+ * group cannot be taken.
  */
 static enum iof_taken group_look(struct iof_pager *pager, struct iof_space *space,
 				 const struct iof_fault_group *group, uint64_t *needed)
@@ -293,7 +293,7 @@ static void group_too_long(struct iof_pager *pager, const struct iof_fault_group
 {
 	pthread_mutex_unlock(&pager->lock);
 	iof_pager_report(pager, -ENOSPC,
-			 "a fault asks for %u pages at a time, which does not fit the budget now",
+			 "a group requests %u pages, which do not fit into the budget now",
 			 group->nr_pages);
 	pthread_mutex_lock(&pager->lock);
 }

@@ -181,7 +181,7 @@ static int mapping_new(struct iof_space *space, uint64_t iova, uint64_t length, 
 	int err;
 
 	if (at < space->nr_maps && space->maps[at]->iova < iova + length)
-		return iof_pager_fail(pager, -EEXIST, "something is mapped at I/O address 0x%llx",
+		return iof_pager_fail(pager, -EEXIST, "the I/O address 0x%llx is mapped already",
 				      (unsigned long long)space->maps[at]->iova);
 	map = calloc(1, sizeof(*map));
 	if (!map)
@@ -278,7 +278,7 @@ int iof_pager_map_memory(struct iof_pager *pager, uint32_t pasid, uint64_t iova,
 	if ((uintptr_t)addr & IOF_PAGE_MASK ||
 	    prot & ~(unsigned int)(IOF_PAGER_READ | IOF_PAGER_WRITE))
 		return iof_pager_fail(pager, -EINVAL,
-				      "the memory at %p is not aligned to %u, or its rights are "
+				      "the memory at %p is not aligned to %u, or the rights are "
 				      "unknown",
 				      addr, IOF_PAGER_PAGE);
 	if (prot & IOF_PAGER_WRITE)
@@ -368,7 +368,7 @@ int iof_pager_unmap(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint
 	space = iof_pager_space(pager, pasid);
 	at = space ? iof_mapping_at(space, iova) : 0;
 	if (!space || at == space->nr_maps || space->maps[at]->iova >= iova + length) {
-		err = iof_pager_fail(pager, -ENOENT, "nothing is mapped at I/O address 0x%llx",
+		err = iof_pager_fail(pager, -ENOENT, "no page is mapped at I/O address 0x%llx",
 				     (unsigned long long)iova);
 		goto out;
 	}

@@ -87,8 +87,8 @@ static int pager_check(struct iof_pager *pager)
 	pager->nr_frames = config->resident >> IOF_PAGE_SHIFT;
 	if (pager->nr_frames < pager->least)
 		return iof_pager_fail(pager, -EINVAL,
-				      "a budget of %llu bytes is too small: the least that works "
-				      "here is %llu bytes",
+				      "a budget of %llu bytes is too small: the device needs at "
+				      "least %llu bytes",
 				      (unsigned long long)config->resident,
 				      (unsigned long long)pager->least << IOF_PAGE_SHIFT);
 	if (!config->threads)
@@ -139,7 +139,7 @@ static int pager_hw_info(struct iof_pager *pager)
 	int ret = iof_ioctl(pager->iommufd, IOMMU_GET_HW_INFO, &info);
 
 	if (ret < 0)
-		return iof_pager_fail(pager, ret, "cannot ask what the IOMMU can do: %s",
+		return iof_pager_fail(pager, ret, "cannot read the abilities of the IOMMU: %s",
 				      strerror(-ret));
 	if (info.out_data_type != IOMMU_HW_INFO_TYPE_INTEL_VTD)
 		return iof_pager_fail(pager, -EOPNOTSUPP,
@@ -159,7 +159,8 @@ static int pager_parent(struct iof_pager *pager)
 	int ret = iof_ioctl(pager->iommufd, IOMMU_IOAS_ALLOC, &ioas);
 
 	if (ret < 0)
-		return iof_pager_fail(pager, ret, "no I/O address space: %s", strerror(-ret));
+		return iof_pager_fail(pager, ret, "cannot allocate an I/O address space: %s",
+				      strerror(-ret));
 	pager->ioas_id = ioas.out_ioas_id;
 	hwpt.pt_id = pager->ioas_id;
 	ret = iof_ioctl(pager->iommufd, IOMMU_HWPT_ALLOC, &hwpt);

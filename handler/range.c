@@ -142,7 +142,7 @@ int iof_pager_pin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64
 	pthread_mutex_lock(&pager->map_lock);
 	if (!pin_fits(pager, pasid, iova, pages)) {
 		err = iof_pager_fail(pager, -ENOSPC,
-				     "pinning %llu pages would leave less than the "
+				     "pinning %llu pages would leave fewer than the "
 				     "%llu pages that the device needs",
 				     (unsigned long long)pages, (unsigned long long)pager->least);
 		goto out;
@@ -155,10 +155,11 @@ int iof_pager_pin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64
 		if (err) {
 			unpin(pager, pasid, start, nr, &asking);
 			unpin(pager, pasid, iova, done, NULL);
-			iof_pager_fail(
-				pager, err, "cannot pin %llu pages at I/O address 0x%llx: %s",
-				(unsigned long long)pages, (unsigned long long)iova,
-				err == -ENOENT ? "one is not mapped, or refused" : strerror(-err));
+			iof_pager_fail(pager, err,
+				       "cannot pin %llu pages at I/O address 0x%llx: %s",
+				       (unsigned long long)pages, (unsigned long long)iova,
+				       err == -ENOENT ? "a page is not mapped, or is refused" :
+							strerror(-err));
 			break;
 		}
 		done += nr;
@@ -287,7 +288,7 @@ int iof_pager_sync(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint6
 	pthread_mutex_unlock(&pager->lock);
 	pthread_mutex_unlock(&pager->map_lock);
 	if (!found)
-		return iof_pager_fail(pager, -ENOENT, "nothing is mapped at I/O address 0x%llx",
+		return iof_pager_fail(pager, -ENOENT, "no page is mapped at I/O address 0x%llx",
 				      (unsigned long long)iova);
 	if (result)
 		iof_pager_fail(pager, result, "pages were not written back: %s", strerror(-result));

@@ -71,9 +71,10 @@ static int space_hwpt(struct iof_space *space)
 		ret = iof_ioctl(pager->iommufd, IOMMU_HWPT_ALLOC, &alloc);
 	}
 	if (ret < 0)
-		return iof_pager_fail(pager, ret,
-				      "no nested page table with faults for PASID %u: %s",
-				      space->pasid, strerror(-ret));
+		return iof_pager_fail(
+			pager, ret,
+			"cannot allocate a nested page table with faults for PASID %u: %s",
+			space->pasid, strerror(-ret));
 	space->hwpt_id = alloc.out_hwpt_id;
 	return 0;
 }
@@ -144,7 +145,7 @@ static int space_new(struct iof_pager *pager, uint32_t pasid, struct iof_space *
 		return iof_pager_fail(pager, -EOPNOTSUPP, "the device has no PASIDs");
 	if (pasid && pasid >> pager->pasid_bits)
 		return iof_pager_fail(pager, -EINVAL,
-				      "PASID %u is beyond the %u bits of the device", pasid,
+				      "PASID %u exceeds the %u bits of the device's PASIDs", pasid,
 				      pager->pasid_bits);
 	spaces = calloc(pager->nr_spaces + 1, sizeof(struct iof_space *));
 	space = calloc(1, sizeof(*space));

@@ -190,7 +190,7 @@ static int wait_for_all(struct front *front, pid_t parent)
 	while (waitpid(front->server, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!front->ended || (front->by_itself && status)) {
-		front->complain("a process of the machine was killed, so the program is ended");
+		front->complain("a process of the machine was killed, and so the program is ended");
 		return IOF_RUN_EXIT_OURS;
 	}
 	return front->status;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * stat.c - stat(2) and its family. FUSE has no character devices that can be opened, so the kernel
- * would call a device node a regular file; the broker answers these calls in its place.
+ * stat.c - stat(2) and its family.
  *
- * The kernel's own answer has all fields but the type, the numbers and the size. A path is resolved
- * by the kernel, with the root and the working directory of the caller. That path may lead into a
- * file system which the program itself serves, so the call may wait for the program.
+ * FUSE has no character devices that can be opened, so that the kernel would call a device node a
+ * regular file. The broker answers these calls in its place.
+ *
+ * The broker takes all fields but the type, the numbers and the size from the kernel's own answer.
+ * The kernel resolves a path with the root and the working directory of the caller. That path may
+ * lead into a file system which the program itself serves, so that the call may wait for the
+ * program.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +123,7 @@ bool iof_run_stat_path(pid_t tid, uint64_t at, char path[PATH_MAX])
 {
 	size_t have = 0;
 
-	/* up to the end of a page at a time: the next one may be absent */
+	/* read up to the end of a page at a time: the next page may be absent */
 	while (have < PATH_MAX) {
 		size_t room = 4096 - (at + have) % 4096;
 		struct iovec local = { path + have, 0 };
@@ -176,8 +179,8 @@ static bool move_root(int root)
 }
 
 /*
- * The root and the working directory of each thread are its own, so that it can have those of the
- * caller for the time of a call. -1: that is not possible.
+ * Descriptor of this process's root. Each thread of the broker has a root and a working directory
+ * of its own, so that it can take those of the caller for a call. -1: that is not possible.
  */
 static int own_root = -1;
 
@@ -188,9 +191,10 @@ void iof_run_stat_init(void)
 
 void iof_run_stat_thread(struct iof_run *run)
 {
-	/* until now it had those of the thread that started it, which may be a caller's */
+	/* the thread has those of the thread that started it, which may be a caller's */
 	if (unshare(CLONE_FS) || own_root < 0 || fchdir(own_root))
-		iof_run_die(run, "a thread has no folder of its own: %s", strerror(errno));
+		iof_run_die(run, "a thread cannot have a working directory of its own: %s",
+			    strerror(errno));
 	/* without CAP_SYS_CHROOT no thread ever has another root */
 	if (chroot("."))
 		errno = 0;
@@ -238,7 +242,7 @@ static size_t fill_native(const struct statx *stx, char out[IOF_RUN_STAT_SIZE])
 }
 
 #ifdef IOF_RUN_SMALL_FSTAT64
-/* i386: packed, so that 64-bit fields stand at multiples of 4. */
+/* The structure of i386 is packed, so that 64-bit fields are at multiples of 4. */
 struct small_stat {
 	uint64_t dev;
 	uint32_t pad0, short_ino, mode, nlink, uid, gid;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * doctor.c - `iofault doctor`: which of the four ways this machine can do, and for each that it
- * cannot, the one next step.
+ * doctor.c - `iofault doctor`: which of four ways this machine supports, and the next step for each
+ * way that it does not.
  *
- * A way is tried, not guessed: embedded and kernel lead one page fault of a device from its request
- * to the device's completion record, and run makes a machine as `iofault run --check` does. Only
- * real devices are looked up in sysfs, since trying one would take it away from its driver.
+ * The command tries a way instead of guessing. For embedded and kernel, it leads one page fault of
+ * a device from its request to the device's completion record. For run, it makes a machine as
+ * `iofault run --check` does. It only looks real devices up in sysfs, since a try would take the
+ * device away from its driver.
  */
 #include "tool.h"
 
@@ -43,7 +44,7 @@ static const char usage[] =
 	"\n"
 	"Example: iofault doctor embedded run\n";
 
-/* What a way found: the answer and, if it is no, the next step. */
+/* The result of a way: the answer and, if it is no, the next step. */
 struct finding {
 	bool yes;
 	char what[200], next[400];
@@ -77,9 +78,9 @@ static bool yes(struct finding *finding, const char *what)
 #define PAGE	  4096ul
 #define RECORD_AT 0x10000000ul
 #define FAULT_AT  0x20000000ul
-#define WAIT_MS	  10000 /* for what takes microseconds: only a hang is longer */
+#define WAIT_MS	  10000 /* the wait takes microseconds, unless the device hangs */
 
-/* What one fault needs; -1 and MAP_FAILED: not yet. */
+/* The objects for one fault; -1 and MAP_FAILED: not made yet. */
 struct bed {
 	int iommufd, device, queue;
 	uint32_t ioas;
@@ -101,7 +102,7 @@ static int map(const struct bed *bed, void *memory, uint64_t iova)
 	return iof_ioctl(bed->iommufd, IOMMU_IOAS_MAP, &args);
 }
 
-/* Ties the device to a fault queue. @step names the call that failed. */
+/* Attaches the device so that its faults reach a queue. *step names the call that failed. */
 static int set_up(struct bed *bed, const char **step)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = 16, .iommufd = bed->iommufd };
@@ -139,7 +140,7 @@ static int set_up(struct bed *bed, const char **step)
 	return map(bed, bed->record, RECORD_AT);
 }
 
-/* Lets the engine write to a page that is not mapped, maps it when asked, and responds. */
+/* Lets the engine write to an unmapped page, maps it after the page request, and responds. */
 static int serve(struct bed *bed, const char **step)
 {
 	struct dsa_completion_record *record = bed->record;
@@ -185,7 +186,9 @@ static int serve(struct bed *bed, const char **step)
 	return record->status == DSA_COMP_SUCCESS && *(char *)bed->page == 0x2a ? 0 : -EIO;
 }
 
-/* 0: a fault went the whole way on the world's first device. */
+/*
+ * Handles one fault of the world's first device, from request to completion. Returns 0 on success.
+ */
 static int one_fault(struct iof_world *world, const char **step)
 {
 	struct bed bed = { .iommufd = -1, .device = -1, .queue = -1, .page = MAP_FAILED };
@@ -232,7 +235,7 @@ static bool try_embedded(struct finding *finding)
 		iof_world_close(world);
 	}
 	if (!rc)
-		return yes(finding, "a page fault went the whole way inside this process");
+		return yes(finding, "a page fault was handled inside this process");
 	return no(finding,
 		  rc == -ENOMEM || rc == -EMFILE || rc == -EAGAIN ?
 			  "raise the limits of this process (ulimit -a)" :
@@ -247,7 +250,7 @@ static void take_sentence(const char *sentence)
 	snprintf(of_run->next, sizeof(of_run->next), "%s", sentence);
 }
 
-/* The one sentence of run/ names what is missing and what would allow it. */
+/* Tries `iofault run`. The sentence of run/ names what is missing and what would allow it. */
 static bool try_run(struct finding *finding)
 {
 	of_run = finding;
@@ -270,7 +273,10 @@ static bool exists(const char *format, const char *release)
 	return there;
 }
 
-/* Why there is no /dev/iommu, from what is nearest to having one. */
+/*
+ * Finds the reason why there is no /dev/iommu. Of several, takes the one that is nearest to the
+ * goal.
+ */
 static bool no_iommu(struct finding *finding)
 {
 	unsigned int major = 0, minor = 0;
@@ -324,7 +330,7 @@ static bool try_kernel(struct finding *finding)
 		iof_world_close(world);
 	}
 	if (!rc)
-		return yes(finding, "a page fault went the whole way through /dev/iommu");
+		return yes(finding, "a page fault was handled through /dev/iommu");
 	if (rc == -ENOENT)
 		return no(finding,
 			  exists("/sys/module/iofault", "") ?
@@ -344,14 +350,17 @@ static bool try_kernel(struct finding *finding)
 		  iof_reason(rc));
 }
 
-/* Extended capabilities of PCI Express. */
+/* Offset and id of PCI Express's extended capabilities. */
 enum {
 	PCI_CAP_AT = 0x100,
 	PCI_CAP_PRI = 0x13,
 	PCI_CONFIG_SIZE = 4096,
 };
 
-/* 1: the device has the capability, 0: not, -1: the configuration space cannot be read so far. */
+/*
+ * Returns 1: the device has the capability; 0: it has not; -1: its configuration space cannot be
+ * read up to there.
+ */
 static int has_capability(const char *config, unsigned int id)
 {
 	uint32_t header, at = PCI_CAP_AT, steps;
