@@ -17,7 +17,7 @@
 #define GPA_BASE     0x100000000ull
 #define RECORDS_IOVA 0x200000000000ull
 #define ENTRY_TABLE  0x27ull /* present, writable, user, accessed */
-#define ENTRY_PAGE   0x67ull /* the same, dirty */
+#define ENTRY_PAGE   0x67ull /* present, writable, user, accessed, dirty */
 
 uint64_t nested_gpa(const struct nested *n, const void *p)
 {

@@ -82,7 +82,7 @@ struct iof_attach {
 	 * driver. It grows under the sink's lock, and shrinks without it.
 	 */
 	atomic_t answering;
-	/* list iof_fault_queue.attachments, with @queue; grow_lock */
+	/* entry of iof_fault_queue.attachments, with @queue; grow_lock */
 	struct list_head queue_node;
 
 	/*

@@ -53,13 +53,13 @@ struct iof_access {
 	struct mutex lock;
 	struct rw_semaphore ioas_rwsem;
 	/*
-	 * where the access pins and copies; NULL: nowhere, or it is about to
-	 * move; ioas_rwsem
+	 * the IOAS in which the access pins and copies; NULL: none, or it is
+	 * about to move; ioas_rwsem
 	 */
 	struct iof_ioas *ioas;
-	/* where its pins are; held; ioas_rwsem */
+	/* the IOAS that has its pins; held; ioas_rwsem */
 	struct iof_ioas *pinned_in;
-	/* its entry in the map of @pinned_in; lock */
+	/* entry of the access in the map of @pinned_in; lock */
 	struct iof_map_access *entry;
 };
 

@@ -17,7 +17,7 @@
 
 /* One mapping: [iova, last] shows bytes of @pages from @offset on. */
 struct iof_area {
-	struct rb_node node; /* in map->areas; iova_rwsem */
+	struct rb_node node; /* node of map->areas; iova_rwsem */
 	/* list of areas that one call builds or removes; that call owns it */
 	struct list_head work;
 	unsigned long iova;
@@ -44,7 +44,7 @@ struct iof_area {
  * fields but node and list.
  */
 struct iof_reserved {
-	struct rb_node node; /* in map->reserved */
+	struct rb_node node; /* node of map->reserved */
 	/* list of ranges that one call enters or removes */
 	struct list_head fresh;
 	unsigned long start;

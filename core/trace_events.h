@@ -84,8 +84,8 @@ TRACE_EVENT(deliver,
 );
 
 /*
- * A response to a group was accepted and goes to the driver. Cookie 0: a fault
- * of an SVA attachment, which the core resolved.
+ * A response to a group was accepted; the driver gets it next. Cookie 0: a
+ * fault of an SVA attachment, which the core resolved.
  */
 TRACE_EVENT(respond,
 	TP_PROTO(const char *device, u32 pasid, u32 grpid, u32 cookie,

@@ -21,7 +21,7 @@
 
 #define IOF_POOL_ALIGN (2u << 20)
 
-/* Maps @bytes bytes of memory, aligned to 2 MiB if there are at least so many. */
+/* Maps @bytes bytes of memory, aligned to 2 MiB if they are at least 2 MiB. */
 static char *pool_map(uint64_t bytes)
 {
 	uint64_t extra = bytes >= IOF_POOL_ALIGN ? IOF_POOL_ALIGN : 0;

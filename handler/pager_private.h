@@ -206,7 +206,7 @@ struct iof_pager {
 	uint32_t nr_spaces;
 
 	char *pool;	    /* memory of the frames */
-	uint64_t pool_iova; /* its address in the parent IOAS */
+	uint64_t pool_iova; /* address of the frames in the parent IOAS */
 	struct iof_frame *frames;
 	uint64_t nr_frames;
 	uint64_t least;		/* number of frames that must remain unpinned */

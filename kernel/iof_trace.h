@@ -16,7 +16,7 @@
 #include "core/trace_events.h"
 #endif
 
-/* From the module's root, which is on the include path. */
+/* The path is relative to the module's root, which is on the include path. */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH kernel
 #undef TRACE_INCLUDE_FILE

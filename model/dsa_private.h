@@ -38,7 +38,8 @@
 /* Maximum number of bytes that one step copies. */
 #define DSA_CHUNK (16 * DSA_PAGE)
 
-#define DSA_COLLECTED_MAX 32 /* at most IOF_PRI_SINGLES_MAX */
+/* maximum number of collected requests; at most IOF_PRI_SINGLES_MAX */
+#define DSA_COLLECTED_MAX 32
 
 struct iof_dsa_engine;
 
@@ -79,11 +80,13 @@ struct iof_dsa_job {
 	 * dsa->batches
 	 */
 	struct list_head link;
-	u64 due; /* on engine->delayed: time in ktime_get_ns() */
+	/* time in ktime_get_ns(), while the job is on engine->delayed */
+	u64 due;
 	struct iof_dsa *dsa;
 	/* the job resumes on this engine's stack */
 	struct iof_dsa_engine *engine;
-	struct iof_dsa_job *parent; /* its batch, if the job is a child */
+	/* batch of the job, if the job is a child */
+	struct iof_dsa_job *parent;
 
 	u32 generation; /* dsa->generation at acceptance */
 	u32 epoch;	/* number of drains submitted before or at acceptance */
@@ -99,9 +102,9 @@ struct iof_dsa_job {
 	bool backward; /* MEMMOVE works from the end */
 	bool seeded;   /* CRC: @crc has the value so far */
 	u32 done;      /* bytes done; of a batch, descriptors done */
-	u32 crc;       /* in the form of crc32c() */
+	u32 crc;       /* CRC so far, in the form of crc32c() */
 	u32 invalid_flags;
-	/* for the record: address at which the operation failed */
+	/* address at which the operation failed, for the record */
 	u64 fault_addr;
 	struct iof_dsa_fault fault; /* fault of the last access that failed */
 

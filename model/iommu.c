@@ -148,8 +148,8 @@ static void paging_sync(struct iof_domain *domain, unsigned long iova,
 	mutex_lock(&mdom->lock);
 	dead = iof_stage2_take_dead(&mdom->s2);
 	/*
-	 * The first-stage addresses that lead through the range are unknown:
-	 * drop all of them.
+	 * The first-stage addresses that lead through the range are unknown. So
+	 * drop the translations of all of them.
 	 */
 	iof_domain_drop_nested(mdom);
 	list_for_each_entry(use, &mdom->uses, node)

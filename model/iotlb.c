@@ -104,8 +104,8 @@ struct iof_attachment *iof_tlb_attachment(struct iof_tlb *tlb, u32 pasid)
 	if (!att)
 		return NULL;
 	/*
-	 * As with slots, but the engine reads gen at once. Invalidating threads
-	 * never read the PASID.
+	 * The engine fills the entry as it fills slots, but reads gen at once.
+	 * Invalidating threads never read the PASID.
 	 */
 	tlb->pasids[i].pasid = pasid;
 	(void)xchg(&tlb->pasids[i].att, att);

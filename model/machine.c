@@ -30,7 +30,7 @@ struct iof_machine_slot {
 		struct iof_portal_ats *portal_ats;
 	};
 	char name[32];
-	/* its isolation group's node; NULL: the machine has none */
+	/* node of the isolation group; NULL: the machine has none */
 	struct iof_vfio_group *group;
 	bool leads_group; /* the first member of its group */
 };

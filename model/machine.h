@@ -49,7 +49,7 @@ struct iof_machine_device {
 
 struct iof_machine_config {
 	const struct iof_machine_device *devices;
-	unsigned int nr_devices; /* at most 256 */
+	unsigned int nr_devices; /* number of devices, at most 256 */
 	/* non-zero: IOMMU_TEST_CMD exists, with mock devices */
 	int test_ioctls;
 	/*

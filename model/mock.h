@@ -17,7 +17,7 @@
 /* The node data of a machine that offers the test ioctls. */
 struct iof_mock_node {
 	struct iof_ctx_node node;
-	u32 credits; /* of each mock device; constant */
+	u32 credits; /* number of credits of each mock device; constant */
 };
 
 extern const struct iof_test_ops iof_mock_test_ops;

@@ -387,7 +387,10 @@ struct iof_pri {
 	/* slots that wait for a credit, in order of arrival */
 	struct list_head starved;
 	atomic64_t groups, stalls; /* senders write them */
-	/* On a cache line of its own: senders and responders both write it. */
+	/*
+	 * This field has a cache line of its own, since senders and responders
+	 * both write it.
+	 */
 	/* number of free credits */
 	atomic_t credits ____cacheline_aligned_in_smp;
 	/*

@@ -49,8 +49,8 @@
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS	   SECCOMP_IOW(4, __u64)
 #endif
 /*
- * More are started while all are busy. Those that may wait for the program itself are fewer, so
- * that others are left for what the program does meanwhile.
+ * Limits of threads. A thread is added while all are busy. Fewer threads may wait for the program
+ * itself, so that others are left for its other calls.
  */
 #define THREADS	    4
 #define MAX_THREADS 64
@@ -62,8 +62,8 @@ struct broker {
 	struct iof_run *run;
 	int listener;
 	dev_t dev;   /* device number of our file system */
-	int threads; /* these three atomic */
-	int idle;    /* threads that wait for a call, or are about to */
+	int threads; /* atomic, also the next two: number of threads */
+	int idle;    /* number of threads that wait for a call, or are about to */
 	int waiting; /* threads in a path, which may wait for the program */
 };
 
@@ -291,7 +291,7 @@ static int bind_device(struct caller *caller)
 	number = number_of(caller, given);
 	if (number < 0)
 		return number;
-	/* as above: a successful bind cannot be undone */
+	/* write the reply first, as above: a successful bind cannot be undone */
 	rc = move(caller, true);
 	if (rc)
 		return rc;
@@ -471,8 +471,8 @@ static int set_irqs(struct caller *caller)
 		return CONTINUE;
 	count = (unsigned int)get(caller, offsetof(struct vfio_irq_set, count));
 	/*
-	 * No device has so many. An untranslated number must not be taken for a descriptor of the
-	 * server.
+	 * No device has so many interrupts. An untranslated number must not be taken for a
+	 * descriptor of the server.
 	 */
 	if (count > sizeof(caller->borrowed) / sizeof(caller->borrowed[0]))
 		return -EINVAL;

@@ -48,7 +48,7 @@ struct iof_run_report {
 	char text[400];
 };
 
-/* From front to the keeper: a signal was received. Number 0: the program may start. */
+/* An order from front to the keeper: a signal was received. Number 0: the program may start. */
 struct iof_run_order {
 	int sig;
 	bool typed; /* the terminal sent the signal, to the whole process group */

@@ -23,23 +23,23 @@ struct iof_run_stat {
 	unsigned int mask;
 };
 
-#define IOF_RUN_STAT_SIZE 256 /* of the largest result */
+#define IOF_RUN_STAT_SIZE 256 /* size of the largest result */
 
 struct iof_run;
 
-/* Once, before the threads. */
+/* Initialises this file; called once, before the threads start. */
 void iof_run_stat_init(void);
-/* Each thread, first of all. */
+/* Gives the calling thread a working directory of its own; called first in each thread. */
 void iof_run_stat_thread(struct iof_run *run);
-/* False: it is another call, or one with flags that the kernel should judge. */
+/* Parses a call. Returns false if it is another call, or has flags that the kernel should check. */
 bool iof_run_stat_parse(const struct seccomp_data *data, struct iof_run_stat *call);
-/* Reads the caller's string. False: it is too long, or cannot be read. */
+/* Reads the caller's string. Returns false if it is too long, or cannot be read. */
 bool iof_run_stat_path(pid_t tid, uint64_t at, char path[PATH_MAX]);
-/* True: the path is one of the caller's own descriptors by its name in /proc or /dev. */
+/* Does the path name one of the caller's own descriptors, in /proc or /dev? */
 bool iof_run_stat_names_fd(const char *path, int *fd);
 /*
  * Resolves the path as the thread @tid would, relative to @dir or, with -1, to its working
- * directory. 0, or -1: the call fails.
+ * directory. Returns 0, or -1: the call fails.
  */
 int iof_run_stat_at(pid_t tid, int dir, const char *path, int flags, unsigned int mask,
 		    struct statx *st);
@@ -48,7 +48,7 @@ int iof_run_stat_at(pid_t tid, int dir, const char *path, int flags, unsigned in
  */
 void iof_run_stat_note(const struct iof_run *run, const struct iof_run_stat *call, pid_t tid,
 		       uint64_t node, int result);
-/* The result as the caller wants it. Returns its size. */
+/* Writes the result in the form of the call. Returns its size. */
 size_t iof_run_stat_fill(const struct iof_run_stat *call, const struct statx *st,
 			 char out[IOF_RUN_STAT_SIZE]);
 

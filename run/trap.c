@@ -100,7 +100,7 @@ static void write_ioctl(struct writer *w)
 		jump(w, BPF_JEQ, trapped[i], TRAP, i + 1 < NR_TRAPPED ? NEXT : ALLOW);
 }
 
-/* With the call's number loaded. */
+/* Called with the call's number loaded. */
 static void write_stat(struct writer *w, const unsigned int *calls, size_t nr)
 {
 	for (size_t i = 0; w->stat && i < nr; i++)

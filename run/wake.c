@@ -33,7 +33,7 @@ static struct {
 		uint64_t kh;
 		uint64_t told; /* number of events notified so far, of iof_sys_events() */
 	} * readable;	       /* indexed by descriptor, under telling */
-	size_t nr_readable;    /* under telling */
+	size_t nr_readable;    /* number of entries, under telling */
 	pthread_mutex_t lock;
 	pthread_cond_t some;
 	struct iof_sys_thread *sleeper; /* thread that polls, under lock */

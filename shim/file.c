@@ -208,7 +208,7 @@ static void tell(struct iof_shim_ready *ready, bool readable)
 		done = write(fd, &count, sizeof(count));
 		(void)done;
 	}
-	/* Of several writes, any may take a pulse: as many reads follow as there were pulses. */
+	/* Any of several writes may take a pulse: there are as many reads as there were pulses. */
 	if (!readable || atomic_add_unless(&ready->pulses, -1, 0))
 		atomic_fetch_add(1, &ready->owed);
 	if (readable)

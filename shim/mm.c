@@ -51,7 +51,8 @@ struct root {
 	struct leaf *leaves[ROOT_SIZE];
 };
 
-static struct root own;		/* of this process; remote.c keeps those of other processes */
+/* sections of this process; remote.c keeps those of other processes */
+static struct root own;
 
 struct mm_struct iof_shim_mm = {
 	.mm_users = ATOMIC_INIT(1),

@@ -248,7 +248,7 @@ static bool fix_up(ucontext_t *context)
 
 static struct {
 	struct sigaction old[MAX_OLD];
-	int count;			/* under install_lock */
+	int count;			/* number of entries, under install_lock */
 	int newest;			/* index of the handler to chain to */
 } replaced[2];
 

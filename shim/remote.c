@@ -53,14 +53,14 @@ struct iof_shim_remote {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct mm_struct *by_index[MAX_REMOTE];	/* written under lock */
-static struct mm_struct *all;			/* under lock */
-static unsigned int next_index = 1;		/* under lock */
+static struct mm_struct *all;			/* list of all address spaces, under lock */
+static unsigned int next_index = 1;		/* index to try next, under lock */
 static struct {
 	pid_t tid;
 	int thread;			/* /proc/TID: tells whether the thread still exists */
 	struct mm_struct *mm;		/* a reference */
 	unsigned long used;
-} cached[CACHED];				/* under lock */
+} cached[CACHED];				/* cache by thread id, under lock */
 static unsigned long cache_clock;
 static pthread_mutex_t exchange_lock = PTHREAD_MUTEX_INITIALIZER;
 

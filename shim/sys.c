@@ -28,7 +28,7 @@
 
 struct iof_plat_space {
 	struct mutex lock;
-	struct list_head nodes;		/* under lock */
+	struct list_head nodes;		/* list of nodes, under lock */
 };
 
 struct iof_plat_node {
@@ -36,7 +36,7 @@ struct iof_plat_node {
 	struct iof_plat_space *space;
 	const struct file_operations *fops;
 	void *data;
-	int open_files;			/* under space->lock */
+	int open_files;			/* number of open files, under space->lock */
 	char name[64];
 };
 

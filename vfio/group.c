@@ -77,9 +77,9 @@ static int unset_container(struct iof_vfio_group *group)
 }
 
 /*
- * Reads the name in front of a blank; options may follow, such as a token,
- * which no device here has. 0, -EFAULT, or -ENODEV: no device has a name that
- * long.
+ * Reads the name in front of a blank. Options may follow, such as a token,
+ * which no device here has. Returns 0, -EFAULT, or -ENODEV: no device has a
+ * name that long.
  */
 static int read_name(char *name, size_t room, const char __user *from)
 {
@@ -123,7 +123,8 @@ static int get_device_fd(struct iof_vfio_group *group, const char __user *arg)
 	mutex_lock(&group->lock);
 	ctx = group->ctx;
 	if (ctx)
-		group->files++; /* keeps the context, too */
+		/* the descriptor keeps the group in its container, too */
+		group->files++;
 	mutex_unlock(&group->lock);
 	return ctx ? iof_vfio_open_in_group(vdev, group, ctx) : -EINVAL;
 }

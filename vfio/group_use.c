@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * group_use.c - what excludes what in a VFIO group: its node and the device
- * descriptors that came from it on one side, and members bound through their
- * own nodes on the other. Device nodes (node.c) and the group node (group.c)
- * call this.
+ * group_use.c - which uses of a VFIO group exclude each other.
+ *
+ * On one side are the group's node and the device descriptors that came from
+ * it, on the other side members bound through their own nodes. Device nodes
+ * (node.c) and the group node (group.c) call this file.
  *
  * group->lock is a leaf of vfio/: it is taken with or without vdev->lock, and
  * covers counts and the container only.

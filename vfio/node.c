@@ -295,7 +295,9 @@ static int vfio_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Under the lock, so that the group does not open the device meanwhile. */
+/*
+ * Unbinds under the lock, so that the group does not open the device meanwhile.
+ */
 static void vfio_unbind(struct iof_vfio_device *vdev)
 {
 	unsigned long pasid;
@@ -435,7 +437,10 @@ static const struct file_operations vfio_fops = {
 
 /* ---- a descriptor by the group ---- */
 
-/* Under the lock: the first descriptor binds and attaches the device. */
+/*
+ * Enters the group's container. Under the lock, the first descriptor binds and
+ * attaches the device.
+ */
 static int enter_container(struct iof_vfio_device *vdev, struct iof_ctx *ctx)
 {
 	struct iof_device *idev;
@@ -485,7 +490,10 @@ int iof_vfio_open_in_group(struct iof_vfio_device *vdev,
 		rc = enter_container(vdev, ctx);
 		if (!rc) {
 			vdev->group_users++;
-			/* As in vfio_bind(). */
+			/*
+			 * Pairs with the calls that need a bound device, as in
+			 * vfio_bind().
+			 */
 			smp_store_release(&vf->owner, true);
 		}
 		mutex_unlock(&vdev->lock);

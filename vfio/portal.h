@@ -19,7 +19,7 @@ extern const struct iof_pci_function iof_portal_function;
 struct iof_portal *iof_portal_create(struct iof_plat_space *space,
 				     const char *name, struct iof_dsa *dsa,
 				     const struct iof_dsa_setup *config);
-/* Its node. */
+/* Returns the node of the engine. */
 struct iof_vfio_device *iof_portal_node(struct iof_portal *portal);
 bool iof_portal_busy(struct iof_portal *portal);
 /* Removes a node that is not busy. */

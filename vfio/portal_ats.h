@@ -19,7 +19,7 @@ extern const struct iof_pci_function iof_portal_ats_function;
 struct iof_portal_ats *iof_portal_ats_create(struct iof_plat_space *space,
 					     const char *name,
 					     struct iof_ats *ats);
-/* Its node. */
+/* Returns the node of the device. */
 struct iof_vfio_device *iof_portal_ats_node(struct iof_portal_ats *portal);
 bool iof_portal_ats_busy(struct iof_portal_ats *portal);
 /* Removes a node that is not busy. */

@@ -17,10 +17,12 @@ struct iof_vfio_group {
 	struct list_head devices;
 	/* protects the fields below; not held across a copy, bind or attach */
 	struct mutex lock;
-	bool open;	     /* a descriptor of the node exists */
-	unsigned int files;  /* number of device descriptors it made */
-	unsigned int bound;  /* number of members bound by own nodes */
-	struct iof_ctx *ctx; /* its container, a reference; or NULL */
+	bool open;	    /* a descriptor of the node exists */
+	unsigned int files; /* number of device descriptors it made */
+	/* number of members that are bound by their own nodes */
+	unsigned int bound;
+	/* container of the group, with a reference; or NULL */
+	struct iof_ctx *ctx;
 };
 
 /* The indexes VFIO_PCI_INTX_IRQ_INDEX to VFIO_PCI_REQ_IRQ_INDEX, in a row. */
@@ -101,13 +103,13 @@ int iof_vfio_open_in_group(struct iof_vfio_device *vdev,
 
 /* group_use.c */
 /*
- * Is the group's node, or a device descriptor that came from it, open? Under
- * the lock.
+ * Is the group's node, or a device descriptor that came from it, open? Called
+ * with the lock held.
  */
 bool iof_vfio_group_in_use(const struct iof_vfio_group *group);
 /*
- * Takes a group that is not in use out of its container, under the lock.
- * Returns the container, which the caller puts after the lock, or NULL.
+ * Takes a group that is not in use out of its container. Returns the container,
+ * which the caller puts after the lock, or NULL. Called with the lock held.
  */
 struct iof_ctx *iof_vfio_group_leave(struct iof_vfio_group *group);
 /*

@@ -199,7 +199,7 @@ int abi_hwpt_nested(int fd, uint32_t dev, uint32_t parent, uint32_t flags, uint3
 		.dev_id = dev,
 		.pt_id = parent,
 		.data_type = IOMMU_HWPT_DATA_SELFTEST,
-		/* each kernel takes this length */
+		/* every kernel accepts this length */
 		.data_len = sizeof(data.iotlb),
 		.data_uptr = (uintptr_t)&data,
 		.fault_id = fault_id,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * groups.c - proves the rules of VFIO groups and containers: what their nodes answer, in which
- * order things can be opened and closed, and which exclude each other.
+ * groups.c - proves the rules of VFIO groups and containers: which results their nodes return, in
+ * which order they can be opened and closed, and which uses exclude each other.
  */
 #include "groups.h"
 
@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Two devices in one isolation group, a third on its own. */
+/* Two devices in one isolation group; a third one has a group of its own. */
 static const struct iof_dsa_config dsa[] = {
 	{ .queue_depth = 4 },
 	{ .share_group = 1 },
@@ -62,7 +62,7 @@ static void a_group_tells_its_status(void **state)
 			 VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET);
 	assert_ok(iof_ioctl(f->group, VFIO_GROUP_UNSET_CONTAINER, NULL));
 	assert_int_equal(status(f->group), VFIO_GROUP_FLAGS_VIABLE);
-	/* What is not a command of groups. */
+	/* The command is none of groups. */
 	assert_err(iof_ioctl(f->group, VFIO_GET_API_VERSION, NULL), ENOTTY);
 	assert_err(iof_ioctl(f->group, VFIO_DEVICE_GET_INFO, NULL), ENOTTY);
 	assert_err(iof_ioctl(f->container, VFIO_GROUP_GET_STATUS, NULL), ENOTTY);
@@ -96,7 +96,7 @@ static void set_container_wants_a_container(void **state)
 	assert_err(iof_ioctl(f->group, VFIO_GROUP_SET_CONTAINER, NULL), EFAULT);
 	assert_err(group_enter(f->group, -1), EINVAL);
 	assert_err(group_enter(f->group, 1 << 20), EBADF);
-	/* The embedded world knows no other descriptors than its own. */
+	/* The embedded world accepts its own descriptors only. */
 	assert_err(group_enter(f->group, event), abi_embedded() ? EBADF : EBADFD);
 	assert_err(group_enter(f->group, f->group), EBADFD);
 	assert_ok(abi_fault_queue(f->container, &fault, &fault_fd));
@@ -114,7 +114,7 @@ static void a_group_is_opened_once(void **state)
 	int other;
 
 	assert_err(group_open(f->world, 0), EBUSY);
-	/* The second device is of the same group. */
+	/* The second device is in the same group. */
 	assert_string_equal(group_path(1), group_path(0));
 	other = group_open(f->world, 2);
 	assert_true(other >= 0);
@@ -167,7 +167,7 @@ static void a_device_is_found_by_its_name(void **state)
 	assert_true(same >= 0);
 	assert_ok(iof_close(same));
 	assert_ok(iof_close(mate));
-	/* The last descriptor of it has it still. */
+	/* The last descriptor of the group still has the device. */
 	assert_ok(iof_ioctl(dev, VFIO_DEVICE_GET_INFO, &info));
 	assert_ok(iof_close(dev));
 	munmap(edge, PAGE);
@@ -201,7 +201,7 @@ static void a_used_group_stays_in_its_container(void **state)
 	assert_true(dev >= 0);
 	assert_err(iof_ioctl(f->group, VFIO_GROUP_UNSET_CONTAINER, NULL), EBUSY);
 	assert_err(group_enter(f->group, f->container), EINVAL);
-	/* The device keeps the group in use. */
+	/* The device's descriptor keeps the group in use. */
 	assert_ok(iof_close(f->group));
 	assert_err(group_open(f->world, 0), EBUSY);
 	if (abi_embedded())
@@ -210,12 +210,14 @@ static void a_used_group_stays_in_its_container(void **state)
 	f->group = group_open(f->world, 0);
 	assert_true(f->group >= 0);
 	assert_int_equal(status(f->group), VFIO_GROUP_FLAGS_VIABLE);
-	/* And it can go into another container. */
+	/* The group can enter another container. */
 	again = iof_open(f->world, "/dev/vfio/vfio", O_RDWR);
 	assert_true(again >= 0);
 	assert_ok(group_enter(f->group, again));
 	assert_ok(iof_close(again));
-	/* The container was closed; what it holds is there as long as the group. */
+	/*
+	 * The container's descriptor was closed; its objects exist as long as the group is in it.
+	 */
 	dev = group_device(f->group, group_bdf(1));
 	assert_true(dev >= 0);
 	assert_ok(iof_close(dev));
@@ -228,7 +230,7 @@ static void a_group_and_a_node_exclude_each_other(void **state)
 	int node = abi_vfio(f->world, 0), mate = abi_vfio(f->world, 1);
 	int alone = abi_vfio(f->world, 2), other;
 
-	/* A node that is open and not bound does not matter. */
+	/* A device node that is open and not bound does not count. */
 	assert_true(node >= 0 && mate >= 0 && alone >= 0);
 	assert_err(abi_bind(node, f->container), EBUSY);
 	assert_err(abi_bind(mate, f->container), EBUSY);
@@ -242,7 +244,7 @@ static void a_group_and_a_node_exclude_each_other(void **state)
 	assert_ok(iof_close(f->group));
 	assert_id(abi_bind(mate, f->container));
 	assert_err(group_open(f->world, 0), EBUSY);
-	/* A bind that fails leaves nothing behind. */
+	/* A failed bind leaves no object. */
 	assert_err(abi_bind(mate, f->container), EINVAL);
 	assert_err(abi_bind(node, -1), EINVAL);
 	assert_err(abi_bind(node, 1 << 20), EBADF);
@@ -263,7 +265,7 @@ static void an_iommufd_is_a_container(void **state)
 		.ioas_id = ioas,
 	};
 
-	/* The compat IOAS that there is stays the one. */
+	/* An existing compat IOAS stays the compat IOAS. */
 	assert_ok(iof_ioctl(iommufd, IOMMU_VFIO_IOAS, &set));
 	assert_ok(group_enter(f->group, iommufd));
 	set.op = IOMMU_VFIO_IOAS_GET;
@@ -276,7 +278,10 @@ static void an_iommufd_is_a_container(void **state)
 	assert_ok(group_enter(other, iommufd));
 	assert_ok(iof_close(dev));
 
-	/* Without one a device cannot be opened, and the next group makes one. */
+	/*
+	 * Without a compat IOAS the device of a group in use cannot be opened. The next group makes
+	 * one.
+	 */
 	assert_ok(abi_destroy(iommufd, ioas));
 	assert_err(group_device(f->group, group_bdf(0)), ENODEV);
 	assert_err(group_device(other, group_bdf(2)), ENODEV);

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* The name of device @index. In static memory, of which each index has its own. */
+/* Returns the name of device @index, in static memory; each index has memory of its own. */
 static inline const char *group_bdf(unsigned int index)
 {
 	static char bdf[8][24];
@@ -24,8 +24,8 @@ static inline const char *group_bdf(unsigned int index)
 }
 
 /*
- * The node of its group, in the same kind of memory. In the embedded world a test's devices are all
- * that exist, and the first three of them are in two groups.
+ * Returns the node of its group, in static memory of the same kind. In the embedded world a test's
+ * devices are all that exist, and the first three of them are in two groups.
  */
 static inline const char *group_path(unsigned int index)
 {
@@ -45,7 +45,7 @@ static inline const char *group_path(unsigned int index)
 	return path[index];
 }
 
-/* As abi_world(). Skips the test where there are no groups. */
+/* Opens a world, as abi_world(). Skips the test if there are no groups. */
 static inline struct iof_world *group_world(const struct iof_dsa_config *dsa, unsigned int nr)
 {
 	struct iof_world *world = abi_world(dsa, nr);
@@ -72,7 +72,7 @@ static inline int group_set_iommu(int container)
 	return iof_ioctl(container, VFIO_SET_IOMMU, (void *)(uintptr_t)VFIO_TYPE1v2_IOMMU);
 }
 
-/* A descriptor of the device of that name, or a negative errno. */
+/* Returns a descriptor of the device with that name, or a negative errno. */
 static inline int group_device(int group, const char *name)
 {
 	return iof_ioctl(group, VFIO_GROUP_GET_DEVICE_FD, (void *)name);

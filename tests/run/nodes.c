@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * nodes.c - proves that a device node under `iofault run` is a character device to stat(2) and its
- * family, by a descriptor and by each kind of path, with the numbers that /sys has; that errors are
- * the kernel's; that other files are what they are; and that calls which wait for the program do
- * not stop others.
+ * nodes.c - proves that under `iofault run` a device node is a character device for stat(2) and its
+ * family, by a descriptor and by each kind of path, with the numbers that /sys has. Errors are the
+ * kernel's. Other files keep their types. A call that waits for the program does not stop other
+ * calls.
  */
 #include "../kernel/kernel.h"
 
@@ -31,7 +31,7 @@
 #define NODE	"/dev/vfio/devices/vfio1"
 #define WAITERS 40
 
-static dev_t number; /* of NODE, as /sys says */
+static dev_t number; /* device number of NODE in /sys */
 
 static int setup(void **state)
 {
@@ -169,7 +169,7 @@ static void the_iommu_is_one_too(void **state)
 	assert_true(st.st_rdev == makedev(major, minor));
 }
 
-/* What a program does that looks for devices before it asks stat(2). */
+/* Acts as a program that looks for devices in a folder before it calls stat(2). */
 static void a_folder_lists_devices(void **state)
 {
 	DIR *dir = opendir("/dev/vfio/devices");
@@ -205,7 +205,7 @@ static void errors_are_the_kernels(void **state)
 	memset(memory, '/', 4096);
 	assert_errno(syscall(SYS_newfstatat, AT_FDCWD, memory + 1, &st, 0), EFAULT);
 	assert_errno(syscall(SYS_newfstatat, AT_FDCWD, memory, &st, 0), ENAMETOOLONG);
-	/* A path that ends with the last byte of a page. */
+	/* The path ends with the last byte of a page. */
 	strcpy(memory + 4096 - sizeof(NODE), NODE);
 	assert_ok(syscall(SYS_newfstatat, AT_FDCWD, memory + 4096 - sizeof(NODE), &st, 0));
 	check(&st);
@@ -220,7 +220,7 @@ static void errors_are_the_kernels(void **state)
 	assert_errno(statx(fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_TYPE, 0, &stx), EINVAL);
 	munmap(memory, 4096);
 
-	/* Other files. */
+	/* Other files keep their types. */
 	assert_ok(fstat(file, &st));
 	assert_true(S_ISREG(st.st_mode) && st.st_size > 0);
 	assert_ok(stat("/dev/null", &st));
@@ -231,7 +231,7 @@ static void errors_are_the_kernels(void **state)
 	close(fd);
 }
 
-/* A root of its own, and a node bound to another place. */
+/* Uses a root of its own, and a node bound to another place. */
 static int in_another_root(void)
 {
 	struct stat st;
@@ -248,7 +248,7 @@ static int in_another_root(void)
 		return 1;
 	if (stat("/mnt/inner/node", &st) || st.st_rdev != number || !S_ISCHR(st.st_mode))
 		return 2;
-	/* Outside, the link leads to nothing. */
+	/* Outside of that root the link leads nowhere. */
 	if (!stat("/mnt/inner/d/link", &st) || errno != ENOENT)
 		return 3;
 	if (chroot("/mnt/inner") || chdir("/d"))
@@ -314,7 +314,7 @@ static void *stat_there(void *path)
 	return (void *)(long)(stat(path, &st) || !S_ISCHR(st.st_mode));
 }
 
-/* Each path is in a page that the program brings when it is asked for it. */
+/* Each path is in a page that the program brings in when it is requested. */
 static void waiting_calls_leave_others_alone(void **state)
 {
 	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC), fd = open("/dev/iommu", O_RDWR);
@@ -344,7 +344,7 @@ static void waiting_calls_leave_others_alone(void **state)
 
 		assert_int_equal(read(uffd, &msg, sizeof(msg)), sizeof(msg));
 		assert_int_equal(msg.event, UFFD_EVENT_PAGEFAULT);
-		/* Others are served meanwhile. */
+		/* Other calls are served meanwhile. */
 		assert_ok(stat(NODE, &st));
 		check(&st);
 		assert_ok(abi_fault_queue(fd, &fault, &queue));

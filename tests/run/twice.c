@@ -17,7 +17,7 @@
 /* A thread that changes a word between two values until it is told to stop. */
 struct flipper {
 	uint32_t *word, one, other;
-	int stop; /* atomic */
+	int stop; /* atomic: tells the thread to stop */
 	pthread_t thread;
 };
 

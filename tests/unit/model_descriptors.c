@@ -594,7 +594,7 @@ static void hardware_info(void **state)
 	assert_true(info->ecap_reg & 1ULL << 26);		 /* nested translation */
 	assert_true(info->ecap_reg & 1ULL << 29);		 /* page requests */
 	assert_true(info->ecap_reg & 1ULL << 40);		 /* PASIDs */
-	assert_int_equal((info->ecap_reg >> 35 & 0x1f) + 1, 20); /* of 20 bits */
+	assert_int_equal((info->ecap_reg >> 35 & 0x1f) + 1, 20); /* PASIDs have 20 bits */
 	type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
 	assert_int_equal(PTR_ERR(dev->ops->hw_info(dev, &type, &len)), -EOPNOTSUPP);
 }
