@@ -87,9 +87,9 @@ struct iof_attach {
 
 	/*
 	 * Indexed by the position in group->hwdevs, which is constant while the
-	 * group is attached. True: a switch failed, then the device's driver
-	 * failed to go back to this domain, and so the device is blocked.
-	 * group->lock
+	 * group is attached. An entry is true if a switch failed, the device's
+	 * driver then failed to go back to this domain, and so the device is
+	 * blocked. group->lock
 	 */
 	bool lost[];
 };

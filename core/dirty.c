@@ -19,7 +19,7 @@
 
 struct iof_dirty {
 	unsigned long first, last; /* the requested range */
-	unsigned long from, to;	   /* the window */
+	unsigned long from, to;	   /* range of the present window */
 	unsigned long page_size;
 	unsigned long *bits; /* bit 0 stands for the page at @from */
 	/* end of the last leaf found, which may be beyond the window */

@@ -18,7 +18,7 @@ struct iof_hwpt {
 	/* IOMMU_HWPT_ALLOC_* flags of the allocation */
 	u32 flags;
 	/* Fields of paging HWPTs: */
-	struct iof_ioas *ioas; /* held */
+	struct iof_ioas *ioas; /* IOAS that fills it; held */
 	/* @ioas no longer fills it: it is about to be destroyed */
 	bool left;
 	/* automatic only: list in @ioas; ioas->hwpts_lock */
@@ -30,7 +30,7 @@ struct iof_hwpt {
 	/* automatic only: number of attachments; ioas->hwpts_lock */
 	unsigned int attachments;
 	/* Fields of nested HWPTs: */
-	struct iof_hwpt *parent; /* held */
+	struct iof_hwpt *parent; /* parent HWPT; held */
 };
 
 /*

@@ -156,9 +156,7 @@ static enum iof_taken group_take(struct iof_pager *pager, struct iof_work *work,
 	return IOF_TAKEN;
 }
 
-/*
- * Loading
- */
+/* Loading of pages */
 
 /*
  * Loads pages one by one whose common load failed. An error of a prefetched page is not reported.

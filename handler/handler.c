@@ -53,9 +53,7 @@ static void relax_cpu(void)
 #endif
 }
 
-/*
- * One batch
- */
+/* Handling one batch */
 
 static void worker_ask(struct iof_worker *worker, uint32_t nr)
 {
@@ -194,9 +192,7 @@ static int worker_round(struct iof_worker *worker)
 	return wrote < 0 ? (int)wrote : nr;
 }
 
-/*
- * Waiting
- */
+/* Waiting for faults */
 
 /* Reads an empty queue again and again, for spin_us. Returns the number of groups handled, or 0. */
 static int worker_spin(struct iof_worker *worker)

@@ -78,7 +78,7 @@ struct iof_handler {
 	struct iof_handler_config config;
 	unsigned int forks; /* iof_forks at the time of opening */
 	int stop_fd;	    /* eventfd, readable for ever once the handler stops */
-	int stopping;	    /* atomic */
+	int stopping;	    /* atomic: the handler is to stop */
 	int running;	    /* atomic: number of batches whose callbacks are running */
 	int fatal;	    /* atomic: first error of the fault descriptor */
 	int first_error;    /* atomic: first error of any kind */

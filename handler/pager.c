@@ -26,9 +26,7 @@
 static __thread char iof_open_sentence[IOF_SENTENCE];
 static __thread char iof_told_sentence[IOF_SENTENCE];
 
-/*
- * Errors
- */
+/* Error texts */
 
 const char *iof_pager_error(struct iof_pager *pager)
 {
@@ -61,9 +59,7 @@ static int works_create(struct iof_pager *pager)
 	return 0;
 }
 
-/*
- * Opening
- */
+/* Opening a pager */
 
 uint64_t iof_pager_least(const struct iof_pager_config *config)
 {
@@ -359,7 +355,7 @@ int iof_pager_close(struct iof_pager *pager)
 	return result;
 }
 
-/* Queries */
+/* Queries of a pager's objects */
 
 int iof_pager_iommufd(const struct iof_pager *pager)
 {

@@ -65,7 +65,7 @@ struct iof_source {
 	struct iof_source_ops ops;
 	void *arg;
 	uint64_t size;
-	int users; /* atomic */
+	int users; /* atomic: number of users */
 };
 
 enum iof_frame_state {
@@ -212,7 +212,7 @@ struct iof_pager {
 	uint64_t least;		/* number of frames that must remain unpinned */
 	uint64_t hand;		/* lock: next frame that CLOCK looks at */
 	struct iof_frame *free; /* lock: list of free frames */
-	uint64_t nr_free;	/* lock */
+	uint64_t nr_free;	/* lock: number of free frames */
 	uint64_t held;		/* lock: number of frames held or evicting */
 	uint64_t released;	/* lock: number of times that a frame was freed or dropped */
 	struct iof_work *idle;	/* lock: works not in use */
@@ -223,10 +223,10 @@ struct iof_pager {
 	struct iof_free_table *free_tables;
 	uint64_t table_pages; /* atomic, for readers without map_lock */
 
-	struct iof_pager_stats stats; /* lock */
-	uint64_t errors;	      /* atomic */
+	struct iof_pager_stats stats; /* lock: counters of the pager */
+	uint64_t errors;	      /* atomic: number of errors reported */
 	pthread_mutex_t error_lock;
-	char sentence[IOF_SENTENCE]; /* error_lock */
+	char sentence[IOF_SENTENCE]; /* error_lock: text of the last error */
 };
 
 static inline uint64_t iof_pager_now(void)

@@ -172,8 +172,8 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
 }
 
 /*
- * Faults a page in. The mmap lock is dropped meanwhile, which may take as long
- * as the user of the memory likes.
+ * Faults a page in. The mmap lock is dropped meanwhile. The fault may take as
+ * long as the program likes whose memory it is.
  */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 {

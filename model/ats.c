@@ -24,7 +24,7 @@ struct iof_ats {
 	wait_queue_head_t wq; /* the thread sleeps here */
 	wait_queue_head_t idle_wq;
 	spinlock_t lock;
-	u8 regs[IOF_ATS_REGS];	    /* lock */
+	u8 regs[IOF_ATS_REGS];	    /* content of the registers; lock */
 	u32 generation;		    /* written under lock */
 	u64 transfers, whole;	    /* protected by lock; iof_ats_get_stats() */
 	void (*irq_fn)(void *data); /* protected by lock */

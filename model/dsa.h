@@ -30,9 +30,12 @@ struct iof_dsa;
 #define IOF_DSA_MAX_XFER  (1u << 31)
 #define IOF_DSA_MAX_BATCH 1024u
 
-/* Zero means the default of machine.h; a value above its maximum is -EINVAL. */
+/*
+ * The setup of a device. A zero member means the default of machine.h; a value
+ * above its maximum is -EINVAL.
+ */
 struct iof_dsa_setup {
-	const char *name; /* copied */
+	const char *name; /* name of the device, which copies it */
 	u32 credits;
 	u32 engines;
 	u32 queue_depth;

@@ -470,8 +470,8 @@ static u8 check_interrupt(struct iof_dsa_job *job, const struct dsa_op *op)
 }
 
 /*
- * True: the operation-specific part has non-zero bytes that the operation does
- * not use.
+ * Does the operation-specific part have non-zero bytes that the operation does
+ * not use?
  */
 static bool specific_part_used(const struct dsa_hw_desc *desc)
 {

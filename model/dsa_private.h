@@ -201,9 +201,9 @@ struct iof_dsa {
 	wait_queue_head_t room_wq;
 
 	spinlock_t irq_lock;
-	void (*irq_fn)(void *data); /* irq_lock */
-	void *irq_data;		    /* irq_lock */
-	u64 interrupts;		    /* irq_lock */
+	void (*irq_fn)(void *data); /* function for interrupts; irq_lock */
+	void *irq_data;		    /* argument of irq_fn; irq_lock */
+	u64 interrupts;		    /* number of interrupts raised; irq_lock */
 	atomic64_t sw_errors;
 	u8 last_sw_error;
 };

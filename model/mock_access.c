@@ -21,7 +21,7 @@ struct mock_access {
 	bool pins_pages;
 	struct mutex lock;
 	struct xarray items; /* lock; id -> struct mock_item */
-	u32 next_id;	     /* lock */
+	u32 next_id;	     /* id of the next item; lock */
 };
 
 struct mock_item {

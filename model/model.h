@@ -97,7 +97,7 @@ bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
 /* A domain of any type. Embeds the core's struct iof_domain. */
 struct iof_mdomain {
 	struct iof_domain domain;
-	struct mutex lock; /* protects uses */
+	struct mutex lock; /* protects the list uses */
 	/*
 	 * struct iof_domain_use of its own attachments and those of domains
 	 * nested on it
@@ -383,7 +383,7 @@ struct iof_pri {
 	 */
 	void (*resume)(struct iof_pri_slot *const *slots, u32 nr);
 	atomic_t nr_starved;
-	spinlock_t lock; /* protects starved */
+	spinlock_t lock; /* protects the list starved */
 	/* slots that wait for a credit, in order of arrival */
 	struct list_head starved;
 	atomic64_t groups, stalls; /* senders write them */

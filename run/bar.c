@@ -36,7 +36,7 @@ struct mapped_bar {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct mapped_bar bars[IOF_RUN_MAX_DEVICES]; /* under lock */
+static struct mapped_bar bars[IOF_RUN_MAX_DEVICES]; /* one for each device, under lock */
 
 struct bar_watch {
 	struct iof_run *run;

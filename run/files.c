@@ -50,10 +50,10 @@ enum uring {
 struct iof_run_file {
 	int fd; /* descriptor of the embedded system */
 	enum iof_run_file_kind kind;
-	enum uring uring;	   /* atomic */
+	enum uring uring;	   /* atomic: state of io_uring's reads */
 	unsigned int device;	   /* number of the device, of VFIO nodes */
 	struct iof_run_made *made; /* the file that a call made, or NULL */
-	char name[24];		   /* for --trace */
+	char name[24];		   /* name of the file for --trace */
 	/* next descriptor of the same bound ATS device; its bar's lock */
 	struct iof_run_file *next_owner;
 };

@@ -135,7 +135,7 @@ static void watch_others(struct front *front, pid_t parent)
 	if (sigaction(SIGHUP, NULL, &hup) || hup.sa_handler == SIG_IGN)
 		return;
 	front->terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	/* 0: the parent is in another PID namespace; before Linux 5.3 there are no pidfds */
+	/* parent is 0 in another PID namespace; before Linux 5.3 there are no pidfds */
 	if (parent)
 		front->parent = (int)syscall(SYS_pidfd_open, parent, 0);
 }

@@ -152,8 +152,8 @@ static bool has_it(pid_t program, int sig)
 }
 
 /*
- * @born: pipe from which the program reads one byte before it takes its signals; -1: it has read
- * it.
+ * Handles an order of front. @born: pipe from which the program reads one byte before it takes its
+ * signals; -1: it has read it.
  */
 static void obey(struct iof_run *run, pid_t program, int *born)
 {

@@ -209,7 +209,7 @@ struct iof_run_bar {
 #define IOF_RUN_VFIO_MINOR  196
 #define IOF_RUN_GROUP_MAJOR 510
 
-/* False: the node is no device. */
+/* Sets the device number of a node. Returns false if the node is no device. */
 bool iof_run_node_number(uint64_t node, unsigned int *major, unsigned int *minor);
 
 #endif

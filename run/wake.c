@@ -41,7 +41,7 @@ static struct {
 	struct {
 		int fd;
 		uint64_t kh;
-	} writable[MAX_WRITABLE]; /* under lock */
+	} writable[MAX_WRITABLE]; /* polled files that wait to be writable, under lock */
 } wake = { .telling = PTHREAD_MUTEX_INITIALIZER,
 	   .lock = PTHREAD_MUTEX_INITIALIZER,
 	   .some = PTHREAD_COND_INITIALIZER };

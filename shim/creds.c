@@ -79,7 +79,7 @@ int iof_shim_account_locked_vm(struct mm_struct *mm, unsigned long pages, bool i
 
 /* ---- capabilities ---- */
 
-/* 0: ask the kernel; else 1 + the value that a test set */
+/* 0: ask the kernel; else the value that a test set, plus 1 */
 static signed char capable_says[64];
 
 void iof_shim_set_capable(int cap, int value)

@@ -58,7 +58,7 @@ static unsigned int next_index = 1;		/* index to try next, under lock */
 static struct {
 	pid_t tid;
 	int thread;			/* /proc/TID: tells whether the thread still exists */
-	struct mm_struct *mm;		/* a reference */
+	struct mm_struct *mm;		/* its address space, with a reference */
 	unsigned long used;
 } cached[CACHED];				/* cache by thread id, under lock */
 static unsigned long cache_clock;
@@ -236,7 +236,7 @@ static int ids_of(int thread, pid_t *tgid, pid_t *parent)
 	return *tgid ? 0 : -ESRCH;
 }
 
-#define SAME_VM 1	/* KCMP_VM */
+#define SAME_VM 1	/* the kernel's KCMP_VM */
 
 /*
  * Has the process the memory of its parent? A child has it between vfork() and exec(), and the

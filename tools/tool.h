@@ -77,7 +77,7 @@ struct iof_progress {
 	bool on;
 	bool drawn; /* a line is on the terminal */
 	uint64_t total;
-	uint64_t begun; /* ns */
+	uint64_t begun; /* time of the start, in ns */
 	uint64_t last;	/* ns, time of the last draw */
 	const char *what;
 };

@@ -2,14 +2,14 @@
 /*
  * irqs.c - the interrupts of a PCI function behind VFIO.
  *
- * There are the five indexes of VFIO: the pin (INTx), MSI, MSI-X, errors and
+ * There are the five indexes of VFIO: the pin (INTx), MSI, MSI-X, errors, and
  * the request to give the device back. MSI has no vectors. Each vector can be
- * bound to an eventfd, triggered for a test, and unbound. A vector that is
- * bound enables its index; INTx and MSI-X exclude each other until the index is
- * disabled by a count of 0. Only the pin can be masked: an event that comes
- * meanwhile is raised at the end of the mask.
+ * bound to an eventfd, triggered for a test, and unbound. A bound vector
+ * enables its index. INTx and MSI-X exclude each other until a count of 0
+ * disables the index. Only the pin can be masked: an event that comes meanwhile
+ * is raised at the end of the mask.
  *
- * Locks: irq_mutex, one SET_IRQS at a time; in it irq_lock, over the state.
+ * irq_mutex serialises SET_IRQS. Inside it, irq_lock protects the state.
  */
 #include "private.h"
 
@@ -165,7 +165,7 @@ void iof_vfio_irqs_disable(struct iof_vfio_device *vdev)
 		disable_index(vdev, index);
 }
 
-/* Another way to interrupt is enabled. */
+/* Is another kind of interrupt enabled? */
 static bool excluded(struct iof_vfio_device *vdev, u32 index)
 {
 	if (index == VFIO_PCI_INTX_IRQ_INDEX)
@@ -173,7 +173,7 @@ static bool excluded(struct iof_vfio_device *vdev, u32 index)
 	return index == VFIO_PCI_MSIX_IRQ_INDEX && vdev->irqs[IOF_VECTOR_INTX];
 }
 
-/* All of the descriptors are bound, or none. -1: the vector is unbound. */
+/* Binds all of the descriptors, or none. -1: the vector is unbound. */
 static int bind_fds(struct iof_vfio_device *vdev,
 		    const struct vfio_irq_set *set, const s32 *fds)
 {
@@ -263,7 +263,9 @@ static int set_mask(struct iof_vfio_device *vdev,
 	return 0;
 }
 
-/* Checks what the user gave. Returns the bytes of data, or -EINVAL. */
+/*
+ * Checks the user's arguments. Returns the number of bytes of data, or -EINVAL.
+ */
 static int check_set(struct iof_vfio_device *vdev, struct vfio_irq_set *set,
 		     size_t min)
 {

@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * pci.c - what all functions have as PCI: the nine regions of VFIO,
+ * pci.c - the parts of PCI that all functions share: the nine regions of VFIO,
  * configuration space, the BAR of MSI-X, bus mastering and reset.
  *
  * "PCIe" with a section number is the PCI Express Base Specification, 5.0.
  * Configuration space is 4 KiB: a header of type 0, then PCI Express, MSI-X and
  * power management, then ATS, PRI and PASID as extended capabilities. ATS, PRI
  * and PASID are enabled and read-only, as the IOMMU's driver leaves them.
- * MSI-X is enabled by VFIO_DEVICE_SET_IRQS, and its control register only says
- * so. The table of MSI-X reads as ones and the pending bits as zeroes, as those
- * of vfio-pci do, which keeps the table from users.
+ * VFIO_DEVICE_SET_IRQS enables MSI-X, and the control register of MSI-X only
+ * shows that. The table of MSI-X reads as ones and the pending bits as zeroes,
+ * as those of vfio-pci do, which keeps the table from users.
  *
  * Bus mastering: after power-on BUS_MASTER reads as 0, and DMA works. From the
  * first write to the low byte of COMMAND on, DMA follows the bit. In D3hot the
  * function does no DMA. No DMA touches memory once the write has returned.
  * Memory space enable is a bit without effect: the BARs always respond.
  *
- * Lock: iof_pci.lock over configuration space and what follows from it. It is
- * held while the device resets or ends its DMA, so users wait for it killably.
- * It is not held across a user copy.
+ * iof_pci.lock protects configuration space and the state that follows from it.
+ * It is held while the device resets or ends its DMA, so that users wait for it
+ * killably. It is not held across a user copy.
  */
 #include "private.h"
 
-/* The header, PCIe 7.5.1. */
+/* Offsets and bits of the header, PCIe 7.5.1. */
 #define CFG_COMMAND	    0x04
 #define CFG_COMMAND_MEMORY  0x0002
 #define CFG_COMMAND_MASTER  0x0004
-#define CFG_COMMAND_NO_INTX 0x04 /* in the high byte */
+#define CFG_COMMAND_NO_INTX 0x04 /* bit in the high byte */
 #define CFG_STATUS	    0x06
 #define CFG_STATUS_INTX	    0x08
 #define CFG_STATUS_CAP_LIST 0x10
@@ -38,25 +38,25 @@
 #define CFG_CAP_POINTER	    0x34
 #define CFG_INTERRUPT_LINE  0x3c
 #define CFG_INTERRUPT_PIN   0x3d
-/* PCI Express, PCIe 7.5.3. */
+/* Offsets and bits of PCI Express, PCIe 7.5.3. */
 #define EXP	       0x40
 #define EXP_DEVCAP     (EXP + 0x04)
 #define EXP_DEVCTL     (EXP + 0x08)
-#define EXP_DEVCTL_FLR 0x80 /* in the high byte */
+#define EXP_DEVCTL_FLR 0x80 /* bit in the high byte */
 #define EXP_DEVCAP2    (EXP + 0x24)
-/* MSI-X, PCIe 7.7.2. */
+/* Offsets and bits of MSI-X, PCIe 7.7.2. */
 #define MSIX		0x80
 #define MSIX_CTL_HIGH	(MSIX + 3)
-#define MSIX_CTL_ENABLE 0x80 /* in the high byte */
+#define MSIX_CTL_ENABLE 0x80 /* bit in the high byte */
 #define MSIX_BAR_SIZE	4096u
-#define MSIX_PENDING	0x800 /* in its BAR */
-/* Power management, PCIe 7.5.2. */
+#define MSIX_PENDING	0x800 /* offset in its BAR */
+/* Offsets and bits of power management, PCIe 7.5.2. */
 #define PM		 0x90
 #define PM_CSR		 (PM + 4)
 #define PM_STATE	 0x03
 #define PM_D3HOT	 0x03
 #define PM_NO_SOFT_RESET 0x08
-/* Extended: PCIe 10.5.1, 10.5.2, 7.8.9. */
+/* Offsets of the extended capabilities: PCIe 10.5.1, 10.5.2, 7.8.9. */
 #define ATS   0x100
 #define PRI   0x110
 #define PASID 0x120
@@ -148,7 +148,7 @@ void iof_pci_config_init(u8 *config, const struct iof_pci_function *fn,
 
 /* ---- reading and writing configuration space ---- */
 
-/* Called with @pci->lock held. */
+/* Returns a byte of configuration space. Called with @pci->lock held. */
 static u8 config_byte(struct iof_vfio_device *vdev, u32 at)
 {
 	u8 byte = vdev->pci.config[at];
@@ -160,7 +160,7 @@ static u8 config_byte(struct iof_vfio_device *vdev, u32 at)
 	return byte;
 }
 
-/* The writable bits of a byte. */
+/* Returns the writable bits of a byte. */
 static u8 writable(const struct iof_pci_function *fn, u32 at)
 {
 	switch (at) {
@@ -173,7 +173,7 @@ static u8 writable(const struct iof_pci_function *fn, u32 at)
 		return 0xff;
 	case CFG_BAR ... CFG_BAR_END - 1:
 		at -= CFG_BAR;
-		/* -0u: no BAR, no bits */
+		/* without a BAR the size is 0, and so no bit is writable */
 		return (-iof_pci_bar_size(fn, at / 4)) >> at % 4 * 8;
 	case EXP_DEVCTL: /* error reporting, relaxed ordering */
 		return 0x1f;
@@ -191,7 +191,7 @@ static bool may_dma(const struct iof_pci *pci)
 	       (pci->config[PM_CSR] & PM_STATE) != PM_D3HOT;
 }
 
-/* Lets what was written take effect. */
+/* Makes a write take effect. */
 static void apply(struct iof_vfio_device *vdev)
 {
 	struct iof_pci *pci = &vdev->pci;
@@ -202,7 +202,7 @@ static void apply(struct iof_vfio_device *vdev)
 					    CFG_COMMAND_NO_INTX);
 	if (dma == pci->dma)
 		return;
-	/* Interrupts by MSI-X are writes, too. */
+	/* MSI-X interrupts are writes, too: they follow DMA. */
 	WRITE_ONCE(pci->dma, dma);
 	if (vdev->ops->bus_master)
 		vdev->ops->bus_master(vdev->dev, dma);
@@ -234,7 +234,10 @@ static void write_byte(struct iof_vfio_device *vdev, u32 at, u8 value)
 		pci->config[at] = (pci->config[at] & ~PM_STATE) | value;
 }
 
-/* The bytes of one access, so that no other access sees half of it. */
+/*
+ * Writes the bytes of one access at once, so that no other access sees half of
+ * it.
+ */
 static int write_bytes(struct iof_vfio_device *vdev, u32 at, const u8 *bytes,
 		       u32 n)
 {
@@ -245,7 +248,7 @@ static int write_bytes(struct iof_vfio_device *vdev, u32 at, const u8 *bytes,
 		return -EINTR;
 	for (i = 0; i < n; i++) {
 		write_byte(vdev, at + i, bytes[i]);
-		/* PCIe 6.6.2; reads as zero */
+		/* the bit starts a reset (PCIe 6.6.2), and reads as zero */
 		flr |= at + i == EXP_DEVCTL + 1 && bytes[i] & EXP_DEVCTL_FLR;
 	}
 	if (flr)
@@ -350,8 +353,8 @@ ssize_t iof_pci_write(struct iof_vfio_device *vdev, u32 region, u64 off,
 
 /*
  * Finds the region of one access, and cuts the access at the end of a BAR.
- * -EFAULT past the end of configuration space; -EINVAL outside of all regions,
- * or the direction does not exist.
+ * Returns -EFAULT past the end of configuration space. Returns -EINVAL outside
+ * of all regions, or if the region does not have that direction.
  */
 int iof_pci_find_region(struct iof_vfio_device *vdev, u64 pos,
 			struct iov_iter *iter, u32 direction, u32 *region,
@@ -395,14 +398,17 @@ void iof_pci_power_on(struct iof_vfio_device *vdev)
 	mutex_unlock(&vdev->pci.lock);
 }
 
-/* -ENODEV: no function here has a slot or a bus to reset. */
+/*
+ * Checks a hot reset. Returns -ENODEV: no function here has a slot or a bus to
+ * reset.
+ */
 int iof_pci_hot_reset(void __user *arg, size_t min)
 {
 	u32 head[3];
 
 	if (copy_from_user(head, arg, min))
 		return -EFAULT;
-	/* argsz; flags of the command that resets */
+	/* head has argsz, and flags of the command that resets */
 	if (head[0] < min || (min < sizeof(head) && head[1]))
 		return -EINVAL;
 	return -ENODEV;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * pci.h - what is constant of a PCI function, and its configuration space after
+ * pci.h - the constants of a PCI function, and its configuration space after
  * power-on.
  */
 #ifndef IOF_VFIO_PCI_H
@@ -11,11 +11,12 @@
 
 struct iof_vfio_region {
 	u64 size;
-	u32 flags; /* VFIO_REGION_INFO_FLAG_* */
+	u32 flags; /* VFIO_REGION_INFO_FLAG_* bits */
 };
 
-#define IOF_PCI_CONFIG	 4096u
-#define IOF_PCI_BARS	 4 /* of the function's own; MSI-X has one more */
+#define IOF_PCI_CONFIG 4096u
+/* number of BARs of the function's own; MSI-X has one more */
+#define IOF_PCI_BARS	 4
 #define IOF_PCI_MSIX_BAR 4
 #define IOF_PCI_MSIX_MAX 16
 
@@ -24,15 +25,17 @@ struct iof_pci_function {
 	u32 class;
 	/* sizes are 0 or powers of two, from 4 KiB on */
 	struct iof_vfio_region bars[IOF_PCI_BARS];
-	u32 nr_msix; /* 1 to IOF_PCI_MSIX_MAX */
-	bool intx;   /* has an interrupt pin */
+	u32 nr_msix; /* number of vectors, 1 to IOF_PCI_MSIX_MAX */
+	bool intx;   /* the function has an interrupt pin */
 };
 
-/* The size of @bar, that of MSI-X included; 0: none. */
+/*
+ * Returns the size of @bar, including that of MSI-X; 0: there is no such BAR.
+ */
 u32 iof_pci_bar_size(const struct iof_pci_function *fn, u32 bar);
 /*
- * Fills @config, of IOF_PCI_CONFIG bytes, as it is after power-on. @max_pasids
- * of 1 or less: no PASID.
+ * Fills @config, of IOF_PCI_CONFIG bytes, with the state after power-on.
+ * @max_pasids of 1 or less: no PASID.
  */
 void iof_pci_config_init(u8 *config, const struct iof_pci_function *fn,
 			 u32 credits, u32 max_pasids);

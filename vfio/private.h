@@ -13,19 +13,25 @@
  */
 struct iof_vfio_group {
 	struct iof_plat_node *node;
-	/* struct iof_vfio_device.group_node; constant once the node is used */
+	/*
+	 * list of struct iof_vfio_device.group_node; constant once the node is
+	 * used
+	 */
 	struct list_head devices;
 	/* protects the fields below; not held across a copy, bind or attach */
 	struct mutex lock;
 	bool open;	    /* a descriptor of the node exists */
-	unsigned int files; /* number of device descriptors it made */
+	unsigned int files; /* number of device descriptors that it made */
 	/* number of members that are bound by their own nodes */
 	unsigned int bound;
 	/* container of the group, with a reference; or NULL */
 	struct iof_ctx *ctx;
 };
 
-/* The indexes VFIO_PCI_INTX_IRQ_INDEX to VFIO_PCI_REQ_IRQ_INDEX, in a row. */
+/*
+ * Vectors of the indexes VFIO_PCI_INTX_IRQ_INDEX to VFIO_PCI_REQ_IRQ_INDEX, one
+ * index after the other.
+ */
 enum iof_vfio_vector {
 	IOF_VECTOR_INTX,
 	IOF_VECTOR_MSIX,
@@ -35,10 +41,12 @@ enum iof_vfio_vector {
 };
 
 struct iof_pci {
-	struct mutex lock; /* protects all of this; in iof_vfio_device.lock */
+	/* protects all of this; taken inside iof_vfio_device.lock */
+	struct mutex lock;
 	u8 config[IOF_PCI_CONFIG];
-	bool command_written; /* since power-on: DMA follows BUS_MASTER */
-	bool dma; /* the device may do DMA; read without the lock too */
+	/* COMMAND was written since power-on: DMA follows BUS_MASTER */
+	bool command_written;
+	bool dma; /* the device may do DMA; also read without the lock */
 };
 
 struct iof_vfio_device {
@@ -49,7 +57,7 @@ struct iof_vfio_device {
 	atomic_t files;		      /* number of open descriptors */
 	struct iof_vfio_group *group; /* NULL: the world has no groups */
 	struct list_head group_node;
-	char name[32]; /* the group finds it by this name */
+	char name[32]; /* name by which the group finds it */
 
 	/*
 	 * Serialises bind, attach and detach. A holder may wait for faults, so
@@ -63,20 +71,19 @@ struct iof_vfio_device {
 	/* set of attached PASIDs, to a page table or a process */
 	struct xarray pasids;
 
-	/* constant */
+	/* constant after creation */
 	struct iof_vfio_region regions[VFIO_PCI_NUM_REGIONS];
 	struct iof_pci pci;
 
 	struct mutex irq_mutex; /* serialises SET_IRQS */
-	/* protects what follows; taken to raise an interrupt */
+	/* protects the fields below; taken to raise an interrupt */
 	spinlock_t irq_lock;
-	/*
-	 * by enum iof_vfio_vector; NULL: the vector is not bound to an eventfd
-	 */
+	/* indexed by enum iof_vfio_vector; NULL: the vector is not bound */
 	struct eventfd_ctx *irqs[IOF_NR_VECTORS];
-	bool msix; /* enabled; excludes INTx */
+	bool msix; /* MSI-X is enabled, which excludes INTx */
 	/*
-	 * INTx: masked by the user; disabled in COMMAND; raised meanwhile
+	 * INTx is masked by the user; is disabled in COMMAND; was raised
+	 * meanwhile
 	 */
 	bool intx_masked, intx_disabled, intx_pending;
 };
@@ -128,14 +135,14 @@ int iof_vfio_get_region_info(struct iof_vfio_device *vdev, void __user *arg);
 int iof_vfio_get_irq_info(struct iof_vfio_device *vdev, void __user *arg);
 
 /* irqs.c */
-/* Interrupts of an index; 0: the index has none. */
+/* Returns the number of interrupts of an index; 0: the index has none. */
 u32 iof_vfio_nr_irqs(struct iof_vfio_device *vdev, u32 index);
 int iof_vfio_set_irqs(struct iof_vfio_device *vdev, void __user *arg);
 void iof_vfio_irqs_init(struct iof_vfio_device *vdev);
 void iof_vfio_irqs_disable(struct iof_vfio_device *vdev);
 bool iof_vfio_msix_enabled(struct iof_vfio_device *vdev);
 bool iof_vfio_intx_pending(struct iof_vfio_device *vdev);
-/* Interrupt disable of COMMAND. */
+/* Sets the bit "interrupt disable" of COMMAND. */
 void iof_vfio_intx_disable(struct iof_vfio_device *vdev, bool disable);
 
 /* pci.c */
@@ -153,7 +160,10 @@ ssize_t iof_pci_write(struct iof_vfio_device *vdev, u32 region, u64 off,
  */
 int iof_pci_reset(struct iof_vfio_device *vdev);
 void iof_pci_power_on(struct iof_vfio_device *vdev);
-/* Both hot reset commands; @min: bytes of the structure that are read. */
+/*
+ * Executes both hot reset commands; @min: number of bytes of the structure that
+ * are read.
+ */
 int iof_pci_hot_reset(void __user *arg, size_t min);
 
 #endif

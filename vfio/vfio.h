@@ -64,7 +64,10 @@ int iof_vfio_create(struct iof_plat_space *space, const char *name,
 bool iof_vfio_busy(struct iof_vfio_device *vdev);
 /* Removes a node that is not busy. */
 void iof_vfio_destroy(struct iof_vfio_device *vdev);
-/* Publishes a group node @name that has no members yet. -ENOMEM, -EEXIST. */
+/*
+ * Publishes a group node @name that has no members yet. Returns 0, -ENOMEM or
+ * -EEXIST.
+ */
 int iof_vfio_group_create(struct iof_plat_space *space, const char *name,
 			  struct iof_vfio_group **out);
 /*
@@ -83,8 +86,8 @@ void iof_vfio_group_destroy(struct iof_vfio_group *group);
  */
 void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 vector);
 /*
- * Copies [off, off + n) of configuration space, which are in range. Returns 0,
- * or -EINTR: the thread is killed.
+ * Copies [off, off + n) of configuration space; the caller has checked the
+ * range. Returns 0, or -EINTR: the thread is killed.
  */
 int iof_vfio_config_get(struct iof_vfio_device *vdev, u32 off, void *buf,
 			u32 n);

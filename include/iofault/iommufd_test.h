@@ -166,7 +166,7 @@ struct iommu_test_cmd {
 		} memory_limit;
 		/* id: HWPT. EINVAL: a value is 0 or misaligned, or tracking is off. EOVERFLOW */
 		struct {
-			__u32 flags; /* ignored */
+			__u32 flags; /* not used */
 			__aligned_u64 iova;
 			__aligned_u64 length;
 			__aligned_u64 page_size; /* bytes for each bit */

@@ -156,7 +156,7 @@ struct iof_vfio_device_sva {
  * The portal of a DMA engine (8086:0b25) is BAR 0. The region takes 64-byte descriptors (struct
  * dsa_hw_desc of <linux/idxd.h>) by pwrite() at the region's offset, which
  * VFIO_DEVICE_GET_REGION_INFO returns, or anywhere inside the region. A write may have several
- *descriptors, which are accepted in order. It returns the number of bytes of the accepted ones.
+ * descriptors, which are accepted in order. It returns the number of bytes of the accepted ones.
  *	EAGAIN	no descriptor was accepted: the engine's queue is full
  *	EINVAL	the length is not a multiple of 64
  * The engine checks all fields of a descriptor before it works on it. A descriptor that fails gets

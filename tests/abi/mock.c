@@ -600,7 +600,7 @@ static void without_test_ioctls_there_is_no_command(void **state)
 struct guess {
 	struct fix *f;
 	uint32_t idev;
-	int stop; /* atomic */
+	int stop; /* atomic: tells the thread to stop */
 };
 
 /*

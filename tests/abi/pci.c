@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * pci.c - proves that a DMA engine's node answers as a PCI function: its regions and interrupts,
- * configuration space and its capabilities, the writes that have an effect and those that have
- * none, accesses of every size at every edge, bus mastering, power management and reset.
+ * pci.c - proves that a DMA engine's node acts as a PCI function. It tests its regions and
+ * interrupts, configuration space and its capabilities, writes with and without an effect, accesses
+ * of every size at every edge, bus mastering, power management and reset.
  */
 #include "abi.h"
 
@@ -83,7 +83,7 @@ static struct vfio_irq_info irq_info(struct fix *f, unsigned int index)
 	return irq;
 }
 
-/* Offset of a capability, 0: none. Fails on a list that does not end. */
+/* Returns the offset of a capability; 0: there is none. Fails on a list that does not end. */
 static unsigned int capability(struct fix *f, unsigned int id)
 {
 	unsigned int at = config_read(f, PCI_CAPABILITY_LIST, 1);
@@ -166,7 +166,7 @@ static void configuration_space_describes_the_function(void **state)
 	assert_int_equal(config_read(f, PCI_CLASS_REVISION, 4) >> 8, 0x088000);
 	assert_int_equal(config_read(f, PCI_HEADER_TYPE, 1), PCI_HEADER_TYPE_NORMAL);
 	assert_true(config_read(f, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
-	/* memory space, and no bus mastering: a driver enables that */
+	/* memory space is on and bus mastering is off: a driver enables that */
 	assert_int_equal(config_read(f, PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
 	assert_true(exp && pm && ats && pri && pasid);
 	assert_int_equal(config_read(f, exp + PCI_EXP_FLAGS, 2) & PCI_EXP_FLAGS_VERS, 2);
@@ -178,7 +178,7 @@ static void configuration_space_describes_the_function(void **state)
 	assert_int_equal(config_read(f, pasid + PCI_PASID_CAP, 2) >> 8 & 0x1f, 20);
 }
 
-/* As firmware asks: all ones, and see what stays. */
+/* Asks for the size as firmware does: writes all ones, and reads the bits that stay. */
 static void bars_say_their_size(void **state)
 {
 	struct fix *f = *state;
@@ -198,7 +198,7 @@ static void bars_say_their_size(void **state)
 	assert_int_equal(region_info(f, VFIO_PCI_ROM_REGION_INDEX).size, 0);
 }
 
-/* Each byte written with ones and with zeroes: only what a driver may set changes. */
+/* Writes each byte with ones and with zeroes: only the bits that a driver may set change. */
 static void identity_is_not_for_writing(void **state)
 {
 	static const unsigned int fixed[] = {
@@ -213,7 +213,7 @@ static void identity_is_not_for_writing(void **state)
 	assert_int_equal(iof_pread(f->dev, before, CONFIG_SIZE, config), CONFIG_SIZE);
 	memset(ones, 0xff, CONFIG_SIZE);
 	assert_int_equal(iof_pwrite(f->dev, ones, CONFIG_SIZE, config), CONFIG_SIZE);
-	/* one of the ones asks for a reset of the function, two that lie behind it for D3hot */
+	/* the ones include a bit that resets the function, and two bits for D3hot */
 	config_write(f, pm + PCI_PM_CTRL, 0, 2);
 	assert_int_equal(iof_pread(f->dev, after, CONFIG_SIZE, config), CONFIG_SIZE);
 	assert_memory_equal(before, after, CONFIG_SIZE);
@@ -237,7 +237,7 @@ static void identity_is_not_for_writing(void **state)
 	assert_memory_equal(before, after, CONFIG_SIZE);
 }
 
-/* What an access of @len bytes at @off of @region must say. */
+/* Returns the result that an access of @len bytes at @off of @region must have. */
 static int64_t expected(const struct vfio_region_info *region, uint32_t direction, uint64_t off,
 			uint64_t len)
 {
@@ -274,7 +274,7 @@ static void accesses_at_every_edge(void **state)
 					   1ull << 39 };
 
 		for (size_t e = 0; e < sizeof(edges) / sizeof(edges[0]); e++) {
-			/* no such place in a region of no size */
+			/* a region without size has no such place */
 			uint64_t off = region.size ? edges[e] : e;
 
 			for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
@@ -284,7 +284,7 @@ static void accesses_at_every_edge(void **state)
 				assert_int_equal(iof_pread(f->dev, buf, len, at),
 						 expected(&region, VFIO_REGION_INFO_FLAG_READ, off,
 							  len));
-				/* the portal takes descriptors, and is written to elsewhere */
+				/* the portal takes descriptors; other tests write to it */
 				if (i == IOF_VFIO_REGION_PORTAL)
 					continue;
 				assert_int_equal(iof_pwrite(f->dev, buf, len, at),
@@ -306,7 +306,7 @@ static void accesses_at_every_edge(void **state)
 		   EFAULT);
 }
 
-/* The table belongs to SET_IRQS. */
+/* SET_IRQS alone writes the table. */
 static void the_table_of_msix_is_hidden(void **state)
 {
 	struct fix *f = *state;
@@ -382,13 +382,13 @@ static void vectors_of_msix_are_apart(void **state)
 			   bools));
 	for (uint32_t i = 0; i < nr; i++)
 		assert_int_equal(events(efd[i]), bools[i]);
-	/* One is taken out, one is fired past it. */
+	/* One vector is unbound, and a trigger of all vectors skips it. */
 	mixed[0] = -1;
 	assert_ok(set_irqs(f, eventfds, VFIO_PCI_MSIX_IRQ_INDEX, 1, 1, mixed));
 	assert_ok(fire(f, VFIO_PCI_MSIX_IRQ_INDEX, 0, nr));
 	for (uint32_t i = 0; i < nr; i++)
 		assert_int_equal(events(efd[i]), i != 1);
-	/* All or none. */
+	/* All vectors are bound, or none. */
 	mixed[0] = -1;
 	mixed[1] = 1 << 20;
 	assert_err(set_irqs(f, eventfds, VFIO_PCI_MSIX_IRQ_INDEX, 0, 2, mixed), EBADF);
@@ -404,7 +404,7 @@ static void vectors_of_msix_are_apart(void **state)
 	assert_err(set_irqs(f, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK,
 			    VFIO_PCI_MSIX_IRQ_INDEX, 0, 1, NULL),
 		   ENOTTY);
-	/* Until it is disabled, the pin is not available. */
+	/* The pin is not available until MSI-X is disabled. */
 	assert_err(set_irqs(f, eventfds, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, efd), EINVAL);
 	assert_ok(fire(f, VFIO_PCI_MSIX_IRQ_INDEX, 0, 0));
 	assert_false(msix_enabled(f));
@@ -465,7 +465,7 @@ static void a_masked_pin_waits(void **state)
 	assert_false(config_read(f, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT);
 	assert_ok(set_irqs(f, unmask, pin, 0, 1, NULL));
 	assert_int_equal(events(efd), 0);
-	/* The same by the command register. */
+	/* The command register disables it, too. */
 	config_write(f, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE, 2);
 	assert_ok(fire(f, pin, 0, 1));
 	assert_int_equal(events(efd), 0);
@@ -522,7 +522,7 @@ static void copy(struct fix *f, struct work *w)
 		sched_yield();
 }
 
-/* True: the copy has arrived, with its record. */
+/* Returns true if the copy has arrived, with its record. */
 static bool copy_arrives(struct fix *f, struct work *w)
 {
 	bool record, data;
@@ -535,8 +535,8 @@ static bool copy_arrives(struct fix *f, struct work *w)
 }
 
 /*
- * Programs that never write COMMAND do DMA; for one that does, the bit counts. Interrupts by MSI-X
- * are DMA, too.
+ * A program that never writes COMMAND does DMA. For one that does, the bit decides. MSI-X
+ * interrupts are DMA, too.
  */
 static void bus_mastering_is_what_was_written(void **state)
 {
@@ -561,7 +561,7 @@ static void bus_mastering_is_what_was_written(void **state)
 	assert_false(copy_arrives(f, w));
 	assert_ok(iof_ioctl(f->dev, VFIO_DEVICE_RESET, NULL));
 	assert_true(copy_arrives(f, w));
-	/* The other byte of the register says nothing of bus mastering. */
+	/* The other byte of the register does not concern bus mastering. */
 	config_write(f, PCI_COMMAND + 1, 0, 1);
 	assert_true(copy_arrives(f, w));
 	close(efd);
@@ -578,7 +578,7 @@ static void no_dma_in_d3hot(void **state)
 	config_write(f, at, 3, 2);
 	assert_int_equal(config_read(f, at, 2), 3 | PCI_PM_CTRL_NO_SOFT_RESET);
 	assert_false(copy_arrives(f, w));
-	/* D1 and D2 do not exist. */
+	/* D1 and D2 do not exist: the write is ignored. */
 	config_write(f, at, 1, 2);
 	assert_int_equal(config_read(f, at, 1) & 3, 3);
 	config_write(f, at, 0, 2);
@@ -586,7 +586,7 @@ static void no_dma_in_d3hot(void **state)
 	munmap(w, PAGE);
 }
 
-/* A page request that is open when bus mastering ends: its response finds no DMA to continue. */
+/* Bus mastering ends while a page request is open: its response finds no DMA to continue. */
 static void bus_mastering_ends_under_a_fault(void **state)
 {
 	struct fix *f = *state;

@@ -5,7 +5,7 @@
 #include "tests/contract/contract.h"
 
 static DEFINE_SPINLOCK(said_lock);
-static char first_said[CONTRACT_SAID]; /* under said_lock */
+static char first_said[CONTRACT_SAID]; /* first failed assertion, under said_lock */
 
 static void note(const char *what, const char *file, int line, const char *more)
 {

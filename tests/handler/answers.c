@@ -7,8 +7,8 @@
 #include "setup.h"
 
 struct seen {
-	int groups; /* atomic */
-	int errors; /* atomic */
+	int groups; /* atomic: number of groups seen */
+	int errors; /* atomic: number of errors reported */
 	int last_error;
 	uint32_t pages[16]; /* pages of the groups, in order */
 	uint32_t bad;	    /* number of records out of place */

@@ -9,7 +9,7 @@
 
 struct shelf {
 	uint32_t cookies[MANY * 2];
-	int nr;			     /* atomic */
+	int nr;			     /* atomic: number of groups with LATER */
 	struct iof_handler *handler; /* for callbacks that respond themselves */
 	struct iof_fault_group *copy;
 };

@@ -13,10 +13,10 @@
 
 struct count {
 	uint8_t seen[FAULTS * DEVICES]; /* atomic: number of visits, by address */
-	int groups;			/* atomic */
-	int errors;			/* atomic */
+	int groups;			/* atomic: number of groups seen */
+	int errors;			/* atomic: number of errors reported */
 	int last_error;
-	int close_result; /* atomic */
+	int close_result; /* atomic: result of iof_handler_close() */
 	struct iof_handler *handler;
 };
 

@@ -17,9 +17,9 @@ struct shaky {
 	uint64_t bad_page; /* the only bad page; UINT64_MAX: all pages are bad */
 	int block;	   /* atomic: loads wait while it is set */
 	int blocked;	   /* atomic: number of loads that wait */
-	int loads;	   /* atomic */
-	int stores;	   /* atomic */
-	int released;	   /* atomic */
+	int loads;	   /* atomic: number of loads */
+	int stores;	   /* atomic: number of stores */
+	int released;	   /* atomic: number of releases */
 };
 
 static int shaky_move(struct shaky *shaky, uint64_t offset, const struct iovec *iov, int nr,
@@ -271,9 +271,9 @@ static void impossible_sources_are_refused(void **state)
 
 struct copier {
 	struct engine *e;
-	int stop;    /* atomic */
-	int copies;  /* atomic */
-	int faulted; /* atomic */
+	int stop;    /* atomic: tells the thread to stop */
+	int copies;  /* atomic: number of copies */
+	int faulted; /* atomic: number of copies that failed */
 };
 
 static void *copy_until_stopped(void *arg)

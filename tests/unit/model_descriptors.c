@@ -588,12 +588,13 @@ static void hardware_info(void **state)
 	info = dev->ops->hw_info(dev, &type, &len);
 	assert_int_equal(type, IOMMU_HW_INFO_TYPE_INTEL_VTD);
 	assert_int_equal(len, sizeof(*info));
-	assert_int_equal((info->cap_reg >> 16 & 0x3f) + 1, 48);	 /* 48-bit input addresses */
-	assert_int_equal(info->cap_reg >> 8 & 0x1f, 4);		 /* four levels */
-	assert_int_equal(info->cap_reg >> 34 & 3, 3);		 /* leaves of 2 MiB and 1 GiB */
-	assert_true(info->ecap_reg & 1ULL << 26);		 /* nested translation */
-	assert_true(info->ecap_reg & 1ULL << 29);		 /* page requests */
-	assert_true(info->ecap_reg & 1ULL << 40);		 /* PASIDs */
+	assert_int_equal((info->cap_reg >> 16 & 0x3f) + 1, 48); /* 48-bit input addresses */
+	assert_int_equal(info->cap_reg >> 8 & 0x1f, 4);		/* four levels of tables */
+	assert_int_equal(info->cap_reg >> 34 & 3, 3);		/* leaves of 2 MiB and 1 GiB */
+	/* nested translation is supported */
+	assert_true(info->ecap_reg & 1ULL << 26);
+	assert_true(info->ecap_reg & 1ULL << 29);		 /* page requests are supported */
+	assert_true(info->ecap_reg & 1ULL << 40);		 /* PASIDs are supported */
 	assert_int_equal((info->ecap_reg >> 35 & 0x1f) + 1, 20); /* PASIDs have 20 bits */
 	type = IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
 	assert_int_equal(PTR_ERR(dev->ops->hw_info(dev, &type, &len)), -EOPNOTSUPP);

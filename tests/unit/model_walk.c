@@ -330,7 +330,7 @@ static void reserved_bits(void **state)
 		*entry_at(rig, 3) = base | 1ULL << bit;
 		assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_ERROR);
 	}
-	*entry_at(rig, 3) = base | 1 << 12; /* PAT */
+	*entry_at(rig, 3) = base | 1 << 12; /* the bit PAT */
 	assert_int_equal(walk(rig, IOVA, 0), IOF_XLATE_OK);
 	*entry_at(rig, 3) = bed_gpa(2) | S1_RWU;
 	for (bit = 13; bit < 21; bit++) {

@@ -304,7 +304,7 @@ static void *call_slowly(void *arg)
 	return NULL;
 }
 
-static int mapping, go_on; /* atomic */
+static int mapping, go_on; /* atomic: states of the two threads */
 
 static void wait_in_map(struct iof_domain *domain)
 {

@@ -33,7 +33,7 @@ struct mm_struct {
 	atomic_t mm_count;
 	struct rw_semaphore mmap_lock;
 	atomic64_t pinned_vm;
-	unsigned long locked_vm;	/* under mmap_lock */
+	unsigned long locked_vm;	/* number of locked pages, under mmap_lock */
 	unsigned long total_vm;
 	struct task_struct *owner;
 	pid_t pid;			/* process that has the address space; 0: this one */
