@@ -174,7 +174,7 @@ void iof_plat_thread_leave(struct task_struct *task);
 /* Returns the frame number of a pinned page. */
 static inline unsigned long iof_page_pfn(struct page *page)
 {
-	/* Some kernels read page flags here, whose other bits may change. */
+	/* Some kernels read page flags here. Other bits of these may change. */
 	return data_race(page_to_pfn(page));
 }
 

@@ -56,7 +56,7 @@ struct iof_pages {
 	 * The address space that has the memory, by mmgrab; charged in mode MM.
 	 */
 	struct mm_struct *mm;
-	struct task_struct *task; /* the task whose RLIMIT_MEMLOCK applies */
+	struct task_struct *task; /* its RLIMIT_MEMLOCK applies */
 	struct user_struct *user; /* the user that is charged in mode USER */
 	/* address of the first byte, rounded down to a page */
 	unsigned long uptr;

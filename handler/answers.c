@@ -90,7 +90,7 @@ static void open_set_early(struct iof_open_table *table, uint32_t early)
 	__atomic_store_n(&table->early, early, __ATOMIC_RELAXED);
 }
 
-/* Enters a group whose callback returned LATER. Returns -ENOMEM if the table cannot grow. */
+/* Enters a group after its callback returned LATER. Returns -ENOMEM if the table cannot grow. */
 int iof_open_add(struct iof_open_table *table, uint32_t cookie)
 {
 	struct iof_open_entry *entry;
@@ -167,7 +167,7 @@ static void tally_add(struct iof_tally *tally, const struct iommu_hwpt_page_resp
 }
 
 /*
- * Writes all of @answers, whose codes are valid. Returns the number of accepted responses, or the
+ * Writes all of @answers; their codes are valid. Returns the number of accepted responses, or the
  * error of the descriptor. In both cases @tally counts the accepted responses by code, and the late
  * ones.
  */

@@ -94,7 +94,7 @@ static void forget_frame(struct iof_pager *pager, struct iof_work *work)
 	work->stats.invalidate_ns += iof_pager_now() - start;
 }
 
-/* Writes pages one by one whose common write failed, so that each page gets its own result. */
+/* Writes pages one by one after a common write failed, so that each page gets its own result. */
 static void store_singly(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
 			 uint32_t nr)
 {
@@ -235,7 +235,7 @@ uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want
 		want = batch;
 	if (want > IOF_CHUNK)
 		want = IOF_CHUNK;
-	/* iof_clock_pick() skips frames whose write-back failed, so this loop ends. */
+	/* iof_clock_pick() skips frames after a failed write-back, so that this loop ends. */
 	do {
 		work->nr_victims = iof_clock_pick(pager, work->victims, (uint32_t)want, false);
 		if (work->nr_victims)

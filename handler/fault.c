@@ -159,7 +159,7 @@ static enum iof_taken group_take(struct iof_pager *pager, struct iof_work *work,
 /* Loading of pages */
 
 /*
- * Loads pages one by one whose common load failed. An error of a prefetched page is not reported.
+ * Loads pages one by one after a common load failed. An error of a prefetched page is not reported.
  */
 static void load_singly(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
 			uint32_t nr)

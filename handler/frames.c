@@ -17,7 +17,7 @@
 
 #include "pager_private.h"
 
-#define AHEAD_MEMORY 1024u /* number of prefetched pages whose use is remembered */
+#define AHEAD_MEMORY 1024u /* number of prefetched pages in the counts of use */
 
 #define IOF_POOL_ALIGN (2u << 20)
 
@@ -139,7 +139,7 @@ void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame)
 
 /*
  * Chooses up to @want pages and makes their entries not present. Their frames are EVICTING then,
- * and count as held. @stuck: chooses also pages whose write-back has failed.
+ * and count as held. @stuck: chooses also pages with a failed write-back.
  */
 uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uint32_t want,
 			bool stuck)

@@ -61,7 +61,7 @@ struct iof_worker {
 	struct iommu_hwpt_pgfault *records;
 	struct iof_fault_group *groups;
 	struct iommu_hwpt_page_response *answers;
-	uint32_t *later; /* cookies of this batch whose callbacks returned LATER */
+	uint32_t *later; /* cookies of this batch that got LATER */
 	uint32_t room;	 /* number of entries in each of the four arrays */
 	uint32_t failed; /* number of callbacks of this batch that failed */
 
@@ -79,7 +79,7 @@ struct iof_handler {
 	unsigned int forks; /* iof_forks at the time of opening */
 	int stop_fd;	    /* eventfd, readable for ever once the handler stops */
 	int stopping;	    /* atomic: the handler is to stop */
-	int running;	    /* atomic: number of batches whose callbacks are running */
+	int running;	    /* atomic: number of batches in their callbacks */
 	int fatal;	    /* atomic: first error of the fault descriptor */
 	int first_error;    /* atomic: first error of any kind */
 

@@ -105,7 +105,7 @@ static uint64_t leaf_addr(const struct iof_mapping *map, uint64_t leaf)
 	return ((map->iova >> IOF_LEAF_SHIFT) + leaf) << IOF_LEAF_SHIFT;
 }
 
-/* Drops the use of the first @nr tables by a mapping, whose entries there are zero. */
+/* Drops the use of the first @nr tables by a mapping. Its entries there are zero. */
 static int mapping_put_tables(struct iof_mapping *map, uint64_t nr)
 {
 	struct iof_space *space = map->space;
@@ -330,7 +330,7 @@ int iof_mapping_remove(struct iof_mapping *map, unsigned int flags)
 		pthread_mutex_unlock(&pager->lock);
 		return err;
 	}
-	/* A frame whose load failed belongs to the mapping until its last holder drops it. */
+	/* A frame with a failed load belongs to the mapping until its last holder drops it. */
 	while (map->frames)
 		iof_pager_wait(pager);
 	space->nr_maps--;

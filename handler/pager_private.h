@@ -170,7 +170,7 @@ struct iof_ahead {
 struct iof_work {
 	struct iof_work *next; /* list pager.idle */
 	struct iof_item *items;
-	struct iof_frame **loads; /* frames whose pages this thread has to load */
+	struct iof_frame **loads; /* frames that this thread has to load */
 	struct iof_ahead *ahead;  /* pages that may be prefetched */
 	uint32_t nr_items;
 	uint32_t nr_loads;

@@ -84,7 +84,7 @@ static struct iof_frame *frame_at(struct iof_pager *pager, struct iof_space *spa
 	return &pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >> IOF_PAGE_SHIFT];
 }
 
-/* Unpins @nr pages once each. With @asking, skips pages whose group there did not get SUCCESS. */
+/* Unpins @nr pages once each. With @asking, skips pages without SUCCESS there. */
 static void unpin(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64_t nr,
 		  const struct iof_asking *asking)
 {

@@ -3,7 +3,7 @@
  * memfile.c - memory of files, for MAP_FILE: those platform hooks of
  * core/kapi.h.
  *
- * Supports only files whose pages exist in memory alone: tmpfs (memfd) and
+ * Supports only files with their pages in memory alone: tmpfs (memfd) and
  * hugetlbfs. The map refuses others, not the pin, so that no unusable file is
  * held; this also means that no file of ours can hold itself. A seal against
  * writing is reliable: a writable mapping excludes the seal, whether pages are

@@ -173,7 +173,7 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
 
 /*
  * Faults a page in. The mmap lock is dropped meanwhile. The fault may take as
- * long as the program likes whose memory it is.
+ * long as the owner of the memory likes.
  */
 int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 {

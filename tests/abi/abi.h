@@ -100,7 +100,7 @@ int abi_access_write(int fd, int access, uint64_t iova, const void *from, size_t
 
 /* Dirty tracking: bit i of @bits stands for page i of @page_size bytes. */
 int abi_dirty_tracking(int fd, uint32_t hwpt, bool on);
-/* Makes the device write to the pages whose bits are set. Returns the number that it reports. */
+/* Makes the device write to each page with its bit set. Returns the number that it reports. */
 int abi_make_dirty(int fd, uint32_t hwpt, uint64_t iova, uint64_t length, uint64_t page_size,
 		   const void *bits);
 int abi_get_dirty(int fd, uint32_t hwpt, uint32_t flags, uint64_t iova, uint64_t length,

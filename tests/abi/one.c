@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * one.c - makes a program of one file of tests, whose main() was compiled under another name.
+ * one.c - makes a program of one file of tests. Its main() was compiled under another name.
  */
 int GROUP(void);
 

@@ -31,7 +31,7 @@ static unsigned char *show(int fd, size_t length, int prot, off_t offset)
 	return at;
 }
 
-/* Counts the mappings of this process whose name contains @name. */
+/* Counts the mappings of this process with @name in their name. */
 static unsigned int mappings(const char *name)
 {
 	FILE *text = fopen("/proc/self/maps", "r");

@@ -175,7 +175,7 @@ void fuzz_do_HWPT(const struct fuzz_act *a)
 	alloc_hwpt(a, &cmd, FUZZ_IOAS);
 }
 
-/* Allocates a VT-d first stage, whose root is at an IOVA of the parent. */
+/* Allocates a VT-d first stage with its root at an IOVA of the parent. */
 void fuzz_do_NESTED(const struct fuzz_act *a)
 {
 	struct iommu_hwpt_vtd_s1 s1 = {

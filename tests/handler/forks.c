@@ -8,7 +8,7 @@
 
 #include <sys/wait.h>
 
-/* Checks a condition in the child, whose exit status is the number of the line that failed. */
+/* Checks a condition in the child. Its exit status is the number of the line that failed. */
 #define CHILD(condition)                                              \
 	do {                                                          \
 		if (!(condition))                                     \

@@ -35,7 +35,7 @@
 #define store(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELEASE)
 #define add(x, value)	__atomic_add_fetch(&(x), value, __ATOMIC_ACQ_REL)
 
-/* A mock device whose faults go to a queue. */
+/* A mock device that sends its faults to a queue. */
 struct queue {
 	struct iof_world *world;
 	int iommu;

@@ -360,7 +360,7 @@ static void detaching_does_not_wait_for_a_source(void **state)
 	store(from.block, 1);
 	engine_start(&e, desc);
 	until(load(from.blocked));
-	/* The core answers in place of the handler, whose own response is refused. */
+	/* The core answers in place of the handler. The handler's response is refused. */
 	assert_ok(iof_ioctl(iof_pager_device_fd(e.pager), VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach));
 	store(from.block, 0);
 	do {

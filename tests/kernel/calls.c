@@ -179,7 +179,7 @@ static long add_to_epoll(int fd)
 	return rc;
 }
 
-/* Calls whose own errors come before those of the file. */
+/* Calls that check their own errors before those of the file. */
 static long add_to_no_epoll(int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };

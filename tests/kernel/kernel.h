@@ -62,7 +62,7 @@ void holdings_now(struct holdings *now);
  */
 void holdings_back(const struct holdings *then);
 
-/* Counts tasks of this process whose name starts with @prefix; io_uring's workers are "iou-wrk". */
+/* Counts tasks of this process by the prefix of their name; io_uring's workers are "iou-wrk". */
 int tasks_named(const char *prefix);
 /* Returns the number after @key in a file like /proc/self/status; -1: there is none. */
 long number_in(const char *path, const char *key);

@@ -183,7 +183,7 @@ static void users_share_a_limit_and_processes_do_not(void **state)
 	in_child(two_of_one_user, &mm);
 }
 
-/* ---- whose memory it is ---- */
+/* ---- the owner of memory ---- */
 
 /* After a fork the device still sees the parent's pages, and not the child's stores. */
 static void a_fork_leaves_the_pages_with_the_parent(void **state)

@@ -661,7 +661,7 @@ static void failing_user_copies_lose_nothing(void **state)
 	way_close(&w);
 }
 
-/* Returns a page whose first touch waits until the test lets it continue. */
+/* Returns a page. Its first touch waits until the test lets it continue. */
 static void *slow_page(int *uffd)
 {
 	struct uffdio_api api = { .api = UFFD_API };

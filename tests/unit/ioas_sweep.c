@@ -458,7 +458,7 @@ static void ranges(void **state)
 	sweep_all(f, &(struct command){ run_ranges, undo_nothing, false });
 }
 
-/* A walk over areas, whose number the user chooses, checks for a kill at each area. */
+/* The user chooses the number of areas; so a walk over them checks for a kill at each area. */
 static void each_area_is_a_look(void **state)
 {
 	const struct command copying = { run_copy, undo_map, true };

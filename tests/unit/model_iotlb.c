@@ -9,7 +9,7 @@
 #define IOVA	0x123456789000ULL
 #define ENGINES 2u
 
-/* Two devices without threads, each with two engines whose part the test plays. */
+/* Two devices without threads, each with two engines. The test acts as the engines. */
 struct rig {
 	struct iof_mdev mdev[2];
 	struct iof_tlb tlb[2][ENGINES];
@@ -502,7 +502,7 @@ static void overtaken_fill(void **state)
 	assert_ptr_equal(look(rig, 0, 0, 5, IOVA), page(rig, 51));
 }
 
-/* ---- everybody at once ---- */
+/* ---- all at once ---- */
 
 struct race {
 	struct rig *rig;
