@@ -18,6 +18,17 @@ expect 0 run sh -ec '
 	cd /sys/bus/pci/devices/f000:00:02.0
 	test $(wc -l <resource) -eq 13
 	test $(head -n 7 resource | wc -w) -eq 21
+	for function in f000:00:01.0 f000:00:02.0; do
+		cd ../$function
+		for bar in 0 1 2 3 4 5; do
+			base=$(od -A n -t x4 -j $((16 + 4 * bar)) -N 4 config | tr -d " ")
+			set -- $(sed -n $((bar + 1))p resource)
+			test "$1" = 0x00000000$base || exit 1
+			test $1 != 0x0000000000000000 || continue
+			# a base is aligned to the size
+			test $((($2 - $1 + 1) & ($2 - $1))) -eq 0 && test $(($1 & ($2 - $1))) -eq 0 || exit 1
+		done
+	done
 	test $(readlink -f vfio-dev/vfio1/subsystem) = /sys/class/vfio-dev
 	test $(readlink -f vfio-dev/vfio1/device) = $(pwd -P)
 	test $(readlink -f subsystem) = /sys/bus/pci
