@@ -53,7 +53,7 @@ bool iof_ats_poll_idle(struct iof_ats *ats, struct file *file,
 		       poll_table *wait);
 /* Aborts the transfer in progress: it touches no memory after this returns. */
 void iof_ats_reset(struct iof_ats *ats);
-/* As iof_dsa_bus_master(). */
+/* Sets whether the device may access memory, as iof_dsa_bus_master(). */
 void iof_ats_bus_master(struct iof_ats *ats, bool on);
 /*
  * Sets the function that is called when a transfer ends without a reset, under

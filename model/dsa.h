@@ -90,8 +90,9 @@ bool iof_dsa_poll_room(struct iof_dsa *dsa, struct file *file,
 void iof_dsa_reset(struct iof_dsa *dsa);
 
 /*
- * @on false: no DMA touches memory after this returns, as if nothing were
- * attached, until it is called with true. One call at a time; may sleep.
+ * Sets whether the device may access memory. After a call with @on false has
+ * returned, no DMA touches memory, as if nothing were attached, until a call
+ * with true. One call at a time; may sleep.
  */
 void iof_dsa_bus_master(struct iof_dsa *dsa, bool on);
 

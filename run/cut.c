@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * cut.c - how much a program has asked for in its read or write, where FUSE carries less.
+ * cut.c - tells how much a program has asked for in its read or write, where FUSE carries less.
  */
 #include <limits.h>
 #include <stdio.h>

@@ -19,15 +19,15 @@
 #include "private.h"
 #include "shim/sys.h"
 
-#define MAX_KEPT  256 /* closed queues with a line of their own in --stats */
+#define MAX_KEPT  256 /* maximum number of closed queues with a line of their own in --stats */
 #define NR_GROUPS 4096
 
 struct iof_run_latency {
-	struct iof_run_latency *next; /* in queues.first */
+	struct iof_run_latency *next; /* next entry of queues.first */
 	pthread_mutex_t lock;
 	char name[24];
-	uint64_t read;			 /* records; of queues */
-	struct iof_histogram *histogram; /* NULL: no value yet */
+	uint64_t read;			 /* number of records read from the queue */
+	struct iof_histogram *histogram; /* NULL: it has no value yet */
 };
 
 /* A page-request group between its first page and its end, for --trace. */
@@ -48,18 +48,20 @@ static struct {
 	struct iof_run_latency *first;
 	unsigned int kept, dropped;
 	uint64_t dropped_read;
-	struct iof_histogram others; /* of those that were dropped */
+	struct iof_histogram others; /* latencies of the queues that were dropped */
 } queues = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static const struct iof_run *run;
-/* the last one: mock devices */
+/* latency of each device; the last entry is for mock devices */
 static struct iof_run_latency devices[IOF_RUN_MAX_DEVICES + 1];
 static __thread uint32_t working_for;
 static __thread struct iof_run_latency *working_on;
 
 /* ---- names ---- */
 
-/* The number of the machine's device, or that of the last one, and its name for programs. */
+/*
+ * Returns the number of the machine's device, or that of the last entry, and its name for programs.
+ */
 static unsigned int name_device(const char *device, char name[24])
 {
 	unsigned int number;
@@ -87,7 +89,7 @@ static void add_value(struct iof_run_latency *latency, uint64_t ns)
 	pthread_mutex_unlock(&latency->lock);
 }
 
-/* 0: the device did not say when it sent the group. */
+/* Returns 0 if the device did not say when it sent the group. */
 static uint64_t age_of(uint64_t sent)
 {
 	struct timespec now;
@@ -251,7 +253,7 @@ static void note_page(const char *device, uint32_t pasid, uint32_t grpid, uint64
 	pthread_mutex_unlock(&table.lock);
 }
 
-/* False: its pages were not seen. */
+/* Returns false if the pages of the group were not seen. */
 static bool take_group(const char *device, uint32_t pasid, uint32_t grpid, struct group *out)
 {
 	struct group **at, *group;
@@ -326,7 +328,10 @@ static void heard_deliver(const char *device, va_list args)
 	iof_run_line_end(&line);
 }
 
-/* The end of a group: @key says how (a response's code, or why). */
+/*
+ * Writes the line of the end of a group. @key says how it ended: the code of a response, or a
+ * reason.
+ */
 static void line_of_end(const char *name, const char *event, uint32_t pasid, uint32_t grpid,
 			uint32_t cookie, const char *key, const char *value, uint64_t ns)
 {

@@ -19,7 +19,7 @@
 static struct {
 	pthread_mutex_t lock;
 	struct iof_run_made *hash[NR_MADE];
-	unsigned int last; /* atomic */
+	unsigned int last; /* atomic: number of the last file */
 } made_files = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 void iof_run_made_name(unsigned int number, char name[24])
@@ -123,7 +123,7 @@ static int by_name(const void *a, const void *b)
 	return x->name < y->name ? -1 : x->name > y->name;
 }
 
-/* "queued:\t5\n" becomes ", "queued": 5". */
+/* Prints the lines of an fdinfo as members: "queued:\t5\n" becomes ", "queued": 5". */
 static void put_fdinfo(FILE *out, const char *info)
 {
 	unsigned long long value;
@@ -134,7 +134,7 @@ static void put_fdinfo(FILE *out, const char *info)
 		fprintf(out, ", \"%s\": %llu", name, value);
 }
 
-/* False: out of memory. */
+/* Adds a queue to the list. Returns false if there is no memory. */
 static bool add_queue(struct list *list, const struct iof_run_made *made)
 {
 	struct text *text;

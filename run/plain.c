@@ -18,9 +18,9 @@
 #include "server.h"
 #include "shim/sys.h"
 
-#define BAR_SIZE 4096 /* of BAR 0, the beginning of the file */
+#define BAR_SIZE 4096 /* size of BAR 0, the beginning of the file */
 
-/* As vfio-pci has it: shared, and within a BAR that can be mapped. */
+/* Is the mapping one that vfio-pci accepts: shared, and within a BAR that can be mapped? */
 static bool maps_bar(const struct iof_run_plain *plain)
 {
 	return (plain->args[3] & MAP_TYPE) != MAP_PRIVATE && plain->args[5] < BAR_SIZE &&
@@ -52,7 +52,7 @@ static long answer(const struct iof_run_plain *plain, int fd, enum iof_run_plain
 			return -ENODEV;
 		return maps_bar(plain) ? IOF_RUN_CONTINUE : -EINVAL;
 	case SYS_ioctl:
-		/* the only one that no driver is asked */
+		/* the only trapped command that the kernel answers without the driver */
 		if ((uint32_t)plain->args[1] == FIOQSIZE)
 			return -ENOTTY;
 		rc = iof_sys_act_for(call->tid);

@@ -68,34 +68,34 @@ struct iof_run_made {
 	int fd;
 	enum iof_run_file_kind kind;
 	bool opened, closed; /* opened at most once */
-	unsigned int users;  /* number of users: its opener, and calls that name it */
-	uint32_t fault_id;   /* of a fault queue */
+	unsigned int users;  /* number of users: its opener, and the calls that name it */
+	uint32_t fault_id;   /* id of the fault queue, if the file is one */
 	struct iof_run_latency *latency;
 };
 
 void iof_run_made_name(unsigned int number, char name[24]);
-/* The number of a new file, or 0: out of memory. */
+/* Adds a file. Returns its number, or 0 if there is no memory. */
 unsigned int iof_run_made_add(int fd, enum iof_run_file_kind kind, uint32_t fault_id);
-/* Takes the file for its opener. NULL: there is none, or it was opened before. */
+/* Takes the file for its opener. Returns NULL if there is none, or if it was opened before. */
 struct iof_run_made *iof_run_made_take(unsigned int name);
 /* Holds the file for a call that names it. */
 struct iof_run_made *iof_run_made_hold(unsigned int name);
 void iof_run_made_put(struct iof_run_made *made, bool closed);
-/* Members of a JSON array: each fault queue, as its fdinfo and latency. */
+/* Prints each open fault queue, as its fdinfo and latency, as members of a JSON array. */
 void iof_run_put_open_queues(FILE *out);
 
 /* ---- plain.c ---- */
 
 enum iof_run_plain_kind {
 	IOF_RUN_PLAIN_POLL,    /* a fault queue or a device */
-	IOF_RUN_PLAIN_NO_POLL, /* the kernel has no readiness of these: epoll refuses them */
+	IOF_RUN_PLAIN_NO_POLL, /* a file that the kernel cannot poll: epoll refuses it */
 	IOF_RUN_PLAIN_MAPS,    /* a device with mappable memory */
 };
 
 /* Executes struct iof_run_plain of @call for a file with the embedded system's number @fd. */
 long iof_run_plain_call(const char *name, int fd, enum iof_run_plain_kind kind,
 			const struct iof_run_call *call);
-/* A call that ended with @rc in the protocol already: counts and traces it. */
+/* Counts and traces a call that the protocol has answered with @rc. */
 void iof_run_plain_done(const char *name, const char *what, uint32_t pid, long rc);
 /* A thread counts and traces what the broker answers, until there is no broker. */
 void iof_run_notes_start(struct iof_run *run);
@@ -112,7 +112,7 @@ void iof_run_ask_start(struct iof_run *run, struct iof_machine *machine);
 
 /* ---- cut.c ---- */
 
-/* True: the caller has asked for more than @size bytes, and for whole records. */
+/* Returns true if the caller has asked for more than @size bytes, and for whole records. */
 bool iof_run_is_cut(uint32_t pid, size_t size, size_t record);
 
 /* ---- wake.c ---- */
@@ -135,7 +135,7 @@ enum iof_run_count {
 	IOF_RUN_COUNT_WRITE,
 	IOF_RUN_COUNT_POLL,
 	IOF_RUN_COUNT_TRAPPED,
-	IOF_RUN_COUNT_OTHER, /* that FUSE would answer as for a regular file */
+	IOF_RUN_COUNT_OTHER, /* calls that FUSE would answer as for a regular file */
 	IOF_RUN_COUNT_FAULTS,
 	IOF_RUN_COUNT_ANSWERS,
 	IOF_RUN_COUNT_DESCRIPTORS,
@@ -144,7 +144,7 @@ enum iof_run_count {
 
 void iof_run_count(enum iof_run_count what, uint64_t n);
 void iof_run_stats(struct iof_run *run);
-/* The same as members of a JSON object. */
+/* Prints the counters as members of a JSON object. */
 void iof_run_put_counts(FILE *out);
 /* Prints the reason, once, if a call failed with @rc because the caller is not dumpable. */
 void iof_run_explain(uint32_t pid, long rc);

@@ -22,8 +22,8 @@
 #include "server.h"
 
 #define BUFFER	   (16u << 20)
-#define RESERVE	   128 /* of a line, for its end */
-#define PATIENCE_S 2   /* at the end, for a reader that takes nothing */
+#define RESERVE	   128 /* number of bytes of a line that are kept for its end */
+#define PATIENCE_S 2   /* number of seconds at the end for a reader that takes nothing */
 #define FIFO_MS	   5000
 
 bool iof_run_tracing;
@@ -38,11 +38,11 @@ static struct {
 	pthread_cond_t more, drained;
 	char *filling, *writing;
 	size_t len;
-	size_t lost; /* lines that found no room since the last one that did */
+	size_t lost; /* number of lines that found no room since the last one that did */
 	size_t lost_all;
-	uint64_t written; /* bytes */
+	uint64_t written; /* number of bytes written */
 	int error;	  /* errno that ended the trace */
-	bool busy;	  /* the thread writes */
+	bool busy;	  /* the thread is writing */
 } buffer = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
 /* ---- a line ---- */
@@ -50,7 +50,7 @@ static struct {
 static void add(struct iof_run_line *line, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* All of it or nothing, so that a line stays valid. */
+/* Adds the whole text or nothing, so that a line stays valid. */
 static void add(struct iof_run_line *line, const char *format, ...)
 {
 	size_t room = sizeof(line->text) - RESERVE - line->len;
@@ -122,7 +122,7 @@ static void append(const char *text, size_t len)
 	buffer.len += len;
 }
 
-/* Under the buffer's lock. */
+/* Appends a line with its time. The caller holds the buffer's lock. */
 static void append_line(const char *text, size_t len)
 {
 	struct timespec now;
@@ -155,7 +155,7 @@ static void append_lost(void)
 
 static void send_line(struct iof_run_line *line)
 {
-	/* the line, its time and end, and one about lost lines */
+	/* room for the line, its time and end, and a line about lost ones */
 	const size_t room = line->len + 256;
 
 	pthread_mutex_lock(&buffer.lock);
@@ -257,7 +257,7 @@ static void end_at_line(const char *done, size_t len)
 		lseek(out, pos - (off_t)tail, SEEK_SET);
 }
 
-/* 0, or the errno of the file. */
+/* Returns 0, or the errno of the file. */
 static int write_all(const char *text, size_t len)
 {
 	ssize_t n;
@@ -395,7 +395,7 @@ void iof_run_trace_finish(struct iof_run *run)
 	pthread_mutex_unlock(&buffer.lock);
 }
 
-/* Bytes of the UTF-8 character at @text; 0: it is none. */
+/* Returns the number of bytes of the UTF-8 character at @text; 0: it is none. */
 static size_t utf8_length(const unsigned char *text)
 {
 	size_t len = *text < 0xc2 ? 0 : *text < 0xe0 ? 2 : *text < 0xf0 ? 3 : *text < 0xf5 ? 4 : 0;

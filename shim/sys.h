@@ -142,9 +142,10 @@ void iof_sys_set_registers(dev_t dev);
 ssize_t iof_sys_fdinfo(int fd, char *buf, size_t size);
 
 /*
- * From now on @listener gets each trace event of core/trace_events.h: its name, then its arguments,
- * promoted as C promotes them. It runs in the thread of the event, perhaps under a spinlock, so it
- * must neither sleep nor call anything of this header. NULL: none. Set before a machine exists.
+ * Makes @listener get each trace event of core/trace_events.h from now on: its name, then its
+ * arguments, promoted as C promotes them. It runs in the thread of the event, perhaps under a
+ * spinlock, so it must neither sleep nor call anything of this header. NULL: no listener. The call
+ * comes before a machine exists.
  */
 void iof_sys_set_listener(void (*listener)(const char *event, ...));
 
