@@ -442,16 +442,18 @@ static int kvm_attribute(struct caller *caller, int kvm)
 	struct kvm_device_attr attr;
 	int given, file;
 
+	caller->pidfd = open_caller(caller);
+	kvm = caller->pidfd < 0 ? -1 : borrow(caller, kvm);
+	if (kvm < 0)
+		return CONTINUE;
+	/* FUSE would copy the structure before it asks */
+	if (is_ours(caller->broker, kvm))
+		return -ENOTTY;
 	if (!peek(caller, (uintptr_t)caller->arg, &attr, sizeof(attr)) ||
 	    !iof_run_kvm_names_file(&attr) || !peek(caller, attr.addr, &given, sizeof(given)))
 		return CONTINUE;
-	caller->pidfd = open_caller(caller);
-	if (caller->pidfd < 0)
-		return CONTINUE;
-	kvm = borrow(caller, kvm);
 	file = borrow(caller, given);
-	if (kvm < 0 || file < 0 || !is_ours(caller->broker, file) ||
-	    !iof_run_kvm_takes(node_of(file)))
+	if (file < 0 || !is_ours(caller->broker, file) || !iof_run_kvm_takes(node_of(file)))
 		return CONTINUE;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", kvm);
 	if (readlink(path, link, sizeof(link) - 1) < 0 || !iof_run_kvm_is_device(link))
