@@ -124,9 +124,11 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
 /*
  * Makes the page at @addr of @mm present (and writable, for @write), as a page
  * fault of the CPU would. May sleep. Returns 0, or -EFAULT: the process has no
- * such memory, or is gone.
+ * such memory, or is gone. Adds to *@spent the processor time that this took,
+ * in nanoseconds, if the calling thread belongs to no process that pays for it.
  */
-int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write);
+int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write,
+			 u64 *spent);
 
 /*
  * Memory of a file: [start, start + length) of the memfd (or file of tmpfs,

@@ -290,7 +290,7 @@ void iof_core_put(void)
 {
 	mutex_lock(&users_lock);
 	if (!--users) {
-		iof_sva_free_unused();
+		iof_sva_free_unused(true);
 		iof_fault_slots_stop();
 		iof_records_exit();
 	}

@@ -16,14 +16,19 @@
  * SVA_USER_WORKERS workers, and one binding keeps at most SVA_BUSY_MAX of them
  * busy: pages that never come delay no other user.
  *
+ * Workers are threads of a work queue, which belong to no cgroup. Bringing in a
+ * huge page costs them far more than its request costs the user. So all workers
+ * of a user together get the time of one processor: they wait before a page
+ * while they are ahead of the clock by more than SVA_AHEAD_NS.
+ *
  * A group gets SUCCESS only if the device would find its pages now. The worker
  * asks the hook that the device's own accesses use, and does not conclude it
  * from the fault-in. Otherwise a device would request a page without end that
  * can be faulted in but is not accessible.
  *
- * Lifetime: users are in a list, by account. The next bind or unbind, or the
- * end of the core, frees a user without bindings: a worker cannot destroy its
- * own queue.
+ * Lifetime: users are in a list, by account. The next bind or unbind after its
+ * workers are not ahead any more, or the end of the core, frees a user without
+ * bindings: a worker cannot destroy its own queue.
  */
 #include "iopf.h"
 #include "sva.h"
@@ -32,6 +37,8 @@
 #define SVA_BUSY_MAX	 16
 /* Number of retries: a page may be reclaimed between fault-in and check. */
 #define SVA_TRIES 8
+/* Also what each of them may use at once after a pause. */
+#define SVA_AHEAD_NS (20 * NSEC_PER_MSEC)
 
 struct sva_user;
 
@@ -51,10 +58,18 @@ struct sva_user {
 	/* number of bindings; becomes 0 only under users_lock */
 	atomic_t refs;
 
+	/* workers that are ahead of the clock wait here */
+	wait_queue_head_t pace;
+
 	/* protects the fields below, and the fields of bindings marked so */
 	spinlock_t lock;
 	struct list_head idle;	/* list of struct sva_worker.node */
 	struct list_head ready; /* list of bindings with groups for a worker */
+	/*
+	 * When one processor would have done what the workers have done so
+	 * far, in ktime_get_ns().
+	 */
+	u64 busy_until;
 	struct sva_worker workers[SVA_USER_WORKERS];
 };
 
@@ -91,13 +106,27 @@ static void free_user(struct sva_user *user)
 	kfree(user);
 }
 
-static void free_unused_users(void)
+/* A user that is forgotten while its workers are ahead would start anew. */
+static bool is_ahead(struct sva_user *user)
+{
+	u64 now = ktime_get_ns();
+	bool ahead;
+
+	spin_lock(&user->lock);
+	ahead = user->busy_until > now;
+	spin_unlock(&user->lock);
+	return ahead;
+}
+
+static void free_unused_users(bool all)
 {
 	struct sva_user *user, *next;
 
 	lockdep_assert_held(&users_lock);
 	list_for_each_entry_safe(user, next, &users, node) {
 		if (atomic_read_acquire(&user->refs))
+			continue;
+		if (!all && is_ahead(user))
 			continue;
 		list_del(&user->node);
 		free_user(user);
@@ -120,6 +149,7 @@ static struct sva_user *alloc_user(void)
 	}
 	user->account = get_uid(current_user());
 	spin_lock_init(&user->lock);
+	init_waitqueue_head(&user->pace);
 	INIT_LIST_HEAD(&user->idle);
 	INIT_LIST_HEAD(&user->ready);
 	for (i = 0; i < SVA_USER_WORKERS; i++) {
@@ -147,16 +177,16 @@ static struct sva_user *get_user_of_caller(void)
 		goto out_unlock;
 found:
 	atomic_inc(&user->refs);
-	free_unused_users();
+	free_unused_users(false);
 out_unlock:
 	mutex_unlock(&users_lock);
 	return user;
 }
 
-void iof_sva_free_unused(void)
+void iof_sva_free_unused(bool all)
 {
 	mutex_lock(&users_lock);
-	free_unused_users();
+	free_unused_users(all);
 	mutex_unlock(&users_lock);
 }
 
@@ -217,13 +247,59 @@ static bool assign(struct sva_user *user, struct sva_worker *worker)
 
 /* ---- resolving ---- */
 
-/* Faults the page in. Returns true if the device can access it now. */
-static bool bring_in(struct mm_struct *mm, unsigned long addr, bool write)
+static bool was_swept(struct sva_worker *worker)
 {
+	bool swept;
+
+	spin_lock(&worker->user->lock);
+	swept = !worker->prg;
+	spin_unlock(&worker->user->lock);
+	return swept;
+}
+
+/* Waits until the user's workers have time left, or a sweep takes the group. */
+static void keep_pace(struct sva_worker *worker)
+{
+	struct sva_user *user = worker->user;
+	u64 now = ktime_get_ns(), ahead;
+
+	spin_lock(&user->lock);
+	ahead = user->busy_until > now ? user->busy_until - now : 0;
+	spin_unlock(&user->lock);
+	if (ahead > SVA_AHEAD_NS)
+		wait_event_interruptible_timeout(
+			user->pace, was_swept(worker),
+			nsecs_to_jiffies(ahead - SVA_AHEAD_NS) + 1);
+}
+
+static void count_spent(struct sva_user *user, u64 spent)
+{
+	u64 now = ktime_get_ns();
+
+	spin_lock(&user->lock);
+	user->busy_until = max(user->busy_until, now) + spent;
+	spin_unlock(&user->lock);
+}
+
+/*
+ * Faults the page in. Returns true if the device can access it now, and false
+ * also if a sweep took the group.
+ */
+static bool bring_in(struct sva_worker *worker, unsigned long addr, bool write)
+{
+	struct mm_struct *mm = worker->sva->mm;
 	unsigned int tries;
 
 	for (tries = 0; tries < SVA_TRIES; tries++) {
-		if (iof_plat_mm_fault_in(mm, addr, write))
+		u64 spent = 0;
+		int rc;
+
+		keep_pace(worker);
+		if (was_swept(worker))
+			return false;
+		rc = iof_plat_mm_fault_in(mm, addr, write, &spent);
+		count_spent(worker->user, spent);
+		if (rc)
 			return false;
 		if (iof_plat_user_page_present(mm, addr, write))
 			return true;
@@ -274,7 +350,7 @@ static void resolve(struct sva_worker *worker)
 	u32 perm;
 
 	while (ok && next_page(worker, &at, &addr, &perm))
-		ok = bring_in(sva->mm, addr, perm & IOMMU_PGFAULT_PERM_WRITE);
+		ok = bring_in(worker, addr, perm & IOMMU_PGFAULT_PERM_WRITE);
 
 	spin_lock(&worker->user->lock);
 	prg = worker->prg;
@@ -351,6 +427,7 @@ static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
 	list_splice_tail_init(&sva->waiting, &swept);
 	update_ready(sva);
 	spin_unlock(&sva->user->lock);
+	wake_up(&sva->user->pace);
 	list_for_each_entry_safe(prg, next, &swept, node) {
 		iof_iopf_count_swept(prg);
 		iof_iopf_respond(prg, IOF_PAGE_INVALID, why);
@@ -410,7 +487,7 @@ void iof_sva_free(struct iof_sva *sva)
 {
 	sva->domain->ops->free(sva->domain);
 	put_sva(sva);
-	iof_sva_free_unused();
+	iof_sva_free_unused(false);
 }
 
 struct iof_domain *iof_sva_domain(struct iof_sva *sva)

@@ -16,7 +16,10 @@ struct iof_sva *iof_sva_alloc(struct iof_hwdev *dev, struct mm_struct *mm);
 void iof_sva_free(struct iof_sva *sva);
 struct iof_domain *iof_sva_domain(struct iof_sva *sva);
 struct iof_fault_sink *iof_sva_sink(struct iof_sva *sva);
-/* Frees users without SVA attachments that have no busy worker. */
-void iof_sva_free_unused(void);
+/*
+ * Frees users without SVA attachments that have no busy worker; unless @all,
+ * only if their workers have used less than their share of processor time.
+ */
+void iof_sva_free_unused(bool all);
 
 #endif

@@ -171,12 +171,33 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf,
 	return left ? -EFAULT : 0;
 }
 
+/* A fault-in this short is counted by the clock, without a look at the CPU. */
+#define SHORT_NS (50 * NSEC_PER_USEC)
+
+/*
+ * The processor time of this thread since @began, when the scheduler's count
+ * was @ran; never too little. The count is exact only after a call of the
+ * scheduler.
+ */
+static u64 spent_since(u64 began, u64 ran)
+{
+	u64 passed = ktime_get_ns() - began;
+
+	if (passed <= SHORT_NS)
+		return passed;
+	schedule();
+	return min(passed, READ_ONCE(current->se.sum_exec_runtime) - ran);
+}
+
 /*
  * Faults a page in. The mmap lock is dropped meanwhile. The fault may take as
  * long as the owner of the memory likes.
  */
-int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
+int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write,
+			 u64 *spent)
 {
+	u64 ran = READ_ONCE(current->se.sum_exec_runtime);
+	u64 began = ktime_get_ns();
 	struct mem_cgroup *memcg, *before;
 	struct page *page;
 	int locked = 1;
@@ -198,6 +219,7 @@ int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
 	set_active_memcg(before);
 	mem_cgroup_put(memcg);
 	mmput_async(mm);
+	*spent += spent_since(began, ran);
 	if (got != 1)
 		return -EFAULT;
 	unpin_user_page(page);

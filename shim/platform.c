@@ -536,8 +536,9 @@ int iof_plat_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t
 		-EFAULT : 0;
 }
 
-int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write)
+int iof_plat_mm_fault_in(struct mm_struct *mm, unsigned long addr, bool write, u64 *spent)
 {
+	(void)spent;
 	if (!atomic_read(&mm->mm_users))
 		return -EFAULT;
 	return iof_shim_fixup_user_fault(mm, addr, write ? FAULT_FLAG_WRITE : 0, NULL);

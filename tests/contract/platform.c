@@ -53,11 +53,12 @@ static void a_process_is_touched_only_where_it_is_present(void)
 	char __user *user = contract_map(PAGES, true);
 	unsigned long at = (unsigned long)(uintptr_t)user, hole = at + PAGES * PAGE_SIZE;
 	struct mm_struct *mm = current->mm;
+	u64 spent = 0;
 	char word[8] = "none";
 
 	expect(!iof_plat_user_page_present(mm, at, false));
 	expect_eq(iof_plat_mm_copy(mm, at, word, 8, false), -EFAULT);
-	expect_eq(iof_plat_mm_fault_in(mm, at, true), 0);
+	expect_eq(iof_plat_mm_fault_in(mm, at, true, &spent), 0);
 	expect(iof_plat_user_page_present(mm, at, true));
 	expect_eq(iof_plat_mm_copy(mm, at + 16, "1234567", 8, true), 0);
 	expect_eq(iof_plat_mm_copy(mm, at + 16, word, 8, false), 0);
@@ -68,7 +69,7 @@ static void a_process_is_touched_only_where_it_is_present(void)
 	expect(!iof_plat_user_page_present(mm, at + PAGE_SIZE, false));
 	contract_poke(user + PAGE_SIZE, "x", 1);
 	expect(iof_plat_user_page_present(mm, at + PAGE_SIZE, true));
-	expect_eq(iof_plat_mm_fault_in(mm, hole, false), -EFAULT);
+	expect_eq(iof_plat_mm_fault_in(mm, hole, false, &spent), -EFAULT);
 	expect_eq(iof_plat_mm_copy(mm, hole, word, 8, true), -EFAULT);
 	expect(!iof_plat_user_page_present(mm, hole, false));
 	contract_unmap(user, PAGES);
@@ -79,10 +80,11 @@ static void what_a_process_may_only_read_a_device_may(void)
 	char __user *user = contract_map(1, false);
 	unsigned long at = (unsigned long)(uintptr_t)user;
 	struct mm_struct *mm = current->mm;
+	u64 spent = 0;
 	char word[8] = "none";
 
-	expect_eq(iof_plat_mm_fault_in(mm, at, true), -EFAULT);
-	expect_eq(iof_plat_mm_fault_in(mm, at, false), 0);
+	expect_eq(iof_plat_mm_fault_in(mm, at, true, &spent), -EFAULT);
+	expect_eq(iof_plat_mm_fault_in(mm, at, false, &spent), 0);
 	expect_eq(iof_plat_mm_copy(mm, at, word, 8, false), 0);
 	expect(!memchr_inv(word, 0, 8));
 	expect_eq(iof_plat_mm_copy(mm, at, word, 8, true), -EFAULT);

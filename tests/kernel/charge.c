@@ -173,6 +173,107 @@ static void engines_are_in_the_group_of_the_program(void **state)
 	assert_false(in_group(first) || in_group(second));
 }
 
+/* ---- workers that bring in pages ---- */
+
+/* Nanoseconds that the kernel's unbound workers have run so far. */
+static double workers_ran(void)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	double sum = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		char path[300], text[64] = "";
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		f = entry->d_name[0] > '0' && entry->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+		if (!f)
+			continue;
+		(void)!fgets(text, sizeof(text), f);
+		fclose(f);
+		if (strncmp(text, "kworker/u", 9))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/schedstat", entry->d_name);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fgets(text, sizeof(text), f))
+			sum += strtod(text, NULL);
+		fclose(f);
+	}
+	closedir(dir);
+	return sum;
+}
+
+#define HUGE   (2ul << 20)
+#define FILLS  64
+#define ROUNDS 2
+
+/*
+ * The device asks for FILLS pages ROUNDS times. Each is brought in as a huge page, and given back.
+ * The program sleeps meanwhile.
+ */
+static void let_the_device_fill(void)
+{
+	const struct dsa_hw_desc drain = { .opcode = DSA_OPCODE_DRAIN };
+	char *memory = dma_memory((FILLS + 1) * HUGE, MAP_PRIVATE);
+	static struct dsa_hw_desc desc[FILLS];
+	static struct dma d;
+
+	memory += -(uintptr_t)memory % HUGE;
+	CHECK(!madvise(memory, FILLS * HUGE, MADV_HUGEPAGE));
+	dma_open(&d);
+	CHECK(!dma_sva(&d, 1, 1));
+	for (unsigned int i = 0; i < FILLS; i++)
+		desc[i] = (struct dsa_hw_desc){
+			.opcode = DSA_OPCODE_MEMFILL,
+			.flags = IDXD_OP_FLAG_BOF,
+			.pasid = 1,
+			.dst_addr = (uintptr_t)memory + i * HUGE,
+			.xfer_size = PAGE,
+		};
+	for (int round = 0; round < ROUNDS; round++) {
+		CHECK(pwrite(d.dev, desc, sizeof(desc), 0) == sizeof(desc));
+		dma_start(&d, drain, d.record, DMA_RECORD);
+		while (!__atomic_load_n(&d.record->status, __ATOMIC_ACQUIRE))
+			usleep(1000);
+		CHECK(!madvise(memory, FILLS * HUGE, MADV_DONTNEED));
+	}
+}
+
+static double now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+/*
+ * All workers of a user together have the time of one processor. Not counted are the 20 ms that
+ * they may be ahead, and a page for each of the 16 that a binding keeps busy, which they may have
+ * begun at once at the very end.
+ */
+static void workers_of_a_user_take_one_processor_at_most(void **state)
+{
+	double before = workers_ran(), began = now_ns(), ran, passed;
+	const double at_once = 16.0 / (FILLS * ROUNDS);
+
+	(void)state;
+	program_begin(let_the_device_fill);
+	passed = now_ns() - began;
+	ran = workers_ran() - before;
+	print_message("# %d pages: in %.0f ms workers ran for %.0f ms, the program and its engines "
+		      "for %ld ms\n",
+		      FILLS * ROUNDS, passed / 1e6, ran / 1e6,
+		      number_in(GROUP "/cpu.stat", "usage_usec ") / 1000);
+	program_end();
+	if (!kernel_for_debugging())
+		assert_true(ran * (1 - at_once) <= passed + 20e6);
+}
+
 /* ---- memory ---- */
 
 static long slab_kb(void)
@@ -345,6 +446,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(engines_are_in_the_group_of_the_program),
+		T(workers_of_a_user_take_one_processor_at_most),
 		T(notes_of_pinned_pages_are_charged),
 		T(attached_pasids_are_charged),
 		T(what_engines_need_is_charged),

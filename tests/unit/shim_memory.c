@@ -225,17 +225,18 @@ static void sva_touches_only_what_is_present(void **state)
 	char *user = half_there();
 	unsigned long addr = (unsigned long)user;
 	char buf[8];
+	u64 spent = 0;
 
 	(void)state;
 	assert_false(iof_plat_user_page_present(current->mm, addr, false));
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), -EFAULT);
-	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, true), 0);
+	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, true, &spent), 0);
 	assert_true(iof_plat_user_page_present(current->mm, addr, true));
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, "1234567", 8, true), 0);
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), 0);
 	assert_string_equal(buf, "1234567");
 	addr += PAGES * PAGE_SIZE;
-	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, false), -EFAULT);
+	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, false, &spent), -EFAULT);
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, true), -EFAULT);
 	not_there(user);
 }
@@ -246,12 +247,13 @@ static void child_without_pagemap(void)
 	char *user = half_there();
 	unsigned long addr = (unsigned long)user;
 	char buf[8] = "";
+	u64 spent = 0;
 
 	/* Let no file be opened any more, as if there were no /proc. */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	assert_false(iof_plat_user_page_present(current->mm, addr, false));
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), -EFAULT);
-	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, true), 0);
+	assert_int_equal(iof_plat_mm_fault_in(current->mm, addr, true, &spent), 0);
 	assert_true(iof_plat_user_page_present(current->mm, addr, true));
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, "1234567", 8, true), 0);
 	assert_int_equal(iof_plat_mm_copy(current->mm, addr, buf, 8, false), 0);
