@@ -91,8 +91,9 @@ void iof_fault_slots_ahead(struct iof_fault_queue *queue);
 /* Takes a reference to the memory of @queue, in any context. */
 void iof_fault_slots_hold(struct iof_fault_queue *queue);
 /*
- * Makes slots for @nr more groups, and puts that reference. Other groups may
- * take these slots at once. Called without locks. Returns 0 or -ENOMEM.
+ * Makes slots for @nr more groups, and puts the reference that hold() took.
+ * Other groups may take these slots at once. Called without locks. Returns 0
+ * or -ENOMEM.
  */
 int iof_fault_slots_grow(struct iof_fault_queue *queue, u32 nr);
 

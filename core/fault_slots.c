@@ -68,7 +68,7 @@ static void grow_work(struct work_struct *work)
 	mutex_lock(&queue->grow_lock);
 	spin_lock(&queue->lock);
 	slots = queue->nr_slots;
-	/* Unless a reporter has grown the table meanwhile. */
+	/* A reporter may have grown the table meanwhile. */
 	if (nr_open_groups(queue) > slots - slots / 4)
 		slots *= 2;
 	spin_unlock(&queue->lock);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * events.c - what the core says: page requests, their delivery and their end, as lines of --trace;
- * and the latency of each device and fault queue.
+ * events.c - writes the events that the core reports (page requests, their delivery and their end)
+ * as lines of --trace; and keeps the latency of each device and fault queue.
  *
  * The listener runs under spinlocks of the embedded system. It takes only locks of this file and
  * trace.c's, under which nothing waits: table.lock (open groups), queues.lock (the list), and the

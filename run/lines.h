@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lines.h - how the server's files write the lines of --trace and count for --stats: trace.c (the
- * output), decode.c (arguments of commands), events.c (what the core says).
+ * output), decode.c (arguments of commands), events.c (events of the core).
  *
  * A line is built in one piece of memory of its thread and appended to a buffer, which a thread of
  * trace.c writes. So no caller waits for the reader of a trace, and a line can be written under a

@@ -155,7 +155,7 @@ static void e30_what_poll_says(void **state)
 	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLIN | POLLRDNORM | POLLOUT);
 	assert_int_equal(iof_poll(&p, 1, 0), 0);
 	assert_int_equal(take(f, &rec, 1), 1);
-	/* A group that is delivered and has no response does not make it readable. */
+	/* A delivered group without a response does not make the queue readable. */
 	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLOUT);
 	assert_ok(abi_answer(f->ffd, rec.cookie, IOMMUFD_PAGE_RESP_SUCCESS));
 	assert_int_equal(all_events(f->ffd, pipe_fds[0]), POLLOUT);

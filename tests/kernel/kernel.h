@@ -49,7 +49,7 @@ void bed_trigger(const struct bed *bed, uint32_t grpid);
 uint32_t bed_take(const struct bed *bed); /* reads one group and returns its cookie */
 void bed_stats(const struct bed *bed, struct iof_test_stats *stats);
 
-/* What programs hold in the module, and of their own memory. */
+/* Numbers of references that all programs hold to the module, and of pages that are pinned. */
 struct holdings {
 	long refs;	     /* references of the module; 0 if it is built into the kernel */
 	long pins;	     /* number of pages pinned and not yet unpinned, in the whole system */

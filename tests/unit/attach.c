@@ -360,7 +360,7 @@ static void d9_d13_reserved_regions(void **state)
 	/* PASIDs reserve no ranges. */
 	assert_id(env_attach(f->i_alone, 1, a));
 	assert_ok(map_page(f, 0xfee00000));
-	/* A mapping lies where attaching the RID would reserve. */
+	/* A mapping lies in the range that attaching the RID would reserve. */
 	assert_err(env_attach(f->i_alone, RID, a), EADDRINUSE);
 	assert_err(env_attach(f->i_alone, RID, f->ioas), EADDRINUSE);
 	assert_ok(iof_sys_ioctl(f->fd, IOMMU_IOAS_UNMAP,
