@@ -211,6 +211,8 @@ void iof_run_show(struct iof_run_shown *shown, uint32_t cmd, const void *user)
 	const struct command *command = find(cmd);
 	uint32_t size;
 
+	/* what was read ahead is of a function that has returned */
+	iof_sys_act_with(NULL, NULL, 0);
 	shown->size = command ? command->size : 0;
 	if (!shown->size || iof_sys_peek(&size, user, sizeof(size))) {
 		shown->size = 0;

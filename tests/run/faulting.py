@@ -139,6 +139,9 @@ def main(words):
             sys.stdin.readline()
         else:
             sys.exit(f'there is no {word}')
+    # an exit would not wait for these
+    os.close(machine.device)
+    os.close(machine.iommu)
 
 
 if __name__ == '__main__':
