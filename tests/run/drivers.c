@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -152,6 +153,35 @@ static void a_function_in_use_stays(void **state)
 	assert_ok(kill(pid, SIGKILL));
 	assert_true(waitpid(pid, &status, 0) == pid);
 	assert_ok(put(DRIVER "unbind", DSA));
+}
+
+/* A descriptor that a group has made is one of the function's, too. */
+static void a_function_in_use_by_its_group_stays(void **state)
+{
+	int container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC), group, dev;
+	char link[64], path[128];
+	ssize_t n = readlink(BUS "devices/" DSA "/iommu_group", path, sizeof(path) - 1);
+
+	(void)state;
+	assert_true(container >= 0 && n > 0);
+	path[n] = 0;
+	snprintf(link, sizeof(link), "/dev/vfio/%.16s", strrchr(path, '/') + 1);
+	group = open(link, O_RDWR | O_CLOEXEC);
+	assert_true(group >= 0);
+	assert_ok(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container));
+	dev = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, DSA);
+	assert_true(dev >= 0);
+	assert_int_equal(put(DRIVER "unbind", DSA), EBUSY);
+	close(dev);
+	assert_ok(put(DRIVER "unbind", DSA));
+	assert_errno(ioctl(group, VFIO_GROUP_GET_DEVICE_FD, DSA), ENODEV);
+	assert_false(is_there(link));
+	assert_ok(put(DRIVER "bind", DSA));
+	dev = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, DSA);
+	assert_true(dev >= 0);
+	close(dev);
+	close(group);
+	close(container);
 }
 
 /* The machine's own mapping of BAR 0 does not keep the function. */
@@ -425,6 +455,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(unbound_has_no_node),
 		T(a_function_in_use_stays),
+		T(a_function_in_use_by_its_group_stays),
 		T(a_function_with_memory_can_go),
 		T(an_override_decides),
 		T(identifiers),
