@@ -12,6 +12,7 @@
  *   iommufd.c  the commands of /dev/iommu, the type-1 ones, fault queues
  *   mock.c     IOMMU_TEST_CMD
  *   vfio.c     VFIO nodes, the DMA engine, the ATS device
+ *   groups.c   VFIO groups
  *   devices.c  the same from inside: when to go on, whether something is owed
  *   arena.c    the memory that the program has
  *   target.c   libFuzzer's entry, mutations that keep records whole
@@ -63,7 +64,9 @@
 	X(BIND) X(ATTACH) X(DETACH) X(SVA) X(NODE_INFO) X(IRQS) X(RESET) X(REGION_READ)            \
 	X(REGION_WRITE) X(NODE_POLL) X(DESCRIPTOR) X(DESCRIPTOR_AT) X(ATS)                         \
 	/* world.c */                                                                              \
-	X(CLOSE) X(TABLE) X(POKE) X(PROTECT) X(LIMIT) X(FINISH)                                    \
+	X(CLOSE) X(TABLE) X(POKE) X(PROTECT) X(LIMIT) X(FINISH)                                           \
+	/* groups.c */                                                                             \
+	X(GROUP)                                    \
 	/* vfio.c */                                                                               \
 	X(CONFIG)
 /* clang-format on */
@@ -186,6 +189,7 @@ int fuzz_send(const struct fuzz_act *a, int fd, unsigned long cmd, void *arg, si
 #define FUZZ_NODES    4u
 #define FUZZ_DEVICES  3u
 #define FUZZ_ATS_NODE 2u
+#define FUZZ_GROUPS   3u /* descriptors; there are two groups */
 #define FUZZ_MOST_FDS 8u /* maximum number of fault queues, and of accesses */
 #define FUZZ_MOST_IDS 16u
 
@@ -204,6 +208,8 @@ struct fuzz_ctx {
 struct fuzz_world {
 	struct fuzz_ctx ctx[FUZZ_CONTEXTS];
 	int nodes[FUZZ_NODES];
+	int groups[FUZZ_GROUPS];     /* descriptors of VFIO groups, or -1 */
+	int group_devs[FUZZ_GROUPS]; /* those that groups have made, or -1 */
 	struct fuzz_queue queues[FUZZ_MOST_FDS];
 	int accesses[FUZZ_MOST_FDS];
 	unsigned int nr_queues, nr_accesses;
@@ -225,6 +231,8 @@ struct fuzz_queue *fuzz_queue(const struct fuzz_act *a); /* returns NULL if ther
 int fuzz_access_fd(const struct fuzz_act *a);
 void fuzz_note_queue(int fd);
 void fuzz_note_access(int fd);
+int fuzz_open_group(unsigned int number); /* a descriptor, or a negative errno */
+void fuzz_close_groups(void);		  /* groups.c */
 /* Waits until no device has work that it can do by itself. */
 void fuzz_devices_rest(void);
 

@@ -522,6 +522,24 @@ static const struct fuzz_act failures[] = {
 	ACT(CLOSE, .damage = FUZZ_DAMAGE(FAIL_ALLOCS)),
 };
 
+static const struct fuzz_act groups[] = {
+	ACT(GROUP),
+	ACT(GROUP, .small = 3),
+	ACT(GROUP, .small = 1, .id = { 0xc0 }),
+	ACT(TYPE1_MAP),
+	ACT(GROUP, .small = 3),
+	ACT(GROUP, .small = 3, .id = { 1 }, .where = 4),
+	ACT(BIND),
+	ACT(GROUP, .small = 5),
+	ACT(GROUP, .small = 7),
+	ACT(GROUP, .small = 6),
+	ACT(GROUP, .small = 5),
+	ACT(GROUP, .small = 1, .id = { 0xc0 }, .where = 2),
+	ACT(GROUP, .small = 3, .id = { 2 }, .where = 2),
+	ACT(GROUP, .small = 6, .id = { 1 }, .where = 2),
+	ACT(CLOSE),
+};
+
 #define SEED(name)                            \
 	{                                     \
 #name, name, ARRAY_SIZE(name) \
@@ -533,5 +551,6 @@ const struct fuzz_seed fuzz_seeds[] = {
 	SEED(function),	    SEED(engine_faults), SEED(engine_busy),   SEED(engine_pasids),
 	SEED(batches),	    SEED(large_batch),	 SEED(shared_tables), SEED(ats),
 	SEED(two_contexts), SEED(bad_memory),	 SEED(process_limit), SEED(failures),
+	SEED(groups),
 };
 const unsigned int fuzz_nr_seeds = ARRAY_SIZE(fuzz_seeds);

@@ -71,6 +71,14 @@ int fuzz_node(const struct fuzz_act *a)
 	return fuzz.nodes[i];
 }
 
+int fuzz_open_group(unsigned int number)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/vfio/%u", number);
+	return iof_sys_open(world.space, path, O_RDWR);
+}
+
 struct fuzz_queue *fuzz_queue(const struct fuzz_act *a)
 {
 	/* Counts from the last one backwards. */
@@ -288,6 +296,7 @@ static void make_world(void)
 		.devices = devices,
 		.nr_devices = FUZZ_DEVICES,
 		.test_ioctls = 1,
+		.groups = 1,
 		.mock_credits = 40, /* with two devices, more than a queue has slots for at first */
 	};
 
@@ -315,6 +324,8 @@ static void begin(void)
 		fuzz.ctx[i].fd = -1;
 	for (i = 0; i < FUZZ_NODES; i++)
 		fuzz.nodes[i] = -1;
+	for (i = 0; i < FUZZ_GROUPS; i++)
+		fuzz.groups[i] = fuzz.group_devs[i] = -1;
 	/* Results must not depend on the user that runs the fuzzer. */
 	iof_shim_set_capable(CAP_IPC_LOCK, 0);
 	lift_limits();
@@ -341,6 +352,7 @@ static void close_all(void)
 		case 2:
 			for (i = 0; i < FUZZ_NODES; i++)
 				close_node(i);
+			fuzz_close_groups();
 			break;
 		default:
 			for (i = 0; i < FUZZ_CONTEXTS; i++) {
