@@ -55,7 +55,7 @@ static const struct iof_run_pci *pci_of(unsigned int device)
 
 /* ---- the state of a function ---- */
 
-bool iof_run_driver_has(unsigned int device)
+static bool has_driver(unsigned int device)
 {
 	bool bound;
 
@@ -367,7 +367,7 @@ static size_t show_uevent(unsigned int device, char text[IOF_RUN_PAGE])
 	return (size_t)snprintf(text, IOF_RUN_PAGE,
 				"%sPCI_CLASS=%X\nPCI_ID=%04X:%04X\nPCI_SUBSYS_ID=%04X:%04X\n"
 				"PCI_SLOT_NAME=" IOF_RUN_BDF "\nMODALIAS=%.128s",
-				iof_run_driver_has(device) ? "DRIVER=" NAME "\n" : "", pci->class,
+				has_driver(device) ? "DRIVER=" NAME "\n" : "", pci->class,
 				pci->vendor, pci->device, pci->vendor, pci->device, device + 1,
 				modalias);
 }
@@ -475,6 +475,7 @@ void iof_run_driver_init(struct iof_run *run, struct iof_machine *machine)
 
 	driver.run = run;
 	driver.machine = machine;
+	iof_run_tree_init(has_driver);
 	bus = iof_run_tree_folder(NULL, HOME);
 	self = iof_run_tree_folder(NULL, NAME);
 	class = iof_run_tree_folder(NULL, "vfio-dev");

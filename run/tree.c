@@ -39,9 +39,15 @@ static struct {
 	struct iof_run_entry *entry[MAX_ENTRIES];
 	unsigned int nr;
 	struct iof_run_entry *top; /* entries of the root */
+	bool (*has_driver)(unsigned int device);
 } tree;
 
 /* ---- making entries ---- */
+
+void iof_run_tree_init(bool (*has_driver)(unsigned int device))
+{
+	tree.has_driver = has_driver;
+}
 
 static struct iof_run_entry *add(struct iof_run_entry *parent, const char *name, mode_t mode)
 {
@@ -142,7 +148,7 @@ static const struct iof_run_entry *entry_of(uint64_t node)
 static bool exists(const struct iof_run_entry *entry)
 {
 	for (unsigned int i = 0; i < entry->needs_driver; i++)
-		if (iof_run_driver_has(entry->device + i))
+		if (tree.has_driver(entry->device + i))
 			return true;
 	return !entry->needs_driver;
 }

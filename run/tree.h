@@ -39,6 +39,8 @@ struct iof_run_entry *iof_run_tree_link(struct iof_run_entry *parent, const char
 /* A device node. */
 struct iof_run_entry *iof_run_tree_node(struct iof_run_entry *parent, const char *name,
 					uint64_t node);
+/* Tells how to ask whether a device has a driver. Called before a request is served. */
+void iof_run_tree_init(bool (*has_driver)(unsigned int device));
 /* From now on the entry exists only while one of @nr devices, from @device on, has a driver. */
 void iof_run_tree_needs_driver(struct iof_run_entry *entry, unsigned int device, unsigned int nr);
 
@@ -56,7 +58,6 @@ ssize_t iof_run_tree_write(uint64_t node, const char *in, size_t size);
 /* ---- driver.c ---- */
 
 void iof_run_driver_init(struct iof_run *run, struct iof_machine *machine);
-bool iof_run_driver_has(unsigned int device);
 /* Each open node of a device holds it: 0, or -ENODEV if it has no driver. */
 int iof_run_driver_hold(unsigned int device);
 void iof_run_driver_put(unsigned int device);
