@@ -64,9 +64,9 @@
 	X(BIND) X(ATTACH) X(DETACH) X(SVA) X(NODE_INFO) X(IRQS) X(RESET) X(REGION_READ)            \
 	X(REGION_WRITE) X(NODE_POLL) X(DESCRIPTOR) X(DESCRIPTOR_AT) X(ATS)                         \
 	/* world.c */                                                                              \
-	X(CLOSE) X(TABLE) X(POKE) X(PROTECT) X(LIMIT) X(FINISH)                                           \
+	X(CLOSE) X(TABLE) X(POKE) X(PROTECT) X(LIMIT) X(FINISH)                                    \
 	/* groups.c */                                                                             \
-	X(GROUP)                                    \
+	X(GROUP)                                                                                   \
 	/* vfio.c */                                                                               \
 	X(CONFIG)
 /* clang-format on */

@@ -9,11 +9,13 @@
 #include "kernel.h"
 
 #include <dirent.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -130,7 +132,7 @@ void holdings_now(struct holdings *now)
 {
 	long refs = number_in("/sys/module/iofault/refcnt", "");
 	int refresh = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
-	struct stat node;
+	struct statfs node;
 	char nothing;
 
 	/*
@@ -142,7 +144,7 @@ void holdings_now(struct holdings *now)
 	}
 	now->refs = refs < 0 ? 0 : refs;
 	/* Under `iofault run` no page is pinned for the test, and other programs may pin theirs. */
-	now->pins = stat("/dev/iommu", &node) || !S_ISCHR(node.st_mode) ?
+	now->pins = statfs("/dev/iommu", &node) || node.f_type == FUSE_SUPER_MAGIC ?
 			    0 :
 			    number_in("/proc/vmstat", "nr_foll_pin_acquired ") -
 				    number_in("/proc/vmstat", "nr_foll_pin_released ");

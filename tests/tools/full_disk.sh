@@ -31,7 +31,7 @@ for _ in {1..40}; do
 		>out 2>err </dev/null &
 	pid=$!
 	if stop_between bytes_written 65536 $((size / 2)) $pid; then
-		prlimit --pid $pid --fsize=4096
+		prlimit --pid $pid --fsize=65536
 		kill -CONT $pid
 		status=0
 		wait $pid || status=$?
