@@ -261,7 +261,7 @@ struct iof_domain_ops {
  * @map_node: paging only: the core's list of a map's domains
  * @filling: paging only, the core's: not all areas are entered yet
  * @fill_next: paging only, the core's: areas below it are entered while
- *@filling
+ *	@filling
  *
  * Embedded in the driver's own struct. The driver fills in @ops, @driver, @type
  * and the page sizes before it returns the domain.

@@ -17,11 +17,11 @@ struct iof_object;
 /**
  * struct iof_object_ops - a type of objects
  * @prepare_destroy: the part of DESTROY that may have to wait, and so can fail:
- *-EINTR, killed. The object is hidden, nothing uses it, and it is visible again
- *after a failure. NULL: no such part. Not called when the context ends, nor by
- *iof_object_remove().
+ *	-EINTR, killed. The object is hidden, nothing uses it, and it is visible
+ *	again after a failure. NULL: no such part. Not called when the context
+ *	ends, nor by iof_object_remove().
  * @destroy: frees the object and what it owns. No thread can reach it any more.
- *Cannot fail.
+ *	Cannot fail.
  */
 struct iof_object_ops {
 	int (*prepare_destroy)(struct iof_object *obj);

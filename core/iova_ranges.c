@@ -311,8 +311,9 @@ void iof_reserved_free(struct list_head *list)
 }
 
 /*
- * Corrects the reach of the nodes after @node, as far as it changes. Called
- * after an insertion or a removal before @node.
+ * Corrects the reach of @node and of the nodes after it, up to the first whose
+ * reach is right. @node was just inserted, or follows a removed node; it may be
+ * NULL.
  */
 static void correct_reach(struct rb_node *node)
 {

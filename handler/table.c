@@ -215,7 +215,7 @@ void iof_table_destroy(struct iof_pager *pager, struct iof_table *root)
 		table_free(pager, root);
 }
 
-/* Frees the memory of all tables. No space is left. */
+/* Frees the memory of all tables. The caller has removed all spaces (iof_space_remove()). */
 void iof_table_release(struct iof_pager *pager)
 {
 	while (pager->chunks) {

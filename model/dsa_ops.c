@@ -386,38 +386,40 @@ static const struct dsa_op ops[] = {
 };
 /* clang-format on */
 
+/* clang-format off */
 /*
  * ---- the checks ----
  *
  * All fields are checked before an operation touches memory. The checks run in
- *the order of this table, and the first that fails ends the descriptor. Each
- *row has a test of the same name in tests/unit/model_descriptors.c. "DSA" is
- *the specification's descriptor checks; two rows name what the model adds.
+ * the order of this table, and the first that fails ends the descriptor. Each
+ * row has a test of the same name in tests/unit/model_descriptors.c. "DSA" is
+ * the specification's descriptor checks; two rows name what the model adds.
  *
- *	check		fails if
- *status record		CRAV, and completion_addr not 32-byte aligned
- *0x1b, not written privilege	priv without a PASID (model)
- *0x1d opcode		not an operation of this device
- *0x10 nested		BATCH or DRAIN inside a batch
- *0x10 flags		a flag that the operation does not have
- *0x11 fence		FENCE outside a batch 0x11 record_flag	RCR without CRAV
- *0x11 needed_flags	COMPARE, CRCGEN, COPY_CRC without CRAV or RCR
- *0x11 interrupt	RCI, and a handle other than 0, the only one
- *0x19 reserved	a field that the operation does not have is not 0	0x12
- *	list_address	BATCH: desc_list_addr not 64-byte aligned
- *0x18 list_count	BATCH: fewer than 2, or more than max_batch
- *0x14 list_end	BATCH: the list goes on past the last address (model)	0x14
- *	size		xfer_size 0, or more than max_transfer
- *0x13 end		a buffer goes on past the last address
- *0x13 overlap		COPY_CRC: the buffers overlap
- *0x16 seed		read seed: seed_addr not 4-byte aligned
- *0x1c
+ *	check		status	fails if
+ *	record		0x1b	CRAV, and completion_addr not 32-byte aligned
+ *	privilege	0x1d	priv without a PASID (model)
+ *	opcode		0x10	not an operation of this device
+ *	nested		0x10	BATCH or DRAIN inside a batch
+ *	flags		0x11	a flag that the operation does not have
+ *	fence		0x11	FENCE outside a batch
+ *	record_flag	0x11	RCR without CRAV
+ *	needed_flags	0x11	COMPARE, CRCGEN, COPY_CRC without CRAV or RCR
+ *	interrupt	0x19	RCI, and a handle other than 0, the only one
+ *	reserved	0x12	a field the operation does not have is not 0
+ *	list_address	0x18	BATCH: desc_list_addr not 64-byte aligned
+ *	list_count	0x14	BATCH: fewer than 2, or more than max_batch
+ *	list_end	0x14	BATCH: the list passes the last address (model)
+ *	size		0x13	xfer_size 0, or more than max_transfer
+ *	end		0x13	a buffer passes the last address
+ *	overlap		0x16	COPY_CRC: the buffers overlap
+ *	seed		0x1c	read seed: seed_addr not 4-byte aligned
  *
  * Status 0x1b cannot be written to a record: it is counted as an unreported
- *error. So is any status of a descriptor without CRAV. For 0x11, invalid_flags
- *holds the flags that are set and must not be, or the flags that are missing.
- *Each function below is some rows: their status, or 0.
+ * error. So is any status of a descriptor without CRAV. For 0x11, invalid_flags
+ * holds the flags that are set and must not be, or the flags that are missing.
+ * Each function below is some rows: their status, or 0.
  */
+/* clang-format on */
 static u8 check_record(struct iof_dsa_job *job, const struct dsa_op *op)
 {
 	bool valid = job->desc.flags & IDXD_OP_FLAG_CRAV;

@@ -217,7 +217,10 @@ static int number_of(struct caller *caller, int fd)
 	return rc;
 }
 
-/* Undoes a call that failed later: removes the file that it made, opened or not. */
+/*
+ * Undoes a call that failed later. Drops the file that the call made, unless it was @opened: its
+ * close has dropped it then. Destroys the fault queue of IOMMU_FAULT_QUEUE_ALLOC.
+ */
 static void undo(struct caller *caller, bool opened)
 {
 	struct iommu_destroy destroy = { .size = sizeof(destroy) };

@@ -271,8 +271,8 @@ static FILE *open_text(const struct iof_shim_maps *space)
 }
 
 /*
- * Returns the address up to which, from @at on, mappings in the text allow the access; at most
- * @end.
+ * Reads the text of all mappings up to @end. Returns the first address from @at on at which no
+ * mapping allows the access; it may lie above @end.
  */
 static unsigned long read_mappings(const struct iof_shim_maps *space, unsigned long at,
 				   unsigned long end, bool write, bool longterm)

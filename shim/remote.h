@@ -40,8 +40,9 @@ bool iof_shim_remote_area(struct mm_struct *mm, unsigned long at, unsigned long 
 /* Returns the folder of the process in /proc; the descriptor belongs to @mm. */
 int iof_shim_remote_folder(const struct mm_struct *mm);
 /*
- * Pins @n pages of @area, which is identified, from @at on in windows on the file, or takes
- * references to them. Returns their number, which is smaller if a window cannot be had.
+ * Takes @n pages of @area from @at on, in windows on its file (window.h). With @pin they are
+ * pinned, otherwise referenced. area->identified is set. Returns the number of pages taken, which
+ * is below @n if a window cannot be made.
  */
 unsigned long iof_shim_remote_file_pin(struct mm_struct *mm, struct iof_shim_area *area,
 				       unsigned long at, unsigned long n, bool write,

@@ -100,11 +100,12 @@ enum iof_handler_flags {
  *	@response of each. Returns 0 or a negative errno, which is remembered and goes to @error;
  *	the responses set by then are given.
  * @error: Called for each error, if it is not NULL. err is a negative errno. group is the group
- *	that the failed callback had, or NULL when reading or writing the descriptor failed, which
- *	stops the handler.
+ *	of a failed @fault, or the first group of a failed @faults. It is NULL when reading or
+ *	writing the descriptor failed, which stops the handler, and with -ENOMEM when there is no
+ *	memory to keep groups with IOF_LATER, which get INVALID then.
  * @arg: first argument of the callbacks
  *
- * Zero is the default of every member except the callbacks, one of which must be set.
+ * The caller sets @fault_fd, and @fault or @faults. Zero is the default of all other members.
  */
 struct iof_handler_config {
 	int fault_fd;

@@ -56,7 +56,7 @@
  * by MAP stays.
  *
  * All objects of one open of /dev/iommu share one space of ids. The first id is 1. A new object
- *gets the lowest free id, so that ids are reused.
+ * gets the lowest free id, so that ids are reused.
  */
 #define IOMMUFD_TYPE		      (';')
 
@@ -455,9 +455,9 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
 
 /*
  * IOMMU_HWPT_GET_DIRTY_BITMAP (minimum 48): sets the bit of each dirty page of a range. It clears
- *no bit, so that the caller starts from zero. An unmapped page counts as clean. Call it before an
+ * no bit, so that the caller starts from zero. An unmapped page counts as clean. Call it before an
  * unmap, which drops the dirty bits. Pages of the bitmap that cannot be written get no bits, which
- *is no error.
+ * is no error.
  *	EINVAL		length or page_size 0; start or end not aligned to page_size or to the IOAS
  *	EOVERFLOW	the end wraps
  */
@@ -523,7 +523,7 @@ struct iommu_hwpt_invalidate {
  * IOMMU_FAULT_QUEUE_ALLOC (minimum 16): allocates an object with a descriptor. HWPTs made with its
  * id and FAULT_ID_VALID send the page faults of the devices attached to them into it. One queue
  * serves any number of HWPTs and devices. The descriptor is read/write and close-on-exec. The
- *object can be destroyed once the descriptor is closed and no HWPT names it.
+ * object can be destroyed once the descriptor is closed and no HWPT names it.
  *
  * read() returns struct iommu_hwpt_pgfault[], always whole page-request groups. Groups are in the
  * order in which their last pages arrived. Records of a group are in the order of arrival, with
@@ -548,9 +548,9 @@ struct iommu_hwpt_invalidate {
  * The descriptor is always writable. It is readable while a complete group is queued.
  *
  * iofault promises more than Linux. A group that could not be copied to the user wakes other
- *readers again. The vectors of readv() are one buffer. When the last holder closes the descriptor,
- *the core answers INVALID to each open group and to each later one, so that no device hangs without
- *a handler. A detach or replace also drops the pages of unfinished groups.
+ * readers again. The vectors of readv() are one buffer. When the last holder closes the
+ * descriptor, the core answers INVALID to each open group and to each later one, so that no device
+ * hangs without a handler. A detach or replace also drops the pages of unfinished groups.
  */
 struct iommu_fault_alloc {
 	__u32 size;	    /* in */

@@ -250,7 +250,8 @@ static void unmap_all_takes_everything(void **state)
 }
 
 /*
- * The size tells how much was unmapped if an unmap ends half-way or finds no range, and only then.
+ * An unmap that is refused before it removes anything leaves the size as it was. Every other one
+ * sets it to the bytes removed.
  */
 static void a_refused_unmap_changes_nothing(void **state)
 {
