@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Returns the name of device @index, in static memory; each index has memory of its own. */
+/* Returns the name of device @index, in memory of the thread; each index has its own. */
 static inline const char *group_bdf(unsigned int index)
 {
-	static char bdf[8][24];
+	static __thread char bdf[8][24];
 	unsigned int number;
 
 	assert_true(index < 8 &&
@@ -24,12 +24,12 @@ static inline const char *group_bdf(unsigned int index)
 }
 
 /*
- * Returns the node of its group, in static memory of the same kind. In the embedded world a test's
+ * Returns the node of its group, in memory of the same kind. In the embedded world a test's
  * devices are all that exist, and the first three of them are in two groups.
  */
 static inline const char *group_path(unsigned int index)
 {
-	static char path[8][32];
+	static __thread char path[8][32];
 	char link[96], target[128];
 	ssize_t n;
 
