@@ -513,7 +513,7 @@ int abi_answer(int fault_fd, uint32_t cookie, uint32_t code)
 
 const char *abi_vfio_path(unsigned int index)
 {
-	static char path[48];
+	static __thread char path[48];
 
 	snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u", first_device + index);
 	return path;
