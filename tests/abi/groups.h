@@ -15,10 +15,10 @@
 static inline const char *group_bdf(unsigned int index)
 {
 	static __thread char bdf[8][24];
-	unsigned int number;
+	unsigned int number = 0;
 
-	assert_true(index < 8 &&
-		    sscanf(abi_vfio_path(index), "/dev/vfio/devices/vfio%u", &number) == 1);
+	assert_true(index < 8);
+	assert_int_equal(sscanf(abi_vfio_path(index), "/dev/vfio/devices/vfio%u", &number), 1);
 	snprintf(bdf[index], sizeof(bdf[index]), "f000:00:%02x.0", number + 1);
 	return bdf[index];
 }
