@@ -67,12 +67,10 @@ static void *guard(void)
 	return p == MAP_FAILED || madvise(p, 2 * PAGE, MADV_GUARD_INSTALL) ? MAP_FAILED : p;
 }
 
+/* An address that the kernel chooses for no mapping, so that no other thread gets memory there. */
 static void *hole(void)
 {
-	void *p = anonymous(RW, MAP_PRIVATE);
-
-	munmap(p, 2 * PAGE);
-	return p;
+	return (void *)0x100000;
 }
 
 /* Returns two pages; the second one has no memory. */
