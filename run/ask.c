@@ -54,31 +54,6 @@ int iof_run_ask_listen(void)
 	return fd;
 }
 
-static void pass(int server, int fd)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { .buf = { 0 } };
-	struct iovec iov = { "", 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-	ssize_t sent;
-
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-	/* a server that is busy with other callers: this one gets no answer */
-	sent = sendmsg(server, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)sent;
-}
-
 void iof_run_ask_accept(int listener, int server)
 {
 	static const char refusal[] =
@@ -96,7 +71,8 @@ void iof_run_ask_accept(int listener, int server)
 		sent = send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		(void)sent;
 	} else {
-		pass(server, fd);
+		/* a server that is busy with other callers: this one gets no answer */
+		(void)iof_run_pass(server, fd, MSG_DONTWAIT);
 	}
 	close(fd);
 }
@@ -182,30 +158,15 @@ static void *serve(void *arg)
 	const struct iof_run *run = arg;
 
 	for (;;) {
-		union {
-			char buf[CMSG_SPACE(sizeof(int))];
-			struct cmsghdr align;
-		} control;
-		char byte;
-		struct iovec iov = { &byte, 1 };
-		struct msghdr msg = {
-			.msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = control.buf,
-			.msg_controllen = sizeof(control.buf),
-		};
-		ssize_t got = recvmsg(run->asked, &msg, MSG_CMSG_CLOEXEC);
-		struct cmsghdr *head;
 		int fd;
+		ssize_t got = iof_run_receive(run->asked, &fd);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got != 1)
 			return NULL;
-		head = CMSG_FIRSTHDR(&msg);
-		if (!head || head->cmsg_type != SCM_RIGHTS)
+		if (fd < 0)
 			continue;
-		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
 		answer(fd);
 		close(fd);
 	}

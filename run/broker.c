@@ -808,31 +808,6 @@ static void *work(void *arg)
 
 /* ---- starting ---- */
 
-static int receive_fd(int socket)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	char byte;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	struct cmsghdr *head;
-	int fd = -1;
-
-	if (recvmsg(socket, &msg, MSG_CMSG_CLOEXEC) != 1)
-		return -1;
-	head = CMSG_FIRSTHDR(&msg);
-	if (head && head->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(head), sizeof(fd));
-	return fd;
-}
-
 static pid_t start_keeper(struct iof_run *run, int sockets[2])
 {
 	pid_t keeper = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | SIGCHLD, NULL, NULL,
@@ -864,7 +839,7 @@ void iof_run_broker(struct iof_run *run)
 		iof_run_die(run, "a PID namespace cannot be created: %s", strerror(errno));
 	close(sockets[1]);
 	setsid();
-	broker.listener = receive_fd(sockets[0]);
+	(void)iof_run_receive(sockets[0], &broker.listener);
 	if (broker.listener < 0)
 		_exit(IOF_RUN_EXIT_OURS); /* the program's process has reported the reason */
 	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);

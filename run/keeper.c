@@ -26,30 +26,6 @@
 #include "iofault/iommufd.h"
 #include "private.h"
 
-static void send_fd(int socket, int fd)
-{
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { .buf = { 0 } };
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
-
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(head), &fd, sizeof(fd));
-	if (sendmsg(socket, &msg, MSG_NOSIGNAL) != 1)
-		_exit(IOF_RUN_EXIT_OURS);
-}
-
 /* Uses each node, and makes one trapped call, as a program would. */
 static int try_nodes(struct iof_run *run)
 {
@@ -82,7 +58,8 @@ become_program(struct iof_run *run, int listener_out, int born)
 			    "5.9 or later with CONFIG_SECCOMP_FILTER, and a container that allows "
 			    "the system call seccomp",
 			    strerror(errno));
-	send_fd(listener_out, fd);
+	if (!iof_run_pass(listener_out, fd, 0))
+		_exit(IOF_RUN_EXIT_OURS);
 	close(fd);
 	/* wait until the broker listens: it must answer the first trapped call */
 	if (read(listener_out, &go, 1) != 1)

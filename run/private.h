@@ -212,4 +212,14 @@ struct iof_run_bar {
 /* Sets the device number of a node. Returns false if the node is no device. */
 bool iof_run_node_number(uint64_t node, unsigned int *major, unsigned int *minor);
 
+/* ---- pass.c ---- */
+
+/* Sends @fd with a message of one byte. @flags: those of sendmsg(2) beside MSG_NOSIGNAL. */
+bool iof_run_pass(int socket, int fd, int flags);
+/*
+ * Receives such a message. Returns 1, or what recvmsg(2) returned. *fd is the descriptor, which is
+ * close-on-exec, or -1 if there is none.
+ */
+ssize_t iof_run_receive(int socket, int *fd);
+
 #endif
