@@ -167,6 +167,18 @@ static void *worker_main(void *arg)
 	return arg;
 }
 
+/* @class is a literal, since the class of the lock outlives the queue. */
+static void add_queue(struct workqueue_struct *wq, struct lock_class_key *key, const char *class,
+		      int max_active)
+{
+	INIT_LIST_HEAD(&wq->items);
+	wq->max_active = max_active > 0 ? max_active : 256;
+	iof_shim_lock_map_init(&wq->dep_map, class, key);
+	must(pthread_mutex_lock(&pool.lock));
+	list_add_tail(&wq->link, &pool.queues);
+	must(pthread_mutex_unlock(&pool.lock));
+}
+
 struct workqueue_struct *iof_shim_alloc_workqueue(struct lock_class_key *key, const char *fmt,
 						  unsigned int flags, int max_active, ...)
 {
@@ -176,16 +188,10 @@ struct workqueue_struct *iof_shim_alloc_workqueue(struct lock_class_key *key, co
 	(void)flags;
 	if (!wq)
 		return NULL;
-	INIT_LIST_HEAD(&wq->items);
-	wq->max_active = max_active > 0 ? max_active : 256;
 	va_start(args, max_active);
 	vsnprintf(wq->name, sizeof(wq->name), fmt, args);
 	va_end(args);
-	/* the name of the class outlives the queue: the format is a literal */
-	iof_shim_lock_map_init(&wq->dep_map, fmt, key);
-	must(pthread_mutex_lock(&pool.lock));
-	list_add_tail(&wq->link, &pool.queues);
-	must(pthread_mutex_unlock(&pool.lock));
+	add_queue(wq, key, fmt, max_active);
 	return wq;
 }
 
@@ -353,23 +359,22 @@ void iof_shim_destroy_workqueue(struct workqueue_struct *wq)
 	kfree(wq);
 }
 
+static struct workqueue_struct system_queue = { .name = "events" };
+
+static void add_system_queue(void)
+{
+	static struct lock_class_key key;
+
+	add_queue(&system_queue, &key, "events", WQ_MAX_ACTIVE);
+}
+
+/* The queue is static: it is never freed, so it must not count as a live object. */
 struct workqueue_struct *iof_shim_system_wq(void)
 {
-	static struct workqueue_struct *system;
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	struct workqueue_struct *wq = __atomic_load_n(&system, __ATOMIC_ACQUIRE);
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	if (wq)
-		return wq;
-	must(pthread_mutex_lock(&lock));
-	wq = system;
-	if (!wq) {
-		wq = alloc_workqueue("events", 0, WQ_MAX_ACTIVE);
-		BUG_ON(!wq);
-		__atomic_store_n(&system, wq, __ATOMIC_RELEASE);
-	}
-	must(pthread_mutex_unlock(&lock));
-	return wq;
+	must(pthread_once(&once, add_system_queue));
+	return &system_queue;
 }
 
 void iof_shim_work_settle(void)
