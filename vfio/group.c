@@ -215,7 +215,7 @@ void iof_vfio_group_add(struct iof_vfio_group *group,
 {
 	strscpy(vdev->name, name, sizeof(vdev->name));
 	list_add_tail(&vdev->group_node, &group->devices);
-	vdev->group = group;
+	vdev->binding.group = group;
 }
 
 bool iof_vfio_group_busy(struct iof_vfio_group *group)

@@ -4,10 +4,10 @@
  *
  * On one side are the group's node and the device descriptors that came from
  * it, on the other side members bound through their own nodes. Device nodes
- * (node.c) and the group node (group.c) call this file.
+ * (bind.c) and the group node (group.c) call this file.
  *
- * group->lock is a leaf of vfio/: it is taken with or without vdev->lock, and
- * covers counts and the container only.
+ * group->lock is a leaf of vfio/: it is taken with or without binding->lock,
+ * and covers counts and the container only.
  */
 #include "private.h"
 

@@ -214,8 +214,9 @@ static void power_on(struct iof_vfio_device *vdev)
 
 	lockdep_assert_held(&pci->lock);
 	vdev->ops->reset(vdev->dev);
-	iof_pci_config_init(pci->config, vdev->ops->pci, vdev->hw->credits,
-			    vdev->hw->max_pasids);
+	iof_pci_config_init(pci->config, vdev->ops->pci,
+			    vdev->binding.hw->credits,
+			    vdev->binding.hw->max_pasids);
 	pci->command_written = false;
 	apply(vdev);
 }
@@ -435,7 +436,7 @@ int iof_pci_init(struct iof_vfio_device *vdev)
 	};
 	mutex_init(&vdev->pci.lock);
 	vdev->pci.dma = true;
-	iof_pci_config_init(vdev->pci.config, fn, vdev->hw->credits,
-			    vdev->hw->max_pasids);
+	iof_pci_config_init(vdev->pci.config, fn, vdev->binding.hw->credits,
+			    vdev->binding.hw->max_pasids);
 	return 0;
 }

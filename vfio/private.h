@@ -5,6 +5,7 @@
 #ifndef IOF_VFIO_PRIVATE_H
 #define IOF_VFIO_PRIVATE_H
 
+#include "bind.h"
 #include "vfio.h"
 
 /*
@@ -41,7 +42,7 @@ enum iof_vfio_vector {
 };
 
 struct iof_pci {
-	/* protects all of this; taken inside iof_vfio_device.lock */
+	/* protects all of this; taken inside the binding's lock */
 	struct mutex lock;
 	u8 config[IOF_PCI_CONFIG];
 	/* COMMAND was written since power-on: DMA follows BUS_MASTER */
@@ -52,24 +53,11 @@ struct iof_pci {
 struct iof_vfio_device {
 	const struct iof_vfio_ops *ops;
 	void *dev;
-	struct iof_hwdev *hw;
+	struct iof_vfio_binding binding;
 	struct iof_plat_node *node;
-	atomic_t files;		      /* number of open descriptors */
-	struct iof_vfio_group *group; /* NULL: the world has no groups */
+	atomic_t files; /* number of open descriptors */
 	struct list_head group_node;
 	char name[32]; /* name by which the group finds it */
-
-	/*
-	 * Serialises bind, attach and detach. A holder may wait for faults, so
-	 * that no path that resolves faults takes it.
-	 */
-	struct mutex lock;
-	/* NULL: not bound; does not change while there is an owner */
-	struct iof_device *idev;
-	/* number of the group's descriptors that share the binding; lock */
-	unsigned int group_users;
-	/* set of attached PASIDs, to a page table or a process */
-	struct xarray pasids;
 
 	/* constant after creation */
 	struct iof_vfio_region regions[VFIO_PCI_NUM_REGIONS];
@@ -86,16 +74,6 @@ struct iof_vfio_device {
 	 * meanwhile
 	 */
 	bool intx_masked, intx_disabled, intx_pending;
-};
-
-struct iof_vfio_file {
-	struct iof_vfio_device *vdev;
-	/*
-	 * the descriptor owns the binding; becomes true once: acquire, release
-	 */
-	bool owner;
-	/* the group that made the descriptor and counts it, or NULL */
-	struct iof_vfio_group *group;
 };
 
 /* node.c */

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * bind.c - the binding of a device to a context, and its attachments.
+ *
+ * A descriptor has no rights until BIND; from then on it owns the device, until
+ * it is closed. Descriptors that a group makes share the binding, which the
+ * first of them makes and the last one ends. binding->lock serialises bind,
+ * attach and detach. It is held while an attach faults user memory in: calls
+ * wait for it killably, and no bind of another context waits for it. Calls for
+ * the owner alone check vf->owner, which becomes true once and stays.
+ * iof_vfio_file_close() runs when no call uses the file any more, so the
+ * owner's calls need no lock against the unbind. Closing stops the device
+ * first, so that no engine of it waits for an answer, then detaches every PASID
+ * that was attached through this descriptor, then unbinds. A user's pointer may
+ * have any alignment, so it is never cast to a structure's type.
+ */
+#include "bind.h"
+#include "private.h"
+
+/* ---- binding ---- */
+
+static struct iof_device *bind_to(struct iof_vfio_binding *binding,
+				  struct iof_ctx *ctx)
+{
+	struct iof_device *idev;
+	int rc;
+
+	lockdep_assert_held(&binding->lock);
+	idev = iof_device_bind(ctx, binding->hw, true);
+	if (IS_ERR(idev))
+		return idev;
+	rc = binding->ops->own ? binding->ops->own(binding) : 0;
+	if (rc) {
+		iof_device_unbind(idev);
+		return ERR_PTR(rc);
+	}
+	WRITE_ONCE(binding->idev, idev);
+	return idev;
+}
+
+static struct iof_device *bind_to_fd(struct iof_vfio_binding *binding,
+				     int iommufd)
+{
+	struct iof_device *idev;
+	struct iof_ctx *ctx;
+
+	if (binding->idev)
+		return ERR_PTR(-EINVAL);
+	ctx = iof_ctx_from_fd(iommufd);
+	if (IS_ERR(ctx))
+		return ERR_CAST(ctx);
+	idev = bind_to(binding, ctx);
+	iof_ctx_put(ctx);
+	return idev;
+}
+
+static void unbind(struct iof_vfio_binding *binding)
+{
+	lockdep_assert_held(&binding->lock);
+	if (binding->ops->disown)
+		binding->ops->disown(binding);
+	iof_device_unbind(binding->idev);
+	WRITE_ONCE(binding->idev, NULL);
+}
+
+static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
+{
+	const size_t min =
+		offsetofend(struct vfio_device_bind_iommufd, out_devid);
+	struct vfio_device_bind_iommufd bind;
+	struct iof_vfio_binding *binding = vf->binding;
+	struct iof_device *idev;
+	u32 argsz, id;
+	int rc;
+
+	if (get_user(argsz, (u32 __user *)arg))
+		return -EFAULT;
+	if (argsz < min)
+		return -EINVAL;
+	rc = copy_struct_from_user(&bind, sizeof(bind), arg, argsz);
+	if (rc)
+		return rc;
+	/*
+	 * A token proves the ownership of a virtual function's parent; there
+	 * are no such functions here.
+	 */
+	if (bind.flags || bind.iommufd < 0)
+		return -EINVAL;
+
+	rc = iof_vfio_group_block(binding->group);
+	if (rc)
+		return rc;
+	/*
+	 * The owner may hold the lock while its memory faults in: do not wait.
+	 */
+	rc = -EINVAL;
+	if (READ_ONCE(binding->idev))
+		goto err_unblock;
+	rc = -EINTR;
+	if (mutex_lock_killable(&binding->lock))
+		goto err_unblock;
+	idev = bind_to_fd(binding, bind.iommufd);
+	mutex_unlock(&binding->lock);
+	rc = PTR_ERR_OR_ZERO(idev);
+	if (rc)
+		goto err_unblock;
+	/*
+	 * The device has no owner until the caller knows the id, and no other
+	 * bind succeeds.
+	 */
+	id = iof_device_id(idev);
+	if (copy_to_user(arg + offsetof(struct vfio_device_bind_iommufd,
+					out_devid),
+			 &id, sizeof(id))) {
+		mutex_lock(&binding->lock);
+		unbind(binding);
+		mutex_unlock(&binding->lock);
+		rc = -EFAULT;
+		goto err_unblock;
+	}
+	/*
+	 * Pairs with the calls that need a bound device: they see all of the
+	 * binding.
+	 */
+	smp_store_release(&vf->owner, true);
+	return 0;
+
+err_unblock:
+	iof_vfio_group_unblock(binding->group);
+	return rc;
+}
+
+/* ---- attaching ---- */
+
+enum pasid_use {
+	PASID_PAGE_TABLE = 1,
+	PASID_PROCESS,
+};
+
+/*
+ * Remembers a PASID attached through this node, for the close. Called with
+ * binding->lock held.
+ */
+static int pasid_remember(struct iof_vfio_binding *binding, u32 pasid,
+			  enum pasid_use use)
+{
+	return xa_err(xa_store(&binding->pasids, pasid, xa_mk_value(use),
+			       GFP_KERNEL_ACCOUNT));
+}
+
+static bool pasid_is_process(struct iof_vfio_binding *binding, u32 pasid)
+{
+	return xa_load(&binding->pasids, pasid) == xa_mk_value(PASID_PROCESS);
+}
+
+/*
+ * Detaches a PASID. -EINTR: the thread was killed while an attach of another
+ * thread waited for user memory. The close detaches then.
+ */
+static int detach_pasid(struct iof_vfio_binding *binding, u32 pasid)
+{
+	if (mutex_lock_killable(&binding->lock))
+		return -EINTR;
+	iof_device_detach(binding->idev, pasid);
+	xa_erase(&binding->pasids, pasid);
+	mutex_unlock(&binding->lock);
+	return 0;
+}
+
+static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
+{
+	size_t min = offsetofend(struct vfio_device_attach_iommufd_pt, pt_id);
+	struct vfio_device_attach_iommufd_pt attach = {};
+	struct iof_vfio_binding *binding = vf->binding;
+	struct iof_device *idev = binding->idev;
+	u32 pasid = IOF_NO_PASID;
+	int rc;
+
+	if (copy_from_user(&attach, arg, min))
+		return -EFAULT;
+	if (attach.argsz < min || attach.flags & ~VFIO_DEVICE_ATTACH_PASID)
+		return -EINVAL;
+	if (attach.flags & VFIO_DEVICE_ATTACH_PASID) {
+		if (attach.argsz < sizeof(attach))
+			return -EINVAL;
+		if (copy_from_user(&attach, arg, sizeof(attach)))
+			return -EFAULT;
+		if (binding->hw->max_pasids <= 1)
+			return -EOPNOTSUPP;
+		pasid = attach.pasid;
+	}
+
+	if (mutex_lock_killable(&binding->lock))
+		return -EINTR;
+	if (pasid_is_process(binding, pasid))
+		rc = -EBUSY;
+	else
+		rc = iof_device_attached(idev, pasid);
+	if (rc > 0) {
+		rc = iof_device_replace(idev, pasid, &attach.pt_id);
+	} else if (!rc) {
+		rc = pasid != IOF_NO_PASID ?
+			     pasid_remember(binding, pasid, PASID_PAGE_TABLE) :
+			     0;
+		if (!rc)
+			rc = iof_device_attach(idev, pasid, &attach.pt_id);
+		if (rc)
+			xa_erase(&binding->pasids, pasid);
+	}
+	mutex_unlock(&binding->lock);
+	if (rc ||
+	    !copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt,
+					 pt_id),
+			  &attach.pt_id, sizeof(attach.pt_id)))
+		return rc;
+	(void)detach_pasid(binding, pasid);
+	return -EFAULT;
+}
+
+static int vfio_detach(struct iof_vfio_file *vf, void __user *arg)
+{
+	size_t min = offsetofend(struct vfio_device_detach_iommufd_pt, flags);
+	struct vfio_device_detach_iommufd_pt detach = {};
+	struct iof_vfio_binding *binding = vf->binding;
+	u32 pasid = IOF_NO_PASID;
+
+	if (copy_from_user(&detach, arg, min))
+		return -EFAULT;
+	if (detach.argsz < min || detach.flags & ~VFIO_DEVICE_DETACH_PASID)
+		return -EINVAL;
+	if (detach.flags & VFIO_DEVICE_DETACH_PASID) {
+		if (detach.argsz < sizeof(detach))
+			return -EINVAL;
+		if (copy_from_user(&detach, arg, sizeof(detach)))
+			return -EFAULT;
+		if (binding->hw->max_pasids <= 1)
+			return -EOPNOTSUPP;
+		pasid = detach.pasid;
+	}
+
+	return detach_pasid(binding, pasid);
+}
+
+static int sva_bind(struct iof_vfio_binding *binding, u32 pasid)
+{
+	int rc = iof_device_attached(binding->idev, pasid);
+
+	if (rc)
+		return rc > 0 ? -EBUSY : rc;
+	rc = pasid_remember(binding, pasid, PASID_PROCESS);
+	if (!rc)
+		rc = iof_device_sva_bind(binding->idev, pasid);
+	if (rc)
+		xa_erase(&binding->pasids, pasid);
+	return rc;
+}
+
+static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
+{
+	struct iof_vfio_binding *binding = vf->binding;
+	struct iof_vfio_device_sva sva;
+	int rc;
+
+	if (copy_from_user(&sva, arg, sizeof(sva)))
+		return -EFAULT;
+	if (sva.argsz < sizeof(sva) || sva.flags || sva.__reserved ||
+	    sva.pasid == IOF_NO_PASID)
+		return -EINVAL;
+
+	if (mutex_lock_killable(&binding->lock))
+		return -EINTR;
+	if (!bind) {
+		rc = iof_device_sva_unbind(binding->idev, sva.pasid);
+		if (!rc)
+			xa_erase(&binding->pasids, sva.pasid);
+	} else {
+		rc = sva_bind(binding, sva.pasid);
+	}
+	mutex_unlock(&binding->lock);
+	return rc;
+}
+
+/* ---- the end of a binding ---- */
+
+static void end(struct iof_vfio_binding *binding)
+{
+	unsigned long pasid;
+	void *entry;
+
+	lockdep_assert_held(&binding->lock);
+	binding->ops->stop(binding);
+	xa_for_each(&binding->pasids, pasid, entry) {
+		iof_device_detach(binding->idev, pasid);
+		xa_erase(&binding->pasids, pasid);
+		cond_resched();
+	}
+	iof_device_detach(binding->idev, IOF_NO_PASID);
+	unbind(binding);
+}
+
+void iof_vfio_file_close(struct iof_vfio_file *vf)
+{
+	struct iof_vfio_binding *binding = vf->binding;
+
+	if (vf->owner) {
+		/*
+		 * Unbinds under the lock, so that the group does not open the
+		 * device meanwhile.
+		 */
+		mutex_lock(&binding->lock);
+		if (!vf->group || !--binding->group_users)
+			end(binding);
+		mutex_unlock(&binding->lock);
+		if (!vf->group)
+			iof_vfio_group_unblock(binding->group);
+	}
+	if (vf->group)
+		iof_vfio_group_put_file(vf->group);
+}
+
+/* ---- a descriptor by the group ---- */
+
+/*
+ * Enters the group's container. Under the lock, the first descriptor binds and
+ * attaches the device.
+ */
+static int enter_container(struct iof_vfio_binding *binding,
+			   struct iof_ctx *ctx)
+{
+	struct iof_device *idev;
+	u32 ioas;
+	int rc;
+
+	lockdep_assert_held(&binding->lock);
+	if (binding->group_users)
+		return 0;
+	rc = iof_ctx_compat_ioas(ctx, &ioas);
+	if (rc)
+		return rc;
+	idev = bind_to(binding, ctx);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = iof_device_attach(idev, IOF_NO_PASID, &ioas);
+	if (rc)
+		unbind(binding);
+	return rc;
+}
+
+int iof_vfio_bind_in_group(struct iof_vfio_file *vf, struct iof_ctx *ctx)
+{
+	struct iof_vfio_binding *binding = vf->binding;
+	int rc;
+
+	if (mutex_lock_killable(&binding->lock))
+		return -EINTR;
+	rc = enter_container(binding, ctx);
+	if (!rc) {
+		binding->group_users++;
+		/*
+		 * Pairs with the calls that need a bound device, as in
+		 * vfio_bind().
+		 */
+		smp_store_release(&vf->owner, true);
+	}
+	mutex_unlock(&binding->lock);
+	return rc;
+}
+
+/* ---- for the nodes ---- */
+
+long iof_vfio_bind_ioctl(struct iof_vfio_file *vf, unsigned int cmd,
+			 void __user *uptr)
+{
+	if (cmd == VFIO_DEVICE_BIND_IOMMUFD)
+		return vf->group ? -ENOTTY : vfio_bind(vf, uptr);
+	if (!iof_vfio_owns(vf))
+		return -EINVAL;
+	switch (cmd) {
+	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
+		return vf->group ? -ENOTTY : vfio_attach(vf, uptr);
+	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
+		return vf->group ? -ENOTTY : vfio_detach(vf, uptr);
+	case IOF_VFIO_DEVICE_SVA_BIND:
+		return vf->group ? -ENOTTY : vfio_sva(vf, uptr, true);
+	case IOF_VFIO_DEVICE_SVA_UNBIND:
+		return vf->group ? -ENOTTY : vfio_sva(vf, uptr, false);
+	default:
+		return -ENOIOCTLCMD;
+	}
+}
+
+void iof_vfio_binding_init(struct iof_vfio_binding *binding,
+			   struct iof_hwdev *hw,
+			   const struct iof_vfio_binding_ops *ops)
+{
+	binding->hw = hw;
+	binding->ops = ops;
+	mutex_init(&binding->lock);
+	xa_init_flags(&binding->pasids, XA_FLAGS_ACCOUNT);
+}
+
+void iof_vfio_binding_exit(struct iof_vfio_binding *binding)
+{
+	xa_destroy(&binding->pasids);
+	mutex_destroy(&binding->lock);
+}
