@@ -77,12 +77,32 @@ static struct iof_hwpt *alloc_hwpt(struct iof_ctx *ctx,
 	return hwpt;
 }
 
+/*
+ * Domains hold the driver's module: an HWPT may outlive the descriptor of the
+ * device for which it was made. A bound device holds the module meanwhile.
+ */
+static struct iof_domain *hold_module(struct iof_hwdev *hwdev,
+				      struct iof_domain *domain)
+{
+	if (!IS_ERR(domain))
+		__module_get(hwdev->ops->owner);
+	return domain;
+}
+
+static void free_domain(struct iof_domain *domain)
+{
+	struct module *owner = domain->driver->owner;
+
+	domain->ops->free(domain);
+	module_put(owner);
+}
+
 /* Frees everything but the id. */
 static void free_hwpt(struct iof_hwpt *hwpt)
 {
 	if (hwpt->ioas && !hwpt->left)
 		iof_map_remove_domain(&hwpt->ioas->map, hwpt->domain);
-	hwpt->domain->ops->free(hwpt->domain);
+	free_domain(hwpt->domain);
 	if (hwpt->queue)
 		iof_object_unhold(iof_fault_queue_object(hwpt->queue));
 	if (hwpt->parent)
@@ -209,8 +229,10 @@ struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx,
 	hwpt = alloc_hwpt(ctx, &iof_hwpt_paging_ops, flags);
 	if (IS_ERR(hwpt))
 		return hwpt;
-	hwpt->domain = hwdev->ops->alloc_paging(
-		hwdev, flags & ~IOMMU_HWPT_FAULT_ID_VALID, data);
+	hwpt->domain = hold_module(
+		hwdev,
+		hwdev->ops->alloc_paging(
+			hwdev, flags & ~IOMMU_HWPT_FAULT_ID_VALID, data));
 	if (IS_ERR(hwpt->domain)) {
 		rc = PTR_ERR(hwpt->domain);
 		iof_object_abort(ctx, &hwpt->obj);
@@ -252,9 +274,10 @@ static struct iof_hwpt *alloc_nested(struct iof_ctx *ctx,
 	hwpt = alloc_hwpt(ctx, &iof_hwpt_nested_ops, flags);
 	if (IS_ERR(hwpt))
 		return hwpt;
-	hwpt->domain = hwdev->ops->alloc_nested(
-		hwdev, parent->domain, flags & ~IOMMU_HWPT_FAULT_ID_VALID,
-		data);
+	hwpt->domain = hold_module(
+		hwdev, hwdev->ops->alloc_nested(
+			       hwdev, parent->domain,
+			       flags & ~IOMMU_HWPT_FAULT_ID_VALID, data));
 	if (IS_ERR(hwpt->domain)) {
 		rc = PTR_ERR(hwpt->domain);
 		iof_object_abort(ctx, &hwpt->obj);

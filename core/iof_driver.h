@@ -37,6 +37,7 @@ struct iof_hwdev_core;
  * @addr: the I/O virtual address
  * @sent: ktime_get_ns() when the device sent it; 0: the driver does not know,
  *	and the core takes the time of the report
+ * @driver_cookie: the driver's own; the answer returns that of the LAST page
  */
 struct iof_page_req {
 	u32 flags;
@@ -45,6 +46,7 @@ struct iof_page_req {
 	u32 perm;
 	u64 addr;
 	u64 sent;
+	u64 driver_cookie;
 };
 
 /**
@@ -309,6 +311,8 @@ struct iof_resv_region {
 
 /**
  * struct iof_driver_ops - operations of a driver on its devices
+ * @owner: module of the driver, which stays loaded while a domain exists; NULL:
+ *	the core's own
  * @capable: whether the device has an ability.
  * @hw_info: hardware information. *type in: the wanted IOMMU_HW_INFO_TYPE_*, 0
  *	for the default; out: the type given. Returns memory of *len bytes, at
@@ -338,6 +342,7 @@ struct iof_resv_region {
  *	concurrently. Cannot fail.
  */
 struct iof_driver_ops {
+	struct module *owner;
 	bool (*capable)(struct iof_hwdev *dev, enum iof_cap cap);
 	const void *(*hw_info)(struct iof_hwdev *dev, u32 *type, u32 *len);
 	struct iof_domain *(*alloc_paging)(struct iof_hwdev *dev, u32 flags,
