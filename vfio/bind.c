@@ -26,6 +26,8 @@ static struct iof_device *bind_to(struct iof_vfio_binding *binding,
 	int rc;
 
 	lockdep_assert_held(&binding->lock);
+	if (binding->revoked)
+		return ERR_PTR(-ENODEV);
 	idev = iof_device_bind(ctx, binding->hw, true);
 	if (IS_ERR(idev))
 		return idev;
@@ -54,9 +56,20 @@ static struct iof_device *bind_to_fd(struct iof_vfio_binding *binding,
 	return idev;
 }
 
-static void unbind(struct iof_vfio_binding *binding)
+/* Ends a binding, also one without an attachment. */
+static void end(struct iof_vfio_binding *binding)
 {
+	unsigned long pasid;
+	void *entry;
+
 	lockdep_assert_held(&binding->lock);
+	binding->ops->stop(binding);
+	xa_for_each(&binding->pasids, pasid, entry) {
+		iof_device_detach(binding->idev, pasid);
+		xa_erase(&binding->pasids, pasid);
+		cond_resched();
+	}
+	iof_device_detach(binding->idev, IOF_NO_PASID);
 	if (binding->ops->disown)
 		binding->ops->disown(binding);
 	iof_device_unbind(binding->idev);
@@ -113,7 +126,8 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 					out_devid),
 			 &id, sizeof(id))) {
 		mutex_lock(&binding->lock);
-		unbind(binding);
+		if (!binding->revoked)
+			end(binding);
 		mutex_unlock(&binding->lock);
 		rc = -EFAULT;
 		goto err_unblock;
@@ -154,13 +168,27 @@ static bool pasid_is_process(struct iof_vfio_binding *binding, u32 pasid)
 }
 
 /*
- * Detaches a PASID. -EINTR: the thread was killed while an attach of another
- * thread waited for user memory. The close detaches then.
+ * Takes the lock for a command of the owner. -EINTR: the thread was killed
+ * while an attach of another thread waited for user memory; -ENODEV: the device
+ * is gone.
  */
-static int detach_pasid(struct iof_vfio_binding *binding, u32 pasid)
+static int lock_bound(struct iof_vfio_binding *binding)
 {
 	if (mutex_lock_killable(&binding->lock))
 		return -EINTR;
+	if (!binding->revoked)
+		return 0;
+	mutex_unlock(&binding->lock);
+	return -ENODEV;
+}
+
+/* Detaches a PASID. After a failure the close detaches it. */
+static int detach_pasid(struct iof_vfio_binding *binding, u32 pasid)
+{
+	int rc = lock_bound(binding);
+
+	if (rc)
+		return rc;
 	iof_device_detach(binding->idev, pasid);
 	xa_erase(&binding->pasids, pasid);
 	mutex_unlock(&binding->lock);
@@ -172,7 +200,7 @@ static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
 	size_t min = offsetofend(struct vfio_device_attach_iommufd_pt, pt_id);
 	struct vfio_device_attach_iommufd_pt attach = {};
 	struct iof_vfio_binding *binding = vf->binding;
-	struct iof_device *idev = binding->idev;
+	struct iof_device *idev;
 	u32 pasid = IOF_NO_PASID;
 	int rc;
 
@@ -190,8 +218,10 @@ static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
 		pasid = attach.pasid;
 	}
 
-	if (mutex_lock_killable(&binding->lock))
-		return -EINTR;
+	rc = lock_bound(binding);
+	if (rc)
+		return rc;
+	idev = binding->idev;
 	if (pasid_is_process(binding, pasid))
 		rc = -EBUSY;
 	else
@@ -267,8 +297,9 @@ static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 	    sva.pasid == IOF_NO_PASID)
 		return -EINVAL;
 
-	if (mutex_lock_killable(&binding->lock))
-		return -EINTR;
+	rc = lock_bound(binding);
+	if (rc)
+		return rc;
 	if (!bind) {
 		rc = iof_device_sva_unbind(binding->idev, sva.pasid);
 		if (!rc)
@@ -280,23 +311,7 @@ static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 	return rc;
 }
 
-/* ---- the end of a binding ---- */
-
-static void end(struct iof_vfio_binding *binding)
-{
-	unsigned long pasid;
-	void *entry;
-
-	lockdep_assert_held(&binding->lock);
-	binding->ops->stop(binding);
-	xa_for_each(&binding->pasids, pasid, entry) {
-		iof_device_detach(binding->idev, pasid);
-		xa_erase(&binding->pasids, pasid);
-		cond_resched();
-	}
-	iof_device_detach(binding->idev, IOF_NO_PASID);
-	unbind(binding);
-}
+/* ---- the end of a descriptor or a device ---- */
 
 void iof_vfio_file_close(struct iof_vfio_file *vf)
 {
@@ -308,7 +323,8 @@ void iof_vfio_file_close(struct iof_vfio_file *vf)
 		 * device meanwhile.
 		 */
 		mutex_lock(&binding->lock);
-		if (!vf->group || !--binding->group_users)
+		if ((!vf->group || !--binding->group_users) &&
+		    !binding->revoked)
 			end(binding);
 		mutex_unlock(&binding->lock);
 		if (!vf->group)
@@ -316,6 +332,15 @@ void iof_vfio_file_close(struct iof_vfio_file *vf)
 	}
 	if (vf->group)
 		iof_vfio_group_put_file(vf->group);
+}
+
+void iof_vfio_revoke(struct iof_vfio_binding *binding)
+{
+	mutex_lock(&binding->lock);
+	if (binding->idev)
+		end(binding);
+	binding->revoked = true;
+	mutex_unlock(&binding->lock);
 }
 
 /* ---- a descriptor by the group ---- */
@@ -342,7 +367,7 @@ static int enter_container(struct iof_vfio_binding *binding,
 		return PTR_ERR(idev);
 	rc = iof_device_attach(idev, IOF_NO_PASID, &ioas);
 	if (rc)
-		unbind(binding);
+		end(binding);
 	return rc;
 }
 

@@ -41,7 +41,9 @@ struct iof_vfio_binding_ops {
  * @group: the group node that can also bind it; NULL: the world has no groups
  * @lock: serialises bind, attach and detach. A holder may wait for faults, so
  *	that no path that resolves faults takes it.
- * @idev: NULL: not bound; does not change while there is an owner
+ * @idev: NULL: not bound; does not change while there is an owner, but for
+ *	iof_vfio_revoke(); @lock
+ * @revoked: the device is gone; each command fails; @lock
  * @group_users: number of the group's descriptors that share the binding; @lock
  * @pasids: set of attached PASIDs, to a page table or a process; @lock
  */
@@ -51,6 +53,7 @@ struct iof_vfio_binding {
 	struct iof_vfio_group *group;
 	struct mutex lock;
 	struct iof_device *idev;
+	bool revoked;
 	unsigned int group_users;
 	struct xarray pasids;
 };
@@ -90,6 +93,11 @@ long iof_vfio_bind_ioctl(struct iof_vfio_file *vf, unsigned int cmd,
  * another descriptor of the group has done so.
  */
 int iof_vfio_bind_in_group(struct iof_vfio_file *vf, struct iof_ctx *ctx);
+/*
+ * Ends the binding although its owner has descriptors, since the device goes.
+ * Every later command of them is -ENODEV. Waits for a command that runs.
+ */
+void iof_vfio_revoke(struct iof_vfio_binding *binding);
 /* The descriptor is closed: ends the binding if it was the last owner. */
 void iof_vfio_file_close(struct iof_vfio_file *vf);
 

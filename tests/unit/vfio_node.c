@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "vfio/vfio.h"
+#include "vfio/private.h"
 
 struct node {
 	struct env *env;
@@ -160,6 +160,45 @@ static void closing_resets_then_detaches(void **state)
 		assert_null(fake_now(&node.dev, i));
 	assert_int_equal(fake_open(&node.dev), 0);
 	assert_int_equal(fake_answered(&node.dev, IOF_PAGE_INVALID), 2);
+	assert_ok(env_destroy(fd, hwpt));
+	assert_ok(iof_sys_close(ffd));
+}
+
+/* A device that goes ends its binding under the owner, and no command brings it back. */
+static void a_revoked_binding_stays_ended(void **state)
+{
+	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
+	int fd = node.env->fd, id = bind(), ioas = env_ioas(fd), hwpt;
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	u32 fault;
+	int ffd, i;
+
+	(void)state;
+	assert_id(id);
+	assert_ok(env_queue(fd, &fault, &ffd));
+	hwpt = env_hwpt_fault(fd, id, ioas, IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID,
+			      fault);
+	assert_id(hwpt);
+	for (i = 0; i < 3; i++)
+		assert_ok(attach(i, hwpt));
+	assert_ok(fake_fault(&node.dev, 1, 1, 0x1000));
+
+	iof_vfio_revoke(&node.vdev->binding);
+	assert_int_equal(node.resets, 1);
+	for (i = 0; i < 3; i++)
+		assert_null(fake_now(&node.dev, i));
+	assert_int_equal(fake_answered(&node.dev, IOF_PAGE_INVALID), 1);
+	assert_err(attach(0, hwpt), ENODEV);
+	assert_err(attach(1, hwpt), ENODEV);
+	assert_err(env_ioctl(node.fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &detach), ENODEV);
+	assert_err(bind(), ENODEV);
+	/* What does not need the binding is the node's to end. */
+	assert_ok(env_ioctl(node.fd, VFIO_DEVICE_GET_INFO, &info));
+
+	assert_ok(iof_sys_close(node.fd));
+	node.fd = iof_sys_open(node.env->space, "/dev/vfio/devices/vfio0", O_RDWR);
+	assert_err(bind(), ENODEV);
+	assert_int_equal(node.resets, 1);
 	assert_ok(env_destroy(fd, hwpt));
 	assert_ok(iof_sys_close(ffd));
 }
@@ -365,11 +404,9 @@ static void interrupts_race_with_set_irqs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(closing_resets_then_detaches),
-		T(closing_a_stranger_does_nothing),
-		T(a_reply_that_cannot_be_written_undoes),
-		T(a_reply_that_hangs_holds_nobody_up),
-		T(accesses_find_their_region),
+		T(closing_resets_then_detaches),       T(a_revoked_binding_stays_ended),
+		T(closing_a_stranger_does_nothing),    T(a_reply_that_cannot_be_written_undoes),
+		T(a_reply_that_hangs_holds_nobody_up), T(accesses_find_their_region),
 		T(interrupts_race_with_set_irqs),
 	};
 
