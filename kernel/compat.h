@@ -36,4 +36,7 @@
  */
 #define IOF_KERNEL_IOMMUFD_SYMBOL "iommufd_ctx_from_file"
 
+/* A symbol of vfio.ko, which numbers the nodes of real devices from 0. */
+#define IOF_KERNEL_VFIO_SYMBOL "_vfio_alloc_device"
+
 #endif

@@ -23,9 +23,13 @@
 #include <linux/miscdevice.h>
 #include <linux/namei.h>
 
+#include "exports.h"
 #include "private.h"
 
 #define NODE_MODE 0660
+
+/* First number of a software device's node where vfio.ko numbers real ones. */
+#define BESIDE_VFIO 4096u
 
 struct iof_plat_node {
 	struct list_head entry; /* list nodes, under nodes_lock */
@@ -51,6 +55,8 @@ static enum node_gate gate;
 static DECLARE_WAIT_QUEUE_HEAD(gate_wq);
 static dev_t first_devt;
 static struct class *node_class;
+/* /dev/vfio/devices/vfioN of device 0, and number of nodes made so far */
+static unsigned int first_number, nr_vfio;
 
 static dev_t node_devt(const struct iof_plat_node *node)
 {
@@ -208,7 +214,7 @@ static int add_vfio(struct iof_plat_node *node, unsigned int index)
 	if (rc)
 		goto err_leave;
 	node->device = device_create(node_class, node->parent, node->devt, NULL,
-				     "vfio%u", index);
+				     "vfio%u", first_number + index);
 	if (IS_ERR(node->device)) {
 		rc = PTR_ERR(node->device);
 		goto err_leave;
@@ -216,6 +222,7 @@ static int add_vfio(struct iof_plat_node *node, unsigned int index)
 	rc = iof_device_add_link(node->parent, node->device);
 	if (rc)
 		goto err_device;
+	WRITE_ONCE(nr_vfio, max(nr_vfio, index + 1));
 	return 0;
 
 err_device:
@@ -271,6 +278,19 @@ void iof_plat_remove_node(struct iof_plat_node *node)
 	kfree(node);
 }
 
+bool iof_software_node_exists(unsigned int number)
+{
+	return number - first_number < READ_ONCE(nr_vfio);
+}
+
+static bool vfio_is_loaded(void)
+{
+	if (!__symbol_get(IOF_KERNEL_VFIO_SYMBOL))
+		return false;
+	__symbol_put(IOF_KERNEL_VFIO_SYMBOL);
+	return true;
+}
+
 int iof_nodes_init(void)
 {
 	int rc = alloc_chrdev_region(&first_devt, 0, IOF_MAX_DEVICES,
@@ -284,6 +304,7 @@ int iof_nodes_init(void)
 		return PTR_ERR(node_class);
 	}
 	node_class->devnode = node_devnode;
+	first_number = vfio_is_loaded() ? BESIDE_VFIO : 0;
 	return 0;
 }
 

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * attach.c - switches isolation groups, and their PASIDs, between page tables.
+ *
+ * The core switches each member of a group by itself, the kernel the group as a
+ * whole: the first member's call switches, and the last member's ends. The core
+ * serialises all of it for a group.
+ *
+ * A PASID cannot be replaced on Linux 6.12. It is detached and attached; DMA
+ * fails in between.
+ */
+#include "private.h"
+
+static int switch_on(struct iof_hw_device *device, struct iof_hw_attach *attach)
+{
+	struct iommu_domain *io = iof_hw_domain_of(attach->domain)->io;
+
+	if (attach->domain->fault_capable)
+		io->iopf_handler = iof_hw_fault;
+	attach->handle.domain = io;
+	if (attach->pasid == IOF_NO_PASID)
+		return iommu_attach_group_handle(io, device->group->io,
+						 &attach->handle);
+	return iommu_attach_device_pasid(io, device->dev, attach->pasid,
+					 &attach->handle);
+}
+
+static void switch_off(struct iof_hw_device *device,
+		       struct iof_hw_attach *attach)
+{
+	struct iommu_domain *io = iof_hw_domain_of(attach->domain)->io;
+
+	if (attach->pasid == IOF_NO_PASID)
+		iommu_detach_group_handle(io, device->group->io);
+	else
+		iommu_detach_device_pasid(io, device->dev, attach->pasid);
+}
+
+static int switch_over(struct iof_hw_device *device, struct iof_hw_attach *new,
+		       struct iof_hw_attach *old)
+{
+	struct iommu_domain *io = iof_hw_domain_of(new->domain)->io;
+	int rc;
+
+	if (new->pasid == IOF_NO_PASID) {
+		if (new->domain->fault_capable)
+			io->iopf_handler = iof_hw_fault;
+		new->handle.domain = io;
+		return iommu_replace_group_handle(device->group->io, io,
+						  &new->handle);
+	}
+	switch_off(device, old);
+	rc = switch_on(device, new);
+	if (rc && switch_on(device, old))
+		dev_err(device->dev, "PASID %u is blocked\n", new->pasid);
+	return rc;
+}
+
+/* Page requests are on while any attachment of the device can take them. */
+static int faulting_get(struct iof_hw_device *device,
+			const struct iof_domain *domain)
+{
+	int rc;
+
+	if (!domain->fault_capable || device->nr_faulting++)
+		return 0;
+	rc = iof_hw_enable_iopf(device->dev);
+	if (!rc)
+		return 0;
+	device->nr_faulting--;
+	return rc == -ENOMEM ? rc : -ENODEV;
+}
+
+static void faulting_put(struct iof_hw_device *device,
+			 const struct iof_domain *domain)
+{
+	if (domain->fault_capable && !--device->nr_faulting)
+		iof_hw_disable_iopf(device->dev);
+}
+
+static struct iof_hw_attach *alloc_attach(struct iof_hw_group *group, u32 pasid,
+					  struct iof_domain *domain)
+{
+	struct iof_hw_attach *attach =
+		kzalloc(sizeof(*attach), GFP_KERNEL_ACCOUNT);
+
+	if (attach) {
+		attach->group = group;
+		attach->domain = domain;
+		attach->pasid = pasid;
+	}
+	return attach;
+}
+
+/* The first member leaves @old, or nothing, for @domain. */
+static int first_member(struct iof_hw_device *device, u32 pasid,
+			struct iof_domain *domain, struct iof_hw_attach *old)
+{
+	struct iof_hw_group *group = device->group;
+	struct iof_hw_attach *attach = alloc_attach(group, pasid, domain);
+	int rc;
+
+	if (!attach)
+		return -ENOMEM;
+	rc = xa_reserve(&group->attachments, pasid, GFP_KERNEL_ACCOUNT);
+	if (rc)
+		goto err_free;
+	if (old) {
+		iof_hw_faults_close(old);
+		attach->users = old->users;
+		rc = switch_over(device, attach, old);
+		if (rc)
+			iof_hw_faults_reopen(old);
+	} else {
+		rc = switch_on(device, attach);
+	}
+	if (rc)
+		goto err_release;
+	WARN_ON(xa_err(xa_store(&group->attachments, pasid, attach,
+				GFP_KERNEL_ACCOUNT)));
+	kfree(old);
+	return 0;
+
+err_release:
+	if (!old)
+		xa_release(&group->attachments, pasid);
+err_free:
+	kfree(attach);
+	return rc;
+}
+
+static void leave(struct iof_hw_device *device, u32 pasid,
+		  struct iof_hw_attach *attach)
+{
+	if (--attach->users)
+		return;
+	iof_hw_faults_close(attach);
+	switch_off(device, attach);
+	xa_erase(&device->group->attachments, pasid);
+	kfree(attach);
+}
+
+int iof_hw_attach(struct iof_hwdev *hw, u32 pasid, struct iof_domain *new,
+		  struct iof_domain *old)
+{
+	struct iof_hw_device *device = iof_hw_device_of(hw);
+	struct iof_hw_attach *attach =
+		xa_load(&device->group->attachments, pasid);
+	int rc;
+
+	if (!new) {
+		leave(device, pasid, attach);
+		faulting_put(device, old);
+		return 0;
+	}
+	/* A PASID needs page requests on before, the requester id after. */
+	if (pasid != IOF_NO_PASID) {
+		rc = faulting_get(device, new);
+		if (rc)
+			return rc;
+	}
+	if (!attach || attach->domain != new) {
+		rc = first_member(device, pasid, new, attach);
+		if (rc)
+			goto err_faulting;
+		attach = xa_load(&device->group->attachments, pasid);
+	}
+	if (!old)
+		attach->users++;
+	if (pasid == IOF_NO_PASID) {
+		rc = faulting_get(device, new);
+		if (rc)
+			goto err_leave;
+	}
+	if (old)
+		faulting_put(device, old);
+	return 0;
+
+err_leave:
+	if (!old)
+		leave(device, pasid, attach);
+	else if (first_member(device, pasid, old, attach))
+		dev_err(device->dev, "the device is blocked\n");
+	return rc;
+
+err_faulting:
+	if (pasid != IOF_NO_PASID)
+		faulting_put(device, new);
+	return rc;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * compat.h - the differences between kernel versions for hw/, each under a name
+ * for the difference. The range of versions is that of kernel/compat.h.
+ *
+ * Three functions of the kernel's IOMMU core are exported in the namespace
+ * IOMMUFD_INTERNAL, and declared in a header that no package of headers has.
+ * Their prototypes are the same from 6.12 to 7.3.
+ */
+#ifndef IOF_HW_COMPAT_H
+#define IOF_HW_COMPAT_H
+
+#include <linux/iommu.h>
+#include <linux/uaccess.h>
+#include <linux/version.h>
+#include <linux/vfio_pci_core.h>
+
+#include "kernel/exports.h"
+
+int iommu_attach_group_handle(struct iommu_domain *domain,
+			      struct iommu_group *group,
+			      struct iommu_attach_handle *handle);
+void iommu_detach_group_handle(struct iommu_domain *domain,
+			       struct iommu_group *group);
+int iommu_replace_group_handle(struct iommu_group *group,
+			       struct iommu_domain *new_domain,
+			       struct iommu_attach_handle *handle);
+
+/*
+ * Before Linux 6.16 a device makes page requests only while its feature is
+ * enabled. Later, attaching a domain with a handler does that.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+static inline int iof_hw_enable_iopf(struct device *dev)
+{
+	return iommu_dev_enable_feature(dev, IOMMU_DEV_FEAT_IOPF);
+}
+
+static inline void iof_hw_disable_iopf(struct device *dev)
+{
+	WARN_ON(iommu_dev_disable_feature(dev, IOMMU_DEV_FEAT_IOPF));
+}
+#else
+static inline int iof_hw_enable_iopf(struct device *dev)
+{
+	return 0;
+}
+
+static inline void iof_hw_disable_iopf(struct device *dev)
+{
+}
+#endif
+
+/* Linux 6.17: the type of hardware information is an enum, and an argument. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define IOF_HW_INFO_TYPE enum iommu_hw_info_type
+#else
+#define IOF_HW_INFO_TYPE u32
+#endif
+
+/*
+ * Linux 6.19: vfio.ko executes VFIO_DEVICE_GET_REGION_INFO, by an op of the
+ * driver, in a function that it does not export.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define IOF_HW_REGION_INFO_OP \
+	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+
+static inline long iof_hw_region_info(struct vfio_device *vdev,
+				      unsigned long arg)
+{
+	const size_t min = offsetofend(struct vfio_region_info, offset);
+	struct vfio_region_info info = {};
+	void __user *to = (void __user *)arg;
+	struct vfio_info_cap caps = {};
+	long rc;
+
+	if (copy_from_user(&info, to, min))
+		return -EFAULT;
+	if (info.argsz < min)
+		return -EINVAL;
+	rc = vfio_pci_ioctl_get_region_info(vdev, &info, &caps);
+	if (rc)
+		goto out_free;
+	if (caps.size) {
+		size_t need = sizeof(info) + caps.size;
+
+		info.flags |= VFIO_REGION_INFO_FLAG_CAPS;
+		if (info.argsz < need) {
+			info.argsz = need;
+		} else {
+			vfio_info_cap_shift(&caps, sizeof(info));
+			info.cap_offset = sizeof(info);
+			if (copy_to_user(to + sizeof(info), caps.buf,
+					 caps.size))
+				rc = -EFAULT;
+		}
+	}
+	if (!rc && copy_to_user(to, &info, sizeof(info)))
+		rc = -EFAULT;
+out_free:
+	kfree(caps.buf);
+	return rc;
+}
+#else
+#define IOF_HW_REGION_INFO_OP
+
+static inline long iof_hw_region_info(struct vfio_device *vdev,
+				      unsigned long arg)
+{
+	return vfio_pci_core_ioctl(vdev, VFIO_DEVICE_GET_REGION_INFO, arg);
+}
+#endif
+
+#endif
