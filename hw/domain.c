@@ -90,8 +90,13 @@ struct iof_domain *iof_hw_alloc_paging(struct iof_hwdev *hw, u32 flags,
 			return ERR_PTR(rc);
 		}
 	}
-	/* A device may then not bypass the caches, where the IOMMU can tell. */
-	if (io->ops->enforce_cache_coherency)
+	/*
+	 * Then no transaction of the device bypasses the caches. A page table
+	 * that enforces this cannot be attached behind an IOMMU that cannot.
+	 */
+	if (device_iommu_capable(device->dev,
+				 IOMMU_CAP_ENFORCE_CACHE_COHERENCY) &&
+	    io->ops->enforce_cache_coherency)
 		(void)io->ops->enforce_cache_coherency(io);
 	own->io = io;
 	own->domain.ops = &hw_domain_ops;
