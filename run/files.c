@@ -156,6 +156,9 @@ static int open_made(struct iof_run_file *file, uint64_t node)
 	file->fd = made->fd;
 	file->kind = made->kind;
 	file->made = made;
+	/* only a poll needs the eventfd behind the descriptor (wake.c) */
+	if (file->kind == IOF_RUN_KIND_QUEUE)
+		iof_sys_set_readiness(file->fd, false);
 	iof_run_made_name(made->name, file->name);
 	return 0;
 }
@@ -300,13 +303,15 @@ struct ahead {
  */
 static void look_ahead(struct ahead *ahead, void *user, size_t least)
 {
-	uint32_t size;
+	bool whole = AHEAD <= 4096 - (uintptr_t)user % 4096 &&
+		     !iof_sys_peek(&ahead->own, user, AHEAD);
+	uint32_t size = ahead->own.word[0];
 
 	ahead->size = 0;
-	if (iof_sys_peek(&size, user, sizeof(size)))
+	if (!whole && iof_sys_peek(&size, user, sizeof(size)))
 		return;
 	ahead->size = size < sizeof(size) ? sizeof(size) : size < AHEAD ? size : AHEAD;
-	if (iof_sys_peek(&ahead->own, user, ahead->size)) {
+	if (!whole && iof_sys_peek(&ahead->own, user, ahead->size)) {
 		ahead->size = ahead->size > least ? least : 0;
 		if (!ahead->size || iof_sys_peek(&ahead->own, user, ahead->size)) {
 			ahead->size = 0;

@@ -177,6 +177,7 @@ void iof_run_wake_on_readable(int fd, uint64_t kh)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.fd = fd };
 
+	iof_sys_set_readiness(fd, true);
 	__atomic_store_n(&wake.watched, true, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&wake.telling);
 	/*

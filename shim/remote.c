@@ -40,6 +40,10 @@
 #define MAX_REMOTE (1u << 14)	/* the index must fit above a user address in a 64-bit word */
 #define CACHED 64
 
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL	/* Linux 6.9 */
+#endif
+
 struct iof_shim_remote {
 	struct mm_struct *next;		/* list of all address spaces, under lock */
 	int process;			/* /proc/TGID: tells whether the process still exists */
@@ -58,6 +62,7 @@ static unsigned int next_index = 1;		/* index to try next, under lock */
 static struct {
 	pid_t tid;
 	int thread;			/* /proc/TID: tells whether the thread still exists */
+	int pidfd;			/* of the thread: tells it sooner; -1: none */
 	struct mm_struct *mm;		/* its address space, with a reference */
 	unsigned long used;
 } cached[CACHED];				/* cache by thread id, under lock */
@@ -196,12 +201,35 @@ static bool is_there(int folder)
 	return !fstatat(folder, "mem", &st, 0);
 }
 
-/* Does any process still have the address space? */
+/*
+ * Does any process still have the address space? This read of a part of an entry fails with EINVAL,
+ * and gets 0 bytes once the address space is gone.
+ */
 static bool is_alive(const struct mm_struct *mm)
 {
 	char byte;
 
-	return pread(mm->remote->mem, &byte, 1, 0) != 0;
+	return pread(mm->remote->pagemap, &byte, 1, 0) != 0;
+}
+
+static bool can_signal(int pidfd)
+{
+	return !syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0);
+}
+
+/*
+ * Opens a pidfd of the thread. Returns -1 before Linux 6.9, and if no signal may be sent to it, or
+ * to any.
+ */
+static int open_pidfd(pid_t tid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD);
+
+	if (pidfd >= 0 && !can_signal(pidfd)) {
+		close(pidfd);
+		pidfd = -1;
+	}
+	return pidfd;
 }
 
 unsigned long iof_shim_remote_rlimit(struct mm_struct *mm, int resource)
@@ -260,6 +288,20 @@ static struct mm_struct *find_mm(pid_t tgid)
 	return NULL;
 }
 
+/* Does the cached thread still exist? Called with the lock held, as the next. */
+static bool is_cached_there(unsigned int slot)
+{
+	return (cached[slot].pidfd >= 0 && can_signal(cached[slot].pidfd)) ||
+	       is_there(cached[slot].thread);
+}
+
+static void close_cached(unsigned int slot)
+{
+	close(cached[slot].thread);
+	if (cached[slot].pidfd >= 0)
+		close(cached[slot].pidfd);
+}
+
 /*
  * Finds or creates the address space of a thread that is not cached, and caches it. The caller
  * drops *@drop. Called with the lock held.
@@ -285,12 +327,13 @@ static struct mm_struct *learn_mm(pid_t tid, unsigned int slot, struct mm_struct
 		goto out_close;
 	if (cached[slot].mm) {
 		*drop = cached[slot].mm;
-		close(cached[slot].thread);
+		close_cached(slot);
 	}
 	mmgrab(mm);
 	cached[slot].mm = mm;
 	cached[slot].tid = tid;
 	cached[slot].thread = thread;
+	cached[slot].pidfd = open_pidfd(tid);
 	cached[slot].used = ++cache_clock;
 	return mm;
 
@@ -310,7 +353,7 @@ static struct mm_struct *get_mm(pid_t tid, int *rc)
 	for (unsigned int i = 0; i < CACHED; i++) {
 		if (cached[i].mm && cached[i].tid == tid) {
 			slot = i;
-			if (is_there(cached[i].thread) && is_alive(cached[i].mm)) {
+			if (is_cached_there(i) && is_alive(cached[i].mm)) {
 				cached[i].used = ++cache_clock;
 				mm = cached[i].mm;
 				mmgrab(mm);
@@ -371,7 +414,7 @@ void iof_sys_forget_processes(void)
 		must(pthread_mutex_lock(&lock));
 		mm = cached[i].mm;
 		if (mm)
-			close(cached[i].thread);
+			close_cached(i);
 		cached[i].mm = NULL;
 		cached[i].used = 0;
 		must(pthread_mutex_unlock(&lock));
@@ -498,10 +541,6 @@ size_t iof_shim_remote_user_copy(void *dst, const void *src, size_t n, bool writ
 	}
 	return n - done;
 }
-
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL	/* Linux 6.9 */
-#endif
 
 unsigned int iof_sys_status(pid_t tid, const char *field, unsigned int unknown)
 {
