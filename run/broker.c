@@ -11,8 +11,8 @@
  * FUSE answers them as for a regular file; plain() answers them as a kernel does for a character
  * device.
  *
- * Several threads do this in parallel, since access to the caller's memory may itself wait for
- * another trapped call. None of them holds the FUSE connection.
+ * Access to the caller's memory may itself wait for another trapped call. So another thread
+ * receives calls if a call lasts (turn.c). None of them holds the FUSE connection.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,29 +43,23 @@
 #include "shim/sys.h"
 #include "stat.h"
 #include "trap.h"
+#include "turn.h"
 
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1UL
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS	   SECCOMP_IOW(4, __u64)
 #endif
-/*
- * Limits of threads. A thread is added while all are busy. Fewer threads may wait for the program
- * itself, so that others are left for its other calls.
- */
-#define THREADS	    4
-#define MAX_THREADS 64
+/* Number of threads that may wait for the program itself; others are left for its other calls. */
 #define MAX_WAITING 48
 
 /* ---- one trapped call ---- */
 
-struct broker {
+static struct broker {
 	struct iof_run *run;
 	int listener;
 	dev_t dev;   /* device number of our file system */
-	int threads; /* atomic, also the next two: number of threads */
-	int idle;    /* number of threads that wait for a call, or are about to */
-	int waiting; /* threads in a path, which may wait for the program */
-};
+	int waiting; /* atomic: threads in a path, which may wait for the program */
+} broker;
 
 struct caller {
 	struct broker *broker;
@@ -737,71 +731,74 @@ static int handle(struct caller *caller, const struct seccomp_notif *notif)
 	return CONTINUE;
 }
 
-static void *work(void *arg);
-
-static bool start_thread(struct broker *broker)
+/*
+ * Waits for a call. Returns false if no more will come: the last caller is gone. Called with the
+ * turn: the kernel wakes all threads that wait for a call.
+ */
+static bool receive(const struct broker *broker, struct seccomp_notif *notif)
 {
-	pthread_t thread;
+	struct pollfd gone = { .fd = broker->listener };
 
-	if (__atomic_fetch_add(&broker->threads, 1, __ATOMIC_RELAXED) < MAX_THREADS) {
-		__atomic_add_fetch(&broker->idle, 1, __ATOMIC_RELAXED);
-		if (!pthread_create(&thread, NULL, work, broker)) {
-			pthread_detach(thread);
+	for (;;) {
+		memset(notif, 0, sizeof(*notif));
+		if (!ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_RECV, notif))
 			return true;
-		}
-		__atomic_sub_fetch(&broker->idle, 1, __ATOMIC_RELAXED);
+		/* ENOENT: the caller is gone */
+		if (errno != EINTR &&
+		    (errno != ENOENT || poll(&gone, 1, 0) < 0 || gone.revents & POLLHUP))
+			return false;
 	}
-	__atomic_sub_fetch(&broker->threads, 1, __ATOMIC_RELAXED);
-	return false;
+}
+
+/* Executes the call, and answers it. */
+static void serve_call(struct caller *caller, const struct seccomp_notif *notif)
+{
+	struct seccomp_notif_resp answer = { .id = notif->id };
+	int rc;
+
+	memset(caller, 0, offsetof(struct caller, call));
+	memset(&caller->call, 0, offsetof(struct iof_run_call, data));
+	caller->nr_borrowed = 0;
+	caller->broker = &broker;
+	caller->id = notif->id;
+	caller->tid = (pid_t)notif->pid;
+	caller->arg = (void *)(uintptr_t)notif->data.args[2];
+	caller->call.cmd = (uint32_t)notif->data.args[1];
+	rc = handle(caller, notif);
+	while (caller->nr_borrowed)
+		close(caller->borrowed[--caller->nr_borrowed]);
+	if (caller->pidfd >= 0)
+		close(caller->pidfd);
+	if (rc == CONTINUE)
+		answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+	else
+		answer.error = rc < 0 ? rc : 0;
+	if (!rc)
+		answer.val = caller->result;
+	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
 static void *work(void *arg)
 {
-	struct broker *broker = arg;
 	struct caller *caller = malloc(sizeof(*caller));
-	struct seccomp_notif_resp answer;
+	struct iof_run_turn turn;
 	struct seccomp_notif notif;
-	int rc;
+	bool mine = false;
 
-	iof_run_stat_thread(broker->run);
+	(void)arg;
+	iof_run_stat_thread(broker.run);
 	if (!caller)
-		iof_run_die(broker->run, "out of memory");
+		iof_run_die(broker.run, "out of memory");
 	for (;;) {
-		memset(&notif, 0, sizeof(notif));
-		if (ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_RECV, &notif)) {
-			struct pollfd gone = { .fd = broker->listener };
-
-			/* ENOENT: the caller is gone */
-			if (errno == EINTR || (errno == ENOENT && poll(&gone, 1, 0) >= 0 &&
-					       !(gone.revents & POLLHUP)))
-				continue;
+		if (!mine)
+			iof_run_turn_take();
+		if (!receive(&broker, &notif))
 			break;
-		}
-		if (!__atomic_sub_fetch(&broker->idle, 1, __ATOMIC_ACQ_REL))
-			start_thread(broker);
-		memset(caller, 0, offsetof(struct caller, call));
-		memset(&caller->call, 0, offsetof(struct iof_run_call, data));
-		caller->nr_borrowed = 0;
-		caller->broker = broker;
-		caller->id = notif.id;
-		caller->tid = (pid_t)notif.pid;
-		caller->arg = (void *)(uintptr_t)notif.data.args[2];
-		caller->call.cmd = (uint32_t)notif.data.args[1];
-		rc = handle(caller, &notif);
-		while (caller->nr_borrowed)
-			close(caller->borrowed[--caller->nr_borrowed]);
-		if (caller->pidfd >= 0)
-			close(caller->pidfd);
-		answer = (struct seccomp_notif_resp){ .id = notif.id };
-		if (rc == CONTINUE)
-			answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-		else
-			answer.error = rc < 0 ? rc : 0;
-		if (!rc)
-			answer.val = caller->result;
-		__atomic_add_fetch(&broker->idle, 1, __ATOMIC_ACQ_REL);
-		ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+		iof_run_turn_begin(&turn, notif.pid);
+		serve_call(caller, &notif);
+		mine = iof_run_turn_end(&turn);
 	}
+	iof_run_turn_give(); /* the others find the same */
 	free(caller);
 	return NULL;
 }
@@ -824,13 +821,14 @@ static pid_t start_keeper(struct iof_run *run, int sockets[2])
 void iof_run_broker(struct iof_run *run)
 {
 	uint64_t flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
-	struct broker broker = { .run = run };
 	struct stat st;
+	pthread_t thread;
 	int sockets[2];
 	pid_t keeper;
 
 	if (fstat(run->tree, &st))
 		iof_run_die(run, "the FUSE file system cannot be reached: %s", strerror(errno));
+	broker.run = run;
 	broker.dev = st.st_dev;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets))
 		iof_run_die(run, "a socket cannot be created: %s", strerror(errno));
@@ -844,9 +842,9 @@ void iof_run_broker(struct iof_run *run)
 		_exit(IOF_RUN_EXIT_OURS); /* the program's process has reported the reason */
 	ioctl(broker.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
 	iof_run_stat_init();
-	for (int i = 0; i < THREADS; i++)
-		if (!start_thread(&broker))
-			iof_run_die(run, "a thread cannot be started");
+	iof_run_turn_start(run, broker.listener, work, false);
+	if (pthread_create(&thread, NULL, work, NULL) || pthread_detach(thread))
+		iof_run_die(run, "a thread cannot be started");
 	if (write(sockets[0], "", 1) != 1)
 		_exit(IOF_RUN_EXIT_OURS);
 	close(sockets[0]);

@@ -3,13 +3,12 @@
  * fuse.c - the protocol of /dev/fuse: reads requests, and replies to each once.
  *
  * This file speaks the raw protocol, since libfuse 3.14 knows neither an open without a file
- * position (FOPEN_STREAM) nor DIRECT_IO_ALLOW_MMAP. One thread at a time listens. Before it
- * executes its request, it lets an idle thread listen, and starts one if none is idle. No state of
- * a request outlives the request.
+ * position (FOPEN_STREAM) nor DIRECT_IO_ALLOW_MMAP. One thread at a time listens (turn.c). No state
+ * of a request outlives the request.
  *
  * The kernel does not wait for the reply to a RELEASE, but queues it before any later request of
- * the same thread. So a RELEASE is executed before any thread listens again: for a program it has
- * happened when close() returns.
+ * the same thread. So a RELEASE is executed before any thread listens again, and no other thread
+ * can get the turn meanwhile: for a program it has happened when close() returns.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +26,8 @@
 #include "pci.h"
 #include "server.h"
 #include "tree.h"
+#include "turn.h"
 
-#define MAX_THREADS	     128
 #define REQUEST_ROOM	     (IOF_RUN_MAX_IO + 65536)
 #define FOREVER		     3600
 #define DIRECT_IO_ALLOW_MMAP (1u << (36 - 32)) /* bit of flags2; older headers lack it */
@@ -36,18 +35,15 @@
 static struct {
 	struct iof_run *run;
 	int fd;
-	pthread_mutex_t listen;
-	/* atomic: number of threads that wait for a request, or are about to */
-	int idle;
-	int threads; /* atomic: number of threads */
 	bool map_direct;
-} fuse = { .listen = PTHREAD_MUTEX_INITIALIZER };
+} fuse;
 
 struct request {
 	struct fuse_in_header *head;
 	void *body;
 	char *room; /* buffer for a long reply */
 	bool answered;
+	struct iof_run_turn turn;
 };
 
 /* ---- answers ---- */
@@ -147,10 +143,10 @@ static void fill_attr(uint64_t node, struct fuse_attr *attr)
  * 0 stays: its page is the device's memory. A thread that has the page locked waits for a request,
  * which another thread of ours answers.
  */
-static void drop_config(uint64_t node)
+static void drop_config(struct request *req)
 {
 	struct fuse_notify_inval_inode_out out = {
-		.ino = node,
+		.ino = req->head->nodeid,
 		.off = (int64_t)IOF_VFIO_REGION_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX),
 		.len = IOF_RUN_PCI_CONFIG,
 	};
@@ -159,8 +155,10 @@ static void drop_config(uint64_t node)
 		.error = FUSE_NOTIFY_INVAL_INODE,
 	};
 	struct iovec iov[] = { { &head, sizeof(head) }, { &out, sizeof(out) } };
-	ssize_t done = writev(fuse.fd, iov, 2);
+	ssize_t done;
 
+	iof_run_turn_lasts(&req->turn);
+	done = writev(fuse.fd, iov, 2);
 	(void)done;
 }
 
@@ -232,7 +230,7 @@ static void do_getattr(struct request *req)
 		return;
 	}
 	if (is_cached(req->head->nodeid))
-		drop_config(req->head->nodeid);
+		drop_config(req);
 	fill_attr(req->head->nodeid, &out.attr);
 	answer(req, 0, &out, sizeof(out));
 }
@@ -553,31 +551,12 @@ static void *room(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static void *listen(void *arg);
-
-static void another(void)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-
-	if (__atomic_fetch_add(&fuse.threads, 1, __ATOMIC_RELAXED) >= MAX_THREADS) {
-		__atomic_fetch_sub(&fuse.threads, 1, __ATOMIC_RELAXED);
-		return;
-	}
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	__atomic_fetch_add(&fuse.idle, 1, __ATOMIC_RELAXED);
-	if (pthread_create(&thread, &attr, listen, NULL)) {
-		__atomic_fetch_sub(&fuse.idle, 1, __ATOMIC_RELAXED);
-		__atomic_fetch_sub(&fuse.threads, 1, __ATOMIC_RELAXED);
-	}
-	pthread_attr_destroy(&attr);
-}
-
 static void *listen(void *arg)
 {
 	char *in = room(REQUEST_ROOM);
 	struct request req = { .room = room(IOF_RUN_MAX_IO) };
+	struct iof_run_turn *turn = &req.turn;
+	bool mine = false;
 	ssize_t got;
 
 	(void)arg;
@@ -586,21 +565,22 @@ static void *listen(void *arg)
 	req.head = (struct fuse_in_header *)in;
 	req.body = req.head + 1;
 	for (;;) {
-		pthread_mutex_lock(&fuse.listen);
+		if (!mine)
+			iof_run_turn_take();
 		do {
 			got = read(fuse.fd, in, REQUEST_ROOM);
 			if (got > 0 && req.head->opcode == FUSE_RELEASE)
 				serve_one(&req);
 		} while (got < 0 ? errno == EINTR || errno == ENOENT || errno == EAGAIN :
 				   req.head->opcode == FUSE_RELEASE);
-		pthread_mutex_unlock(&fuse.listen);
 		if (got < (ssize_t)sizeof(*req.head))
 			break; /* ENODEV: unmounted */
-		if (__atomic_sub_fetch(&fuse.idle, 1, __ATOMIC_ACQ_REL) == 0)
-			another();
+		iof_run_turn_begin(turn, req.head->pid);
 		serve_one(&req);
-		__atomic_add_fetch(&fuse.idle, 1, __ATOMIC_ACQ_REL);
+		mine = iof_run_turn_end(turn);
 	}
+	/* others find the same */
+	iof_run_turn_give();
 	munmap(in, REQUEST_ROOM);
 	munmap(req.room, IOF_RUN_MAX_IO);
 	return NULL;
@@ -610,8 +590,6 @@ void iof_run_fuse_loop(struct iof_run *run)
 {
 	fuse.run = run;
 	fuse.fd = run->fuse;
-	fuse.threads = 1;
-	fuse.idle = 1;
-	another();
+	iof_run_turn_start(run, fuse.fd, listen, true);
 	listen(NULL);
 }

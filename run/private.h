@@ -7,8 +7,8 @@
  *   front    the process that the user started (front.c): waits, passes signals on, ends,
  *            stops and continues as the program does. It has no namespace of its own and
  *            no second thread.
- *   server   holds the machine and the FUSE connection (server.c, fuse.c, files.c,
- *            wake.c); in a user namespace if it needs one, and a mount namespace in which
+ *   server   holds the machine and the FUSE connection (server.c, fuse.c, turn.c,
+ *            files.c, wake.c); in a user namespace if it needs one, and a mount namespace in which
  *            view.c builds /dev and /sys. The embedded system lives in its memory.
  *   broker   handles the calls that seccomp traps (trap.c, broker.c), which make or take
  *            descriptors, and the registers in mapped memory (bar.c). It does not hold the

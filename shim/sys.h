@@ -11,6 +11,7 @@
 #define IOF_SHIM_SYS_H
 
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -82,6 +83,12 @@ uint64_t iof_sys_events(int fd);
  * at each change of readiness.
  */
 int iof_sys_set_readiness(int fd, bool on);
+
+/*
+ * Sets the processors of the threads that this world starts from now on. Without it they have those
+ * of the thread that causes their start. @set stays valid.
+ */
+void iof_sys_set_processors(const cpu_set_t *set);
 
 /*
  * Returns a handle of the calling thread, for iof_sys_thread_interrupt(). It is valid until

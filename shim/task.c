@@ -257,9 +257,17 @@ void iof_shim_yield(void)
 
 /* ---- threads of our own ---- */
 
+static const cpu_set_t *processors;	/* atomic */
+
+void iof_sys_set_processors(const cpu_set_t *set)
+{
+	__atomic_store_n(&processors, set, __ATOMIC_RELEASE);
+}
+
 int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, bool detached)
 {
 	pthread_attr_t attr;
+	const cpu_set_t *set;
 	sigset_t block, old;
 	pthread_t mine;
 	int rc;
@@ -278,8 +286,16 @@ int iof_shim_thread_start(pthread_t *thread, void *(*fn)(void *), void *arg, boo
 		return -rc;
 	if (detached)
 		must(pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED));
+	set = __atomic_load_n(&processors, __ATOMIC_ACQUIRE);
+	if (set)
+		must(pthread_attr_setaffinity_np(&attr, sizeof(*set), set));
 	must(pthread_sigmask(SIG_SETMASK, &block, &old));
 	rc = pthread_create(thread ? thread : &mine, &attr, fn, arg);
+	if (rc == EINVAL && set) {
+		/* all of these processors were taken from the process meanwhile */
+		must(pthread_attr_setaffinity_np(&attr, 0, set));
+		rc = pthread_create(thread ? thread : &mine, &attr, fn, arg);
+	}
 	must(pthread_sigmask(SIG_SETMASK, &old, NULL));
 	must(pthread_attr_destroy(&attr));
 	return -rc;
