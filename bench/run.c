@@ -5,29 +5,48 @@
  * poll, a whole fault, a call that returns a descriptor (which seccomp traps), and stat(2) of files
  * that are none of iofault's (trapped as well), with and without --no-device-stat.
  *
- * The program executes itself again under `iofault run`; the command is iofault beside the build's
- * bench/, or $IOFAULT. The rows have no limits: a program that needs speed links the library.
+ * The ioctl, the read and the fault are judged by their ratio to a bare seccomp notification, the
+ * fastest way in which the kernel lets another process answer a system call. Both are measured in
+ * turns, each as the median of short batches: on a busy machine a turn of another process in
+ * between would decide a mean. Rows "from each processor" have a caller on each at the same time.
+ *
+ * The program executes itself again under `iofault run`, and measures what it is told through
+ * pipes; the command is iofault beside the build's bench/, or $IOFAULT.
  */
 #include "common.h"
 
 #include <iofault/iommufd.h>
 #include <iofault/iommufd_test.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define ROUNDS 2000
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP 1UL
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS	   SECCOMP_IOW(4, __u64)
+#endif
+
+#define RUNS   11      /* of each row, and of the peer beside it */
+#define RUN_NS 8000000 /* of one run: all get their turns of a busy processor alike */
+#define BATCH  5       /* calls */
+#define NR     1000    /* batches of a run at most */
 #define PAGE   4096
 
 static int fd, queue, foreign;
@@ -147,18 +166,131 @@ static void stat_node(void)
 	must(fstat(fd, &st), "fstat");
 }
 
-static void measure(const char *name, void (*call)(void))
+/* The call of the peer, which a supervisor answers: it is trapped in the peer's process only. */
+static void trapped_call(void)
 {
-	double us[BENCH_RUNS];
+	syscall(SYS_getpgid, 0);
+}
 
-	for (int run = 0; run < BENCH_RUNS; run++) {
-		uint64_t begun = bench_now();
+/* ---- rows ---- */
 
-		for (int i = 0; i < ROUNDS; i++)
+/* A process in which calls are measured, by commands through two pipes. */
+enum where {
+	INSIDE, /* under `iofault run` */
+	PLAIN,	/* the same with --no-device-stat */
+	PEER,	/* a bare seccomp notification */
+	NR_WHERE,
+};
+
+static const struct row {
+	const char *name;
+	enum where where;
+	bool all; /* also from each processor at once */
+	void (*call)(void);
+	const char *figure; /* the row is judged as a ratio to the peer's, or NULL */
+	double limit;
+} rows[] = {
+	{ .name = "a bare seccomp notification", .where = PEER, .call = trapped_call },
+	{ .name = "a system call of the kernel's", .where = INSIDE, .call = floor_call },
+	{ .name = "an ioctl that changes nothing",
+	  .where = INSIDE,
+	  .all = true,
+	  .call = nothing,
+	  .figure = "an ioctl under iofault run / a seccomp notification",
+	  .limit = 3 },
+	{ .name = "map a page and unmap it", .where = INSIDE, .call = map_unmap },
+	{ .name = "read an empty queue",
+	  .where = INSIDE,
+	  .all = true,
+	  .call = read_empty,
+	  .figure = "a read under iofault run / a seccomp notification",
+	  .limit = 3 },
+	{ .name = "poll", .where = INSIDE, .call = look },
+	{ .name = "a fault: trigger (trapped), read, answer",
+	  .where = INSIDE,
+	  .call = whole_fault,
+	  .figure = "a fault under iofault run / a seccomp notification",
+	  .limit = 11 },
+	{ .name = "make a queue (trapped), close, destroy", .where = INSIDE, .call = make_queue },
+	{ .name = "fstat of a node (trapped)", .where = INSIDE, .call = stat_node },
+	{ .name = "fstat of another descriptor (trapped)",
+	  .where = INSIDE,
+	  .all = true,
+	  .call = stat_foreign_fd },
+	{ .name = "stat of another path (trapped)", .where = INSIDE, .call = stat_foreign_path },
+	{ .name = "fstat of it with --no-device-stat", .where = PLAIN, .call = stat_foreign_fd },
+	{ .name = "stat of it with --no-device-stat", .where = PLAIN, .call = stat_foreign_path },
+};
+
+#define NR_ROWS (sizeof(rows) / sizeof(rows[0]))
+
+/*
+ * Returns the time of one call in microseconds: the median of batches, which hides the turns of
+ * other processes.
+ */
+static double measure(void (*call)(void))
+{
+	uint64_t begun = bench_now(), from = begun, to;
+	double us[NR];
+	int nr = 0;
+
+	do {
+		for (int i = 0; i < BATCH; i++)
 			call();
-		us[run] = (double)(bench_now() - begun) / ROUNDS / 1000;
+		to = bench_now();
+		us[nr++] = (double)(to - from) / BATCH / 1000;
+		from = to;
+	} while (nr < NR && to - begun < RUN_NS);
+	return bench_median(us, (size_t)nr);
+}
+
+#define CALLS 500 /* of each caller */
+
+/* The same with a caller on each processor: the time of all, divided by the number of calls. */
+static double measure_all(void (*call)(void))
+{
+	int cpus = bench_cpus(), start[2], status;
+	uint64_t begun;
+	char go;
+
+	must(pipe(start), "pipe");
+	for (int i = 0; i < cpus; i++) {
+		pid_t pid = fork();
+
+		must(pid, "fork");
+		if (pid)
+			continue;
+		bench_pin(i);
+		close(start[1]);
+		must((int)read(start[0], &go, 1), "read");
+		for (int j = 0; j < CALLS; j++)
+			call();
+		_exit(0);
 	}
-	bench_row(name, bench_median(us, BENCH_RUNS), "us");
+	close(start[0]);
+	begun = bench_now();
+	close(start[1]);
+	for (int i = 0; i < cpus; i++)
+		if (wait(&status) < 0 || status)
+			bench_die("a caller failed");
+	return (double)(bench_now() - begun) / (CALLS * cpus) / 1000;
+}
+
+struct command {
+	unsigned int row;
+	bool all; /* a caller on each processor */
+};
+
+/* Executes commands until the other end closes. */
+static void obey(void)
+{
+	struct command command;
+	double us;
+
+	while (read(STDIN_FILENO, &command, sizeof(command)) == sizeof(command)) {
+		us = (command.all ? measure_all : measure)(rows[command.row].call);
+		must((int)write(STDOUT_FILENO, &us, sizeof(us)), "write");
+	}
 }
 
 static void prepare(void)
@@ -189,57 +321,217 @@ static void prepare(void)
 		bench_die("no memory");
 }
 
-static int inside(void)
+static void inside(void)
 {
 	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	must(fd, "/dev/iommu");
-	foreign = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	must(foreign, "/proc/self/exe");
 	prepare();
-	measure("a system call of the kernel's", floor_call);
-	measure("an ioctl that changes nothing", nothing);
-	measure("map a page and unmap it", map_unmap);
-	measure("read an empty queue", read_empty);
-	measure("poll", look);
-	measure("a fault: trigger (trapped), read, answer", whole_fault);
-	measure("make a queue (trapped), close, destroy", make_queue);
-	measure("fstat of a node (trapped)", stat_node);
-	measure("fstat of another descriptor (trapped)", stat_foreign_fd);
-	measure("stat of another path (trapped)", stat_foreign_path);
-	return 0;
 }
 
-static int plain_inside(void)
+/* ---- the peer ---- */
+
+/* Answers each trapped call with 0, as directly as the kernel allows. */
+static void supervise(int listener)
 {
-	foreign = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	must(foreign, "/proc/self/exe");
-	measure("fstat of it with --no-device-stat", stat_foreign_fd);
-	measure("stat of it with --no-device-stat", stat_foreign_path);
-	return 0;
+	struct seccomp_notif_resp answer;
+	struct seccomp_notif notif;
+
+	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+	for (;;) {
+		memset(&notif, 0, sizeof(notif));
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notif)) {
+			if (errno == EINTR)
+				continue;
+			_exit(0);
+		}
+		answer = (struct seccomp_notif_resp){ .id = notif.id };
+		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	}
 }
 
-/* Runs this program under `iofault run`, and waits for it. */
-static int run_inside(const char *command, const char *option, const char *self, const char *what)
+/* Traps trapped_call() of this process. */
+static void become_peer(void)
 {
-	pid_t pid = fork();
-	int status;
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+	pid_t self = getpid(), pid;
+	int listener, ready[2];
 
+	must(pipe2(ready, O_CLOEXEC), "pipe");
+	pid = fork();
 	must(pid, "fork");
 	if (!pid) {
-		execl(command, command, "run", "--no-device", option, "--", self, what, NULL);
+		int there, pidfd = (int)syscall(SYS_pidfd_open, self, 0);
+
+		close(ready[1]);
+		close(STDIN_FILENO);
+		close(STDOUT_FILENO);
+		must(pidfd, "pidfd_open");
+		if (read(ready[0], &there, sizeof(there)) != sizeof(there))
+			_exit(0);
+		listener = (int)syscall(SYS_pidfd_getfd, pidfd, there, 0);
+		must(listener, "pidfd_getfd");
+		supervise(listener);
+	}
+	close(ready[0]);
+	/* the supervisor may be kept from the descriptors of a process that is not its own child */
+	prctl(PR_SET_PTRACER, pid);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+				SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	must(listener, "seccomp");
+	must((int)write(ready[1], &listener, sizeof(listener)), "write");
+	close(ready[1]);
+}
+
+/* ---- the measuring process ---- */
+
+static struct worker {
+	pid_t pid;
+	int to, from;
+} workers[NR_WHERE];
+
+/* Starts this program again, for @where. */
+static void start(enum where where, const char *command, const char *self)
+{
+	static const char *const names[] = { "inside", "plain", "peer" };
+	const char *option = where == INSIDE ? "--mock" : "--no-device-stat";
+	struct worker *worker = &workers[where];
+	int to[2], from[2];
+
+	must(pipe2(to, O_CLOEXEC), "pipe");
+	must(pipe2(from, O_CLOEXEC), "pipe");
+	worker->pid = fork();
+	must(worker->pid, "fork");
+	if (!worker->pid) {
+		dup2(to[0], STDIN_FILENO);
+		dup2(from[1], STDOUT_FILENO);
+		if (where == PEER)
+			command = self, execl(self, self, names[where], NULL);
+		else
+			execl(command, command, "run", "--no-device", option, "--", self,
+			      names[where], NULL);
 		bench_die("%s: %s", command, strerror(errno));
 	}
-	must(waitpid(pid, &status, 0), "waitpid");
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	close(to[0]);
+	close(from[1]);
+	worker->to = to[1];
+	worker->from = from[0];
+}
+
+static double ask(unsigned int row, bool all)
+{
+	const struct command command = { .row = row, .all = all };
+	struct worker *worker = &workers[rows[row].where];
+	double us;
+
+	if (write(worker->to, &command, sizeof(command)) != sizeof(command) ||
+	    read(worker->from, &us, sizeof(us)) != sizeof(us))
+		bench_die("%s: no result", rows[row].name);
+	return us;
+}
+
+/* Prints a row and, if it is judged, its ratio to the peer, which is measured beside each run. */
+static void show(unsigned int row)
+{
+	double us[RUNS], ratio[RUNS];
+	char text[128];
+
+	for (int run = 0; run < RUNS; run++) {
+		double peer = rows[row].figure ? ask(0, false) : 1;
+
+		us[run] = ask(row, false);
+		ratio[run] = us[run] / peer;
+	}
+	bench_row(rows[row].name, bench_median(us, RUNS), "us");
+	if (!rows[row].figure)
+		return;
+	bench_median(ratio, RUNS); /* sorts them */
+	snprintf(text, sizeof(text), "  / the notification, %.1f to %.1f", ratio[0],
+		 ratio[RUNS - 1]);
+	bench_row(text, ratio[RUNS / 2], "");
+	bench_at_most(rows[row].figure, ratio[RUNS / 2], rows[row].limit);
+}
+
+static void show_all_callers(unsigned int row)
+{
+	double us[RUNS];
+	char text[128];
+
+	for (int run = 0; run < RUNS; run++)
+		us[run] = ask(row, true);
+	snprintf(text, sizeof(text), "%s, from each processor, per call", rows[row].name);
+	bench_row(text, bench_median(us, RUNS), "us");
+}
+
+/* Returns the processor time of a process and of all that it has started, in nanoseconds. */
+static uint64_t time_of(pid_t pid)
+{
+	unsigned long long ran;
+	uint64_t sum = 0;
+	char path[64];
+	struct dirent *entry;
+	DIR *tasks;
+	FILE *file;
+	int child;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	while (tasks && (entry = readdir(tasks))) {
+		int tid = atoi(entry->d_name);
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", pid, tid);
+		file = tid ? fopen(path, "re") : NULL;
+		if (file && fscanf(file, "%llu", &ran) == 1)
+			sum += ran;
+		if (file)
+			fclose(file);
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, tid);
+		file = tid ? fopen(path, "re") : NULL;
+		while (file && fscanf(file, "%d", &child) == 1)
+			sum += time_of(child);
+		if (file)
+			fclose(file);
+	}
+	if (tasks)
+		closedir(tasks);
+	return sum;
+}
+
+/* Prints the processor time of a run while its program calls nothing. */
+static void show_idle(void)
+{
+	const struct timespec settle = { .tv_nsec = 50000000 }, wait = { .tv_nsec = 500000000 };
+	uint64_t before;
+
+	nanosleep(&settle, NULL);
+	before = time_of(workers[INSIDE].pid);
+	nanosleep(&wait, NULL);
+	bench_at_most("processor us of iofault run in half a second without calls",
+		      (double)(time_of(workers[INSIDE].pid) - before) / 1000, 0);
 }
 
 int main(int argc, char **argv)
 {
 	char self[4096], beside[4200], *command = getenv("IOFAULT");
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	int status, rc = 0;
 
-	if (argc > 1)
-		return strcmp(argv[1], "plain") ? inside() : plain_inside();
+	foreign = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	must(foreign, "/proc/self/exe");
+	if (argc > 1) {
+		if (!strcmp(argv[1], "inside"))
+			inside();
+		else if (!strcmp(argv[1], "peer"))
+			become_peer();
+		obey();
+		return 0;
+	}
 	if (len < 0)
 		bench_die("/proc/self/exe: %s", strerror(errno));
 	self[len] = 0;
@@ -250,6 +542,18 @@ int main(int argc, char **argv)
 		snprintf(beside, sizeof(beside), "%s/../iofault", dirname(folder));
 		command = beside;
 	}
-	return run_inside(command, "--mock", self, "inside") ||
-	       run_inside(command, "--no-device-stat", self, "plain");
+	signal(SIGPIPE, SIG_IGN);
+	for (int i = 0; i < NR_WHERE; i++)
+		start(i, command, self);
+	for (unsigned int row = 0; row < NR_ROWS; row++) {
+		show(row);
+		if (rows[row].all)
+			show_all_callers(row);
+	}
+	show_idle();
+	for (int i = 0; i < NR_WHERE; i++)
+		close(workers[i].to);
+	while (wait(&status) > 0)
+		rc |= status;
+	return rc ? 1 : 0;
 }
