@@ -73,14 +73,17 @@ if [ -x "$conformance" ]; then
 	done <options
 fi
 
-# Each parameter and each attribute of the module is in its page, and each one there exists.
-{
-	sed -n 's/^module_param\(_array\)\?(\([a-z_]*\),.*/\2/p; s/^IOF_LIST(\([a-z_]*\),.*/\1/p' \
-		"$SOURCE/kernel/module.c"
-} | sort >parameters
-[ "$(wc -l <parameters)" -ge 9 ] || die 'where are the parameters?'
-text_of iofault.4 | sed -n 's/^\.BI \([a-z_]*\)= .*/\1/p' | sort >named
-cmp parameters named || die "iofault.4 does not have the parameters: $(diff parameters named)"
+# Each parameter and each attribute of a module is in its page, and each one there exists.
+# parameters PAGE LEAST FOLDER: LEAST or more parameters of the sources in FOLDER, and those of the page.
+parameters() {
+	sed -n 's/^module_param\(_array\|_string\)\?(\([a-z_]*\),.*/\2/p; s/^IOF_LIST(\([a-z_]*\),.*/\1/p' \
+		"$SOURCE/$3"/*.c | sort >parameters
+	[ "$(wc -l <parameters)" -ge "$2" ] || die "where are the parameters of $3?"
+	text_of "$1" | sed -n 's/^\.BI \([a-z_]*\)= .*/\1/p' | sort >named
+	cmp parameters named || die "$1 does not have the parameters: $(diff parameters named)"
+}
+parameters iofault.4 9 kernel
+parameters iofault-pci.4 3 hw
 sed -n 's/^\(static DEVICE_ATTR_RO\|IOF_SHOW\)(\([a-z_]*\));$/\2/p' "$SOURCE/kernel/devices.c" >attributes
 [ "$(wc -l <attributes)" -ge 6 ] || die 'where are the attributes?'
 text_of iofault.4 | sed -n '/^\.SH SYSFS/,/^\.SH FILES/p' >page
