@@ -101,7 +101,7 @@ static void store_singly(struct iof_pager *pager, struct iof_work *work, struct 
 	uint32_t i;
 
 	for (i = 0; i < nr; i++) {
-		int err = iof_frames_transfer(pager, work, &frames[i], 1, true);
+		int err = iof_frames_transfer(pager, work->iov, &frames[i], 1, true);
 
 		if (err >= 0) {
 			work->stats.writebacks++;
@@ -142,7 +142,7 @@ static void store_victims(struct iof_pager *pager, struct iof_work *work, bool a
 			nr = 1; /* the page is clean, or its invalidation failed */
 			continue;
 		}
-		if (nr > 1 && iof_frames_transfer(pager, work, frames, nr, true) >= 0)
+		if (nr > 1 && iof_frames_transfer(pager, work->iov, frames, nr, true) >= 0)
 			work->stats.writebacks += nr;
 		else
 			store_singly(pager, work, frames, nr);

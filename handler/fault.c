@@ -4,14 +4,15 @@
  *
  * iof_resolve() works on a batch in portions, usually one. A portion takes each group whole or not
  * at all: it looks up each page, gives an absent page a frame in the state LOADING, and holds all
- * frames of the group. When no more groups fit, the thread drops the lock and loads the pages of
- * its frames; one call of a source loads neighbouring pages. Then it enters the pages, waits for
- * loads of other threads, and sets the response of each group. A group gets SUCCESS only if all of
- * its pages were present at the same time.
+ * frames of the group. When no more groups fit, the thread drops the lock and loads the pages that
+ * their sources have at hand: zeros, or what the page cache has. It queues the others for the
+ * loader (load.c), which enters them and answers their groups; such a group gets LATER here.
+ * iof_pager_populate() and iof_pager_pin() wait for the loader instead. A group gets SUCCESS only
+ * if all of its pages were present at the same time.
  *
- * The loop ends. A thread waits for others only when its own loads are done, or when it has none. A
- * group that does not fit waits while any thread holds frames. When no thread does, the group can
- * never fit and gets INVALID.
+ * The loop ends. A handler thread waits for loads only when a group does not fit. It waits while
+ * any thread holds frames, and answers the decided groups of its batch before. When no thread
+ * does, the group can never fit and gets INVALID.
  */
 #include <errno.h>
 #include <string.h>
@@ -103,6 +104,7 @@ static void page_take(struct iof_pager *pager, struct iof_work *work, struct iof
 			pager->stats.present++;
 	} else {
 		frame = iof_frame_take(pager, map, page, entry);
+		iof_frame_hold(pager, frame);
 		work->loads[work->nr_loads++] = frame;
 		if (!(flags & IOF_RESOLVE_QUIET))
 			iof_prefetch_note(pager, work, map, page);
@@ -159,31 +161,13 @@ static enum iof_taken group_take(struct iof_pager *pager, struct iof_work *work,
 /* Loading of pages */
 
 /*
- * Loads pages one by one after a common load failed. An error of a prefetched page is not reported.
+ * Loads the pages that their sources have at hand, and marks the others by err. Called without the
+ * lock.
  */
-static void load_singly(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
-			uint32_t nr)
-{
-	uint32_t i;
-
-	for (i = 0; i < nr; i++) {
-		int err = iof_frames_transfer(pager, work, &frames[i], 1, false);
-
-		if (err >= 0)
-			continue;
-		frames[i]->err = err;
-		if (!frames[i]->guess)
-			iof_pager_report(pager, err, "cannot load the page at offset %llu: %s",
-					 (unsigned long long)iof_frame_offset(frames[i]),
-					 strerror(-err));
-	}
-}
-
-/* Loads the pages of all frames that the portion took. Called without the lock. */
-static void load_page(struct iof_pager *pager, struct iof_work *work)
+static void load_now(struct iof_pager *pager, struct iof_work *work)
 {
 	uint64_t start = iof_pager_now();
-	uint32_t first, nr;
+	uint32_t first, nr, loaded;
 
 	iof_frames_sort(work->loads, work->nr_loads);
 	for (first = 0; first < work->nr_loads; first += nr) {
@@ -194,63 +178,53 @@ static void load_page(struct iof_pager *pager, struct iof_work *work)
 		       frames[nr]->map == frames[0]->map &&
 		       frames[nr]->page == frames[0]->page + nr)
 			nr++;
-		if (nr == 1 || iof_frames_transfer(pager, work, frames, nr, false) < 0)
-			load_singly(pager, work, frames, nr);
+		loaded = iof_frames_now(pager, work->iov, frames, nr);
+		for (; loaded < nr; loaded++)
+			frames[loaded]->err = -EINPROGRESS;
 	}
 	work->stats.load_ns += iof_pager_now() - start;
 }
 
 /*
- * Enters the loaded pages. A requested page gets its accessed bit, so that CLOCK spares it for a
- * round.
+ * Enters the pages that are loaded, and queues the others for the loader. Groups of other batches
+ * that can be answered now are put into the list @ready.
  */
-static void publish(struct iof_pager *pager, struct iof_work *work)
+static void publish(struct iof_pager *pager, struct iof_work *work, struct iof_waiting **ready)
 {
 	uint32_t i;
 
 	for (i = 0; i < work->nr_loads; i++) {
 		struct iof_frame *frame = work->loads[i];
-		uint64_t pte = iof_frame_iova(pager, frame) | IOF_PTE_PRESENT | IOF_PTE_USER;
 
 		if (frame->err) {
-			frame->state = IOF_FRAME_FAILED;
-			iof_pte_store(frame->pte, 0);
-			continue;
-		}
-		if (frame->map->prot & IOF_PAGER_WRITE)
-			pte |= IOF_PTE_WRITE;
-		if (frame->write)
-			pte |= IOF_PTE_DIRTY;
-		if (frame->ahead) {
-			pager->stats.prefetched++;
+			frame->err = 0;
+			iof_loader_queue(pager, frame);
 		} else {
-			pte |= IOF_PTE_ACCESSED;
-			pager->stats.loaded++;
+			iof_frame_publish(pager, frame, ready);
 		}
-		frame->state = IOF_FRAME_RESIDENT;
-		iof_pte_store(frame->pte, pte);
 	}
 	pager->stats.load_ns += work->stats.load_ns;
 	work->stats.load_ns = 0;
 	iof_pager_wake(pager);
 }
 
-/* Waits for loads of other threads, sets the responses of the groups, and drops the frames. */
-static int settle(struct iof_pager *pager, struct iof_work *work, struct iof_fault_group *groups,
-		  unsigned int flags)
+/*
+ * Waits for the loads of a portion, from item @first on, sets the responses of its groups, and
+ * drops the frames.
+ */
+static int settle(struct iof_pager *pager, struct iof_work *work, uint32_t first,
+		  struct iof_fault_group *groups, unsigned int flags)
 {
 	int result = 0;
 	uint32_t i;
 
-	for (i = 0; i < work->nr_items; i++) {
+	for (i = first; i < work->nr_items; i++) {
 		while (work->items[i].frame->state == IOF_FRAME_LOADING)
 			iof_pager_wait(pager);
 	}
-	for (i = 0; i < work->nr_items; i++) {
+	for (i = first; i < work->nr_items; i++) {
 		struct iof_frame *frame = work->items[i].frame;
 
-		if (work->items[i].group == IOF_NO_GROUP)
-			goto drop;
 		if (frame->state == IOF_FRAME_FAILED) {
 			groups[work->items[i].group].response = IOF_INVALID;
 			if (!result)
@@ -258,7 +232,6 @@ static int settle(struct iof_pager *pager, struct iof_work *work, struct iof_fau
 		} else if (flags & IOF_RESOLVE_PIN && !frame->pins++) {
 			pager->stats.pinned++;
 		}
-drop:
 		iof_frame_drop(pager, frame);
 	}
 	iof_pager_wake(pager);
@@ -266,21 +239,87 @@ drop:
 }
 
 /*
- * Loads the pages of a portion, enters them and drops the frames. Called with the lock held; drops
- * it meanwhile.
+ * As settle(), but a group that waits for a load gets LATER, and the loader answers it. Without
+ * memory for such a group, this thread waits.
+ */
+static int settle_later(struct iof_pager *pager, struct iof_work *work,
+			struct iof_fault_group *groups)
+{
+	uint32_t first, nr, i;
+
+	for (first = 0; first < work->nr_items; first += nr) {
+		struct iof_fault_group *group = &groups[work->items[first].group];
+		bool loading = false;
+
+		for (nr = 0; first + nr < work->nr_items &&
+			     work->items[first + nr].group == work->items[first].group;
+		     nr++)
+			loading |= work->items[first + nr].frame->state == IOF_FRAME_LOADING;
+		if (loading) {
+			if (!iof_waiting_add(pager, group->cookie, &work->items[first], nr))
+				return settle(pager, work, first, groups, 0);
+			group->response = IOF_LATER;
+			continue;
+		}
+		for (i = first; i < first + nr; i++) {
+			if (work->items[i].frame->state == IOF_FRAME_FAILED)
+				group->response = IOF_INVALID;
+			iof_frame_drop(pager, work->items[i].frame);
+		}
+	}
+	iof_pager_wake(pager);
+	return 0;
+}
+
+/*
+ * Loads the pages of a portion or queues them for the loader. Called with the lock held; drops it
+ * meanwhile.
  */
 static int portion_end(struct iof_pager *pager, struct iof_work *work,
 		       struct iof_fault_group *groups, unsigned int flags)
 {
+	struct iof_waiting *ready = NULL;
+	int err = 0;
+
 	if (work->nr_ahead)
 		iof_prefetch_take(pager, work);
 	if (work->nr_loads) {
 		pthread_mutex_unlock(&pager->lock);
-		load_page(pager, work);
+		load_now(pager, work);
 		pthread_mutex_lock(&pager->lock);
-		publish(pager, work);
+		publish(pager, work, &ready);
 	}
-	return settle(pager, work, groups, flags);
+	if (flags & IOF_RESOLVE_LATER)
+		err = settle_later(pager, work, groups);
+	iof_loader_kick(pager);
+	iof_waiting_answer(pager, ready);
+	if (!(flags & IOF_RESOLVE_LATER))
+		err = settle(pager, work, 0, groups, flags);
+	return err;
+}
+
+/*
+ * Responds to the groups that are decided, before this thread waits for frames that loads hold.
+ * Returns true if there was one. Called with the lock held; drops it meanwhile.
+ */
+static bool answer_decided(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr)
+{
+	struct iommu_hwpt_page_response answer;
+	bool any = false;
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (groups[i].response == IOF_LATER)
+			continue;
+		answer.cookie = groups[i].cookie;
+		answer.code = (uint32_t)groups[i].response;
+		groups[i].response = IOF_LATER;
+		any = true;
+		pthread_mutex_unlock(&pager->lock);
+		iof_handler_respond_many(pager->handler, &answer, 1);
+		pthread_mutex_lock(&pager->lock);
+	}
+	return any;
 }
 
 /*
@@ -347,7 +386,8 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 			err = err ? err : load_err;
 		} else if (taken == IOF_NOT_NOW ||
 			   (pager->held && !(flags & IOF_RESOLVE_NO_EVICT))) {
-			iof_pager_wait(pager);
+			if (!(flags & IOF_RESOLVE_LATER) || !answer_decided(pager, groups, done))
+				iof_pager_wait(pager);
 		} else if (pager->released == released || flags & IOF_RESOLVE_NO_EVICT) {
 			groups[done].response = IOF_INVALID;
 			err = -ENOSPC;

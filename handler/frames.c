@@ -59,7 +59,7 @@ int iof_frames_create(struct iof_pager *pager)
 				      (unsigned long long)pager->nr_frames);
 	/* The free list hands the first frame out first. */
 	for (i = pager->nr_frames; i-- > 0;) {
-		pager->frames[i].next_free = pager->free;
+		pager->frames[i].next = pager->free;
 		pager->free = &pager->frames[i];
 	}
 	pager->nr_free = pager->nr_frames;
@@ -78,7 +78,8 @@ void iof_frames_destroy(struct iof_pager *pager)
 }
 
 /*
- * Takes a free frame for @page of @map: state LOADING, held by the caller. The caller has checked
+ * Takes a free frame for @page of @map: state LOADING, held by its load, whose hold
+ * iof_frame_publish() drops. The caller has checked
  * that there is a free frame.
  */
 struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *map, uint64_t page,
@@ -87,7 +88,7 @@ struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *ma
 	struct iof_frame *frame = pager->free;
 	uint64_t resident;
 
-	pager->free = frame->next_free;
+	pager->free = frame->next;
 	pager->nr_free--;
 	pager->held++;
 	resident = pager->nr_frames - pager->nr_free;
@@ -97,6 +98,7 @@ struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *ma
 	frame->page = page;
 	frame->pte = pte;
 	frame->hold = 1;
+	frame->waiters = NULL;
 	frame->pins = 0;
 	frame->err = 0;
 	frame->state = IOF_FRAME_LOADING;
@@ -115,7 +117,7 @@ void iof_frame_free(struct iof_pager *pager, struct iof_frame *frame)
 	frame->map->frames--;
 	frame->map = NULL;
 	frame->state = IOF_FRAME_FREE;
-	frame->next_free = pager->free;
+	frame->next = pager->free;
 	pager->free = frame;
 	pager->nr_free++;
 	pager->released++;

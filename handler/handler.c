@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -23,6 +22,7 @@
 #include <iofault/iofault.h>
 
 #include "handler_private.h"
+#include "signals.h"
 
 #define BATCH_DEFAULT 64u
 #define BATCH_MAX     65536u
@@ -416,28 +416,12 @@ static int handler_check(struct iof_handler_config *config)
 	return 0;
 }
 
-/*
- * Blocks signals, so that handler threads get none of the program's. Signals that an instruction
- * raises stay: the embedded world catches accesses to bad memory by them.
- */
-static void block_signals(sigset_t *before)
-{
-	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS };
-	sigset_t all;
-	size_t i;
-
-	sigfillset(&all);
-	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		sigdelset(&all, own[i]);
-	pthread_sigmask(SIG_SETMASK, &all, before);
-}
-
 static int handler_start(struct iof_handler *handler)
 {
 	sigset_t before;
 	int err = 0;
 
-	block_signals(&before);
+	iof_signals_block(&before);
 	while (handler->started < handler->config.threads) {
 		struct iof_worker *worker = iof_worker_new(handler);
 

@@ -169,7 +169,7 @@ static int pager_parent(struct iof_pager *pager)
 
 static int pager_faults(void *arg, struct iof_fault_group *groups, uint32_t nr)
 {
-	int err = iof_resolve(arg, groups, nr, 0);
+	int err = iof_resolve(arg, groups, nr, IOF_RESOLVE_LATER);
 
 	/*
 	 * Refused pages and errors of sources are no errors of the handler: the pager counts and
@@ -213,7 +213,10 @@ static void pager_free(struct iof_pager *pager)
 	}
 	if (pager->own)
 		iof_work_free(pager->own);
+	iof_waiting_destroy(pager);
 	free(pager->spaces);
+	pthread_cond_destroy(&pager->loader.work);
+	pthread_cond_destroy(&pager->loader.ring_work);
 	pthread_cond_destroy(&pager->changed);
 	pthread_mutex_destroy(&pager->error_lock);
 	pthread_mutex_destroy(&pager->lock);
@@ -235,6 +238,9 @@ static struct iof_pager *pager_new(const struct iof_pager_config *config)
 	pthread_mutex_init(&pager->lock, NULL);
 	pthread_mutex_init(&pager->error_lock, NULL);
 	pthread_cond_init(&pager->changed, NULL);
+	pthread_cond_init(&pager->loader.work, NULL);
+	pthread_cond_init(&pager->loader.ring_work, NULL);
+	pager->loader.kick_fd = -1;
 	return pager;
 }
 
@@ -254,6 +260,8 @@ static int pager_start(struct iof_pager *pager, int err, struct iof_pager **out)
 		err = iof_frames_create(pager);
 	if (!err)
 		err = works_create(pager);
+	if (!err)
+		err = iof_loader_start(pager, iof_ring_thread);
 	if (!err)
 		err = pager_queue(pager);
 	if (err) {
@@ -330,8 +338,13 @@ int iof_pager_close(struct iof_pager *pager)
 	pthread_mutex_lock(&pager->map_lock);
 	for (i = 0; i < pager->nr_spaces; i++)
 		iof_space_detach(pager->spaces[i]);
-	if (pager->handler)
+	if (pager->handler) {
+		iof_handler_stop(pager->handler);
+		iof_handler_wait(pager->handler);
+		/* Loads in flight answer their groups through the handler. */
+		iof_loader_drain(pager);
 		iof_handler_close(pager->handler);
+	}
 	while (pager->nr_spaces) {
 		int err = iof_space_remove(pager->spaces[pager->nr_spaces - 1]);
 
@@ -340,6 +353,7 @@ int iof_pager_close(struct iof_pager *pager)
 	}
 	iof_table_release(pager);
 	pthread_mutex_unlock(&pager->map_lock);
+	iof_loader_stop(pager);
 
 	if (pager->fault_fd >= 0)
 		iof_close(pager->fault_fd);

@@ -10,6 +10,9 @@
  * frames.c     the pool of page frames; CLOCK
  * evict.c      evicts pages: not present, invalidate, write back, free
  * fault.c      resolves a batch of groups
+ * waiting.c    groups that wait for loads in flight
+ * load.c       the loader: threads that load pages
+ * load_uring.c loads files by io_uring
  * prefetch.c   chooses pages to load with them
  * range.c      populate, pin, refuse, sync
  * source.c     files, zeros, callbacks
@@ -17,9 +20,9 @@
  * A page of a mapping is in one of these states. Its entry in the first-stage table says which:
  *
  *	absent		0
- *	loading		IOF_PTE_LOADING | frame. One thread loads the page, others wait for it
- *	resident	present
- *	evicting	IOF_PTE_EVICTING, not present, other bits unchanged. One thread evicts it
+ *	loading		IOF_PTE_LOADING | frame. The page is queued for the loader or in flight, or
+ *a handler thread reads it from the page cache. Groups wait for it resident	present evicting
+ *IOF_PTE_EVICTING, not present, other bits unchanged. One thread evicts it
  *
  * Entries change under pager.lock only, except for the accessed and dirty bits, which the device
  * sets. Sources, ioctls and callbacks run without the lock. A thread that needs a frame meanwhile
@@ -58,12 +61,18 @@
 
 #define IOF_CHUNK    256u /* maximum number of pages evicted, synced or populated at a time */
 #define IOF_RUN	     256u /* maximum number of pieces in one call of a source */
-#define IOF_NO_GROUP UINT32_MAX
 #define IOF_SENTENCE 256u
 
 struct iof_source {
 	struct iof_source_ops ops;
+	/*
+	 * As ops.load, but never waits for a device: returns how many bytes it loaded, from the
+	 * first on, maybe 0. NULL: all loads may wait.
+	 */
+	size_t (*now)(struct iof_source *source, uint64_t offset, const struct iovec *iov, int nr);
 	void *arg;
+	int fd;		 /* the loader may read this file at the source's offsets; -1: none */
+	uint32_t misses; /* atomic: number of calls of @now in a row that loaded nothing */
 	uint64_t size;
 	int users; /* atomic: number of users */
 };
@@ -78,14 +87,15 @@ enum iof_frame_state {
 
 /* pager.lock protects all fields, with the exceptions named at the top. */
 struct iof_frame {
-	struct iof_mapping *map; /* NULL: the frame is free */
-	uint64_t *pte;		 /* the entry of its page */
-	uint64_t page;		 /* number of the page in the mapping */
-	struct iof_frame *next_free;
-	uint32_t hold; /* number of users that need the page to stay */
-	uint32_t pins; /* number of iof_pager_pin() without iof_pager_unpin() */
-	int err;       /* result of the load or write-back under way */
-	uint8_t state; /* enum iof_frame_state */
+	struct iof_mapping *map;  /* NULL: the frame is free */
+	uint64_t *pte;		  /* the entry of its page */
+	uint64_t page;		  /* number of the page in the mapping */
+	struct iof_frame *next;	  /* list of free frames, or of those queued for the loader */
+	struct iof_hold *waiters; /* state LOADING: groups that wait */
+	uint32_t hold;		  /* number of users that need the page to stay */
+	uint32_t pins;		  /* number of iof_pager_pin() without iof_pager_unpin() */
+	int err;		  /* result of the load or write-back under way */
+	uint8_t state;		  /* enum iof_frame_state */
 	uint8_t ahead; /* the page was prefetched, and no fault or access has used it yet */
 	uint8_t guess; /* the page was prefetched; does not change */
 	uint8_t write; /* the load is for a write: enter the page as dirty */
@@ -157,13 +167,68 @@ struct iof_free_table {
 /* A page that a group needs. */
 struct iof_item {
 	struct iof_frame *frame; /* the frame, held */
-	uint32_t group;		 /* index of the group in the batch, or IOF_NO_GROUP */
+	uint32_t group;		 /* index of the group in the batch */
+};
+
+/* A group whose response waits for loads. pager.lock protects all fields, also of its holds. */
+struct iof_waiting {
+	struct iof_waiting *next; /* list of groups to answer, or pager.idle_waiting */
+	struct iof_hold *holds;	  /* the frames of the group */
+	uint32_t cookie;
+	uint32_t missing; /* number of holds whose frame is loading */
+	bool failed;	  /* a page could not be loaded */
+};
+
+/* A frame that a waiting group holds. */
+struct iof_hold {
+	struct iof_hold *next;	      /* list waiting.holds, or pager.idle_holds */
+	struct iof_hold *next_waiter; /* list frame.waiters */
+	struct iof_frame *frame;
+	struct iof_waiting *group;
 };
 
 struct iof_ahead {
 	struct iof_mapping *map;
 	uint64_t page;
 	uint32_t window;
+};
+
+#define IOF_LOADS   128u /* maximum number of loads in flight */
+#define IOF_LOADERS 16u	 /* maximum number of loader threads */
+
+/* A load in flight: neighbouring pages of one mapping. Belongs to the thread that loads them. */
+struct iof_load {
+	struct iof_load *next; /* list loader.free_loads, or of complete loads */
+	uint32_t nr;	       /* number of frames */
+	bool singly;	       /* the load failed: go on page by page */
+	uint64_t done;	       /* number of bytes that are loaded or have failed */
+	uint64_t start;	       /* ns */
+	struct iof_frame *frames[IOF_RUN];
+	struct iovec iov[IOF_RUN];
+};
+
+struct iof_frame_queue {
+	struct iof_frame *first, *last;
+	uint32_t runs; /* number of runs of neighbouring pages */
+};
+
+/* The loader (load.c). pager.lock protects all fields. */
+struct iof_loader {
+	struct iof_frame_queue files; /* to be loaded by the ring */
+	struct iof_frame_queue calls; /* to be loaded by calls of their source */
+	uint64_t pending;	      /* number of frames queued or in flight */
+	struct iof_load *loads;
+	struct iof_load *free_loads;
+	pthread_cond_t work;	  /* signals frames in @calls */
+	pthread_cond_t ring_work; /* signals the first frames in @files */
+	int kick_fd;		  /* eventfd that wakes the ring's thread */
+	bool ring;		  /* there is a ring */
+	bool refused;		  /* the system refuses a ring */
+	bool asleep;		  /* the ring's thread sleeps, or is about to */
+	bool stop;
+	uint32_t idle; /* number of threads of @work without a load */
+	uint32_t nr_threads;
+	pthread_t threads[IOF_LOADERS];
 };
 
 /* The arrays of one batch. One thread uses them at a time. */
@@ -215,7 +280,11 @@ struct iof_pager {
 	uint64_t nr_free;	/* lock: number of free frames */
 	uint64_t held;		/* lock: number of frames held or evicting */
 	uint64_t released;	/* lock: number of times that a frame was freed or dropped */
-	struct iof_work *idle;	/* lock: works not in use */
+	struct iof_loader loader;
+	struct iof_waiting *idle_waiting; /* lock: waiting groups not in use; also the next two */
+	struct iof_hold *idle_holds;
+	uint32_t nr_idle_holds;
+	struct iof_work *idle; /* lock: works not in use */
 	/* map_lock: for iof_expel() and iof_sync_map(); allocated when opening */
 	struct iof_work *own;
 
@@ -348,9 +417,32 @@ enum iof_resolve_flags {
 	IOF_RESOLVE_PIN = 1 << 0,
 	IOF_RESOLVE_NO_EVICT = 1 << 1,
 	IOF_RESOLVE_QUIET = 1 << 2, /* no prefetch, and no counting as faults */
+	/* groups of the fault queue: those whose pages are loading get LATER */
+	IOF_RESOLVE_LATER = 1 << 3,
 };
 int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr,
 		unsigned int flags);
+
+/* waiting.c */
+bool iof_waiting_add(struct iof_pager *pager, uint32_t cookie, const struct iof_item *items,
+		     uint32_t nr);
+void iof_frame_publish(struct iof_pager *pager, struct iof_frame *frame,
+		       struct iof_waiting **ready);
+void iof_waiting_answer(struct iof_pager *pager, struct iof_waiting *ready);
+void iof_waiting_destroy(struct iof_pager *pager);
+
+/* load.c */
+int iof_loader_start(struct iof_pager *pager, void *(*ring_thread)(void *arg));
+void iof_loader_calls(struct iof_pager *pager);
+void iof_loader_drain(struct iof_pager *pager);
+void iof_loader_stop(struct iof_pager *pager);
+void iof_loader_queue(struct iof_pager *pager, struct iof_frame *frame);
+void iof_loader_kick(struct iof_pager *pager);
+struct iof_load *iof_load_begin(struct iof_loader *loader, struct iof_frame_queue *queue);
+void iof_loads_end(struct iof_pager *pager, struct iof_load *list);
+
+/* load_uring.c */
+void *iof_ring_thread(void *arg);
 
 /* prefetch.c */
 uint64_t iof_prefetch_used_now(const struct iof_pager *pager);
@@ -361,10 +453,17 @@ void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
 /* source.c */
 /*
  * Loads, or with @store writes, @nr frames by one call of a source. Their pages are neighbours in
- * the source. Called without locks. Returns the result of the source.
+ * the source. @iov has room for IOF_RUN pieces. Called without locks. Returns the result of the
+ * source.
  */
-int iof_frames_transfer(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
+int iof_frames_transfer(struct iof_pager *pager, struct iovec *iov, struct iof_frame **frames,
 			uint32_t nr, bool store);
+/*
+ * Loads as many of the @nr frames, from the first on, as the source has at hand. Called without
+ * locks. Returns their number.
+ */
+uint32_t iof_frames_now(struct iof_pager *pager, struct iovec *iov, struct iof_frame **frames,
+			uint32_t nr);
 void iof_source_get(struct iof_source *source);
 
 #endif

@@ -95,7 +95,7 @@ void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work)
 			uint64_t *pte = iof_mapping_pte(map, page);
 			struct iof_frame *frame;
 
-			if (!pager->nr_free || !wanted || work->nr_items == work->room)
+			if (!pager->nr_free || !wanted || work->nr_loads == work->room)
 				return;
 			if (iof_pte_load(pte) || map->dying ||
 			    iof_space_refuses(map->space, iof_mapping_addr(map, page)))
@@ -103,8 +103,6 @@ void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work)
 			frame = iof_frame_take(pager, map, page, pte);
 			frame->ahead = 1;
 			frame->guess = 1;
-			work->items[work->nr_items].frame = frame;
-			work->items[work->nr_items++].group = IOF_NO_GROUP;
 			work->loads[work->nr_loads++] = frame;
 			wanted--;
 		}

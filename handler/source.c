@@ -10,16 +10,23 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "pager_private.h"
 
+#define NOW_MISSES 8u
+#define NOW_TRY	   32u
+
 struct iof_file {
 	int fd;
+	bool memory; /* the file system has no device: a read does not wait for one */
 	uint64_t size;
 };
 
@@ -94,22 +101,45 @@ static size_t file_inside(const struct iof_file *file, uint64_t offset, size_t w
 	return file->size - offset < wanted ? (size_t)(file->size - offset) : wanted;
 }
 
-static int file_load(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+/* Zeroes the part of @iov behind its first @inside bytes. */
+static void iov_zero(const struct iovec *iov, int nr, size_t inside)
 {
-	const struct iof_file *file = arg;
-	size_t inside = file_inside(file, offset, iov_bytes(iov, nr));
-	int err = file_move(file->fd, offset, iov, nr, inside, false);
 	int i;
 
-	if (err)
-		return err;
 	for (i = 0; i < nr; i++) {
 		size_t kept = inside < iov[i].iov_len ? inside : iov[i].iov_len;
 
 		memset((char *)iov[i].iov_base + kept, 0, iov[i].iov_len - kept);
 		inside -= kept;
 	}
+}
+
+static int file_load(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+{
+	const struct iof_file *file = arg;
+	size_t inside = file_inside(file, offset, iov_bytes(iov, nr));
+	int err = file_move(file->fd, offset, iov, nr, inside, false);
+
+	if (err)
+		return err;
+	iov_zero(iov, nr, inside);
 	return 0;
+}
+
+/* Loads what the page cache has. A system or file system without RWF_NOWAIT loads nothing. */
+static size_t file_now(struct iof_source *source, uint64_t offset, const struct iovec *iov, int nr)
+{
+	const struct iof_file *file = source->arg;
+	size_t wanted = iov_bytes(iov, nr);
+	size_t inside = file_inside(file, offset, wanted);
+	ssize_t moved = preadv2(file->fd, iov, nr, (off_t)offset, file->memory ? 0 : RWF_NOWAIT);
+
+	if (moved < (ssize_t)inside)
+		return moved < 0 ? 0 : (size_t)moved;
+	/* The file may have grown: what lies behind its size at the start reads as zero. */
+	if (inside < wanted)
+		iov_zero(iov, nr, inside);
+	return wanted;
 }
 
 static int file_store(void *arg, uint64_t offset, const struct iovec *iov, int nr)
@@ -139,7 +169,10 @@ int iof_source_new(const struct iof_source_ops *ops, void *arg, uint64_t size,
 	if (!source)
 		return -ENOMEM;
 	source->ops = *ops;
+	source->now = NULL;
 	source->arg = arg;
+	source->fd = -1;
+	source->misses = 0;
 	source->size = size;
 	source->users = 1;
 	*out = source;
@@ -171,6 +204,7 @@ int iof_source_file(int fd, struct iof_source **out)
 {
 	struct iof_source_ops ops = { .load = file_load, .release = file_release };
 	int flags = fcntl(fd, F_GETFL);
+	struct statfs system;
 	struct iof_source *source;
 	struct iof_file *file;
 	int err;
@@ -192,11 +226,15 @@ int iof_source_file(int fd, struct iof_source **out)
 		err = -errno;
 		goto out_file;
 	}
+	file->memory = !fstatfs(fd, &system) &&
+		       (system.f_type == TMPFS_MAGIC || system.f_type == HUGETLBFS_MAGIC);
 	/* An empty file is a source, too; no page of it can be mapped. */
 	err = iof_source_new(&ops, file, file->size ? file->size : 1, &source);
 	if (err)
 		goto out_fd;
 	source->size = file->size;
+	source->now = file_now;
+	source->fd = file->fd;
 	*out = source;
 	return 0;
 out_fd:
@@ -234,6 +272,23 @@ static int zero_load(void *arg, uint64_t offset, const struct iovec *iov, int nr
 		}
 	}
 	return 0;
+}
+
+/* Loads pages until the first one that has been stored, and so must be read back. */
+static size_t zero_now(struct iof_source *source, uint64_t offset, const struct iovec *iov, int nr)
+{
+	size_t bytes = 0, at;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		for (at = 0; at < iov[i].iov_len; at += IOF_PAGER_PAGE) {
+			if (zero_stored(source->arg, (offset + bytes) >> IOF_PAGE_SHIFT))
+				return bytes;
+			memset((char *)iov[i].iov_base + at, 0, IOF_PAGER_PAGE);
+			bytes += IOF_PAGER_PAGE;
+		}
+	}
+	return bytes;
 }
 
 /* Creates a file without a name, for evicted pages. */
@@ -327,6 +382,8 @@ int iof_source_zero(uint64_t size, int swap_fd, struct iof_source **out)
 	}
 	if (err)
 		zero_release(zero);
+	else
+		(*out)->now = zero_now;
 	return err;
 }
 
@@ -349,11 +406,10 @@ void iof_source_free(struct iof_source *source)
 	free(source);
 }
 
-int iof_frames_transfer(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
-			uint32_t nr, bool store)
+/* Fills @iov with the memory of the frames. Returns the number of pieces. */
+static int frames_iov(struct iof_pager *pager, struct iovec *iov, struct iof_frame **frames,
+		      uint32_t nr)
 {
-	const struct iof_source *source = frames[0]->map->source;
-	uint64_t offset = iof_frame_offset(frames[0]);
 	uint32_t pieces = 0;
 	char *end = NULL;
 	uint32_t i;
@@ -362,14 +418,43 @@ int iof_frames_transfer(struct iof_pager *pager, struct iof_work *work, struct i
 		char *memory = iof_frame_memory(pager, frames[i]);
 
 		if (memory == end) {
-			work->iov[pieces - 1].iov_len += IOF_PAGER_PAGE;
+			iov[pieces - 1].iov_len += IOF_PAGER_PAGE;
 		} else {
-			work->iov[pieces].iov_base = memory;
-			work->iov[pieces++].iov_len = IOF_PAGER_PAGE;
+			iov[pieces].iov_base = memory;
+			iov[pieces++].iov_len = IOF_PAGER_PAGE;
 		}
 		end = memory + IOF_PAGER_PAGE;
 	}
+	return (int)pieces;
+}
+
+int iof_frames_transfer(struct iof_pager *pager, struct iovec *iov, struct iof_frame **frames,
+			uint32_t nr, bool store)
+{
+	const struct iof_source *source = frames[0]->map->source;
+	uint64_t offset = iof_frame_offset(frames[0]);
+	int pieces = frames_iov(pager, iov, frames, nr);
+
 	if (store)
-		return source->ops.store(source->arg, offset, work->iov, (int)pieces);
-	return source->ops.load(source->arg, offset, work->iov, (int)pieces);
+		return source->ops.store(source->arg, offset, iov, pieces);
+	return source->ops.load(source->arg, offset, iov, pieces);
+}
+
+uint32_t iof_frames_now(struct iof_pager *pager, struct iovec *iov, struct iof_frame **frames,
+			uint32_t nr)
+{
+	struct iof_source *source = frames[0]->map->source;
+	uint32_t misses = __atomic_load_n(&source->misses, __ATOMIC_RELAXED);
+	size_t bytes = 0;
+
+	/* After misses in a row, only one call in NOW_TRY tries again. */
+	if (source->now && (misses < NOW_MISSES || misses % NOW_TRY == 0))
+		bytes = source->now(source, iof_frame_offset(frames[0]), iov,
+				    frames_iov(pager, iov, frames, nr));
+	if (bytes)
+		__atomic_store_n(&source->misses, 0, __ATOMIC_RELAXED);
+	else if (source->now)
+		__atomic_store_n(&source->misses, misses == UINT32_MAX ? NOW_MISSES : misses + 1,
+				 __ATOMIC_RELAXED);
+	return (uint32_t)(bytes >> IOF_PAGE_SHIFT);
 }

@@ -7,7 +7,9 @@
  * for each PASID) over a parent IOAS. The parent maps three things only: the pool of page frames,
  * the tables, and program memory (iof_pager_map_memory()). Each range has a source: a file, zeros,
  * or callbacks. A page is loaded when the device requests it. The pager responds to a group when
- * all of its pages are present at the same time. When no frame is free, CLOCK chooses pages by
+ * all of its pages are present at the same time. Pages that the page cache does not have are read
+ * in the background, many reads at a time: by io_uring, or by threads where the system refuses
+ * io_uring, as containers do. When no frame is free, CLOCK chooses pages by
  * their accessed bits. Their entries are made not present and invalidated, dirty pages are written
  * back, and their frames are used again.
  *
@@ -46,8 +48,9 @@ struct iof_source;
  * struct iof_source_ops - callbacks of a source
  * @load: Fills the memory of @iov with the content from @offset bytes on; both are whole pages. The
  *	part beyond the end of the source must be filled too. Returns 0 or a negative errno, after
- *	which the content is ignored. Called from several threads at once, without locks. Callbacks
- *	must not call functions of the pager that uses the source, except iof_pager_get_stats().
+ *	which the content is ignored. Called by up to 16 threads of the pager at once, without
+ *	locks. It may take any time: only page requests for its pages wait. Callbacks must not call
+ *	functions of the pager that uses the source, except iof_pager_get_stats().
  * @store: Writes the memory of @iov to the source. NULL: the source cannot be mapped with
  *	IOF_PAGER_WRITE.
  * @release: Called when the source has no user any more. May be NULL.
@@ -138,9 +141,10 @@ enum iof_pager_prefetch {
  *	for its page. So with a small budget a program must not submit more than this number, or
  *	descriptors evict each other's pages.
  * @group_pages: maximum number of pages of a group; default 1
- * @error: Called for each error, and once for each page that cannot be written back. @err is a
- *	negative errno, @sentence a text for a user. Called without locks, also from handler
- *	threads. It must not call iof_pager_ functions, except iof_pager_get_stats(). May be NULL.
+ * @error: Called for each error: once for a read of neighbouring pages, and once for each page
+ *	that cannot be written back. @err is a negative errno, @sentence a text for a user. Called
+ *	without locks, from threads of the pager. It must not call iof_pager_ functions, except
+ *	iof_pager_get_stats(). May be NULL.
  * @arg: first argument of @error
  *
  * Zero is the default of every member except @resident.
@@ -176,7 +180,8 @@ struct iof_pager_config {
  * @resident_peak: maximum of @resident
  * @pinned: pinned frames
  * @table_pages: pages of first-stage tables
- * @load_ns: time in load callbacks, all threads together
+ * @load_ns: time of all loads, each from its start to its end; loads in flight at the same time
+ *	count each
  * @store_ns: time in store callbacks
  * @invalidate_ns: time in HWPT_INVALIDATE
  */
