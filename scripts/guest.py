@@ -17,7 +17,7 @@ QEMU = 'qemu-system-x86_64'
 # Always emulation, so that results do not depend on /dev/kvm.
 EMULATED = ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2']
 # An instruction takes one nanosecond of virtual time: for benchmarks, not for races.
-COUNTED = ['-accel', 'tcg', '-icount', 'shift=0,sleep=off', '-cpu', 'max,erms=off,fsrm=off', '-smp', '1']
+COUNTED = ['-accel', 'tcg', '-icount', 'shift=0,sleep=off', '-cpu', 'max,erms=off,fsrm=off']
 MEMORY = '2G'
 # A kernel oops ends the guest at once (-no-reboot). Slab caches are not merged, so that the module's have
 # their own names. The watchdogs have long limits, since the host may delay an emulated CPU.
@@ -142,7 +142,8 @@ class Initramfs:
 
 
 class Machine:
-    """QEMU with the guest. `lines` yields the lines that the guest writes to its second port."""
+    """QEMU with the guest. `counted`: the number of processors of a guest that counts instructions. `lines`
+    yields the lines that the guest writes to its second port."""
 
     def __init__(self, kernel, archive, words, folder, counted=False, terminal=False):
         self.console = os.path.join(folder, 'console.log')
@@ -150,7 +151,8 @@ class Machine:
         for name in (self.console, self.told):
             open(name, 'wb').close()
         # QEMU is killed when its parent process ends.
-        command = ['setpriv', '--pdeathsig', 'KILL', QEMU, *(COUNTED if counted else EMULATED),
+        processors = [*COUNTED, '-smp', str(int(counted))] if counted else EMULATED
+        command = ['setpriv', '--pdeathsig', 'KILL', QEMU, *processors,
                    '-m', MEMORY, '-nodefaults', '-no-reboot', '-display', 'none', '-kernel', kernel,
                    '-initrd', archive, '-append', KERNEL_WORDS + ' ' + words]
         if terminal:

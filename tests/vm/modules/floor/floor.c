@@ -3,10 +3,13 @@
  * floor.c - a device with calls that do nothing: /dev/iofault-floor, for bench/faultpath.
  *
  * The cost of entering and leaving a module is not iofault's. So this device has the same kind of
- * operations on the same kind of file (iterators, no position, no-wait), and each returns at once.
+ * operations on the same kind of file (no position, no-wait), and each returns at once.
  * An ioctl returns 0; a read and a write return the number of bytes asked for and copy none. poll
- * reports readable and writable on a wait queue that is never woken. For bench/maps, another ioctl
- * pins pages of the caller, accounts for them, and unpins them.
+ * reports readable and writable on a wait queue.
+ *
+ * FLOOR_WAITS makes a read wait until FLOOR_REPORT, which wakes the wait queue: what io_uring itself
+ * takes to wait for a report and read it. For bench/maps, FLOOR_PIN pins pages of the caller,
+ * accounts for them, and unpins them.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -19,6 +22,7 @@
 #include <linux/wait.h>
 
 static DECLARE_WAIT_QUEUE_HEAD(floor_wait);
+static bool floor_waits, floor_ready;
 
 static int floor_open(struct inode *inode, struct file *file)
 {
@@ -32,6 +36,8 @@ struct floor_pin {
 	u64 uptr, npages;
 };
 #define FLOOR_PIN _IOW('f', 1, struct floor_pin)
+#define FLOOR_WAITS _IO('f', 2)
+#define FLOOR_REPORT _IO('f', 3)
 
 /* One caller at a time: there is one array. */
 static long floor_pin(const struct floor_pin __user *arg)
@@ -55,11 +61,38 @@ static long floor_pin(const struct floor_pin __user *arg)
 
 static long floor_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	return cmd == FLOOR_PIN ? floor_pin((const struct floor_pin __user *)arg) : 0;
+	switch (cmd) {
+	case FLOOR_REPORT:
+		WRITE_ONCE(floor_ready, true);
+		wake_up_interruptible_poll(&floor_wait, EPOLLIN | EPOLLRDNORM);
+		return 0;
+	case FLOOR_WAITS:
+		WRITE_ONCE(floor_waits, true);
+		return 0;
+	case FLOOR_PIN:
+		return floor_pin((const struct floor_pin __user *)arg);
+	default:
+		return 0;
+	}
+}
+
+static ssize_t floor_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
+{
+	return len;
+}
+
+static ssize_t floor_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
+{
+	return len;
 }
 
 static ssize_t floor_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
+	if (READ_ONCE(floor_waits)) {
+		if (!READ_ONCE(floor_ready))
+			return -EAGAIN;
+		WRITE_ONCE(floor_ready, false);
+	}
 	return iov_iter_count(to);
 }
 
@@ -71,6 +104,8 @@ static ssize_t floor_write_iter(struct kiocb *iocb, struct iov_iter *from)
 static __poll_t floor_poll(struct file *file, struct poll_table_struct *wait)
 {
 	poll_wait(file, &floor_wait, wait);
+	if (READ_ONCE(floor_waits) && !READ_ONCE(floor_ready))
+		return EPOLLOUT | EPOLLWRNORM;
 	return EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 }
 
@@ -78,6 +113,8 @@ static const struct file_operations floor_fops = {
 	.owner = THIS_MODULE,
 	.open = floor_open,
 	.unlocked_ioctl = floor_ioctl,
+	.read = floor_read,
+	.write = floor_write,
 	.read_iter = floor_read_iter,
 	.write_iter = floor_write_iter,
 	.poll = floor_poll,
