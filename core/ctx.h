@@ -17,6 +17,11 @@ struct iof_ctx {
 	/* id -> struct iof_object; a reserved entry is an unpublished object */
 	struct xarray objects;
 	/*
+	 * The visible object that the last look-up found, or NULL: consecutive
+	 * commands often name one object. xa_lock
+	 */
+	struct iof_object *last_found;
+	/*
 	 * may be NULL; constant after open. The last step of freeing drops its
 	 * count.
 	 */

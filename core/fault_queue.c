@@ -284,16 +284,14 @@ take_responded(struct iof_fault_queue *queue,
  * Fast path for one response; 276 instructions less than write_many() (make
  * vm-bench).
  */
-static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
+static __always_inline ssize_t
+write_one(struct iof_fault_queue *queue,
+	  const struct iommu_hwpt_page_response *resp)
 {
-	struct iommu_hwpt_page_response resp;
 	struct iof_prg_answer taken = {};
 
-	/* A constant size avoids the kernel's run-time check of it. */
-	if (copy_from_iter(&resp, sizeof(resp), from) != sizeof(resp))
-		return -EFAULT;
 	spin_lock(&queue->lock);
-	if (!take_responded(queue, &resp, 1, &taken)) {
+	if (!take_responded(queue, resp, 1, &taken)) {
 		spin_unlock(&queue->lock);
 		return -EINVAL;
 	}
@@ -301,7 +299,7 @@ static ssize_t write_one(struct iof_fault_queue *queue, struct iov_iter *from)
 	iof_iopf_respond(taken.prg, taken.code, taken.why);
 	if (atomic_dec_and_test(&taken.attach->answering))
 		wake_sweepers(queue);
-	return sizeof(resp);
+	return sizeof(*resp);
 }
 
 /*
@@ -340,13 +338,40 @@ static ssize_t write_many(struct iof_fault_queue *queue, struct iov_iter *from,
 static ssize_t fault_queue_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct iof_fault_queue *queue = iocb->ki_filp->private_data;
-	const size_t size = sizeof(struct iommu_hwpt_page_response);
+	struct iommu_hwpt_page_response resp;
+	const size_t size = sizeof(resp);
 
 	if (iov_iter_count(from) % size || iocb->ki_pos)
 		return -ESPIPE;
-	if (iov_iter_count(from) == size)
-		return write_one(queue, from);
-	return write_many(queue, from, iov_iter_count(from) / size);
+	if (iov_iter_count(from) != size)
+		return write_many(queue, from, iov_iter_count(from) / size);
+	/* A constant size avoids the kernel's run-time check of it. */
+	if (copy_from_iter(&resp, size, from) != size)
+		return -EFAULT;
+	return write_one(queue, &resp);
+}
+
+/*
+ * Implements write() of one buffer. fault_queue_write_iter() implements every
+ * other way (io_uring, writev); write() saves the caller's iterator and kiocb.
+ */
+static ssize_t fault_queue_write(struct file *file, const char __user *buf,
+				 size_t len, loff_t *pos __always_unused)
+{
+	struct iof_fault_queue *queue = file->private_data;
+	struct iommu_hwpt_page_response resp;
+	struct iov_iter from;
+	int rc;
+
+	if (len % sizeof(resp))
+		return -ESPIPE;
+	if (len == sizeof(resp)) {
+		if (copy_from_user(&resp, buf, sizeof(resp)))
+			return -EFAULT;
+		return write_one(queue, &resp);
+	}
+	rc = import_ubuf(ITER_SOURCE, (char __user *)buf, len, &from);
+	return rc ?: write_many(queue, &from, len / sizeof(resp));
 }
 
 /* ---- poll, fdinfo, release ---- */
@@ -358,11 +383,13 @@ static __poll_t fault_queue_poll(struct file *file,
 	__poll_t events = EPOLLOUT;
 
 	poll_wait(file, &queue->readable, wait);
+	if (!READ_ONCE(queue->always_wake) && iof_plat_counts_wakeups(wait))
+		WRITE_ONCE(queue->always_wake, true);
 	/*
-	 * Orders poll_wait() before the read of nr_queued. Pairs with
-	 * wq_has_sleeper() in wake_readers().
+	 * A full barrier, which orders poll_wait() and this count before the
+	 * read of nr_queued. Pairs with wq_has_sleeper() in wake_readers().
 	 */
-	smp_mb();
+	atomic_inc_return(&queue->polls);
 	if (READ_ONCE(queue->nr_queued))
 		events |= EPOLLIN | EPOLLRDNORM;
 	return events;
@@ -482,6 +509,8 @@ static int fault_queue_release(struct inode *inode __always_unused,
 
 static const struct file_operations fault_queue_fops = {
 	.owner = THIS_MODULE,
+	.read = iof_fault_queue_read,
+	.write = fault_queue_write,
 	.read_iter = iof_fault_queue_read_iter,
 	.write_iter = fault_queue_write_iter,
 	.poll = fault_queue_poll,

@@ -46,6 +46,18 @@ struct iof_fault_queue {
 
 	wait_queue_head_t readable ____cacheline_aligned_in_smp;
 	/*
+	 * Number of calls of poll(), each of which counts after it has added
+	 * its waiter; and the value of @polls before the last wake-up of all
+	 * waiters.
+	 */
+	atomic_t polls;
+	int woken_at;
+	/*
+	 * Set for good once a waiter was not in poll(2) or select(2): it may
+	 * count wake-ups (edge-triggered or exclusive epoll, io_uring).
+	 */
+	bool always_wake;
+	/*
 	 * sweepers wait for attach->answering
 	 */
 	wait_queue_head_t answers_done;
@@ -69,12 +81,26 @@ static inline void count_queued(struct iof_fault_queue *queue, int by)
  * (rule e31), also while older groups are queued. So an edge-triggered waiter
  * that reads one group for each event is served, and as many exclusive waiters
  * wake as groups were queued. Called without the lock.
+ *
+ * Waiters in poll(2) do not count wake-ups: each asks again before it returns.
+ * A wake-up is left out while all waiters are of this kind, and none has asked
+ * since a complete wake-up. The barrier of wq_has_sleeper() is between the
+ * change of nr_queued and the reads here. It pairs with that in
+ * fault_queue_poll(): a waiter that is not counted here sees the new group.
  */
 static inline void wake_readers(struct iof_fault_queue *queue, int nr)
 {
-	if (wq_has_sleeper(&queue->readable))
-		__wake_up(&queue->readable, TASK_INTERRUPTIBLE, nr,
-			  poll_to_key(EPOLLIN | EPOLLRDNORM));
+	int polls;
+
+	if (!wq_has_sleeper(&queue->readable))
+		return;
+	polls = atomic_read(&queue->polls);
+	if (READ_ONCE(queue->woken_at) == polls &&
+	    !READ_ONCE(queue->always_wake))
+		return;
+	__wake_up(&queue->readable, TASK_INTERRUPTIBLE, nr,
+		  poll_to_key(EPOLLIN | EPOLLRDNORM));
+	WRITE_ONCE(queue->woken_at, polls);
 }
 
 /* Slots for open groups (fault_slots.c). */
@@ -97,7 +123,13 @@ void iof_fault_slots_hold(struct iof_fault_queue *queue);
  */
 int iof_fault_slots_grow(struct iof_fault_queue *queue, u32 nr);
 
-/* Implements read() of the descriptor (fault_read.c). */
+/*
+ * Implement reading of the descriptor (fault_read.c): read() of one buffer, and
+ * every other way (io_uring, readv, no-wait). read() saves the caller's
+ * iterator and kiocb.
+ */
+ssize_t iof_fault_queue_read(struct file *file, char __user *buf, size_t len,
+			     loff_t *pos);
 ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to);
 
 #endif

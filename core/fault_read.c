@@ -207,17 +207,67 @@ static ssize_t nothing_queued(struct kiocb *iocb)
 								      0;
 }
 
-ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
+/* Where read() copies records to: an iterator, or a buffer of the caller. */
+struct iof_dest {
+	struct iov_iter *iter; /* NULL: copy to @buf */
+	char __user *buf;
+};
+
+/*
+ * Copies the next @nr records. A constant size avoids the kernel's run-time
+ * check of it. Returns the number of bytes copied.
+ */
+static __always_inline size_t put_records(struct iof_dest *to,
+					  const struct iof_chunk *chunk, u32 nr)
 {
-	struct iof_fault_queue *queue = iocb->ki_filp->private_data;
+	const size_t size = sizeof(chunk->rec[0]);
+	size_t left;
+
+	if (to->iter)
+		return nr == 1 ? copy_to_iter(chunk->rec, size, to->iter) :
+				 copy_to_iter(chunk->rec, nr * size, to->iter);
+	left = nr == 1 ? copy_to_user(to->buf, chunk->rec, size) :
+			 copy_to_user(to->buf, chunk->rec, nr * size);
+	to->buf += nr * size - left;
+	return nr * size - left;
+}
+
+/* Does read_large() for either destination. */
+static noinline ssize_t read_large_to(struct iof_fault_queue *queue,
+				      struct iof_dest *to, size_t room,
+				      struct iof_chunk *chunk)
+	__releases(&queue->lock)
+{
+	struct iov_iter iter;
+	ssize_t rc;
+
+	if (to->iter)
+		return read_large(queue, to->iter, room, chunk);
+	rc = import_ubuf(ITER_DEST, to->buf, room * sizeof(chunk->rec[0]),
+			 &iter);
+	if (rc) {
+		spin_unlock(&queue->lock);
+		return rc;
+	}
+	rc = read_large(queue, &iter, room, chunk);
+	if (rc > 0)
+		to->buf += rc * sizeof(chunk->rec[0]);
+	return rc;
+}
+
+/*
+ * Delivers groups until @room records are full or the queue is empty. Returns
+ * the number of bytes, 0: the queue was empty, or -EINVAL, -EFAULT, -ENOMEM.
+ */
+static __always_inline ssize_t read_groups(struct iof_fault_queue *queue,
+					   struct iof_dest *to, size_t room)
+{
 	const size_t size = sizeof(struct iommu_hwpt_pgfault);
-	size_t room = iov_iter_count(to) / size, total = 0, copied;
 	struct iof_chunk chunk __uninitialized;
+	size_t total = 0, copied;
 	ssize_t rc = 0;
 	u32 nr;
 
-	if (iov_iter_count(to) != room * size || iocb->ki_pos)
-		return -ESPIPE;
 	/*
 	 * Read the count without the lock: a thread that polls an empty queue
 	 * does not delay threads that fill it.
@@ -230,17 +280,14 @@ ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		}
 		nr = pop_groups(queue, room - total, &chunk);
 		if (unlikely(!nr)) {
-			rc = read_large(queue, to, room - total, &chunk);
+			rc = read_large_to(queue, to, room - total, &chunk);
 			if (rc < 0)
 				break;
 			total += rc;
 			continue;
 		}
 		spin_unlock(&queue->lock);
-		/* A constant size avoids the kernel's run-time check of it. */
-		copied = nr == 1 ? copy_to_iter(chunk.rec, sizeof(chunk.rec[0]),
-						to) :
-				   copy_to_iter(chunk.rec, nr * size, to);
+		copied = put_records(to, &chunk, nr);
 		if (unlikely(copied < nr * size)) {
 			total += take_back(queue, &chunk, nr, copied);
 			rc = -EFAULT;
@@ -251,7 +298,28 @@ ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 			break;
 		cond_resched();
 	}
-	if (total)
-		return total * size;
-	return rc ?: nothing_queued(iocb);
+	return total ? (ssize_t)(total * size) : rc;
+}
+
+ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	const size_t size = sizeof(struct iommu_hwpt_pgfault);
+	size_t room = iov_iter_count(to) / size;
+	struct iof_dest dest = { .iter = to };
+
+	if (iov_iter_count(to) != room * size || iocb->ki_pos)
+		return -ESPIPE;
+	return read_groups(iocb->ki_filp->private_data, &dest, room) ?:
+		       nothing_queued(iocb);
+}
+
+ssize_t iof_fault_queue_read(struct file *file, char __user *buf, size_t len,
+			     loff_t *pos __always_unused)
+{
+	const size_t size = sizeof(struct iommu_hwpt_pgfault);
+	struct iof_dest dest = { .buf = buf };
+
+	if (len % size)
+		return -ESPIPE;
+	return read_groups(file->private_data, &dest, len / size);
 }

@@ -113,6 +113,14 @@ bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr,
 				bool write);
 
 /*
+ * Does the caller of fops->poll() add a waiter that may count wake-ups? A
+ * thread in poll(2) or select(2) does not: it asks the file again each time
+ * that it was woken, before it does anything else. May say true of any caller,
+ * which costs more wake-ups.
+ */
+bool iof_plat_counts_wakeups(const struct poll_table_struct *wait);
+
+/*
  * Copies to (@write) or from the address space @mm of a process, as a device
  * does that shares its page tables. Touches only present pages, faults nothing
  * in; the range lies within one page. Returns 0, or -EFAULT: the page is absent

@@ -52,11 +52,15 @@ struct iof_object *iof_object_get_current(struct iof_ctx *ctx, const u32 *id,
 	struct iof_object *obj;
 
 	xa_lock(&ctx->objects);
-	obj = xa_load(&ctx->objects, *id);
-	if (!obj || obj->dying || (ops && obj->ops != ops))
+	obj = ctx->last_found;
+	if (!obj || obj->id != *id)
+		obj = xa_load(&ctx->objects, *id);
+	if (!obj || obj->dying || (ops && obj->ops != ops)) {
 		obj = ERR_PTR(-ENOENT);
-	else
+	} else {
 		atomic_inc(&obj->calls);
+		ctx->last_found = obj;
+	}
 	xa_unlock(&ctx->objects);
 	return obj;
 }
@@ -83,6 +87,8 @@ void iof_object_put(struct iof_object *obj)
 static void hide(struct iof_object *obj)
 {
 	obj->dying = true;
+	if (obj->ctx->last_found == obj)
+		obj->ctx->last_found = NULL;
 	atomic_dec(&obj->calls);
 }
 

@@ -36,6 +36,7 @@
 #include <linux/delay.h>
 #include <linux/memcontrol.h>
 #include <linux/pagemap.h>
+#include <linux/poll.h>
 
 #include "compat.h"
 
@@ -62,6 +63,35 @@ int iof_plat_load64(const u64 *p, u64 *val)
 int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 {
 	return try_cmpxchg64(p, old, new) ? 0 : -EAGAIN;
+}
+
+/*
+ * Returns the queue function of poll(2) and select(2), which has no name here.
+ */
+static noinline poll_queue_proc poll_queue_function(void)
+{
+	struct poll_wqueues waiter;
+	poll_queue_proc function;
+
+	poll_initwait(&waiter);
+	function = waiter.pt._qproc;
+	poll_freewait(&waiter);
+	return function;
+}
+
+bool iof_plat_counts_wakeups(const struct poll_table_struct *wait)
+{
+	static poll_queue_proc known;
+	poll_queue_proc function = READ_ONCE(known);
+
+	/* Without a function there is no waiter. */
+	if (!wait || !wait->_qproc)
+		return false;
+	if (unlikely(!function)) {
+		function = poll_queue_function();
+		WRITE_ONCE(known, function);
+	}
+	return wait->_qproc != function;
 }
 
 /*

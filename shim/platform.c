@@ -517,6 +517,12 @@ static bool permitted(unsigned long addr, bool write)
 	return !rc;
 }
 
+/* Threads wait in poll(2) for an eventfd, so that each waiter of a file may count. */
+bool iof_plat_counts_wakeups(const struct poll_table_struct *wait)
+{
+	return wait && wait->_qproc;
+}
+
 bool iof_plat_user_page_present(struct mm_struct *mm, unsigned long addr, bool write)
 {
 	if (mm->pid)

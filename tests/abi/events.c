@@ -3,11 +3,13 @@
  * events.c - proves rule e31: each arrival of a group is an event, also while older groups are
  * queued. An edge-triggered client that reads one group for each event is served. A multishot poll
  * completes for each arrival. Of the threads that wait exclusively, as many wake as groups arrived.
+ * Threads in poll(2), which may share a wake-up, miss no group.
  */
 #include "abi.h"
 
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/epoll.h>
@@ -238,6 +240,78 @@ static void e31_as_many_exclusive_waiters_as_groups(void **state)
 	}
 }
 
+/* ---- threads in poll(2) ---- */
+
+#define POLLERS	  2
+#define REPORTERS 2
+#define REPORTS	  2000u /* of each reporter */
+
+struct polled {
+	struct fix *f;
+	int over; /* an eventfd that ends the pollers */
+	unsigned int answered, late;
+};
+
+static void *report_many(void *arg)
+{
+	struct fix *f = ((struct polled *)arg)->f;
+
+	for (uint32_t grpid = 0; grpid < REPORTS; grpid++) {
+		if (abi_trigger(f->fd, f->mock.idev, 0, grpid, 1, IOVA))
+			abort();
+	}
+	return NULL;
+}
+
+/* Reads at most one group for each time that poll() says that there is one. */
+static void *answer_polled(void *arg)
+{
+	struct polled *p = arg;
+	struct pollfd fds[2] = { { .fd = p->f->ffd, .events = POLLIN },
+				 { .fd = p->over, .events = POLLIN } };
+	struct iommu_hwpt_page_response resp = { .code = IOMMUFD_PAGE_RESP_SUCCESS };
+	const uint64_t one = 1;
+	struct iommu_hwpt_pgfault rec;
+
+	for (;;) {
+		if (poll(fds, 2, PATIENCE_S * 1000) < 1) {
+			__atomic_add_fetch(&p->late, 1, __ATOMIC_SEQ_CST);
+			return NULL;
+		}
+		if (fds[1].revents)
+			return NULL;
+		if (abi_read_one(p->f->ffd, &rec) != (ssize_t)sizeof(rec))
+			continue;
+		resp.cookie = rec.cookie;
+		if (iof_write(p->f->ffd, &resp, sizeof(resp)) != (ssize_t)sizeof(resp))
+			abort();
+		if (__atomic_add_fetch(&p->answered, 1, __ATOMIC_SEQ_CST) == REPORTERS * REPORTS &&
+		    write(p->over, &one, sizeof(one)) != (ssize_t)sizeof(one))
+			abort();
+	}
+}
+
+static void e31_threads_in_poll_miss_no_arrival(void **state)
+{
+	struct polled p = { .f = *state, .over = eventfd(0, EFD_CLOEXEC) };
+	pthread_t pollers[POLLERS], reporters[REPORTERS];
+
+	assert_true(p.over >= 0);
+	for (int i = 0; i < POLLERS; i++)
+		assert_false(pthread_create(&pollers[i], NULL, answer_polled, &p));
+	for (int i = 0; i < REPORTERS; i++)
+		assert_false(pthread_create(&reporters[i], NULL, report_many, &p));
+	for (int i = 0; i < REPORTERS; i++)
+		pthread_join(reporters[i], NULL);
+	for (int i = 0; i < POLLERS; i++)
+		pthread_join(pollers[i], NULL);
+	assert_int_equal(p.late, 0);
+	assert_int_equal(p.answered, REPORTERS * REPORTS);
+	close(p.over);
+	/* Edges come after this, too. */
+	e31_an_edge_for_each_arrival(state);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -248,6 +322,7 @@ int main(void)
 		T(e31_events_leave_the_level),
 		T(e31_a_multishot_poll_completes_for_each),
 		T(e31_as_many_exclusive_waiters_as_groups),
+		T(e31_threads_in_poll_miss_no_arrival),
 	};
 
 	return cmocka_run_group_tests_name("events", tests, NULL, NULL);

@@ -161,6 +161,9 @@ static void polling_tells_of_the_files_own_queue(void)
 
 	require(!IS_ERR(file));
 	init_poll_funcptr(&asker.table, ask);
+	/* The function is not that of poll(2), so that its waiter may count wake-ups. */
+	expect(iof_plat_counts_wakeups(&asker.table));
+	expect(!iof_plat_counts_wakeups(NULL));
 	expect_eq(vfs_poll(file, &asker.table), 0);
 	expect_eq(asker.calls, 1);
 	expect(asker.queue == &thing.wq);
@@ -169,6 +172,7 @@ static void polling_tells_of_the_files_own_queue(void)
 	/* without a poll table, or a function in it, no caller wants to wait */
 	expect_eq(vfs_poll(file, NULL), EPOLLIN | EPOLLRDNORM);
 	init_poll_funcptr(&asker.table, NULL);
+	expect(!iof_plat_counts_wakeups(&asker.table));
 	expect_eq(vfs_poll(file, &asker.table), EPOLLIN | EPOLLRDNORM);
 	expect_eq(asker.calls, 1);
 	put_and_wait(&thing, file);
