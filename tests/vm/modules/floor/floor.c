@@ -7,9 +7,9 @@
  * An ioctl returns 0; a read and a write return the number of bytes asked for and copy none. poll
  * reports readable and writable on a wait queue.
  *
- * FLOOR_WAITS makes a read wait until FLOOR_REPORT, which wakes the wait queue: what io_uring itself
- * takes to wait for a report and read it. For bench/maps, FLOOR_PIN pins pages of the caller,
- * accounts for them, and unpins them.
+ * FLOOR_WAITS makes a read wait until FLOOR_REPORT, which wakes the wait queue: what io_uring
+ * itself takes to wait for a report and read it. For bench/maps, FLOOR_PIN pins pages of the
+ * caller, accounts for them, and unpins them.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
