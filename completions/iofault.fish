@@ -32,10 +32,12 @@ complete -c iofault -n __fish_use_subcommand -a page -d 'let a DMA engine work t
 complete -c iofault -n __fish_use_subcommand -a run -d 'run a program, unchanged, on a machine with /dev/iommu'
 complete -c iofault -n __fish_use_subcommand -a doctor -d 'try what this machine can do, and name the next step'
 complete -c iofault -n __fish_use_subcommand -a info -d 'print what this machine and this build offer'
+complete -c iofault -n __fish_use_subcommand -a bind -d 'give PCI functions to the driver iofault-pci'
+complete -c iofault -n __fish_use_subcommand -a unbind -d 'give PCI functions back to the drivers that they had'
 complete -c iofault -n __fish_use_subcommand -a help -d 'print the commands, or the options of one'
 complete -c iofault -n __fish_use_subcommand -s h -l help -d 'print the commands'
 complete -c iofault -n __fish_use_subcommand -s V -l version -d 'print the version'
-complete -c iofault -n '__iofault_is help' -a 'page run doctor info'
+complete -c iofault -n '__iofault_is help' -a 'page run doctor info bind unbind'
 
 complete -c iofault -n '__iofault_is page' -F
 complete -c iofault -n '__iofault_is page' -x -l op -a 'crc32c copy compare fill' -d 'operation'
@@ -79,3 +81,10 @@ complete -c iofault -n '__iofault_is info' -s h -l help -d 'print the options'
 
 complete -c iofault -n '__iofault_is doctor' -a 'embedded run kernel devices'
 complete -c iofault -n '__iofault_is doctor' -s h -l help -d 'print the ways and options'
+
+complete -c iofault -n '__iofault_is bind' -a '(command ls /sys/bus/pci/devices 2>/dev/null)'
+complete -c iofault -n '__iofault_is bind' -l force -d 'also if a network interface is up'
+complete -c iofault -n '__iofault_is bind' -s h -l help -d 'print the options'
+
+complete -c iofault -n '__iofault_is unbind' -a '(command ls /sys/bus/pci/devices 2>/dev/null)'
+complete -c iofault -n '__iofault_is unbind' -s h -l help -d 'print the options'

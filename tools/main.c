@@ -20,6 +20,8 @@ static const struct command {
 	{ "run", iof_cmd_run, "run a program, unchanged, on a machine with /dev/iommu" },
 	{ "doctor", iof_cmd_doctor, "try what this machine can do, and name the next step" },
 	{ "info", iof_cmd_info, "print what this machine and this build offer" },
+	{ "bind", iof_cmd_bind, "give PCI functions to the driver iofault-pci" },
+	{ "unbind", iof_cmd_unbind, "give PCI functions back to the drivers that they had" },
 };
 
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))

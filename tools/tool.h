@@ -28,6 +28,8 @@ int iof_cmd_page(int argc, char **argv);
 int iof_cmd_run(int argc, char **argv);
 int iof_cmd_doctor(int argc, char **argv);
 int iof_cmd_info(int argc, char **argv);
+int iof_cmd_bind(int argc, char **argv);
+int iof_cmd_unbind(int argc, char **argv);
 /* `info --run @pid`. @json: a file for the same as JSON, "-", or NULL. */
 int iof_info_run(pid_t pid, const char *json);
 

@@ -8,9 +8,9 @@
 
 for how in help --help -h; do
 	expect 0 "$IOFAULT" $how
-	has 'Usage: iofault' '  page' '  run' '  doctor' '  info'
+	has 'Usage: iofault' '  page' '  run' '  doctor' '  info' '  bind' '  unbind'
 done
-for command in page run doctor info; do
+for command in page run doctor info bind unbind; do
 	expect 0 "$IOFAULT" $command --help
 	has "Usage: iofault $command"
 	[ "$(wc -l <out)" -le 25 ] || die 'the help does not fit a screen'
@@ -32,7 +32,7 @@ text_of() {
 }
 
 # Each option of a command is in its page and in the completion for each shell, and each one there is an option.
-for command in page run doctor info; do
+for command in page run doctor info bind unbind; do
 	"$IOFAULT" $command --help | grep -o -- '--[a-z][a-z0-9-]*' | sort -u >options
 	[ "$(wc -l <options)" -ge 1 ] || die 'where are the options?'
 	# recipes have options of other programs
@@ -60,7 +60,7 @@ done <options.page
 while read -r option; do
 	expect 125 "$IOFAULT" run "$option"
 done < <(grep -v -e --help -e --check -e --version options.run)
-cat options.page options.run options.info >options
+cat options.page options.run options.info options.bind >options
 while read -r option; do
 	grep -qx -- "$option" options || die "$option is completed, and there is none"
 done < <(grep -oh -e '--[a-z][a-z0-9-]*' "$SOURCE/completions/iofault")
@@ -146,6 +146,7 @@ complete_line() {
 [ "$(complete_line iofault page --op crc32c 'a ')" = 'a file' ] || die 'no file'
 [ "$(complete_line iofault info --j)" = --json ] || die 'no --json'
 [ "$(complete_line iofault doctor k)" = kernel ] || die 'no kernel'
+[ "$(complete_line iofault bind --f)" = --force ] || die 'no --force'
 [ "$(complete_line iofault r)" = run ] || die 'no run'
 [ "$(complete_line iofault run --device a)" = ats-test ] || die 'no ats-test'
 [ "$(complete_line iofault run --device dsa --mo)" = --mock ] || die 'no --mock'
