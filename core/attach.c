@@ -29,8 +29,12 @@ static struct iof_attach *alloc_attach(struct iof_group *group, u32 pasid)
 	struct iof_attach *attach;
 	size_t nr_hwdevs = 0;
 
-	list_for_each_entry(core, &group->hwdevs, group_node)
-		nr_hwdevs++;
+	/* Positions change only before the first attachment. */
+	list_for_each_entry(core, &group->hwdevs, group_node) {
+		if (xa_empty(&group->attachments))
+			core->position = nr_hwdevs;
+		nr_hwdevs = max(nr_hwdevs, core->position + 1ul);
+	}
 	attach = kzalloc(struct_size(attach, lost, nr_hwdevs),
 			 GFP_KERNEL_ACCOUNT);
 	if (!attach)
@@ -139,7 +143,7 @@ static void free_attach(struct iof_ctx *ctx, struct iof_attach *attach)
 static void retire(struct iof_ctx *ctx, struct iof_attach *old)
 {
 	if (old->sink)
-		old->sink->ops->sweep(old->sink, old);
+		old->sink->ops->sweep(old->sink, old, NULL);
 	free_attach(ctx, old);
 }
 
@@ -211,13 +215,11 @@ static int check_hwpt(struct iof_group *group, u32 pasid, struct iof_hwpt *hwpt)
 	return 0;
 }
 
-/*
- * Returns the domain of the device at position @i; NULL: the device is blocked.
- */
-static struct iof_domain *domain_at(const struct iof_attach *attach,
-				    unsigned int i)
+/* Returns the domain of the device; NULL: the device is blocked. */
+static struct iof_domain *domain_of(const struct iof_attach *attach,
+				    const struct iof_hwdev_core *core)
 {
-	return attach && !attach->lost[i] ? attach->domain : NULL;
+	return attach && !attach->lost[core->position] ? attach->domain : NULL;
 }
 
 static int drive_one(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
@@ -237,28 +239,25 @@ static int drive(struct iof_group *group, u32 pasid, struct iof_attach *new,
 {
 	struct iof_domain *domain = new ? new->domain : NULL;
 	struct iof_hwdev_core *core;
-	unsigned int i = 0;
 	int rc = 0;
 
 	list_for_each_entry(core, &group->hwdevs, group_node) {
 		if (takes_part(core, pasid))
 			rc = drive_one(core->dev, pasid, domain,
-				       domain_at(old, i));
+				       domain_of(old, core));
 		if (rc)
 			break;
-		i++;
 	}
 	if (!rc)
 		return 0;
 	list_for_each_entry_continue_reverse(core, &group->hwdevs, group_node) {
-		i--;
 		if (!takes_part(core, pasid) ||
-		    !drive_one(core->dev, pasid, domain_at(old, i), domain))
+		    !drive_one(core->dev, pasid, domain_of(old, core), domain))
 			continue;
 		pr_warn_ratelimited(
 			"iofault: %s: PASID %u is blocked: its driver failed twice\n",
 			core->dev->name, pasid);
-		old->lost[i] = true;
+		old->lost[core->position] = true;
 		drive_one(core->dev, pasid, NULL, domain);
 	}
 	return rc;
@@ -301,6 +300,24 @@ static int switch_attach(struct iof_group *group, u32 pasid,
 			group->pasid_hwpts--;
 	}
 	return 0;
+}
+
+void iof_attach_device_leaves(struct iof_hwdev_core *core)
+{
+	struct iof_group *group = core->group;
+	struct iof_attach *attach;
+	unsigned long pasid;
+
+	lockdep_assert_held(&group->lock);
+	xa_for_each(&group->attachments, pasid, attach) {
+		if (!takes_part(core, pasid))
+			continue;
+		drive_one(core->dev, pasid, NULL, domain_of(attach, core));
+		iof_iopf_drop_partials(core->dev, attach);
+		if (attach->sink)
+			attach->sink->ops->sweep(attach->sink, attach,
+						 core->dev);
+	}
 }
 
 /* ---- attach and replace ---- */

@@ -40,11 +40,13 @@ struct iof_fault_sink_ops {
 	int (*grow)(struct iof_fault_sink *sink, u32 nr);
 	/*
 	 * Answers INVALID every open group of @attach, which no new fault can
-	 * reach. Returns when answers that other threads give have reached the
-	 * driver. May sleep, cannot fail. Its cost depends on the open groups
-	 * of this attachment only.
+	 * reach; with @dev, those of this device, which sends no new one.
+	 * Returns when answers that other threads give have reached the driver.
+	 * May sleep, cannot fail. Its cost depends on the open groups of this
+	 * attachment only.
 	 */
-	void (*sweep)(struct iof_fault_sink *sink, struct iof_attach *attach);
+	void (*sweep)(struct iof_fault_sink *sink, struct iof_attach *attach,
+		      const struct iof_hwdev *dev);
 };
 
 struct iof_fault_sink {
@@ -86,8 +88,8 @@ struct iof_attach {
 	struct list_head queue_node;
 
 	/*
-	 * Indexed by the position in group->hwdevs, which is constant while the
-	 * group is attached. An entry is true if a switch failed, the device's
+	 * Indexed by iof_hwdev_core.position: no device joins the group while
+	 * it is attached. An entry is true if a switch failed, the device's
 	 * driver then failed to go back to this domain, and so the device is
 	 * blocked. group->lock
 	 */
@@ -140,5 +142,11 @@ struct iof_device {
 	struct iof_group *group;
 	bool keeps_ctx;
 };
+
+/*
+ * Blocks a device that leaves its group, and sweeps its groups, in each
+ * attachment of the group. Called with group->lock held.
+ */
+void iof_attach_device_leaves(struct iof_hwdev_core *core);
 
 #endif

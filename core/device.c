@@ -89,7 +89,9 @@ void iof_hwdev_unregister(struct iof_hwdev *dev)
 	struct iof_group *group = core->group;
 
 	mutex_lock(&group->lock);
-	WARN_ON(core->idev || !xa_empty(&group->attachments));
+	WARN_ON(core->idev);
+	/* Other devices of the group may keep their attachments. */
+	iof_attach_device_leaves(core);
 	list_del(&core->group_node);
 	mutex_unlock(&group->lock);
 

@@ -182,21 +182,24 @@ static void wake_after_removal(struct iof_fault_queue *queue)
 }
 
 static void fault_queue_sweep(struct iof_fault_sink *sink,
-			      struct iof_attach *attach)
+			      struct iof_attach *attach,
+			      const struct iof_hwdev *dev)
 {
 	struct iof_fault_queue *queue = from_sink(sink);
 	struct iof_prg_answer taken[IOF_SWEEP_CHUNK] __uninitialized;
-	enum iof_why why = iof_iopf_why_swept(attach);
-	struct iof_prg *prg;
+	enum iof_why why = dev ? IOF_WHY_DETACH : iof_iopf_why_swept(attach);
+	struct iof_prg *prg, *next;
 	u32 nr;
 
 	do {
 		nr = 0;
 		spin_lock(&queue->lock);
-		while (nr < ARRAY_SIZE(taken) && !list_empty(&attach->open)) {
-			prg = list_first_entry(&attach->open, struct iof_prg,
-					       open_node);
+		list_for_each_entry_safe(prg, next, &attach->open, open_node) {
+			if (dev && prg->dev != dev)
+				continue;
 			take_swept(queue, &taken[nr++], prg, why);
+			if (nr == ARRAY_SIZE(taken))
+				break;
 		}
 		queue->swept += nr;
 		spin_unlock(&queue->lock);

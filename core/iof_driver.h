@@ -401,7 +401,10 @@ int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with);
 
 /**
  * iof_hwdev_unregister() - end a registration
- * @dev: the device; it is not bound, and its group has no attachment
+ * @dev: the device, which is not bound and sends no more page requests
+ *
+ * If other devices of its group are attached, @dev is switched to the blocked
+ * state, and its open groups are answered INVALID.
  */
 void iof_hwdev_unregister(struct iof_hwdev *dev);
 

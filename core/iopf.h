@@ -109,7 +109,9 @@ struct iof_hwdev_core {
 	struct iof_hwdev *dev;
 	struct iof_group *group;
 	struct list_head group_node; /* list group->hwdevs; group->lock */
-	struct iof_device *idev;     /* NULL: not bound; group->lock */
+	/* in the group, when its attachments were made; group->lock */
+	unsigned int position;
+	struct iof_device *idev; /* NULL: not bound; group->lock */
 	/* number of attachments that this device is a member of; group->lock */
 	u32 attached;
 

@@ -410,10 +410,12 @@ static int sva_queue(struct iof_fault_sink *sink, struct iof_attach *attach,
 	return 0;
 }
 
-static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach)
+/* A process is bound to one device, so @dev names no other. */
+static void sva_sweep(struct iof_fault_sink *sink, struct iof_attach *attach,
+		      const struct iof_hwdev *dev)
 {
 	struct iof_sva *sva = container_of(sink, struct iof_sva, sink);
-	enum iof_why why = iof_iopf_why_swept(attach);
+	enum iof_why why = dev ? IOF_WHY_DETACH : iof_iopf_why_swept(attach);
 	struct iof_prg *prg, *next;
 	struct sva_worker *worker;
 	LIST_HEAD(swept);
