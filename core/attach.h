@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * attach.h - devices, isolation groups and attachments (device.c, attach.c).
+ * attach.h - devices, isolation groups and attachments (hwdev.c, device.c,
+ * attach.c).
  */
 #ifndef IOF_CORE_ATTACH_H
 #define IOF_CORE_ATTACH_H

@@ -1,105 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * device.c - devices: registration, isolation groups, binding into a context,
- * GET_HW_INFO.
+ * device.c - devices: binding into a context, GET_HW_INFO.
  *
- * A registered device belongs to one isolation group until it is unregistered.
- * Binding makes it an object of a context and claims its group for that
- * context, until the last device of the group is unbound. Attachments of bound
- * devices are in attach.c.
+ * Binding makes a registered device (hwdev.c) an object of a context and claims
+ * its isolation group for that context, until the last device of the group is
+ * unbound. Attachments of bound devices are in attach.c.
  *
  * Rules: group->lock guards the owner of a group and the bound device. Before
  * the group is released, a bound device's object is removed from the table and
  * calls on it have ended.
  */
 #include "iopf.h"
-
-/* ---- registration ---- */
-
-static struct iof_group *alloc_group(void)
-{
-	struct iof_group *group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
-
-	if (!group)
-		return NULL;
-	kref_init(&group->ref);
-	mutex_init(&group->lock);
-	INIT_LIST_HEAD(&group->hwdevs);
-	spin_lock_init(&group->fault_lock);
-	xa_init_flags(&group->attachments, XA_FLAGS_ACCOUNT);
-	INIT_LIST_HEAD(&group->parked);
-	return group;
-}
-
-static void release_group(struct kref *ref)
-{
-	struct iof_group *group = container_of(ref, struct iof_group, ref);
-
-	WARN_ON(!xa_empty(&group->attachments) || !list_empty(&group->parked));
-	xa_destroy(&group->attachments);
-	mutex_destroy(&group->lock);
-	kfree(group);
-}
-
-int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
-{
-	struct iof_hwdev_core *core =
-		kzalloc(sizeof(*core), GFP_KERNEL_ACCOUNT);
-	struct iof_group *group;
-	int rc;
-
-	if (!core)
-		return -ENOMEM;
-	if (group_with) {
-		group = group_with->core->group;
-		kref_get(&group->ref);
-	} else {
-		group = alloc_group();
-		if (!group) {
-			rc = -ENOMEM;
-			goto err_free;
-		}
-	}
-	core->dev = dev;
-	core->group = group;
-	iof_iopf_init(core);
-
-	mutex_lock(&group->lock);
-	/* Attachments have room for a fixed number of devices. */
-	if (!xa_empty(&group->attachments)) {
-		rc = -EBUSY;
-		mutex_unlock(&group->lock);
-		goto err_group;
-	}
-	dev->core = core;
-	list_add_tail(&core->group_node, &group->hwdevs);
-	mutex_unlock(&group->lock);
-	return 0;
-
-err_group:
-	kref_put(&group->ref, release_group);
-err_free:
-	kfree(core);
-	return rc;
-}
-
-void iof_hwdev_unregister(struct iof_hwdev *dev)
-{
-	struct iof_hwdev_core *core = dev->core;
-	struct iof_group *group = core->group;
-
-	mutex_lock(&group->lock);
-	WARN_ON(core->idev);
-	/* Other devices of the group may keep their attachments. */
-	iof_attach_device_leaves(core);
-	list_del(&core->group_node);
-	mutex_unlock(&group->lock);
-
-	iof_iopf_exit(core);
-	dev->core = NULL;
-	kfree(core);
-	kref_put(&group->ref, release_group);
-}
 
 /* ---- bind and unbind ---- */
 

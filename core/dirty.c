@@ -21,7 +21,8 @@ struct iof_dirty {
 	unsigned long first, last; /* the requested range */
 	unsigned long from, to;	   /* range of the present window */
 	unsigned long page_size;
-	unsigned long *bits; /* bit 0 stands for the page at @from */
+	/* bit 0 stands for the page at @from; NULL: no leaf is reported */
+	unsigned long *bits;
 	/* end of the last leaf found, which may be beyond the window */
 	unsigned long reach;
 	bool any, found_reach;
@@ -44,6 +45,8 @@ static void mark(struct iof_dirty *dirty, unsigned long iova,
 bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova,
 		     unsigned long last)
 {
+	if (!dirty->bits)
+		return true; /* drop_dirty() */
 	if (WARN_ON(last < dirty->from || iova > dirty->to))
 		return false;
 	mark(dirty, iova, last);
@@ -220,6 +223,33 @@ int iof_hwpt_get_dirty_bitmap_ioctl(struct iof_ucmd *ucmd)
 	return rc;
 }
 
+/*
+ * Makes all leaves clean whose dirt is older than the tracking. Called with
+ * dirty_lock held.
+ */
+static void drop_dirty(struct iof_hwpt *hwpt)
+{
+	struct iof_map *map = &hwpt->ioas->map;
+	struct iof_dirty dirty = { .clear = true };
+	unsigned long iova = 0, last;
+	struct iof_area *area;
+
+	do {
+		down_read(&map->iova_rwsem);
+		area = iof_map_first_area(map, iova, ULONG_MAX);
+		if (area) {
+			iova = max(iova, area->iova);
+			last = area->last;
+		}
+		up_read(&map->iova_rwsem);
+		if (!area)
+			break;
+		hwpt->domain->ops->read_dirty(hwpt->domain, iova, last, &dirty);
+		cond_resched();
+		iova = last + 1;
+	} while (iova);
+}
+
 int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd)
 {
 	struct iommu_hwpt_set_dirty_tracking *cmd = ucmd->cmd;
@@ -237,6 +267,10 @@ int iof_hwpt_set_dirty_tracking_ioctl(struct iof_ucmd *ucmd)
 		if (!rc) {
 			rc = hwpt->domain->ops->set_dirty_tracking(hwpt->domain,
 								   cmd->flags);
+			if (rc > 0) {
+				drop_dirty(hwpt);
+				rc = 0;
+			}
 			mutex_unlock(&hwpt->dirty_lock);
 		}
 	}

@@ -221,9 +221,10 @@ bool iof_dirty_found(struct iof_dirty *dirty, unsigned long iova,
  * @sync: returns when no translation of [iova, last] is cached and no DMA
  *	through one is running.
  * @iova_to_phys: the physical address behind iova, or (phys_addr_t)-1.
- * @set_dirty_tracking: for domains made with DIRTY_TRACKING. Turning it on
- *	makes all leaves clean; turning it off cannot fail. Serialised with
- *	read_dirty() for a domain.
+ * @set_dirty_tracking: for domains made with DIRTY_TRACKING. Returns 0 with
+ *	all leaves clean; 1: on, but leaves may be dirty from before, and the
+ *	core reads and drops those; or a negative errno. Turning it off cannot
+ *	fail. Serialised with read_dirty() for a domain.
  * @read_dirty: calls iof_dirty_found() for each dirty leaf that overlaps
  *	[iova, last], in ascending order. Returns when the next call will see
  *	every later write to a leaf that was made clean. Off: finds nothing.

@@ -11,6 +11,7 @@
 #define IOF_HW_COMPAT_H
 
 #include <linux/iommu.h>
+#include <iofault/iommufd.h>
 #include <linux/uaccess.h>
 #include <linux/version.h>
 #include <linux/vfio_pci_core.h>
@@ -25,6 +26,100 @@ void iommu_detach_group_handle(struct iommu_domain *domain,
 int iommu_replace_group_handle(struct iommu_group *group,
 			       struct iommu_domain *new_domain,
 			       struct iommu_attach_handle *handle);
+
+/*
+ * Linux 6.13: the op that makes all of iommufd's page tables became one for
+ * paging and one for nested ones, and a PASID needs a flag.
+ *
+ * iof_hw_alloc_plain()     a page table without abilities
+ * iof_hw_alloc_special()   with NEST_PARENT, DIRTY_TRACKING or user data
+ * iof_hw_alloc_nested_on() a nested one
+ */
+static inline const struct iommu_ops *iof_hw_iommu_ops(struct device *dev)
+{
+	return dev->iommu->iommu_dev->ops;
+}
+
+/* Does what the kernel's own allocation does around the op. */
+static inline struct iommu_domain *
+iof_hw_domain_made(struct iommu_domain *io, const struct iommu_ops *ops,
+		   unsigned int type)
+{
+	if (IS_ERR_OR_NULL(io))
+		return io;
+	io->type = type;
+	io->owner = ops;
+	if (!io->ops)
+		io->ops = ops->default_domain_ops;
+	return io;
+}
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+static inline struct iommu_domain *iof_hw_alloc_plain(struct device *dev,
+						      u32 flags)
+{
+	return iommu_paging_domain_alloc_flags(dev, flags);
+}
+
+static inline struct iommu_domain *
+iof_hw_alloc_special(struct device *dev, u32 flags,
+		     const struct iommu_user_data *data)
+{
+	const struct iommu_ops *ops = iof_hw_iommu_ops(dev);
+
+	if (!ops->domain_alloc_paging_flags)
+		return ERR_PTR(-EOPNOTSUPP);
+	return iof_hw_domain_made(ops->domain_alloc_paging_flags(dev, flags,
+								 data),
+				  ops, IOMMU_DOMAIN_UNMANAGED);
+}
+
+static inline struct iommu_domain *
+iof_hw_alloc_nested_on(struct device *dev, struct iommu_domain *parent,
+		       u32 flags, const struct iommu_user_data *data)
+{
+	const struct iommu_ops *ops = iof_hw_iommu_ops(dev);
+
+	if (!ops->domain_alloc_nested)
+		return ERR_PTR(-EOPNOTSUPP);
+	return iof_hw_domain_made(ops->domain_alloc_nested(dev, parent, flags,
+							   data),
+				  ops, IOMMU_DOMAIN_NESTED);
+}
+#else
+static inline struct iommu_domain *iof_hw_alloc_plain(struct device *dev,
+						      u32 flags)
+{
+	return iommu_paging_domain_alloc(dev);
+}
+
+static inline struct iommu_domain *
+iof_hw_alloc_special(struct device *dev, u32 flags,
+		     const struct iommu_user_data *data)
+{
+	const struct iommu_ops *ops = iof_hw_iommu_ops(dev);
+
+	if (!ops->domain_alloc_user)
+		return ERR_PTR(-EOPNOTSUPP);
+	return iof_hw_domain_made(
+		ops->domain_alloc_user(dev, flags & ~IOMMU_HWPT_ALLOC_PASID,
+				       NULL, data),
+		ops, IOMMU_DOMAIN_UNMANAGED);
+}
+
+static inline struct iommu_domain *
+iof_hw_alloc_nested_on(struct device *dev, struct iommu_domain *parent,
+		       u32 flags, const struct iommu_user_data *data)
+{
+	const struct iommu_ops *ops = iof_hw_iommu_ops(dev);
+
+	/* No IOMMU driver attaches a nested page table to a PASID. */
+	if (flags || !ops->domain_alloc_user)
+		return ERR_PTR(-EOPNOTSUPP);
+	return iof_hw_domain_made(ops->domain_alloc_user(dev, 0, parent, data),
+				  ops, IOMMU_DOMAIN_NESTED);
+}
+#endif
 
 /*
  * Before Linux 6.16 a device makes page requests only while its feature is

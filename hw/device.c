@@ -83,7 +83,7 @@ static bool hw_capable(struct iof_hwdev *hw, enum iof_cap cap)
 	case IOF_CAP_ATS:
 		return pdev && pdev->ats_enabled;
 	case IOF_CAP_DIRTY_TRACKING:
-		return false;
+		return device_iommu_capable(dev, IOMMU_CAP_DIRTY_TRACKING);
 	}
 	return false;
 }
@@ -107,6 +107,7 @@ static const struct iof_driver_ops hw_driver_ops = {
 	.capable = hw_capable,
 	.hw_info = hw_info,
 	.alloc_paging = iof_hw_alloc_paging,
+	.alloc_nested = iof_hw_alloc_nested,
 	.attach = iof_hw_attach,
 	.page_responses = iof_hw_page_responses,
 };

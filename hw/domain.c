@@ -4,6 +4,10 @@
  *
  * iommu_unmap() flushes the IOTLB before it returns, so sync() has nothing to
  * do.
+ *
+ * The kernel exports an allocation of plain page tables. What iommufd alone
+ * uses, parents of nested tables, nested tables and dirty tracking, are
+ * operations of the IOMMU driver, which are called directly.
  */
 #include "private.h"
 
@@ -56,40 +60,84 @@ static void hw_free(struct iof_domain *domain)
 	kfree(own);
 }
 
-static const struct iof_domain_ops hw_domain_ops = {
+static const struct iof_domain_ops paging_ops = {
 	.map = hw_map,
 	.unmap = hw_unmap,
 	.sync = hw_sync,
 	.iova_to_phys = hw_iova_to_phys,
+	.set_dirty_tracking = iof_hw_set_dirty_tracking,
+	.read_dirty = iof_hw_read_dirty,
 	.free = hw_free,
 };
 
-struct iof_domain *iof_hw_alloc_paging(struct iof_hwdev *hw, u32 flags,
-				       const struct iof_user_data *data)
+/* ---- nested page tables ---- */
+
+static int hw_invalidate(struct iof_domain *domain,
+			 const struct iof_user_array *array, u32 *done)
 {
-	struct iof_hw_device *device = iof_hw_device_of(hw);
-	struct iof_hw_domain *own;
-	struct iommu_domain *io;
+	struct iommu_domain *io = iof_hw_domain_of(domain)->io;
+	struct iommu_user_data_array to = {
+		.type = array->type,
+		.uptr = array->uptr,
+		.entry_len = array->entry_len,
+		.entry_num = array->entry_num,
+	};
 	int rc;
 
-	if (data || flags & ~IOMMU_HWPT_ALLOC_PASID)
-		return ERR_PTR(-EOPNOTSUPP);
+	*done = 0;
+	if (!io->ops->cache_invalidate_user)
+		return -EOPNOTSUPP;
+	rc = io->ops->cache_invalidate_user(io, &to);
+	*done = to.entry_num;
+	return rc;
+}
+
+static const struct iof_domain_ops nested_ops = {
+	.invalidate = hw_invalidate,
+	.free = hw_free,
+};
+
+/* ---- allocation ---- */
+
+/* Wraps @io, which is freed on failure; an error in it is passed on. */
+static struct iof_domain *wrap(struct iof_hwdev *hw, struct iommu_domain *io,
+			       enum iof_domain_type type)
+{
+	struct iof_hw_domain *own;
+
+	if (IS_ERR_OR_NULL(io))
+		return io ? ERR_CAST(io) : ERR_PTR(-ENOMEM);
 	own = kzalloc(sizeof(*own), GFP_KERNEL_ACCOUNT);
-	if (!own)
+	if (!own) {
+		iommu_domain_free(io);
 		return ERR_PTR(-ENOMEM);
-	io = iommu_paging_domain_alloc(device->dev);
-	if (IS_ERR(io)) {
-		kfree(own);
-		return ERR_CAST(io);
 	}
-	if (device->has_msi_base) {
-		rc = iommu_get_msi_cookie(io, device->msi_base);
-		if (rc) {
-			iommu_domain_free(io);
-			kfree(own);
-			return ERR_PTR(rc);
-		}
+	own->io = io;
+	own->domain.driver = hw->ops;
+	own->domain.type = type;
+	if (type == IOF_DOMAIN_NESTED) {
+		own->domain.ops = &nested_ops;
+		return &own->domain;
 	}
+	own->domain.ops = &paging_ops;
+	own->domain.pgsize_bitmap = io->pgsize_bitmap;
+	own->domain.aperture_start = io->geometry.aperture_start;
+	own->domain.aperture_last = io->geometry.aperture_end;
+	return &own->domain;
+}
+
+static struct iommu_user_data user_data_of(const struct iof_user_data *data)
+{
+	return (struct iommu_user_data){
+		.type = data->type,
+		.uptr = data->uptr,
+		.len = data->len,
+	};
+}
+
+/* What the kernel does to plain page tables after their allocation. */
+static int prepare_paging(struct iof_hw_device *device, struct iommu_domain *io)
+{
 	/*
 	 * Then no transaction of the device bypasses the caches. A page table
 	 * that enforces this cannot be attached behind an IOMMU that cannot.
@@ -98,12 +146,49 @@ struct iof_domain *iof_hw_alloc_paging(struct iof_hwdev *hw, u32 flags,
 				 IOMMU_CAP_ENFORCE_CACHE_COHERENCY) &&
 	    io->ops->enforce_cache_coherency)
 		(void)io->ops->enforce_cache_coherency(io);
-	own->io = io;
-	own->domain.ops = &hw_domain_ops;
-	own->domain.driver = hw->ops;
-	own->domain.type = IOF_DOMAIN_PAGING;
-	own->domain.pgsize_bitmap = io->pgsize_bitmap;
-	own->domain.aperture_start = io->geometry.aperture_start;
-	own->domain.aperture_last = io->geometry.aperture_end;
-	return &own->domain;
+	return device->has_msi_base ?
+		       iommu_get_msi_cookie(io, device->msi_base) :
+		       0;
+}
+
+struct iof_domain *iof_hw_alloc_paging(struct iof_hwdev *hw, u32 flags,
+				       const struct iof_user_data *data)
+{
+	const u32 special = IOMMU_HWPT_ALLOC_NEST_PARENT |
+			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+	struct iof_hw_device *device = iof_hw_device_of(hw);
+	struct iommu_user_data user_data;
+	struct iommu_domain *io;
+	int rc;
+
+	if (flags & ~(special | IOMMU_HWPT_ALLOC_PASID))
+		return ERR_PTR(-EOPNOTSUPP);
+	if (data)
+		user_data = user_data_of(data);
+	if (data || flags & special)
+		io = iof_hw_alloc_special(device->dev, flags,
+					  data ? &user_data : NULL);
+	else
+		io = iof_hw_alloc_plain(device->dev, flags);
+	if (IS_ERR_OR_NULL(io))
+		return wrap(hw, io, IOF_DOMAIN_PAGING);
+	rc = prepare_paging(device, io);
+	if (rc) {
+		iommu_domain_free(io);
+		return ERR_PTR(rc);
+	}
+	return wrap(hw, io, IOF_DOMAIN_PAGING);
+}
+
+struct iof_domain *iof_hw_alloc_nested(struct iof_hwdev *hw,
+				       struct iof_domain *parent, u32 flags,
+				       const struct iof_user_data *data)
+{
+	struct iommu_user_data user_data = user_data_of(data);
+
+	return wrap(hw,
+		    iof_hw_alloc_nested_on(iof_hw_device_of(hw)->dev,
+					   iof_hw_domain_of(parent)->io, flags,
+					   &user_data),
+		    IOF_DOMAIN_NESTED);
 }

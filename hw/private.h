@@ -21,6 +21,7 @@ struct iof_hw_group;
 struct iof_hw_domain {
 	struct iof_domain domain;
 	struct iommu_domain *io;
+	bool tracking; /* of dirty leaves; serialised by the core */
 };
 
 static inline struct iof_hw_domain *iof_hw_domain_of(struct iof_domain *domain)
@@ -118,6 +119,14 @@ static inline struct iof_hw_pci *iof_hw_pci_of(struct vfio_device *vdev)
 /* domain.c */
 struct iof_domain *iof_hw_alloc_paging(struct iof_hwdev *hw, u32 flags,
 				       const struct iof_user_data *data);
+struct iof_domain *iof_hw_alloc_nested(struct iof_hwdev *hw,
+				       struct iof_domain *parent, u32 flags,
+				       const struct iof_user_data *data);
+
+/* dirty.c */
+void iof_hw_read_dirty(struct iof_domain *domain, unsigned long iova,
+		       unsigned long last, struct iof_dirty *dirty);
+int iof_hw_set_dirty_tracking(struct iof_domain *domain, bool on);
 
 /* attach.c */
 int iof_hw_attach(struct iof_hwdev *hw, u32 pasid, struct iof_domain *new,
