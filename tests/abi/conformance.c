@@ -170,14 +170,15 @@ static const struct group *find_group(const char *name)
 	exit(2);
 }
 
-static void usage(FILE *to)
+static void usage(void)
 {
 	fputs("usage: iofault-conformance [--world kernel|embedded] [GROUP...]\n"
 	      "       iofault-conformance --list | --help\n"
 	      "Tests a /dev/iommu with test ioctls against the interface of Linux's iommufd: the\n"
 	      "kernel's (the default), or the one that lives in this process. The result is KTAP;\n"
-	      "the exit status is 0, 1 if a test failed, 4 if there is nothing to test.\n",
-	      to);
+	      "the exit status is 0, 1 if a test failed, 4 if there is nothing to test.\n"
+	      "Example: iofault-conformance --world embedded one_fault faults\n",
+	      stdout);
 }
 
 static void list_groups(void)
@@ -200,16 +201,24 @@ int main(int argc, char **argv)
 	int option, status = STATUS_OK;
 	size_t i, nr;
 
+	opterr = 0;
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		if (option == 'h' || option == 'l') {
 			if (option == 'h')
-				usage(stdout);
+				usage();
 			else
 				list_groups();
 			return fflush(stdout) || ferror(stdout) ? STATUS_FAILED : STATUS_OK;
 		}
-		if (option != 'w' || (strcmp(optarg, "kernel") && strcmp(optarg, "embedded"))) {
-			usage(stderr);
+		if (option != 'w') {
+			fprintf(stderr,
+				"iofault-conformance: %s is no option, or has no value: see --help\n",
+				argv[optind - 1]);
+			return 2;
+		}
+		if (strcmp(optarg, "kernel") && strcmp(optarg, "embedded")) {
+			fprintf(stderr, "iofault-conformance: no world '%s': kernel or embedded\n",
+				optarg);
 			return 2;
 		}
 		world = optarg;

@@ -6,11 +6,22 @@
 # shellcheck disable=SC2086 source=tests/lib.sh
 . "$SOURCE/tests/lib.sh"
 
+# text_of PAGE: the text of a manual page, with its dashes as they are typed.
+text_of() {
+	sed -e 's/\\-/-/g' -e 's/\\&//g' "$SOURCE/man/$1"
+}
+
 for how in help --help -h; do
 	expect 0 "$IOFAULT" $how
 	has 'Usage: iofault' '  page' '  run' '  doctor' '  info' '  bind' '  unbind'
 done
-for command in page run doctor info bind unbind; do
+# All that there are, so that a new command has to have all that follows.
+commands=$(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' out | grep -vx help)
+[ "$(wc -w <<<"$commands")" -ge 4 ] || die 'where are the commands?'
+for command in $commands; do
+	[ -e "$SOURCE/man/iofault-$command.1" ] || die "$command has no page"
+	text_of iofault.1 | grep -q "\b$command\b" || die "iofault.1 does not have $command"
+	holds "$SOURCE/completions/iofault" " $command"
 	expect 0 "$IOFAULT" $command --help
 	has "Usage: iofault $command"
 	[ "$(wc -l <out)" -le 25 ] || die 'the help does not fit a screen'
@@ -26,13 +37,8 @@ tail -n 1 out | grep -q '^Example: ' || die 'no example at the end'
 expect 0 "$IOFAULT" --version
 grep -Eq '^iofault [0-9]+\.[0-9]+\.[0-9]+$' out || die 'no version'
 
-# pages_of PAGE: the text of a manual page, with its dashes as they are typed.
-text_of() {
-	sed -e 's/\\-/-/g' -e 's/\\&//g' "$SOURCE/man/$1"
-}
-
 # Each option of a command is in its page and in the completion for each shell, and each one there is an option.
-for command in page run doctor info bind unbind; do
+for command in $commands; do
 	"$IOFAULT" $command --help | grep -o -- '--[a-z][a-z0-9-]*' | sort -u >options
 	[ "$(wc -l <options)" -ge 1 ] || die 'where are the options?'
 	# recipes have options of other programs
@@ -60,7 +66,7 @@ done <options.page
 while read -r option; do
 	expect 125 "$IOFAULT" run "$option"
 done < <(grep -v -e --help -e --check -e --version options.run)
-cat options.page options.run options.info options.bind >options
+cat options.* >options
 while read -r option; do
 	grep -qx -- "$option" options || die "$option is completed, and there is none"
 done < <(grep -oh -e '--[a-z][a-z0-9-]*' "$SOURCE/completions/iofault")
@@ -101,7 +107,12 @@ for page in "$SOURCE"/man/*.[1-8]; do
 	[[ $name = *.7 ]] || grep -q '^\.SH EXAMPLES' "$page" || die "$name has no example"
 done
 
-# The command lines of the examples: options are known, files are absent. With an unknown option each is refused.
+# The command lines of the examples: options are known, files are absent. With an unknown option, and with an absent file,
+# each is refused in one line.
+one_line() {
+	complains "$@"
+	[ ! -s out ] || die 'standard output is not empty'
+}
 tried=0
 for page in "$SOURCE"/man/*.[1-8]; do
 	while read -r program command rest; do
@@ -110,22 +121,47 @@ for page in "$SOURCE"/man/*.[1-8]; do
 		wrong=2
 		[ "$command" != run ] || wrong=125
 		expect $wrong "$IOFAULT" "$command" --moon $rest
-		says moon
+		one_line moon
 		case $command in
 		info) expect 0 "$IOFAULT" info $rest ;;
 		doctor) [ "$("$IOFAULT" doctor $rest >out 2>err || echo $?)" != 2 ] || die "$page: $rest" ;;
 		run)
 			"$IOFAULT" run --check >/dev/null || continue
 			expect 127 "$IOFAULT" run $rest
+			[ "$(grep -c '^iofault' err)" -eq 1 ] || die 'an absent program, and not one message'
 			;;
 		page)
 			expect 1 "$IOFAULT" page $rest
-			[ -s err ] || die 'an absent file, and no message'
+			complains
 			;;
+		# Others change the machine.
+		*) [ -e "options.$command" ] || die "$page: there is no command $command" ;;
 		esac
 	done < <(sed -n '/^\.SH EXAMPLES/,$s/^\.B \(iofault [^|]*\).*/\1/p' "$page" | sed 's/\\-/-/g')
 done
 [ "$tried" -ge 8 ] || die "only $tried examples"
+of_conformance() {
+	says "$@"
+	[ "$(wc -l <err)" -eq 1 ] || die 'the error is not one line'
+	grep -q '^iofault-conformance: ' err || die 'the error does not say whose it is'
+	[ ! -s out ] || die 'standard output is not empty'
+}
+if [ -x "$conformance" ]; then
+	while read -r _ rest; do
+		expect 2 "$conformance" --moon $rest
+		of_conformance moon
+		tried=$((tried + 1))
+	done < <(text_of iofault-conformance.1 | sed -n '/^\.SH EXAMPLES/,$s/^\.B \(iofault-conformance .*\)/\1/p')
+	expect 2 "$conformance" --world moon
+	of_conformance moon
+	expect 2 "$conformance" --world
+	of_conformance --world
+	expect 2 "$conformance" moon
+	of_conformance moon
+	expect 0 "$conformance" --help
+	[ "$(wc -l <out)" -le 25 ] || die 'the help does not fit a screen'
+	tail -n 1 out | grep -q '^Example: ' || die 'no example at the end'
+fi
 
 # Completion.
 # shellcheck source=completions/iofault
