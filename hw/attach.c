@@ -30,6 +30,8 @@ static void switch_off(struct iof_hw_device *device,
 {
 	struct iommu_domain *io = iof_hw_domain_of(attach->domain)->io;
 
+	if (attach->blocked)
+		return;
 	if (attach->pasid == IOF_NO_PASID)
 		iommu_detach_group_handle(io, device->group->io);
 	else
@@ -42,17 +44,24 @@ static int switch_over(struct iof_hw_device *device, struct iof_hw_attach *new,
 	struct iommu_domain *io = iof_hw_domain_of(new->domain)->io;
 	int rc;
 
-	if (new->pasid == IOF_NO_PASID) {
+	if (old->blocked)
+		return switch_on(device, new);
+	if (new->pasid == IOF_NO_PASID || IOF_HW_REPLACES_PASID) {
 		if (new->domain->fault_capable)
 			io->iopf_handler = iof_hw_fault;
 		new->handle.domain = io;
-		return iommu_replace_group_handle(device->group->io, io,
-						  &new->handle);
+		if (new->pasid == IOF_NO_PASID)
+			return iommu_replace_group_handle(device->group->io, io,
+							  &new->handle);
+		return iof_hw_replace_pasid(io, device->dev, new->pasid,
+					    &new->handle);
 	}
 	switch_off(device, old);
 	rc = switch_on(device, new);
-	if (rc && switch_on(device, old))
+	if (rc && switch_on(device, old)) {
+		old->blocked = true;
 		dev_err(device->dev, "PASID %u is blocked\n", new->pasid);
+	}
 	return rc;
 }
 

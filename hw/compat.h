@@ -27,6 +27,23 @@ int iommu_replace_group_handle(struct iommu_group *group,
 			       struct iommu_domain *new_domain,
 			       struct iommu_attach_handle *handle);
 
+/* Linux 6.15: a PASID goes from one page table to another without a gap. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define IOF_HW_REPLACES_PASID true
+int iommu_replace_device_pasid(struct iommu_domain *domain, struct device *dev,
+			       ioasid_t pasid,
+			       struct iommu_attach_handle *handle);
+#define iof_hw_replace_pasid iommu_replace_device_pasid
+#else
+#define IOF_HW_REPLACES_PASID false
+static inline int iof_hw_replace_pasid(struct iommu_domain *domain,
+				       struct device *dev, ioasid_t pasid,
+				       struct iommu_attach_handle *handle)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
 /*
  * Linux 6.13: the op that makes all of iommufd's page tables became one for
  * paging and one for nested ones, and a PASID needs a flag.

@@ -39,6 +39,8 @@ struct iof_hw_attach {
 	struct iof_domain *domain;
 	u32 pasid;
 	unsigned int users; /* number of attached members of the group */
+	/* a switch failed, and so did the way back: the PASID is blocked */
+	bool blocked;
 	/*
 	 * lock of group->open: the page table leaves, and each request is
 	 * refused

@@ -35,8 +35,8 @@ static int floor_open(struct inode *inode, struct file *file)
 struct floor_pin {
 	u64 uptr, npages;
 };
-#define FLOOR_PIN _IOW('f', 1, struct floor_pin)
-#define FLOOR_WAITS _IO('f', 2)
+#define FLOOR_PIN    _IOW('f', 1, struct floor_pin)
+#define FLOOR_WAITS  _IO('f', 2)
 #define FLOOR_REPORT _IO('f', 3)
 
 /* One caller at a time: there is one array. */
