@@ -100,14 +100,17 @@ static void page_take(struct iof_pager *pager, struct iof_work *work, struct iof
 		iof_frame_hold(pager, frame);
 		if (frame->ahead)
 			iof_frame_settle_ahead(pager, frame, true);
-		if (!(flags & IOF_RESOLVE_QUIET))
+		if (!(flags & IOF_RESOLVE_QUIET)) {
 			pager->stats.present++;
+			if (frame->state == IOF_FRAME_LOADING)
+				iof_prefetch_note(pager, work, map, page, true);
+		}
 	} else {
 		frame = iof_frame_take(pager, map, page, entry);
 		iof_frame_hold(pager, frame);
 		work->loads[work->nr_loads++] = frame;
 		if (!(flags & IOF_RESOLVE_QUIET))
-			iof_prefetch_note(pager, work, map, page);
+			iof_prefetch_note(pager, work, map, page, false);
 	}
 	if (frame->state == IOF_FRAME_LOADING)
 		frame->write |= write;

@@ -4,8 +4,8 @@
  *
  * A fault queues frames in the state LOADING (iof_loader_queue()), sorted by address within its
  * batch. A loader thread takes the first frame and its neighbours behind it as one struct iof_load,
- * a single read of up to IOF_RUN pages. So the number of loads in flight does not depend on the
- * number of handler threads, and pages of neighbouring requests become one read.
+ * a single read of up to IOF_LOAD_PAGES pages. So the number of loads in flight does not depend on
+ * the number of handler threads, and pages of neighbouring requests become one read.
  *
  * One thread has an io_uring for files (load_uring.c). Where the system refuses io_uring_setup(),
  * that thread and the others load files by calls, as they load all other sources. The number of
@@ -25,6 +25,8 @@
 
 #include "pager_private.h"
 #include "signals.h"
+
+#define IOF_LOAD_PAGES 64u /* a longer read answers its first pages later, and is not faster */
 
 /* Is the page of @frame the next one in the same mapping? */
 static bool follows(const struct iof_frame *frame, const struct iof_frame *before)
@@ -74,7 +76,7 @@ struct iof_load *iof_load_begin(struct iof_loader *loader, struct iof_frame_queu
 		else if (!follows(queue->first, frame))
 			break;
 		frame = queue->first;
-	} while (frame && load->nr < IOF_RUN);
+	} while (frame && load->nr < IOF_LOAD_PAGES);
 	/* A longer run stays one in the queue. */
 	if (!queue->first || !follows(queue->first, load->frames[load->nr - 1]))
 		queue->runs--;

@@ -102,6 +102,17 @@ struct iof_frame {
 	uint8_t stuck; /* the last write-back of the page failed */
 };
 
+#define IOF_STREAMS 64u
+
+/* A run of pages that the device requests in order. pager.lock protects all fields. */
+struct iof_stream {
+	uint64_t first;	 /* its first page */
+	uint64_t last;	 /* the page requested last */
+	uint64_t next;	 /* the page behind those loaded for it; 0: the entry is free */
+	uint64_t used;	 /* iof_mapping.faults at the last request */
+	uint32_t window; /* number of pages to load ahead of @last */
+};
+
 /* A mapping. Fields without a comment on locks do not change while it is in its space. */
 struct iof_mapping {
 	struct iof_space *space;
@@ -118,6 +129,9 @@ struct iof_mapping {
 	uint32_t ahead_wasted; /* pager.lock: number of prefetched pages that were evicted unused */
 	/* pager.lock: number of faults while most prefetched pages are wasted */
 	uint32_t ahead_tries;
+	uint32_t usual;	 /* pager.lock: number of pages that a stream uses, lately */
+	uint64_t faults; /* pager.lock: number of calls of stream_advance() */
+	struct iof_stream streams[IOF_STREAMS];
 };
 
 struct iof_range {
@@ -447,7 +461,7 @@ void *iof_ring_thread(void *arg);
 /* prefetch.c */
 uint64_t iof_prefetch_used_now(const struct iof_pager *pager);
 void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
-		       uint64_t page);
+		       uint64_t page, bool loading);
 void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
 
 /* source.c */
