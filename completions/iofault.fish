@@ -55,6 +55,7 @@ complete -c iofault -n '__iofault_is page' -x -l chunk -d 'bytes of one descript
 complete -c iofault -n '__iofault_is page' -x -l depth -d 'descriptors in the queue of the device'
 complete -c iofault -n '__iofault_is page' -x -l spin -d 'time that a handler polls before it sleeps'
 complete -c iofault -n '__iofault_is page' -l populate -d 'load as many pages as fit before the device starts'
+complete -c iofault -n '__iofault_is page' -l direct -d 'read and write files without the page cache'
 complete -c iofault -n '__iofault_is page' -x -l passes -d 'do the work several times'
 complete -c iofault -n '__iofault_is page' -l sva -d 'share the page tables of the process with the device'
 complete -c iofault -n '__iofault_is page' -x -l world -a 'embedded kernel any' -d 'where the device is'

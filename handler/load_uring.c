@@ -46,13 +46,17 @@ static uint64_t load_inside(const struct iof_load *load)
 	return size - offset < bytes ? size - offset : bytes;
 }
 
-/* Submits what is left of a load; singly: up to the end of its page. */
+/*
+ * Submits what is left of a load; singly: up to the end of its page. A direct read takes whole
+ * pages, also at the end of the file.
+ */
 static void ring_submit(struct iof_pager *pager, struct io_uring *ring, struct iof_load *load)
 {
-	const struct iof_source *source = load->frames[0]->map->source;
+	const struct iof_mapping *map = load->frames[0]->map;
+	int fd = map->direct ? map->source->direct_fd : map->source->fd;
 	uint64_t offset = iof_frame_offset(load->frames[0]);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
-	uint64_t end = load_inside(load);
+	uint64_t end = map->direct ? (uint64_t)load->nr << IOF_PAGE_SHIFT : load_inside(load);
 	uint64_t at = load->done;
 	unsigned int nr = 0;
 
@@ -76,10 +80,10 @@ static void ring_submit(struct iof_pager *pager, struct io_uring *ring, struct i
 		at += bytes;
 	}
 	if (nr == 1)
-		io_uring_prep_read(sqe, source->fd, load->iov[0].iov_base,
+		io_uring_prep_read(sqe, fd, load->iov[0].iov_base,
 				   (unsigned int)load->iov[0].iov_len, offset + load->done);
 	else
-		io_uring_prep_readv(sqe, source->fd, load->iov, nr, offset + load->done);
+		io_uring_prep_readv(sqe, fd, load->iov, nr, offset + load->done);
 	io_uring_sqe_set_data(sqe, load);
 }
 
@@ -103,13 +107,17 @@ static bool load_advance(struct iof_pager *pager, struct iof_load *load, int res
 	uint64_t inside = load_inside(load);
 	uint32_t page;
 
-	if (result > 0) {
+	if (result > 0)
 		load->done += (uint64_t)result;
-	} else if (!result) {
+	/* A direct read does not go on inside of a block: the file ends there. */
+	if (result > 0 && load->frames[0]->map->direct && load->done < inside &&
+	    load->done & IOF_PAGE_MASK)
+		result = 0;
+	if (!result) {
 		for (page = (uint32_t)(load->done >> IOF_PAGE_SHIFT); page < load->nr; page++)
 			load->frames[page]->err = -ENODATA;
 		return true;
-	} else if (result != -EINTR && result != -EAGAIN) {
+	} else if (result < 0 && result != -EINTR && result != -EAGAIN) {
 		page = (uint32_t)(load->done >> IOF_PAGE_SHIFT);
 		if (load->singly || page + 1 == load->nr) {
 			load->frames[page]->err = result;

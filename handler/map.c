@@ -256,6 +256,7 @@ int iof_pager_map(struct iof_pager *pager, uint32_t pasid, uint64_t iova, uint64
 	if (!err) {
 		map->source = source;
 		map->offset = offset;
+		map->direct = pager->config.flags & IOF_PAGER_DIRECT && iof_source_direct(source);
 		iof_source_get(source);
 		mapping_insert(map);
 	}

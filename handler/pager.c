@@ -76,7 +76,8 @@ static int pager_check(struct iof_pager *pager)
 
 	if (config->threads > 64 || config->batch > 65536 || config->prefetch > 65536 ||
 	    config->engines > 4096 || config->group_pages > 65536 ||
-	    config->prefetch_policy > IOF_PREFETCH_ALWAYS)
+	    config->prefetch_policy > IOF_PREFETCH_ALWAYS ||
+	    config->flags & ~(uint32_t)IOF_PAGER_DIRECT)
 		return iof_pager_fail(pager, -EINVAL,
 				      "a number in the configuration is out of range");
 	pager->least = iof_pager_least(config) >> IOF_PAGE_SHIFT;

@@ -72,6 +72,7 @@ struct iof_source {
 	size_t (*now)(struct iof_source *source, uint64_t offset, const struct iovec *iov, int nr);
 	void *arg;
 	int fd;		 /* the loader may read this file at the source's offsets; -1: none */
+	int direct_fd;	 /* the same with O_DIRECT; -1: not open. Atomic until a mapping uses it */
 	uint32_t misses; /* atomic: number of calls of @now in a row that loaded nothing */
 	uint64_t size;
 	int users; /* atomic: number of users */
@@ -122,6 +123,7 @@ struct iof_mapping {
 	uint64_t offset;	   /* offset of the first page in the source */
 	uint64_t parent_iova;	   /* address in the parent IOAS; program memory only */
 	unsigned int prot;
+	bool direct;	       /* uses source.direct_fd */
 	uint64_t **leaves;     /* last-level tables, one for each 2 MiB touched */
 	uint64_t frames;       /* pager.lock: number of its frames, in any state */
 	bool dying;	       /* pager.lock: iof_mapping_remove() is under way */
@@ -479,5 +481,7 @@ int iof_frames_transfer(struct iof_pager *pager, struct iovec *iov, struct iof_f
 uint32_t iof_frames_now(struct iof_pager *pager, struct iovec *iov, struct iof_frame **frames,
 			uint32_t nr);
 void iof_source_get(struct iof_source *source);
+/* Opens the source's file with O_DIRECT. Returns false if that is not possible. */
+bool iof_source_direct(struct iof_source *source);
 
 #endif

@@ -150,6 +150,75 @@ static int file_store(void *arg, uint64_t offset, const struct iovec *iov, int n
 			 true);
 }
 
+bool iof_source_direct(struct iof_source *source)
+{
+	int flags = source->fd < 0 ? -1 : fcntl(source->fd, F_GETFL);
+	char path[64];
+	int fd = __atomic_load_n(&source->direct_fd, __ATOMIC_ACQUIRE);
+	int none = -1;
+
+	if (fd >= 0 || flags < 0)
+		return fd >= 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", source->fd);
+	fd = open(path, (flags & O_ACCMODE) | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	/* Another pager may have been first. */
+	if (!__atomic_compare_exchange_n(&source->direct_fd, &none, fd, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		close(fd);
+	return true;
+}
+
+/* As file_load() without the page cache: whole pages are read, also the one at the end. */
+static int direct_load(const struct iof_source *source, uint64_t offset, const struct iovec *iov,
+		       int nr)
+{
+	size_t inside = file_inside(source->arg, offset, iov_bytes(iov, nr));
+	size_t left = inside;
+	int i;
+
+	for (i = 0; i < nr && left; i++) {
+		size_t done = 0, wanted = iov[i].iov_len < left ? iov[i].iov_len : left;
+
+		while (done < wanted) {
+			ssize_t moved = pread(source->direct_fd, (char *)iov[i].iov_base + done,
+					      iov[i].iov_len - done, (off_t)(offset + done));
+
+			if (moved < 0 && errno == EINTR)
+				continue;
+			if (moved < 0)
+				return -errno;
+			done += (size_t)moved;
+			/* The end of the file: direct reads do not go on inside of a block. */
+			if (done < wanted && (!moved || done & IOF_PAGE_MASK))
+				return -ENODATA;
+		}
+		offset += iov[i].iov_len;
+		left -= wanted;
+	}
+	iov_zero(iov, nr, inside);
+	return 0;
+}
+
+/* As file_store() without the page cache, except for a part of a page at the end. */
+static int direct_store(const struct iof_source *source, uint64_t offset, const struct iovec *iov,
+			int nr)
+{
+	const struct iof_file *file = source->arg;
+	size_t inside = file_inside(file, offset, iov_bytes(iov, nr));
+	size_t whole = inside & ~(size_t)IOF_PAGE_MASK;
+	size_t before = 0;
+	int err = file_move(source->direct_fd, offset, iov, nr, whole, true);
+
+	if (err || inside == whole)
+		return err;
+	while (before + iov->iov_len <= whole)
+		before += iov++->iov_len;
+	return file_piece(file->fd, offset + whole, (char *)iov->iov_base + (whole - before),
+			  inside - whole, true);
+}
+
 static void file_release(void *arg)
 {
 	struct iof_file *file = arg;
@@ -172,6 +241,7 @@ int iof_source_new(const struct iof_source_ops *ops, void *arg, uint64_t size,
 	source->now = NULL;
 	source->arg = arg;
 	source->fd = -1;
+	source->direct_fd = -1;
 	source->misses = 0;
 	source->size = size;
 	source->users = 1;
@@ -403,6 +473,8 @@ void iof_source_free(struct iof_source *source)
 		return;
 	if (source->ops.release)
 		source->ops.release(source->arg);
+	if (source->direct_fd >= 0)
+		close(source->direct_fd);
 	free(source);
 }
 
@@ -435,6 +507,9 @@ int iof_frames_transfer(struct iof_pager *pager, struct iovec *iov, struct iof_f
 	uint64_t offset = iof_frame_offset(frames[0]);
 	int pieces = frames_iov(pager, iov, frames, nr);
 
+	if (frames[0]->map->direct)
+		return store ? direct_store(source, offset, iov, pieces) :
+			       direct_load(source, offset, iov, pieces);
 	if (store)
 		return source->ops.store(source->arg, offset, iov, pieces);
 	return source->ops.load(source->arg, offset, iov, pieces);
@@ -448,6 +523,8 @@ uint32_t iof_frames_now(struct iof_pager *pager, struct iovec *iov, struct iof_f
 	size_t bytes = 0;
 
 	/* After misses in a row, only one call in NOW_TRY tries again. */
+	if (frames[0]->map->direct)
+		return 0;
 	if (source->now && (misses < NOW_MISSES || misses % NOW_TRY == 0))
 		bytes = source->now(source, iof_frame_offset(frames[0]), iov,
 				    frames_iov(pager, iov, frames, nr));

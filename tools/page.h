@@ -60,6 +60,7 @@ struct iof_page_options {
 	uint32_t passes;
 	uint32_t spin_us;
 	bool populate;
+	bool direct;
 	bool sva;
 	bool quiet;
 	const char *out;

@@ -306,6 +306,7 @@ static int open_pager(struct iof_page_run *run)
 		.prefetch = options->prefetch,
 		.engines = run->nr_slots,
 		.group_pages = options->group,
+		.flags = options->direct ? IOF_PAGER_DIRECT : 0,
 		.error = pager_error,
 		.arg = run,
 	};

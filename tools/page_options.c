@@ -20,6 +20,7 @@ enum {
 	OPT_WORLD,
 	OPT_DEVICE,
 	OPT_POPULATE,
+	OPT_DIRECT,
 	OPT_SVA,
 	OPT_NUMBERS, /* first of the options in the table; the last in this list */
 };
@@ -86,7 +87,7 @@ static const char usage[] =
 	"  --group N          most pages in one page-request group of the device (1; up to 32)\n"
 	"  --credits N        page requests that the device may have open (256)\n"
 	"  --chunk SIZE       bytes of one descriptor (64K to 1M, by the amount of work)\n"
-	"  --populate         load as many pages as fit before the device starts\n"
+	"  --populate         load what fits first;   --direct: no page cache (O_DIRECT)\n"
 	"  --passes N         do the work N times (1)\n"
 	"  --sva              share the page tables of this process with the device; no handler\n"
 	"  --world WORLD      embedded (the default), kernel, or any: the kernel's, else embedded\n"
@@ -107,6 +108,7 @@ static void long_options(struct option *out)
 		{ "world", required_argument, NULL, OPT_WORLD },
 		{ "device", required_argument, NULL, OPT_DEVICE },
 		{ "populate", no_argument, NULL, OPT_POPULATE },
+		{ "direct", no_argument, NULL, OPT_DIRECT },
 		{ "sva", no_argument, NULL, OPT_SVA },
 		{ "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' },
@@ -246,6 +248,8 @@ static int check(struct iof_page_options *options)
 	if (options->sva && options->populate)
 		return wrong_usage("--populate fills the pager's memory, and --sva has no pager",
 				   "");
+	if (options->sva && options->direct)
+		return wrong_usage("--direct is for the pager, and --sva has none", "");
 	return 0;
 }
 
@@ -285,6 +289,9 @@ int iof_page_parse(int argc, char **argv, struct iof_page_options *options)
 			break;
 		case OPT_POPULATE:
 			options->populate = true;
+			break;
+		case OPT_DIRECT:
+			options->direct = true;
 			break;
 		case OPT_SVA:
 			options->sva = true;

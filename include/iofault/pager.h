@@ -120,7 +120,7 @@ struct iof_pager;
 
 /**
  * enum iof_pager_prefetch - which pages are loaded with a requested one
- * @IOF_PREFETCH_SEQUENTIAL: pages behind pages that are present; grows up to the window
+ * @IOF_PREFETCH_SEQUENTIAL: pages behind a stream of sequential requests, more while it waits
  * @IOF_PREFETCH_ALWAYS: the whole window with each fault
  */
 enum iof_pager_prefetch {
@@ -129,18 +129,31 @@ enum iof_pager_prefetch {
 };
 
 /**
+ * enum iof_pager_flags - options of a pager
+ * @IOF_PAGER_DIRECT: files are read and written without the page cache (O_DIRECT), which would hold
+ *	each page a second time. A file whose file system cannot do that uses the page cache. Pages
+ *	that the cache has are not faster then.
+ */
+enum iof_pager_flags {
+	IOF_PAGER_DIRECT = 1 << 0,
+};
+
+/**
  * struct iof_pager_config - how a pager works
  * @resident: the budget: bytes of page frames, rounded down to pages
  * @threads: handler threads; default 1, at most 64
  * @batch: groups in a batch; default 64, less if the budget is small
  * @spin_us: as in struct iof_handler_config
- * @prefetch: window in pages; 0: none; used up to 1/8 of the frames
+ * @prefetch: pages to load ahead of sequential requests; 0: none; used up to 1/8 of the frames. A
+ *	stream that waits for its source reaches further ahead, and all streams together up to 1/8
+ *	of the frames
  * @prefetch_policy: enum iof_pager_prefetch
  * @engines: descriptors that the device works on at a time; default 1. With @group_pages it decides
  *	the least budget (iof_pager_least()). A DMA engine takes the next descriptor while one waits
  *	for its page. So with a small budget a program must not submit more than this number, or
  *	descriptors evict each other's pages.
  * @group_pages: maximum number of pages of a group; default 1
+ * @flags: enum iof_pager_flags
  * @error: Called for each error: once for a read of neighbouring pages, and once for each page
  *	that cannot be written back. @err is a negative errno, @sentence a text for a user. Called
  *	without locks, from threads of the pager. It must not call iof_pager_ functions, except
@@ -158,6 +171,7 @@ struct iof_pager_config {
 	uint32_t prefetch_policy;
 	uint32_t engines;
 	uint32_t group_pages;
+	uint32_t flags;
 	void (*error)(void *arg, int err, const char *sentence);
 	void *arg;
 };

@@ -240,13 +240,32 @@ static void file_map(struct engine *e, int fd)
 	iof_source_free(source);
 }
 
+/* Returns how many pages of the file the page cache has. */
+static uint32_t cached(int fd)
+{
+	void *memory = mmap(NULL, PAGES * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	unsigned char there[PAGES];
+	uint32_t nr = 0, i;
+
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	assert_ok(mincore(memory, PAGES * PAGE, there));
+	for (i = 0; i < PAGES; i++)
+		nr += there[i] & 1;
+	munmap(memory, PAGES * PAGE);
+	return nr;
+}
+
 static void a_cold_file_arrives_whole(void **state)
 {
-	struct iof_pager_config config = { .resident = 96 * PAGE, .prefetch = 8 };
 	uint32_t round, i;
 
 	(void)state;
-	for (round = 0; round < 2; round++) {
+	for (round = 0; round < 4; round++) {
+		struct iof_pager_config config = {
+			.resident = 96 * PAGE,
+			.prefetch = 8,
+			.flags = round < 2 ? 0 : IOF_PAGER_DIRECT,
+		};
 		char *copy = (char *)abi_pages(PAGES);
 		int fd = cold_file();
 		struct engine e;
@@ -255,7 +274,7 @@ static void a_cold_file_arrives_whole(void **state)
 		file_map(&e, fd);
 		assert_ok(
 			iof_pager_map_memory(e.pager, 0, TO, copy, PAGES * PAGE, IOF_PAGER_WRITE));
-		if (round)
+		if (round % 2)
 			assert_int_equal(copy_pages(&e, PAGES), 0);
 		else
 			assert_int_equal(engine_copy(&e, 0, TO, FROM, PAGES * PAGE),
@@ -264,6 +283,8 @@ static void a_cold_file_arrives_whole(void **state)
 			assert_int_equal(copy[i], (char)(i / PAGE % 251 + 1));
 		assert_int_equal(load(e.errors), 0);
 		engine_close(&e);
+		if (round >= 2)
+			assert_int_equal(cached(fd), 0);
 		close(fd);
 		munmap(copy, PAGES * PAGE);
 	}
@@ -272,11 +293,15 @@ static void a_cold_file_arrives_whole(void **state)
 static void a_file_cut_off_in_flight_fails_behind_its_end(void **state)
 {
 	struct iof_dsa_config dsa = { .engines = 2 };
-	struct iof_pager_config config = { .resident = 96 * PAGE, .prefetch = 8 };
 	uint32_t cut;
 
 	(void)state;
 	for (cut = 0; cut < 8; cut++) {
+		struct iof_pager_config config = {
+			.resident = 96 * PAGE,
+			.prefetch = 8,
+			.flags = cut % 2 ? IOF_PAGER_DIRECT : 0,
+		};
 		uint32_t numbers[PAGES], i;
 		int fd = cold_file();
 		struct engine e;
@@ -309,6 +334,38 @@ static void a_file_cut_off_in_flight_fails_behind_its_end(void **state)
 	}
 }
 
+static void direct_stores_reach_the_file_and_not_the_page_cache(void **state)
+{
+	struct iof_pager_config config = { .resident = 32 * PAGE, .flags = IOF_PAGER_DIRECT };
+	size_t bytes = (PAGES - 1) * PAGE + 1234;
+	struct iof_source *source;
+	int fd = cold_file();
+	struct engine e;
+	char page[PAGE];
+
+	(void)state;
+	/* The last page is a part of a page. */
+	assert_ok(ftruncate(fd, (off_t)bytes));
+	engine_open(&e, NULL, &config);
+	assert_ok(iof_source_file(fd, &source));
+	assert_ok(iof_pager_map(e.pager, 0, FROM, bytes, source, 0, IOF_PAGER_WRITE));
+	iof_source_free(source);
+	assert_int_equal(engine_fill(&e, 0, FROM, 0x4242424242424242, (uint32_t)bytes - 2),
+			 DSA_COMP_SUCCESS);
+	assert_ok(iof_pager_sync(e.pager, 0, FROM, bytes));
+	assert_int_equal(load(e.errors), 0);
+	/* only about the last page, which is no whole block */
+	assert_true(cached(fd) <= 16);
+	engine_close(&e);
+	assert_int_equal(lseek(fd, 0, SEEK_END), bytes);
+	file_read(fd, (PAGES - 2) * PAGE, page, PAGE);
+	assert_int_equal(page[PAGE - 1], 0x42);
+	file_read(fd, bytes - PAGE, page, PAGE);
+	assert_int_equal(page[PAGE - 3], 0x42);
+	assert_int_equal(page[PAGE - 1], (char)((PAGES - 1) % 251 + 1));
+	close(fd);
+}
+
 /* From here on io_uring_setup() fails, as in a container. */
 static void io_uring_is_refused(void **state)
 {
@@ -335,6 +392,7 @@ int main(void)
 		cmocka_unit_test(each_load_in_turn_is_the_first_that_fails),
 		cmocka_unit_test(a_cold_file_arrives_whole),
 		cmocka_unit_test(a_file_cut_off_in_flight_fails_behind_its_end),
+		cmocka_unit_test(direct_stores_reach_the_file_and_not_the_page_cache),
 		cmocka_unit_test(io_uring_is_refused),
 		cmocka_unit_test(a_cold_file_arrives_whole),
 		cmocka_unit_test(a_file_cut_off_in_flight_fails_behind_its_end),
