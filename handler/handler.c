@@ -5,7 +5,8 @@
  * In one round, a worker reads a batch, rebuilds its groups, calls back, writes the responses, and
  * enters the groups with LATER in the table. After a round it reads the queue again at once. When
  * the queue is empty, it spins for spin_us, or adaptively (worker_doze()), and then sleeps in
- * poll(2) on the queue and on an eventfd; stopping makes the eventfd readable for ever. The
+ * poll(2) on the queue and on an eventfd; stopping makes the eventfd readable for ever. Of the
+ * threads that spin adaptively one watches the queue; the others are parked (watch.c). The
  * handler's own threads in an embedded world sleep on the queue alone, which saves two system calls
  * a fault; iof_handler_stop() interrupts them. A round allocates memory only if a group does not
  * fit the buffer.
@@ -171,6 +172,7 @@ static int worker_round(struct iof_worker *worker)
 	worker->stats.batches++;
 	pthread_mutex_unlock(&worker->stats_lock);
 
+	iof_watch_begin(worker, (uint32_t)nr);
 	__atomic_add_fetch(&handler->running, 1, __ATOMIC_ACQ_REL);
 	worker->failed = 0;
 	worker_ask(worker, (uint32_t)nr);
@@ -179,6 +181,7 @@ static int worker_round(struct iof_worker *worker)
 		answers += worker_later(worker, later, answers);
 	worker_callbacks_done(handler);
 	wrote = iof_answers_write(handler, worker->answers, answers, &tally);
+	iof_watch_end(worker);
 
 	pthread_mutex_lock(&worker->stats_lock);
 	worker->stats.failed += worker->failed;
@@ -353,7 +356,7 @@ static int worker_wait_round(struct iof_worker *worker, int timeout_ms)
 	return 0;
 }
 
-/* Handles one batch, and waits for it as long as it takes. */
+/* Handles one batch, and waits for it as long as it takes. Only the watcher spins and sleeps. */
 static int worker_wait_adaptive(struct iof_worker *worker)
 {
 	bool go_on = true;
@@ -361,8 +364,10 @@ static int worker_wait_adaptive(struct iof_worker *worker)
 
 	while (!ret && go_on && !iof_handler_stopping(worker->handler)) {
 		ret = worker_round(worker);
-		if (!ret)
+		if (!ret && iof_watch_mine(worker))
 			ret = worker_doze(worker, &go_on);
+		else if (!ret)
+			iof_watch_park(worker);
 	}
 	return ret;
 }
@@ -374,6 +379,7 @@ static int worker_run(struct iof_worker *worker, bool own_thread)
 	bool busy = handler->config.spin_us == IOF_HANDLER_BUSY, spared = false;
 
 	iof_inside = handler;
+	__atomic_add_fetch(&handler->runners, 1, __ATOMIC_SEQ_CST);
 	/* Turning readiness off fails on a descriptor of a kernel, where it would save nothing. */
 	if (busy || own_thread)
 		spared = !iof_set_readiness(handler->config.fault_fd, 0);
@@ -449,6 +455,7 @@ static void handler_free(struct iof_handler *handler)
 	if (handler->stop_fd >= 0)
 		close(handler->stop_fd);
 	pthread_mutex_destroy(&handler->join_lock);
+	pthread_mutex_destroy(&handler->park_lock);
 	pthread_mutex_destroy(&handler->lock);
 	free(handler->open.entries);
 	free(handler->threads);
@@ -471,6 +478,7 @@ int iof_handler_open(const struct iof_handler_config *config, struct iof_handler
 	handler->forks = iof_forks;
 	pthread_mutex_init(&handler->lock, NULL);
 	pthread_mutex_init(&handler->join_lock, NULL);
+	pthread_mutex_init(&handler->park_lock, NULL);
 	handler->threads = calloc(checked.threads + 1, sizeof(struct iof_worker *));
 	handler->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (handler->stop_fd < 0)

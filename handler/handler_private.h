@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handler_private.h - what handler.c, worker.c and answers.c share.
+ * handler_private.h - what handler.c, worker.c, watch.c and answers.c share.
  *
  * A handler has workers: one for each of its threads, and one for each thread of the caller that
  * runs it at the moment. A worker owns the buffers of one batch. Other threads touch nothing in it
  * except its statistics. One table has the groups with LATER, so that closing the handler can
  * respond to them.
  *
- * Lock order: handler.lock, then worker.stats_lock. Neither is held across a callback, read or
- * write. The comment of a field names the lock that protects it, or says that access is atomic.
+ * Lock order: handler.lock, then worker.stats_lock; park_lock is taken alone. None is held across a
+ * callback, read or write. The comment of a field names the lock that protects it, or says that
+ * access is atomic.
  */
 #ifndef IOF_HANDLER_PRIVATE_H
 #define IOF_HANDLER_PRIVATE_H
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -58,6 +60,12 @@ struct iof_worker {
 	 */
 	struct iof_thread *sleeper;
 
+	/* Watching the queue (watch.c). */
+	uint32_t number;		/* from 1 on */
+	sem_t park;			/* where the thread waits to become the watcher */
+	struct iof_worker *next_parked; /* park_lock; list handler.parked */
+	uint64_t began;			/* time at which the callbacks began; 0: not read */
+
 	struct iommu_hwpt_pgfault *records;
 	struct iof_fault_group *groups;
 	struct iommu_hwpt_page_response *answers;
@@ -82,6 +90,15 @@ struct iof_handler {
 	int running;	    /* atomic: number of batches in their callbacks */
 	int fatal;	    /* atomic: first error of the fault descriptor */
 	int first_error;    /* atomic: first error of any kind */
+
+	int runners; /* atomic: number of threads that handle batches until the stop */
+
+	uint64_t watch;	       /* atomic: which worker watches the queue (watch.c) */
+	uint64_t callbacks_ns; /* atomic: mean time of the callbacks of a batch */
+	int deputy_looks;      /* atomic: the deputy looks at intervals */
+	pthread_mutex_t park_lock;
+	struct iof_worker *deputy; /* atomic: a parked worker, NULL if none is; park_lock to set */
+	struct iof_worker *parked; /* park_lock: list of the other parked workers */
 
 	pthread_mutex_t lock;
 	struct iof_worker *workers; /* atomic: list of all workers; lock to add one */
@@ -113,5 +130,14 @@ void iof_worker_free(struct iof_worker *worker);
 struct iof_worker *iof_worker_take(struct iof_handler *handler);
 void iof_worker_give(struct iof_worker *worker);
 int iof_worker_read(struct iof_worker *worker);
+
+/* watch.c */
+/* Is the calling thread the watcher? It becomes so if there is none, or a slow one. */
+bool iof_watch_mine(struct iof_worker *worker);
+/* Waits until the calling thread is the watcher, or the handler stops. */
+void iof_watch_park(struct iof_worker *worker);
+/* Called before and after the callbacks of a batch of @nr groups. */
+void iof_watch_begin(struct iof_worker *worker, uint32_t nr);
+void iof_watch_end(struct iof_worker *worker);
 
 #endif

@@ -51,6 +51,7 @@ void iof_handler_stop(struct iof_handler *handler)
 
 		if (sleeper)
 			iof_thread_interrupt(sleeper);
+		sem_post(&worker->park);
 	}
 	/*
 	 * write() fails only if the counter is at its maximum, and then the eventfd is readable
@@ -99,6 +100,7 @@ void iof_worker_free(struct iof_worker *worker)
 {
 	if (worker->sleeper)
 		iof_thread_release(worker->sleeper);
+	sem_destroy(&worker->park);
 	pthread_mutex_destroy(&worker->stats_lock);
 	free(worker->records);
 	free(worker->groups);
@@ -115,11 +117,13 @@ struct iof_worker *iof_worker_new(struct iof_handler *handler)
 		return NULL;
 	worker->handler = handler;
 	pthread_mutex_init(&worker->stats_lock, NULL);
+	sem_init(&worker->park, 0, 0);
 	if (worker_room(worker, handler->config.batch)) {
 		iof_worker_free(worker);
 		return NULL;
 	}
 	pthread_mutex_lock(&handler->lock);
+	worker->number = handler->workers ? handler->workers->number + 1 : 1;
 	worker->next = handler->workers;
 	__atomic_store_n(&handler->workers, worker, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&handler->lock);

@@ -90,8 +90,8 @@ enum iof_handler_flags {
  * @threads: threads that the handler starts, at most 256; 0: the caller runs it
  * @batch: groups of one page in a read; default 64, at most 65536
  * @spin_us: microseconds to poll an empty queue before sleeping; 0: threads of the handler and
- *	iof_handler_run() adapt: they poll for up to 50 us while faults come that fast, and hardly
- *	at all otherwise
+ *	iof_handler_run() adapt: one of them polls for up to 50 us while faults come that fast, and
+ *	hardly at all otherwise. The others sleep until there is a batch for them
  * @flags: enum iof_handler_flags
  * @fault: Decides a group. Returns an enum iof_response, or a negative errno, which answers
  *	INVALID, is remembered, and goes to @error. Called from all threads of the handler at once.

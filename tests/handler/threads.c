@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * threads.c - proves that several threads share a queue and deliver each group once. A handler can
- * be ended from outside, from a callback, from an event loop, and by a broken descriptor.
+ * threads.c - proves that several threads share a queue and deliver each group once, that an
+ * arrival wakes one of them, and that a callback may wait for other faults. A handler can be ended
+ * from outside, from a callback, from an event loop, and by a broken descriptor.
  */
 #include "setup.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <sys/epoll.h>
 
@@ -128,6 +130,151 @@ static void an_adaptive_thread_sleeps_between_faults(void **state)
 	queue_close(&q);
 }
 
+/* Returns how often the thread slept, or -1. */
+static long sleeps_of(const char *tid)
+{
+	char path[300], line[200];
+	long sleeps = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/status", tid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "Name:", 5) && !strstr(line, "iof-handler"))
+			break;
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &sleeps) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+	return sleeps;
+}
+
+/* Returns how often the handler's threads slept, except the two that slept most. */
+static long sleeps_of_spare_threads(void)
+{
+	long most[2] = { 0 }, sum = 0, sleeps;
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *entry;
+
+	while (tasks && (entry = readdir(tasks))) {
+		sleeps = sleeps_of(entry->d_name);
+		if (sleeps <= 0)
+			continue;
+		sum += sleeps;
+		if (sleeps > most[0]) {
+			most[1] = most[0];
+			most[0] = sleeps;
+		} else if (sleeps > most[1]) {
+			most[1] = sleeps;
+		}
+	}
+	if (tasks)
+		closedir(tasks);
+	return sum - most[0] - most[1];
+}
+
+/* An arrival wakes the thread that watches the queue, not those that have nothing to do. */
+static void a_fault_wakes_one_of_eight_threads(void **state)
+{
+	static struct count count;
+	struct iof_handler_config config = { .threads = 8, .fault = count_it, .arg = &count };
+	struct iof_handler_stats stats = { 0 };
+	struct iof_handler *handler;
+	struct queue q;
+	uint64_t sleeps;
+	uint32_t i, tries;
+
+	(void)state;
+	memset(&count, 0, sizeof(count));
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	assert_ok(iof_handler_open(&config, &handler));
+	for (i = 0; i < 500; i++) {
+		/* Usually a thread sleeps again. One that sleeps still is not counted anew. */
+		sleeps = stats.sleeps;
+		for (tries = 0; tries < 100 && stats.sleeps == sleeps; tries++) {
+			sched_yield();
+			iof_handler_get_stats(handler, &stats);
+		}
+		queue_fault(&q, i, IOVA + i * PAGE);
+		queue_answered(&q, i + 1);
+	}
+	/* Of the two, one watches, and one looks at intervals whether that goes on. */
+	assert_true(sleeps_of_spare_threads() < 250);
+	assert_ok(iof_handler_close(handler));
+	queue_close(&q);
+}
+
+#define WAITERS 3
+
+struct meeting {
+	int inside; /* atomic: number of callbacks that have begun in this round */
+};
+
+/* Returns only after callbacks for WAITERS + 1 faults have begun. */
+static int wait_for_the_others(void *arg, const struct iof_fault_group *group)
+{
+	struct meeting *meeting = arg;
+	int round_end;
+
+	(void)group;
+	round_end = (add(meeting->inside, 1) + WAITERS) / (WAITERS + 1) * (WAITERS + 1);
+	until(load(meeting->inside) >= round_end);
+	return IOF_SUCCESS;
+}
+
+static void *run_here(void *arg)
+{
+	return (void *)(intptr_t)iof_handler_run(arg);
+}
+
+/* @callers of the WAITERS + 1 threads are the caller's. */
+static void callbacks_wait_for_each_other(uint32_t callers)
+{
+	struct meeting *meeting = calloc(1, sizeof(*meeting));
+	struct iof_handler_config config = { .threads = WAITERS + 1 - callers,
+					     .fault = wait_for_the_others,
+					     .arg = meeting };
+	pthread_t caller[WAITERS + 1];
+	struct iof_handler *handler;
+	struct queue q;
+	int round, i;
+
+	queue_open(&q);
+	config.fault_fd = q.fault_fd;
+	assert_ok(iof_handler_open(&config, &handler));
+	for (i = 0; i < (int)callers; i++)
+		assert_ok(pthread_create(&caller[i], NULL, run_here, handler));
+	/* In the first rounds callbacks seem to be short; later ones are known to take long. */
+	for (round = 0; round < 30; round++) {
+		for (i = 1; i <= WAITERS + 1; i++) {
+			queue_fault(&q, (uint32_t)i, IOVA + (uint64_t)i * PAGE);
+			until(load(meeting->inside) == round * (WAITERS + 1) + i);
+		}
+		queue_answered(&q, (uint64_t)(round + 1) * (WAITERS + 1));
+	}
+	iof_handler_stop(handler);
+	for (i = 0; i < (int)callers; i++)
+		assert_ok(pthread_join(caller[i], NULL));
+	assert_ok(iof_handler_close(handler));
+	queue_close(&q);
+	free(meeting);
+}
+
+static void a_callback_may_wait_for_another_fault(void **state)
+{
+	(void)state;
+	callbacks_wait_for_each_other(0);
+}
+
+static void also_in_threads_of_the_caller(void **state)
+{
+	(void)state;
+	callbacks_wait_for_each_other(2);
+	callbacks_wait_for_each_other(WAITERS + 1);
+}
+
 static void two_threads_that_spin_a_little(void **state)
 {
 	(void)state;
@@ -222,11 +369,6 @@ static void threads_asleep_stop_at_once(void **state)
 	assert_ok(sigaction(SIGUSR1, &before, NULL));
 	queue_close(&q);
 	free(count);
-}
-
-static void *run_here(void *arg)
-{
-	return (void *)(intptr_t)iof_handler_run(arg);
 }
 
 static void a_thread_of_the_caller_becomes_the_handlers(void **state)
@@ -349,6 +491,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(four_sleeping_threads),
 		cmocka_unit_test(an_adaptive_thread_sleeps_between_faults),
+		cmocka_unit_test(a_fault_wakes_one_of_eight_threads),
+		cmocka_unit_test(a_callback_may_wait_for_another_fault),
+		cmocka_unit_test(also_in_threads_of_the_caller),
 		cmocka_unit_test(two_threads_that_spin_a_little),
 		cmocka_unit_test(a_thread_that_never_sleeps),
 		cmocka_unit_test(a_callback_may_stop_but_not_close),
