@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #define WAITERS 40
 #define ROUNDS	300
 #define CALLERS 4
+#define STEADY	2000
 
 static int fd; /* /dev/iommu */
 
@@ -77,50 +79,125 @@ static void waiting_ioctls_leave_others_alone(void **state)
 	close(uffd);
 }
 
-/* One caller, whose every call waits: the program answers it with a call of its own. */
-static void one_caller_waits_again_and_again(void **state)
+struct provider {
+	int uffd;
+	int rounds;
+	const void *content;
+	pthread_t thread;
+};
+
+/* Makes calls of its own before it provides the page that another call waits for. */
+static void *provide(void *arg)
 {
-	const struct iommu_ioas_alloc content = { .size = sizeof(content) };
-	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+	const struct provider *provider = arg;
+	struct uffd_msg msg;
+	struct stat st;
+	int id;
+
+	for (int i = 0; i < provider->rounds; i++) {
+		struct uffdio_copy copy = { .src = (uintptr_t)provider->content, .len = 4096 };
+
+		if (read(provider->uffd, &msg, sizeof(msg)) != sizeof(msg))
+			return "no page was requested";
+		id = abi_ioas(fd);
+		if (id <= 0 || abi_destroy(fd, (uint32_t)id) || fstat(fd, &st))
+			return "a call failed";
+		copy.dst = msg.arg.pagefault.address & ~4095ull;
+		if (ioctl(provider->uffd, UFFDIO_COPY, &copy))
+			return "UFFDIO_COPY failed";
+	}
+	return NULL;
+}
+
+/* Returns memory whose pages are provided with @content, or NULL: that is not possible here. */
+static char *provided_memory(struct provider *provider, int rounds, const void *content)
+{
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	static char page[4096];
-	struct uffd_msg msg;
 	char *memory;
-	pid_t pid;
-	int status;
 
-	(void)state;
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api))
-		skip_because("userfaultfd is not allowed here");
-	memcpy(page, &content, sizeof(content));
-	/* shared, so that a child has the memory that its parent provides */
-	memory = mmap(NULL, ROUNDS * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		      0);
+	*provider = (struct provider){
+		.uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC),
+		.rounds = rounds,
+		.content = content,
+	};
+	if (provider->uffd < 0 || ioctl(provider->uffd, UFFDIO_API, &api))
+		return NULL;
+	memory = mmap(NULL, (size_t)rounds * 4096, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(memory != MAP_FAILED);
 	reg.range.start = (uintptr_t)memory;
-	reg.range.len = ROUNDS * 4096;
-	assert_ok(ioctl(uffd, UFFDIO_REGISTER, &reg));
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		for (int i = 0; i < ROUNDS; i++) {
-			struct uffdio_copy copy = { .src = (uintptr_t)page, .len = 4096 };
+	reg.range.len = (uint64_t)rounds * 4096;
+	assert_ok(ioctl(provider->uffd, UFFDIO_REGISTER, &reg));
+	assert_ok(pthread_create(&provider->thread, NULL, provide, provider));
+	return memory;
+}
 
-			if (read(uffd, &msg, sizeof(msg)) != sizeof(msg) || abi_ioas(fd) <= 0)
-				_exit(1);
-			copy.dst = msg.arg.pagefault.address & ~4095ull;
-			if (ioctl(uffd, UFFDIO_COPY, &copy))
-				_exit(1);
-		}
-		_exit(0);
+static void end_providing(struct provider *provider, char *memory)
+{
+	void *bad;
+
+	assert_ok(pthread_join(provider->thread, &bad));
+	assert_null(bad);
+	munmap(memory, (size_t)provider->rounds * 4096);
+	close(provider->uffd);
+}
+
+/* After many calls of one caller a single thread serves it, and keeps listening meanwhile. */
+static void a_steady_callers_ioctl_waits(void **state)
+{
+	static char page[4096];
+	const struct iommu_ioas_alloc content = { .size = sizeof(content) };
+	struct provider provider;
+	char *memory = provided_memory(&provider, 3, page);
+
+	(void)state;
+	if (!memory)
+		skip_because("userfaultfd is not allowed here");
+	memcpy(page, &content, sizeof(content));
+	for (int i = 0; i < provider.rounds; i++) {
+		for (int j = 0; j < STEADY; j++)
+			assert_int_equal(abi_destroy(fd, 0), -ENOENT);
+		assert_null(alloc_there(memory + i * 4096));
 	}
+	end_providing(&provider, memory);
+}
+
+/* The same of calls that seccomp traps. */
+static void a_steady_callers_stat_waits(void **state)
+{
+	static char page[4096] = "/dev/iommu";
+	struct provider provider;
+	char *memory = provided_memory(&provider, 3, page);
+	struct stat st;
+
+	(void)state;
+	if (!memory)
+		skip_because("userfaultfd is not allowed here");
+	for (int i = 0; i < provider.rounds; i++) {
+		for (int j = 0; j < STEADY; j++)
+			assert_ok(fstat(fd, &st));
+		assert_ok(stat(memory + i * 4096, &st));
+		assert_true(S_ISCHR(st.st_mode));
+	}
+	end_providing(&provider, memory);
+}
+
+/* Each call of one caller waits. */
+static void one_caller_waits_again_and_again(void **state)
+{
+	static char page[4096];
+	const struct iommu_ioas_alloc content = { .size = sizeof(content) };
+	struct provider provider;
+	char *memory = provided_memory(&provider, ROUNDS, page);
+
+	(void)state;
+	if (!memory)
+		skip_because("userfaultfd is not allowed here");
+	memcpy(page, &content, sizeof(content));
 	for (int i = 0; i < ROUNDS; i++)
 		assert_null(alloc_there(memory + i * 4096));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	munmap(memory, ROUNDS * 4096);
-	close(uffd);
+	end_providing(&provider, memory);
 }
 
 /* Returns NULL, or a text. */
@@ -208,6 +285,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waiting_ioctls_leave_others_alone),
+		cmocka_unit_test(a_steady_callers_ioctl_waits),
+		cmocka_unit_test(a_steady_callers_stat_waits),
 		cmocka_unit_test(one_caller_waits_again_and_again),
 		cmocka_unit_test(a_closed_queue_is_gone),
 		cmocka_unit_test(callers_move_and_change),
