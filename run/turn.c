@@ -107,6 +107,7 @@ static void forget_caller(void)
 		close(follow.stat);
 	follow.stat = -1;
 	follow.steady = follow.strange = 0;
+	follow.looked = 0;
 	if (follow.pinned)
 		sched_setaffinity(0, sizeof(turn.allowed), &turn.allowed);
 	follow.pinned = false;
@@ -118,8 +119,12 @@ static int processor_of_caller(void)
 	char text[1024], *at;
 	ssize_t got = pread(follow.stat, text, sizeof(text) - 1, 0);
 
-	if (got <= 0)
+	if (got <= 0) {
+		/* another thread has the id by now */
+		close(follow.stat);
+		follow.stat = -1;
 		return -1;
+	}
 	text[got] = 0;
 	/* field 39; the name, which is field 2, may have spaces and parentheses */
 	at = strrchr(text, ')');
@@ -162,14 +167,15 @@ static void follow_caller(uint32_t tid)
 	if (follow.steady < STEADY && ++follow.steady < STEADY)
 		return;
 	at = now();
-	if (follow.stat >= 0 && at - follow.looked < LOOK_NS)
+	if (at - follow.looked < LOOK_NS)
 		return;
 	follow.looked = at;
 	if (follow.stat < 0) {
 		snprintf(path, sizeof(path), "/proc/%u/task/%u/stat", tid, tid);
 		follow.stat = open(path, O_RDONLY | O_CLOEXEC);
 	}
-	follow_processor();
+	if (follow.stat >= 0)
+		follow_processor();
 }
 
 /* ---- the turn ---- */
