@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 
 QEMU = 'qemu-system-x86_64'
@@ -19,6 +20,7 @@ EMULATED = ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2']
 # An instruction takes one nanosecond of virtual time: for benchmarks, not for races.
 COUNTED = ['-accel', 'tcg', '-icount', 'shift=0,sleep=off', '-cpu', 'max,erms=off,fsrm=off']
 MEMORY = '2G'
+DISK_BYTES = 16 << 20
 # A kernel oops ends the guest at once (-no-reboot). Slab caches are not merged, so that the module's have
 # their own names. The watchdogs have long limits, since the host may delay an emulated CPU.
 KERNEL_WORDS = ('console=ttyS0 rdinit=/init panic=-1 oops=panic slab_nomerge nokaslr mitigations=off '
@@ -143,9 +145,13 @@ class Initramfs:
 
 class Machine:
     """QEMU with the guest. `counted`: the number of processors of a guest that counts instructions. `lines`
-    yields the lines that the guest writes to its second port."""
+    yields the lines that the guest writes to its second port.
 
-    def __init__(self, kernel, archive, words, folder, counted=False, terminal=False):
+    `arguments` are further ones of QEMU's. In each of them {disk} is the path of an empty disk image, and
+    {socket} that of a Unix socket, which two character devices of one machine can use to reach each other.
+    """
+
+    def __init__(self, kernel, archive, words, folder, counted=False, terminal=False, arguments=()):
         self.console = os.path.join(folder, 'console.log')
         self.told = os.path.join(folder, 'told.log')
         for name in (self.console, self.told):
@@ -162,6 +168,14 @@ class Machine:
         else:
             command += ['-serial', 'file:' + self.console]
         command += ['-serial', 'file:' + self.told]
+        # The path of a Unix socket must be short.
+        self.short = tempfile.mkdtemp(prefix='iofault-vm-') if any('{socket}' in a for a in arguments) else ''
+        disk = os.path.join(folder, 'disk')
+        if any('{disk}' in argument for argument in arguments):
+            with open(disk, 'wb') as image:
+                image.truncate(DISK_BYTES)
+        command += [argument.replace('{disk}', disk).replace('{socket}', os.path.join(self.short, 'socket'))
+                    for argument in arguments]
         if not shutil.which(QEMU):
             raise Problem(f'there is no {QEMU}: scripts/deps installs qemu-system-x86')
         self.process = subprocess.Popen(command, stdin=None if terminal else subprocess.DEVNULL)
@@ -195,3 +209,5 @@ class Machine:
         if self.running():
             self.process.kill()
         self.process.wait()
+        if self.short:
+            shutil.rmtree(self.short, ignore_errors=True)

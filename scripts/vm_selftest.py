@@ -84,7 +84,7 @@ def guest(vm, kernel, given, name, lines, words=''):
     listed = vm.List(lines, name)
     folder = vm.make_folder('selftest/' + name)
     archive = vm.furnish(kernel, given, listed, folder, [os.path.join(vm.SOURCE, 'tests/vm/plant')])
-    run = vm.Run(kernel, listed, archive, folder, 'vm.watch=vm_plant ' + words, grace=1)
+    run = vm.Run(kernel, listed.guests[0], archive, folder, 'vm.watch=vm_plant ' + words, grace=1)
     return quietly(run.execute)
 
 

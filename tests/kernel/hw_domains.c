@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hw_domains.c - proves what hw/ makes of the kernel's page tables, against an IOMMU driver that
+ * shows its tables and fails calls: DMA follows the mappings, pages are as large as memory allows,
+ * each failing call leaves all as before, and an isolation group is switched as a whole.
+ */
+#include "hw_iommu.h"
+
+#include <string.h>
+
+#define MB (1ul << 20)
+
+static int setup(void **state)
+{
+	static struct hw hw;
+
+	hw_use(&hw, hwi_name[HWI_PLAIN], false);
+	*state = &hw;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	hw_close(*state);
+	return 0;
+}
+
+/* A page table that PASIDs can use, or one like it that nothing is attached to. */
+static uint32_t page_table(struct hw *hw, uint32_t flags)
+{
+	int rc = abi_hwpt(hw->fd, hw->devid, hw->ioas, flags | IOMMU_HWPT_ALLOC_PASID);
+
+	assert_id(rc);
+	return (uint32_t)rc;
+}
+
+static void dma_follows_the_mappings(void **state)
+{
+	char *memory = abi_pages(4), data[3 * PAGE];
+	struct hw *hw = *state;
+
+	memset(data, 0x77, sizeof(data));
+	assert_id(abi_attach(hw->dev, hw->ioas));
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, data, PAGE, false), 0);
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, 4 * PAGE, IOVA));
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA + 100, data, 3 * PAGE, true),
+			 3 * PAGE);
+	assert_memory_equal(memory + 100, data, sizeof(data));
+	memory[200] = 1;
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA + 200, data, 1, false), 1);
+	assert_int_equal(data[0], 1);
+	/* Beyond the end nothing is reached. */
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA + 3 * PAGE, data, 2 * PAGE, true),
+			 PAGE);
+	assert_ok(abi_unmap(hw->fd, hw->ioas, IOVA, 4 * PAGE));
+	memset(memory, 0, 4 * PAGE);
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, data, PAGE, true), 0);
+	assert_int_equal(memory[0], 0);
+	munmap(memory, 4 * PAGE);
+}
+
+static void a_pasid_has_a_space_of_its_own(void **state)
+{
+	char *memory = abi_pages(1), byte = 9;
+	struct hw *hw = *state;
+	uint32_t space;
+	int rc;
+
+	assert_id(abi_attach(hw->dev, page_table(hw, 0)));
+	rc = abi_ioas(hw->fd);
+	assert_id(rc);
+	space = (uint32_t)rc;
+	rc = abi_hwpt(hw->fd, hw->devid, space, IOMMU_HWPT_ALLOC_PASID);
+	assert_id(rc);
+	assert_id(abi_attach_pasid(hw->dev, HWI_PASID, (uint32_t)rc));
+	assert_ok(abi_map(hw->fd, space, memory, PAGE, IOVA));
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, true), 0);
+	assert_int_equal(hwi_dma(HWI_PLAIN, HWI_PASID, IOVA, &byte, 1, true), 1);
+	assert_int_equal(memory[0], 9);
+	assert_int_equal(hwi_dma(HWI_PLAIN, HWI_PASID + 1, IOVA, &byte, 1, true), 0);
+	assert_ok(abi_detach_pasid(hw->dev, HWI_PASID));
+	assert_int_equal(hwi_dma(HWI_PLAIN, HWI_PASID, IOVA, &byte, 1, true), 0);
+	munmap(memory, PAGE);
+}
+
+static void read_only_memory_is_not_written(void **state)
+{
+	char *memory = abi_pages(1), byte = 9;
+	struct hw *hw = *state;
+	struct iommu_ioas_map cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE,
+		.ioas_id = hw->ioas,
+		.user_va = (uintptr_t)memory,
+		.length = PAGE,
+		.iova = IOVA,
+	};
+
+	assert_id(abi_attach(hw->dev, hw->ioas));
+	assert_ok(ioctl(hw->fd, IOMMU_IOAS_MAP, &cmd));
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, true), 0);
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, false), 1);
+	munmap(memory, PAGE);
+}
+
+static void huge_memory_is_mapped_by_huge_pages(void **state)
+{
+	size_t bytes = 4 * MB;
+	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	struct hw *hw = *state;
+	struct ti_lookup look;
+	uint64_t calls;
+
+	if (memory == MAP_FAILED)
+		skip_because("no huge pages");
+	memory[0] = 1;
+	assert_id(abi_attach(hw->dev, hw->ioas));
+	calls = hwi_calls(TI_POINT_MAP);
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, bytes, IOVA));
+	assert_true(hwi_calls(TI_POINT_MAP) - calls <= 2);
+	assert_ok(hwi_lookup(HWI_PLAIN, TI_NO_PASID, IOVA + 3 * MB, &look));
+	assert_int_equal(look.size, 2 * MB);
+	/* At another offset large pages are physically impossible. */
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, bytes, 2 * IOVA + PAGE));
+	assert_ok(hwi_lookup(HWI_PLAIN, TI_NO_PASID, 2 * IOVA + PAGE, &look));
+	assert_int_equal(look.size, PAGE);
+	assert_ok(abi_unmap(hw->fd, hw->ioas, 2 * IOVA + PAGE, bytes));
+	assert_ok(abi_unmap(hw->fd, hw->ioas, IOVA, bytes));
+	assert_err(hwi_lookup(HWI_PLAIN, TI_NO_PASID, IOVA + 3 * MB, &look), EFAULT);
+	munmap(memory, bytes);
+}
+
+static void reserved_ranges_cannot_be_mapped(void **state)
+{
+	char *memory = abi_pages(1);
+	struct hw *hw = *state;
+
+	assert_id(abi_attach(hw->dev, hw->ioas));
+	assert_true(abi_map(hw->fd, hw->ioas, memory, PAGE, TI_RESV_START) < 0);
+	assert_true(abi_map(hw->fd, hw->ioas, memory, PAGE, 0xfee00000) < 0);
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, TI_RESV_LAST + 1));
+	munmap(memory, PAGE);
+}
+
+static void a_map_that_fails_leaves_nothing(void **state)
+{
+	char *memory = abi_pages(64);
+	struct hw *hw = *state;
+	struct ti_lookup look;
+	unsigned int nth, i;
+	int rc;
+
+	assert_id(abi_attach(hw->dev, hw->ioas));
+	/* Discontiguous memory, so that mapping takes several calls: every second page twice. */
+	for (i = 0; i < 64; i += 2)
+		memory[i * PAGE] = 1;
+	for (i = 1; i < 64; i += 2)
+		memory[i * PAGE] = 1;
+	for (nth = 1;; nth++) {
+		hwi_fail(TI_POINT_MAP, nth, ENOMEM);
+		rc = abi_map(hw->fd, hw->ioas, memory, 64 * PAGE, IOVA);
+		if (!rc)
+			break;
+		assert_int_equal(rc, -ENOMEM);
+		for (i = 0; i < 64; i++)
+			assert_err(hwi_lookup(HWI_PLAIN, TI_NO_PASID, IOVA + i * PAGE, &look),
+				   EFAULT);
+	}
+	assert_true(nth > 1);
+	hwi_fail(TI_POINT_MAP, 0, 0);
+	munmap(memory, 64 * PAGE);
+}
+
+/* Fails the first call at a point of an attach; then everything works. */
+static void attach_fails(struct hw *hw, uint32_t point, uint32_t pasid)
+{
+	uint32_t hwpt = page_table(hw, 0);
+	int rc;
+
+	if (pasid)
+		assert_id(abi_attach(hw->dev, page_table(hw, 0)));
+	hwi_fail(point, 1, ENOMEM);
+	rc = pasid ? abi_attach_pasid(hw->dev, pasid, hwpt) : abi_attach(hw->dev, hwpt);
+	assert_true(rc < 0);
+	rc = pasid ? abi_attach_pasid(hw->dev, pasid, hwpt) : abi_attach(hw->dev, hwpt);
+	assert_id(rc);
+	assert_ok(pasid ? abi_detach_pasid(hw->dev, pasid) : abi_detach(hw->dev));
+}
+
+static void an_attach_that_fails_can_be_repeated(void **state)
+{
+	attach_fails(*state, TI_POINT_ATTACH, 0);
+}
+
+static void a_pasid_attach_that_fails_can_be_repeated(void **state)
+{
+	attach_fails(*state, TI_POINT_PASID, HWI_PASID);
+}
+
+static void a_replace_that_fails_keeps_the_old_page_table(void **state)
+{
+	char *memory = abi_pages(1), byte = 9;
+	struct hw *hw = *state;
+	uint32_t old = page_table(hw, 0), new = page_table(hw, 0);
+
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, IOVA));
+	assert_id(abi_attach(hw->dev, old));
+	hwi_fail(TI_POINT_ATTACH, 1, ENOMEM);
+	assert_true(abi_attach(hw->dev, new) < 0);
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, true), 1);
+	assert_id(abi_attach(hw->dev, new));
+	assert_ok(abi_destroy(hw->fd, old));
+
+	old = page_table(hw, 0);
+	assert_id(abi_attach_pasid(hw->dev, HWI_PASID, new));
+	hwi_fail(TI_POINT_PASID, 1, ENOMEM);
+	assert_true(abi_attach_pasid(hw->dev, HWI_PASID, old) < 0);
+	assert_int_equal(hwi_dma(HWI_PLAIN, HWI_PASID, IOVA, &byte, 1, true), 1);
+	assert_id(abi_attach_pasid(hw->dev, HWI_PASID, old));
+	assert_int_equal(hwi_dma(HWI_PLAIN, HWI_PASID, IOVA, &byte, 1, true), 1);
+	munmap(memory, PAGE);
+}
+
+static void a_page_table_that_cannot_be_allocated_is_an_error(void **state)
+{
+	struct hw *hw = *state;
+
+	hwi_fail(TI_POINT_ALLOC, 1, ENOMEM);
+	assert_err(abi_hwpt(hw->fd, hw->devid, hw->ioas, 0), ENOMEM);
+	hwi_fail(TI_POINT_ALLOC, 1, ENOMEM);
+	assert_err(abi_attach(hw->dev, hw->ioas), ENOMEM);
+	assert_id(abi_attach(hw->dev, hw->ioas));
+}
+
+/* The feature of page requests fails to go on: the attachment is undone. */
+static void page_requests_that_fail_to_start_undo_the_attach(void **state)
+{
+	struct hw *hw = *state;
+	uint32_t fault;
+	int ffd, rc;
+	char byte;
+
+	assert_ok(abi_fault_queue(hw->fd, &fault, &ffd));
+	rc = abi_hwpt_fault(hw->fd, hw->devid, hw->ioas, IOMMU_HWPT_ALLOC_PASID, fault);
+	assert_id(rc);
+	hwi_fail(TI_POINT_FEATURE, 1, ENOMEM);
+	assert_true(abi_attach(hw->dev, (uint32_t)rc) < 0);
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, false), 0);
+	assert_id(abi_attach(hw->dev, (uint32_t)rc));
+	assert_ok(abi_detach(hw->dev));
+
+	assert_id(abi_attach(hw->dev, page_table(hw, 0)));
+	hwi_fail(TI_POINT_FEATURE, 1, ENOMEM);
+	assert_true(abi_attach_pasid(hw->dev, HWI_PASID, (uint32_t)rc) < 0);
+	assert_id(abi_attach_pasid(hw->dev, HWI_PASID, (uint32_t)rc));
+	close(ffd);
+}
+
+static void the_driver_describes_itself(void **state)
+{
+	struct iommu_test_hw_info info = {};
+	struct hw *hw = *state;
+	struct iommu_hw_info cmd = {
+		.size = sizeof(cmd),
+		.dev_id = hw->devid,
+		.data_len = sizeof(info),
+		.data_uptr = (uintptr_t)&info,
+	};
+
+	assert_ok(ioctl(hw->fd, IOMMU_GET_HW_INFO, &cmd));
+	assert_int_equal(cmd.out_data_type, IOMMU_HW_INFO_TYPE_SELFTEST);
+	assert_int_equal(info.test_reg, IOMMU_HW_INFO_SELFTEST_REGVAL);
+}
+
+static void a_group_is_switched_as_a_whole(void **state)
+{
+	char *memory = abi_pages(1), byte = 5;
+	struct hw first;
+	int other, dev, fd;
+
+	(void)state;
+	hw_use(&first, hwi_name[HWI_FIRST], true);
+	/* Another program cannot have the other member. */
+	dev = hw_open(hwi_name[HWI_SECOND]);
+	fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	assert_true(dev >= 0 && fd >= 0);
+	assert_true(abi_bind(dev, fd) < 0);
+	close(fd);
+	assert_id(abi_bind(dev, first.fd));
+	assert_ok(abi_map(first.fd, first.ioas, memory, PAGE, IOVA));
+	/* The group has one page table. */
+	other = abi_ioas(first.fd);
+	assert_id(other);
+	assert_err(abi_attach(dev, (uint32_t)other), EINVAL);
+	assert_id(abi_attach(dev, first.ioas));
+	assert_int_equal(hwi_dma(HWI_SECOND, TI_NO_PASID, IOVA, &byte, 1, true), 1);
+	assert_ok(abi_detach(first.dev));
+	/* One member is still attached. */
+	assert_int_equal(hwi_dma(HWI_SECOND, TI_NO_PASID, IOVA, &byte, 1, true), 1);
+	assert_ok(abi_detach(dev));
+	assert_int_equal(hwi_dma(HWI_SECOND, TI_NO_PASID, IOVA, &byte, 1, true), 0);
+	close(dev);
+	hw_close(&first);
+	munmap(memory, PAGE);
+}
+
+static void written_pages_are_reported_dirty(void **state)
+{
+	uint8_t bits[8] = {}, byte = 1;
+	struct hw *hw = *state;
+	char *memory = abi_pages(64);
+	int hwpt = abi_hwpt(hw->fd, hw->devid, hw->ioas, IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+
+	if (hwpt == -EOPNOTSUPP)
+		skip_because("no dirty tracking");
+	assert_id(hwpt);
+	assert_id(abi_attach(hw->dev, (uint32_t)hwpt));
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, 64 * PAGE, IOVA));
+	assert_ok(abi_dirty_tracking(hw->fd, (uint32_t)hwpt, true));
+	hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA + 3 * PAGE, &byte, 1, true);
+	hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA + 40 * PAGE, &byte, 1, true);
+	hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA + 50 * PAGE, &byte, 1, false);
+	assert_ok(abi_get_dirty(hw->fd, (uint32_t)hwpt, 0, IOVA, 64 * PAGE, PAGE, bits));
+	assert_int_equal(bits[0], 1 << 3);
+	assert_int_equal(bits[5], 1 << 0);
+	assert_int_equal(bits[6], 0);
+	memset(bits, 0, sizeof(bits));
+	assert_ok(abi_get_dirty(hw->fd, (uint32_t)hwpt, 0, IOVA, 64 * PAGE, PAGE, bits));
+	assert_int_equal(bits[0] | bits[5], 0);
+	assert_ok(abi_dirty_tracking(hw->fd, (uint32_t)hwpt, false));
+	munmap(memory, 64 * PAGE);
+}
+
+static void a_nested_page_table_is_invalidated(void **state)
+{
+	struct iommu_hwpt_invalidate_selftest entry = { .iotlb_id = 2 };
+	struct ti_nested told = { .dev = HWI_PLAIN, .pasid = TI_NO_PASID };
+	struct hw *hw = *state;
+	struct iommu_hwpt_invalidate cmd = {
+		.size = sizeof(cmd),
+		.data_uptr = (uintptr_t)&entry,
+		.data_type = IOMMU_HWPT_INVALIDATE_DATA_SELFTEST,
+		.entry_len = sizeof(entry),
+		.entry_num = 1,
+	};
+	int parent, nested;
+
+	parent = abi_hwpt(hw->fd, hw->devid, hw->ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
+	if (parent == -EOPNOTSUPP)
+		skip_because("no nested page tables");
+	assert_id(parent);
+	nested = abi_hwpt_nested(hw->fd, hw->devid, (uint32_t)parent, 0, 0, 0x55);
+	assert_id(nested);
+	assert_id(abi_attach(hw->dev, (uint32_t)nested));
+	assert_ok(ioctl(hwi_fd, TI_NESTED, &told));
+	assert_int_equal(told.iotlb[2], 0x55);
+	cmd.hwpt_id = (uint32_t)nested;
+	assert_ok(ioctl(hw->fd, IOMMU_HWPT_INVALIDATE, &cmd));
+	assert_int_equal(cmd.entry_num, 1);
+	assert_ok(ioctl(hwi_fd, TI_NESTED, &told));
+	assert_int_equal(told.iotlb[2], 0);
+	assert_int_equal(told.iotlb[1], 0x55);
+	assert_int_equal(told.invalidations, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(dma_follows_the_mappings),
+		T(a_pasid_has_a_space_of_its_own),
+		T(read_only_memory_is_not_written),
+		T(huge_memory_is_mapped_by_huge_pages),
+		T(reserved_ranges_cannot_be_mapped),
+		T(a_map_that_fails_leaves_nothing),
+		T(an_attach_that_fails_can_be_repeated),
+		T(a_pasid_attach_that_fails_can_be_repeated),
+		T(a_replace_that_fails_keeps_the_old_page_table),
+		T(a_page_table_that_cannot_be_allocated_is_an_error),
+		T(page_requests_that_fail_to_start_undo_the_attach),
+		T(the_driver_describes_itself),
+		T(written_pages_are_reported_dirty),
+		T(a_nested_page_table_is_invalidated),
+		cmocka_unit_test(a_group_is_switched_as_a_whole),
+	};
+	int failed;
+
+	hwi_begin("kernel/hw_domains");
+	failed = cmocka_run_group_tests_name("hw_domains", tests, NULL, NULL);
+	hwi_end();
+	return failed;
+}

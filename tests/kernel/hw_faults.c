@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hw_faults.c - proves that page requests of a real function keep the promises of the fault path,
+ * against an IOMMU driver that raises them at the wrong time and counts the responses.
+ *
+ * Each test runs for requester ids and for a PASID. HW_ROUNDS in the environment sets the rounds of
+ * the races.
+ */
+#include "hw_iommu.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+	SUCCESS = IOMMUFD_PAGE_RESP_SUCCESS,
+	INVALID = IOMMUFD_PAGE_RESP_INVALID,
+};
+
+static unsigned int rounds(void)
+{
+	const char *given = getenv("HW_ROUNDS");
+
+	return given ? (unsigned int)strtoul(given, NULL, 10) : 20;
+}
+
+static int setup_rid(void **state)
+{
+	static struct hwi_bed bed;
+
+	hwi_open(&bed, HWI_PLAIN, TI_NO_PASID);
+	*state = &bed;
+	return 0;
+}
+
+static int setup_pasid(void **state)
+{
+	static struct hwi_bed bed;
+
+	hwi_open(&bed, HWI_PLAIN, HWI_PASID);
+	*state = &bed;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	hwi_close(*state);
+	return 0;
+}
+
+static void a_response_reaches_the_function(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	bool pasid = bed->pasid != TI_NO_PASID;
+
+	hwi_page(bed, 5);
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), SUCCESS));
+	assert_int_equal(rec.addr, IOVA + 5 * PAGE);
+	assert_int_equal(rec.perm, IOMMU_PGFAULT_PERM_READ);
+	assert_int_equal(rec.grpid, 5);
+	assert_int_equal(rec.flags & IOMMU_PGFAULT_FLAGS_PASID_VALID,
+			 pasid ? IOMMU_PGFAULT_FLAGS_PASID_VALID : 0);
+	assert_int_equal(rec.pasid, pasid ? bed->pasid : 0);
+	hwi_response(bed->dev, bed->pasid, 5, SUCCESS);
+	hwi_page(bed, 6);
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), INVALID));
+	hwi_response(bed->dev, bed->pasid, 6, INVALID);
+}
+
+/* Pages of two groups arrive mixed; the group that ends first is delivered first, whole. */
+static void a_group_of_several_pages_is_one_report(void **state)
+{
+	struct iommu_hwpt_pgfault rec[3];
+	struct hwi_bed *bed = *state;
+	unsigned int i;
+
+	hwi_request(bed->dev, bed->pasid, 1, 0, IOVA);
+	hwi_request(bed->dev, bed->pasid, 2, 0, IOVA + 16 * PAGE);
+	hwi_request(bed->dev, bed->pasid, 2, 0, IOVA + 17 * PAGE);
+	hwi_request(bed->dev, bed->pasid, 2, TI_REQ_LAST, IOVA + 18 * PAGE);
+	hwi_request(bed->dev, bed->pasid, 1, TI_REQ_LAST, IOVA + PAGE);
+	hw_wait_readable(bed->ffd);
+	assert_int_equal(read(bed->ffd, rec, sizeof(rec)), sizeof(rec));
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(rec[i].grpid, 2);
+		assert_int_equal(rec[i].cookie, rec[0].cookie);
+		assert_int_equal(!!(rec[i].flags & IOMMU_PGFAULT_FLAGS_LAST_PAGE), i == 2);
+	}
+	assert_int_equal(rec[2].addr, IOVA + 18 * PAGE);
+	assert_int_equal(rec[0].addr + rec[1].addr, 2 * IOVA + 33 * PAGE);
+	assert_ok(abi_answer(bed->ffd, rec[0].cookie, SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 2, SUCCESS);
+	assert_int_equal(read(bed->ffd, rec, sizeof(rec)), 2 * sizeof(rec[0]));
+	assert_ok(abi_answer(bed->ffd, rec[0].cookie, SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 1, SUCCESS);
+}
+
+static void groups_with_one_number_each_get_their_response(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	uint32_t first, second;
+
+	hwi_page(bed, 3);
+	hwi_page(bed, 3);
+	first = hwi_take(bed, &rec);
+	second = hwi_take(bed, &rec);
+	assert_ok(abi_answer(bed->ffd, second, INVALID));
+	hwi_response(bed->dev, bed->pasid, 3, INVALID);
+	assert_ok(abi_answer(bed->ffd, first, SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 3, SUCCESS);
+}
+
+static void the_last_close_sweeps(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+
+	hwi_page(bed, 1);
+	hwi_page(bed, 2);
+	hwi_take(bed, &rec);
+	close(bed->ffd);
+	bed->ffd = -1;
+	assert_int_equal(hwi_drain(), 2);
+	/* Nothing listens any more. */
+	hwi_page(bed, 3);
+	hwi_response(bed->dev, bed->pasid, 3, INVALID);
+}
+
+static void a_detach_sweeps_and_a_late_response_is_refused(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	uint32_t cookie;
+
+	hwi_page(bed, 1);
+	hwi_page(bed, 2);
+	cookie = hwi_take(bed, &rec);
+	hwi_request(bed->dev, bed->pasid, 9, 0, IOVA); /* never ends */
+	assert_ok(hwi_detach(bed));
+	assert_int_equal(hwi_drain(), 2);
+	assert_true(abi_answer(bed->ffd, cookie, SUCCESS) < 0);
+	assert_int_equal(hwi_drain(), 0);
+	assert_false(abi_readable(bed->ffd));
+	hwi_settled(bed->dev);
+	/* After it, and after the next attach, all is as at first. */
+	hwi_page(bed, 4);
+	hwi_drain();
+	assert_false(abi_readable(bed->ffd));
+	assert_id(hwi_attach(bed));
+	hwi_page(bed, 5);
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 5, SUCCESS);
+}
+
+/* Requests come from the IOMMU's driver while it detaches: one before, one after, one late. */
+static void requests_during_a_detach_are_refused(void **state)
+{
+	struct hwi_bed *bed = *state;
+	struct ti_stats before, after;
+
+	hwi_stats(bed->dev, &before);
+	hwi_hook(TI_HOOK_BEFORE_LEAVE, bed->dev, bed->pasid, 11);
+	hwi_hook(TI_HOOK_AFTER_LEAVE, bed->dev, bed->pasid, 12);
+	hwi_hook(TI_HOOK_BEFORE_FEATURE_OFF, bed->dev, bed->pasid, 13);
+	assert_ok(hwi_detach(bed));
+	hwi_stats(bed->dev, &after);
+	assert_int_equal(after.code[SUCCESS], before.code[SUCCESS]);
+	assert_int_equal(after.groups + after.own, before.groups + before.own + 3);
+	hwi_settled(bed->dev);
+	assert_false(abi_readable(bed->ffd));
+}
+
+static void a_flood_is_bounded_by_credits(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	struct ti_stats stats;
+
+	hwi_flood(bed->dev, bed->pasid, 1000, 0);
+	hwi_stats(bed->dev, &stats);
+	assert_int_equal(stats.open, HWI_CREDITS);
+	assert_int_equal(hwi_drain(), 1000 - HWI_CREDITS);
+	/* A response gives its credit back. */
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 0, SUCCESS);
+	hwi_page(bed, 2000);
+	hwi_stats(bed->dev, &stats);
+	assert_int_equal(stats.open, HWI_CREDITS);
+	assert_int_equal(hwi_drain(), 0);
+}
+
+static void replacing_the_page_table_sweeps(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	int other;
+
+	other = abi_hwpt_fault(bed->hw.fd, bed->hw.devid, bed->hw.ioas, IOMMU_HWPT_ALLOC_PASID,
+			       bed->fault);
+	assert_id(other);
+	hwi_page(bed, 1);
+	hwi_take(bed, &rec);
+	hwi_page(bed, 2);
+	bed->hwpt = (uint32_t)other;
+	assert_id(hwi_attach(bed));
+	assert_int_equal(hwi_drain(), 2);
+	hwi_settled(bed->dev);
+	hwi_page(bed, 3);
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 3, SUCCESS);
+}
+
+static void closing_everything_with_faults_open_sweeps(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+
+	hwi_page(bed, 1);
+	hwi_page(bed, 2);
+	hwi_take(bed, &rec);
+	close(bed->hw.fd);
+	bed->hw.fd = -1;
+	close(bed->hw.dev);
+	bed->hw.dev = -1;
+	assert_int_equal(hwi_drain(), 2);
+}
+
+/* ---- only one of both ---- */
+
+/* The kernel merges pages by group index alone; the report must not mix the PASIDs up. */
+static void pages_of_another_pasid_do_not_end_in_a_group(void **state)
+{
+	struct iommu_hwpt_pgfault rec[2];
+	struct hwi_bed *bed = *state;
+	ssize_t n;
+
+	hwi_request(bed->dev, TI_NO_PASID, 4, 0, IOVA);
+	hwi_request(bed->dev, HWI_PASID, 4, TI_REQ_LAST, IOVA + PAGE);
+	hw_wait_readable(bed->ffd);
+	n = read(bed->ffd, rec, sizeof(rec));
+	assert_int_equal(n, sizeof(rec[0]));
+	assert_int_equal(rec[0].addr, IOVA + PAGE);
+	assert_ok(abi_answer(bed->ffd, rec[0].cookie, SUCCESS));
+	hwi_response(bed->dev, HWI_PASID, 4, SUCCESS);
+}
+
+static void a_function_without_page_requests_is_refused(void **state)
+{
+	uint32_t fault, plain, faulting;
+	struct hw hw;
+	int rc, ffd;
+
+	(void)state;
+	hw_use(&hw, hwi_name[HWI_NO_PRI], false);
+	rc = abi_hwpt(hw.fd, hw.devid, hw.ioas, IOMMU_HWPT_ALLOC_PASID);
+	assert_id(rc);
+	plain = (uint32_t)rc;
+	assert_id(abi_attach(hw.dev, plain));
+	assert_id(abi_attach_pasid(hw.dev, HWI_PASID, plain));
+	assert_ok(abi_fault_queue(hw.fd, &fault, &ffd));
+	rc = abi_hwpt_fault(hw.fd, hw.devid, hw.ioas, IOMMU_HWPT_ALLOC_PASID, fault);
+	if (rc > 0) {
+		faulting = (uint32_t)rc;
+		assert_true(abi_attach_pasid(hw.dev, HWI_PASID + 1, faulting) < 0);
+		assert_true(abi_attach(hw.dev, faulting) < 0);
+	}
+	/* What was attached still is. */
+	assert_ok(abi_detach_pasid(hw.dev, HWI_PASID));
+	close(ffd);
+	hw_close(&hw);
+	hwi_settled(HWI_NO_PRI);
+}
+
+/* ---- unbinding ---- */
+
+static void *unbind(void *name)
+{
+	return (void *)(intptr_t)hw_write("/sys/bus/pci/drivers/iofault-pci/unbind", name);
+}
+
+static void unbinding_in_use_sweeps(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	pthread_t thread;
+	void *rc;
+
+	assert_ok(hw_write("/sys/module/iofault_pci/parameters/unplug_seconds", "1"));
+	hwi_page(bed, 1);
+	hwi_page(bed, 2);
+	hwi_take(bed, &rec);
+	assert_ok(pthread_create(&thread, NULL, unbind, hwi_name[bed->dev]));
+	assert_ok(pthread_join(thread, &rc));
+	assert_ptr_equal(rc, NULL);
+	assert_int_equal(hwi_drain(), 2);
+	hwi_settled(bed->dev);
+	assert_err(hwi_attach(bed), ENODEV);
+	close(bed->ffd);
+	hw_close(&bed->hw);
+	hw_take(hwi_name[bed->dev]);
+	hwi_open(bed, bed->dev, bed->pasid);
+}
+
+/* ---- races ---- */
+
+struct race {
+	struct hwi_bed *bed;
+	uint32_t dev, pasid;
+	atomic_bool end;
+};
+
+static void *flooding(void *arg)
+{
+	struct race *race = arg;
+
+	while (!atomic_load(&race->end))
+		hwi_flood(race->dev, race->pasid, 20, 8);
+	return NULL;
+}
+
+/* Reads and responds, with whatever it finds. */
+static void *handling(void *arg)
+{
+	struct iommu_hwpt_page_response response = { .code = SUCCESS };
+	struct iommu_hwpt_pgfault rec;
+	struct race *race = arg;
+
+	while (!atomic_load(&race->end)) {
+		if (!abi_readable(race->bed->ffd) ||
+		    read(race->bed->ffd, &rec, sizeof(rec)) != sizeof(rec)) {
+			sched_yield();
+			continue;
+		}
+		response.cookie = rec.cookie;
+		(void)!write(race->bed->ffd, &response, sizeof(response));
+	}
+	return NULL;
+}
+
+static void detaches_race_with_requests_and_responses(void **state)
+{
+	struct hwi_bed *bed = *state;
+	struct race race = { .bed = bed, .dev = bed->dev, .pasid = bed->pasid };
+	pthread_t threads[3];
+	unsigned int i;
+
+	fcntl(race.bed->ffd, F_SETFL, O_NONBLOCK);
+	assert_ok(pthread_create(&threads[0], NULL, flooding, &race));
+	assert_ok(pthread_create(&threads[1], NULL, flooding, &race));
+	assert_ok(pthread_create(&threads[2], NULL, handling, &race));
+	for (i = 0; i < rounds(); i++) {
+		assert_ok(hwi_detach(race.bed));
+		hwi_drain();
+		assert_id(hwi_attach(race.bed));
+		sched_yield();
+	}
+	atomic_store(&race.end, true);
+	for (i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	assert_ok(hwi_detach(race.bed));
+	hwi_settled(race.bed->dev);
+}
+
+static void closes_race_with_requests(void **state)
+{
+	struct hwi_bed *bed = *state;
+	struct race race = { .bed = bed, .dev = bed->dev, .pasid = bed->pasid };
+	pthread_t thread;
+	unsigned int i;
+
+	assert_ok(pthread_create(&thread, NULL, flooding, &race));
+	for (i = 0; i < rounds() / 4; i++) {
+		close(bed->ffd);
+		hw_close(&bed->hw);
+		hwi_open(bed, bed->dev, bed->pasid);
+	}
+	atomic_store(&race.end, true);
+	pthread_join(thread, NULL);
+}
+
+#define RID(name)                                             \
+	{                                                     \
+#name "_rid", name, setup_rid, teardown, NULL \
+	}
+#define PASID(name)                                               \
+	{                                                         \
+#name "_pasid", name, setup_pasid, teardown, NULL \
+	}
+#define BOTH(name) RID(name), PASID(name)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH(a_response_reaches_the_function),
+		BOTH(a_group_of_several_pages_is_one_report),
+		BOTH(groups_with_one_number_each_get_their_response),
+		BOTH(the_last_close_sweeps),
+		BOTH(a_detach_sweeps_and_a_late_response_is_refused),
+		BOTH(requests_during_a_detach_are_refused),
+		BOTH(a_flood_is_bounded_by_credits),
+		BOTH(replacing_the_page_table_sweeps),
+		BOTH(closing_everything_with_faults_open_sweeps),
+		cmocka_unit_test(a_function_without_page_requests_is_refused),
+		BOTH(unbinding_in_use_sweeps),
+		BOTH(detaches_race_with_requests_and_responses),
+		BOTH(closes_race_with_requests),
+		PASID(pages_of_another_pasid_do_not_end_in_a_group),
+	};
+	int failed;
+
+	hwi_begin("kernel/hw_faults");
+	failed = cmocka_run_group_tests_name("hw_faults", tests, NULL, NULL);
+	hwi_end();
+	return failed;
+}
