@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# dkms.sh SOURCE: kernel/dkms.conf names the modules that Kbuild makes, as a kernel's configuration says.
+set -euo pipefail
+cd "$1/kernel"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# modules LINE: what DKMS is told to build for a kernel with this line in its configuration.
+modules() {
+	echo "$1" >"$work/.config"
+	# shellcheck disable=SC2016 # for the shell inside, as DKMS reads the file
+	env -i kernel_source_dir="$work" kernelver=0.0-none bash -euc '. ./dkms.conf
+		[ ${#BUILT_MODULE_NAME[@]} -eq ${#DEST_MODULE_LOCATION[@]} ]
+		echo "${BUILT_MODULE_NAME[*]}"'
+}
+expect() {
+	told=$(modules "$1")
+	[ "$told" = "$2" ] || { echo "with '$1': $told, not $2"; exit 1; }
+}
+all=$(sed -n 's/^obj-m [:+]= \(.*\)\.o$/\1/p' Kbuild | xargs)
+[ "$all" = 'iofault iofault-pci' ] || { echo "Kbuild makes $all"; exit 1; }
+expect CONFIG_VFIO_PCI_CORE=m "$all"
+expect CONFIG_VFIO_PCI_CORE=y "$all"
+expect '# CONFIG_VFIO_PCI_CORE is not set' iofault
+expect 'CONFIG_VFIO=m' iofault
