@@ -207,6 +207,8 @@ static int check_hwpt(struct iof_group *group, u32 pasid, struct iof_hwpt *hwpt)
 	list_for_each_entry(core, &group->hwdevs, group_node) {
 		if (!takes_part(core, pasid))
 			continue;
+		if (core->dev->ops->no_iommu && (hwpt->flags || hwpt->parent))
+			return -EOPNOTSUPP;
 		if (core->dev->ops != hwpt->domain->driver)
 			return -EINVAL;
 		if (hwpt->queue && core->dev->vf_with_pri)

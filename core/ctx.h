@@ -73,6 +73,7 @@ int iof_ioas_map_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_map_file_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_copy_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_unmap_ioctl(struct iof_ucmd *ucmd);
+int iof_ioas_noiommu_get_pa_ioctl(struct iof_ucmd *ucmd); /* in noiommu.c */
 /* defined in main.c; ioas.c handles HUGE_PAGES */
 int iof_option_ioctl(struct iof_ucmd *ucmd);
 int iof_ioas_huge_pages_option(struct iof_ctx *ctx, struct iommu_option *cmd);

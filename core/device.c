@@ -79,7 +79,11 @@ struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,
 	struct iof_device *idev;
 	int rc;
 
-	if (!dev->ops->capable(dev, IOF_CAP_CACHE_COHERENCY))
+	/* DMA that no IOMMU checks can reach all memory. */
+	if (dev->ops->no_iommu && !capable(CAP_SYS_RAWIO))
+		return ERR_PTR(-EPERM);
+	if (!dev->ops->no_iommu &&
+	    !dev->ops->capable(dev, IOF_CAP_CACHE_COHERENCY))
 		return ERR_PTR(-EINVAL);
 	idev = kzalloc(sizeof(*idev), GFP_KERNEL_ACCOUNT);
 	if (!idev)
@@ -184,6 +188,8 @@ static int ask_hw_info(struct iof_hwdev *dev, struct iommu_hw_info *cmd,
 	const void *data = NULL;
 
 	info->len = 0;
+	if (dev->ops->no_iommu)
+		return -EOPNOTSUPP;
 	if (cmd->flags & IOMMU_HW_INFO_FLAG_INPUT_TYPE)
 		type = cmd->in_data_type;
 	if (dev->ops->hw_info)

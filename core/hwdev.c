@@ -41,6 +41,12 @@ int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
 
 	if (!core)
 		return -ENOMEM;
+	if (WARN_ON(dev->ops->no_iommu &&
+		    (group_with || dev->nr_resv || dev->max_pasids > 1)) ||
+	    WARN_ON(group_with && group_with->ops->no_iommu)) {
+		rc = -EINVAL;
+		goto err_free;
+	}
 	if (group_with) {
 		group = group_with->core->group;
 		kref_get(&group->ref);

@@ -219,6 +219,9 @@ struct iof_hwpt *iof_hwpt_alloc_paging(struct iof_ctx *ctx,
 
 	if (flags & ~known)
 		return ERR_PTR(-EOPNOTSUPP);
+	/* Each of these needs an IOMMU. */
+	if (hwdev->ops->no_iommu && (flags || data))
+		return ERR_PTR(-EOPNOTSUPP);
 	if (flags & IOMMU_HWPT_FAULT_ID_VALID &&
 	    flags & IOMMU_HWPT_ALLOC_NEST_PARENT)
 		return ERR_PTR(-EOPNOTSUPP);

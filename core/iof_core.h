@@ -76,7 +76,8 @@ int iof_ctx_need_compat_ioas(struct iof_ctx *ctx);
  *	(VFIO). Otherwise the caller is an object of that context (mock device).
  *
  * Return: the bound device, ERR_PTR(-EINVAL) not cache coherent,
- * ERR_PTR(-EPERM) the group belongs to another context, ERR_PTR(-EBUSY) bound
+ * ERR_PTR(-EPERM) the group belongs to another context, or the device has no
+ * IOMMU and the caller lacks CAP_SYS_RAWIO, ERR_PTR(-EBUSY) bound
  * already, ERR_PTR(-EINTR) or ERR_PTR(-ENOMEM).
  */
 struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,

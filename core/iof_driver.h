@@ -314,6 +314,11 @@ struct iof_resv_region {
  * struct iof_driver_ops - operations of a driver on its devices
  * @owner: module of the driver, which stays loaded while a domain exists; NULL:
  *	the core's own
+ * @no_iommu: the devices have no IOMMU. Their DMA uses physical addresses,
+ *	which IOMMU_IOAS_NOIOMMU_GET_PA returns; a domain only holds the memory,
+ *	so that map() and attach() may do nothing. alloc_paging() gets neither
+ *	flags nor data. Such a device has an isolation group of its own, no
+ *	PASIDs and no reserved regions, and needs no ability.
  * @capable: whether the device has an ability.
  * @hw_info: hardware information. *type in: the wanted IOMMU_HW_INFO_TYPE_*, 0
  *	for the default; out: the type given. Returns memory of *len bytes, at
@@ -344,6 +349,7 @@ struct iof_resv_region {
  */
 struct iof_driver_ops {
 	struct module *owner;
+	bool no_iommu;
 	bool (*capable)(struct iof_hwdev *dev, enum iof_cap cap);
 	const void *(*hw_info)(struct iof_hwdev *dev, u32 *type, u32 *len);
 	struct iof_domain *(*alloc_paging)(struct iof_hwdev *dev, u32 flags,
@@ -396,7 +402,8 @@ struct iof_hwdev {
  * @group_with: a registered device whose isolation group @dev joins, or NULL
  *	for a group of its own
  *
- * Return: 0, -EBUSY the group has an attachment, -ENOMEM.
+ * Return: 0, -EBUSY the group has an attachment, -EINVAL a device without IOMMU
+ * with a group, PASIDs or reserved regions, -ENOMEM.
  */
 int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with);
 

@@ -33,15 +33,6 @@ static unsigned long last_page(const struct iof_area *area)
 }
 
 /*
- * Is @area in @domain, or must it be entered now? False: the domain is being
- * filled and has not reached @area.
- */
-static bool shows(const struct iof_domain *domain, const struct iof_area *area)
-{
-	return !domain->filling || area->iova < READ_ONCE(domain->fill_next);
-}
-
-/*
  * Records that @area is in @domain, which is being filled. A thread that checks
  * fill_next for another area may see the old or the new value, since areas do
  * not overlap. Called with domains_rwsem held, for reading or writing.
@@ -105,7 +96,7 @@ void iof_areas_leave(struct iof_domain *domain, struct list_head *list,
 	struct iof_area *area, *last = NULL;
 
 	list_for_each_entry(area, list, work) {
-		if (area == end || !shows(domain, area))
+		if (area == end || !iof_domain_shows(domain, area))
 			break;
 		domain->ops->unmap(domain, area->iova,
 				   area->last - area->iova + 1);
@@ -117,7 +108,7 @@ void iof_areas_leave(struct iof_domain *domain, struct list_head *list,
 	area = list_first_entry(list, struct iof_area, work);
 	domain->ops->sync(domain, area->iova, last->last);
 	list_for_each_entry(area, list, work) {
-		if (area == end || !shows(domain, area))
+		if (area == end || !iof_domain_shows(domain, area))
 			break;
 		iof_pages_unpin(area->pages, first_page(area), last_page(area));
 		cond_resched();
@@ -132,7 +123,7 @@ static int enter_areas(struct iof_map *map, struct iof_domain *domain,
 	list_for_each_entry(area, list, work) {
 		int rc;
 
-		if (!shows(domain, area))
+		if (!iof_domain_shows(domain, area))
 			break;
 		rc = enter_area(map, domain, area);
 		if (rc) {

@@ -126,6 +126,16 @@ static inline void iof_area_place(struct iof_area *area, unsigned long iova)
 }
 
 /*
+ * Is @area in @domain, or must it be entered now? False: the domain is being
+ * filled and has not reached @area. Called with domains_rwsem held.
+ */
+static inline bool iof_domain_shows(const struct iof_domain *domain,
+				    const struct iof_area *area)
+{
+	return !domain->filling || area->iova < READ_ONCE(domain->fill_next);
+}
+
+/*
  * Creates an area that lies at 0 until it is placed, takes a reference on
  * @pages, and appends the area to @list. -ENOMEM.
  */
@@ -202,6 +212,15 @@ int iof_map_cut(struct iof_map *map, unsigned long iova);
  * sizes if there is no domain. 0: the thread was killed.
  */
 u64 iof_map_page_sizes(struct iof_map *map);
+
+/*
+ * Finds the physical address behind @iova, in memory that the domain of a
+ * device without IOMMU holds (noiommu.c). *length, at least 1, becomes the
+ * number of contiguous bytes from *pa on, if that is less. -ENOENT not mapped,
+ * -EOPNOTSUPP no such domain, -EINTR.
+ */
+int iof_map_physical(struct iof_map *map, unsigned long iova,
+		     unsigned long *length, phys_addr_t *pa);
 
 /*
  * Turns large pages on or off. Returns -EINVAL, -EADDRINUSE (rule b27) or

@@ -106,6 +106,7 @@ union iof_ioctl_buf {
 	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
 	struct iommu_hwpt_invalidate hwpt_invalidate;
 	struct iommu_fault_alloc fault_alloc;
+	struct iommu_ioas_noiommu_get_pa noiommu_get_pa;
 	struct iommu_test_cmd test;
 };
 
@@ -164,7 +165,8 @@ static const struct iof_ioctl iof_ioctls[] = {
 	IOF_IOCTL(IOMMU_IOAS_MAP_FILE, iof_ioas_map_file_ioctl,
 		  iommu_ioas_map_file, iova, 40, 40),
 	/* The range ends here, unless the node has test ioctls. */
-	[IOF_IOCTL_INDEX(IOMMU_HW_QUEUE_ALLOC)] = { 0 },
+	IOF_IOCTL(IOMMU_IOAS_NOIOMMU_GET_PA, iof_ioas_noiommu_get_pa_ioctl,
+		  iommu_ioas_noiommu_get_pa, out_phys, 40, 40),
 	IOF_IOCTL(IOMMU_TEST_CMD, test_ioctl, iommu_test_cmd, last, 72, 68),
 };
 
@@ -174,7 +176,8 @@ static const struct iof_ioctl iof_ioctls[] = {
  */
 static const struct iof_ioctl *find_ioctl(struct iof_ctx *ctx, unsigned int cmd)
 {
-	unsigned int last = _IOC_NR(IOMMU_HW_QUEUE_ALLOC), nr = _IOC_NR(cmd);
+	unsigned int last = _IOC_NR(IOMMU_IOAS_NOIOMMU_GET_PA);
+	unsigned int nr = _IOC_NR(cmd);
 
 	if (ctx->node && ctx->node->test_ops)
 		last = _IOC_NR(IOMMU_TEST_CMD);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ABI of /dev/iommu: every command, structure, flag and number of Linux 7.2, by Linux's own
+ * The ABI of /dev/iommu: every command, structure, flag and number of Linux 7.3, by Linux's own
  * names, and the meaning of each errno. Commands that iofault does not serve yet are defined, too;
  * they return ENOTTY.
  *
@@ -21,8 +21,9 @@
 
 #if defined(_IOMMUFD_H) || defined(_UAPI_IOMMUFD_H)
 /*
- * The kernel's header was included first. HW_QUEUE_ALLOC is the youngest command below. If a header
- * has it but lacks a younger flag, the assertions at the end fail with the name of that flag.
+ * The kernel's header was included first. HW_QUEUE_ALLOC is 7.2's youngest command. If a header has
+ * it but lacks a younger flag, the assertions at the end fail with the name of that flag. What 7.3
+ * adds is defined below, if the header lacks it.
  */
 #ifndef IOMMU_HW_QUEUE_ALLOC
 #error "<linux/iommufd.h> came first and is too old: put <iofault/iommufd.h> before it or instead"
@@ -727,6 +728,34 @@ struct iommu_hw_queue_alloc {
 #define IOMMU_HW_QUEUE_ALLOC	      _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HW_QUEUE_ALLOC)
 
 #endif /* the kernel's header was not included first */
+
+#ifndef IOMMU_IOAS_NOIOMMU_GET_PA
+enum {
+	IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA = 0x95,
+};
+
+/*
+ * IOMMU_IOAS_NOIOMMU_GET_PA (minimum 40): finds the physical memory behind an IOVA, for the DMA of
+ * a device without IOMMU, which is attached to the IOAS. The address is valid until the memory is
+ * unmapped, or the device is detached. In iofault's user-space worlds it is a number that means
+ * memory to their devices only.
+ *	EPERM		the caller lacks CAP_SYS_RAWIO
+ *	EINVAL		length 0
+ *	EOVERFLOW	iova is U64_MAX
+ *	ENOENT		also: nothing is mapped at iova
+ *	EOPNOTSUPP	also: no device without IOMMU is attached that holds the memory
+ */
+struct iommu_ioas_noiommu_get_pa {
+	__u32 size;		/* in */
+	__u32 flags;		/* in: 0 */
+	__u32 ioas_id;		/* in */
+	__u32 __reserved;	/* in: 0 */
+	__aligned_u64 iova;	/* in */
+	__aligned_u64 length;	/* in: most bytes wanted. out: contiguous bytes from out_phys on */
+	__aligned_u64 out_phys; /* out */
+};
+#define IOMMU_IOAS_NOIOMMU_GET_PA _IO(IOMMUFD_TYPE, IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA)
+#endif
 
 #ifdef __cplusplus
 #define IOF_ABI_ASSERT(cond) static_assert(cond, #cond)

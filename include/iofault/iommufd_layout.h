@@ -4,9 +4,10 @@
  * each number with its value. <iofault/iommufd.h> turns every line into a compile-time assertion; a
  * test compares the same lines with the kernel's own header.
  *
- * Rows that end in _72 have names that Linux 7.2 has and 6.12 lacks. A file that uses the table
- * defines the three macros below (and the _72 ones, to treat those rows apart) and includes this
- * file, which undefines them. Without the macros, this file is the same as <iofault/iommufd.h>.
+ * Rows that end in _72 have names that Linux 7.2 has and 6.12 lacks; those in _73 are 7.3's. A file
+ * that uses the table defines the three macros below (and the _72 and _73 ones, to treat those rows
+ * apart) and includes this file, which undefines them. Without the macros, this file is the same as
+ * <iofault/iommufd.h>.
  */
 #ifndef IOF_ABI_STRUCT
 #include "iommufd.h"
@@ -16,6 +17,11 @@
 #define IOF_ABI_STRUCT_72 IOF_ABI_STRUCT
 #define IOF_ABI_FIELD_72  IOF_ABI_FIELD
 #define IOF_ABI_NUMBER_72 IOF_ABI_NUMBER
+#endif
+#ifndef IOF_ABI_STRUCT_73
+#define IOF_ABI_STRUCT_73 IOF_ABI_STRUCT_72
+#define IOF_ABI_FIELD_73  IOF_ABI_FIELD_72
+#define IOF_ABI_NUMBER_73 IOF_ABI_NUMBER_72
 #endif
 
 IOF_ABI_NUMBER(IOMMUFD_TYPE, 0x3b)
@@ -42,6 +48,7 @@ IOF_ABI_NUMBER_72(IOMMUFD_CMD_VDEVICE_ALLOC, 0x91)
 IOF_ABI_NUMBER_72(IOMMUFD_CMD_IOAS_CHANGE_PROCESS, 0x92)
 IOF_ABI_NUMBER_72(IOMMUFD_CMD_VEVENTQ_ALLOC, 0x93)
 IOF_ABI_NUMBER_72(IOMMUFD_CMD_HW_QUEUE_ALLOC, 0x94)
+IOF_ABI_NUMBER_73(IOMMUFD_CMD_IOAS_NOIOMMU_GET_PA, 0x95)
 
 IOF_ABI_STRUCT(iommu_destroy, 8)
 IOF_ABI_FIELD(iommu_destroy, size, 0, 4)
@@ -388,10 +395,23 @@ IOF_ABI_FIELD_72(iommu_hw_queue_alloc, nesting_parent_iova, 24, 8)
 IOF_ABI_FIELD_72(iommu_hw_queue_alloc, length, 32, 8)
 IOF_ABI_NUMBER_72(IOMMU_HW_QUEUE_ALLOC, 0x3b94)
 
+IOF_ABI_STRUCT_73(iommu_ioas_noiommu_get_pa, 40)
+IOF_ABI_FIELD_73(iommu_ioas_noiommu_get_pa, size, 0, 4)
+IOF_ABI_FIELD_73(iommu_ioas_noiommu_get_pa, flags, 4, 4)
+IOF_ABI_FIELD_73(iommu_ioas_noiommu_get_pa, ioas_id, 8, 4)
+IOF_ABI_FIELD_73(iommu_ioas_noiommu_get_pa, __reserved, 12, 4)
+IOF_ABI_FIELD_73(iommu_ioas_noiommu_get_pa, iova, 16, 8)
+IOF_ABI_FIELD_73(iommu_ioas_noiommu_get_pa, length, 24, 8)
+IOF_ABI_FIELD_73(iommu_ioas_noiommu_get_pa, out_phys, 32, 8)
+IOF_ABI_NUMBER_73(IOMMU_IOAS_NOIOMMU_GET_PA, 0x3b95)
+
 #undef IOF_ABI_STRUCT
 #undef IOF_ABI_FIELD
 #undef IOF_ABI_NUMBER
 #undef IOF_ABI_STRUCT_72
 #undef IOF_ABI_FIELD_72
 #undef IOF_ABI_NUMBER_72
+#undef IOF_ABI_STRUCT_73
+#undef IOF_ABI_FIELD_73
+#undef IOF_ABI_NUMBER_73
 #endif

@@ -30,7 +30,7 @@ int main(void)
 			       our->name);
 			wrong++;
 		} else if (!kernel->present) {
-			printf("only ours (7.2): %s %s\n", our->kind, our->name);
+			printf("only ours (7.2, 7.3): %s %s\n", our->kind, our->name);
 			only_ours++;
 		} else if (our->value != kernel->value || our->offset != kernel->offset) {
 			printf("differs: %s %s: ours %#llx at %llu, the kernel's %#llx at %llu\n",

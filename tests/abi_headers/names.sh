@@ -61,7 +61,7 @@ rows() {
 names_of "$header" >kernel.names
 names_of "$source/include/iofault/iommufd.h" >our.names
 rows '' >old.rows
-rows _72 >new.rows
+rows '_7[23]' >new.rows
 sort old.rows new.rows >all.rows
 for list in kernel.names our.names old.rows new.rows; do
 	[ "$(wc -l <$list)" -gt 100 ]

@@ -474,16 +474,17 @@ void fake_wait_all_answered(struct fake_dev *dev)
 
 /* ---- life ---- */
 
-#define FAKE_OPS                                                                      \
+#define FAKE_OPS(...)                                                                 \
 	{                                                                             \
 		.capable = fake_capable, .hw_info = fake_hw_info,                     \
 		.alloc_paging = fake_alloc_paging, .alloc_nested = fake_alloc_nested, \
 		.alloc_sva = fake_alloc_sva, .attach = fake_attach,                   \
-		.page_responses = fake_page_responses,                                \
+		.page_responses = fake_page_responses, __VA_ARGS__                    \
 	}
 
-const struct iof_driver_ops fake_driver_ops = FAKE_OPS;
-const struct iof_driver_ops fake_other_driver_ops = FAKE_OPS;
+const struct iof_driver_ops fake_driver_ops = FAKE_OPS();
+const struct iof_driver_ops fake_other_driver_ops = FAKE_OPS();
+const struct iof_driver_ops fake_no_iommu_ops = FAKE_OPS(.no_iommu = true);
 
 void fake_dev_init(struct fake_dev *dev, const char *name, u32 credits)
 {

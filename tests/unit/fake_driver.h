@@ -82,6 +82,8 @@ struct fake_request {
 extern const struct iof_driver_ops fake_driver_ops;
 /* ops of another driver, with the same functions */
 extern const struct iof_driver_ops fake_other_driver_ops;
+/* ops of a driver of devices without IOMMU, with the same functions */
+extern const struct iof_driver_ops fake_no_iommu_ops;
 
 /* Initialises dev->hw with fake_driver_ops and no PASIDs. @credits as in struct iof_hwdev. */
 void fake_dev_init(struct fake_dev *dev, const char *name, u32 credits);
