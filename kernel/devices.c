@@ -4,6 +4,7 @@
  *
  *   /sys/bus/iofault/devices/dsaN/
  *       kind, credits, engines, queue_depth, max_pasids, pages_per_group
+ *       no_iommu                           1: without IOMMU, and so without
  *       iommu_group -> ../groups/G         its isolation group
  *       vfio-dev/vfioN -> the node's own folder, with "dev" in it
  *   /sys/devices/iofault/groups/G/devices/ the members
@@ -67,15 +68,13 @@ IOF_SHOW(engines);
 IOF_SHOW(queue_depth);
 IOF_SHOW(max_pasids);
 IOF_SHOW(pages_per_group);
+IOF_SHOW(no_iommu);
 
 static struct attribute *device_attrs[] = {
-	&dev_attr_kind.attr,
-	&dev_attr_credits.attr,
-	&dev_attr_engines.attr,
-	&dev_attr_queue_depth.attr,
-	&dev_attr_max_pasids.attr,
-	&dev_attr_pages_per_group.attr,
-	NULL,
+	&dev_attr_kind.attr,	   &dev_attr_credits.attr,
+	&dev_attr_engines.attr,	   &dev_attr_queue_depth.attr,
+	&dev_attr_max_pasids.attr, &dev_attr_pages_per_group.attr,
+	&dev_attr_no_iommu.attr,   NULL,
 };
 ATTRIBUTE_GROUPS(device);
 
@@ -133,6 +132,31 @@ static void show_nothing(struct iof_shown *device)
 	device_unregister(&device->dev);
 }
 
+/* Makes the links between a device and its group; its first member makes it. */
+static int join_group(struct iof_shown *device, unsigned int index,
+		      unsigned int leader)
+{
+	int rc = 0;
+
+	/*
+	 * The first member names a group; a device alone has a group of its
+	 * own.
+	 */
+	while (leader < index && shown[leader]->group != &groups[leader])
+		leader = shown[leader]->group - groups;
+	if (leader == index)
+		rc = make_group(&groups[leader], leader);
+	if (rc)
+		return rc;
+	device->group = &groups[leader];
+	rc = sysfs_create_link(groups[leader].members, &device->dev.kobj,
+			       dev_name(&device->dev));
+	if (rc)
+		return rc;
+	return sysfs_create_link(&device->dev.kobj, groups[leader].folder,
+				 "iommu_group");
+}
+
 static int show_device(const struct iof_machine_device *config,
 		       unsigned int index)
 {
@@ -160,23 +184,8 @@ static int show_device(const struct iof_machine_device *config,
 	device->vfio_dev =
 		kobject_create_and_add("vfio-dev", &device->dev.kobj);
 	rc = device->vfio_dev ? 0 : -ENOMEM;
-	/*
-	 * The first member names a group; a device alone has a group of its
-	 * own.
-	 */
-	while (leader < index && shown[leader]->group != &groups[leader])
-		leader = shown[leader]->group - groups;
-	if (!rc && leader == index)
-		rc = make_group(&groups[leader], leader);
-	if (!rc) {
-		device->group = &groups[leader];
-		rc = sysfs_create_link(groups[leader].members,
-				       &device->dev.kobj,
-				       dev_name(&device->dev));
-	}
-	if (!rc)
-		rc = sysfs_create_link(&device->dev.kobj, groups[leader].folder,
-				       "iommu_group");
+	if (!rc && !config->no_iommu)
+		rc = join_group(device, index, leader);
 	if (rc) {
 		show_nothing(device);
 		return rc;

@@ -57,6 +57,11 @@ MODULE_PARM_DESC(
 	"list: number of an earlier device whose isolation group to join, "
 	"or -1 for one of its own (default, and beyond the list)");
 
+IOF_LIST(no_iommu,
+	 "1: without IOMMU, PASIDs and isolation group; DMA uses physical "
+	 "addresses, and opening the node needs CAP_SYS_RAWIO "
+	 "(0: default, and beyond the list)");
+
 static bool mock;
 module_param(mock, bool, 0444);
 MODULE_PARM_DESC(
@@ -85,6 +90,8 @@ static int configure(struct iof_machine_device *to)
 	unsigned int i;
 
 	for (i = 0; i < devices; i++) {
+		bool bare = i < nr_no_iommu && no_iommu[i];
+
 		if (nr_kind && strcmp(kind[min(i, nr_kind - 1)], "dsa")) {
 			pr_err("kind of device %u is unknown: only dsa is valid\n",
 			       i);
@@ -95,10 +102,13 @@ static int configure(struct iof_machine_device *to)
 			.credits = of_list(credits, nr_credits, i),
 			.engines = of_list(engines, nr_engines, i),
 			.queue_depth = of_list(queue_depth, nr_queue_depth, i),
-			.max_pasids = of_list(max_pasids, nr_max_pasids, i),
+			.max_pasids =
+				bare ? 1 :
+				       of_list(max_pasids, nr_max_pasids, i),
 			.pages_per_group =
 				of_list(pages_per_group, nr_pages_per_group, i),
 			.group_with = i < nr_group_with ? group_with[i] : -1,
+			.no_iommu = bare,
 		};
 	}
 	return 0;

@@ -295,6 +295,8 @@ struct iof_dsa *iof_dsa_create(const struct iof_dsa_setup *config,
 		return ERR_PTR(-ENOMEM);
 	hwdev = &dsa->mdev.hwdev;
 	iof_mdev_init(&dsa->mdev);
+	if (config->no_iommu)
+		hwdev->ops = &iof_model_no_iommu_ops;
 	strscpy(dsa->name, config->name, sizeof(dsa->name));
 	hwdev->name = dsa->name;
 	rc = -EINVAL;

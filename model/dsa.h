@@ -42,6 +42,7 @@ struct iof_dsa_setup {
 	u32 max_pasids;
 	u32 pages_per_group;
 	u32 delay_us; /* delay from an answer to the next attempt; in jiffies */
+	bool no_iommu; /* max_pasids is then 1 */
 };
 
 /*

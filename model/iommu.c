@@ -64,15 +64,16 @@ static const void *model_hw_info(struct iof_hwdev *dev, u32 *type, u32 *len)
 
 static const struct iof_domain_ops paging_ops, nested_ops, sva_ops;
 
-static struct iof_mdomain *new_domain(enum iof_domain_type type,
-				      const struct iof_domain_ops *ops)
+struct iof_mdomain *iof_mdomain_new(struct iof_hwdev *dev,
+				    enum iof_domain_type type,
+				    const struct iof_domain_ops *ops)
 {
 	struct iof_mdomain *mdom = kzalloc(sizeof(*mdom), GFP_KERNEL_ACCOUNT);
 
 	if (!mdom)
 		return NULL;
 	mdom->domain.ops = ops;
-	mdom->domain.driver = &iof_model_driver_ops;
+	mdom->domain.driver = dev->ops;
 	mdom->domain.type = type;
 	mutex_init(&mdom->lock);
 	INIT_LIST_HEAD(&mdom->uses);
@@ -81,7 +82,7 @@ static struct iof_mdomain *new_domain(enum iof_domain_type type,
 	return mdom;
 }
 
-static void free_domain(struct iof_mdomain *mdom)
+void iof_mdomain_free(struct iof_mdomain *mdom)
 {
 	WARN_ON(!list_empty(&mdom->uses));
 	mutex_destroy(&mdom->lock);
@@ -111,12 +112,12 @@ static struct iof_domain *model_alloc_paging(struct iof_hwdev *dev, u32 flags,
 	if (data ||
 	    (flags & ~(IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID)))
 		return ERR_PTR(-EOPNOTSUPP);
-	mdom = new_domain(IOF_DOMAIN_PAGING, &paging_ops);
+	mdom = iof_mdomain_new(dev, IOF_DOMAIN_PAGING, &paging_ops);
 	if (!mdom)
 		return ERR_PTR(-ENOMEM);
 	rc = iof_stage2_init(&mdom->s2);
 	if (rc) {
-		free_domain(mdom);
+		iof_mdomain_free(mdom);
 		return ERR_PTR(rc);
 	}
 	mdom->domain.pgsize_bitmap = BIT_ULL(12) | BIT_ULL(21) | BIT_ULL(30);
@@ -179,7 +180,7 @@ static void paging_free(struct iof_domain *domain)
 	struct iof_mdomain *mdom = iof_mdomain_of(domain);
 
 	iof_stage2_destroy(&mdom->s2);
-	free_domain(mdom);
+	iof_mdomain_free(mdom);
 }
 
 static const struct iof_domain_ops paging_ops = {
@@ -216,7 +217,7 @@ static struct iof_domain *model_alloc_nested(struct iof_hwdev *dev,
 	     ~(u64)(IOMMU_VTD_S1_SRE | IOMMU_VTD_S1_EAFE | IOMMU_VTD_S1_WPE)))
 		return ERR_PTR(-EINVAL);
 
-	mdom = new_domain(IOF_DOMAIN_NESTED, &nested_ops);
+	mdom = iof_mdomain_new(dev, IOF_DOMAIN_NESTED, &nested_ops);
 	if (!mdom)
 		return ERR_PTR(-ENOMEM);
 	mdom->parent = iof_mdomain_of(parent);
@@ -302,7 +303,7 @@ static int nested_invalidate(struct iof_domain *domain,
 
 static void nested_free(struct iof_domain *domain)
 {
-	free_domain(iof_mdomain_of(domain));
+	iof_mdomain_free(iof_mdomain_of(domain));
 }
 
 static const struct iof_domain_ops nested_ops = {
@@ -313,7 +314,8 @@ static const struct iof_domain_ops nested_ops = {
 static struct iof_domain *model_alloc_sva(struct iof_hwdev *dev,
 					  struct mm_struct *mm)
 {
-	struct iof_mdomain *mdom = new_domain(IOF_DOMAIN_SVA, &sva_ops);
+	struct iof_mdomain *mdom =
+		iof_mdomain_new(dev, IOF_DOMAIN_SVA, &sva_ops);
 
 	if (!mdom)
 		return ERR_PTR(-ENOMEM);
@@ -327,7 +329,7 @@ static void sva_free(struct iof_domain *domain)
 	struct iof_mdomain *mdom = iof_mdomain_of(domain);
 
 	mmdrop(mdom->mm);
-	free_domain(mdom);
+	iof_mdomain_free(mdom);
 }
 
 static const struct iof_domain_ops sva_ops = {
@@ -413,8 +415,8 @@ err_free:
 	return NULL;
 }
 
-static int model_attach(struct iof_hwdev *dev, u32 pasid,
-			struct iof_domain *new, struct iof_domain *old)
+int iof_model_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
+		     struct iof_domain *old)
 {
 	struct iof_mdev *mdev = iof_mdev_of(dev);
 	struct iof_attachment *att = NULL, *was;
@@ -422,7 +424,7 @@ static int model_attach(struct iof_hwdev *dev, u32 pasid,
 	if (pasid != IOF_NO_PASID && pasid >= max(dev->max_pasids, 1u))
 		return -EOPNOTSUPP;
 	if (new) {
-		if (new->driver != &iof_model_driver_ops)
+		if (new->driver != dev->ops)
 			return -EINVAL;
 		if (new->fault_capable && dev->vf_with_pri)
 			return -ENODEV;
@@ -446,8 +448,8 @@ static int model_attach(struct iof_hwdev *dev, u32 pasid,
 	return 0;
 }
 
-static void model_page_responses(struct iof_hwdev *dev,
-				 const struct iof_page_answer *answers, u32 nr)
+void iof_model_page_responses(struct iof_hwdev *dev,
+			      const struct iof_page_answer *answers, u32 nr)
 {
 	iof_pri_responses(&iof_mdev_of(dev)->pri, answers, nr);
 }
@@ -458,8 +460,8 @@ const struct iof_driver_ops iof_model_driver_ops = {
 	.alloc_paging = model_alloc_paging,
 	.alloc_nested = model_alloc_nested,
 	.alloc_sva = model_alloc_sva,
-	.attach = model_attach,
-	.page_responses = model_page_responses,
+	.attach = iof_model_attach,
+	.page_responses = iof_model_page_responses,
 };
 
 void iof_mdev_init(struct iof_mdev *mdev)

@@ -50,7 +50,8 @@ void iof_machine_device_defaults(struct iof_machine_device *device)
 	device->credits = device->credits ?: 256;
 	device->engines = device->engines ?: 1;
 	device->queue_depth = device->queue_depth ?: 128;
-	device->max_pasids = device->max_pasids ?: 1u << 20;
+	if (!device->max_pasids)
+		device->max_pasids = device->no_iommu ? 1 : 1u << 20;
 	device->pages_per_group = device->pages_per_group ?: 1;
 }
 
@@ -72,6 +73,9 @@ static int machine_dsa_config(const struct iof_machine_device *dev,
 		return -EINVAL;
 	if (dev->group_with < -1 || dev->group_with >= (int)index)
 		return -EINVAL;
+	if (dev->no_iommu && (dev->kind != IOF_MACHINE_DSA ||
+			      dev->group_with >= 0 || full.max_pasids > 1))
+		return -EINVAL;
 	*config = (struct iof_dsa_setup){
 		.credits = full.credits,
 		.engines = full.engines,
@@ -79,6 +83,7 @@ static int machine_dsa_config(const struct iof_machine_device *dev,
 		.max_pasids = full.max_pasids,
 		.pages_per_group = full.pages_per_group,
 		.delay_us = full.delay_us,
+		.no_iommu = full.no_iommu,
 	};
 	/*
 	 * A group gets its credits as a whole: a group that needs more than
@@ -95,9 +100,15 @@ int iof_machine_check(const struct iof_machine_config *config)
 	if (config->nr_devices > MACHINE_MAX_DEVICES ||
 	    config->mock_credits > MACHINE_MAX_CREDITS)
 		return -EINVAL;
-	for (i = 0; i < config->nr_devices; i++)
-		if (machine_dsa_config(&config->devices[i], i, &dsa))
+	for (i = 0; i < config->nr_devices; i++) {
+		const struct iof_machine_device *dev = &config->devices[i];
+
+		if (machine_dsa_config(dev, i, &dsa))
 			return -EINVAL;
+		if (dev->group_with >= 0 &&
+		    config->devices[dev->group_with].no_iommu)
+			return -EINVAL;
+	}
 	return 0;
 }
 
@@ -243,6 +254,11 @@ static int machine_add_to_group(struct iof_machine *machine,
 	char name[32];
 	int rc;
 
+	if (dev->no_iommu) {
+		/* Without a node; the other groups keep their numbers. */
+		machine->nr_groups++;
+		return 0;
+	}
 	if (dev->group_with >= 0) {
 		slot->group = machine->devices[dev->group_with].group;
 	} else {

@@ -6,7 +6,8 @@
  * Plain C without kernel types, since user/ includes it too. A machine
  * publishes /dev/iommu and one /dev/vfio/devices/vfioN per device into the node
  * space it is given (struct iof_plat_space; NULL in the kernel); with groups,
- * also /dev/vfio/vfio and one /dev/vfio/N per isolation group. Creating and
+ * also /dev/vfio/vfio and one /dev/vfio/N per isolation group, which a device
+ * without IOMMU has not. Creating and
  * destroying may sleep; one thread at a time per machine.
  */
 #ifndef IOF_MODEL_MACHINE_H
@@ -42,6 +43,11 @@ struct iof_machine_device {
 	 * an earlier device, to join its isolation group, or -1
 	 */
 	int group_with;
+	/*
+	 * non-zero: DSA without IOMMU, and so without PASIDs and isolation
+	 * group. The node is for callers with CAP_SYS_RAWIO.
+	 */
+	int no_iommu;
 };
 
 /* Domain, bus, slot and function, as programs see a device. */
@@ -54,7 +60,8 @@ struct iof_machine_config {
 	int test_ioctls;
 	/*
 	 * non-zero: /dev/vfio/vfio, and group nodes, numbered from 0 on. A
-	 * group knows device n by the name IOF_MACHINE_BDF of n + 1.
+	 * group knows device n by the name IOF_MACHINE_BDF of n + 1. A device
+	 * without IOMMU takes a number, but has no node.
 	 */
 	int groups;
 	/* page requests that a mock device may have open; 0: 2^20 */

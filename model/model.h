@@ -3,9 +3,10 @@
  * model.h - the software IOMMU's own structs: domains, attachments, cached
  * translations, page requests.
  *
- * Its users are iommu.c, stage2.c, walk.c, translate.c, iotlb.c, pri.c and the
- * devices behind this IOMMU (dsa*.c, ats.c). "VT-d" with a section number is
- * Intel's Virtualization Technology for Directed I/O specification.
+ * Its users are iommu.c, noiommu.c, stage2.c, walk.c, translate.c, iotlb.c,
+ * pri.c and the devices behind this IOMMU (dsa*.c, ats.c). "VT-d" with a
+ * section number is Intel's Virtualization Technology for Directed I/O
+ * specification.
  *
  * A translation stays valid while it is used. An engine translates and touches
  * memory only in an IOTLB read section, between iof_tlb_read_lock() and
@@ -20,7 +21,8 @@
  * Attachments and pages of tables are freed after such a wait, so that engines
  * need no locks. An engine never sleeps in a read section.
  *
- * Locks, outermost first: iof_mdomain.lock, iof_stage2.lock.
+ * Locks, outermost first: iof_mdomain.lock, iof_stage2.lock;
+ * iof_mdomain.frames_lock is taken alone.
  */
 #ifndef IOF_MODEL_MODEL_H
 #define IOF_MODEL_MODEL_H
@@ -127,6 +129,11 @@ struct iof_mdomain {
 
 	/* members of an SVA domain: */
 	struct mm_struct *mm;
+
+	/* members of a domain of a device without IOMMU (noiommu.c): */
+	struct mutex frames_lock; /* guards changes of the two sets */
+	struct xarray held;	  /* number of the IOVA page -> frame number */
+	struct xarray frames;	  /* frame number -> numbers of mappings */
 };
 
 static inline struct iof_mdomain *iof_mdomain_of(struct iof_domain *domain)
@@ -159,6 +166,25 @@ struct iof_attachment {
 };
 
 extern const struct iof_driver_ops iof_model_driver_ops;
+/* the driver of the model's devices without IOMMU (noiommu.c) */
+extern const struct iof_driver_ops iof_model_no_iommu_ops;
+
+/* Creates the members of all domains. NULL: no memory. */
+struct iof_mdomain *iof_mdomain_new(struct iof_hwdev *dev,
+				    enum iof_domain_type type,
+				    const struct iof_domain_ops *ops);
+void iof_mdomain_free(struct iof_mdomain *mdom);
+/* The operations that both drivers share. */
+int iof_model_attach(struct iof_hwdev *dev, u32 pasid, struct iof_domain *new,
+		     struct iof_domain *old);
+void iof_model_page_responses(struct iof_hwdev *dev,
+			      const struct iof_page_answer *answers, u32 nr);
+/*
+ * Looks up the memory at a physical address, for a device without IOMMU, in a
+ * read section.
+ */
+enum iof_xlate_result iof_physical_walk(struct iof_mdomain *mdom, u64 pa,
+					u32 access, struct iof_leaf *leaf);
 
 /* ---- cached translations (iotlb.c) ---- */
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * walk.c - translates an input address: by the second stage alone, or by the
- * first stage through the second.
+ * first stage through the second. A device without IOMMU has neither
+ * (noiommu.c).
  *
  * First-stage tables are x86's (VT-d 9.7, four levels) in memory that a program
  * owns and may corrupt, change during a walk, or unmap. So each entry is loaded
@@ -264,6 +265,8 @@ enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att,
 {
 	switch (att->mdom->domain.type) {
 	case IOF_DOMAIN_PAGING:
+		if (att->mdom->domain.driver->no_iommu)
+			return iof_physical_walk(att->mdom, iova, access, leaf);
 		return s2_alone(att->mdom, iova, access, leaf);
 	case IOF_DOMAIN_NESTED:
 		return s1_walk(tlb, att, iova, access, leaf);

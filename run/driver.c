@@ -452,7 +452,8 @@ static void add_function(struct iof_run_entry *bus, unsigned int device, unsigne
 	iof_run_tree_file(home, "resource", device, show_resource, NULL);
 	iof_run_tree_file(home, "config", device, show_config, NULL);
 	iof_run_tree_link(home, "subsystem", "../../../bus/pci");
-	iof_run_tree_link(home, "iommu_group", "../../../kernel/iommu_groups/%u", group);
+	if (!driver.run->config->devices[device].no_iommu)
+		iof_run_tree_link(home, "iommu_group", "../../../kernel/iommu_groups/%u", group);
 	iof_run_tree_needs_driver(
 		iof_run_tree_link(home, "driver", "../../../bus/pci/drivers/" NAME), device, 1);
 
@@ -498,7 +499,7 @@ void iof_run_driver_init(struct iof_run *run, struct iof_machine *machine)
 		driver.function[i].override = strdup(NAME);
 		if (i && !run->config->devices[i].share_group)
 			group++;
-		if (!i || !run->config->devices[i].share_group)
+		if (!run->config->devices[i].share_group && !run->config->devices[i].no_iommu)
 			add_group(vfio, group, i);
 		add_function(bus, i, group);
 		snprintf(name, sizeof(name), IOF_RUN_BDF, i + 1);

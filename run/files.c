@@ -163,10 +163,12 @@ static int open_made(struct iof_run_file *file, uint64_t node)
 	return 0;
 }
 
-static int open_node(struct iof_run_file *file, uint64_t node, int flags)
+static int open_node(struct iof_run_file *file, uint64_t node, int flags, uint32_t pid)
 {
 	unsigned int number;
+	bool act = false;
 	char path[48];
+	int rc = 0;
 
 	if (node == IOF_RUN_NODE_IOMMU || node == IOF_RUN_NODE_CONTAINER) {
 		bool iommu = node == IOF_RUN_NODE_IOMMU;
@@ -184,11 +186,18 @@ static int open_node(struct iof_run_file *file, uint64_t node, int flags)
 		number = (unsigned int)(node - IOF_RUN_NODE_VFIO);
 		file->kind = iof_run_node_maps(node) ? IOF_RUN_KIND_ATS : IOF_RUN_KIND_VFIO;
 		file->device = number;
+		/* The caller's capabilities count. */
+		act = pid && files.run->config->devices[number].no_iommu;
 		snprintf(file->name, sizeof(file->name), "vfio%u", number);
 		snprintf(path, sizeof(path), "vfio/devices/vfio%u", number);
 	}
-	file->fd = iof_sys_open(files.space, path, flags & (O_ACCMODE | O_NONBLOCK));
-	return file->fd < 0 ? file->fd : 0;
+	if (act)
+		rc = iof_sys_act_for((pid_t)pid);
+	if (!rc)
+		file->fd = iof_sys_open(files.space, path, flags & (O_ACCMODE | O_NONBLOCK));
+	if (act)
+		iof_sys_act_for(0);
+	return rc ?: file->fd < 0 ? file->fd : 0;
 }
 
 int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_file **out,
@@ -199,7 +208,7 @@ int iof_run_file_open(uint64_t node, int flags, uint32_t pid, struct iof_run_fil
 
 	if (!file)
 		return -ENOMEM;
-	rc = node >= IOF_RUN_NODE_MADE ? open_made(file, node) : open_node(file, node, flags);
+	rc = node >= IOF_RUN_NODE_MADE ? open_made(file, node) : open_node(file, node, flags, pid);
 	iof_run_count(IOF_RUN_COUNT_OPEN, 1);
 	iof_run_trace_call(pid, file->name, "open", rc);
 	if (rc) {

@@ -23,6 +23,7 @@ struct iof_run_device {
 	unsigned int pages_per_group;
 	unsigned int delay_us; /* delay from an answer to the next attempt */
 	bool share_group;      /* joins the isolation group of the device before it */
+	bool no_iommu;	       /* DSA without IOMMU and isolation group */
 };
 
 #define IOF_RUN_MAX_DEVICES 64

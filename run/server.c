@@ -46,6 +46,7 @@ static struct iof_machine *make_machine(struct iof_run *run, struct iof_plat_spa
 			.max_pasids = dev->max_pasids,
 			.pages_per_group = dev->pages_per_group,
 			.group_with = dev->share_group && i ? (int)i - 1 : -1,
+			.no_iommu = dev->no_iommu,
 		};
 	}
 	rc = iof_machine_create(&config, space, &machine);

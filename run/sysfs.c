@@ -100,6 +100,7 @@ static void show_as_module(const struct place *place, unsigned int first_member)
 		.queue_depth = dev->queue_depth,
 		.max_pasids = dev->max_pasids,
 		.pages_per_group = dev->pages_per_group,
+		.no_iommu = dev->no_iommu,
 	};
 	struct place shown = *place;
 	char path[PATH_MAX];
@@ -113,10 +114,13 @@ static void show_as_module(const struct place *place, unsigned int first_member)
 	put(&shown, "queue_depth", "%u\n", full.queue_depth);
 	put(&shown, "max_pasids", "%u\n", full.max_pasids);
 	put(&shown, "pages_per_group", "%u\n", full.pages_per_group);
-	snprintf(path, sizeof(path), "%s/iommu_group", shown.home);
-	put_link(path, "../groups/%u", first_member);
-	snprintf(path, sizeof(path), "/sys/bus/iofault/devices/groups/%u", first_member);
-	mkdir(path, 0755);
+	put(&shown, "no_iommu", "%u\n", (unsigned int)dev->no_iommu);
+	if (!dev->no_iommu) {
+		snprintf(path, sizeof(path), "%s/iommu_group", shown.home);
+		put_link(path, "../groups/%u", first_member);
+		snprintf(path, sizeof(path), "/sys/bus/iofault/devices/groups/%u", first_member);
+		mkdir(path, 0755);
+	}
 	snprintf(path, sizeof(path), "%s/vfio-dev", shown.home);
 	put_link(path, "../../../../devices/pcif000:00/%s/vfio-dev", place->bdf);
 }
@@ -292,7 +296,8 @@ void iof_run_build_sys(struct iof_run *run)
 			first_member = place.index;
 		snprintf(place.bdf, sizeof(place.bdf), IOF_RUN_BDF, place.index + 1);
 		snprintf(place.home, sizeof(place.home), HOME "/%s", place.bdf);
-		join_group(&place);
+		if (!run->config->devices[place.index].no_iommu)
+			join_group(&place);
 		if (run->config->devices[place.index].kind == IOF_RUN_DSA)
 			show_as_module(&place, first_member);
 		snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", place.bdf);

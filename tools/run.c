@@ -22,6 +22,7 @@ static const char usage[] =
 	"    credits=N        page requests that the device may have open (256)\n"
 	"    delay=USEC       least time from a response to the device's next attempt (0)\n"
 	"    share            put the device into the IOMMU group of the one before it\n"
+	"    noiommu          dsa only: no IOMMU and no group; for callers with CAP_SYS_RAWIO\n"
 	"    group=N, engines=N, depth=N, pasids=N\n"
 	"                     dsa only: most pages in a page-request group (1), worker threads\n"
 	"                     (1), descriptors in its queue (128), PASIDs (2^20)\n"
@@ -95,6 +96,10 @@ static int set_field(struct iof_run_device *device, const char *name, char *valu
 		device->share_group = true;
 		return 0;
 	}
+	if (!strcmp(name, "noiommu") && !value && device->kind == IOF_RUN_DSA) {
+		device->no_iommu = true;
+		return 0;
+	}
 	for (i = 0; i < NR_FIELDS; i++)
 		if (!strcmp(fields[i].name, name))
 			break;
@@ -139,6 +144,13 @@ static int add_device(struct iof_run_config *config, char *text)
 		if (rc)
 			return rc;
 	}
+	if (device->no_iommu && (device->share_group || device->max_pasids > 1))
+		return iof_fail(USAGE,
+				"run: --device: a device without IOMMU has no group and no PASIDs");
+	if (device->share_group && config->nr_devices &&
+	    config->devices[config->nr_devices - 1].no_iommu)
+		return iof_fail(USAGE,
+				"run: --device: a device without IOMMU has no group to share");
 	if (device->share_group && !config->nr_devices)
 		return iof_fail(USAGE, "run: --device: the first device has no group to share");
 	config->nr_devices++;

@@ -68,7 +68,9 @@ static int translate_devices(const struct iof_world_config *config,
 	for (unsigned int i = 0; i < nr_devices(config); i++) {
 		const struct iof_dsa_config *dsa = config->dsa ? &config->dsa[i] : &defaults;
 
-		if (dsa->share_group && !i)
+		bool bare = dsa->share_group == IOF_DSA_NO_IOMMU;
+
+		if (dsa->share_group && !bare && !i)
 			return -EINVAL;
 		devices[i] = (struct iof_machine_device){
 			.kind = IOF_MACHINE_DSA,
@@ -77,7 +79,8 @@ static int translate_devices(const struct iof_world_config *config,
 			.queue_depth = dsa->queue_depth,
 			.max_pasids = dsa->max_pasids,
 			.pages_per_group = dsa->pages_per_group,
-			.group_with = dsa->share_group ? (int)i - 1 : -1,
+			.group_with = dsa->share_group && !bare ? (int)i - 1 : -1,
+			.no_iommu = bare,
 		};
 	}
 	return 0;

@@ -15,8 +15,11 @@ static struct iof_vfio_device *vdev_of(struct iof_vfio_binding *binding)
 static int vfio_open(struct inode *inode, struct file *file)
 {
 	struct iof_vfio_device *vdev = iof_plat_node_data(file);
-	struct iof_vfio_file *vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
+	struct iof_vfio_file *vf;
 
+	if (vdev->binding.hw->ops->no_iommu && !capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
 	if (!vf)
 		return -ENOMEM;
 	vf->binding = &vdev->binding;

@@ -51,6 +51,9 @@ enum iof_world_kind {
 	IOF_WORLD_KERNEL = 2,
 };
 
+/* @share_group of a DMA engine without IOMMU. */
+#define IOF_DSA_NO_IOMMU 2u
+
 /**
  * struct iof_dsa_config - a DMA engine of the embedded world (Intel DSA descriptors)
  * @credits: page requests that it may have open; default 256, at most 2^20
@@ -58,7 +61,9 @@ enum iof_world_kind {
  * @queue_depth: descriptors taken before -EAGAIN; default 128, at most 4096
  * @max_pasids: default 2^20; 1: no PASIDs
  * @pages_per_group: maximum number of pages in a request group; default 1, at most 32
- * @share_group: non-zero: in the isolation group of the device before it
+ * @share_group: 1: in the isolation group of the device before it. IOF_DSA_NO_IOMMU: without
+ *	IOMMU, isolation group and PASIDs, as Linux 7.3 has such devices. Opening its node then
+ *	needs CAP_SYS_RAWIO, and descriptors have the addresses of IOMMU_IOAS_NOIOMMU_GET_PA.
  *
  * Zero is the default of every member.
  */

@@ -37,7 +37,8 @@
  *	EINVAL	also: bound already, or a negative iommufd
  *	EBADF	iommufd is no descriptor
  *	EBADFD	iommufd is a descriptor of something else
- *	EPERM	the device's group is bound in another context
+ *	EPERM	the device's group is bound in another context; or the device has no IOMMU, and
+ *		the caller lacks CAP_SYS_RAWIO, which the open of its node needs, too
  *	E2BIG	argsz above what is known and a byte in the unknown tail is not zero
  */
 #ifndef VFIO_DEVICE_BIND_FLAG_TOKEN

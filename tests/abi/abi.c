@@ -58,15 +58,24 @@ static bool in_group(unsigned int device, unsigned int group)
 	return !strcmp(strrchr(target, '/'), number);
 }
 
+static unsigned int pasids_of(const struct iof_dsa_config *dsa)
+{
+	if (dsa->share_group == IOF_DSA_NO_IOMMU)
+		return 1;
+	return dsa->max_pasids ? dsa->max_pasids : 1 << 20;
+}
+
 static bool device_fits(unsigned int device, const struct iof_dsa_config *dsa)
 {
 	return attribute(device, "credits") == (dsa->credits ? dsa->credits : 256) &&
 	       attribute(device, "engines") == (dsa->engines ? dsa->engines : 1) &&
 	       attribute(device, "queue_depth") == (dsa->queue_depth ? dsa->queue_depth : 128) &&
-	       attribute(device, "max_pasids") == (dsa->max_pasids ? dsa->max_pasids : 1 << 20) &&
+	       attribute(device, "max_pasids") == pasids_of(dsa) &&
 	       attribute(device, "pages_per_group") ==
 		       (dsa->pages_per_group ? dsa->pages_per_group : 1) &&
-	       in_group(device, dsa->share_group ? device - 1 : device);
+	       attribute(device, "no_iommu") == (dsa->share_group == IOF_DSA_NO_IOMMU) &&
+	       (dsa->share_group == IOF_DSA_NO_IOMMU ||
+		in_group(device, dsa->share_group ? device - 1 : device));
 }
 
 static bool find_devices(const struct iof_dsa_config *dsa, unsigned int nr_dsa)

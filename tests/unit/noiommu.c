@@ -5,6 +5,8 @@
  */
 #include "env.h"
 
+#include <unistd.h>
+
 #define IOVA 0x10000000ul
 
 struct fixture {
