@@ -68,7 +68,7 @@
 	/* groups.c */                                                                             \
 	X(GROUP)                                                                                   \
 	/* vfio.c */                                                                               \
-	X(CONFIG)
+	X(CONFIG) X(PHYSICAL)
 /* clang-format on */
 
 enum fuzz_op {
@@ -185,13 +185,17 @@ int fuzz_send(const struct fuzz_act *a, int fd, unsigned long cmd, void *arg, si
 /* ---- the world (world.c) ---- */
 
 #define FUZZ_CONTEXTS 2u
-/* descriptors of VFIO nodes; the last one is of the first node again */
-#define FUZZ_NODES    4u
-#define FUZZ_DEVICES  3u
-#define FUZZ_ATS_NODE 2u
-#define FUZZ_GROUPS   3u /* descriptors; there are two groups */
-#define FUZZ_MOST_FDS 8u /* maximum number of fault queues, and of accesses */
-#define FUZZ_MOST_IDS 16u
+/*
+ * descriptors of VFIO nodes; the one after the ATS device's is of the first node again, and the
+ * last one of the device without IOMMU
+ */
+#define FUZZ_NODES     5u
+#define FUZZ_DEVICES   4u
+#define FUZZ_ATS_NODE  2u
+#define FUZZ_BARE_NODE 4u
+#define FUZZ_GROUPS    3u /* descriptors; there are two groups */
+#define FUZZ_MOST_FDS  8u /* maximum number of fault queues, and of accesses */
+#define FUZZ_MOST_IDS  16u
 
 struct fuzz_queue {
 	int fd;

@@ -93,6 +93,32 @@ static const struct fuzz_act files[] = {
 	ACT(UNMAP, .small = 1),
 };
 
+#define BARE (FUZZ_BARE_NODE * 2)
+
+static const struct fuzz_act without_iommu[] = {
+	ACT(IOAS_ALLOC),
+	ACT(MAP, .len = FUZZ_PAGES(4)),
+	ACT(BIND, .where = BARE),
+	ACT(PHYSICAL, .small = 1),
+	ACT(ATTACH, .where = BARE, .id[0] = FUZZ_OF(IOAS, 0)),
+	ACT(PHYSICAL, .small = 1, .len = FUZZ_PAGES(4), .extra = 64),
+	ACT(PHYSICAL, .small = 5, .len = FUZZ_PAGES(1), .iova = { FUZZ_IOVA(1), FUZZ_IOVA(2) }),
+	ACT(PHYSICAL, .iova[0] = FUZZ_IOVA(9)),
+	ACT(HWPT, .flags = IOMMU_HWPT_ALLOC_PASID),
+	ACT(HWPT),
+	ACT(ATTACH, .where = BARE),
+	ACT(MAP, .iova[0] = FUZZ_IOVA(64), .ptr = FUZZ_PAGE(8), .len = FUZZ_PAGES(2)),
+	ACT(PHYSICAL, .small = 1, .iova[0] = FUZZ_IOVA(65)),
+	ACT(HW_INFO),
+	ACT(SVA, .where = BARE),
+	ACT(BIND),
+	ACT(ATTACH, .id[0] = FUZZ_OF(IOAS, 0)),
+	ACT(UNMAP, .small = 1),
+	ACT(PHYSICAL, .small = 1),
+	ACT(DETACH, .where = BARE),
+	ACT(PHYSICAL, .small = 1),
+};
+
 static const struct fuzz_act accesses[] = {
 	MOCK_ON_IOAS,
 	ACT(ACCESS),
@@ -551,6 +577,6 @@ const struct fuzz_seed fuzz_seeds[] = {
 	SEED(function),	    SEED(engine_faults), SEED(engine_busy),   SEED(engine_pasids),
 	SEED(batches),	    SEED(large_batch),	 SEED(shared_tables), SEED(ats),
 	SEED(two_contexts), SEED(bad_memory),	 SEED(process_limit), SEED(failures),
-	SEED(groups),
+	SEED(groups),	    SEED(without_iommu),
 };
 const unsigned int fuzz_nr_seeds = ARRAY_SIZE(fuzz_seeds);

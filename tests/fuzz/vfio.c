@@ -253,6 +253,34 @@ void fuzz_do_DESCRIPTOR_AT(const struct fuzz_act *a)
 		arena_put(ARENA + ((a->where >> 3) + i) * sizeof(desc), &desc, sizeof(desc));
 }
 
+/* Asks for a physical address, and lets the device without IOMMU copy there. */
+void fuzz_do_PHYSICAL(const struct fuzz_act *a)
+{
+	struct iommu_ioas_noiommu_get_pa cmd = {
+		.flags = fuzz_flags(a, 0),
+		.ioas_id = fuzz_id(a, 0, FUZZ_IOAS),
+		.iova = fuzz_iova(a->iova[0]),
+		.length = fuzz_len(a->len),
+	};
+	struct fuzz_act node = { .where = FUZZ_BARE_NODE * 2 };
+	struct dsa_hw_desc desc = { .opcode = DSA_OPCODE_MEMMOVE };
+	u64 asked = cmd.length;
+	int rc;
+
+	iof_shim_set_capable(CAP_SYS_RAWIO, a->small & 3 ? 1 : a->extra & 1);
+	rc = fuzz_send(a, fuzz_iommu(a), IOMMU_IOAS_NOIOMMU_GET_PA, &cmd, sizeof(cmd));
+	iof_shim_set_capable(CAP_SYS_RAWIO, 1);
+	if (rc)
+		return;
+	if (a->damage < FUZZ_DAMAGED && (!cmd.length || cmd.length > asked))
+		abort();
+	/* The address of the first byte, or one that was never given. */
+	desc.src_addr = cmd.out_phys;
+	desc.dst_addr = a->small & 4 ? fuzz_iova(a->iova[1]) : cmd.out_phys + (a->extra & 0x1fff);
+	desc.xfer_size = (u32)cmd.length & 0xfffff;
+	iof_pwrite(fuzz_node(&node), &desc, sizeof(desc), 0);
+}
+
 void fuzz_do_REGION_WRITE(const struct fuzz_act *a)
 {
 	void *buf = (void *)fuzz_ptr(a->ptr);

@@ -65,7 +65,8 @@ int fuzz_node(const struct fuzz_act *a)
 	char path[32];
 
 	if (fuzz.nodes[i] < 0) {
-		snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u", i % FUZZ_DEVICES);
+		snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u",
+			 i == FUZZ_BARE_NODE ? FUZZ_DEVICES - 1 : i % (FUZZ_DEVICES - 1));
 		fuzz.nodes[i] = iof_sys_open(world.space, path, O_RDWR);
 	}
 	return fuzz.nodes[i];
@@ -291,6 +292,7 @@ static void make_world(void)
 		  .max_pasids = 1,
 		  .group_with = 0 },
 		{ .kind = IOF_MACHINE_ATS, .credits = 1, .group_with = -1 },
+		{ .kind = IOF_MACHINE_DSA, .group_with = -1, .no_iommu = 1 },
 	};
 	static const struct iof_machine_config config = {
 		.devices = devices,
@@ -327,6 +329,7 @@ static void begin(void)
 	for (i = 0; i < FUZZ_GROUPS; i++)
 		fuzz.groups[i] = fuzz.group_devs[i] = -1;
 	/* Results must not depend on the user that runs the fuzzer. */
+	iof_shim_set_capable(CAP_SYS_RAWIO, 1);
 	iof_shim_set_capable(CAP_IPC_LOCK, 0);
 	lift_limits();
 	/* The first call of each leaves a descriptor open for later calls. */
@@ -449,7 +452,7 @@ static void learn_devices(void)
 		struct iof_device *idev;
 		struct iof_ctx *ctx;
 
-		a.where = i * 2;
+		a.where = (i == FUZZ_DEVICES - 1 ? FUZZ_BARE_NODE : i) * 2;
 		bind.iommufd = fuzz_iommu(&a);
 		MUST(!iof_ioctl(fuzz_node(&a), VFIO_DEVICE_BIND_IOMMUFD, &bind));
 		ctx = iof_ctx_from_fd(bind.iommufd);
