@@ -28,6 +28,7 @@
 #include <iofault/iommufd.h>
 #include <iofault/vfio.h>
 
+#include "pci.h"
 #include "run/run.h"
 
 static const char usage[] =
@@ -37,7 +38,7 @@ static const char usage[] =
 	"  embedded       the system inside a process, by libiofault\n"
 	"  run            an unchanged program, by `iofault run`\n"
 	"  kernel         the /dev/iommu of the kernel, by iofault.ko or its own\n"
-	"  devices        PCI devices of this machine that raise page requests\n"
+	"  devices        PCI functions of this machine, by iofault-pci.ko\n"
 	"  -h, --help     print this text\n"
 	"\n"
 	"Exit status: 0, or 1 if a WAY that was named cannot be done; 2 for wrong usage.\n"
@@ -47,7 +48,7 @@ static const char usage[] =
 /* The result of a way: the answer and, if it is no, the next step. */
 struct finding {
 	bool yes;
-	char what[200], next[400];
+	char what[200], next[512];
 };
 
 static bool no(struct finding *finding, const char *next, const char *format, ...)
@@ -187,9 +188,9 @@ static int serve(struct bed *bed, const char **step)
 }
 
 /*
- * Handles one fault of the world's first device, from request to completion. Returns 0 on success.
+ * Handles one fault of a device of the world, from request to completion. Returns 0 on success.
  */
-static int one_fault(struct iof_world *world, const char **step)
+static int one_fault(struct iof_world *world, const char *node, const char **step)
 {
 	struct bed bed = { .iommufd = -1, .device = -1, .queue = -1, .page = MAP_FAILED };
 	int rc = -ENOMEM;
@@ -203,8 +204,8 @@ static int one_fault(struct iof_world *world, const char **step)
 		rc = bed.iommufd = iof_open(world, "/dev/iommu", O_RDWR | O_CLOEXEC);
 	}
 	if (rc >= 0) {
-		*step = "opening /dev/vfio/devices/vfio0";
-		rc = bed.device = iof_open(world, "/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
+		*step = "opening the device";
+		rc = bed.device = iof_open(world, node, O_RDWR | O_CLOEXEC);
 	}
 	if (rc >= 0)
 		rc = set_up(&bed, step);
@@ -231,7 +232,7 @@ static bool try_embedded(struct finding *finding)
 	int rc = iof_world_open(&config, &world);
 
 	if (!rc) {
-		rc = one_fault(world, &step);
+		rc = one_fault(world, "/dev/vfio/devices/vfio0", &step);
 		iof_world_close(world);
 	}
 	if (!rc)
@@ -308,12 +309,20 @@ static bool no_iommu(struct finding *finding)
 		  "iofault.ko is not installed");
 }
 
+/* iofault.ko numbers its devices from 4096 if vfio.ko came first, so that real ones have theirs. */
+static const char *software_node(void)
+{
+	static const char beside[] = "/dev/vfio/devices/vfio4096";
+
+	return access(beside, F_OK) ? "/dev/vfio/devices/vfio0" : beside;
+}
+
 static bool try_kernel(struct finding *finding)
 {
 	struct iof_world_config config = { .kind = IOF_WORLD_KERNEL };
 	int rc, fd = open("/dev/iommu", O_RDWR | O_CLOEXEC);
 	struct iof_world *world;
-	const char *step = "opening the world";
+	const char *step = "opening the world", *node;
 
 	if (fd < 0 && errno == ENOENT)
 		return no_iommu(finding);
@@ -324,9 +333,10 @@ static bool try_kernel(struct finding *finding)
 		return no(finding, "see the kernel's log: sudo dmesg | tail",
 			  "/dev/iommu cannot be opened: %s", iof_reason(errno));
 	close(fd);
+	node = software_node();
 	rc = iof_world_open(&config, &world);
 	if (!rc) {
-		rc = one_fault(world, &step);
+		rc = one_fault(world, node, &step);
 		iof_world_close(world);
 	}
 	if (!rc)
@@ -336,10 +346,10 @@ static bool try_kernel(struct finding *finding)
 			  exists("/sys/module/iofault", "") ?
 				  "sudo modprobe -r iofault && sudo modprobe iofault devices=1" :
 				  "bind a device to its vfio driver",
-			  "/dev/iommu works, and there is no device /dev/vfio/devices/vfio0");
+			  "/dev/iommu works, and there is no device %s", node);
 	if (rc == -EACCES)
 		return no(finding, "sudo adduser \"$USER\" iofault, and log in again",
-			  "this user may not open /dev/vfio/devices/vfio0");
+			  "this user may not open %s", node);
 	if (rc == -EBUSY)
 		return no(finding, "end that program, or load iofault.ko with more devices",
 			  "%s: another program has the device", step);
@@ -350,67 +360,72 @@ static bool try_kernel(struct finding *finding)
 		  iof_reason(rc));
 }
 
-/* Offset and id of PCI Express's extended capabilities. */
-enum {
-	PCI_CAP_AT = 0x100,
-	PCI_CAP_PRI = 0x13,
-	PCI_CONFIG_SIZE = 4096,
-};
+#define CAP_PRI 0x13 /* PCI Express's extended capability of page requests */
 
-/*
- * Returns 1: the device has the capability; 0: it has not; -1: its configuration space cannot be
- * read up to there.
- */
-static int has_capability(const char *config, unsigned int id)
+/* The address in "/sys/bus/pci/devices/ADDRESS/...". */
+static void address_of(const char *path, char bdf[IOF_BDF])
 {
-	uint32_t header, at = PCI_CAP_AT, steps;
-	int fd = open(config, O_RDONLY | O_CLOEXEC), found = -1;
+	bdf[0] = 0;
+	sscanf(path, "/sys/bus/pci/devices/%23[^/]", bdf);
+}
 
-	for (steps = 0; fd >= 0 && steps < PCI_CONFIG_SIZE / 8; steps++) {
-		if (pread(fd, &header, sizeof(header), at) != sizeof(header))
-			break;
-		found = (header & 0xffff) == id;
-		at = header >> 20 & 0xffc;
-		if (found || at < PCI_CAP_AT)
-			break;
+/* Functions whose VFIO driver has made a node. Returns their number. */
+static unsigned int find_bound(char first[IOF_BDF], unsigned int *faulting)
+{
+	unsigned int nr = 0;
+	char bdf[IOF_BDF];
+	glob_t found;
+	size_t i;
+
+	if (glob("/sys/bus/pci/devices/*/vfio-dev/vfio*/dev", 0, NULL, &found))
+		return 0;
+	for (i = 0; i < found.gl_pathc; i++) {
+		address_of(found.gl_pathv[i], bdf);
+		if (!nr++)
+			strcpy(first, bdf);
+		*faulting += iof_pci_capability(&iof_machine, bdf, CAP_PRI) == 1;
 	}
-	if (fd >= 0)
-		close(fd);
-	return found;
+	globfree(&found);
+	return nr;
+}
+
+/* The first function that raises page requests, if one does. */
+static void find_faulting(char bdf[IOF_BDF])
+{
+	char one[IOF_BDF];
+	glob_t found;
+	size_t i;
+
+	bdf[0] = 0;
+	if (glob("/sys/bus/pci/devices/*/config", 0, NULL, &found))
+		return;
+	for (i = 0; i < found.gl_pathc && !bdf[0]; i++) {
+		address_of(found.gl_pathv[i], one);
+		if (iof_pci_capability(&iof_machine, one, CAP_PRI) == 1)
+			strcpy(bdf, one);
+	}
+	globfree(&found);
 }
 
 static bool try_devices(struct finding *finding)
 {
-	unsigned int nr = 0, unread = 0;
-	char first[40] = "", text[200];
-	glob_t found;
-	size_t i;
+	char what[IOF_WHY], next[IOF_WHY], bdf[IOF_BDF] = "", text[200];
+	unsigned int faulting = 0, nr = find_bound(bdf, &faulting);
 
-	if (!glob("/sys/bus/pci/devices/*/config", 0, NULL, &found)) {
-		for (i = 0; i < found.gl_pathc; i++) {
-			int has = has_capability(found.gl_pathv[i], PCI_CAP_PRI);
-
-			unread += has < 0;
-			if (has == 1 && !nr++)
-				sscanf(found.gl_pathv[i], "/sys/bus/pci/devices/%39[^/]", first);
-		}
-		globfree(&found);
+	if (nr) {
+		snprintf(text, sizeof(text),
+			 "%u function%s with a node, from %s on; %u raise%s page requests", nr,
+			 nr == 1 ? "" : "s", bdf, faulting, faulting == 1 ? "s" : "");
+		return yes(finding, text);
 	}
-	if (!nr && unread && geteuid())
-		return no(finding, "sudo iofault doctor devices",
-			  "only root can read the capabilities of PCI devices");
-	if (!nr)
-		return no(finding, "use the software devices: iofault run, or iofault.ko",
-			  "no PCI device here raises page requests (PRI)");
-	if (!exists("/sys/class/iommu/*", ""))
-		return no(finding,
-			  "enable the IOMMU in the firmware, and boot with intel_iommu=on,sm_on",
-			  "%s raises page requests, and no IOMMU is in use", first);
-	if (!exists("/sys/bus/pci/devices/%s/vfio-dev/vfio*", first))
-		return no(finding, "bind it to vfio-pci on a kernel with CONFIG_IOMMUFD",
-			  "%s raises page requests, and no VFIO driver has it", first);
-	snprintf(text, sizeof(text), "%s raises page requests, and a VFIO driver has it", first);
-	return yes(finding, text);
+	if (!iof_pci_ready(&iof_machine, what, next))
+		return no(finding, next, "%.190s", what);
+	find_faulting(bdf);
+	snprintf(next, sizeof(next), "sudo iofault bind %s",
+		 bdf[0] ? bdf : "ADDRESS (`lspci -D` lists the addresses)");
+	return no(finding, next,
+		  bdf[0] ? "%s raises page requests, and is not bound" : "no function is bound%s",
+		  bdf);
 }
 
 static const struct way {

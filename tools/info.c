@@ -31,6 +31,8 @@
 #include <iofault/iommufd.h>
 #include <iofault/vfio.h>
 
+#include "info.h"
+
 static const char usage[] =
 	"Usage: iofault info [OPTION]...\n"
 	"Prints what this machine and this build offer for I/O page faults in user space.\n"
@@ -42,7 +44,8 @@ static const char usage[] =
 	"\n"
 	"Example: iofault info --json - | jq .vfio0\n";
 
-#define MAX_ROWS 64
+/* Room for 32 real devices. */
+#define MAX_ROWS 448
 
 struct row {
 	const char *section, *name;
@@ -52,10 +55,7 @@ struct row {
 static struct row rows[MAX_ROWS];
 static unsigned int nr_rows;
 
-static void row(const char *section, const char *name, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void row(const char *section, const char *name, const char *format, ...)
+void iof_info_row(const char *section, const char *name, const char *format, ...)
 {
 	struct row *one = &rows[nr_rows];
 	va_list args;
@@ -94,15 +94,15 @@ static void tell_machine(void)
 	char features[120] = "";
 	unsigned int a, b, c, d;
 
-	row("versions", "iofault", "%s, built with %s %d.%d for %s", IOFAULT_VERSION,
+	iof_info_row("versions", "iofault", "%s, built with %s %d.%d for %s", IOFAULT_VERSION,
 #ifdef __clang__
-	    "clang", __clang_major__, __clang_minor__,
+		     "clang", __clang_major__, __clang_minor__,
 #else
-	    "gcc", __GNUC__, __GNUC_MINOR__,
+		     "gcc", __GNUC__, __GNUC_MINOR__,
 #endif
-	    "x86-64");
+		     "x86-64");
 	if (!uname(&name))
-		row("versions", "kernel", "%s %s", name.sysname, name.release);
+		iof_info_row("versions", "kernel", "%s %s", name.sysname, name.release);
 
 	__builtin_cpu_init();
 	if (__builtin_cpu_supports("sse4.2"))
@@ -119,12 +119,12 @@ static void tell_machine(void)
 		if (c & 1u << 29)
 			strcat(features, " enqcmd");
 	}
-	row("machine", "processors", "%ld", sysconf(_SC_NPROCESSORS_ONLN));
-	row("machine", "CPU features", "%s",
-	    features[0] ? features + 1 : "none of those that iofault uses");
-	row("machine", "memory", "%s",
-	    iof_size_text(text,
-			  (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE)));
+	iof_info_row("machine", "processors", "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+	iof_info_row("machine", "CPU features", "%s",
+		     features[0] ? features + 1 : "none of those that iofault uses");
+	iof_info_row("machine", "memory", "%s",
+		     iof_size_text(text, (uint64_t)sysconf(_SC_PHYS_PAGES) *
+						 (uint64_t)sysconf(_SC_PAGESIZE)));
 }
 
 static void tell_memory(void)
@@ -140,16 +140,18 @@ static void tell_memory(void)
 	}
 	if (meminfo)
 		fclose(meminfo);
-	row("machine", "huge pages", "%lu reserved, %lu of them free; transparent: %s", total,
-	    vacant,
-	    *line_of("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) ?
-		    text :
-		    "not offered");
+	iof_info_row("machine", "huge pages", "%lu reserved, %lu of them free; transparent: %s",
+		     total, vacant,
+		     *line_of("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof(text)) ?
+			     text :
+			     "not offered");
 	if (getrlimit(RLIMIT_MEMLOCK, &limit))
 		return;
-	row("machine", "locked memory", "%s now, at most %s (the embedded world does not need it)",
-	    limit.rlim_cur == RLIM_INFINITY ? "no limit" : iof_size_text(now, limit.rlim_cur),
-	    limit.rlim_max == RLIM_INFINITY ? "no limit" : iof_size_text(most, limit.rlim_max));
+	iof_info_row(
+		"machine", "locked memory",
+		"%s now, at most %s (the embedded world does not need it)",
+		limit.rlim_cur == RLIM_INFINITY ? "no limit" : iof_size_text(now, limit.rlim_cur),
+		limit.rlim_max == RLIM_INFINITY ? "no limit" : iof_size_text(most, limit.rlim_max));
 }
 
 static void tell_userfaultfd(void)
@@ -159,21 +161,21 @@ static void tell_userfaultfd(void)
 
 	if (fd >= 0) {
 		close(fd);
-		row("machine", "userfaultfd", "yes, of user and kernel accesses");
+		iof_info_row("machine", "userfaultfd", "yes, of user and kernel accesses");
 		return;
 	}
 	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 	if (device >= 0) {
 		close(device);
-		row("machine", "userfaultfd", "yes, by /dev/userfaultfd");
+		iof_info_row("machine", "userfaultfd", "yes, by /dev/userfaultfd");
 		return;
 	}
 	user = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (user >= 0) {
 		close(user);
-		row("machine", "userfaultfd", "yes, of user accesses only");
+		iof_info_row("machine", "userfaultfd", "yes, of user accesses only");
 	} else {
-		row("machine", "userfaultfd", "no: %s", iof_reason(errno));
+		iof_info_row("machine", "userfaultfd", "no: %s", iof_reason(errno));
 	}
 }
 
@@ -183,11 +185,11 @@ static void tell_uring(void)
 	int rc = io_uring_queue_init(4, &ring, 0);
 
 	if (rc) {
-		row("machine", "io_uring", "no: %s", iof_reason(rc));
+		iof_info_row("machine", "io_uring", "no: %s", iof_reason(rc));
 		return;
 	}
-	row("machine", "io_uring", "yes%s",
-	    ring.features & IORING_FEAT_NATIVE_WORKERS ? "" : ", of a kernel before 5.12");
+	iof_info_row("machine", "io_uring", "yes%s",
+		     ring.features & IORING_FEAT_NATIVE_WORKERS ? "" : ", of a kernel before 5.12");
 	io_uring_queue_exit(&ring);
 }
 
@@ -200,23 +202,24 @@ static void tell_kernel_world(void)
 
 	if (fd >= 0) {
 		close(fd);
-		row("worlds", "kernel", "/dev/iommu exists and can be opened");
+		iof_info_row("worlds", "kernel", "/dev/iommu exists and can be opened");
 	} else if (errno == ENOENT) {
-		row("worlds", "kernel",
-		    "no: /dev/iommu does not exist (the kernel has no CONFIG_IOMMUFD, or "
-		    "its module is not loaded)");
+		iof_info_row("worlds", "kernel",
+			     "no: /dev/iommu does not exist (the kernel has no CONFIG_IOMMUFD, or "
+			     "its module is not loaded)");
 	} else {
-		row("worlds", "kernel", "no: /dev/iommu exists and cannot be opened: %s",
-		    iof_reason(errno));
+		iof_info_row("worlds", "kernel", "no: /dev/iommu exists and cannot be opened: %s",
+			     iof_reason(errno));
 	}
 	if (!glob("/dev/vfio/devices/vfio*", 0, NULL, &found)) {
-		row("worlds", "kernel devices", "%zu, from %s on", (size_t)found.gl_pathc,
-		    found.gl_pathv[0]);
+		iof_info_row("worlds", "kernel devices", "%zu, from %s on", (size_t)found.gl_pathc,
+			     found.gl_pathv[0]);
 		globfree(&found);
 	}
 }
 
-static void tell_vtd(const struct iommu_hw_info *info, const struct iommu_hw_info_vtd *vtd)
+void iof_info_vtd(const char *section, const struct iommu_hw_info *info,
+		  const struct iommu_hw_info_vtd *vtd)
 {
 	/* Bit numbers from the VT-d specification, 11.4.2 and 11.4.3. */
 	static const struct {
@@ -236,11 +239,12 @@ static void tell_vtd(const struct iommu_hw_info *info, const struct iommu_hw_inf
 		strcat(text, text[0] ? ", " : "");
 		strcat(text, known[i].name);
 	}
-	row("vfio0", "IOMMU", "Intel VT-d registers: cap 0x%016" PRIx64 ", ecap 0x%016" PRIx64,
-	    (uint64_t)vtd->cap_reg, (uint64_t)vtd->ecap_reg);
-	row("vfio0", "features", "%s", text);
-	row("vfio0", "widths", "%" PRIu64 " bit addresses, %u bit PASIDs",
-	    ((uint64_t)vtd->cap_reg >> 16 & 0x3f) + 1, info->out_max_pasid_log2);
+	iof_info_row(section, "IOMMU",
+		     "Intel VT-d registers: cap 0x%016" PRIx64 ", ecap 0x%016" PRIx64,
+		     (uint64_t)vtd->cap_reg, (uint64_t)vtd->ecap_reg);
+	iof_info_row(section, "features", "%s", text[0] ? text : "none of those that iofault uses");
+	iof_info_row(section, "widths", "%" PRIu64 " bit addresses, %u bit PASIDs",
+		     ((uint64_t)vtd->cap_reg >> 16 & 0x3f) + 1, info->out_max_pasid_log2);
 }
 
 static void tell_state(int device)
@@ -252,12 +256,13 @@ static void tell_state(int device)
 
 	if (got < 0 || !state.version)
 		return;
-	row("vfio0", "device", "DMA engine with Intel DSA descriptors, in software");
-	row("vfio0", "queue", "%u descriptors of up to %s, batches of up to %u, %u engine%s",
-	    state.queue_depth, iof_size_text(text[0], state.max_transfer), state.max_batch,
-	    state.engines, state.engines == 1 ? "" : "s");
-	row("vfio0", "page requests", "%u open at a time, %u page%s in a group", state.credits,
-	    state.pages_per_group, state.pages_per_group == 1 ? "" : "s");
+	iof_info_row("vfio0", "device", "DMA engine with Intel DSA descriptors, in software");
+	iof_info_row("vfio0", "queue",
+		     "%u descriptors of up to %s, batches of up to %u, %u engine%s",
+		     state.queue_depth, iof_size_text(text[0], state.max_transfer), state.max_batch,
+		     state.engines, state.engines == 1 ? "" : "s");
+	iof_info_row("vfio0", "page requests", "%u open at a time, %u page%s in a group",
+		     state.credits, state.pages_per_group, state.pages_per_group == 1 ? "" : "s");
 }
 
 static int tell_device(int iommufd, int device)
@@ -279,7 +284,7 @@ static int tell_device(int iommufd, int device)
 	if (rc)
 		return rc;
 	if (info.out_data_type == IOMMU_HW_INFO_TYPE_INTEL_VTD)
-		tell_vtd(&info, &vtd);
+		iof_info_vtd("vfio0", &info, &vtd);
 	return 0;
 }
 
@@ -293,7 +298,7 @@ static int tell_embedded_world(void)
 	if (rc)
 		return iof_fail(IOF_EXIT_WRONG, "the embedded world cannot be opened: %s",
 				iof_reason(rc));
-	row("worlds", "embedded", "yes, in any process: no root, no module, no hardware");
+	iof_info_row("worlds", "embedded", "yes, in any process: no root, no module, no hardware");
 	rc = iommufd = iof_open(world, "/dev/iommu", O_RDWR);
 	if (rc >= 0)
 		rc = device = iof_open(world, "/dev/vfio/devices/vfio0", O_RDWR);
@@ -401,7 +406,9 @@ int iof_cmd_info(int argc, char **argv)
 	tell_userfaultfd();
 	tell_uring();
 	tell_kernel_world();
+	iof_info_real_world();
 	status = tell_embedded_world();
+	iof_info_functions();
 	if (json && write_json(json))
 		return IOF_EXIT_WRONG;
 	if (!json || strcmp(json, "-"))

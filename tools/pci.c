@@ -256,6 +256,10 @@ int iof_pci_capability(const struct iof_sys *sys, const char *bdf, unsigned int 
 		if (found || at < EXTENDED_AT)
 			break;
 	}
+	/* A function of conventional PCI ends there, for a reader who sees all of it. */
+	if (fd >= 0 && found < 0 && !steps &&
+	    pread(fd, &header, sizeof(header), EXTENDED_AT - 4) == sizeof(header))
+		found = 0;
 	if (fd >= 0)
 		close(fd);
 	return found;
@@ -334,4 +338,58 @@ void iof_pci_no_iommu(const struct iof_sys *sys, char what[IOF_WHY], char next[I
 	else
 		tell(what, "no IOMMU is in use", next,
 		     "enable the IOMMU in the firmware, or give the virtual machine one");
+}
+
+/* ---- the module ---- */
+
+/* Is the module built into the kernel, or a file of it? */
+static bool kernel_has(const struct iof_sys *sys, const char *release, const char *folder,
+		       const char *name)
+{
+	static const char *const forms[] = { "ko", "ko.xz", "ko.zst", "ko.gz" };
+	char path[PATH_MAX], line[512];
+	bool found = false;
+	FILE *file;
+	size_t i;
+
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (iof_sys_exists(sys, "/lib/modules/%s/%s/%s.%s", release, folder, name,
+				   forms[i]))
+			return true;
+	if (iof_sys_path(sys, path, "/lib/modules/%s/modules.builtin", release))
+		return false;
+	file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof(line), file))
+		found = strstr(line, name);
+	if (file)
+		fclose(file);
+	return found;
+}
+
+bool iof_pci_ready(const struct iof_sys *sys, char what[IOF_WHY], char next[IOF_WHY])
+{
+	char release[128];
+
+	if (iof_sys_each(sys, "/sys/class/iommu", any, NULL) != 1) {
+		iof_pci_no_iommu(sys, what, next);
+		return false;
+	}
+	if (iof_sys_exists(sys, "/sys/bus/pci/drivers/" IOF_PCI_DRIVER))
+		return true;
+	if (iof_sys_line(sys, release, sizeof(release), "/proc/sys/kernel/osrelease"))
+		release[0] = 0;
+	if (!iof_sys_exists(sys, "/lib/modules/%s", release))
+		tell(what, "this is a container, or has no modules of its kernel", next,
+		     "load iofault-pci.ko on the host");
+	else if (!kernel_has(sys, release, "kernel/drivers/vfio/pci", "vfio-pci-core"))
+		tell(what, "the kernel has no vfio-pci-core (CONFIG_VFIO_PCI_CORE)", next,
+		     "boot a kernel that has it, as Debian's do");
+	else if (kernel_has(sys, release, "updates", IOF_PCI_DRIVER) ||
+		 kernel_has(sys, release, "updates/dkms", IOF_PCI_DRIVER))
+		tell(what, IOF_PCI_DRIVER ".ko is not loaded", next,
+		     "sudo modprobe -a vfio " IOF_PCI_DRIVER);
+	else
+		tell(what, IOF_PCI_DRIVER ".ko is not installed", next,
+		     "sudo apt install iofault-dkms, or make kmod-install");
+	return false;
 }

@@ -61,6 +61,12 @@ int iof_pci_capability(const struct iof_sys *sys, const char *bdf, unsigned int 
 /* Writes why no IOMMU translates for the machine's functions, and the next step. */
 void iof_pci_no_iommu(const struct iof_sys *sys, char what[IOF_WHY], char next[IOF_WHY]);
 
+/*
+ * Can functions be bound: there is an IOMMU, and iofault-pci is loaded? If not, writes why and the
+ * next step.
+ */
+bool iof_pci_ready(const struct iof_sys *sys, char what[IOF_WHY], char next[IOF_WHY]);
+
 /* ---- pci_use.c: what a function carries ---- */
 
 /* Disks that this process has claimed, so that no file system is mounted from them meanwhile. */

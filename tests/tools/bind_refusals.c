@@ -785,6 +785,62 @@ static void record_cannot_be_written(void **state)
 	assert_int_equal(access(at("/proc/swaps"), F_OK), 0);
 }
 
+/* Why there can be no real devices, from the farthest reason to the nearest. */
+static void readiness(void **state)
+{
+	char next[IOF_WHY];
+
+	(void)state;
+	assert_false(iof_pci_ready(&machine, why, next));
+	has("no IOMMU is in use");
+	folder(at("/sys/class/iommu/dmar0"));
+	assert_true(iof_pci_ready(&machine, why, next));
+	assert_int_equal(rmdir(at("/sys/bus/pci/drivers/" IOF_PCI_DRIVER)), 0);
+	put(at("/proc/sys/kernel/osrelease"), "6.12\n");
+	assert_false(iof_pci_ready(&machine, why, next));
+	has("has no modules of its kernel");
+	put(at("/lib/modules/6.12/modules.builtin"), "kernel/fs/ext4/ext4.ko\n");
+	assert_false(iof_pci_ready(&machine, why, next));
+	has("CONFIG_VFIO_PCI_CORE");
+	put(at("/lib/modules/6.12/kernel/drivers/vfio/pci/vfio-pci-core.ko.xz"), "");
+	assert_false(iof_pci_ready(&machine, why, next));
+	has("not installed");
+	put(at("/lib/modules/6.12/updates/dkms/iofault-pci.ko.xz"), "");
+	assert_false(iof_pci_ready(&machine, why, next));
+	has("not loaded");
+	assert_string_equal(next, "sudo modprobe -a vfio iofault-pci");
+}
+
+static void write_config(size_t size, const uint32_t *words, size_t nr)
+{
+	char config[4096] = { 0 };
+	FILE *file;
+
+	memcpy(config + 0x100, words, nr * sizeof(*words));
+	file = fopen(at(SYS DISK "/config"), "we");
+	assert_non_null(file);
+	assert_int_equal(fwrite(config, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void capabilities(void **state)
+{
+	/* 0x13 at 0x100, then 0x1b at 0x110, which is its own next one */
+	const uint32_t words[] = { 0x11010013, 0, 0, 0, 0x1101001b };
+
+	(void)state;
+	assert_int_equal(iof_pci_capability(&machine, DISK, 0x13), -1);
+	write_config(4096, words, 5);
+	assert_int_equal(iof_pci_capability(&machine, DISK, 0x13), 1);
+	assert_int_equal(iof_pci_capability(&machine, DISK, 0x1b), 1);
+	assert_int_equal(iof_pci_capability(&machine, DISK, 0x0f), 0);
+	/* What a user sees, and conventional PCI. */
+	write_config(64, words, 0);
+	assert_int_equal(iof_pci_capability(&machine, DISK, 0x13), -1);
+	write_config(256, words, 0);
+	assert_int_equal(iof_pci_capability(&machine, DISK, 0x13), 0);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -807,6 +863,8 @@ int main(void)
 		TEST(probe_fails),
 		TEST(each_write_fails),
 		TEST(record_cannot_be_written),
+		TEST(readiness),
+		TEST(capabilities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
