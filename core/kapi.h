@@ -161,6 +161,11 @@ long iof_plat_memfile_pin(struct iof_plat_memfile *file, u64 pos,
 			  unsigned long n, bool write, struct page **pages);
 
 /*
+ * Does eventfd_signal() @nr > 0 times, in any context.
+ */
+void iof_plat_eventfd_add(struct eventfd_ctx *ctx, u32 nr);
+
+/*
  * Charges the allocations of the core's own threads to a program: @payer stands
  * for the memory cgroup of the calling process; NULL: no cgroup.
  * iof_plat_charge_to() makes @payer pay for what the calling thread allocates

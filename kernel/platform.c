@@ -65,6 +65,12 @@ int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 	return try_cmpxchg64(p, old, new) ? 0 : -EAGAIN;
 }
 
+void iof_plat_eventfd_add(struct eventfd_ctx *ctx, u32 nr)
+{
+	while (nr--)
+		eventfd_signal(ctx);
+}
+
 /*
  * Returns the queue function of poll(2) and select(2), which has no name here.
  */

@@ -118,7 +118,7 @@ bool iof_dsa_idle(struct iof_dsa *dsa)
 	return idle;
 }
 
-void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data),
+void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data, u32 nr),
 			   void *data)
 {
 	spin_lock(&dsa->irq_lock);

@@ -109,11 +109,13 @@ bool iof_dsa_idle(struct iof_dsa *dsa);
 
 /*
  * Sets the function that is called for completions that request an interrupt,
- * under a spinlock, after the completion record is written. NULL: none. When
+ * under a spinlock, after the completion record is written; @nr: for so many
+ * completions. An engine that has other work puts an interrupt off by at most
+ * 100 us and one step of a descriptor. NULL: none. When
  * this returns, the previous function does not run and will not be called any
  * more. Does not sleep.
  */
-void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data),
+void iof_dsa_set_interrupt(struct iof_dsa *dsa, void (*fn)(void *data, u32 nr),
 			   void *data);
 
 /*

@@ -10,6 +10,10 @@
  * jobs together; so cache lines that both the handler's CPU and the engine's
  * write move less often. An idle engine spins for a short time, then sleeps.
  * The time follows the length of the last waits.
+ *
+ * Completion interrupts are moderated: while the engine has other jobs, it
+ * raises those of several jobs together. A waiting program often shares the
+ * engine's CPU, so that each interrupt costs two context switches.
  */
 #include "dsa_private.h"
 
@@ -20,16 +24,33 @@
 #define SEND_AFTER  4
 #define MAX_SPIN_NS 50000
 #define MIN_SPIN_NS 1000
+/* maximum number of interrupts raised together, and their maximum delay */
+#define IRQS_TOGETHER 256
+#define IRQ_DELAY_NS  100000
 /* maximum number of sleeps without spinning before */
 #define MAX_LEFT_OUT 1023u
 
-static void interrupt(struct iof_dsa *dsa)
+/* Raises an interrupt for each completion that asked for one and has none. */
+static void raise_interrupts(struct iof_dsa_engine *e)
 {
+	struct iof_dsa *dsa = e->dsa;
+
+	if (!e->irqs_due)
+		return;
 	spin_lock(&dsa->irq_lock);
-	dsa->interrupts++;
+	dsa->interrupts += e->irqs_due;
 	if (dsa->irq_fn)
-		dsa->irq_fn(dsa->irq_data);
+		dsa->irq_fn(dsa->irq_data, e->irqs_due);
 	spin_unlock(&dsa->irq_lock);
+	e->irqs_due = 0;
+}
+
+/* Raises interrupts that were put off long enough. */
+static void raise_overdue(struct iof_dsa_engine *e)
+{
+	if (e->irqs_due && (e->irqs_due >= IRQS_TOGETHER ||
+			    ktime_get_ns() - e->irq_since >= IRQ_DELAY_NS))
+		raise_interrupts(e);
 }
 
 /* Ends a job whose completion record is written, lost, or not wanted. */
@@ -38,8 +59,8 @@ static void complete_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	WRITE_ONCE(e->stats.descriptors, e->stats.descriptors + 1);
 	if (job->status != DSA_COMP_SUCCESS)
 		WRITE_ONCE(e->stats.errors, e->stats.errors + 1);
-	if (job->desc.flags & IDXD_OP_FLAG_RCI)
-		interrupt(job->dsa);
+	if ((job->desc.flags & IDXD_OP_FLAG_RCI) && !e->irqs_due++)
+		e->irq_since = ktime_get_ns();
 	iof_dsa_end(job);
 }
 
@@ -218,6 +239,7 @@ static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 		case DSA_STEP_PARKED:
 			return;
 		case DSA_STEP_AGAIN:
+			raise_overdue(e);
 			if (turn == SEND_AFTER && e->nr_collected) {
 				iof_dsa_tlb_read_unlock(e);
 				iof_dsa_send_collected(e);
@@ -385,17 +407,22 @@ int iof_dsa_engine_main(void *arg)
 		 * be among them.
 		 */
 		cond_resched();
+		raise_overdue(e);
 		if (must_sync(e)) {
+			raise_interrupts(e);
 			iof_dsa_send_collected(e);
 			sync_engine(e);
 		}
 		job = next_job(e);
-		if (job)
+		if (job) {
 			run_job(e, job);
-		else if (e->nr_collected)
+		} else if (e->nr_collected) {
 			iof_dsa_send_collected(e);
-		else
+		} else {
+			raise_interrupts(e);
 			doze(e);
+		}
 	}
+	raise_interrupts(e);
 	return 0;
 }

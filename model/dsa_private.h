@@ -146,6 +146,9 @@ struct iof_dsa_engine {
 	u64 spin_ns;		    /* how many ns to spin before sleeping */
 	unsigned int spins_in_vain; /* see doze() */
 	unsigned int spins_left_out;
+	/* number of interrupts put off, and since when, in ns */
+	u32 irqs_due;
+	u64 irq_since;
 	/*
 	 * Page requests of this engine's jobs, sent together while it has other
 	 * jobs.
@@ -201,9 +204,10 @@ struct iof_dsa {
 	wait_queue_head_t room_wq;
 
 	spinlock_t irq_lock;
-	void (*irq_fn)(void *data); /* function for interrupts; irq_lock */
-	void *irq_data;		    /* argument of irq_fn; irq_lock */
-	u64 interrupts;		    /* number of interrupts raised; irq_lock */
+	/* function for interrupts; irq_lock */
+	void (*irq_fn)(void *data, u32 nr);
+	void *irq_data; /* argument of irq_fn; irq_lock */
+	u64 interrupts; /* number of interrupts raised; irq_lock */
 	atomic64_t sw_errors;
 	u8 last_sw_error;
 };

@@ -517,6 +517,11 @@ static bool permitted(unsigned long addr, bool write)
 	return !rc;
 }
 
+void iof_plat_eventfd_add(struct eventfd_ctx *ctx, u32 nr)
+{
+	iof_shim_eventfd_add(ctx, nr);
+}
+
 /* Threads wait in poll(2) for an eventfd, so that each waiter of a file may count. */
 bool iof_plat_counts_wakeups(const struct poll_table_struct *wait)
 {

@@ -52,7 +52,7 @@ void iof_vfio_irqs_init(struct iof_vfio_device *vdev)
 
 /* ---- raising ---- */
 
-static void raise_vector(struct iof_vfio_device *vdev, u32 vector)
+static void raise_vector(struct iof_vfio_device *vdev, u32 vector, u32 nr)
 {
 	lockdep_assert_held(&vdev->irq_lock);
 	if (!vdev->irqs[vector])
@@ -61,10 +61,10 @@ static void raise_vector(struct iof_vfio_device *vdev, u32 vector)
 	    (vdev->intx_masked || vdev->intx_disabled))
 		WRITE_ONCE(vdev->intx_pending, true);
 	else
-		eventfd_signal(vdev->irqs[vector]);
+		iof_plat_eventfd_add(vdev->irqs[vector], nr);
 }
 
-void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 vector)
+void iof_vfio_interrupts(struct iof_vfio_device *vdev, u32 vector, u32 nr)
 {
 	unsigned long flags;
 
@@ -72,9 +72,9 @@ void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 vector)
 		return;
 	spin_lock_irqsave(&vdev->irq_lock, flags);
 	if (!vdev->msix)
-		raise_vector(vdev, IOF_VECTOR_INTX);
+		raise_vector(vdev, IOF_VECTOR_INTX, nr);
 	else if (READ_ONCE(vdev->pci.dma))
-		raise_vector(vdev, IOF_VECTOR_MSIX + vector);
+		raise_vector(vdev, IOF_VECTOR_MSIX + vector, nr);
 	spin_unlock_irqrestore(&vdev->irq_lock, flags);
 }
 
@@ -84,7 +84,7 @@ static void raise_pending(struct iof_vfio_device *vdev)
 
 	WRITE_ONCE(vdev->intx_pending, false);
 	if (pending)
-		raise_vector(vdev, IOF_VECTOR_INTX);
+		raise_vector(vdev, IOF_VECTOR_INTX, 1);
 }
 
 static void intx_mask(struct iof_vfio_device *vdev, bool mask)
@@ -224,7 +224,7 @@ static void trigger(struct iof_vfio_device *vdev,
 	spin_lock_irqsave(&vdev->irq_lock, flags);
 	for (i = 0; i < set->count; i++)
 		if (!bools || bools[i])
-			raise_vector(vdev, first + i);
+			raise_vector(vdev, first + i, 1);
 	spin_unlock_irqrestore(&vdev->irq_lock, flags);
 }
 

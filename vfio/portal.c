@@ -176,11 +176,11 @@ static const struct iof_vfio_ops portal_ops = {
 	.disown = portal_disown,
 };
 
-static void portal_interrupt(void *data)
+static void portal_interrupt(void *data, u32 nr)
 {
 	struct iof_portal *portal = data;
 
-	iof_vfio_interrupt(portal->vdev, 0);
+	iof_vfio_interrupts(portal->vdev, 0, nr);
 }
 
 struct iof_portal *iof_portal_create(struct iof_plat_space *space,

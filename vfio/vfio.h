@@ -82,9 +82,14 @@ bool iof_vfio_group_busy(struct iof_vfio_group *group);
 void iof_vfio_group_destroy(struct iof_vfio_group *group);
 /*
  * Raises interrupt @vector: by MSI-X if the owner enabled that, else by the
- * pin, if there is one. May be called in any context.
+ * pin, if there is one. @nr: for so many events at once. May be called in any
+ * context.
  */
-void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 vector);
+void iof_vfio_interrupts(struct iof_vfio_device *vdev, u32 vector, u32 nr);
+static inline void iof_vfio_interrupt(struct iof_vfio_device *vdev, u32 vector)
+{
+	iof_vfio_interrupts(vdev, vector, 1);
+}
 /*
  * Copies [off, off + n) of configuration space; the caller has checked the
  * range. Returns 0, or -EINTR: the thread is killed.

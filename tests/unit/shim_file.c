@@ -686,10 +686,16 @@ static void eventfds_of_the_program_are_signalled(void **state)
 	eventfd_signal(ctx);
 	assert_int_equal(read(fd, &count, 8), 8);
 	assert_true(count == 2);
+	for (u32 nr = 1; nr < 9; nr++) {
+		iof_plat_eventfd_add(ctx, nr);
+		assert_int_equal(read(fd, &count, 8), 8);
+		assert_true(count == nr);
+	}
 	/* full: the kernel's stops there, and so does ours, without blocking */
 	count = ~0ull - 1;
 	assert_int_equal(write(fd, &count, 8), 8);
 	eventfd_signal(ctx);
+	iof_plat_eventfd_add(ctx, 8);
 	close(fd);
 	eventfd_signal(ctx);
 	eventfd_ctx_put(ctx);
