@@ -78,6 +78,7 @@ bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
 	}
 	switch (iof_translate(&e->tlb, att, addr, access_of(job, write), &x)) {
 	case IOF_XLATE_OK:
+		place->att = att;
 		place->va = x.va;
 		place->len = min_t(size_t, x.len, DSA_CHUNK);
 		return true;
@@ -93,11 +94,10 @@ bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 		       const struct iof_dsa_place *place,
 		       struct iof_dsa_place *next)
 {
-	struct iof_attachment *att =
-		iof_tlb_attachment(&e->tlb, job->desc.pasid);
+	struct iof_attachment *att = place->att;
 	struct iof_xlate x;
 
-	if (!place->va || !att)
+	if (!place->va)
 		return false;
 	next->addr = place->addr + place->len;
 	/*
@@ -107,6 +107,7 @@ bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 	if (iof_translate(&e->tlb, att, next->addr,
 			  access_of(job, place->write), &x) != IOF_XLATE_OK)
 		return false;
+	next->att = att;
 	next->va = x.va;
 	next->len = min_t(size_t, x.len, DSA_CHUNK);
 	next->mm = NULL;

@@ -321,7 +321,8 @@ static inline void iof_dsa_tlb_read_unlock(struct iof_dsa_engine *e)
 
 /* The memory behind an address during one step. */
 struct iof_dsa_place {
-	void *va; /* NULL: use mm and addr */
+	void *va;		    /* NULL: use mm and addr */
+	struct iof_attachment *att; /* set with @va */
 	struct mm_struct *mm;
 	u64 addr;
 	u32 len; /* contiguous bytes from here on */

@@ -77,6 +77,13 @@ void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table,
 		  (u64)(unsigned long)table, perm);
 }
 
+void iof_tlb_fill_page(struct iof_tlb *tlb, u64 tag, u64 iova,
+		       const struct iof_leaf *leaf)
+{
+	fill_slot(tlb, tlb->small, IOF_TLB_SMALL, tag, iova >> SMALL_SHIFT,
+		  leaf->pa & ~((1ULL << SMALL_SHIFT) - 1), slot_perm(leaf));
+}
+
 static struct iof_attachment *find_attachment(struct iof_mdev *mdev, u32 pasid)
 {
 	struct iof_attachment *att;

@@ -53,4 +53,11 @@ static inline void fill_slot(struct iof_tlb *tlb, struct iof_tlb_slot *slots,
 	}
 }
 
+static inline u32 slot_perm(const struct iof_leaf *leaf)
+{
+	return (leaf->read ? IOF_SLOT_READ : 0) |
+	       (leaf->write ? IOF_SLOT_WRITE : 0) |
+	       (leaf->user ? IOF_SLOT_USER : 0);
+}
+
 #endif

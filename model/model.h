@@ -94,6 +94,19 @@ struct iof_leaf {
 bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
 		     struct iof_leaf *leaf);
 
+/* The table of 4 KiB leaves that a walk ended in; valid in its read section. */
+struct iof_s2_near {
+	const u64 *table; /* NULL: none yet */
+	u64 key;	  /* input address >> 21 */
+	bool read, write; /* rights of the levels above */
+};
+
+/*
+ * Does the same, by one load where the last walk with @near ended near @iova.
+ */
+bool iof_stage2_walk_near(const struct iof_stage2 *s2, u64 iova,
+			  struct iof_leaf *leaf, struct iof_s2_near *near);
+
 /* ---- domains (iommu.c) ---- */
 
 /* A domain of any type. Embeds the core's struct iof_domain. */
@@ -310,6 +323,10 @@ const struct iof_tlb_slot *iof_tlb_find_dir(struct iof_tlb *tlb, u64 tag,
 					    u64 iova);
 void iof_tlb_fill_dir(struct iof_tlb *tlb, u64 tag, u64 iova, const u64 *table,
 		      u32 perm);
+
+/* Caches a leaf of 4 KiB. */
+void iof_tlb_fill_page(struct iof_tlb *tlb, u64 tag, u64 iova,
+		       const struct iof_leaf *leaf);
 
 /*
  * Drops the translations of [iova, last] of the domain from the IOTLBs of one

@@ -292,8 +292,19 @@ void iof_stage2_unmap(struct iof_stage2 *s2, u64 iova, u64 size)
 	mutex_unlock(&s2->lock);
 }
 
-bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
-		     struct iof_leaf *leaf)
+static void s2_leaf(u64 entry, int level, u64 iova, struct iof_leaf *leaf)
+{
+	u64 offset = iova & ((1ULL << s2_shift(level)) - 1);
+
+	/* Bits below the leaf's size are zero: map() aligned them. */
+	leaf->pa = (entry & S2_ADDR) + offset;
+	leaf->shift = s2_shift(level);
+	leaf->user = true;
+}
+
+static __always_inline bool s2_walk(const struct iof_stage2 *s2, u64 iova,
+				    struct iof_leaf *leaf,
+				    struct iof_s2_near *near)
 {
 	const u64 *table = s2->root;
 	bool read = true, write = true;
@@ -302,27 +313,50 @@ bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
 	if (iova >> IOF_S2_WIDTH)
 		return false;
 	for (level = S2_LEVELS;; level--) {
-		/* Pairs with the stores of map() and s2_bury(). */
-		u64 entry = smp_load_acquire(&table[s2_index(iova, level)]);
+		u64 entry;
 
+		if (near && level == 1)
+			*near = (struct iof_s2_near){
+				.table = table,
+				.key = iova >> s2_shift(2),
+				.read = read,
+				.write = write,
+			};
+		/* Pairs with the stores of map() and s2_bury(). */
+		entry = smp_load_acquire(&table[s2_index(iova, level)]);
 		if (!s2_present(entry))
 			return false;
 		read = read && (entry & S2_READ);
 		write = write && (entry & S2_WRITE);
 		if (s2_is_leaf(entry, level)) {
-			u64 offset = iova & ((1ULL << s2_shift(level)) - 1);
-
-			/*
-			 * Bits below the leaf's size are zero: map() aligned
-			 * them.
-			 */
-			leaf->pa = (entry & S2_ADDR) + offset;
-			leaf->shift = s2_shift(level);
+			s2_leaf(entry, level, iova, leaf);
 			leaf->read = read;
 			leaf->write = write;
-			leaf->user = true;
 			return true;
 		}
 		table = s2_table(entry);
 	}
+}
+
+bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
+		     struct iof_leaf *leaf)
+{
+	return s2_walk(s2, iova, leaf, NULL);
+}
+
+bool iof_stage2_walk_near(const struct iof_stage2 *s2, u64 iova,
+			  struct iof_leaf *leaf, struct iof_s2_near *near)
+{
+	u64 entry;
+
+	if (!near->table || near->key != iova >> s2_shift(2))
+		return s2_walk(s2, iova, leaf, near);
+	/* Pairs with the stores of map() and s2_bury(). */
+	entry = smp_load_acquire(&near->table[s2_index(iova, 1)]);
+	if (!s2_present(entry))
+		return false;
+	s2_leaf(entry, 1, iova, leaf);
+	leaf->read = near->read && (entry & S2_READ);
+	leaf->write = near->write && (entry & S2_WRITE);
+	return true;
 }

@@ -33,9 +33,7 @@ static void remember(struct iof_tlb *tlb, u64 tag, u64 iova,
 		     const struct iof_leaf *leaf)
 {
 	u64 pa = leaf->pa & ~((1ULL << leaf->shift) - 1);
-	u32 perm = (leaf->read ? IOF_SLOT_READ : 0) |
-		   (leaf->write ? IOF_SLOT_WRITE : 0) |
-		   (leaf->user ? IOF_SLOT_USER : 0);
+	u32 perm = slot_perm(leaf);
 
 	switch (leaf->shift) {
 	case SMALL_SHIFT:

@@ -32,8 +32,9 @@
 #define S1_ADDR		GENMASK_ULL(51, 12)
 #define S1_NOEXEC	BIT_ULL(63)
 
-#define S1_LEVELS 4
-#define S1_WIDTH  48
+#define S1_LEVELS   4
+#define S1_WIDTH    48
+#define S1_PER_LINE 8 /* number of entries in a cache line */
 
 /*
  * Number of times that an entry may change during a walk before the walk gives
@@ -103,6 +104,7 @@ struct s1_walk {
 	/* rights so far: a level can only remove rights */
 	bool write, user, noexec;
 	u64 accessed; /* the bit A, and bit 10 with EAFE */
+	struct iof_s2_near near;
 };
 
 static bool s1_permitted(const struct s1_walk *w)
@@ -132,13 +134,14 @@ static void s1_take_rights(struct s1_walk *w, const struct s1_walk *above,
  * Translates by a leaf entry with sufficient first-stage rights and its A and D
  * bits set.
  */
-static enum iof_xlate_result s1_finish(const struct s1_walk *w, u64 entry,
-				       int level, struct iof_leaf *leaf)
+static enum iof_xlate_result s1_finish(struct s1_walk *w, u64 entry, int level,
+				       struct iof_leaf *leaf)
 {
 	u64 mask = (1ULL << s1_shift(level)) - 1;
 	u64 gpa = (entry & S1_ADDR & ~mask) | (w->iova & mask);
 
-	if (!nested_page(w->mdom->parent, gpa, leaf))
+	if (!iof_stage2_walk_near(&w->mdom->parent->s2, gpa, leaf, &w->near) ||
+	    !leaf->read)
 		return IOF_XLATE_ERROR;
 	if ((w->access & IOF_ACCESS_WRITE) && !leaf->write)
 		return IOF_XLATE_ERROR;
@@ -190,6 +193,56 @@ static u32 s1_dir_perm(const struct s1_walk *w, bool table_writable)
 	       (table_writable ? IOF_SLOT_READ : 0);
 }
 
+/*
+ * Caches the leaves that follow @w->iova in the same cache line of @table, as
+ * far as they need no bit set: a device often reads and writes pages in order.
+ * @w has the rights of the levels above.
+ */
+static void s1_fill_next(struct iof_tlb *tlb, u64 tag, struct s1_walk *w,
+			 const u64 *table)
+{
+	const u64 need = S1_PRESENT | S1_USER | w->accessed;
+	unsigned int i = (w->iova >> 12) & 511;
+	u64 iova = w->iova & ~0xfffULL, entry;
+	struct iof_leaf leaf;
+
+	if (!w->user)
+		return;
+	while (++i & (S1_PER_LINE - 1)) {
+		iova += 0x1000;
+		if (iof_plat_load64(&table[i], &entry) ||
+		    (entry & need) != need ||
+		    !iof_stage2_walk_near(&w->mdom->parent->s2, entry & S1_ADDR,
+					  &leaf, &w->near) ||
+		    !leaf.read)
+			return;
+		leaf.write = leaf.write && w->write && (entry & S1_WRITE) &&
+			     (entry & S1_DIRTY);
+		iof_tlb_fill_page(tlb, tag, iova, &leaf);
+	}
+}
+
+/* Evaluates the entry of 4 KiB in @table, and those that follow. */
+static enum iof_xlate_result s1_page(struct iof_tlb *tlb, u64 tag,
+				     struct s1_walk *w, u64 *table,
+				     bool table_writable, struct iof_leaf *leaf)
+{
+	const struct s1_walk above = *w;
+	enum iof_xlate_result res;
+	u64 entry;
+
+	res = s1_entry(w, &table[(w->iova >> 12) & 511], table_writable, 1,
+		       &entry);
+	if (res == IOF_XLATE_OK)
+		res = s1_finish(w, entry, 1, leaf);
+	if (res == IOF_XLATE_OK) {
+		w->write = above.write;
+		w->user = above.user;
+		s1_fill_next(tlb, tag, w, table);
+	}
+	return res;
+}
+
 static enum iof_xlate_result s1_walk(struct iof_tlb *tlb,
 				     struct iof_attachment *att, u64 iova,
 				     u32 access, struct iof_leaf *leaf)
@@ -222,10 +275,8 @@ static enum iof_xlate_result s1_walk(struct iof_tlb *tlb,
 		w.write = dir->perm & IOF_SLOT_WRITE;
 		w.user = dir->perm & IOF_SLOT_USER;
 		w.noexec = dir->perm & IOF_SLOT_NOEXEC;
-		res = s1_entry(&w, &table[(iova >> 12) & 511],
-			       dir->perm & IOF_SLOT_READ, 1, &entry);
-		return res == IOF_XLATE_OK ? s1_finish(&w, entry, 1, leaf) :
-					     res;
+		return s1_page(tlb, tag, &w, table, dir->perm & IOF_SLOT_READ,
+			       leaf);
 	}
 
 	for (level = S1_LEVELS;; level--) {
@@ -235,14 +286,16 @@ static enum iof_xlate_result s1_walk(struct iof_tlb *tlb,
 		if (!nested_page(mdom->parent, gpa, &page))
 			return IOF_XLATE_ERROR;
 		table = phys_to_virt(page.pa);
-		if (level == 1)
+		if (level == 1) {
 			iof_tlb_fill_dir(tlb, tag, iova, table,
 					 s1_dir_perm(&w, page.write));
+			return s1_page(tlb, tag, &w, table, page.write, leaf);
+		}
 		res = s1_entry(&w, &table[(iova >> s1_shift(level)) & 511],
 			       page.write, level, &entry);
 		if (res != IOF_XLATE_OK)
 			return res;
-		if (level == 1 || (entry & S1_LARGE))
+		if (entry & S1_LARGE)
 			return s1_finish(&w, entry, level, leaf);
 		gpa = entry & S1_ADDR;
 	}

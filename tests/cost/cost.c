@@ -106,9 +106,12 @@ static uint32_t new_hwpt(uint32_t pt, uint32_t flags, uint32_t fault_id)
 	return cmd.out_hwpt_id;
 }
 
+/* Address of the root of first-stage tables, in the parent's address space. */
+static uint64_t root_table = IOVA;
+
 static uint32_t new_nested(void)
 {
-	struct iommu_hwpt_vtd_s1 s1 = { .pgtbl_addr = IOVA, .addr_width = 48 };
+	struct iommu_hwpt_vtd_s1 s1 = { .pgtbl_addr = root_table, .addr_width = 48 };
 	struct iommu_hwpt_alloc cmd = {
 		.size = sizeof(cmd),
 		.dev_id = dev_id,
@@ -382,6 +385,69 @@ static void faults(void)
 		fault();
 }
 
+/* ---- copies by the DMA engine, through two stages ---- */
+
+#define ENTRY_TABLE 0x27ul	/* present, writable, user, accessed */
+#define ENTRY_PAGE  0x67ul	/* the same, and dirty */
+#define WINDOW	    (1ul << 30) /* I/O address of the set */
+#define PIECE	    16u		/* number of pages that one descriptor copies */
+
+static struct dsa_completion_record *records;
+
+/*
+ * Makes @n pages of source, as many of destination, first-stage tables of 4 KiB leaves, and a page
+ * of records.
+ */
+static void prepare_copies(unsigned int n)
+{
+	unsigned long pages = 2 * n, leaves = pages / 512 + 1, i;
+	unsigned long length = (pages + leaves + 4) * PAGE;
+	uint64_t *root, *leaf;
+	char *set = mmap(NULL, length, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	must(set == MAP_FAILED ? -errno : 0, "mmap");
+	memory = set;
+	map(FAR, length);
+	records = (void *)(set + pages * PAGE);
+	root = (void *)(set + (pages + 1) * PAGE);
+	leaf = root + 3 * 512;
+	root_table = FAR + (pages + 1) * PAGE;
+	root[0] = (root_table + PAGE) | ENTRY_TABLE;
+	root[512 + 1] = (root_table + 2 * PAGE) | ENTRY_TABLE;
+	for (i = 0; i < leaves; i++)
+		root[1024 + i] = (root_table + (3 + i) * PAGE) | ENTRY_TABLE;
+	for (i = 0; i <= pages; i++)
+		leaf[i] = (FAR + i * PAGE) | ENTRY_PAGE;
+	parent = new_hwpt(ioas, IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID, 0);
+	attach(new_nested(), 0);
+	later(n);
+}
+
+/* One descriptor at a time. */
+static void copies(void)
+{
+	volatile uint8_t *status = &records->status;
+	unsigned int i;
+
+	for (i = 0; i < wanted; i += PIECE) {
+		struct dsa_hw_desc desc = {
+			.opcode = DSA_OPCODE_MEMMOVE,
+			.flags = IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR,
+			.src_addr = WINDOW + i * PAGE,
+			.dst_addr = WINDOW + (wanted + i) * PAGE,
+			.xfer_size = PIECE * PAGE,
+			.completion_addr = WINDOW + 2 * wanted * PAGE,
+		};
+
+		*status = 0;
+		must((int)iof_write(dev, &desc, sizeof(desc)), "the portal");
+		while (!*status)
+			sched_yield();
+		must(*status == DSA_COMP_SUCCESS ? 0 : -EIO, "MEMMOVE");
+	}
+}
+
 static uint32_t stdev;
 
 static void page_req(unsigned int grpid, uint32_t flags)
@@ -495,6 +561,7 @@ static const struct {
 	{ "detach-among-begun-groups", begun_groups, detach_others },
 	{ "invalidate-under-pasids", nested_pasids, invalidate },
 	{ "faults", prepare_faults, faults },
+	{ "copies", prepare_copies, copies },
 	{ "faults-beside-begun-group", one_begun_group, mock_faults },
 };
 
