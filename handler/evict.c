@@ -11,6 +11,10 @@
  * A page that cannot be written back is entered again, as dirty as it was. The error is reported
  * once. CLOCK skips such a page while it finds others.
  *
+ * A fault that needs frames does not wait for write-backs: iof_evict() frees clean pages at once
+ * and queues dirty ones for the loader's threads, many at a time. Operations on a range write back
+ * themselves.
+ *
  * The lock is dropped during invalidations and calls of sources. Frames are in the state EVICTING
  * then, or held.
  */
@@ -94,6 +98,12 @@ static void forget_frame(struct iof_pager *pager, struct iof_work *work)
 	work->stats.invalidate_ns += iof_pager_now() - start;
 }
 
+static void store_report(struct iof_pager *pager, const struct iof_frame *frame)
+{
+	iof_pager_report(pager, frame->err, "cannot write back the page at offset %llu: %s",
+			 (unsigned long long)iof_frame_offset(frame), strerror(-frame->err));
+}
+
 /* Writes pages one by one after a common write failed, so that each page gets its own result. */
 static void store_singly(struct iof_pager *pager, struct iof_work *work, struct iof_frame **frames,
 			 uint32_t nr)
@@ -113,10 +123,7 @@ static void store_singly(struct iof_pager *pager, struct iof_work *work, struct 
 		 * and these frames belong to this thread.
 		 */
 		if (!frames[i]->stuck)
-			iof_pager_report(pager, err,
-					 "cannot write back the page at offset %llu: %s",
-					 (unsigned long long)iof_frame_offset(frames[i]),
-					 strerror(-err));
+			store_report(pager, frames[i]);
 	}
 }
 
@@ -163,38 +170,108 @@ static void stats_merge(struct iof_pager *pager, struct iof_work *work)
 }
 
 /*
- * Frees the frames of the victims. A victim with an error is entered again, unless @force. Returns
- * the number of freed frames.
+ * Ends the eviction of a frame: frees it, or enters its page again after an error, unless @force.
+ * Returns true if it was freed.
  */
+static bool evict_end(struct iof_pager *pager, struct iof_frame *frame, bool force)
+{
+	pager->held--;
+	if (frame->err && !force) {
+		frame->stuck = 1;
+		frame->state = IOF_FRAME_RESIDENT;
+		__atomic_xor_fetch(frame->pte, IOF_PTE_PRESENT | IOF_PTE_EVICTING,
+				   __ATOMIC_ACQ_REL);
+		return false;
+	}
+	if (frame->pins)
+		pager->stats.pinned--;
+	if (frame->ahead)
+		iof_frame_settle_ahead(pager, frame, iof_pte_load(frame->pte) & IOF_PTE_ACCESSED);
+	iof_pte_store(frame->pte, 0);
+	iof_frame_free(pager, frame);
+	return true;
+}
+
+/* Ends the eviction of the victims. Returns the number of freed frames. */
 static uint32_t evict_finish(struct iof_pager *pager, struct iof_work *work, bool force)
 {
 	uint32_t freed = 0;
 	uint32_t i = work->nr_victims;
 
 	/* Go backwards, so that the free list hands the frames out in ascending order. */
-	while (i--) {
-		struct iof_frame *frame = work->victims[i];
-
-		pager->held--;
-		if (frame->err && !force) {
-			frame->stuck = 1;
-			frame->state = IOF_FRAME_RESIDENT;
-			__atomic_xor_fetch(frame->pte, IOF_PTE_PRESENT | IOF_PTE_EVICTING,
-					   __ATOMIC_ACQ_REL);
-			continue;
-		}
-		if (frame->pins)
-			pager->stats.pinned--;
-		if (frame->ahead)
-			iof_frame_settle_ahead(pager, frame,
-					       iof_pte_load(frame->pte) & IOF_PTE_ACCESSED);
-		iof_pte_store(frame->pte, 0);
-		iof_frame_free(pager, frame);
-		freed++;
-	}
+	while (i--)
+		freed += evict_end(pager, work->victims[i], force);
 	stats_merge(pager, work);
 	iof_pager_wake(pager);
 	return freed;
+}
+
+/* Writes back the pages of a load that iof_evict() queued, by calls of their source. */
+static void evict_store(struct iof_pager *pager, struct iof_load *load)
+{
+	uint32_t i;
+
+	if (load->nr > 1 &&
+	    iof_frames_transfer(pager, load->iov, load->frames, load->nr, true) >= 0)
+		return;
+	for (i = 0; i < load->nr; i++) {
+		struct iof_frame *frame = load->frames[i];
+		int err = iof_frames_transfer(pager, load->iov, &frame, 1, true);
+
+		if (err >= 0)
+			continue;
+		frame->err = err;
+		/* An evicting frame belongs to this thread: @stuck is stable. */
+		if (!frame->stuck)
+			store_report(pager, frame);
+	}
+}
+
+/*
+ * Writes dirty pages back that iof_evict() queued, and frees their frames. A loader thread calls it
+ * with the lock held; drops it meanwhile.
+ */
+void iof_evict_load(struct iof_pager *pager, struct iof_load *load)
+{
+	uint32_t freed = 0, i;
+
+	pthread_mutex_unlock(&pager->lock);
+	evict_store(pager, load);
+	pthread_mutex_lock(&pager->lock);
+	pager->stats.store_ns += iof_pager_now() - load->start;
+	for (i = load->nr; i-- > 0;) {
+		pager->stats.writebacks += !load->frames[i]->err;
+		freed += evict_end(pager, load->frames[i], false);
+	}
+	pager->stats.evictions += freed;
+	iof_load_free(pager, load);
+	iof_pager_wake(pager);
+}
+
+/*
+ * Ends the eviction of clean victims, and queues the dirty ones for the loader, in the order of
+ * their source. Returns the number of freed frames.
+ */
+static uint32_t evict_queue(struct iof_pager *pager, struct iof_work *work)
+{
+	uint32_t clean = 0, i;
+
+	pthread_mutex_unlock(&pager->lock);
+	iof_frames_sort(work->victims, work->nr_victims);
+	forget_frame(pager, work);
+	pthread_mutex_lock(&pager->lock);
+	for (i = 0; i < work->nr_victims; i++) {
+		struct iof_frame *frame = work->victims[i];
+
+		if (!frame->err && iof_pte_load(frame->pte) & IOF_PTE_DIRTY)
+			iof_loader_queue_store(pager, frame);
+		else
+			work->victims[clean++] = frame;
+	}
+	if (clean < work->nr_victims)
+		iof_loader_kick(pager);
+	work->nr_victims = clean;
+	return evict_finish(pager, work, false);
 }
 
 /*
@@ -220,13 +297,14 @@ static uint32_t evict_victims(struct iof_pager *pager, struct iof_work *work, un
 }
 
 /*
- * Tries to free about @want frames. Called with the lock held; drops it meanwhile. Returns 0 if no
- * page could be evicted.
+ * Tries to free about @want frames. Called with the lock held; drops it meanwhile. Returns the
+ * number of those that are free already: the loader writes dirty pages back before it frees their
+ * frames, which count as held meanwhile.
  */
 uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want)
 {
 	uint64_t batch = pager->nr_frames / 32;
-	uint32_t freed = 0;
+	uint32_t freed = 0, picked;
 
 	/* Evict several pages at once, which is cheaper, but only a small part of the pool. */
 	if (batch > IOF_CHUNK / 4)
@@ -235,13 +313,18 @@ uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want
 		want = batch;
 	if (want > IOF_CHUNK)
 		want = IOF_CHUNK;
-	/* iof_clock_pick() skips frames after a failed write-back, so that this loop ends. */
+	/*
+	 * iof_clock_pick() skips frames after a failed write-back, so that this loop ends. It goes
+	 * past dirty pages, up to a quarter of the frames, so that a slow write-back holds up no
+	 * other page.
+	 */
 	do {
-		work->nr_victims = iof_clock_pick(pager, work->victims, (uint32_t)want, false);
-		if (work->nr_victims)
-			freed = evict_victims(pager, work, 0);
-	} while (work->nr_victims && !freed);
-	if (!freed) {
+		picked = iof_clock_pick(pager, work->victims, (uint32_t)want, false);
+		work->nr_victims = picked;
+		if (picked)
+			freed = evict_queue(pager, work);
+	} while (picked && !freed && pager->loader.stores.pending < pager->nr_frames / 4);
+	if (!freed && !pager->loader.stores.pending) {
 		work->nr_victims = iof_clock_pick(pager, work->victims, 1, true);
 		if (work->nr_victims)
 			freed = evict_victims(pager, work, 0);

@@ -389,7 +389,11 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 			err = err ? err : load_err;
 		} else if (taken == IOF_NOT_NOW ||
 			   (pager->held && !(flags & IOF_RESOLVE_NO_EVICT))) {
-			if (!(flags & IOF_RESOLVE_LATER) || !answer_decided(pager, groups, done))
+			/*
+			 * The lock was dropped: a frame that was freed meanwhile wakes no thread.
+			 */
+			if (!(flags & IOF_RESOLVE_LATER && answer_decided(pager, groups, done)) &&
+			    (taken == IOF_NOT_NOW || pager->released == released))
 				iof_pager_wait(pager);
 		} else if (pager->released == released || flags & IOF_RESOLVE_NO_EVICT) {
 			groups[done].response = IOF_INVALID;

@@ -15,6 +15,8 @@
  * which no page is missing any more are answered. A load that failed as a whole is tried page by
  * page. One error is reported for it, before a group is answered.
  *
+ * The same threads write dirty pages back that were evicted (iof_evict_load()).
+ *
  * pager.lock protects the loader. A struct iof_load in flight belongs to its thread.
  */
 #include <errno.h>
@@ -34,13 +36,8 @@ static bool follows(const struct iof_frame *frame, const struct iof_frame *befor
 	return frame->map == before->map && frame->page == before->page + 1;
 }
 
-/* Queues a frame that waits for its load. Called with the lock held. */
-void iof_loader_queue(struct iof_pager *pager, struct iof_frame *frame)
+static void queue_add(struct iof_frame_queue *queue, struct iof_frame *frame)
 {
-	struct iof_loader *loader = &pager->loader;
-	bool ring = frame->map->source->fd >= 0 && !loader->refused;
-	struct iof_frame_queue *queue = ring ? &loader->files : &loader->calls;
-
 	if (!queue->last || !follows(frame, queue->last))
 		queue->runs++;
 	frame->next = NULL;
@@ -49,7 +46,23 @@ void iof_loader_queue(struct iof_pager *pager, struct iof_frame *frame)
 	else
 		queue->first = frame;
 	queue->last = frame;
+}
+
+/* Queues a frame that waits for its load. Called with the lock held. */
+void iof_loader_queue(struct iof_pager *pager, struct iof_frame *frame)
+{
+	struct iof_loader *loader = &pager->loader;
+	bool ring = frame->map->source->fd >= 0 && !loader->refused;
+
+	queue_add(ring ? &loader->files : &loader->calls, frame);
 	loader->pending++;
+}
+
+/* Queues an evicting frame to be written back by iof_evict_load(). Called with the lock held. */
+void iof_loader_queue_store(struct iof_pager *pager, struct iof_frame *frame)
+{
+	queue_add(&pager->loader.stores, frame);
+	pager->loader.stores.pending++;
 }
 
 /*
@@ -117,6 +130,22 @@ static void load_report(struct iof_pager *pager, struct iof_load *load)
 	pthread_mutex_lock(&pager->lock);
 }
 
+static void load_free(struct iof_loader *loader, struct iof_load *load)
+{
+	load->next = loader->free_loads;
+	loader->free_loads = load;
+	/* A thread may have found frames, but no free load. */
+	if (loader->calls.first || loader->stores.first)
+		pthread_cond_signal(&loader->work);
+}
+
+/* Frees a load whose pages were written back. Called with the lock held. */
+void iof_load_free(struct iof_pager *pager, struct iof_load *load)
+{
+	pager->loader.stores.pending -= load->nr;
+	load_free(&pager->loader, load);
+}
+
 /*
  * Publishes the pages of the loads in the list, and answers the groups that waited for them. Each
  * frame's err has the result of its page. Called without the lock.
@@ -139,12 +168,8 @@ void iof_loads_end(struct iof_pager *pager, struct iof_load *list)
 		pager->stats.load_ns += now - load->start;
 		ended += load->nr;
 		list = load->next;
-		load->next = loader->free_loads;
-		loader->free_loads = load;
+		load_free(loader, load);
 	}
-	/* A thread may have found frames, but no free load. */
-	if (loader->calls.first)
-		pthread_cond_signal(&loader->work);
 	iof_pager_wake(pager);
 	iof_waiting_answer(pager, ready);
 	/* iof_loader_drain() lets the handler go only after the last answer. */
@@ -177,16 +202,23 @@ void iof_loader_calls(struct iof_pager *pager)
 
 	while (!loader->stop) {
 		struct iof_load *load = iof_load_begin(loader, &loader->calls);
+		bool store = !load;
 
+		if (store)
+			load = iof_load_begin(loader, &loader->stores);
 		if (!load) {
 			pthread_cond_wait(&loader->work, &pager->lock);
 			continue;
 		}
 		loader->idle--;
-		pthread_mutex_unlock(&pager->lock);
-		load_call(pager, load);
-		iof_loads_end(pager, load);
-		pthread_mutex_lock(&pager->lock);
+		if (store) {
+			loader->store(pager, load);
+		} else {
+			pthread_mutex_unlock(&pager->lock);
+			load_call(pager, load);
+			iof_loads_end(pager, load);
+			pthread_mutex_lock(&pager->lock);
+		}
 		loader->idle++;
 	}
 }
@@ -224,17 +256,18 @@ void iof_loader_kick(struct iof_pager *pager)
 {
 	struct iof_loader *loader = &pager->loader;
 	bool wake = loader->files.first && loader->asleep;
+	uint32_t runs = loader->calls.runs + loader->stores.runs;
 	uint64_t one = 1;
 	ssize_t wrote;
 
-	if (loader->calls.first) {
+	if (runs) {
 		/*
 		 * An idle thread takes one run. If no thread can be added, the others do the work.
 		 */
-		while (loader->calls.runs > loader->idle && loader->nr_threads < IOF_LOADERS &&
+		while (runs > loader->idle && loader->nr_threads < IOF_LOADERS &&
 		       !loader_add(pager, loader_thread))
 			loader->idle++;
-		if (loader->calls.runs == 1)
+		if (runs == 1)
 			pthread_cond_signal(&loader->work);
 		else
 			pthread_cond_broadcast(&loader->work);
@@ -281,11 +314,11 @@ int iof_loader_start(struct iof_pager *pager, void *(*ring_thread)(void *arg))
 	return 0;
 }
 
-/* Waits until no load is queued or in flight. Handler threads have ended. */
+/* Waits until no load or write-back is queued or in flight. Handler threads have ended. */
 void iof_loader_drain(struct iof_pager *pager)
 {
 	pthread_mutex_lock(&pager->lock);
-	while (pager->loader.pending)
+	while (pager->loader.pending || pager->loader.stores.pending)
 		iof_pager_wait(pager);
 	pthread_mutex_unlock(&pager->lock);
 }

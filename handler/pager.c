@@ -242,6 +242,7 @@ static struct iof_pager *pager_new(const struct iof_pager_config *config)
 	pthread_cond_init(&pager->loader.work, NULL);
 	pthread_cond_init(&pager->loader.ring_work, NULL);
 	pager->loader.kick_fd = -1;
+	pager->loader.store = iof_evict_load;
 	return pager;
 }
 

@@ -225,14 +225,18 @@ struct iof_load {
 
 struct iof_frame_queue {
 	struct iof_frame *first, *last;
-	uint32_t runs; /* number of runs of neighbouring pages */
+	uint32_t runs;	  /* number of runs of neighbouring pages */
+	uint32_t pending; /* stores: number of frames queued or in flight */
 };
 
 /* The loader (load.c). pager.lock protects all fields. */
 struct iof_loader {
-	struct iof_frame_queue files; /* to be loaded by the ring */
-	struct iof_frame_queue calls; /* to be loaded by calls of their source */
-	uint64_t pending;	      /* number of frames queued or in flight */
+	/* iof_evict_load() */
+	void (*store)(struct iof_pager *pager, struct iof_load *load);
+	struct iof_frame_queue files;  /* to be loaded by the ring */
+	struct iof_frame_queue calls;  /* to be loaded by calls of their source */
+	struct iof_frame_queue stores; /* evicting, to be written back */
+	uint64_t pending;	       /* number of frames queued or in flight */
 	struct iof_load *loads;
 	struct iof_load *free_loads;
 	pthread_cond_t work;	  /* signals frames in @calls */
@@ -424,6 +428,7 @@ enum iof_expel_flags {
 };
 int iof_invalidate(struct iof_pager *pager, uint32_t hwpt_id,
 		   struct iommu_hwpt_vtd_s1_invalidate *entries, uint32_t nr);
+void iof_evict_load(struct iof_pager *pager, struct iof_load *load);
 uint32_t iof_evict(struct iof_pager *pager, struct iof_work *work, uint64_t want);
 int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned int flags);
 int iof_sync_map(struct iof_mapping *map, uint64_t first, uint64_t last);
@@ -456,6 +461,8 @@ void iof_loader_queue(struct iof_pager *pager, struct iof_frame *frame);
 void iof_loader_kick(struct iof_pager *pager);
 struct iof_load *iof_load_begin(struct iof_loader *loader, struct iof_frame_queue *queue);
 void iof_loads_end(struct iof_pager *pager, struct iof_load *list);
+void iof_loader_queue_store(struct iof_pager *pager, struct iof_frame *frame);
+void iof_load_free(struct iof_pager *pager, struct iof_load *load);
 
 /* load_uring.c */
 void *iof_ring_thread(void *arg);

@@ -51,7 +51,8 @@ struct iof_source;
  *	which the content is ignored. Called by up to 16 threads of the pager at once, without
  *	locks. It may take any time: only page requests for its pages wait. Callbacks must not call
  *	functions of the pager that uses the source, except iof_pager_get_stats().
- * @store: Writes the memory of @iov to the source. NULL: the source cannot be mapped with
+ * @store: Writes the memory of @iov to the source. Called as @load is, also by threads of the
+ *	program that sync or unmap. NULL: the source cannot be mapped with
  *	IOF_PAGER_WRITE.
  * @release: Called when the source has no user any more. May be NULL.
  */

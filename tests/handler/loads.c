@@ -21,6 +21,8 @@
 struct slow {
 	char *memory;
 	int stall;    /* atomic: loads wait while it is set */
+	int full;     /* atomic: stores wait while it is set */
+	int stores;   /* atomic: number of stores */
 	int stalled;  /* atomic: number of loads that wait */
 	int loads;    /* atomic: number of loads */
 	int bad_load; /* number of the first load that fails; 0: none */
@@ -46,6 +48,20 @@ static int slow_load(void *arg, uint64_t offset, const struct iovec *iov, int nr
 	return 0;
 }
 
+static int slow_store(void *arg, uint64_t offset, const struct iovec *iov, int nr)
+{
+	struct slow *slow = arg;
+	int i;
+
+	add(slow->stores, 1);
+	until(!load(slow->full));
+	for (i = 0; i < nr; i++) {
+		memcpy(slow->memory + offset, iov[i].iov_base, iov[i].iov_len);
+		offset += iov[i].iov_len;
+	}
+	return 0;
+}
+
 static void slow_release(void *arg)
 {
 	struct slow *slow = arg;
@@ -55,7 +71,11 @@ static void slow_release(void *arg)
 
 static void slow_map(struct engine *e, uint64_t iova, struct slow *slow)
 {
-	static const struct iof_source_ops ops = { .load = slow_load, .release = slow_release };
+	static const struct iof_source_ops ops = {
+		.load = slow_load,
+		.store = slow_store,
+		.release = slow_release,
+	};
 	struct iof_source *source;
 	uint32_t i;
 
@@ -64,7 +84,7 @@ static void slow_map(struct engine *e, uint64_t iova, struct slow *slow)
 	for (i = 0; i < PAGES; i++)
 		memset(slow->memory + i * PAGE, (int)(i % 251 + 1), PAGE);
 	assert_ok(iof_source_new(&ops, slow, PAGES * PAGE, &source));
-	assert_ok(iof_pager_map(e->pager, 0, iova, PAGES * PAGE, source, 0, IOF_PAGER_READ));
+	assert_ok(iof_pager_map(e->pager, 0, iova, PAGES * PAGE, source, 0, IOF_PAGER_WRITE));
 	iof_source_free(source);
 }
 
@@ -133,6 +153,36 @@ static void a_stalled_source_holds_up_no_other(void **state)
 		assert_int_equal(engine_wait(&e, start_page(&e, FROM, i * 3)), DSA_COMP_SUCCESS);
 	assert_ok(iof_pager_unmap(e.pager, 0, OTHER, PAGES * PAGE, 0));
 	assert_settled(&e, &slow);
+	engine_close(&e);
+	free(slow.memory);
+	free(quick.memory);
+}
+
+static void a_stalled_write_back_holds_up_no_load(void **state)
+{
+	struct iof_pager_config config = { .resident = 32 * PAGE };
+	struct slow slow, quick;
+	struct engine e;
+	uint32_t i;
+
+	(void)state;
+	engine_open(&e, NULL, &config);
+	slow_map(&e, FROM, &slow);
+	slow_map(&e, OTHER, &quick);
+	zeros_map(&e, TO);
+	assert_int_equal(engine_fill(&e, 0, FROM, 0x5555555555555555, 4 * PAGE), DSA_COMP_SUCCESS);
+	store(slow.full, 1);
+	/* All frames are used again, many times; those of the four dirty pages wait. */
+	for (i = 0; i < 200; i++)
+		assert_int_equal(engine_wait(&e, start_page(&e, OTHER, i % 100)), DSA_COMP_SUCCESS);
+	assert_true(load(slow.stores) >= 1);
+	assert_int_equal(slow.memory[0], 1);
+	store(slow.full, 0);
+	assert_ok(iof_pager_unmap(e.pager, 0, OTHER, PAGES * PAGE, 0));
+	assert_settled(&e, &slow);
+	for (i = 0; i < 4 * PAGE; i++)
+		assert_int_equal(slow.memory[i], 0x55);
+	assert_int_equal(load(e.errors), 0);
 	engine_close(&e);
 	free(slow.memory);
 	free(quick.memory);
@@ -388,6 +438,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stalled_source_holds_up_no_other),
+		cmocka_unit_test(a_stalled_write_back_holds_up_no_load),
 		cmocka_unit_test(closing_answers_what_a_stall_left_open),
 		cmocka_unit_test(each_load_in_turn_is_the_first_that_fails),
 		cmocka_unit_test(a_cold_file_arrives_whole),
