@@ -212,7 +212,7 @@ int main(int argc, char **argv)
 		}
 		if (option != 'w') {
 			fprintf(stderr,
-				"iofault-conformance: %s is no option, or has no value: see --help\n",
+				"iofault-conformance: %s: no option, or no value: see --help\n",
 				argv[optind - 1]);
 			return 2;
 		}
