@@ -224,6 +224,28 @@ static double answer_run(struct mock mock, uint32_t nr, bool random)
 	return (double)ns / ((double)nr * times);
 }
 
+/* Prints which caches hold the open faults: a record and a slot each. */
+static void print_caches(void)
+{
+	static const int names[] = { _SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE,
+				     _SC_LEVEL3_CACHE_SIZE };
+	static const uint32_t open[] = { FEW, MANY };
+	const double each = 128 + 16, mib = 1 << 20;
+	char name[80];
+	int i, k;
+
+	for (i = 0; i < 2; i++) {
+		for (k = 0; k < 3 && (double)sysconf(names[k]) < open[i] * each; k++)
+			;
+		if (k < 3)
+			snprintf(name, sizeof(name), "%u open faults fit the level %d cache",
+				 open[i], k + 1);
+		else
+			snprintf(name, sizeof(name), "%u open faults leave all caches", open[i]);
+		bench_row(name, open[i] * each / mib, "MiB");
+	}
+}
+
 /*
  * A device reuses its records in the order of the responses. So the addresses of the next faults'
  * records depend on the earlier response order. Each order has a device of its own, which has seen
@@ -263,6 +285,7 @@ static void answer_cost(void)
 			m[kind][i] = bench_median(v[kind][i], ANSWER_RUNS);
 	}
 	puts("answering one fault, in batches of 64");
+	print_caches();
 	bench_row("1,000 open, first in first out", m[IN_ORDER][0], "ns");
 	bench_row("1,000,000 open, first in first out", m[IN_ORDER][1], "ns");
 	bench_row("1,000 open, random order", m[RANDOM][0], "ns");

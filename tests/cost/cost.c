@@ -448,6 +448,16 @@ static void copies(void)
 	}
 }
 
+/* Looks the queue's descriptor up, and does nothing else with it. */
+static void lookups(void)
+{
+	unsigned int i;
+	char none;
+
+	for (i = 0; i < wanted; i++)
+		must((int)iof_read(queue_fd, &none, 0), "read() of nothing");
+}
+
 static uint32_t stdev;
 
 static void page_req(unsigned int grpid, uint32_t flags)
@@ -562,6 +572,7 @@ static const struct {
 	{ "invalidate-under-pasids", nested_pasids, invalidate },
 	{ "faults", prepare_faults, faults },
 	{ "copies", prepare_copies, copies },
+	{ "lookups", prepare_faults, lookups },
 	{ "faults-beside-begun-group", one_begun_group, mock_faults },
 };
 

@@ -9,6 +9,8 @@ same on each machine. The large one may cost at most `factor` times the small on
 Each line of PATHS is a test too: what one page costs in a function of the library, counted in two
 runs with different numbers of pages, and at most how many instructions that may be.
 
+counted.py --figures PROGRAM prints figures for scripts/bench instead.
+
 With COST_FULL=1 in the environment the large numbers are those of FULL, which takes minutes.
 """
 import os
@@ -49,6 +51,12 @@ PATHS = [
     ('copies', 'run_memmove', 4096, 8192, 1300),          # 1,235
     ('faults-beside-begun-group', 'iof_report_page_req', 100, 600, 1100),   # 985; 1,212 by both
 ]
+# With --figures: a path, its function, two numbers, the limit of the project, and what is counted. PROGRAM
+# is the optimised one of `bench --full` (scripts/bench).
+FIGURES = [
+    ('faults', 'iof_report_page_reqs', 100, 600, 370, 'instructions of the device thread, one-page fault'),
+    ('lookups', 'measured', 100, 600, 150, 'instructions of a descriptor look-up and an empty read'),
+]
 FULL = {
     'close-hwpts': (20000, 200000),
     'unmap-under-pasids': (1000, 1000000),
@@ -71,7 +79,26 @@ def count(program, call, n, function='measured'):
     return int(told.group(1))
 
 
+def figures(program):
+    """Prints what scripts/bench collects."""
+    print('instructions, counted under callgrind')
+    failed = 0
+    for call, function, small, large, limit, name in FIGURES:
+        few, many = (count(program, call, n, function) for n in (small, large))
+        if not few or not many:
+            failed += 1
+            continue
+        each = (many - few) / (large - small)
+        print(f'figure: {name} {each:.1f} wanted <= {limit:.2f}: {"met" if each <= limit else "missed"}')
+    return failed > 0
+
+
 def main():
+    if len(sys.argv) == 3 and sys.argv[1] == '--figures':
+        if not shutil.which('valgrind'):
+            print('no valgrind')
+            return 1
+        return figures(sys.argv[2])
     if not os.path.exists('/proc/self/status'):
         print('1..0 # SKIP /proc is not mounted')
         return 0
