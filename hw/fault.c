@@ -12,8 +12,8 @@
  *
  * When the last fault-capable page table leaves a device, some drivers respond
  * to what is pending and free it (Linux 7). So the close responds INVALID
- * before the switch, and the response that the core gives after the switch
- * finds no group.
+ * before the switch, waits for the responses that other threads give, and the
+ * response that the core gives after the switch finds no group.
  */
 #include "private.h"
 
@@ -26,11 +26,24 @@ static u32 pasid_of(const struct iommu_fault_page_request *prm)
 								   IOF_NO_PASID;
 }
 
+static struct iof_hw_attach *attach_of(struct iopf_group *group)
+{
+	return container_of(group->attach_handle, struct iof_hw_attach, handle);
+}
+
+/*
+ * Responds to a group that is not in the table, and that counts in @responding
+ * of its attachment, which may be gone afterwards.
+ */
 static void respond(struct iopf_group *group,
 		    enum iommu_page_response_code code)
 {
+	struct iof_hw_attach *attach = attach_of(group);
+
 	iopf_group_response(group, code);
 	iopf_free_group(group);
+	if (atomic_dec_and_test(&attach->responding))
+		wake_up_var(&attach->responding);
 }
 
 static struct iof_page_req
@@ -74,7 +87,8 @@ static struct iof_hw_device *find_device(struct iof_hw_group *group,
 /*
  * Enters the group into the table. From then on a response may free it.
  * -ENODEV: its attachment is closing; -ENOMEM, -EBUSY: no room. The group needs
- * a response then. -EALREADY: the close has responded.
+ * a response then, and counts as responding. -EALREADY: the close has
+ * responded.
  */
 static int enter(struct iof_hw_attach *attach, struct iopf_group *group,
 		 u32 *cookie)
@@ -89,6 +103,8 @@ static int enter(struct iof_hw_attach *attach, struct iopf_group *group,
 				       &own->next_cookie, GFP_KERNEL);
 	if (rc >= 0 && attach->closing)
 		rc = __xa_erase(&own->open, *cookie) ? -ENODEV : -EALREADY;
+	if (rc < 0 && rc != -EALREADY)
+		atomic_inc(&attach->responding);
 	xa_unlock(&own->open);
 	return min(rc, 0);
 }
@@ -110,8 +126,7 @@ static u32 read_pages(struct iopf_group *group, struct iof_page_req *reqs)
 
 int iof_hw_fault(struct iopf_group *group)
 {
-	struct iof_hw_attach *attach = container_of(
-		group->attach_handle, struct iof_hw_attach, handle);
+	struct iof_hw_attach *attach = attach_of(group);
 	struct iof_hw_device *device =
 		find_device(attach->group, group->fault_param->dev);
 	struct iof_page_req few[FEW_PAGES], *reqs = few;
@@ -139,6 +154,7 @@ int iof_hw_fault(struct iopf_group *group)
 	return 0;
 
 refuse:
+	atomic_inc(&attach->responding);
 	respond(group, IOMMU_PAGE_RESP_INVALID);
 	return 0;
 }
@@ -155,12 +171,15 @@ void iof_hw_faults_close(struct iof_hw_attach *attach)
 	xa_for_each(&own->open, cookie, group) {
 		if (group->attach_handle == &attach->handle) {
 			__xa_erase(&own->open, cookie);
+			atomic_inc(&attach->responding);
 			list_add_tail(&group->node, &closed);
 		}
 	}
 	xa_unlock(&own->open);
 	list_for_each_entry_safe(group, next, &closed, node)
 		respond(group, IOMMU_PAGE_RESP_INVALID);
+	wait_var_event(&attach->responding,
+		       !atomic_read_acquire(&attach->responding));
 }
 
 void iof_hw_faults_reopen(struct iof_hw_attach *attach)
@@ -183,7 +202,11 @@ void iof_hw_page_responses(struct iof_hwdev *hw,
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		group = xa_erase(&own->open, answers[i].req.driver_cookie);
+		xa_lock(&own->open);
+		group = __xa_erase(&own->open, answers[i].req.driver_cookie);
+		if (group)
+			atomic_inc(&attach_of(group)->responding);
+		xa_unlock(&own->open);
 		if (group)
 			respond(group, codes[answers[i].code]);
 	}

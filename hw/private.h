@@ -46,6 +46,12 @@ struct iof_hw_attach {
 	 * refused
 	 */
 	bool closing;
+	/*
+	 * Number of groups that were taken out of group->open and whose
+	 * response is on its way; grows under that lock. The driver may free
+	 * them from the switch on.
+	 */
+	atomic_t responding;
 };
 
 /*
