@@ -14,8 +14,7 @@
 
 static const char usage[] =
 	"Usage: iofault run [OPTION]... [--] PROGRAM [ARGUMENT]...\n"
-	"Runs PROGRAM, unchanged, on a machine that has /dev/iommu, /dev/vfio/devices/vfioN and\n"
-	"their entries in /sys, in software. This needs neither root nor a kernel module.\n"
+	"Runs PROGRAM, unchanged, with /dev/iommu, /dev/vfio and /sys in software, without root.\n"
 	"  --device KIND[,NAME=NUMBER]...\n"
 	"                     add a device of KIND dsa (the default: one of these) or ats-test\n"
 	"                     (the PCI function 1234:11e9); may be given several times\n"
