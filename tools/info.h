@@ -15,6 +15,13 @@ void iof_info_row(const char *section, const char *name, const char *format, ...
 /* Adds the rows of the registers of Intel's VT-d. */
 void iof_info_vtd(const char *section, const struct iommu_hw_info *info,
 		  const struct iommu_hw_info_vtd *vtd);
+/* Prints the rows as a table. */
+void iof_info_print(void);
+/*
+ * Writes the rows as JSON to a file; "-" is standard output. Returns 0, or an exit status after a
+ * message.
+ */
+int iof_info_write_json(const char *name);
 /* Adds the row that says whether real devices can be had here. */
 void iof_info_real_world(void);
 /* Adds the rows of each real device that is bound. */
