@@ -228,8 +228,15 @@ int iof_hw_device_init(struct iof_hw_device *device, struct device *dev)
 	int rc;
 
 	if (!dev->iommu || !dev->iommu->iommu_dev) {
+		/*
+		 * DMA without IOMMU is not offered here, also where it is built
+		 * in.
+		 */
 		dev_err(dev,
-			"no IOMMU translates for this device (on Intel: intel_iommu=on)\n");
+			"no IOMMU translates for this device (on Intel: intel_iommu=on)%s\n",
+			IS_ENABLED(CONFIG_VFIO_NOIOMMU) ?
+				"" :
+				", and the kernel lacks CONFIG_VFIO_NOIOMMU");
 		return -ENODEV;
 	}
 	io = iommu_group_get(dev);
