@@ -158,25 +158,22 @@ static void device_open(struct device *d, uint32_t depth)
 		.prefetch = 32,
 		.engines = depth,
 	};
-	struct {
-		struct vfio_irq_set set;
-		int32_t fd;
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = IOF_VFIO_IRQ_COMPLETION,
-			.count = 1,
-		},
-	};
+	char irq_buf[sizeof(struct vfio_irq_set) + sizeof(int32_t)] __attribute__((aligned(8)));
+	struct vfio_irq_set *irq = (void *)irq_buf;
 	struct iof_source *file;
 
 	must(iof_world_open(&world, &d->world), "world");
 	must(iof_pager_open(d->world, NULL, &config, &d->pager), "pager");
 	d->records = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	d->irq = eventfd(0, EFD_CLOEXEC);
-	irq.fd = d->irq;
-	must(iof_ioctl(iof_pager_device_fd(d->pager), VFIO_DEVICE_SET_IRQS, &irq), "interrupt");
+	*irq = (struct vfio_irq_set){
+		.argsz = sizeof(irq_buf),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = IOF_VFIO_IRQ_COMPLETION,
+		.count = 1,
+	};
+	memcpy(irq->data, &d->irq, sizeof(int32_t));
+	must(iof_ioctl(iof_pager_device_fd(d->pager), VFIO_DEVICE_SET_IRQS, irq), "interrupt");
 	d->fd = open_cold();
 	must(iof_source_file(d->fd, &file), "file");
 	must(iof_pager_map(d->pager, 0, FILE_AT, bytes, file, 0, IOF_PAGER_READ), "map");

@@ -275,11 +275,16 @@ static bool may_last(uint32_t tid)
 
 void iof_run_turn_begin(struct iof_run_turn *mine, uint32_t tid)
 {
+	bool crowd, lasts;
+
 	*mine = (struct iof_run_turn){ .tid = tid };
 	if (tid) {
 		mine->other = tid != turn.last;
 		turn.last = tid;
-		if (is_crowd(mine->other) | may_last(tid)) {
+		/* both count calls */
+		crowd = is_crowd(mine->other);
+		lasts = may_last(tid);
+		if (crowd || lasts) {
 			__atomic_fetch_add(&turn.running, 1, __ATOMIC_RELAXED);
 			mine->apart = true;
 			iof_run_turn_give();

@@ -164,21 +164,22 @@ void hw_close(struct hw *hw)
 
 int hw_irq(struct hw *hw, unsigned int index, unsigned int vector, int event)
 {
-	struct {
-		struct vfio_irq_set set;
-		int32_t event;
-	} cmd = { .set = { .argsz = sizeof(cmd.set), .index = index }, .event = event };
+	char buf[sizeof(struct vfio_irq_set) + sizeof(int32_t)] __attribute__((aligned(8)));
+	struct vfio_irq_set *set = (void *)buf;
 
-	cmd.set.flags = VFIO_IRQ_SET_ACTION_TRIGGER;
-	if (event < 0) {
-		cmd.set.flags |= VFIO_IRQ_SET_DATA_NONE;
-	} else {
-		cmd.set.flags |= VFIO_IRQ_SET_DATA_EVENTFD;
-		cmd.set.argsz = sizeof(cmd);
-		cmd.set.start = vector;
-		cmd.set.count = 1;
+	*set = (struct vfio_irq_set){
+		.argsz = sizeof(*set),
+		.flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_NONE,
+		.index = index,
+	};
+	if (event >= 0) {
+		set->argsz = sizeof(buf);
+		set->flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD;
+		set->start = vector;
+		set->count = 1;
+		memcpy(set->data, &event, sizeof(event));
 	}
-	return ioctl(hw->dev, VFIO_DEVICE_SET_IRQS, &cmd) ? -errno : 0;
+	return ioctl(hw->dev, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
 }
 
 void hw_command(struct hw *hw, uint16_t bits)

@@ -3,8 +3,8 @@
  * faults.c - raises page requests of devices, and records the responses.
  *
  * A device counts its open groups by PASID and group index, so that a response
- * too many is seen at once. A request that comes while the device's page
- * requests are disabled never reaches the kernel: the IOMMU responds INVALID by
+ * too many is seen at once. A request that comes while there is no page
+ * table, or page requests are disabled, never reaches the kernel: the IOMMU responds INVALID by
  * itself, as real ones do.
  */
 #include "private.h"
@@ -54,6 +54,24 @@ void ti_iopf_put(struct ti_dev *d)
 	up_write(&d->iopf);
 }
 
+/* As real drivers do before a page table and its handler leave. */
+void ti_drain(struct ti_dev *d)
+{
+	down_write(&d->iopf);
+	up_write(&d->iopf);
+}
+
+/* Is there a page table whose handler can take the request? Under d->iopf. */
+static bool takes(struct ti_dev *d, u32 pasid)
+{
+	bool there;
+
+	read_lock(&d->access);
+	there = pasid == TI_NO_PASID ? d->rid : xa_load(&d->pasids, pasid);
+	read_unlock(&d->access);
+	return there && d->nr_iopf;
+}
+
 /* ---- requests ---- */
 
 static unsigned long key_of(u32 pasid, u32 grpid)
@@ -98,17 +116,19 @@ int ti_raise(struct ti_dev *d, const struct ti_request *request)
 		},
 	};
 	int rc = -ESHUTDOWN;
+	bool taken;
 
 	down_read(&d->iopf);
+	taken = takes(d, request->pasid);
 	spin_lock(&records_lock);
-	if (d->nr_iopf) {
+	if (taken) {
 		stats->requests++;
 		stats->groups += last;
 	} else {
 		stats->own++;
 	}
 	spin_unlock(&records_lock);
-	if (d->nr_iopf) {
+	if (taken) {
 		if (last)
 			count_open(d, key_of(request->pasid, request->grpid), 1);
 		rc = iommu_report_device_fault(d->dev, &event);

@@ -198,6 +198,7 @@ static void set_rid(struct ti_dev *d, struct ti_domain *new)
 	write_lock(&d->access);
 	d->rid = new;
 	write_unlock(&d->access);
+	ti_drain(d);
 	if (old && old != new)
 		ti_event(d, TI_NO_PASID, TI_HOOK_AFTER_LEAVE);
 	if (can_fault(old))
@@ -247,6 +248,7 @@ static int set_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t p
 	write_lock(&d->access);
 	xa_store(&d->pasids, pasid, own, GFP_ATOMIC);
 	write_unlock(&d->access);
+	ti_drain(d);
 	if (left)
 		ti_event(d, pasid, TI_HOOK_AFTER_LEAVE);
 	if (can_fault(left))
@@ -264,6 +266,7 @@ static void remove_pasid(struct device *dev, ioasid_t pasid)
 	write_lock(&d->access);
 	left = xa_erase(&d->pasids, pasid);
 	write_unlock(&d->access);
+	ti_drain(d);
 	WARN_ON(!left);
 	ti_event(d, pasid, TI_HOOK_AFTER_LEAVE);
 	if (can_fault(left))

@@ -90,6 +90,8 @@ int ti_point(unsigned int point);
 /* faults.c */
 int ti_iopf_get(struct ti_dev *d);
 void ti_iopf_put(struct ti_dev *d);
+/* Returns when no request is on its way to a handler that was there before. */
+void ti_drain(struct ti_dev *d);
 /* Raises a request. Returns 0, or what the kernel said. */
 int ti_raise(struct ti_dev *d, const struct ti_request *request);
 void ti_page_response(struct device *dev, struct iopf_fault *evt, struct iommu_page_response *msg);
