@@ -309,14 +309,6 @@ static bool no_iommu(struct finding *finding)
 		  "iofault.ko is not installed");
 }
 
-/* iofault.ko numbers its devices from 4096 if vfio.ko came first, so that real ones have theirs. */
-static const char *software_node(void)
-{
-	static const char beside[] = "/dev/vfio/devices/vfio4096";
-
-	return access(beside, F_OK) ? "/dev/vfio/devices/vfio0" : beside;
-}
-
 static bool try_kernel(struct finding *finding)
 {
 	struct iof_world_config config = { .kind = IOF_WORLD_KERNEL };
@@ -333,7 +325,7 @@ static bool try_kernel(struct finding *finding)
 		return no(finding, "see the kernel's log: sudo dmesg | tail",
 			  "/dev/iommu cannot be opened: %s", iof_reason(errno));
 	close(fd);
-	node = software_node();
+	node = iof_kernel_node();
 	rc = iof_world_open(&config, &world);
 	if (!rc) {
 		rc = one_fault(world, node, &step);

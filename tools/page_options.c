@@ -91,7 +91,7 @@ static const char usage[] =
 	"  --passes N         do the work N times (1)\n"
 	"  --sva              share the page tables of this process with the device; no handler\n"
 	"  --world WORLD      embedded (the default), kernel, or any: the kernel's, else embedded\n"
-	"  --device PATH      node of the device (/dev/vfio/devices/vfio0)\n"
+	"  --device PATH      node of the device (the first in software)\n"
 	"  --json FILE        write the summary as JSON; - is standard output\n"
 	"  -q, --quiet        print no progress bar and no table;   -h, --help: print this text\n"
 	"Example: iofault page --op crc32c --resident 16M disk.img\n";
@@ -262,7 +262,6 @@ int iof_page_parse(int argc, char **argv, struct iof_page_options *options)
 
 	*options = (struct iof_page_options){
 		.world = IOF_WORLD_EMBEDDED,
-		.device = "/dev/vfio/devices/vfio0",
 	};
 	for (i = 0; i < NR_NUMBERS; i++)
 		store(options, &numbers[i], numbers[i].preset);
@@ -320,5 +319,8 @@ int iof_page_parse(int argc, char **argv, struct iof_page_options *options)
 		return rc;
 	options->files = argv + optind;
 	options->nr_files = (uint32_t)(argc - optind);
+	if (!options->device)
+		options->device = options->world == IOF_WORLD_EMBEDDED ? "/dev/vfio/devices/vfio0" :
+									 iof_kernel_node();
 	return check(options);
 }

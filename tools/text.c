@@ -160,3 +160,10 @@ uint64_t iof_available_memory(void)
 		fclose(file);
 	return kib * 1024;
 }
+
+const char *iof_kernel_node(void)
+{
+	static const char beside[] = "/dev/vfio/devices/vfio4096";
+
+	return access(beside, F_OK) ? "/dev/vfio/devices/vfio0" : beside;
+}

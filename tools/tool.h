@@ -62,6 +62,11 @@ const char *iof_size_text(char text[IOF_TEXT], uint64_t bytes);
 const char *iof_size_option(char text[IOF_TEXT], uint64_t bytes);
 /* Writes a number as "1,234,567". */
 const char *iof_count_text(char text[IOF_TEXT], uint64_t count);
+/*
+ * Returns the node of the kernel's first device in software. iofault.ko numbers them from 4096 if
+ * vfio.ko came first, which numbers real ones from 0.
+ */
+const char *iof_kernel_node(void);
 /* Writes a time as "3.4 us" or "12 ms". */
 const char *iof_time_text(char text[IOF_TEXT], uint64_t ns);
 

@@ -350,6 +350,14 @@ static int fire(struct fix *f, uint32_t index, uint32_t start, uint32_t count)
 	return set_irqs(f, VFIO_IRQ_SET_DATA_NONE | TRIGGER, index, start, count, NULL);
 }
 
+/* Returns when the eventfd has been signalled: an interrupt comes after the record. */
+static void wait_event(int efd)
+{
+	struct pollfd one = { .fd = efd, .events = POLLIN };
+
+	assert_int_equal(poll(&one, 1, 10000), 1);
+}
+
 static uint64_t events(int efd)
 {
 	uint64_t n = 0;
@@ -548,9 +556,11 @@ static void bus_mastering_is_what_was_written(void **state)
 			   &efd));
 	assert_false(config_read(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
 	assert_true(copy_arrives(f, w));
+	wait_event(efd);
 	assert_int_equal(events(efd), 1);
 	config_write(f, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
 	assert_true(copy_arrives(f, w));
+	wait_event(efd);
 	assert_int_equal(events(efd), 1);
 	config_write(f, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	assert_false(copy_arrives(f, w));
