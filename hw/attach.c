@@ -11,13 +11,21 @@
  */
 #include "private.h"
 
-static int switch_on(struct iof_hw_device *device, struct iof_hw_attach *attach)
+/* Returns the page table, with all that the kernel's fault code reads. */
+static struct iommu_domain *prepare(struct iof_hw_attach *attach)
 {
 	struct iommu_domain *io = iof_hw_domain_of(attach->domain)->io;
 
 	if (attach->domain->fault_capable)
 		io->iopf_handler = iof_hw_fault;
 	attach->handle.domain = io;
+	return io;
+}
+
+static int switch_on(struct iof_hw_device *device, struct iof_hw_attach *attach)
+{
+	struct iommu_domain *io = prepare(attach);
+
 	if (attach->pasid == IOF_NO_PASID)
 		return iommu_attach_group_handle(io, device->group->io,
 						 &attach->handle);
@@ -41,21 +49,16 @@ static void switch_off(struct iof_hw_device *device,
 static int switch_over(struct iof_hw_device *device, struct iof_hw_attach *new,
 		       struct iof_hw_attach *old)
 {
-	struct iommu_domain *io = iof_hw_domain_of(new->domain)->io;
 	int rc;
 
 	if (old->blocked)
 		return switch_on(device, new);
-	if (new->pasid == IOF_NO_PASID || IOF_HW_REPLACES_PASID) {
-		if (new->domain->fault_capable)
-			io->iopf_handler = iof_hw_fault;
-		new->handle.domain = io;
-		if (new->pasid == IOF_NO_PASID)
-			return iommu_replace_group_handle(device->group->io, io,
-							  &new->handle);
-		return iof_hw_replace_pasid(io, device->dev, new->pasid,
-					    &new->handle);
-	}
+	if (new->pasid == IOF_NO_PASID)
+		return iommu_replace_group_handle(device->group->io,
+						  prepare(new), &new->handle);
+	if (IOF_HW_REPLACES_PASID)
+		return iof_hw_replace_pasid(prepare(new), device->dev,
+					    new->pasid, &new->handle);
 	switch_off(device, old);
 	rc = switch_on(device, new);
 	if (rc && switch_on(device, old)) {

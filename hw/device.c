@@ -114,7 +114,7 @@ static const struct iof_driver_ops hw_driver_ops = {
 
 static void ask_info(struct iof_hw_device *device)
 {
-	const struct iommu_ops *ops = device->dev->iommu->iommu_dev->ops;
+	const struct iommu_ops *ops = iof_hw_iommu_ops(device->dev);
 	IOF_HW_INFO_TYPE type = 0;
 	u32 len = 0;
 	void *info;

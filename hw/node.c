@@ -3,7 +3,7 @@
  * node.c - /dev/vfio/devices/vfioN of a real function.
  *
  * The binding is vfio/bind.c's; every other call goes to vfio-pci-core. The
- * node belongs to root alone: who opens it controls a device of the machine.
+ * node belongs to root alone: its owner controls a device of the machine.
  *
  * A descriptor holds the memory of the function (a reference to core.vdev), not
  * the function itself, which can be unplugged at any time. Calls on a

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * pci.c - the PCI driver of iofault-pci.ko: functions whose user is a program.
+ * pci.c - the PCI driver of iofault-pci.ko: functions for programs.
  *
  * vfio-pci-core serves configuration space, BARs, interrupts and reset. It also
- * publishes the function to vfio.ko, whose group node and number stay: the
+ * publishes the function to vfio.ko, and its group node and number stay: the
  * group node and ours exclude each other, since each claims the function's DMA
  * before it uses it.
  *

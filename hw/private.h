@@ -47,8 +47,8 @@ struct iof_hw_attach {
 	 */
 	bool closing;
 	/*
-	 * Number of groups that were taken out of group->open and whose
-	 * response is on its way; grows under that lock. The driver may free
+	 * Number of groups that were taken out of group->open and have no
+	 * response yet; grows under that lock. The driver may free
 	 * them from the switch on.
 	 */
 	atomic_t responding;

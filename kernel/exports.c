@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * exports.c - the symbols of iofault.ko for drivers of real devices: the
- * contract of core/iof_driver.h and vfio/bind.h, and no more.
+ * exports.c - the symbols of iofault.ko for drivers of real devices: those
+ * of core/iof_driver.h and vfio/bind.h that hw/ calls, and no more.
  */
 #include "vfio/bind.h"
 
@@ -9,13 +9,8 @@
 
 IOF_EXPORT(iof_hwdev_register);
 IOF_EXPORT(iof_hwdev_unregister);
-IOF_EXPORT(iof_hwdev_get_stats);
-IOF_EXPORT(iof_report_page_req);
 IOF_EXPORT(iof_report_page_reqs);
-IOF_EXPORT(iof_report_reset);
 IOF_EXPORT(iof_dirty_found);
-IOF_EXPORT(iof_copy_user_data);
-IOF_EXPORT(iof_copy_user_array_entry);
 
 IOF_EXPORT(iof_vfio_binding_init);
 IOF_EXPORT(iof_vfio_binding_exit);
