@@ -133,19 +133,27 @@ static int attach(u32 pasid, u32 pt)
 	return env_ioctl(node.fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &a);
 }
 
+/* Returns an HWPT for the RID and PASIDs whose faults *@queue_fd gets. */
+static int faulting_hwpt(int id, int *queue_fd)
+{
+	int fd = node.env->fd, hwpt;
+	u32 queue;
+
+	assert_ok(env_queue(fd, &queue, queue_fd));
+	hwpt = env_hwpt_fault(fd, (u32)id, (u32)env_ioas(fd),
+			      IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID, queue);
+	assert_id(hwpt);
+	return hwpt;
+}
+
 /* e41: a close resets, then detaches. */
 static void closing_resets_then_detaches(void **state)
 {
-	int fd = node.env->fd, id = bind(), ioas = env_ioas(fd), hwpt;
-	u32 fault;
-	int ffd, i;
+	int fd = node.env->fd, id = bind(), hwpt, ffd, i;
 
 	(void)state;
 	assert_id(id);
-	assert_ok(env_queue(fd, &fault, &ffd));
-	hwpt = env_hwpt_fault(fd, id, ioas, IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID,
-			      fault);
-	assert_id(hwpt);
+	hwpt = faulting_hwpt(id, &ffd);
 	assert_ok(attach(0, hwpt));
 	for (i = 1; i < 4; i++)
 		assert_ok(attach(i, hwpt));
@@ -168,17 +176,12 @@ static void closing_resets_then_detaches(void **state)
 static void a_revoked_binding_stays_ended(void **state)
 {
 	struct vfio_device_detach_iommufd_pt detach = { .argsz = sizeof(detach) };
-	int fd = node.env->fd, id = bind(), ioas = env_ioas(fd), hwpt;
+	int fd = node.env->fd, id = bind(), hwpt, ffd, i;
 	struct vfio_device_info info = { .argsz = sizeof(info) };
-	u32 fault;
-	int ffd, i;
 
 	(void)state;
 	assert_id(id);
-	assert_ok(env_queue(fd, &fault, &ffd));
-	hwpt = env_hwpt_fault(fd, id, ioas, IOMMU_HWPT_ALLOC_PASID | IOMMU_HWPT_FAULT_ID_VALID,
-			      fault);
-	assert_id(hwpt);
+	hwpt = faulting_hwpt(id, &ffd);
 	for (i = 0; i < 3; i++)
 		assert_ok(attach(i, hwpt));
 	assert_ok(fake_fault(&node.dev, 1, 1, 0x1000));
