@@ -39,7 +39,7 @@ static unsigned long last_page(const struct iof_area *area)
  */
 static void set_filled(struct iof_domain *domain, const struct iof_area *area)
 {
-	if (area->last >= domain->fill_next)
+	if (area->last >= READ_ONCE(domain->fill_next))
 		WRITE_ONCE(domain->fill_next, area->last == ULONG_MAX ?
 						      ULONG_MAX :
 						      area->last + 1);
