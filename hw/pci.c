@@ -195,3 +195,4 @@ MODULE_DESCRIPTION(
 	"PCI functions behind the machine's own IOMMU, for iofault.ko's /dev/iommu");
 MODULE_AUTHOR("The iofault authors");
 MODULE_LICENSE("Dual MIT/GPL");
+MODULE_VERSION(IOF_VERSION);

@@ -196,3 +196,4 @@ MODULE_DESCRIPTION(
 	"/dev/iommu with I/O page faults of software devices, handled in user space");
 MODULE_AUTHOR("The iofault authors");
 MODULE_LICENSE("Dual MIT/GPL");
+MODULE_VERSION(IOF_VERSION);

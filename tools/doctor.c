@@ -423,14 +423,75 @@ static bool try_devices(struct finding *finding)
 static const struct way {
 	const char *name;
 	bool (*attempt)(struct finding *finding);
+	const char *module; /* as modprobe calls it, or NULL */
 } ways[] = {
-	{ "embedded", try_embedded },
-	{ "run", try_run },
-	{ "kernel", try_kernel },
-	{ "devices", try_devices },
+	{ "embedded", try_embedded, NULL },
+	{ "run", try_run, NULL },
+	{ "kernel", try_kernel, "iofault" },
+	{ "devices", try_devices, IOF_PCI_DRIVER },
 };
 
 #define NR_WAYS (sizeof(ways) / sizeof(ways[0]))
+
+/* ---- the module that is loaded, and the one that is installed ---- */
+
+#define FIELD 64
+
+/* Reads a field of the file that modprobe would load. Empty: there is none. */
+static void installed_field(const char *module, const char *field, char text[FIELD])
+{
+	char command[200];
+	FILE *modinfo;
+
+	text[0] = 0;
+	snprintf(command, sizeof(command),
+		 "PATH=/usr/sbin:/sbin:$PATH modinfo -F %s %s 2>/dev/null </dev/null", field,
+		 module);
+	modinfo = popen(command, "re");
+	if (!modinfo)
+		return;
+	if (!fgets(text, FIELD, modinfo))
+		text[0] = 0;
+	text[strcspn(text, "\n")] = 0;
+	pclose(modinfo);
+}
+
+/* Empty: a module without that field is loaded. */
+static void loaded_field(const char *folder, const char *field, char text[FIELD])
+{
+	if (iof_sys_line(&iof_machine, text, FIELD, "/sys/module/%s/%s", folder, field))
+		text[0] = 0;
+}
+
+/*
+ * After an upgrade the old module serves until it is reloaded. The kernel makes srcversion from the
+ * sources, so it also tells two builds of one version apart.
+ */
+static void note_old_module(const char *module)
+{
+	char folder[32], loaded[FIELD], installed[FIELD];
+	char *dash;
+
+	snprintf(folder, sizeof(folder), "%s", module);
+	dash = strchr(folder, '-');
+	if (dash)
+		*dash = '_';
+	if (!iof_sys_exists(&iof_machine, "/sys/module/%s", folder))
+		return;
+	loaded_field(folder, "srcversion", loaded);
+	installed_field(module, "srcversion", installed);
+	if (!installed[0] || !strcmp(loaded, installed))
+		return;
+	loaded_field(folder, "version", loaded);
+	installed_field(module, "version", installed);
+	printf("%-14s note: %s.ko %s is loaded, and %s%s is installed: end its programs, then %s\n",
+	       "", module, loaded[0] ? loaded : "of an unknown version",
+	       strcmp(loaded, installed) ? "" : "another build of ",
+	       installed[0] ? installed : "another",
+	       iof_sys_exists(&iof_machine, "/sys/module/iofault_pci") ?
+		       "sudo modprobe -r iofault-pci iofault && sudo modprobe -a vfio iofault-pci" :
+		       "sudo modprobe -r iofault && sudo modprobe iofault");
+}
 
 /* ---- the command ---- */
 
@@ -490,6 +551,8 @@ int iof_cmd_doctor(int argc, char **argv)
 			if (optind < argc)
 				status = IOF_EXIT_WRONG;
 		}
+		if (ways[i].module)
+			note_old_module(ways[i].module);
 		fflush(stdout);
 	}
 	return iof_flush_stdout(status);
