@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * iova_map.h - the map of an I/O address space: areas, allowed and reserved
- * ranges, domains (iova_area.c, iova_map.c, iova_remove.c, iova_ranges.c).
+ * ranges, domains (iova_area.c, iova_domain.c, iova_map.c, iova_remove.c,
+ * iova_ranges.c).
  */
 #ifndef IOF_CORE_IOVA_MAP_H
 #define IOF_CORE_IOVA_MAP_H
@@ -119,6 +120,16 @@ static inline unsigned long iof_area_length(const struct iof_area *area)
 	return area->last - area->iova + 1;
 }
 
+static inline unsigned long iof_area_first_page(const struct iof_area *area)
+{
+	return area->offset >> PAGE_SHIFT;
+}
+
+static inline unsigned long iof_area_last_page(const struct iof_area *area)
+{
+	return (area->offset + (area->last - area->iova)) >> PAGE_SHIFT;
+}
+
 static inline void iof_area_place(struct iof_area *area, unsigned long iova)
 {
 	area->last += iova - area->iova;
@@ -175,9 +186,8 @@ int iof_map_insert(struct iof_map *map, struct list_head *list,
 int iof_map_share(struct iof_map *map, unsigned long iova, unsigned long length,
 		  unsigned int prot, struct list_head *list);
 /*
- * For iova_remove.c. Takes the areas of @list, in ascending order and up to but
- * not including @end (NULL: all), out of @domain. Unpins them when no DMA can
- * reach them any more.
+ * Takes the areas of @list, in ascending order and up to but not including @end
+ * (NULL: all), out of @domain. Unpins them when no DMA can reach them any more.
  */
 void iof_areas_leave(struct iof_domain *domain, struct list_head *list,
 		     struct iof_area *end);
@@ -186,6 +196,21 @@ void iof_areas_leave(struct iof_domain *domain, struct list_head *list,
  */
 void iof_map_erase_areas(struct iof_map *map, struct list_head *list,
 			 struct iof_area *end);
+/*
+ * Enters the areas of @list into all domains of @map. On failure no area is
+ * entered. Called with domains_rwsem held.
+ */
+int iof_areas_enter(struct iof_map *map, struct list_head *list);
+/*
+ * Links all areas that are not busy through their work list. A busy area is
+ * being made and is in no domain. Called with domains_rwsem held for writing.
+ */
+void iof_map_idle_areas(struct iof_map *map, struct list_head *list);
+/*
+ * Enters all areas into a new domain. Called and returns with domains_rwsem
+ * held for writing. On failure no area is entered.
+ */
+int iof_map_fill_domain(struct iof_map *map, struct iof_domain *domain);
 /*
  * Clears 'busy' of the areas of @list, which are complete or stay, and empties
  * the list. Called with iova_rwsem held for writing.
