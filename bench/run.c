@@ -9,6 +9,7 @@
  * fastest way in which the kernel lets another process answer a system call. Both are measured in
  * turns, each as the median of short batches: on a busy machine a turn of another process in
  * between would decide a mean. Rows "from each processor" have a caller on each at the same time.
+ * The judged rows come a second time, with a process that computes on each processor.
  *
  * The program executes itself again under `iofault run`, and measures what it is told through
  * pipes; the command is iofault beside the build's bench/, or $IOFAULT.
@@ -436,8 +437,11 @@ static double ask(unsigned int row, bool all)
 	return us;
 }
 
-/* Prints a row and, if it is judged, its ratio to the peer, which is measured beside each run. */
-static void show(unsigned int row)
+/*
+ * Prints a row and, if it is judged, its ratio to the peer, which is measured beside each run.
+ * @state: of the processors, after the names.
+ */
+static void show(unsigned int row, const char *state)
 {
 	double us[RUNS], ratio[RUNS];
 	char text[128];
@@ -448,14 +452,41 @@ static void show(unsigned int row)
 		us[run] = ask(row, false);
 		ratio[run] = us[run] / peer;
 	}
-	bench_row(rows[row].name, bench_median(us, RUNS), "us");
+	snprintf(text, sizeof(text), "%s%s", rows[row].name, state);
+	bench_row(text, bench_median(us, RUNS), "us");
 	if (!rows[row].figure)
 		return;
 	bench_median(ratio, RUNS); /* sorts them */
 	snprintf(text, sizeof(text), "  / the notification, %.1f to %.1f", ratio[0],
 		 ratio[RUNS - 1]);
 	bench_row(text, ratio[RUNS / 2], "");
-	bench_at_most(rows[row].figure, ratio[RUNS / 2], rows[row].limit);
+	snprintf(text, sizeof(text), "%s%s", rows[row].figure, state);
+	bench_at_most(text, ratio[RUNS / 2], rows[row].limit);
+}
+
+/* Keeps each processor busy with a process that computes, and shows the judged rows again. */
+static void show_busy(void)
+{
+	int cpus = bench_cpus();
+	pid_t busy[cpus];
+
+	for (int i = 0; i < cpus; i++) {
+		busy[i] = fork();
+		must(busy[i], "fork");
+		if (busy[i])
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		bench_pin(i);
+		for (volatile unsigned int n = 0;; n++)
+			;
+	}
+	for (unsigned int row = 0; row < NR_ROWS; row++)
+		if (rows[row].figure)
+			show(row, ", busy processors");
+	for (int i = 0; i < cpus; i++) {
+		kill(busy[i], SIGKILL);
+		waitpid(busy[i], NULL, 0);
+	}
 }
 
 static void show_all_callers(unsigned int row)
@@ -546,11 +577,12 @@ int main(int argc, char **argv)
 	for (int i = 0; i < NR_WHERE; i++)
 		start(i, command, self);
 	for (unsigned int row = 0; row < NR_ROWS; row++) {
-		show(row);
+		show(row, "");
 		if (rows[row].all)
 			show_all_callers(row);
 	}
 	show_idle();
+	show_busy();
 	for (int i = 0; i < NR_WHERE; i++)
 		close(workers[i].to);
 	while (wait(&status) > 0)
