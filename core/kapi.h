@@ -98,6 +98,12 @@ size_t iof_plat_copy_stream(void *dst, const void *src, size_t n);
 int iof_plat_load64(const u64 *p, u64 *val);
 
 /*
+ * Loads @nr aligned words of such memory, in order, each as a whole. Returns
+ * the number loaded; it is smaller if memory is gone.
+ */
+unsigned int iof_plat_load64s(const u64 *p, u64 *vals, unsigned int nr);
+
+/*
  * Does a compare-and-exchange on such memory, fully ordered. Returns 0:
  * exchanged. -EAGAIN: *p differed from *old, which then holds the value found.
  * -EFAULT: the memory is gone or not writable.

@@ -60,6 +60,15 @@ int iof_plat_load64(const u64 *p, u64 *val)
 	return 0;
 }
 
+unsigned int iof_plat_load64s(const u64 *p, u64 *vals, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		vals[i] = READ_ONCE(p[i]);
+	return nr;
+}
+
 int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 {
 	return try_cmpxchg64(p, old, new) ? 0 : -EAGAIN;

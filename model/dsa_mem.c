@@ -90,6 +90,24 @@ bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
 	}
 }
 
+unsigned int iof_dsa_find_pieces(struct iof_dsa_engine *e,
+				 struct iof_dsa_job *job, u64 addr, u32 len,
+				 bool write, struct iof_dsa_place *place,
+				 struct iof_xlate *piece)
+{
+	struct iof_attachment *att =
+		iof_tlb_attachment(&e->tlb, job->desc.pasid);
+
+	if (unlikely(!att) || att->mdom->mm)
+		return 0;
+	place->att = att;
+	place->mm = NULL;
+	place->addr = addr;
+	place->write = write;
+	return iof_translate_span(&e->tlb, att, addr, len,
+				  access_of(job, write), piece);
+}
+
 bool iof_dsa_find_next(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 		       const struct iof_dsa_place *place,
 		       struct iof_dsa_place *next)

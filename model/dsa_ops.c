@@ -98,6 +98,20 @@ struct span {
 	u32 len;
 };
 
+/* Appends a place, or extends the last one if the two are contiguous. */
+static void add_place(struct span *span, const struct iof_dsa_place *next)
+{
+	struct iof_dsa_place *last = span->place + span->nr;
+
+	span->len += next->len;
+	if (span->nr && next->va && last[-1].va + last[-1].len == next->va) {
+		last[-1].len += next->len;
+		return;
+	}
+	*last = *next;
+	span->nr++;
+}
+
 /*
  * Finds at least the first place, or sets job->fault. All places are found
  * before the copy: a walk between two copies would wait for the stores of the
@@ -106,24 +120,32 @@ struct span {
 static bool find_span(struct iof_dsa_engine *e, struct iof_dsa_job *job,
 		      u64 addr, u32 left, bool write, struct span *span)
 {
-	struct iof_dsa_place *last = &span->place[0];
+	struct iof_xlate piece[IOF_SPAN_PAGES];
+	u32 want = min(left, DSA_CHUNK);
+	struct iof_dsa_place next;
+	unsigned int nr, i;
 
-	if (!iof_dsa_find(e, job, addr, left, write, last))
-		return false;
-	span->nr = 1;
-	span->len = last->len;
-	while (span->len < min(left, DSA_CHUNK) && span->nr < SPAN_PLACES) {
-		if (!iof_dsa_find_next(e, job, last, last + 1))
-			break;
-		span->len += last[1].len;
-		if (last->va + last->len == last[1].va) {
-			last->len += last[1].len;
-		} else {
-			last++;
-			span->nr++;
+	span->nr = 0;
+	span->len = 0;
+	do {
+		nr = iof_dsa_find_pieces(e, job, addr + span->len,
+					 want - span->len, write, &next, piece);
+		for (i = 0; i < nr && span->nr < SPAN_PLACES; i++) {
+			next.va = piece[i].va;
+			next.len = piece[i].len;
+			add_place(span, &next);
+			next.addr += next.len;
 		}
-	}
-	return true;
+		if (nr)
+			continue;
+		if (span->nr ? !iof_dsa_find_next(e, job,
+						  &span->place[span->nr - 1],
+						  &next) :
+			       !iof_dsa_find(e, job, addr, left, write, &next))
+			break;
+		add_place(span, &next);
+	} while (span->len < want && span->nr < SPAN_PLACES);
+	return span->nr;
 }
 
 /* Advances *place by @n bytes. @n is at most the rest of its first place. */

@@ -337,6 +337,15 @@ struct iof_dsa_place {
 bool iof_dsa_find(struct iof_dsa_engine *e, struct iof_dsa_job *job, u64 addr,
 		  u32 left, bool write, struct iof_dsa_place *place);
 /*
+ * Finds up to IOF_SPAN_PAGES pages from @addr on in a cached table. Returns the
+ * number of pieces; each is @place with that piece's va and len. 0: the first
+ * page takes iof_dsa_find() or iof_dsa_find_next().
+ */
+unsigned int iof_dsa_find_pieces(struct iof_dsa_engine *e,
+				 struct iof_dsa_job *job, u64 addr, u32 len,
+				 bool write, struct iof_dsa_place *place,
+				 struct iof_xlate *piece);
+/*
  * Finds the bytes behind a place, in the same step. Returns false if they are
  * not found; job->fault is unchanged then.
  */

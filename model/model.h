@@ -94,18 +94,32 @@ struct iof_leaf {
 bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
 		     struct iof_leaf *leaf);
 
-/* The table of 4 KiB leaves that a walk ended in; valid in its read section. */
+/*
+ * What a walk ended in: a table of 4 KiB leaves, or a larger leaf. Valid in its
+ * read section.
+ */
 struct iof_s2_near {
-	const u64 *table; /* NULL: none yet */
-	u64 key;	  /* input address >> 21 */
-	bool read, write; /* rights of the levels above */
+	const struct iof_stage2 *s2; /* NULL: none yet */
+	const u64 *table;	     /* NULL: @pa is the address of the leaf */
+	u64 pa;
+	u64 key;	  /* input address >> @shift */
+	u8 shift;	  /* log2 of the size of the leaf, or of all leaves */
+	bool read, write; /* rights of the leaf, or of the levels above */
 };
 
 /*
- * Does the same, by one load where the last walk with @near ended near @iova.
+ * Does the same, by at most one load where the last walk with @near ended near
+ * @iova.
  */
 bool iof_stage2_walk_near(const struct iof_stage2 *s2, u64 iova,
 			  struct iof_leaf *leaf, struct iof_s2_near *near);
+/*
+ * Translates [iova, iova + len) as far as it is contiguous in memory and
+ * permits the access. Returns the number of bytes, and the address of the first
+ * in *pa.
+ */
+u64 iof_stage2_walk_run(const struct iof_stage2 *s2, u64 iova, u64 len,
+			bool write, struct iof_s2_near *near, u64 *pa);
 
 /* ---- domains (iommu.c) ---- */
 
@@ -246,6 +260,11 @@ struct iof_tlb {
 		/* any thread may set it to NULL */
 		struct iof_attachment *att;
 	} pasids[IOF_TLB_PASIDS];
+	/*
+	 * Ends of the last walks for reads and for writes since
+	 * iof_tlb_read_lock().
+	 */
+	struct iof_s2_near near[2];
 	u64 hits, misses; /* written by the engine with WRITE_ONCE */
 };
 
@@ -262,6 +281,8 @@ static inline void iof_tlb_read_lock(struct iof_tlb *tlb)
 	/* full barrier: orders reads of translations after this */
 	atomic_inc_return(&tlb->seq);
 	tlb->seen = atomic_read(&tlb->gen);
+	tlb->near[0].s2 = NULL;
+	tlb->near[1].s2 = NULL;
 }
 
 /*
@@ -314,6 +335,19 @@ struct iof_xlate {
 enum iof_xlate_result iof_translate(struct iof_tlb *tlb,
 				    struct iof_attachment *att, u64 iova,
 				    u32 access, struct iof_xlate *out);
+
+/* maximum number of pages that iof_translate_span() translates */
+#define IOF_SPAN_PAGES 16
+
+/*
+ * Translates the pages of [iova, iova + len) from a cached table of 4 KiB
+ * leaves, as far as they need no bit set. Returns the number of pieces, which
+ * follow each other. 0: iof_translate() may still succeed. @out has
+ * IOF_SPAN_PAGES elements. Called in a read section.
+ */
+unsigned int iof_translate_span(struct iof_tlb *tlb, struct iof_attachment *att,
+				u64 iova, size_t len, u32 access,
+				struct iof_xlate *out);
 
 /*
  * Finds, or fills, the cached address of the table of 4 KiB leaves for @iova.
@@ -372,6 +406,11 @@ void iof_mdev_drain(struct iof_mdev *mdev);
  */
 enum iof_xlate_result iof_walk(struct iof_tlb *tlb, struct iof_attachment *att,
 			       u64 iova, u32 access, struct iof_leaf *leaf);
+
+/* Does iof_translate_span() for a nested domain. */
+unsigned int iof_walk_span(struct iof_tlb *tlb, struct iof_attachment *att,
+			   u64 iova, size_t len, u32 access,
+			   struct iof_xlate *out);
 
 /* ---- page requests (pri.c) ---- */
 

@@ -302,9 +302,8 @@ static void s2_leaf(u64 entry, int level, u64 iova, struct iof_leaf *leaf)
 	leaf->user = true;
 }
 
-static __always_inline bool s2_walk(const struct iof_stage2 *s2, u64 iova,
-				    struct iof_leaf *leaf,
-				    struct iof_s2_near *near)
+bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
+		     struct iof_leaf *leaf)
 {
 	const u64 *table = s2->root;
 	bool read = true, write = true;
@@ -313,17 +312,9 @@ static __always_inline bool s2_walk(const struct iof_stage2 *s2, u64 iova,
 	if (iova >> IOF_S2_WIDTH)
 		return false;
 	for (level = S2_LEVELS;; level--) {
-		u64 entry;
-
-		if (near && level == 1)
-			*near = (struct iof_s2_near){
-				.table = table,
-				.key = iova >> s2_shift(2),
-				.read = read,
-				.write = write,
-			};
 		/* Pairs with the stores of map() and s2_bury(). */
-		entry = smp_load_acquire(&table[s2_index(iova, level)]);
+		u64 entry = smp_load_acquire(&table[s2_index(iova, level)]);
+
 		if (!s2_present(entry))
 			return false;
 		read = read && (entry & S2_READ);
@@ -338,10 +329,45 @@ static __always_inline bool s2_walk(const struct iof_stage2 *s2, u64 iova,
 	}
 }
 
-bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
-		     struct iof_leaf *leaf)
+/* Walks to the table of 4 KiB leaves, or to the larger leaf. */
+static bool s2_walk_to(const struct iof_stage2 *s2, u64 iova,
+		       struct iof_s2_near *near)
 {
-	return s2_walk(s2, iova, leaf, NULL);
+	const u64 *table = s2->root;
+	bool read = true, write = true, leaf;
+	int level;
+
+	if (iova >> IOF_S2_WIDTH)
+		return false;
+	for (level = S2_LEVELS;; level--) {
+		/* Pairs with the stores of map() and s2_bury(). */
+		u64 entry = smp_load_acquire(&table[s2_index(iova, level)]);
+
+		if (!s2_present(entry))
+			return false;
+		read = read && (entry & S2_READ);
+		write = write && (entry & S2_WRITE);
+		leaf = s2_is_leaf(entry, level);
+		if (leaf || level == 2) {
+			*near = (struct iof_s2_near){
+				.s2 = s2,
+				.table = leaf ? NULL : s2_table(entry),
+				.pa = entry & S2_ADDR,
+				.key = iova >> s2_shift(level),
+				.shift = s2_shift(level),
+				.read = read,
+				.write = write,
+			};
+			return true;
+		}
+		table = s2_table(entry);
+	}
+}
+
+static bool s2_is_near(const struct iof_stage2 *s2, u64 iova,
+		       const struct iof_s2_near *near)
+{
+	return near->s2 == s2 && near->key == iova >> near->shift;
 }
 
 bool iof_stage2_walk_near(const struct iof_stage2 *s2, u64 iova,
@@ -349,14 +375,56 @@ bool iof_stage2_walk_near(const struct iof_stage2 *s2, u64 iova,
 {
 	u64 entry;
 
-	if (!near->table || near->key != iova >> s2_shift(2))
-		return s2_walk(s2, iova, leaf, near);
+	if (!s2_is_near(s2, iova, near) && !s2_walk_to(s2, iova, near))
+		return false;
+	leaf->user = true;
+	leaf->read = near->read;
+	leaf->write = near->write;
+	leaf->shift = near->shift;
+	if (!near->table) {
+		leaf->pa = near->pa + (iova & ((1ULL << near->shift) - 1));
+		return true;
+	}
 	/* Pairs with the stores of map() and s2_bury(). */
 	entry = smp_load_acquire(&near->table[s2_index(iova, 1)]);
 	if (!s2_present(entry))
 		return false;
 	s2_leaf(entry, 1, iova, leaf);
-	leaf->read = near->read && (entry & S2_READ);
-	leaf->write = near->write && (entry & S2_WRITE);
+	leaf->read = leaf->read && (entry & S2_READ);
+	leaf->write = leaf->write && (entry & S2_WRITE);
 	return true;
+}
+
+u64 iof_stage2_walk_run(const struct iof_stage2 *s2, u64 iova, u64 len,
+			bool write, struct iof_s2_near *near, u64 *pa)
+{
+	const u64 need = S2_READ | (write ? S2_WRITE : 0);
+	u64 offset, entry, run;
+	unsigned int i;
+
+	if (!s2_is_near(s2, iova, near) && !s2_walk_to(s2, iova, near))
+		return 0;
+	if (!near->read || (write && !near->write))
+		return 0;
+	if (!near->table) {
+		offset = iova & ((1ULL << near->shift) - 1);
+		*pa = near->pa + offset;
+		return min(len, (1ULL << near->shift) - offset);
+	}
+	i = s2_index(iova, 1);
+	/* Pairs with the stores of map() and s2_bury(). */
+	entry = smp_load_acquire(&near->table[i]);
+	if ((entry & need) != need)
+		return 0;
+	offset = iova & 0xfff;
+	*pa = (entry & S2_ADDR) + offset;
+	for (run = 0x1000 - offset; run < len; run += 0x1000) {
+		entry += 0x1000;
+		if (++i == S2_ENTRIES)
+			return run;
+		/* Pairs with the stores of map() and s2_bury(). */
+		if (smp_load_acquire(&near->table[i]) != entry)
+			return run;
+	}
+	return len;
 }

@@ -88,3 +88,13 @@ hit:
 	WRITE_ONCE(tlb->hits, tlb->hits + 1);
 	return IOF_XLATE_OK;
 }
+
+unsigned int iof_translate_span(struct iof_tlb *tlb, struct iof_attachment *att,
+				u64 iova, size_t len, u32 access,
+				struct iof_xlate *out)
+{
+	if (att->mdom->domain.type != IOF_DOMAIN_NESTED ||
+	    access & (IOF_ACCESS_EXEC | IOF_ACCESS_PRIV))
+		return 0;
+	return iof_walk_span(tlb, att, iova, len, access, out);
+}

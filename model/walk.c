@@ -104,8 +104,18 @@ struct s1_walk {
 	/* rights so far: a level can only remove rights */
 	bool write, user, noexec;
 	u64 accessed; /* the bit A, and bit 10 with EAFE */
-	struct iof_s2_near near;
+	struct iof_s2_near *near;
 };
+
+static u64 s1_accessed(const struct iof_mdomain *mdom)
+{
+	return S1_ACCESSED | (mdom->extended_accessed ? S1_EXT_ACCESSED : 0);
+}
+
+static struct iof_s2_near *s2_near(struct iof_tlb *tlb, u32 access)
+{
+	return &tlb->near[access & IOF_ACCESS_WRITE ? 1 : 0];
+}
 
 static bool s1_permitted(const struct s1_walk *w)
 {
@@ -140,7 +150,7 @@ static enum iof_xlate_result s1_finish(struct s1_walk *w, u64 entry, int level,
 	u64 mask = (1ULL << s1_shift(level)) - 1;
 	u64 gpa = (entry & S1_ADDR & ~mask) | (w->iova & mask);
 
-	if (!iof_stage2_walk_near(&w->mdom->parent->s2, gpa, leaf, &w->near) ||
+	if (!iof_stage2_walk_near(&w->mdom->parent->s2, gpa, leaf, w->near) ||
 	    !leaf->read)
 		return IOF_XLATE_ERROR;
 	if ((w->access & IOF_ACCESS_WRITE) && !leaf->write)
@@ -213,7 +223,7 @@ static void s1_fill_next(struct iof_tlb *tlb, u64 tag, struct s1_walk *w,
 		if (iof_plat_load64(&table[i], &entry) ||
 		    (entry & need) != need ||
 		    !iof_stage2_walk_near(&w->mdom->parent->s2, entry & S1_ADDR,
-					  &leaf, &w->near) ||
+					  &leaf, w->near) ||
 		    !leaf.read)
 			return;
 		leaf.write = leaf.write && w->write && (entry & S1_WRITE) &&
@@ -254,8 +264,8 @@ static enum iof_xlate_result s1_walk(struct iof_tlb *tlb,
 		.access = access,
 		.write = true,
 		.user = true,
-		.accessed = S1_ACCESSED |
-			    (mdom->extended_accessed ? S1_EXT_ACCESSED : 0),
+		.accessed = s1_accessed(mdom),
+		.near = s2_near(tlb, access),
 	};
 	u64 tag = iof_domain_tag(mdom);
 	const struct iof_tlb_slot *dir;
@@ -299,6 +309,45 @@ static enum iof_xlate_result s1_walk(struct iof_tlb *tlb,
 			return s1_finish(&w, entry, level, leaf);
 		gpa = entry & S1_ADDR;
 	}
+}
+
+unsigned int iof_walk_span(struct iof_tlb *tlb, struct iof_attachment *att,
+			   u64 iova, size_t len, u32 access,
+			   struct iof_xlate *out)
+{
+	const struct iof_mdomain *mdom = att->mdom;
+	const bool write = access & IOF_ACCESS_WRITE;
+	const u64 need = S1_PRESENT | S1_USER | s1_accessed(mdom) |
+			 (write ? S1_WRITE | S1_DIRTY : 0);
+	const u32 rights = IOF_SLOT_USER | (write ? IOF_SLOT_WRITE : 0);
+	struct iof_s2_near *near = s2_near(tlb, access);
+	u64 entries[IOF_SPAN_PAGES], offset = iova & 0xfff, pa, run;
+	unsigned int first = (iova >> 12) & 511, nr, i, end, pieces = 0;
+	const struct iof_tlb_slot *dir;
+
+	dir = iof_tlb_find_dir(tlb, iof_domain_tag(att->mdom), iova);
+	if (!dir || (dir->perm & rights) != rights)
+		return 0;
+	nr = min_t(u64, (offset + len + 0xfff) >> 12, IOF_SPAN_PAGES);
+	nr = iof_plat_load64s((u64 *)(unsigned long)dir->pa + first, entries,
+			      min(nr, 512 - first));
+	for (i = 0; i < nr && (entries[i] & need) == need;) {
+		/* Entries that differ by a page each are one run. */
+		for (end = i + 1; end < nr; end++)
+			if (entries[end] != entries[end - 1] + 0x1000)
+				break;
+		run = iof_stage2_walk_run(&mdom->parent->s2,
+					  (entries[i] & S1_ADDR) + offset,
+					  ((u64)(end - i) << 12) - offset,
+					  write, near, &pa);
+		if (!run)
+			break;
+		out[pieces++] = (struct iof_xlate){ phys_to_virt(pa), run };
+		i += (offset + run) >> 12;
+		offset = 0;
+	}
+	WRITE_ONCE(tlb->misses, tlb->misses + i);
+	return pieces;
 }
 
 static enum iof_xlate_result s2_alone(const struct iof_mdomain *mdom, u64 iova,

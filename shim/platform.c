@@ -85,6 +85,12 @@ static size_t bounce_copy(void *dst, const void *src, size_t n)
 	return 0;
 }
 
+/* Returns how many words the last @n bytes touch. */
+static unsigned int words(size_t n)
+{
+	return DIV_ROUND_UP(n, sizeof(u64));
+}
+
 #if defined(__x86_64__)
 /*
  * size_t iof_shim_asm_copy(dst, src, n): returns the number of bytes not copied. %rcx always holds
@@ -184,6 +190,25 @@ __asm__(
 "	xor %eax, %eax\n"
 "	ret\n"
 "	.size iof_shim_asm_load64, . - iof_shim_asm_load64\n"
+/* unsigned iof_shim_asm_load64s(p, vals, nr): returns the number of words loaded */
+"	.p2align 4\n"
+"	.type iof_shim_asm_load64s, @function\n"
+"iof_shim_asm_load64s:\n"
+"	xor %eax, %eax\n"
+"	test %edx, %edx\n"
+"	jz 9f\n"
+"8:\n"
+"iof_shim_asm_loads:\n"
+"	mov (%rdi,%rax,8), %rcx\n"
+"iof_shim_asm_loads_end:\n"
+"	mov %rcx, (%rsi,%rax,8)\n"
+"	inc %eax\n"
+"	cmp %eax, %edx\n"
+"	jne 8b\n"
+"9:\n"
+"iof_shim_asm_loads_fix:\n"
+"	ret\n"
+"	.size iof_shim_asm_load64s, . - iof_shim_asm_load64s\n"
 /* int iof_shim_asm_cmpxchg64(p, old, new): returns 0, -EAGAIN or -EFAULT */
 "	.p2align 4\n"
 "	.type iof_shim_asm_cmpxchg64, @function\n"
@@ -208,12 +233,14 @@ static_assert(EAGAIN == 11 && EFAULT == 14, "the numbers in the assembly");
 size_t iof_shim_asm_copy(void *dst, const void *src, size_t n);
 size_t iof_shim_asm_stream(void *dst, const void *src, size_t n);
 int iof_shim_asm_load64(const u64 *p, u64 *val);
+unsigned int iof_shim_asm_load64s(const u64 *p, u64 *vals, unsigned int nr);
 int iof_shim_asm_cmpxchg64(u64 *p, u64 *old, u64 new);
 extern const char iof_shim_asm_words[], iof_shim_asm_words_end[], iof_shim_asm_words_fix[];
 extern const char iof_shim_asm_bytes[], iof_shim_asm_bytes_end[], iof_shim_asm_done[];
 extern const char iof_shim_asm_rep[], iof_shim_asm_rep_end[];
 extern const char iof_shim_asm_lines[], iof_shim_asm_lines_end[], iof_shim_asm_lines_fix[];
 extern const char iof_shim_asm_load[], iof_shim_asm_load_end[];
+extern const char iof_shim_asm_loads[], iof_shim_asm_loads_end[], iof_shim_asm_loads_fix[];
 extern const char iof_shim_asm_cas[], iof_shim_asm_cas_end[], iof_shim_asm_fault[];
 
 static const struct {
@@ -224,6 +251,7 @@ static const struct {
 	{ iof_shim_asm_words, iof_shim_asm_words_end, iof_shim_asm_words_fix },
 	{ iof_shim_asm_bytes, iof_shim_asm_bytes_end, iof_shim_asm_done },
 	{ iof_shim_asm_load, iof_shim_asm_load_end, iof_shim_asm_fault },
+	{ iof_shim_asm_loads, iof_shim_asm_loads_end, iof_shim_asm_loads_fix },
 	{ iof_shim_asm_cas, iof_shim_asm_cas_end, iof_shim_asm_fault },
 };
 
@@ -397,6 +425,16 @@ int iof_plat_load64(const u64 *p, u64 *val)
 	return iof_shim_asm_load64(p, val);
 }
 
+unsigned int iof_plat_load64s(const u64 *p, u64 *vals, unsigned int nr)
+{
+	if (unlikely(iof_shim_is_remote(p)))
+		return nr - words(iof_shim_remote_copy(vals, p, nr * sizeof(*p)));
+	if (unlikely(__atomic_load_n(&force_remote, __ATOMIC_RELAXED)))
+		return nr - words(bounce_copy(vals, p, nr * sizeof(*p)));
+	iof_shim_fixup_need();
+	return iof_shim_asm_load64s(p, vals, nr);
+}
+
 int iof_plat_cmpxchg64(u64 *p, u64 *old, u64 new)
 {
 	iof_sched_point(IOF_SCHED_ATOMIC, p);
@@ -430,6 +468,13 @@ int iof_plat_load64(const u64 *p, u64 *val)
 	if (iof_shim_is_remote(p))
 		return iof_shim_remote_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
 	return bounce_copy(val, p, sizeof(*val)) ? -EFAULT : 0;
+}
+
+unsigned int iof_plat_load64s(const u64 *p, u64 *vals, unsigned int nr)
+{
+	if (unlikely(iof_shim_is_remote(p)))
+		return nr - words(iof_shim_remote_copy(vals, p, nr * sizeof(*p)));
+	return nr - words(bounce_copy(vals, p, nr * sizeof(*p)));
 }
 
 /*

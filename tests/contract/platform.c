@@ -37,10 +37,13 @@ static void copies_that_end_early_say_where(void)
 
 static void single_words(void)
 {
-	u64 word = 5, old = 5, val = 0;
+	u64 word = 5, old = 5, val = 0, from[3] = { 1, 2, 3 }, to[3] = { 0, 0, 9 };
 
 	expect_eq(iof_plat_load64(&word, &val), 0);
 	expect_eq(val, 5);
+	expect_eq(iof_plat_load64s(from, to, 2), 2);
+	expect(to[0] == 1 && to[1] == 2 && to[2] == 9);
+	expect_eq(iof_plat_load64s(from, to, 0), 0);
 	expect_eq(iof_plat_cmpxchg64(&word, &old, 6), 0);
 	expect_eq(word, 6);
 	expect_eq(iof_plat_cmpxchg64(&word, &old, 7), -EAGAIN);

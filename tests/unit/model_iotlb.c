@@ -524,14 +524,15 @@ static void *race_engine(void *arg)
 
 	while (!__atomic_load_n(&r->stop, __ATOMIC_RELAXED)) {
 		u64 least = __atomic_load_n(&published, __ATOMIC_ACQUIRE);
+		struct iof_xlate x[IOF_SPAN_PAGES];
 		struct iof_attachment *att;
-		struct iof_xlate x;
 		u64 value;
 
 		iof_tlb_read_lock(tlb);
 		att = iof_tlb_attachment(tlb, 5);
-		assert_int_equal(iof_translate(tlb, att, IOVA, 0, &x), IOF_XLATE_OK);
-		value = __atomic_load_n((u64 *)x.va, __ATOMIC_RELAXED);
+		if (!iof_translate_span(tlb, att, IOVA, 4096, 0, x))
+			assert_int_equal(iof_translate(tlb, att, IOVA, 0, x), IOF_XLATE_OK);
+		value = __atomic_load_n((u64 *)x->va, __ATOMIC_RELAXED);
 		assert_true(value >= least);
 		r->seen += value != least;
 		iof_tlb_read_unlock(tlb);
@@ -578,10 +579,12 @@ static void never_stale(void **state)
 	assert_ok(pthread_create(&thread[ENGINES], NULL, race_parent, &race[ENGINES]));
 	for (value = 1; value < 20000; value++) {
 		u32 nr = 40 + value % 16;
+		/* A span takes an entry whose accessed bit is set. */
+		u64 bits = S1_RWU | (value & 2 ? S1_A : 0);
 
 		/* No translation leads to this page any more: it was replaced 16 rounds ago. */
 		__atomic_store_n(page(rig, nr), value, __ATOMIC_RELAXED);
-		__atomic_store_n(&rig->table[0x189], bed_gpa(nr) | S1_RWU, __ATOMIC_RELEASE);
+		__atomic_store_n(&rig->table[0x189], bed_gpa(nr) | bits, __ATOMIC_RELEASE);
 		assert_ok(invalidate(rig, IOVA, 1, IOMMU_VTD_INV_FLAGS_LEAF, &done));
 		__atomic_store_n(&published, value, __ATOMIC_RELEASE);
 		/* Poison the old page, as a new owner would. */

@@ -192,6 +192,29 @@ static u32 pick(u32 limit)
 	return (seed >> 33) % limit;
 }
 
+/* A run ends where the memory is not contiguous, and at the latest where its table ends. */
+static void check_run(struct iof_stage2 *s2, const u64 *flat, u32 i, u64 offset)
+{
+	struct iof_s2_near near = {};
+	u64 len = 1 + pick(20) * KB4, pa, run, end;
+
+	run = iof_stage2_walk_run(s2, BASE + i * KB4 + offset, len, true, &near, &pa);
+	if (!flat[i]) {
+		assert_int_equal(run, 0);
+		return;
+	}
+	assert_true(run && run <= len);
+	assert_int_equal(pa, flat[i] + offset);
+	end = i + (offset + run - 1) / KB4;
+	assert_true(flat[end] == flat[i] + (end - i) * KB4);
+	if (run == len)
+		return;
+	assert_int_equal((offset + run) % KB4, 0);
+	end++;
+	assert_true(end == PAGES || flat[end] != flat[i] + (end - i) * KB4 ||
+		    (BASE + end * KB4) % MB2 == 0);
+}
+
 static void check_all(struct iof_stage2 *s2, const u64 *flat)
 {
 	struct iof_leaf leaf;
@@ -204,6 +227,7 @@ static void check_all(struct iof_stage2 *s2, const u64 *flat)
 		assert_int_equal(there, !!flat[i]);
 		if (there)
 			assert_int_equal(leaf.pa, flat[i] + offset);
+		check_run(s2, flat, i, offset);
 	}
 }
 

@@ -467,6 +467,117 @@ static void tables_change_under_walks(void **state)
 	assert_true(ok);
 }
 
+/* ---- spans ---- */
+
+static u64 seed;
+
+static u32 pick(u32 limit)
+{
+	seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (seed >> 33) % limit;
+}
+
+/* Fills the table of 4 KiB leaves: runs of frames, lone frames, and entries that lack something. */
+static void fill_table(struct rig *rig)
+{
+	static const u64 lack[] = { S1_P, S1_W, S1_U, S1_A, S1_D };
+	u64 entry = 0;
+	u32 i;
+
+	for (i = 0; i < 512; i++) {
+		u64 bits = S1_RWU | S1_A | S1_D;
+
+		if (!pick(10))
+			bits &= ~lack[pick(ARRAY_SIZE(lack))];
+		/* Behind the pool the second stage has nothing. */
+		entry = pick(4) ? entry + 4096 : bed_gpa(4 + pick(RIG_PAGES - 3)) | bits;
+		page(rig, 3)[i] = entry;
+	}
+}
+
+/*
+ * Compares one span with translations of its pages one by one. The page behind it must need the
+ * slow path, be in the next table, or be beyond the limit.
+ */
+static void check_span(struct rig *rig, u64 iova, size_t len, u32 access)
+{
+	u64 need = S1_RWU | S1_A | (access ? S1_D : 0), entry;
+	u32 first = (iova >> 12) & 511, nr, i;
+	struct iof_xlate piece[IOF_SPAN_PAGES], x;
+	u64 at = iova;
+
+	iof_tlb_read_lock(&rig->tlb);
+	nr = iof_translate_span(&rig->tlb, rig->att, iova, len, access, piece);
+	iof_tlb_read_unlock(&rig->tlb);
+	assert_true(nr <= IOF_SPAN_PAGES);
+	for (i = 0; i < nr; i++) {
+		while (piece[i].len) {
+			assert_int_equal(walk(rig, at, access), IOF_XLATE_OK);
+			assert_int_equal(translate(rig, at, access, &x), IOF_XLATE_OK);
+			assert_ptr_equal(piece[i].va, x.va);
+			if (piece[i].len < x.len)
+				x.len = piece[i].len;
+			piece[i].va += x.len;
+			piece[i].len -= x.len;
+			at += x.len;
+		}
+	}
+	if (at >= iova + len || first + (at - iova + 4095) / 4096 >= 512 ||
+	    (at >> 12) - (iova >> 12) == IOF_SPAN_PAGES)
+		return;
+	entry = page(rig, 3)[(at >> 12) & 511];
+	assert_true((entry & need & ~(access ? 0 : S1_W)) != (need & ~(access ? 0 : S1_W)) ||
+		    walk(rig, at, access) != IOF_XLATE_OK);
+}
+
+static void spans(void **state)
+{
+	u64 base = IOVA & ~((1ULL << 21) - 1), before[512];
+	struct iof_xlate piece[IOF_SPAN_PAGES];
+	struct rig *rig = *state;
+	u32 round;
+
+	seed = 1;
+	for (round = 0; round < 2000; round++) {
+		u32 access = pick(2) ? IOF_ACCESS_WRITE : IOF_ACCESS_READ;
+
+		if (!(round % 50)) {
+			fill_table(rig);
+			page(rig, 3)[0] = bed_gpa(5) | S1_RWU | S1_A | S1_D;
+		}
+		/* A walk caches the table; a span does not look for it. */
+		assert_int_equal(walk(rig, base, IOF_ACCESS_READ), IOF_XLATE_OK);
+		memcpy(before, page(rig, 3), sizeof(before));
+		check_span(rig, base + pick(1 << 21), 1 + pick(80000), access);
+		assert_memory_equal(before, page(rig, 3), sizeof(before));
+	}
+	iof_tlb_read_lock(&rig->tlb);
+	assert_int_equal(
+		iof_translate_span(&rig->tlb, rig->att, base, 4096, IOF_ACCESS_PRIV, piece), 0);
+	iof_tlb_read_unlock(&rig->tlb);
+	forget(rig);
+	iof_tlb_read_lock(&rig->tlb);
+	assert_int_equal(iof_translate_span(&rig->tlb, rig->att, base, 4096, 0, piece), 0);
+	iof_tlb_read_unlock(&rig->tlb);
+}
+
+/* A span does not reach beyond the rights of the tables above it. */
+static void span_rights(void **state)
+{
+	struct iof_xlate piece[IOF_SPAN_PAGES];
+	struct rig *rig = *state;
+	u32 access;
+
+	*entry_at(rig, 1) |= S1_A | S1_D;
+	*entry_at(rig, 3) &= ~S1_W;
+	assert_int_equal(walk(rig, IOVA, IOF_ACCESS_READ), IOF_XLATE_OK);
+	iof_tlb_read_lock(&rig->tlb);
+	for (access = IOF_ACCESS_READ; access <= IOF_ACCESS_WRITE; access++)
+		assert_int_equal(iof_translate_span(&rig->tlb, rig->att, IOVA, 4096, access, piece),
+				 access == IOF_ACCESS_READ);
+	iof_tlb_read_unlock(&rig->tlb);
+}
+
 /*
  * A domain without a first stage: absent pages and missing rights are faults, addresses beyond the
  * width are errors.
@@ -556,6 +667,8 @@ int main(void)
 		TEST(read_only_tables),
 		TEST(table_memory_gone),
 		TEST(tables_change_under_walks),
+		TEST(spans),
+		TEST(span_rights),
 		TEST(second_stage_alone),
 		TEST(nested_data),
 	};

@@ -80,6 +80,29 @@ static void bad_pointers_fail_and_do_no_harm(void **state)
 	assert_true(access_ok(state, 8));
 }
 
+/* Loads end in front of a page that is not there, and later words are unchanged. */
+static void words_in_front_of_a_hole(void **state)
+{
+	char *user = half_there();
+	u64 *edge = (u64 *)(user + PAGES * PAGE_SIZE), vals[4];
+	unsigned int room, remote;
+
+	(void)state;
+	for (remote = 0; remote < 2; remote++) {
+		iof_shim_force_remote_copies(remote);
+		for (room = 0; room <= 4; room++) {
+			memset(edge - 4, (int)room + 1, 4 * sizeof(*edge));
+			memset(vals, 0, sizeof(vals));
+			assert_int_equal(iof_plat_load64s(edge - room, vals, 4), room);
+			assert_true(!room || vals[room - 1] == (room + 1) * 0x0101010101010101ull);
+			assert_true(room == 4 || !vals[room]);
+		}
+	}
+	iof_shim_force_remote_copies(false);
+	assert_int_equal(iof_plat_load64s(BAD, vals, 4), 0);
+	not_there(user);
+}
+
 static void read_only_memory_cannot_be_written(void **state)
 {
 	char *user = half_there();
@@ -462,6 +485,7 @@ static void the_current_task_is_this_process(void **state)
 #define ALL_TESTS(test) \
 	test(streaming_copies_count_what_is_left) \
 	test(bad_pointers_fail_and_do_no_harm) \
+	test(words_in_front_of_a_hole) \
 	test(read_only_memory_cannot_be_written) \
 	test(single_words) \
 	test(faults_that_are_not_ours_reach_the_earlier_handler) \
