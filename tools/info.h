@@ -24,6 +24,9 @@ void iof_info_print(void);
 int iof_info_write_json(const char *name);
 /* Adds the row that says whether real devices can be had here. */
 void iof_info_real_world(void);
+struct iof_real_machine;
+/* Adds the rows of @device, bound, if it is an Intel DSA. */
+void iof_info_dsa(const char *section, const struct iof_real_machine *machine, int device);
 /* Adds the rows of each real device that is bound. */
 void iof_info_functions(void);
 

@@ -18,6 +18,7 @@
 
 #include "info.h"
 #include "pci.h"
+#include "real_dsa.h"
 #include "tool.h"
 
 #define MAX_FUNCTIONS 32
@@ -218,6 +219,7 @@ static void tell_function(const char *bdf)
 	bed.device_id = bind.out_devid;
 	iof_info_row(bdf, "node", "%s", path);
 	tell_features(&bed);
+	iof_info_dsa(bdf, &iof_real_machine, bed.device);
 out_close:
 	if (bed.device >= 0)
 		close(bed.device);

@@ -21,6 +21,7 @@
 #ifndef IOF_TOOLS_PAGE_H
 #define IOF_TOOLS_PAGE_H
 
+#include "engine.h"
 #include "tool.h"
 
 #include <pthread.h>
@@ -159,6 +160,7 @@ struct iof_page_run {
 
 	struct iof_world *world;
 	int iommufd, device;
+	struct iof_engine engine;
 	struct iof_pager *pager; /* NULL with --sva */
 	struct iof_vfio_dsa_state before, after;
 	struct iof_histogram latency_before, latency_after; /* time from page request to resume */
@@ -169,11 +171,14 @@ struct iof_page_run {
 	uint32_t turn; /* the lane whose turn it is to give a chunk */
 	struct iof_page_slot *slots;
 	uint32_t nr_slots, in_flight;
-	void *records;		  /* one completion record for each slot, in whole pages */
+	void *records; /* one completion record for each slot, in whole pages */
+	uint64_t records_bytes;
 	uint64_t records_address; /* their address for the device */
 	int interrupt;		  /* eventfd that completions signal */
 	uint64_t done;		  /* number of complete bytes of this pass */
-	uint64_t portal_full;	  /* number of writes that the portal refused with EAGAIN */
+	uint64_t portal_full;	  /* number of times that the portal took nothing */
+	/* a real device: when it or the handler last went on, and how far they were then */
+	uint64_t moved, moved_done, moved_groups;
 
 	struct iof_page_pass *passes;
 	uint32_t passes_done;
@@ -206,7 +211,6 @@ int iof_page_open_device(struct iof_page_run *run);
 /* Stops the device, which ends its open faults; writes pages back; closes everything. */
 int iof_page_close_device(struct iof_page_run *run);
 int iof_page_read_state(struct iof_page_run *run, struct iof_vfio_dsa_state *state);
-int iof_page_read_latency(struct iof_page_run *run, struct iof_histogram *latency);
 
 /* Sets @lane to its first chunk of its current strand. */
 void iof_page_lane_begin(const struct iof_page_run *run, struct iof_page_lane *lane);

@@ -103,7 +103,8 @@ static int cut(struct iof_page_run *run)
 	run->passes = calloc(options->passes, sizeof(*run->passes));
 	if (!run->slots || !run->passes)
 		return iof_fail(-1, "there is not enough memory");
-	run->records = mmap(NULL, round_up(run->nr_slots * 32ull, PAGE), PROT_READ | PROT_WRITE,
+	run->records_bytes = round_up(run->nr_slots * 32ull, PAGE);
+	run->records = mmap(NULL, run->records_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (run->records == MAP_FAILED) {
 		run->records = NULL;
@@ -115,28 +116,57 @@ static int cut(struct iof_page_run *run)
 	return 0;
 }
 
+/* A real device does not count its page requests, so the pager's counters stand for them. */
 int iof_page_read_state(struct iof_page_run *run, struct iof_vfio_dsa_state *state)
 {
-	ssize_t got;
+	struct iof_pager_stats stats = run->pager_stats;
 
-	memset(state, 0, sizeof(*state));
-	got = iof_pread(run->device, state, sizeof(*state),
-			(off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_STATE));
-	if (got < 0 || !state->version)
-		return iof_fail(-1,
-				"the state of %s cannot be read, so it is no engine of iofault: %s",
-				run->options.device, iof_reason(got < 0 ? (int)got : -ENODATA));
+	if (iof_engine_read_state(&run->engine, state))
+		return -1;
+	if (!run->engine.is_real)
+		return 0;
+	if (run->pager)
+		iof_pager_get_stats(run->pager, &stats);
+	state->page_requests = stats.groups;
+	state->refused = stats.refused;
+	state->resumed = stats.groups - stats.refused;
 	return 0;
 }
 
-int iof_page_read_latency(struct iof_page_run *run, struct iof_histogram *latency)
+/* Reads what the device is, before any work. */
+static int open_engine(struct iof_page_run *run)
 {
-	ssize_t got = iof_pread(run->device, latency, sizeof(*latency),
-				(off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_LATENCY));
+	if (iof_engine_open(&run->engine, run->device, run->options.device) ||
+	    iof_page_read_state(run, &run->before) ||
+	    iof_engine_read_latency(&run->engine, &run->latency_before))
+		return -1;
+	if (run->chunk > run->before.max_transfer) {
+		char text[IOF_TEXT];
 
-	return got < 0 ? iof_fail(-1, "the fault latencies of %s cannot be read: %s",
-				  run->options.device, iof_reason((int)got)) :
-			 0;
+		return iof_fail(-1, "%s takes descriptors of %s; --chunk must not be larger",
+				run->options.device, iof_size_text(text, run->before.max_transfer));
+	}
+	return 0;
+}
+
+static int start_engine(struct iof_page_run *run)
+{
+	uint32_t pasids[IOF_PAGE_MAX_PASIDS], i;
+	struct iof_real_config config = {
+		.pasids = pasids,
+		.nr_pasids = run->options.pasids,
+		.engines = run->options.engines,
+		.depth = run->nr_slots,
+		.interrupt = run->interrupt,
+	};
+
+	for (i = 0; i < run->options.pasids; i++)
+		pasids[i] = run->lanes[i].pasid;
+	if (iof_engine_start(&run->engine, &config))
+		return -1;
+	run->nr_slots = config.depth;
+	run->options.engines = config.engines;
+	return 0;
 }
 
 static int open_world(struct iof_page_run *run)
@@ -166,30 +196,6 @@ static int open_world(struct iof_page_run *run)
 	if (run->device < 0)
 		return iof_fail(-1, "%s cannot be opened: %s", options->device,
 				iof_reason(run->device));
-	return 0;
-}
-
-static int connect_interrupt(struct iof_page_run *run)
-{
-	union {
-		struct vfio_irq_set set;
-		char room[sizeof(struct vfio_irq_set) + sizeof(int32_t)];
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = IOF_VFIO_IRQ_COMPLETION,
-			.count = 1,
-		},
-	};
-	int32_t fd = run->interrupt;
-	int rc;
-
-	memcpy(irq.set.data, &fd, sizeof(fd));
-	rc = iof_ioctl(run->device, VFIO_DEVICE_SET_IRQS, &irq);
-	if (rc)
-		return iof_fail(-1, "the completion interrupt of %s cannot be enabled: %s",
-				run->options.device, iof_reason(rc));
 	return 0;
 }
 
@@ -310,7 +316,6 @@ static int open_pager(struct iof_page_run *run)
 		.error = pager_error,
 		.arg = run,
 	};
-	uint64_t records = round_up(run->nr_slots * 32ull, PAGE);
 	uint64_t address = FIRST_ADDRESS;
 	uint32_t i;
 	int rc;
@@ -321,8 +326,7 @@ static int open_pager(struct iof_page_run *run)
 		return iof_fail(-1, "a pager cannot be opened for %s: %s", options->device,
 				iof_pager_error(NULL));
 	}
-	if (iof_page_read_state(run, &run->before) ||
-	    iof_page_read_latency(run, &run->latency_before))
+	if (open_engine(run))
 		return -1;
 	if (options->pasids >= run->before.max_pasids && options->pasids > 1)
 		return iof_fail(-1, "%s has %u PASIDs, fewer than --pasids needs", options->device,
@@ -333,7 +337,7 @@ static int open_pager(struct iof_page_run *run)
 	run->records_address = address;
 	for (i = 0; i < options->pasids; i++) {
 		rc = iof_pager_map_memory(run->pager, run->lanes[i].pasid, address, run->records,
-					  records, IOF_PAGER_WRITE);
+					  run->records_bytes, IOF_PAGER_WRITE);
 		if (rc)
 			return iof_fail(-1, "PASID %u of %s cannot be used: %s",
 					run->lanes[i].pasid, options->device,
@@ -371,8 +375,7 @@ static int open_sva(struct iof_page_run *run)
 	rc = iof_ioctl(run->device, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 	if (rc)
 		return iof_fail(-1, "%s cannot be bound: %s", run->options.device, iof_reason(rc));
-	if (iof_page_read_state(run, &run->before) ||
-	    iof_page_read_latency(run, &run->latency_before))
+	if (open_engine(run))
 		return -1;
 	for (i = 0; i < run->options.pasids; i++) {
 		sva.pasid = run->lanes[i].pasid = i + 1;
@@ -406,7 +409,7 @@ int iof_page_open_device(struct iof_page_run *run)
 		return -1;
 	if (run->options.sva ? open_sva(run) : open_pager(run))
 		return -1;
-	return connect_interrupt(run);
+	return start_engine(run);
 }
 
 /* Discards the output; an output that is not kept needs no write-back. */
@@ -428,11 +431,9 @@ int iof_page_close_device(struct iof_page_run *run)
 	int rc = 0, err;
 	uint32_t i;
 
-	if (run->device >= 0 && known && !good) {
-		err = iof_ioctl(run->device, VFIO_DEVICE_RESET, NULL);
-		if (err)
-			rc = iof_fail(-1, "%s cannot be reset: %s", run->options.device,
-				      iof_reason(err));
+	if (known && iof_engine_stop(&run->engine, good))
+		rc = -1;
+	if (known && !good) {
 		run->in_flight = 0;
 		discard_output(run);
 	}
@@ -460,15 +461,16 @@ int iof_page_close_device(struct iof_page_run *run)
 			iof_ioctl(run->device, IOF_VFIO_DEVICE_SVA_UNBIND, &sva);
 	}
 	/* The pager is closed, so every fault has its response and both sums are final. */
-	if (run->device >= 0 && known && !iof_page_read_state(run, &run->after) &&
+	if (known && !iof_page_read_state(run, &run->after) &&
 	    run->after.page_requests - run->before.page_requests !=
 		    run->after.resumed + run->after.refused - run->before.resumed -
 			    run->before.refused)
 		rc = iof_fail(-1,
 			      "%s has page requests without a response: this is a bug in iofault",
 			      run->options.device);
-	if (run->device >= 0 && known)
-		iof_page_read_latency(run, &run->latency_after);
+	if (known)
+		iof_engine_read_latency(&run->engine, &run->latency_after);
+	iof_engine_close(&run->engine);
 	if (run->device >= 0)
 		iof_close(run->device);
 	if (run->iommufd >= 0)
@@ -482,7 +484,7 @@ int iof_page_close_device(struct iof_page_run *run)
 		if (run->files[i].memory)
 			munmap(run->files[i].memory, run->files[i].size);
 	if (run->records)
-		munmap(run->records, round_up(run->nr_slots * 32ull, PAGE));
+		munmap(run->records, run->records_bytes);
 	if (run->interrupt >= 0)
 		close(run->interrupt);
 	free(run->slots);

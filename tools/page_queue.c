@@ -18,7 +18,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define AT_ONCE 32 /* maximum number of descriptors in one write to the portal */
+#define AT_ONCE	 32   /* maximum number of descriptors in one write to the portal */
+#define WATCH_MS 1000 /* how often a real device is watched */
 
 /* Descriptors that are filled in and that the portal has not taken yet. */
 struct pending {
@@ -111,26 +112,20 @@ static void prepare(struct iof_page_run *run, struct pending *pending, uint32_t 
 	}
 }
 
-/* Writes the pending descriptors to the portal. Returns how many it took, or -1. */
+/* Submits the pending descriptors. Returns how many were taken, or -1. */
 static int submit(struct iof_page_run *run, struct pending *pending)
 {
-	ssize_t taken;
+	int taken;
 
 	if (!pending->nr)
 		return 0;
-	taken = iof_pwrite(run->device, pending->descs, pending->nr * sizeof(pending->descs[0]),
-			   (off_t)IOF_VFIO_REGION_OFFSET(IOF_VFIO_REGION_PORTAL));
-	if (taken == -EAGAIN) {
-		run->portal_full++;
-		return 0;
-	}
+	taken = iof_engine_submit(&run->engine, pending->descs, pending->nr);
 	if (taken < 0)
-		return iof_fail(-1, "%s rejects descriptors: %s", run->options.device,
-				iof_reason((int)taken));
-	taken /= (ssize_t)sizeof(pending->descs[0]);
+		return -1;
+	run->portal_full += !taken;
 	pending->nr -= (uint32_t)taken;
 	memmove(pending->descs, pending->descs + taken, pending->nr * sizeof(pending->descs[0]));
-	return (int)taken;
+	return taken;
 }
 
 static const char *status_text(uint8_t status)
@@ -243,10 +238,50 @@ static void show(struct iof_page_run *run)
 }
 
 /*
- * Sleeps until a completion, a signal or a progress update. Returns -1 on a signal or an error of
- * the pager.
+ * Is a real device still at work? It may fail without an interrupt. While the handler has page
+ * requests open, the files are waited for, not the device.
  */
-static int rest(struct iof_page_run *run)
+static int watch(struct iof_page_run *run)
+{
+	struct iof_handler_stats stats = { .groups = 0 };
+	uint64_t now = iof_now();
+
+	if (!run->engine.is_real)
+		return 0;
+	if (iof_engine_check(&run->engine))
+		return -1;
+	if (run->pager)
+		iof_handler_get_stats(iof_pager_handler(run->pager), &stats);
+	if (!run->moved || stats.open || stats.groups != run->moved_groups ||
+	    run->done != run->moved_done) {
+		run->moved = now;
+		run->moved_groups = stats.groups;
+		run->moved_done = run->done;
+	} else if (now - run->moved >= iof_engine_machine->silence_ms * 1000000ull) {
+		return iof_fail(-1, "%s has completed nothing for %" PRIu64 " s",
+				run->options.device, (now - run->moved) / 1000000000);
+	}
+	return 0;
+}
+
+/*
+ * Returns how long rest() may sleep, in milliseconds. A shared queue that is full for other reasons
+ * raises no interrupt when it has room.
+ */
+static int nap(const struct iof_page_run *run, bool refused)
+{
+	if (refused && run->engine.is_real)
+		return 1;
+	if (run->progress.on)
+		return IOF_PROGRESS_MS;
+	return run->engine.is_real ? WATCH_MS : -1;
+}
+
+/*
+ * Sleeps until a completion, a signal or a progress update; not for long if descriptors were
+ * @refused. Returns -1 on a signal or an error of the pager.
+ */
+static int rest(struct iof_page_run *run, bool refused)
 {
 	struct pollfd fds[2] = {
 		{ .fd = run->interrupt, .events = POLLIN },
@@ -255,8 +290,12 @@ static int rest(struct iof_page_run *run)
 	uint64_t count;
 	int rc = 0;
 
-	if (poll(fds, 2, run->progress.on ? IOF_PROGRESS_MS : -1) < 0 && errno != EINTR)
+	rc = poll(fds, 2, nap(run, refused));
+	if (rc < 0 && errno != EINTR)
 		return iof_fail(-1, "waiting for the device failed: %s", iof_reason(errno));
+	if (!rc && watch(run))
+		return -1;
+	rc = 0;
 	if (read(run->interrupt, &count, sizeof(count)) < 0 && errno != EAGAIN)
 		return iof_fail(-1, "waiting for the device failed: %s", iof_reason(errno));
 	run->signal = iof_signals_came();
@@ -281,6 +320,7 @@ int iof_page_work(struct iof_page_run *run)
 	int taken, done;
 
 	run->done = 0;
+	run->moved = 0;
 	run->turn = 0;
 	for (i = 0; run->nr_strands && i < run->options.pasids; i++) {
 		run->lanes[i].strand = 0;
@@ -301,7 +341,7 @@ int iof_page_work(struct iof_page_run *run)
 		show(run);
 		if (done)
 			continue;
-		if (rest(run))
+		if (rest(run, pending.nr))
 			break;
 	}
 	return -1;

@@ -180,9 +180,11 @@ void iof_page_print(struct iof_page_run *run)
 		    iof_count_text(text[2], figures.answered),
 		    iof_count_text(text[3], figures.refused));
 	print_pager(out, run, &figures);
-	row(out, "latency", "from request to resume: p50 %s, p99 %s, max %s",
-	    iof_time_text(text[0], figures.p50), iof_time_text(text[1], figures.p99),
-	    iof_time_text(text[2], figures.max));
+	/* A real device does not measure it. */
+	if (!run->engine.is_real)
+		row(out, "latency", "from request to resume: p50 %s, p99 %s, max %s",
+		    iof_time_text(text[0], figures.p50), iof_time_text(text[1], figures.p99),
+		    iof_time_text(text[2], figures.max));
 	if (figures.seconds > 0)
 		row(out, "speed", "%.2f GB/s (%.3f s)%s", figures.rate, figures.seconds,
 		    run->populate_seconds > 0 ? ", after loading" : "");
