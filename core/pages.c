@@ -6,7 +6,8 @@
  * unpinned when it is 0 again. So it is pinned and charged once, however many
  * domains and copies show it. Counts are in chunks that are allocated when
  * pinning reaches them, and stay until the last reference is put: unpinning
- * neither allocates nor fails.
+ * neither allocates nor fails. As long as all pages of a chunk come and go
+ * together, they have one count.
  *
  * Locks: iof_pages.lock guards the counts. It is not held while pages come in,
  * which may take as long as another program likes. A thread marks the pages
@@ -20,6 +21,9 @@
 
 /* Value of a count: no user yet, a thread is pinning the page. */
 #define IOF_PAGES_COMING U32_MAX
+/* Value of chunk->all_users: each page has a count of its own. */
+#define IOF_PAGES_EACH (U32_MAX - 1)
+#define IOF_PAGES_MOST (U32_MAX - 2)
 
 static unsigned long chunk_of(unsigned long index)
 {
@@ -49,6 +53,7 @@ struct iof_pages *iof_pages_alloc(struct iof_ctx *ctx,
 	pages->file = file;
 	pages->uptr = uptr & PAGE_MASK;
 	pages->npages = ((uptr + length - 1 - pages->uptr) >> PAGE_SHIFT) + 1;
+	pages->only.npages = 1;
 	pages->only.page = &pages->only_page;
 	pages->only.users = &pages->only_users;
 	pages->writable = writable;
@@ -238,11 +243,13 @@ static struct iof_pages_chunk *get_chunk(struct iof_pages *pages,
 		return chunk;
 	n = min(pages->npages - nr * IOF_PAGES_CHUNK,
 		(unsigned long)IOF_PAGES_CHUNK);
-	chunk = kvzalloc(sizeof(*chunk) + n * (sizeof(*chunk->page) +
+	chunk = kvmalloc(sizeof(*chunk) + n * (sizeof(*chunk->page) +
 					       sizeof(*chunk->users)),
 			 GFP_KERNEL_ACCOUNT);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
+	chunk->npages = (unsigned int)n;
+	chunk->all_users = 0;
 	chunk->page = (struct page **)(chunk + 1);
 	chunk->users = (u32 *)&chunk->page[n];
 	rc = xa_err(xa_store(&pages->chunks, nr, chunk, GFP_KERNEL_ACCOUNT));
@@ -253,16 +260,51 @@ static struct iof_pages_chunk *get_chunk(struct iof_pages *pages,
 	return chunk;
 }
 
+/* Are these all pages of the chunk, with one count for all? */
+static bool is_whole(const struct iof_pages_chunk *chunk, unsigned int from,
+		     unsigned int to)
+{
+	return from == 0 && to == chunk->npages - 1 &&
+	       chunk->all_users != IOF_PAGES_EACH;
+}
+
+/* Gives each page a count of its own. */
+static void spread(struct iof_pages_chunk *chunk)
+{
+	unsigned int i;
+
+	if (chunk->all_users == IOF_PAGES_EACH)
+		return;
+	for (i = 0; i < chunk->npages; i++)
+		chunk->users[i] = chunk->all_users;
+	chunk->all_users = IOF_PAGES_EACH;
+}
+
+/* Sets the counts of pages @from to @to. */
 static void set_users(struct iof_pages_chunk *chunk, unsigned int from,
 		      unsigned int to, u32 users)
 {
-	while (from < to)
+	if (is_whole(chunk, from, to)) {
+		chunk->all_users = users;
+		return;
+	}
+	spread(chunk);
+	while (from <= to)
 		chunk->users[from++] = users;
 }
 
+/* Returns the last page from @from to @to up to which all have @users. */
+static unsigned int end_of_run(const struct iof_pages_chunk *chunk,
+			       unsigned int from, unsigned int to, u32 users)
+{
+	while (from < to && chunk->users[from + 1] == users)
+		from++;
+	return from;
+}
+
 /*
- * Pins the pages @from to @to - 1 of the chunk, which have no users. Drops the
- * lock meanwhile.
+ * Pins the pages @from to @to of the chunk, which have no users. Drops the lock
+ * meanwhile.
  */
 static int bring_in(struct iof_pages *pages, struct iof_pages_chunk *chunk,
 		    unsigned long first, unsigned int from, unsigned int to)
@@ -271,7 +313,8 @@ static int bring_in(struct iof_pages *pages, struct iof_pages_chunk *chunk,
 
 	set_users(chunk, from, to, IOF_PAGES_COMING);
 	mutex_unlock(&pages->lock);
-	rc = acquire_run(pages, first + from, to - from, &chunk->page[from]);
+	rc = acquire_run(pages, first + from, to - from + 1,
+			 &chunk->page[from]);
 	mutex_lock(&pages->lock);
 	set_users(chunk, from, to, rc ? 0 : 1);
 	(void)atomic_inc_return(&pages->brought_in);
@@ -303,25 +346,27 @@ static int pin_in_chunk(struct iof_pages *pages, struct iof_pages_chunk *chunk,
 	int rc = 0;
 
 	while (i <= to && !rc) {
-		unsigned int run = i;
+		bool whole = is_whole(chunk, i, to);
+		unsigned int last = to;
+		u32 *users;
 
-		if (chunk->users[i] == IOF_PAGES_COMING) {
+		if (!whole)
+			spread(chunk);
+		users = whole ? &chunk->all_users : &chunk->users[i];
+		if (*users == IOF_PAGES_COMING) {
 			rc = wait_for_others(pages);
-			continue;
-		}
-		if (chunk->users[i] == IOF_PAGES_COMING - 1) {
+		} else if (*users == IOF_PAGES_MOST) {
 			rc = -ENOMEM;
-			continue;
+		} else if (*users) {
+			++*users;
+			i = whole ? to + 1 : i + 1;
+		} else {
+			if (!whole)
+				last = end_of_run(chunk, i, to, 0);
+			rc = bring_in(pages, chunk, first, i, last);
+			if (!rc)
+				i = last + 1;
 		}
-		if (chunk->users[i]) {
-			chunk->users[i++]++;
-			continue;
-		}
-		while (run <= to && !chunk->users[run])
-			run++;
-		rc = bring_in(pages, chunk, first, i, run);
-		if (!rc)
-			i = run;
 	}
 	*done = i - from;
 	return rc;
@@ -334,18 +379,26 @@ static void unpin_in_chunk(struct iof_pages *pages,
 	unsigned int i = from;
 
 	while (i <= to) {
-		unsigned int run = i;
+		bool whole = is_whole(chunk, i, to);
+		unsigned int last = to;
+		u32 *users;
 
-		while (run <= to && chunk->users[run] == 1)
-			chunk->users[run++] = 0;
-		if (run > i) {
-			release_run(pages, &chunk->page[i], run - i);
-			uncharge(pages, run - i);
-			i = run;
-			continue;
+		if (!whole)
+			spread(chunk);
+		users = whole ? &chunk->all_users : &chunk->users[i];
+		if (*users == 1) {
+			if (!whole)
+				last = end_of_run(chunk, i, to, 1);
+			set_users(chunk, i, last, 0);
+			release_run(pages, &chunk->page[i], last - i + 1);
+			uncharge(pages, last - i + 1);
+		} else {
+			WARN_ON(!*users);
+			--*users;
+			if (!whole)
+				last = i;
 		}
-		WARN_ON(!chunk->users[i]);
-		chunk->users[i++]--;
+		i = last + 1;
 	}
 }
 

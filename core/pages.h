@@ -20,6 +20,13 @@
 struct iof_pages_chunk {
 	/* valid if users > 0 and no thread is pinning */
 	struct page **page;
+	unsigned int npages;
+	/*
+	 * Number of users of each page, as most mappings have it. It ends when
+	 * some pages of the chunk get or lose a user: then @users has one for
+	 * each page.
+	 */
+	u32 all_users;
 	u32 *users;
 };
 

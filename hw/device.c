@@ -30,6 +30,7 @@ static LIST_HEAD(groups);
 static struct iof_hw_group *group_get(struct iommu_group *io)
 {
 	struct iof_hw_group *group;
+	unsigned int i;
 
 	list_for_each_entry(group, &groups, entry) {
 		if (group->io == io) {
@@ -46,7 +47,9 @@ static struct iof_hw_group *group_get(struct iommu_group *io)
 	INIT_LIST_HEAD(&group->devices);
 	spin_lock_init(&group->devices_lock);
 	xa_init(&group->attachments);
-	xa_init_flags(&group->open, XA_FLAGS_ALLOC);
+	spin_lock_init(&group->open_lock);
+	for (i = 0; i < ARRAY_SIZE(group->open); i++)
+		INIT_LIST_HEAD(&group->open[i]);
 	list_add(&group->entry, &groups);
 	return group;
 }
@@ -54,12 +57,15 @@ static struct iof_hw_group *group_get(struct iommu_group *io)
 /* Under groups_lock. */
 static void group_put_unused(struct iof_hw_group *group)
 {
+	unsigned int i;
+
 	if (!list_empty(&group->devices))
 		return;
 	list_del(&group->entry);
-	WARN_ON(!xa_empty(&group->attachments) || !xa_empty(&group->open));
+	WARN_ON(!xa_empty(&group->attachments));
+	for (i = 0; i < ARRAY_SIZE(group->open); i++)
+		WARN_ON(!list_empty(&group->open[i]));
 	xa_destroy(&group->attachments);
-	xa_destroy(&group->open);
 	iommu_group_put(group->io);
 	kfree(group);
 }

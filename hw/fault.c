@@ -7,8 +7,8 @@
  * handler of the page table that is attached. The group waits in group->open,
  * under the cookie that its request carries, until it is taken out: by the
  * core's response, or by the close of its attachment. Taking it out is the
- * right to respond, so each group gets one response. The lock of group->open is
- * never held across a report or a response.
+ * right to respond, so each group gets one response. open_lock is never held
+ * across a report or a response.
  *
  * When the last fault-capable page table leaves a device, some drivers respond
  * to what is pending and free it (Linux 7). So the close responds INVALID
@@ -84,29 +84,63 @@ static struct iof_hw_device *find_device(struct iof_hw_group *group,
 	return found;
 }
 
+/* ---- the open groups; under their lock ---- */
+
+static struct list_head *list_of(struct iof_hw_group *own, u32 cookie)
+{
+	return &own->open[cookie % IOF_HW_OPEN_LISTS];
+}
+
+static struct iopf_group *find_open(struct iof_hw_group *own, u32 cookie)
+{
+	struct iopf_group *group;
+
+	list_for_each_entry(group, list_of(own, cookie), node) {
+		if (group->cookie == cookie)
+			return group;
+	}
+	return NULL;
+}
+
+static void start_response(struct iof_hw_attach *attach)
+{
+	atomic_inc(&attach->responding);
+}
+
 /*
- * Enters the group into the table. From then on a response may free it.
- * -ENODEV: its attachment is closing; -ENOMEM, -EBUSY: no room. The group needs
- * a response then, and counts as responding. -EALREADY: the close has
- * responded.
+ * Enters the group. Once the lock is dropped, a response may free it. False:
+ * its attachment is closing, and the caller has to respond.
  */
-static int enter(struct iof_hw_attach *attach, struct iopf_group *group,
-		 u32 *cookie)
+static bool enter(struct iof_hw_attach *attach, struct iopf_group *group,
+		  u32 *cookie)
 {
 	struct iof_hw_group *own = attach->group;
-	int rc = -ENODEV;
 
-	xa_lock(&own->open);
-	if (!attach->closing)
-		/* drops the lock to allocate */
-		rc = __xa_alloc_cyclic(&own->open, cookie, group, xa_limit_32b,
-				       &own->next_cookie, GFP_KERNEL);
-	if (rc >= 0 && attach->closing)
-		rc = __xa_erase(&own->open, *cookie) ? -ENODEV : -EALREADY;
-	if (rc < 0 && rc != -EALREADY)
-		atomic_inc(&attach->responding);
-	xa_unlock(&own->open);
-	return min(rc, 0);
+	lockdep_assert_held(&own->open_lock);
+	if (attach->closing) {
+		start_response(attach);
+		return false;
+	}
+	/* After 2^32 requests, the first may still be open. */
+	while (find_open(own, own->next_cookie))
+		own->next_cookie++;
+	*cookie = own->next_cookie++;
+	group->cookie = *cookie;
+	list_add_tail(&group->node, list_of(own, *cookie));
+	return true;
+}
+
+/* Takes a group out for a response. NULL: it has had one. */
+static struct iopf_group *take(struct iof_hw_group *own, u32 cookie)
+{
+	struct iopf_group *group = find_open(own, cookie);
+
+	lockdep_assert_held(&own->open_lock);
+	if (group) {
+		list_del(&group->node);
+		start_response(attach_of(group));
+	}
+	return group;
 }
 
 /* Fills in the requests of the group's pages, the LAST one at the end. */
@@ -131,7 +165,7 @@ int iof_hw_fault(struct iopf_group *group)
 		find_device(attach->group, group->fault_param->dev);
 	struct iof_page_req few[FEW_PAGES], *reqs = few;
 	u32 cookie, nr;
-	int rc;
+	bool entered;
 
 	if (!device)
 		goto refuse;
@@ -142,11 +176,13 @@ int iof_hw_fault(struct iopf_group *group)
 			goto refuse;
 	}
 	nr = read_pages(group, reqs);
-	rc = enter(attach, group, &cookie);
-	if (!rc) {
+	spin_lock(&attach->group->open_lock);
+	entered = enter(attach, group, &cookie);
+	spin_unlock(&attach->group->open_lock);
+	if (entered) {
 		reqs[nr - 1].driver_cookie = cookie;
 		iof_report_page_reqs(&device->hw, reqs, nr);
-	} else if (rc != -EALREADY) {
+	} else {
 		respond(group, IOMMU_PAGE_RESP_INVALID);
 	}
 	if (reqs != few)
@@ -154,7 +190,7 @@ int iof_hw_fault(struct iopf_group *group)
 	return 0;
 
 refuse:
-	atomic_inc(&attach->responding);
+	start_response(attach);
 	respond(group, IOMMU_PAGE_RESP_INVALID);
 	return 0;
 }
@@ -163,19 +199,20 @@ void iof_hw_faults_close(struct iof_hw_attach *attach)
 {
 	struct iof_hw_group *own = attach->group;
 	struct iopf_group *group, *next;
-	unsigned long cookie;
 	LIST_HEAD(closed);
+	unsigned int i;
 
-	xa_lock(&own->open);
+	spin_lock(&own->open_lock);
 	attach->closing = true;
-	xa_for_each(&own->open, cookie, group) {
-		if (group->attach_handle == &attach->handle) {
-			__xa_erase(&own->open, cookie);
-			atomic_inc(&attach->responding);
-			list_add_tail(&group->node, &closed);
+	for (i = 0; i < IOF_HW_OPEN_LISTS; i++) {
+		list_for_each_entry_safe(group, next, &own->open[i], node) {
+			if (group->attach_handle != &attach->handle)
+				continue;
+			list_move_tail(&group->node, &closed);
+			start_response(attach);
 		}
 	}
-	xa_unlock(&own->open);
+	spin_unlock(&own->open_lock);
 	list_for_each_entry_safe(group, next, &closed, node)
 		respond(group, IOMMU_PAGE_RESP_INVALID);
 	wait_var_event(&attach->responding,
@@ -184,9 +221,9 @@ void iof_hw_faults_close(struct iof_hw_attach *attach)
 
 void iof_hw_faults_reopen(struct iof_hw_attach *attach)
 {
-	xa_lock(&attach->group->open);
+	spin_lock(&attach->group->open_lock);
 	attach->closing = false;
-	xa_unlock(&attach->group->open);
+	spin_unlock(&attach->group->open_lock);
 }
 
 void iof_hw_page_responses(struct iof_hwdev *hw,
@@ -202,11 +239,9 @@ void iof_hw_page_responses(struct iof_hwdev *hw,
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
-		xa_lock(&own->open);
-		group = __xa_erase(&own->open, answers[i].req.driver_cookie);
-		if (group)
-			atomic_inc(&attach_of(group)->responding);
-		xa_unlock(&own->open);
+		spin_lock(&own->open_lock);
+		group = take(own, answers[i].req.driver_cookie);
+		spin_unlock(&own->open_lock);
 		if (group)
 			respond(group, codes[answers[i].code]);
 	}

@@ -17,6 +17,9 @@
 
 struct iof_hw_group;
 
+/* Cookies count up, so that the open groups are spread evenly. */
+#define IOF_HW_OPEN_LISTS 512
+
 /* A page table of the kernel's IOMMU driver. */
 struct iof_hw_domain {
 	struct iof_domain domain;
@@ -41,10 +44,7 @@ struct iof_hw_attach {
 	unsigned int users; /* number of attached members of the group */
 	/* a switch failed, and so did the way back: the PASID is blocked */
 	bool blocked;
-	/*
-	 * lock of group->open: the page table leaves, and each request is
-	 * refused
-	 */
+	/* group->open_lock: the page table leaves; each request is refused */
 	bool closing;
 	/*
 	 * Number of groups that were taken out of group->open and have no
@@ -67,9 +67,13 @@ struct iof_hw_group {
 	struct list_head devices;
 	spinlock_t devices_lock;
 	struct xarray attachments; /* by PASID; IOF_NO_PASID: requester ids */
-	/* struct iopf_group without a response yet, by driver cookie */
-	struct xarray open;
-	u32 next_cookie;
+	/*
+	 * lists of iopf_group.node: groups without a response yet, by their
+	 * cookies; open_lock
+	 */
+	struct list_head open[IOF_HW_OPEN_LISTS];
+	spinlock_t open_lock;
+	u32 next_cookie; /* open_lock */
 };
 
 /* A device that the kernel's IOMMU code knows. */

@@ -157,6 +157,18 @@ struct ti_nested {
 	__u64 invalidations;
 };
 
+/*
+ * Pins @npages pages of the caller, maps and unmaps them in a page table for the function @bdf by
+ * the kernel's IOMMU calls, and unpins them. The function can be behind any IOMMU.
+ */
+#define TI_FLOOR_PAGES (1 << 19)
+struct ti_floor_map {
+	__u32 bdf;
+	__u32 reserved;
+	__u64 user; /* user address */
+	__u64 npages;
+};
+
 #define TI_START    _IOW('t', 1, struct ti_start)
 #define TI_STOP	    _IO('t', 2) /* lets go of all devices; no driver may have them */
 #define TI_REQUESTS _IOWR('t', 3, struct ti_requests)
@@ -168,6 +180,11 @@ struct ti_nested {
 #define TI_LOOKUP   _IOWR('t', 9, struct ti_lookup)
 #define TI_DMA	    _IOWR('t', 10, struct ti_dma)
 #define TI_NESTED   _IOWR('t', 11, struct ti_nested)
+/*
+ * As TI_REQUESTS, for one request at a time: it has its response at once, and no program sees it.
+ */
+#define TI_FLOOR_REQUESTS _IOWR('t', 12, struct ti_requests)
+#define TI_FLOOR_MAP	  _IOW('t', 13, struct ti_floor_map)
 
 struct ti_response {
 	__u32 dev;

@@ -117,7 +117,8 @@ static struct ti_dev *dev_at(u32 index)
 	return index < ti_nr_slots ? ti_slots[index].dev : NULL;
 }
 
-static int raise_all(struct ti_requests *all)
+static int raise_all(struct ti_requests *all,
+		     int (*raise)(struct ti_dev *, const struct ti_request *))
 {
 	const struct ti_request __user *from = u64_to_user_ptr(all->requests);
 	struct ti_request request;
@@ -131,7 +132,7 @@ static int raise_all(struct ti_requests *all)
 		d = dev_at(request.dev);
 		if (!d)
 			return -ENODEV;
-		all->out_failed += !!ti_raise(d, &request);
+		all->out_failed += !!raise(d, &request);
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -285,13 +286,14 @@ union command {
 	struct ti_lookup lookup;
 	struct ti_dma dma;
 	struct ti_nested nested;
+	struct ti_floor_map floor_map;
 };
 
 static int do_command(unsigned int cmd, union command *u)
 {
 	switch (cmd) {
 	case TI_REQUESTS:
-		return raise_all(&u->requests);
+		return raise_all(&u->requests, ti_raise);
 	case TI_FLOOD:
 		return flood(&u->flood);
 	case TI_HOOK:
@@ -315,6 +317,10 @@ static int do_command(unsigned int cmd, union command *u)
 		return dma(&u->dma);
 	case TI_NESTED:
 		return nested(&u->nested);
+	case TI_FLOOR_REQUESTS:
+		return raise_all(&u->requests, ti_floor_raise);
+	case TI_FLOOR_MAP:
+		return ti_floor_map(&u->floor_map);
 	}
 	return -ENOTTY;
 }

@@ -89,12 +89,23 @@ static bool count_open(struct ti_dev *d, unsigned long key, int by)
 	there = xa_to_value(xa_load(&d->open, key) ?: xa_mk_value(0)) + by;
 	if (there < 0)
 		ok = false;
-	else if (there)
-		__xa_store(&d->open, key, xa_mk_value(there), GFP_ATOMIC);
 	else
-		__xa_erase(&d->open, key);
+		/* A zero stays, since its nodes cost more than all else. */
+		__xa_store(&d->open, key, xa_mk_value(there), GFP_ATOMIC);
 	xa_unlock(&d->open);
 	return ok;
+}
+
+bool ti_any_open(struct ti_dev *d)
+{
+	unsigned long key;
+	void *entry;
+
+	xa_for_each(&d->open, key, entry) {
+		if (xa_to_value(entry))
+			return true;
+	}
+	return false;
 }
 
 int ti_raise(struct ti_dev *d, const struct ti_request *request)

@@ -547,7 +547,7 @@ static void ti_release(struct device *dev)
 	ti_slots[d->index].dev = NULL;
 	up_write(&ti_table);
 	/* The driver has let go of all before its device is released. */
-	WARN_ON(d->rid || !xa_empty(&d->pasids) || d->nr_iopf || !xa_empty(&d->open));
+	WARN_ON(d->rid || !xa_empty(&d->pasids) || d->nr_iopf || ti_any_open(d));
 	xa_destroy(&d->pasids);
 	xa_destroy(&d->open);
 	kfree(d);

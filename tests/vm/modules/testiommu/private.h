@@ -87,6 +87,11 @@ static inline u64 ti_pa(void *entry)
 /* Counts a call; returns the negative errno that it shall fail with, or 0. */
 int ti_point(unsigned int point);
 
+/* floor.c */
+/* As ti_raise(), with a handler that does nothing, and responds. */
+int ti_floor_raise(struct ti_dev *d, const struct ti_request *request);
+int ti_floor_map(const struct ti_floor_map *floor);
+
 /* faults.c */
 int ti_iopf_get(struct ti_dev *d);
 void ti_iopf_put(struct ti_dev *d);
@@ -95,6 +100,8 @@ void ti_drain(struct ti_dev *d);
 /* Raises a request. Returns 0, or what the kernel said. */
 int ti_raise(struct ti_dev *d, const struct ti_request *request);
 void ti_page_response(struct device *dev, struct iopf_fault *evt, struct iommu_page_response *msg);
+/* Is there a group without a response? */
+bool ti_any_open(struct ti_dev *d);
 /* Raises the request that waits for this event, if any. */
 void ti_event(struct ti_dev *d, u32 pasid, unsigned int when);
 void ti_set_hook(const struct ti_hook *hook);
