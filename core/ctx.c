@@ -17,7 +17,8 @@ struct iof_ctx *iof_ctx_alloc(struct iof_ctx_node *node)
 	kref_init(&ctx->ref);
 	xa_init_flags(&ctx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	init_waitqueue_head(&ctx->calls_ended);
-	ctx->account_mode = IOF_ACCOUNT_USER;
+	ctx->account_mode = node && node->container ? IOF_ACCOUNT_MM :
+						      IOF_ACCOUNT_USER;
 	ctx->node = node;
 	if (node)
 		atomic_inc(&node->contexts);

@@ -275,12 +275,15 @@ struct iof_test_ops {
 /**
  * struct iof_ctx_node - data of an "iommu" node
  * @test_ops: NULL: no test ioctls
+ * @container: the node is VFIO's container: memory is charged to the process at
+ *	first, not to the user
  * @contexts: number of contexts opened through the node that are not freed
  *
  * Lives at least as long as the node and its contexts. A node may have none.
  */
 struct iof_ctx_node {
 	const struct iof_test_ops *test_ops;
+	bool container;
 	atomic_t contexts;
 };
 

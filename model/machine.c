@@ -36,8 +36,11 @@ struct iof_machine_slot {
 };
 
 struct iof_machine {
-	/* the data of the node /dev/iommu, with or without mock devices */
-	struct iof_mock_node mock;
+	/*
+	 * the data of the nodes /dev/iommu and /dev/vfio/vfio, with or without
+	 * mock devices
+	 */
+	struct iof_mock_node mock, mock_container;
 	struct iof_plat_node *iommu;
 	struct iof_plat_node *container; /* /dev/vfio/vfio, or NULL */
 	unsigned int nr_groups;
@@ -280,7 +283,7 @@ static int machine_add_container(struct iof_machine *machine,
 	struct iof_plat_node *node;
 
 	node = iof_plat_add_node(space, "vfio/vfio", &iof_ctx_fops,
-				 &machine->mock.node);
+				 &machine->mock_container.node);
 	if (IS_ERR(node))
 		return PTR_ERR(node);
 	machine->container = node;
@@ -329,6 +332,8 @@ int iof_machine_create(const struct iof_machine_config *config,
 	if (config->test_ioctls)
 		machine->mock.node.test_ops = &iof_mock_test_ops;
 	machine->mock.credits = config->mock_credits ?: MACHINE_MAX_CREDITS;
+	machine->mock_container = machine->mock;
+	machine->mock_container.node.container = true;
 
 	for (i = 0; i < config->nr_devices; i++) {
 		rc = machine_add_device(machine, &config->devices[i], space);
@@ -365,7 +370,8 @@ static bool machine_busy(struct iof_machine *machine)
 {
 	unsigned int i;
 
-	if (atomic_read_acquire(&machine->mock.node.contexts))
+	if (atomic_read_acquire(&machine->mock.node.contexts) ||
+	    atomic_read_acquire(&machine->mock_container.node.contexts))
 		return true;
 	for (i = 0; i < machine->nr_devices; i++) {
 		struct iof_machine_slot *slot = &machine->devices[i];
