@@ -110,9 +110,16 @@ static struct slot *make_slot(unsigned int fd)
 	return find_slot(fd);
 }
 
+static bool is_reserved(int fd)
+{
+	struct slot *slot = fd < 0 ? NULL : find_slot((unsigned int)fd);
+
+	return slot && __atomic_load_n(&slot->ready, __ATOMIC_RELAXED);
+}
+
 static void put_later(struct file *file);
 
-struct file *iof_shim_fget(unsigned int fd)
+struct file *iof_shim_our_file(unsigned int fd)
 {
 	struct slot *slot = find_slot(fd);
 	struct iof_shim_file_ref *ref;
@@ -134,18 +141,35 @@ struct file *iof_shim_fget(unsigned int fd)
 	return NULL;
 }
 
+/*
+ * Stands for each file that the program has from elsewhere: it is none of ours, but its descriptor
+ * is open. Its count never drops to 0.
+ */
+static const struct file_operations other_fops;
+static struct iof_shim_file_ref other_ref;
+static struct file other_file = { .f_op = &other_fops, .iof_ref = &other_ref };
+static struct iof_shim_file_ref other_ref = { .count = ATOMIC_LONG_INIT(1), .file = &other_file };
+
+static struct file *other(unsigned int fd)
+{
+	if (is_reserved((int)fd) || fcntl((int)fd, F_GETFD) < 0)
+		return NULL;
+	atomic_long_inc(&other_ref.count);
+	return &other_file;
+}
+
+struct file *iof_shim_fget(unsigned int fd)
+{
+	struct file *file = iof_shim_our_file(fd);
+
+	return file ? file : other(fd);
+}
+
 bool iof_shim_is_our_fd(int fd)
 {
 	struct slot *slot = fd < 0 ? NULL : find_slot((unsigned int)fd);
 
 	return slot && __atomic_load_n(&slot->ref, __ATOMIC_RELAXED);
-}
-
-static bool is_reserved(int fd)
-{
-	struct slot *slot = fd < 0 ? NULL : find_slot((unsigned int)fd);
-
-	return slot && __atomic_load_n(&slot->ready, __ATOMIC_RELAXED);
 }
 
 /* ---- readiness ---- */
@@ -568,7 +592,7 @@ static struct iof_shim_file_ref *get_ref(struct file *file)
 		return NULL;
 	ref->file = file;
 	/*
-	 * Pairs with the second look of a late iof_shim_fget(), which must see that the old file
+	 * Pairs with the second look of a late iof_shim_our_file(), which must see that the old file
 	 * was closed.
 	 */
 	atomic_long_set_release(&ref->count, 1);

@@ -109,5 +109,7 @@ static inline void iof_shim_recheck_if_any(struct task_struct *task)
 
 void iof_shim_work_settle(void);
 bool iof_shim_is_our_fd(int fd);
+/* As fget(), but NULL also for an open descriptor that is none of the embedded world. */
+struct file *iof_shim_our_file(unsigned int fd);
 
 #endif

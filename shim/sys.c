@@ -164,7 +164,7 @@ static struct iof_plat_node *get_node(struct iof_plat_space *space, const char *
 
 static struct file *enter(int fd)
 {
-	struct file *file = fd < 0 ? NULL : fget((unsigned int)fd);
+	struct file *file = fd < 0 ? NULL : iof_shim_our_file((unsigned int)fd);
 
 	if (file)
 		current->iof_signalled = false;
@@ -645,7 +645,7 @@ static int poll_round(struct poller *poller, struct pollfd *fds, unsigned int n)
 		fds[i].revents = 0;
 		if (fds[i].fd < 0)
 			continue;
-		file = fget((unsigned int)fds[i].fd);
+		file = iof_shim_our_file((unsigned int)fds[i].fd);
 		if (!file) {
 			fds[i].revents = POLLNVAL;
 			found++;

@@ -76,8 +76,8 @@ static void nothing_works_before_bind(void **state)
 static void bind_checks_its_arguments(void **state)
 {
 	struct fix *f = *state;
+	int ffd, file = open("/dev/null", O_RDWR | O_CLOEXEC);
 	uint32_t fault;
-	int ffd;
 
 	assert_ok(abi_fault_queue(f->fd, &fault, &ffd));
 	assert_err(bind_raw(f->dev, 15, 0, f->fd), EINVAL);
@@ -88,11 +88,13 @@ static void bind_checks_its_arguments(void **state)
 	assert_err(bind_raw(f->dev, 24, 0, 1 << 20), EBADF);
 	assert_err(bind_raw(f->dev, 24, 0, ffd), EBADFD);
 	assert_err(bind_raw(f->dev, 24, 0, f->dev), EBADFD);
+	assert_err(bind_raw(f->dev, 24, 0, file), EBADFD);
 	assert_err(iof_ioctl(f->dev, VFIO_DEVICE_BIND_IOMMUFD, NULL), EFAULT);
 	/* Use the struct of the first ABI version. */
 	assert_ok(bind_raw(f->dev, 16, 0, f->fd));
 	assert_err(bind_raw(f->dev, 24, 0, f->fd), EINVAL);
 	assert_ok(iof_close(ffd));
+	close(file);
 }
 
 /* A node can be open many times. One descriptor owns the device, until it is closed. */

@@ -602,6 +602,24 @@ static void numbers_closed_behind_our_back_are_reused(void **state)
 	assert_int_equal(after.objects, before.objects);
 }
 
+/* A descriptor that the program has from elsewhere names a file that is none of ours. */
+static void files_of_others_have_no_operations(void **state)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct file *file = fget((unsigned int)fd);
+
+	(void)state;
+	assert_non_null(file);
+	assert_null(file->f_op->unlocked_ioctl);
+	assert_null(file->f_op->release);
+	assert_ptr_equal(fget((unsigned int)fd), file);
+	fput(file);
+	fput(file);
+	assert_int_equal(iof_sys_ioctl(fd, 1, NULL), -EBADF);
+	close(fd);
+	assert_null(fget((unsigned int)fd));
+}
+
 static void failed_allocations_leave_no_number(void **state)
 {
 	struct iof_live before, after;
@@ -729,6 +747,7 @@ int main(void)
 		cmocka_unit_test(calls_are_checked_as_the_kernel_checks_them),
 		cmocka_unit_test(the_last_holder_releases),
 		cmocka_unit_test(look_ups_race_with_close),
+		cmocka_unit_test(files_of_others_have_no_operations),
 		cmocka_unit_test(failed_allocations_leave_no_number),
 		cmocka_unit_test(nodes_open_by_path_in_their_space),
 		cmocka_unit_test(eventfds_of_the_program_are_signalled),
