@@ -44,8 +44,13 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	struct iof_vfio_file *vf = file->private_data;
 	struct iof_vfio_device *vdev = vdev_of(vf->binding);
 	void __user *uptr = (void __user *)arg;
-	long rc = iof_vfio_bind_ioctl(vf, cmd, uptr);
+	u32 argsz;
+	long rc;
 
+	/* The group has bound it already. */
+	if (cmd == VFIO_DEVICE_BIND_IOMMUFD && vf->group)
+		return get_user(argsz, (u32 __user *)uptr) ? -EFAULT : -EINVAL;
+	rc = iof_vfio_bind_ioctl(vf, cmd, uptr);
 	if (rc != -ENOIOCTLCMD)
 		return rc;
 	switch (cmd) {

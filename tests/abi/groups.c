@@ -87,6 +87,22 @@ static void a_container_has_no_commands_before_a_group(void **state)
 	assert_true(info.iova_pgsizes & PAGE);
 }
 
+/* A context charges memory to the process if it was opened as a container, else to the user. */
+static void a_container_charges_the_process(void **state)
+{
+	struct fix *f = *state;
+	struct iommu_option option = { .size = sizeof(option),
+				       .option_id = IOMMU_OPTION_RLIMIT_MODE,
+				       .op = IOMMU_OPTION_OP_GET };
+	int fd = abi_iommu(f->world);
+
+	assert_ok(iof_ioctl(f->container, IOMMU_OPTION, &option));
+	assert_int_equal(option.val64, 1);
+	assert_ok(iof_ioctl(fd, IOMMU_OPTION, &option));
+	assert_int_equal(option.val64, 0);
+	assert_ok(iof_close(fd));
+}
+
 static void set_container_wants_a_container(void **state)
 {
 	struct fix *f = *state;
@@ -96,8 +112,7 @@ static void set_container_wants_a_container(void **state)
 	assert_err(iof_ioctl(f->group, VFIO_GROUP_SET_CONTAINER, NULL), EFAULT);
 	assert_err(group_enter(f->group, -1), EINVAL);
 	assert_err(group_enter(f->group, 1 << 20), EBADF);
-	/* The embedded world accepts its own descriptors only. */
-	assert_err(group_enter(f->group, event), abi_embedded() ? EBADF : EBADFD);
+	assert_err(group_enter(f->group, event), EBADFD);
 	assert_err(group_enter(f->group, f->group), EBADFD);
 	assert_ok(abi_fault_queue(f->container, &fault, &fault_fd));
 	assert_err(group_enter(f->group, fault_fd), EBADFD);
@@ -182,7 +197,8 @@ static void a_groups_descriptor_is_not_bound_again(void **state)
 	assert_ok(group_enter(f->group, f->container));
 	dev = group_device(f->group, group_bdf(0));
 	assert_true(dev >= 0);
-	assert_err(abi_bind(dev, f->container), ENOTTY);
+	assert_err(abi_bind(dev, f->container), EINVAL);
+	assert_err(iof_ioctl(dev, VFIO_DEVICE_BIND_IOMMUFD, NULL), EFAULT);
 	assert_err(abi_attach(dev, 1), ENOTTY);
 	assert_err(abi_detach(dev), ENOTTY);
 	assert_err(iof_ioctl(dev, IOF_VFIO_DEVICE_SVA_BIND, &sva), ENOTTY);
@@ -374,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_group_tells_its_status),
 		T(a_container_has_no_commands_before_a_group),
+		T(a_container_charges_the_process),
 		T(set_container_wants_a_container),
 		T(a_group_is_opened_once),
 		T(a_device_is_found_by_its_name),
