@@ -137,6 +137,20 @@ static int move(struct caller *caller, bool write)
 	return done == (ssize_t)caller->call.size ? 0 : -EFAULT;
 }
 
+/* The least size of a structure that the command takes. */
+static uint32_t least_size(uint32_t cmd)
+{
+	switch (cmd) {
+	case IOMMU_FAULT_QUEUE_ALLOC:
+		return sizeof(struct iommu_fault_alloc);
+	case IOMMU_TEST_CMD:
+		return offsetof(struct iommu_test_cmd, last) + sizeof(uint32_t);
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		return offsetof(struct vfio_device_bind_iommufd, out_devid) + sizeof(uint32_t);
+	}
+	return 0;
+}
+
 /*
  * Copies the structure, whose first word is its size. Another thread of the program may change it
  * at any time; so each byte is read once. The size that determined the length of the copy stays the
@@ -157,7 +171,8 @@ static int fetch(struct caller *caller)
 		caller->call.size = sizeof(caller->call.data);
 	rc = move(caller, false);
 	memcpy(caller->call.data, &size, sizeof(size));
-	return rc;
+	/* a wrong size is an error even where the rest cannot be read */
+	return rc && size < least_size(caller->call.cmd) ? -EINVAL : rc;
 }
 
 /* Does the structure include the 4 bytes at @at? */

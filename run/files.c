@@ -297,9 +297,12 @@ static bool brokered_only(uint32_t cmd, const struct iof_run_file *file)
  * a decision here was based on.
  */
 #define AHEAD 128
+/* A test command with a smaller structure gets an error for its size, before others. */
+#define TEST_CMD_MIN (offsetof(struct iommu_test_cmd, last) + sizeof(uint32_t))
 
 struct ahead {
-	size_t size; /* number of valid bytes; 0: none could be read */
+	size_t size;	/* number of valid bytes; 0: none could be read */
+	uint32_t given; /* size that the structure says it has; UINT32_MAX: it could not be read */
 	union {
 		uint32_t word[AHEAD / 4]; /* word[0] is the size of the structure */
 		struct iommu_test_cmd test;
@@ -317,8 +320,10 @@ static void look_ahead(struct ahead *ahead, void *user, size_t least)
 	uint32_t size = ahead->own.word[0];
 
 	ahead->size = 0;
+	ahead->given = UINT32_MAX;
 	if (!whole && iof_sys_peek(&size, user, sizeof(size)))
 		return;
+	ahead->given = size;
 	ahead->size = size < sizeof(size) ? sizeof(size) : size < AHEAD ? size : AHEAD;
 	if (!whole && iof_sys_peek(&ahead->own, user, ahead->size)) {
 		ahead->size = ahead->size > least ? least : 0;
@@ -426,7 +431,8 @@ static long direct_call(struct iof_run_file *file, uint32_t cmd, void *user, uin
 		look_ahead(&ahead, user,
 			   cmd == VFIO_DEVICE_SET_IRQS ? offsetof(struct vfio_irq_set, data) : 0);
 		if (!ahead.size)
-			return -EFAULT;
+			return cmd == IOMMU_TEST_CMD && ahead.given < TEST_CMD_MIN ? -EINVAL :
+										     -EFAULT;
 		if (cmd == IOMMU_TEST_CMD)
 			return test_call(file, &ahead, user, pid);
 		if (names_eventfds(&ahead))

@@ -305,6 +305,10 @@ static void sizes_from_nothing_to_huge(void **state)
 		for (uint32_t size = 0; size < c->min; size++) {
 			fill(f, c, &a, size);
 			expect(c, "too short", iof_ioctl(f->fd, c->nr, &a), -EINVAL);
+			/* Only the size itself can be read, and is wrong. */
+			memcpy(f->edge + PAGE - sizeof(size), &size, sizeof(size));
+			expect(c, "too short, at the end",
+			       iof_ioctl(f->fd, c->nr, f->edge + PAGE - sizeof(size)), -EINVAL);
 		}
 		/*
 		 * The struct is shorter or longer than today's: the result is the same, and memory

@@ -277,6 +277,11 @@ static void sizes_from_nothing_to_huge(void **state)
 		for (uint32_t argsz = 0; argsz < c->min; argsz++) {
 			fill(f, c, &a, argsz);
 			expect(c, "too short", call(f, c, &a), -EINVAL);
+			/* Only BIND reads argsz first; the others read all of their struct. */
+			memcpy(f->edge + PAGE - sizeof(argsz), &argsz, sizeof(argsz));
+			expect(c, "too short, at the end",
+			       call(f, c, f->edge + PAGE - sizeof(argsz)),
+			       c->nr == VFIO_DEVICE_BIND_IOMMUFD ? -EINVAL : -EFAULT);
 		}
 		/* argsz is larger than today's: memory behind the known part is not touched. */
 		for (uint32_t argsz = c->min; argsz <= sizeof(a); argsz++) {
