@@ -481,8 +481,63 @@ static void do_statfs(struct request *req)
 	answer(req, 0, &out, sizeof(out));
 }
 
+/*
+ * Answers access(2) by the mode. As everywhere, root may read and write each file, and execute
+ * those that have an x bit.
+ */
+static int check_access(const struct request *req)
+{
+	const struct fuse_access_in *in = req->body;
+	bool root = !req->head->uid, owner = root || req->head->uid == fuse.run->uid;
+	struct fuse_attr attr;
+
+	fill_attr(req->head->nodeid, &attr);
+	if (in->mask & X_OK && !(attr.mode & 0111))
+		return -EACCES;
+	if (in->mask & R_OK && !root && !(attr.mode & 0444))
+		return -EACCES;
+	if (in->mask & W_OK && !root && !(attr.mode & (owner ? 0222 : 0022)))
+		return -EACCES;
+	return 0;
+}
+
+/* In these folders nothing can be made, removed or renamed. As in sysfs, root cannot either. */
+static bool refuse_change(struct request *req)
+{
+	switch (req->head->opcode) {
+	case FUSE_CREATE:
+		fail(req, -EACCES);
+		return true;
+	case FUSE_MKNOD:
+	case FUSE_MKDIR:
+	case FUSE_SYMLINK:
+	case FUSE_LINK:
+	case FUSE_UNLINK:
+	case FUSE_RMDIR:
+	case FUSE_RENAME:
+	case FUSE_RENAME2:
+		fail(req, -EPERM);
+		return true;
+	}
+	return false;
+}
+
+/* Neither a device nor a file of sysfs can be opened with O_DIRECT. */
+static bool opens_direct(const struct request *req)
+{
+	const struct fuse_open_in *in = req->body;
+
+	return req->head->opcode == FUSE_OPEN && in->flags & O_DIRECT;
+}
+
 static void serve_one(struct request *req)
 {
+	if (opens_direct(req)) {
+		fail(req, -EINVAL);
+		return;
+	}
+	if (refuse_change(req))
+		return;
 	if (iof_run_tree_has(req->head->nodeid) && serve_tree(req))
 		return;
 	switch (req->head->opcode) {
@@ -526,6 +581,9 @@ static void serve_one(struct request *req)
 		return;
 	case FUSE_STATFS:
 		do_statfs(req);
+		return;
+	case FUSE_ACCESS:
+		fail(req, check_access(req));
 		return;
 	case FUSE_FSYNC: /* character devices have no fsync */
 		refuse(req, ((const struct fuse_fsync_in *)req->body)->fh, "fsync", -EINVAL);

@@ -338,6 +338,44 @@ static void files_are_read_as_others(void **state)
 
 /* ---- many at a time ---- */
 
+/*
+ * Nothing can be made, removed or renamed beside the nodes and in the folders of a function. Errors
+ * are those of sysfs, and nothing may be executed.
+ */
+static void folders_stay_as_they_are(void **state)
+{
+	static const char *const folders[] = { "/dev/vfio",	   "/dev/vfio/devices",
+					       BUS "devices/" DSA, DRIVER,
+					       "/sys/class/vfio",  "/sys/class/vfio-dev" };
+	static const char *const files[] = { DSA_NODE, "/dev/vfio/vfio",
+					     BUS "devices/" DSA "/vendor", DRIVER "bind" };
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		snprintf(path, sizeof(path), "%s/nothing", folders[i]);
+		assert_errno(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), EACCES);
+		assert_errno(mkdir(path, 0700), EPERM);
+		assert_errno(mknod(path, S_IFREG | 0600, 0), EPERM);
+		assert_errno(symlink("target", path), EPERM);
+		assert_false(is_there(path));
+		assert_ok(access(folders[i], R_OK | X_OK));
+	}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(path, sizeof(path), "%s-2", files[i]);
+		assert_errno(unlink(files[i]), EPERM);
+		assert_errno(rename(files[i], path), EPERM);
+		assert_errno(link(files[i], path), EPERM);
+		assert_true(is_there(files[i]));
+		assert_ok(access(files[i], F_OK));
+		assert_errno(access(files[i], X_OK), EACCES);
+	}
+	assert_errno(open(DSA_NODE, O_RDWR | O_DIRECT | O_CLOEXEC), EINVAL);
+	assert_errno(open(DRIVER "bind", O_WRONLY | O_DIRECT | O_CLOEXEC), EINVAL);
+	assert_ok(access(DSA_NODE, R_OK | W_OK));
+	assert_ok(access(BUS "devices/" DSA "/vendor", R_OK));
+}
+
 static void *bind_often(void *arg)
 {
 	const char *file = arg;
@@ -462,6 +500,7 @@ int main(void)
 		T(wrong_input),
 		T(config_is_the_functions),
 		T(files_are_read_as_others),
+		T(folders_stay_as_they_are),
 		T(thousands_of_binds),
 		T(thousands_of_identifiers),
 		T(no_write_reaches_the_host),
