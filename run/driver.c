@@ -409,20 +409,34 @@ static size_t show_config(unsigned int device, char text[IOF_RUN_PAGE])
 
 /* ---- the folders ---- */
 
+/* Where groups are shown: in /dev/vfio, /sys/devices/virtual/vfio and /sys/class/vfio. */
+struct group_folders {
+	struct iof_run_entry *nodes, *devices, *class;
+};
+
 /* A group exists while one of its members has the driver. Members follow one another. */
-static void add_group(struct iof_run_entry *vfio, unsigned int group, unsigned int first)
+static void add_group(const struct group_folders *folders, unsigned int group, unsigned int first)
 {
-	unsigned int nr = 1;
+	unsigned int nr = 1, minor = group - driver.run->first_group;
+	struct iof_run_entry *home;
 	char name[24];
 
 	while (first + nr < driver.run->config->nr_devices &&
 	       driver.run->config->devices[first + nr].share_group)
 		nr++;
 	snprintf(name, sizeof(name), "%u", group);
-	iof_run_tree_needs_driver(
-		iof_run_tree_node(vfio, name,
-				  IOF_RUN_NODE_GROUP + (uint64_t)(group - driver.run->first_group)),
-		first, nr);
+	iof_run_tree_needs_driver(iof_run_tree_node(folders->nodes, name,
+						    IOF_RUN_NODE_GROUP + (uint64_t)minor),
+				  first, nr);
+	home = iof_run_tree_folder(folders->devices, name);
+	iof_run_tree_needs_driver(home, first, nr);
+	iof_run_tree_text(home, "dev", "%u:%u\n", IOF_RUN_GROUP_MAJOR, minor);
+	iof_run_tree_text(home, "uevent", "MAJOR=%u\nMINOR=%u\nDEVNAME=vfio/%u\n",
+			  IOF_RUN_GROUP_MAJOR, minor, group);
+	iof_run_tree_link(home, "subsystem", "../../../../class/vfio");
+	iof_run_tree_needs_driver(iof_run_tree_link(folders->class, name,
+						    "../../devices/virtual/vfio/%s", name),
+				  first, nr);
 }
 
 static void add_function(struct iof_run_entry *bus, unsigned int device, unsigned int group)
@@ -470,7 +484,8 @@ static void add_function(struct iof_run_entry *bus, unsigned int device, unsigne
 
 void iof_run_driver_init(struct iof_run *run, struct iof_machine *machine)
 {
-	struct iof_run_entry *bus, *self, *class, *nodes, *vfio;
+	struct iof_run_entry *bus, *self, *class, *nodes;
+	struct group_folders groups;
 	unsigned int group = run->first_group;
 	char name[24];
 
@@ -480,9 +495,11 @@ void iof_run_driver_init(struct iof_run *run, struct iof_machine *machine)
 	bus = iof_run_tree_folder(NULL, HOME);
 	self = iof_run_tree_folder(NULL, NAME);
 	class = iof_run_tree_folder(NULL, "vfio-dev");
-	vfio = iof_run_tree_folder(NULL, "vfio");
-	nodes = iof_run_tree_folder(vfio, "devices");
-	iof_run_tree_node(vfio, "vfio", IOF_RUN_NODE_CONTAINER);
+	groups.nodes = iof_run_tree_folder(NULL, "vfio");
+	groups.devices = iof_run_tree_folder(NULL, "vfio-groups");
+	groups.class = iof_run_tree_folder(NULL, "vfio-class");
+	nodes = iof_run_tree_folder(groups.nodes, "devices");
+	iof_run_tree_node(groups.nodes, "vfio", IOF_RUN_NODE_CONTAINER);
 	iof_run_tree_file(NULL, "drivers_probe", 0, NULL, store_probe);
 	iof_run_tree_file(NULL, "drivers_autoprobe", 0, show_autoprobe, store_autoprobe);
 	iof_run_tree_file(NULL, "rescan", 0, NULL, store_rescan);
@@ -500,7 +517,7 @@ void iof_run_driver_init(struct iof_run *run, struct iof_machine *machine)
 		if (i && !run->config->devices[i].share_group)
 			group++;
 		if (!run->config->devices[i].share_group && !run->config->devices[i].no_iommu)
-			add_group(vfio, group, i);
+			add_group(&groups, group, i);
 		add_function(bus, i, group);
 		snprintf(name, sizeof(name), IOF_RUN_BDF, i + 1);
 		iof_run_tree_needs_driver(

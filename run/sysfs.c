@@ -225,32 +225,49 @@ static void show_modules(struct iof_run *run)
 	iof_run_seal_folder(opened);
 }
 
-/* /dev/iommu as a device of class misc, in place of one that the host may have. */
-static void show_iommu(struct iof_run *run)
+/* A node as a device of class misc, in place of one that the host may have. */
+static void show_misc(struct iof_run *run, const char *name, const char *node, unsigned int minor)
+{
+	struct place place = { .run = run };
+	char path[PATH_MAX];
+
+	snprintf(place.home, sizeof(place.home), "/sys/devices/virtual/misc/%s", name);
+	umount2(place.home, MNT_DETACH);
+	mkdir(place.home, 0755);
+	put(&place, "dev", "%u:%u\n", IOF_RUN_MISC_MAJOR, minor);
+	put(&place, "uevent", "MAJOR=%u\nMINOR=%u\nDEVNAME=%s\n", IOF_RUN_MISC_MAJOR, minor, node);
+	snprintf(path, sizeof(path), "%s/subsystem", place.home);
+	put_link(path, "../../../../class/misc");
+	snprintf(path, sizeof(path), "/sys/class/misc/%s", name);
+	unlink(path);
+	put_link(path, "../../devices/virtual/misc/%s", name);
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", IOF_RUN_MISC_MAJOR, minor);
+	unlink(path);
+	put_link(path, "../../devices/virtual/misc/%s", name);
+}
+
+/* The nodes of the machine, by name and by number. */
+static void show_nodes(struct iof_run *run)
 {
 	static char opened[3][PATH_MAX];
-	struct place place = { .run = run, .home = "/sys/devices/virtual/misc/iommu" };
+	unsigned int group = 0;
 	char path[PATH_MAX];
 
 	need(run, "/sys/devices/virtual", "misc", opened[0]);
 	need(run, "/sys/class", "misc", opened[1]);
 	need(run, "/sys/dev", "char", opened[2]);
-	umount2(place.home, MNT_DETACH);
-	mkdir(place.home, 0755);
-	unlink("/sys/class/misc/iommu");
-	put(&place, "dev", "%u:%u\n", IOF_RUN_MISC_MAJOR, IOF_RUN_IOMMU_MINOR);
-	put(&place, "uevent", "MAJOR=%u\nMINOR=%u\nDEVNAME=iommu\n", IOF_RUN_MISC_MAJOR,
-	    IOF_RUN_IOMMU_MINOR);
-	snprintf(path, sizeof(path), "%s/subsystem", place.home);
-	put_link(path, "../../../../class/misc");
-	put_link("/sys/class/misc/iommu", "../../devices/virtual/misc/iommu");
-	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", IOF_RUN_MISC_MAJOR,
-		 IOF_RUN_IOMMU_MINOR);
-	put_link(path, "../../devices/virtual/misc/iommu");
+	show_misc(run, "iommu", "iommu", IOF_RUN_IOMMU_MINOR);
+	show_misc(run, "vfio", "vfio/vfio", IOF_RUN_VFIO_MINOR);
 	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
 		snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", IOF_RUN_DEV_MAJOR, i);
 		put_link(path, "../../devices/pcif000:00/" IOF_RUN_BDF "/vfio-dev/vfio%u", i + 1,
 			 i);
+		if (run->config->devices[i].share_group)
+			continue;
+		group += i ? 1 : 0;
+		snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", IOF_RUN_GROUP_MAJOR, group);
+		if (!run->config->devices[i].no_iommu)
+			put_link(path, "../../devices/virtual/vfio/%u", run->first_group + group);
 	}
 	for (unsigned int i = 0; i < 3; i++)
 		iof_run_seal_folder(opened[i]);
@@ -258,7 +275,7 @@ static void show_iommu(struct iof_run *run)
 
 void iof_run_build_sys(struct iof_run *run)
 {
-	static char opened[6][PATH_MAX];
+	static char opened[7][PATH_MAX];
 	struct place place = { .run = run };
 	unsigned int first_member = 0;
 	char path[PATH_MAX];
@@ -266,7 +283,7 @@ void iof_run_build_sys(struct iof_run *run)
 
 	need(run, "/sys", "devices", opened[1]);
 	need(run, "/sys", "class", opened[2]);
-	show_iommu(run);
+	show_nodes(run);
 	if (!run->config->nr_devices) {
 		iof_run_seal_folder(opened[1]);
 		iof_run_seal_folder(opened[2]);
@@ -306,11 +323,14 @@ void iof_run_build_sys(struct iof_run *run)
 	iof_run_bind_folder(run, "pcif000:00", HOME);
 	iof_run_bind_folder(run, "vfio-pci", "/sys/bus/pci/drivers/vfio-pci");
 	iof_run_bind_folder(run, "vfio-dev", "/sys/class/vfio-dev");
+	need(run, "/sys/devices", "virtual", opened[6]);
+	iof_run_bind_folder(run, "vfio-groups", "/sys/devices/virtual/vfio");
+	iof_run_bind_folder(run, "vfio-class", "/sys/class/vfio");
 	iof_run_bind_file(run, "drivers_probe", "/sys/bus/pci/drivers_probe");
 	iof_run_bind_file(run, "drivers_autoprobe", "/sys/bus/pci/drivers_autoprobe");
 	iof_run_bind_file(run, "rescan", "/sys/bus/pci/rescan");
 	show_modules(run);
-	for (unsigned int i = 0; i < 6; i++)
+	for (unsigned int i = 0; i < 7; i++)
 		if (opened[i][0])
 			iof_run_seal_folder(opened[i]);
 	seal_sysfs();

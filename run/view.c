@@ -300,6 +300,7 @@ static void link_number(uint64_t node, const char *target)
 /* /dev/char, in which programs look for a node by its number. */
 static void link_numbers(struct iof_run *run)
 {
+	unsigned int group = 0;
 	char target[48];
 
 	if (run->config->plain_stat)
@@ -311,6 +312,12 @@ static void link_numbers(struct iof_run *run)
 	for (unsigned int i = 0; i < run->config->nr_devices; i++) {
 		snprintf(target, sizeof(target), "../vfio/devices/vfio%u", i);
 		link_number(IOF_RUN_NODE_VFIO + (uint64_t)i, target);
+		if (run->config->devices[i].share_group)
+			continue;
+		group += i ? 1 : 0;
+		snprintf(target, sizeof(target), "../vfio/%u", run->first_group + group);
+		if (!run->config->devices[i].no_iommu)
+			link_number(IOF_RUN_NODE_GROUP + (uint64_t)group, target);
 	}
 }
 

@@ -36,6 +36,13 @@ expect 0 run sh -ec '
 	test $(readlink -f driver/module) = /sys/module/vfio_pci
 	test $(readlink -f /sys/dev/char/$(cat vfio-dev/vfio1/dev)) = $(pwd -P)/vfio-dev/vfio1
 	test $(readlink -f /dev/char/$(cat vfio-dev/vfio1/dev)) = /dev/vfio/devices/vfio1
+	test $(readlink -f /sys/dev/char/$(cat /sys/class/misc/vfio/dev)) = /sys/devices/virtual/misc/vfio
+	test $(readlink -f /dev/char/$(cat /sys/class/misc/vfio/dev)) = /dev/vfio/vfio
+	group=$(basename $(readlink iommu_group))
+	test $(readlink -f /sys/class/vfio/$group/subsystem) = /sys/class/vfio
+	test $(readlink -f /sys/dev/char/$(cat /sys/class/vfio/$group/dev)) = /sys/devices/virtual/vfio/$group
+	test $(readlink -f /dev/char/$(cat /sys/class/vfio/$group/dev)) = /dev/vfio/$group
+	test $(cat /sys/class/vfio/$group/dev) = $(printf %d:%d $(stat -c "0x%t 0x%T" /dev/vfio/$group))
 	test $(wc -c <config) -eq 4096
 	for module in vfio vfio_pci vfio_iommu_type1; do
 		test $(cat /sys/module/$module/initstate) = live || exit 1
