@@ -111,7 +111,7 @@ bool iof_dsa_idle(struct iof_dsa *dsa);
  * Sets the function that is called for completions that request an interrupt,
  * under a spinlock, after the completion record is written; @nr: for so many
  * completions. An engine that has other work puts an interrupt off by at most
- * 100 us and one step of a descriptor. NULL: none. When
+ * 200 us and eight steps of descriptors. NULL: none. When
  * this returns, the previous function does not run and will not be called any
  * more. Does not sleep.
  */

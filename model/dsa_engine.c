@@ -20,13 +20,17 @@
 /* number of jobs that an engine takes from the queue */
 #define TAKE_AT_ONCE 16
 #define TURN	     64 /* number of steps of one job before others run */
+/* maximum number of jobs that run in one read section */
+#define SECTION_JOBS 8
 /* number of steps of one job before collected requests are sent */
 #define SEND_AFTER  4
 #define MAX_SPIN_NS 50000
 #define MIN_SPIN_NS 1000
 /* maximum number of interrupts raised together, and their maximum delay */
 #define IRQS_TOGETHER 256
-#define IRQ_DELAY_NS  100000
+#define IRQ_DELAY_NS  200000
+/* number of jobs or steps between two looks at the clock for that delay */
+#define IRQ_LOOKS 8
 /* maximum number of sleeps without spinning before */
 #define MAX_LEFT_OUT 1023u
 
@@ -48,8 +52,11 @@ static void raise_interrupts(struct iof_dsa_engine *e)
 /* Raises interrupts that were put off long enough. */
 static void raise_overdue(struct iof_dsa_engine *e)
 {
-	if (e->irqs_due && (e->irqs_due >= IRQS_TOGETHER ||
-			    ktime_get_ns() - e->irq_since >= IRQ_DELAY_NS))
+	if (!e->irqs_due)
+		return;
+	if (e->irqs_due >= IRQS_TOGETHER ||
+	    (!(++e->irq_looks % IRQ_LOOKS) &&
+	     ktime_get_ns() - e->irq_since >= IRQ_DELAY_NS))
 		raise_interrupts(e);
 }
 
@@ -253,18 +260,29 @@ static void work_on(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 	}
 }
 
+/*
+ * Runs a job. The read section goes on for the next jobs, since to end it and
+ * to begin another costs two full barriers.
+ */
 static void run_job(struct iof_dsa_engine *e, struct iof_dsa_job *job)
 {
 	struct iof_dsa_job *next =
 		list_first_entry_or_null(&e->run, struct iof_dsa_job, link);
 
+	if (next) {
+		prefetch(&next->desc);
+		prefetchw(&next->phase);
+	}
 	if (next && next->requested && next->pri.code == IOF_PAGE_SUCCESS &&
 	    !iof_dsa_stale(next)) {
 		iof_dsa_tlb_read_lock(e);
 		iof_dsa_warm(e, next);
 	}
 	work_on(e, job);
-	iof_dsa_tlb_read_unlock(e);
+	if (++e->section_jobs == SECTION_JOBS) {
+		iof_dsa_tlb_read_unlock(e);
+		e->section_jobs = 0;
+	}
 }
 
 /* ---- engines ---- */
@@ -402,13 +420,15 @@ int iof_dsa_engine_main(void *arg)
 		struct iof_dsa_job *job;
 
 		/*
-		 * Reschedule in every round: without preemption, other threads
-		 * get the CPU only here. The thread that this one waits for may
-		 * be among them.
+		 * Reschedule between read sections: without preemption, other
+		 * threads get the CPU only here. The thread that this one waits
+		 * for may be among them.
 		 */
-		cond_resched();
+		if (!e->in_read_section)
+			cond_resched();
 		raise_overdue(e);
 		if (must_sync(e)) {
+			iof_dsa_tlb_read_unlock(e);
 			raise_interrupts(e);
 			iof_dsa_send_collected(e);
 			sync_engine(e);
@@ -416,13 +436,17 @@ int iof_dsa_engine_main(void *arg)
 		job = next_job(e);
 		if (job) {
 			run_job(e, job);
-		} else if (e->nr_collected) {
+			continue;
+		}
+		iof_dsa_tlb_read_unlock(e);
+		if (e->nr_collected) {
 			iof_dsa_send_collected(e);
 		} else {
 			raise_interrupts(e);
 			doze(e);
 		}
 	}
+	iof_dsa_tlb_read_unlock(e);
 	raise_interrupts(e);
 	return 0;
 }

@@ -500,7 +500,9 @@ static u8 check_interrupt(struct iof_dsa_job *job, const struct dsa_op *op)
 static bool specific_part_used(const struct dsa_hw_desc *desc)
 {
 	u8 rest[sizeof(desc->op_specific)];
+	u64 words[3];
 
+	BUILD_BUG_ON(sizeof(rest) != sizeof(words));
 	memcpy(rest, desc->op_specific, sizeof(rest));
 	switch (desc->opcode) {
 	case DSA_OPCODE_COMPARE:
@@ -514,7 +516,8 @@ static bool specific_part_used(const struct dsa_hw_desc *desc)
 			memset(rest + 8, 0, sizeof(desc->seed_addr));
 		break;
 	}
-	return memchr_inv(rest, 0, sizeof(rest));
+	memcpy(words, rest, sizeof(words));
+	return words[0] | words[1] | words[2];
 }
 
 static u8 check_reserved(struct iof_dsa_job *job, const struct dsa_op *op)

@@ -143,12 +143,14 @@ struct iof_dsa_engine {
 	/* list of answered jobs, ordered by due */
 	struct list_head delayed;
 	bool in_read_section;	    /* see iof_dsa_tlb_read_lock() */
+	unsigned int section_jobs;  /* number of jobs run in that section */
 	u64 spin_ns;		    /* how many ns to spin before sleeping */
 	unsigned int spins_in_vain; /* see doze() */
 	unsigned int spins_left_out;
 	/* number of interrupts put off, and since when, in ns */
 	u32 irqs_due;
 	u64 irq_since;
+	unsigned int irq_looks; /* counts calls of raise_overdue() */
 	/*
 	 * Page requests of this engine's jobs, sent together while it has other
 	 * jobs.

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/anon_inodes.h>
@@ -220,18 +221,25 @@ static void settle(struct iof_shim_ready *ready, int fd)
 	}
 }
 
+/*
+ * No cancellation point, as write(2) is: a thread must not end within a wake-up. 38 instructions
+ * less.
+ */
+static void write_count(int fd, u64 count)
+{
+	long done = syscall(SYS_write, fd, &count, sizeof(count));
+
+	(void)done;
+}
+
 /* Writes or reads the eventfd, after a change of @readable or an arrival. */
 static void tell(struct iof_shim_ready *ready, bool readable)
 {
 	int fd = use_fd(ready);
-	u64 count = 1;
-	ssize_t done;
 
-	if (fd >= 0 && readable) {
-		/* write() fails if the program closed the descriptor behind our back */
-		done = write(fd, &count, sizeof(count));
-		(void)done;
-	}
+	/* This fails if the program closed the descriptor behind our back. */
+	if (fd >= 0 && readable)
+		write_count(fd, 1);
 	/* Any of several writes may take a pulse: there are as many reads as there were pulses. */
 	if (!readable || atomic_add_unless(&ready->pulses, -1, 0))
 		atomic_fetch_add(1, &ready->owed);
@@ -312,9 +320,11 @@ static int ready_wake(struct wait_queue_entry *entry, unsigned int mode, int fla
 	pulses = key ? max(task->iof_wake_nr, 1) - turned : 0;
 	if (!turned && !pulses)
 		return 0;
-	atomic_fetch_add(pulses, &ready->writing);
-	atomic_fetch_add(pulses, &ready->pulses);
-	atomic64_add(pulses, &ready->events);
+	if (pulses) {
+		atomic_fetch_add(pulses, &ready->writing);
+		atomic_fetch_add(pulses, &ready->pulses);
+		atomic64_add(pulses, &ready->events);
+	}
 	/* iof_shim_send_signals() writes after the queue's lock is released */
 	if (task->iof_hold_wakes && task->iof_nsignals < IOF_SHIM_MAX_WAKES) {
 		refcount_inc(&ready->refs);
@@ -710,6 +720,7 @@ long iof_shim_compat_ptr_ioctl(struct file *file, unsigned int cmd, unsigned lon
 
 struct eventfd_ctx {
 	int fd;
+	int info;	/* /proc/self/fdinfo/@fd, or -1; atomic */
 };
 
 struct eventfd_ctx *iof_shim_eventfd_get(int fd)
@@ -728,6 +739,7 @@ struct eventfd_ctx *iof_shim_eventfd_get(int fd)
 	ctx = kmalloc(sizeof(*ctx), GFP_KERNEL);
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
+	ctx->info = -1;
 	ctx->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (ctx->fd < 0) {
 		kfree(ctx);
@@ -738,6 +750,8 @@ struct eventfd_ctx *iof_shim_eventfd_get(int fd)
 
 void iof_shim_eventfd_put(struct eventfd_ctx *ctx)
 {
+	if (ctx->info >= 0)
+		close(ctx->info);
 	close(ctx->fd);
 	kfree(ctx);
 }
@@ -758,26 +772,47 @@ void iof_shim_eventfd_signal(struct eventfd_ctx *ctx)
 	}
 }
 
+/*
+ * Returns the file that tells the eventfd's count. It stays open: opening it takes longer than
+ * reading it, and an engine raises interrupts several thousand times a second.
+ */
+static int eventfd_info(struct eventfd_ctx *ctx)
+{
+	int fd = __atomic_load_n(&ctx->info, __ATOMIC_ACQUIRE), none = -1;
+	char path[40];
+
+	if (fd >= 0)
+		return fd;
+	iof_shim_scnprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ctx->fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || __atomic_compare_exchange_n(&ctx->info, &none, fd, false, __ATOMIC_ACQ_REL,
+						  __ATOMIC_ACQUIRE))
+		return fd;
+	close(fd);
+	return none;
+}
+
 /* Would a write() of @nr not wait? Says no where the count cannot be read. */
 static bool eventfd_has_room(struct eventfd_ctx *ctx, u32 nr)
 {
-	char path[40], text[256];
+	static const char name[] = "eventfd-count:";
 	unsigned long long count;
+	int fd = eventfd_info(ctx);
 	const char *told;
+	char text[256];
 	ssize_t n;
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ctx->fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
+	n = pread(fd, text, sizeof(text) - 1, 0);
 	if (n <= 0)
 		return false;
 	text[n] = 0;
-	told = strstr(text, "eventfd-count:");
-	return told && sscanf(told, "eventfd-count: %llx", &count) == 1 && count < ~0ull - 1 - nr;
+	told = strstr(text, name);
+	if (!told)
+		return false;
+	count = strtoull(told + sizeof(name) - 1, NULL, 16);
+	return count < ~0ull - 1 - nr;
 }
 
 /* From this many signals on, the count is read, and written once. */
