@@ -313,13 +313,24 @@ ssize_t iof_fault_queue_read_iter(struct kiocb *iocb, struct iov_iter *to)
 		       nothing_queued(iocb);
 }
 
+static noinline ssize_t read_plain(struct iof_fault_queue *queue,
+				   char __user *buf, size_t room)
+{
+	struct iof_dest dest = { .buf = buf };
+
+	return read_groups(queue, &dest, room);
+}
+
 ssize_t iof_fault_queue_read(struct file *file, char __user *buf, size_t len,
 			     loff_t *pos __always_unused)
 {
 	const size_t size = sizeof(struct iommu_hwpt_pgfault);
-	struct iof_dest dest = { .buf = buf };
+	struct iof_fault_queue *queue = file->private_data;
 
 	if (len % size)
 		return -ESPIPE;
-	return read_groups(file->private_data, &dest, len / size);
+	/* A thread that polls an empty queue needs no frame for records. */
+	if (!READ_ONCE(queue->nr_queued))
+		return 0;
+	return read_plain(queue, buf, len / size);
 }

@@ -619,6 +619,10 @@ void iof_report_page_reqs(struct iof_hwdev *dev,
 {
 	u32 i, end;
 
+	if (likely(nr == 1)) {
+		(void)iof_report_page_req(dev, reqs);
+		return;
+	}
 	atomic64_add(nr, &dev->core->requests);
 	for (i = 0; i < nr; i = end) {
 		end = i + 1;

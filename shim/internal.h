@@ -83,8 +83,18 @@ void iof_shim_futex_wake(unsigned int *word, int n);
  * Between these two calls, the thread collects wake-ups. It does their system calls after the
  * queue's lock is released, so that a woken thread does not spin on it.
  */
-void iof_shim_hold_wakes(void);
-void iof_shim_send_wakes(void);
+static inline void iof_shim_hold_wakes(struct task_struct *self)
+{
+	self->iof_hold_wakes++;
+}
+
+void iof_shim_send_collected(struct task_struct *self);
+
+static inline void iof_shim_send_wakes(struct task_struct *self)
+{
+	if (!--self->iof_hold_wakes && (self->iof_nsignals || self->iof_nwakes))
+		iof_shim_send_collected(self);
+}
 
 /* Ends an interruptible sleep of @task. Takes no lock, so that a signal handler may call it. */
 void iof_shim_interrupt(struct task_struct *task);

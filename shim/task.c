@@ -228,17 +228,8 @@ void iof_shim_interrupt(struct task_struct *task)
 		iof_shim_futex_wake(&task->__state, 1);
 }
 
-void iof_shim_hold_wakes(void)
+void iof_shim_send_collected(struct task_struct *self)
 {
-	current->iof_hold_wakes++;
-}
-
-void iof_shim_send_wakes(void)
-{
-	struct task_struct *self = current;
-
-	if (--self->iof_hold_wakes)
-		return;
 	if (self->iof_nsignals)
 		iof_shim_send_signals(self);
 	while (self->iof_nwakes) {

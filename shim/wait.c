@@ -39,13 +39,13 @@ int iof_shim_autoremove_wake(struct wait_queue_entry *entry, unsigned int mode, 
 	return woken;
 }
 
-void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int exclusive,
-			     void *key)
+static __always_inline void wake_entries(struct task_struct *self, struct wait_queue_head *wq,
+					 unsigned int mode, int exclusive, void *key)
 {
 	struct wait_queue_entry *entry, *next;
 
 	lockdep_assert_held(&wq->lock);
-	current->iof_wake_nr = exclusive;
+	self->iof_wake_nr = exclusive;
 	list_for_each_entry_safe(entry, next, &wq->head, entry) {
 		unsigned int flags = entry->flags;
 		int rc = entry->func(entry, mode, 0, key);
@@ -57,13 +57,21 @@ void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int 
 	}
 }
 
+void iof_shim_wake_up_locked(struct wait_queue_head *wq, unsigned int mode, int exclusive,
+			     void *key)
+{
+	wake_entries(current, wq, mode, exclusive, key);
+}
+
 void iof_shim_wake_up(struct wait_queue_head *wq, unsigned int mode, int exclusive, void *key)
 {
-	iof_shim_hold_wakes();
+	struct task_struct *self = current;
+
+	iof_shim_hold_wakes(self);
 	spin_lock(&wq->lock);
-	iof_shim_wake_up_locked(wq, mode, exclusive, key);
+	wake_entries(self, wq, mode, exclusive, key);
 	spin_unlock(&wq->lock);
-	iof_shim_send_wakes();
+	iof_shim_send_wakes(self);
 }
 
 static void link_entry(struct wait_queue_head *wq, struct wait_queue_entry *entry)
@@ -181,7 +189,9 @@ void iof_shim_wake_up_var(const void *var, long bit)
 
 void iof_shim_complete(struct completion *x, bool all)
 {
-	iof_shim_hold_wakes();
+	struct task_struct *self = current;
+
+	iof_shim_hold_wakes(self);
 	spin_lock(&x->wait.lock);
 	if (all)
 		x->done = UINT_MAX;
@@ -189,7 +199,7 @@ void iof_shim_complete(struct completion *x, bool all)
 		x->done++;
 	iof_shim_wake_up_locked(&x->wait, TASK_NORMAL, all ? 0 : 1, NULL);
 	spin_unlock(&x->wait.lock);
-	iof_shim_send_wakes();
+	iof_shim_send_wakes(self);
 }
 
 long iof_shim_wait_for_completion(struct completion *x, unsigned int state, long timeout)

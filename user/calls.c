@@ -46,18 +46,29 @@ int iof_ioctl(int fd, unsigned long cmd, void *arg)
 	return foreign(fd, rc) ? SYSTEM(ioctl(fd, cmd, arg)) : rc;
 }
 
+/* The rest of iof_read() and iof_write() after -EBADF: apart, since each fault makes both calls. */
+__attribute__((noinline)) static ssize_t read_foreign(int fd, void *buf, size_t len)
+{
+	return foreign(fd, -EBADF) ? SYSTEM(read(fd, buf, len)) : -EBADF;
+}
+
+__attribute__((noinline)) static ssize_t write_foreign(int fd, const void *buf, size_t len)
+{
+	return foreign(fd, -EBADF) ? SYSTEM(write(fd, buf, len)) : -EBADF;
+}
+
 ssize_t iof_read(int fd, void *buf, size_t len)
 {
 	ssize_t rc = OWN(iof_sys_read(fd, buf, len));
 
-	return foreign(fd, rc) ? SYSTEM(read(fd, buf, len)) : rc;
+	return rc == -EBADF ? read_foreign(fd, buf, len) : rc;
 }
 
 ssize_t iof_write(int fd, const void *buf, size_t len)
 {
 	ssize_t rc = OWN(iof_sys_write(fd, buf, len));
 
-	return foreign(fd, rc) ? SYSTEM(write(fd, buf, len)) : rc;
+	return rc == -EBADF ? write_foreign(fd, buf, len) : rc;
 }
 
 ssize_t iof_readv2(int fd, const struct iovec *iov, int iovcnt, int flags)
