@@ -602,8 +602,8 @@ static struct iof_shim_file_ref *get_ref(struct file *file)
 		return NULL;
 	ref->file = file;
 	/*
-	 * Pairs with the second look of a late iof_shim_our_file(), which must see that the old file
-	 * was closed.
+	 * Pairs with the second look of a late iof_shim_our_file(), which must see that the old
+	 * file was closed.
 	 */
 	atomic_long_set_release(&ref->count, 1);
 	return ref;
