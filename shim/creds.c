@@ -58,8 +58,8 @@ unsigned long iof_shim_task_rlimit(const struct task_struct *task, int resource)
 
 	if (resource == RLIMIT_MEMLOCK && said != ~0ul)
 		return said;
-	if (mm && mm->pid) {
-		bytes = to_bytes(iof_shim_remote_rlimit(mm, resource));
+	if (resource == RLIMIT_MEMLOCK && mm && mm->pid) {
+		bytes = to_bytes(iof_shim_remote_memlock(mm));
 		return bytes == __atomic_load_n(&inherited_bytes, __ATOMIC_RELAXED) ? ~0ul : bytes;
 	}
 	return getrlimit((__rlimit_resource_t)resource, &limit) ? 0 : to_bytes(limit.rlim_cur);

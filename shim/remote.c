@@ -232,14 +232,39 @@ static int open_pidfd(pid_t tid)
 	return pidfd;
 }
 
-unsigned long iof_shim_remote_rlimit(struct mm_struct *mm, int resource)
+/* Reads the limit of locked memory of a process from its folder. */
+static bool read_memlock(int process, unsigned long *bytes)
 {
-	unsigned long *known = &mm->remote->memlock;
+	int fd = openat(process, "limits", O_RDONLY | O_CLOEXEC);
+	FILE *limits = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[128], text[32];
+	bool found = false;
+
+	while (limits && !found && fgets(line, sizeof(line), limits))
+		found = sscanf(line, "Max locked memory %31s", text) == 1;
+	if (found)
+		*bytes = strcmp(text, "unlimited") ? strtoul(text, NULL, 10) : RLIM_INFINITY;
+	if (limits)
+		fclose(limits);
+	else if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+/*
+ * Returns the limit of locked memory of another process, as last known. prlimit() takes
+ * CAP_SYS_RESOURCE if the process is of another user; its folder can be read without.
+ */
+unsigned long iof_shim_remote_memlock(struct mm_struct *mm)
+{
+	unsigned long *known = &mm->remote->memlock, bytes = 0;
+	bool there = is_there(mm->remote->process);
 	struct rlimit limit;
 
-	if (is_there(mm->remote->process) &&
-	    !prlimit(mm->pid, (__rlimit_resource_t)resource, NULL, &limit))
+	if (there && !prlimit(mm->pid, RLIMIT_MEMLOCK, NULL, &limit))
 		__atomic_store_n(known, limit.rlim_cur, __ATOMIC_RELAXED);
+	else if (there && read_memlock(mm->remote->process, &bytes))
+		__atomic_store_n(known, bytes, __ATOMIC_RELAXED);
 	return __atomic_load_n(known, __ATOMIC_RELAXED);
 }
 

@@ -50,8 +50,8 @@ unsigned long iof_shim_remote_file_pin(struct mm_struct *mm, struct iof_shim_are
 /* Copies within one page. Does not touch the page if it is absent. */
 int iof_shim_remote_mm_copy(struct mm_struct *mm, unsigned long addr, void *buf, size_t n,
 			    bool write);
-/* Returns the limit of the process; its last known limit if the process is gone. */
-unsigned long iof_shim_remote_rlimit(struct mm_struct *mm, int resource);
+/* Returns RLIMIT_MEMLOCK of the process; its last known limit if the process is gone. */
+unsigned long iof_shim_remote_memlock(struct mm_struct *mm);
 /* Frees an address space, after its last reference has been dropped. */
 void iof_shim_remote_free(struct mm_struct *mm);
 

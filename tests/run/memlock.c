@@ -159,6 +159,30 @@ static void another_user_has_another(void **state)
 	assert_ok(setresuid(0, 0, 0));
 }
 
+/* The limit of another user's process is known from its first call on. */
+static void another_user_from_the_start(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t child;
+
+	if (geteuid()) {
+		skip();
+		return;
+	}
+	child = fork();
+	if (!child) {
+		limit_to(LIMIT / 2);
+		if (setresuid(OTHER, OTHER, OTHER))
+			_exit(1);
+		if (map(f, 0, LIMIT / 2))
+			_exit(2);
+		_exit(map(f, LIMIT, 1) == -ENOMEM ? 0 : 3);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 /* Pages are charged when they are pinned: the limit is that of the process that mapped. */
 static void at_the_attach(void **state)
 {
@@ -176,8 +200,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, with_device, teardown)
 	const struct CMUnitTest tests[] = {
-		T(up_to_the_limit),	   T(a_limit_that_changes),	T(exempt_by_a_capability),
-		T(a_user_has_one_account), T(another_user_has_another), T(at_the_attach),
+		T(up_to_the_limit),
+		T(a_limit_that_changes),
+		T(exempt_by_a_capability),
+		T(a_user_has_one_account),
+		T(another_user_has_another),
+		T(at_the_attach),
+		T(another_user_from_the_start),
 	};
 
 	return cmocka_run_group_tests_name("memlock", tests, NULL, NULL);
