@@ -52,6 +52,9 @@ become_program(struct iof_run *run, int listener_out, int born)
 	if (chdir(run->cwd))
 		iof_run_die(run, "%s cannot be entered: %s", run->cwd, strerror(errno));
 	fd = iof_run_trap(!run->config->plain_stat);
+	if (fd < 0 && errno == EBUSY)
+		iof_run_die(run, "a run cannot be started inside a run, nor below another program "
+				 "that listens to seccomp's notifications");
 	if (fd < 0)
 		iof_run_die(run,
 			    "seccomp cannot trap system calls (%s); it needs Linux "

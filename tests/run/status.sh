@@ -27,6 +27,8 @@ for wrong in '--nonsense true' '--device nothing true' '--device dsa,credits=0 t
 done
 expect 125 run --trace /nowhere/at/all true
 says '/nowhere/at/all'
+expect 125 run "$IOFAULT" run true
+says 'a run cannot be started inside a run'
 
 # A line for each call, from the file's point of view; the counts; and what a full disk makes of it.
 expect 0 run --trace calls --stats --device dsa --device ats-test sh -c '
