@@ -79,7 +79,7 @@ static uint32_t enable_device(void)
 
 	if (enabled())
 		return 0x10;
-	if (!(fake->control & 4))
+	if (!(__atomic_load_n(&fake->control, __ATOMIC_ACQUIRE) & 4))
 		return 0x12;
 	for (i = 0; i < FAKE_QUEUES; i++)
 		sizes += fake_read32(queue_at(i) + DSA_QUEUE_SIZE) & 0xffff;
@@ -143,7 +143,7 @@ static void take_command(void)
 
 	if (!word || command == fake->stuck)
 		return;
-	if (command == fake->refused)
+	if (command == __atomic_load_n(&fake->refused, __ATOMIC_ACQUIRE))
 		error = fake->error;
 	else if (command != fake->ignored)
 		error = execute(command, operand, &result);
@@ -377,10 +377,13 @@ static ssize_t fake_pread(int fd, void *buf, size_t len, off_t off)
 
 static ssize_t fake_pwrite(int fd, const void *buf, size_t len, off_t off)
 {
+	uint16_t control;
+
 	(void)fd;
 	if (off != (off_t)IOF_VFIO_REGION_OFFSET(VFIO_PCI_CONFIG_REGION_INDEX) + 4 || len != 2)
 		return -EINVAL;
-	memcpy(&fake->control, buf, 2);
+	memcpy(&control, buf, 2);
+	__atomic_store_n(&fake->control, control, __ATOMIC_RELEASE);
 	return 2;
 }
 
