@@ -80,6 +80,7 @@ def qemu(command):
 
 def dpdk_bind(command):
     need('dpdk-devbind.py')
+    need('ip')  # DPDK 24's runs it
     need('lspci')
     sh(command, says=['f000:00:01.0', 'drv=vfio-pci'])
 

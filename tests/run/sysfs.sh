@@ -80,7 +80,8 @@ if have lspci; then
 	expect 0 run lspci -D -n
 	has 'f000:00:01.0 0880: 8086:0b25' 'f000:00:02.0 00ff: 1234:11e9'
 fi
-if have dpdk-devbind.py && have lspci; then
+# That of DPDK 24 runs ip.
+if have dpdk-devbind.py && have lspci && have ip; then
 	expect 0 run dpdk-devbind.py --status
 	has "f000:00:01.0 'Device 0b25' drv=vfio-pci"
 	# shellcheck disable=SC2016
