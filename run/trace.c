@@ -483,7 +483,7 @@ void iof_run_explain(uint32_t pid, long rc)
 	if (errno == EACCES && !__atomic_exchange_n(&explained, true, __ATOMIC_RELAXED))
 		fprintf(stderr,
 			"iofault: run: process %u is not dumpable (PR_SET_DUMPABLE of "
-			"prctl(2), or an executable that its user cannot read), so its calls fail; "
-			"it needs iofault run as root\n",
-			pid);
+			"prctl(2), or an executable that its user cannot read) or has changed its "
+			"user, so its calls fail; it needs iofault run as root%s\n",
+			pid, geteuid() ? "" : ", with CAP_SYS_PTRACE");
 }
