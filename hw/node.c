@@ -318,6 +318,46 @@ static ssize_t dev_show(struct device *dev, struct device_attribute *attr,
 /* Clients look for the node's number in vfio.ko's folder of the function. */
 static DEVICE_ATTR_RO(dev);
 
+/* ---- counters, in the folder page_requests beside it ---- */
+
+static struct iof_hwdev_stats stats_of(struct device *dev)
+{
+	struct iof_hw_pci *pci =
+		iof_hw_pci_of(container_of(dev, struct vfio_device, device));
+	struct iof_hwdev_stats stats;
+
+	iof_hwdev_get_stats(&pci->device.hw, &stats);
+	return stats;
+}
+
+#define IOF_COUNTER(_name, _field)                                            \
+	static ssize_t _name##_show(struct device *dev,                       \
+				    struct device_attribute *attr, char *buf) \
+	{                                                                     \
+		return sysfs_emit(buf, "%llu\n", stats_of(dev)._field);       \
+	}                                                                     \
+	static DEVICE_ATTR_RO(_name)
+
+IOF_COUNTER(requests, requests);
+IOF_COUNTER(groups, groups);
+IOF_COUNTER(succeeded, answered[IOF_PAGE_SUCCESS]);
+IOF_COUNTER(invalid, answered[IOF_PAGE_INVALID]);
+IOF_COUNTER(failed, answered[IOF_PAGE_FAILURE]);
+IOF_COUNTER(refused, refused);
+IOF_COUNTER(swept, swept);
+
+static struct attribute *counters[] = {
+	&dev_attr_requests.attr,  &dev_attr_groups.attr,
+	&dev_attr_succeeded.attr, &dev_attr_invalid.attr,
+	&dev_attr_failed.attr,	  &dev_attr_refused.attr,
+	&dev_attr_swept.attr,	  NULL,
+};
+
+static const struct attribute_group counters_group = {
+	.name = "page_requests",
+	.attrs = counters,
+};
+
 static char *node_devnode(const struct device *dev, umode_t *mode)
 {
 	if (mode)
@@ -373,15 +413,20 @@ int iof_hw_node_add(struct iof_hw_pci *pci)
 	rc = device_create_file(&vdev->device, &dev_attr_dev);
 	if (rc)
 		goto err_minor;
+	rc = sysfs_create_group(&vdev->device.kobj, &counters_group);
+	if (rc)
+		goto err_file;
 	pci->node = device_create(node_class, pci->device.dev, devt, NULL,
 				  "vfio%u", vdev->index);
 	if (IS_ERR(pci->node)) {
 		rc = PTR_ERR(pci->node);
-		goto err_file;
+		goto err_counters;
 	}
 	WARN_ON(xa_err(xa_store(&nodes, minor, pci, GFP_KERNEL)));
 	return 0;
 
+err_counters:
+	sysfs_remove_group(&vdev->device.kobj, &counters_group);
 err_file:
 	device_remove_file(&vdev->device, &dev_attr_dev);
 err_minor:
@@ -414,6 +459,7 @@ void iof_hw_node_remove(struct iof_hw_pci *pci)
 
 	xa_erase(&nodes, pci->minor);
 	device_destroy(node_class, pci->cdev->dev);
+	sysfs_remove_group(&vdev->device.kobj, &counters_group);
 	device_remove_file(&vdev->device, &dev_attr_dev);
 	cdev_del(pci->cdev);
 	ask_to_leave(pci);

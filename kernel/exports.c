@@ -9,6 +9,7 @@
 
 IOF_EXPORT(iof_hwdev_register);
 IOF_EXPORT(iof_hwdev_unregister);
+IOF_EXPORT(iof_hwdev_get_stats);
 IOF_EXPORT(iof_report_page_reqs);
 IOF_EXPORT(iof_dirty_found);
 

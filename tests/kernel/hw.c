@@ -80,6 +80,18 @@ void hw_drop(const char *name)
 	assert_ok(hw_write(path, "\n"));
 }
 
+int hw_suspend(const char *state, const char *level)
+{
+	int rc = hw_write("/sys/power/pm_test", level);
+
+	if (rc)
+		return -ENOENT;
+	(void)hw_write("/sys/module/suspend/parameters/pm_test_delay", "1");
+	rc = hw_write("/sys/power/state", state);
+	assert_ok(hw_write("/sys/power/pm_test", "none"));
+	return rc;
+}
+
 int hw_open(const char *name)
 {
 	char path[320];

@@ -29,6 +29,11 @@ bool hw_present(const char *name);
 /* Gives a function to iofault-pci by its driver_override, and takes it away. */
 void hw_take(const char *name);
 void hw_drop(const char *name);
+/*
+ * Suspends the machine to @state of /sys/power/state, up to @level of /sys/power/pm_test, and
+ * resumes it a second later. Returns 0, -ENOENT if this kernel cannot, or a negative errno.
+ */
+int hw_suspend(const char *state, const char *level);
 /* Opens the node of a function. Returns the descriptor, or a negative errno. */
 int hw_open(const char *name);
 /* Waits until @fd is readable, and fails the test if it is not in time. */

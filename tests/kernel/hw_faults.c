@@ -228,6 +228,66 @@ static void closing_everything_with_faults_open_sweeps(void **state)
 	assert_int_equal(hwi_drain(), 2);
 }
 
+/* Reads a counter of the function beside its node. */
+static unsigned long counter(const struct hwi_bed *bed, const char *name)
+{
+	char path[320], line[32] = "";
+	struct dirent *entry;
+	DIR *dir;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", hwi_name[bed->dev]);
+	dir = opendir(path);
+	assert_non_null(dir);
+	do {
+		entry = readdir(dir);
+		assert_non_null(entry);
+	} while (strncmp(entry->d_name, "vfio", 4));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev/%.16s/page_requests/%s",
+		 hwi_name[bed->dev], entry->d_name, name);
+	closedir(dir);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_non_null(fgets(line, sizeof(line), f));
+	fclose(f);
+	return strtoul(line, NULL, 10);
+}
+
+static void each_outcome_is_counted(void **state)
+{
+	static const char *const names[] = { "requests", "groups",  "succeeded", "invalid",
+					     "failed",	 "refused", "swept" };
+	static const unsigned int wanted[] = { 6, 5, 1, 4, 0, 1, 2 };
+	unsigned long before[7];
+	struct hwi_bed *bed = *state;
+	struct iommu_hwpt_pgfault rec[2];
+	unsigned int i;
+
+	for (i = 0; i < 7; i++)
+		before[i] = counter(bed, names[i]);
+	/* Two pages that succeed, one that does not. */
+	hwi_request(bed->dev, bed->pasid, 1, 0, IOVA);
+	hwi_page(bed, 1);
+	hw_wait_readable(bed->ffd);
+	assert_int_equal(read(bed->ffd, rec, sizeof(rec)), sizeof(rec));
+	assert_ok(abi_answer(bed->ffd, rec[0].cookie, SUCCESS));
+	hwi_page(bed, 2);
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, rec), INVALID));
+	/* Two that are swept, and one without a reader. */
+	hwi_page(bed, 3);
+	hwi_page(bed, 4);
+	hwi_take(bed, rec);
+	close(bed->ffd);
+	bed->ffd = -1;
+	hwi_page(bed, 5);
+	assert_int_equal(hwi_drain(), 5);
+	for (i = 0; i < 7; i++) {
+		if (counter(bed, names[i]) - before[i] != wanted[i])
+			fail_msg("%s: %lu, then %lu, not %u more", names[i], before[i],
+				 counter(bed, names[i]), wanted[i]);
+	}
+}
+
 /* ---- only one of both ---- */
 
 /* The kernel merges pages by group index alone; the report must not mix the PASIDs up. */
@@ -272,6 +332,51 @@ static void a_function_without_page_requests_is_refused(void **state)
 	close(ffd);
 	hw_close(&hw);
 	hwi_settled(HWI_NO_PRI);
+}
+
+/* ---- suspend ---- */
+
+static struct iommu_hwpt_pgfault late;
+
+static void *read_late(void *arg)
+{
+	struct hwi_bed *bed = arg;
+	struct pollfd wait = { .fd = bed->ffd, .events = POLLIN };
+
+	if (poll(&wait, 1, HW_SECONDS * 1000) != 1)
+		return NULL;
+	return read(bed->ffd, &late, sizeof(late)) == sizeof(late) ? bed : NULL;
+}
+
+/* One fault is taken, and one is not, when the machine suspends; a thread waits. */
+static void open_faults_survive_a_suspend(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	pthread_t reader;
+	uint32_t cookie;
+	void *read;
+	int rc;
+
+	hwi_page(bed, 1);
+	cookie = hwi_take(bed, &rec);
+	hwi_page(bed, 2);
+	rc = hw_suspend("freeze", "devices");
+	if (rc == -ENOENT)
+		skip_because("no /sys/power/pm_test");
+	assert_ok(rc);
+	assert_ok(abi_answer(bed->ffd, cookie, SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 1, SUCCESS);
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 2, SUCCESS);
+
+	assert_ok(pthread_create(&reader, NULL, read_late, bed));
+	assert_ok(hw_suspend("freeze", "devices"));
+	hwi_page(bed, 3);
+	pthread_join(reader, &read);
+	assert_ptr_equal(read, bed);
+	assert_ok(abi_answer(bed->ffd, late.cookie, SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 3, SUCCESS);
 }
 
 /* ---- unbinding ---- */
@@ -403,7 +508,9 @@ int main(void)
 		BOTH(a_flood_is_bounded_by_credits),
 		BOTH(replacing_the_page_table_sweeps),
 		BOTH(closing_everything_with_faults_open_sweeps),
+		BOTH(each_outcome_is_counted),
 		cmocka_unit_test(a_function_without_page_requests_is_refused),
+		BOTH(open_faults_survive_a_suspend),
 		BOTH(unbinding_in_use_sweeps),
 		BOTH(detaches_race_with_requests_and_responses),
 		BOTH(closes_race_with_requests),

@@ -209,6 +209,37 @@ static void a_reset_leaves_the_mappings(void **state)
 	munmap(memory, PAGE);
 }
 
+/* Level core also switches the IOMMU off and on. */
+static void dma_goes_on_after_a_suspend(void **state)
+{
+	static const char *const ways[][2] = { { "freeze", "devices" }, { "mem", "core" } };
+	char *memory = abi_pages(1);
+	struct hw *hw = *state;
+	unsigned int i;
+	int rc;
+
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, AT));
+	for (i = 0; i < 2; i++) {
+		memset(memory, 0x41 + (int)i, BYTES);
+		edu_dma(hw, AT, EDU_BUFFER, 0);
+		rc = hw_suspend(ways[i][0], ways[i][1]);
+		if (rc == -ENOENT)
+			skip_because("no /sys/power/pm_test");
+		if (rc == -EINVAL)
+			continue; /* no such state here */
+		assert_ok(rc);
+		memset(memory, 0, BYTES);
+		edu_dma(hw, EDU_BUFFER, AT, EDU_TO_RAM);
+		assert_int_equal(memory[0], 0x41 + (int)i);
+		assert_memory_equal(memory, memory + 1, BYTES - 1);
+	}
+	assert_ok(abi_unmap(hw->fd, hw->ioas, AT, PAGE));
+	memset(memory, 0, BYTES);
+	edu_dma(hw, EDU_BUFFER, AT, EDU_TO_RAM);
+	assert_int_equal(memory[0], 0);
+	munmap(memory, PAGE);
+}
+
 /* ---- unplugging ---- */
 
 static sigjmp_buf back;
@@ -318,6 +349,7 @@ int main(void)
 		T(a_detached_function_reaches_nothing),
 		T(an_interrupt_reaches_its_eventfd),
 		T(a_second_user_has_to_wait_and_finds_nothing),
+		T(dma_goes_on_after_a_suspend),
 		cmocka_unit_test(a_reset_leaves_the_mappings),
 		T(a_user_who_does_not_leave_loses_the_function),
 		cmocka_unit_test(a_user_is_asked_to_leave_before_the_function_goes),
