@@ -49,7 +49,8 @@ static long vfio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 
 	/* The group has bound it already. */
 	if (cmd == VFIO_DEVICE_BIND_IOMMUFD && vf->group)
-		return get_user(argsz, (u32 __user *)uptr) ? -EFAULT : -EINVAL;
+		return copy_from_user(&argsz, uptr, sizeof(argsz)) ? -EFAULT :
+								     -EINVAL;
 	rc = iof_vfio_bind_ioctl(vf, cmd, uptr);
 	if (rc != -ENOIOCTLCMD)
 		return rc;
