@@ -3,10 +3,12 @@
  * pager.c - the pager's input: pages of a file on a disk, of which the page cache has nothing.
  *
  * Sequential: an engine computes CRC32C over the file in descriptors of 1 MiB, with 64 MiB of
- * memory. Its peers are a plain pass of pread(2) in pieces of 1 MiB (what dd does) and a mapping
- * with MADV_SEQUENTIAL. Random: descriptors of 4 KiB, 64 at a time, beside io_uring with depth 64.
- * All run alternately, each after the file was dropped from the page cache. The file lies in
- * $TMPDIR, or /var/tmp. bench-pager [MIB] takes its size.
+ * memory; four engines in descriptors of 256 KiB, as `iofault page --engines 4` does. Its peers are
+ * a plain pass of pread(2) in pieces of 1 MiB (what dd does) and a mapping with MADV_SEQUENTIAL.
+ * All this with the read-ahead of the disk as it is, and, if the program may change it, with 128
+ * KiB and 8 MiB; at the end it is as before. Random: descriptors of 4 KiB, 64 at a time, beside
+ * io_uring with depth 64. All run alternately, each after the file was dropped from the page cache.
+ * The file lies in $TMPDIR, or /var/tmp. bench-pager [MIB] takes its size.
  */
 #include "common.h"
 
@@ -18,12 +20,15 @@
 #include <isa-l/crc.h>
 #include <liburing.h>
 #include <linux/idxd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define PAGE	   4096ull
@@ -150,9 +155,10 @@ static void must(int ret, const char *what)
 		bench_die("%s: %s (%s)", what, strerror(-ret), iof_pager_error(NULL));
 }
 
-static void device_open(struct device *d, uint32_t depth)
+static void device_open(struct device *d, uint32_t engines, uint32_t depth)
 {
-	struct iof_world_config world = { .kind = IOF_WORLD_EMBEDDED };
+	struct iof_dsa_config dsa = { .engines = engines };
+	struct iof_world_config world = { .kind = IOF_WORLD_EMBEDDED, .dsa = &dsa, .nr_dsa = 1 };
 	struct iof_pager_config config = {
 		.resident = 64 << 20,
 		.prefetch = 32,
@@ -192,7 +198,8 @@ static void device_close(struct device *d)
 }
 
 /* Processes @nr pieces of @length bytes, up to @depth at a time. Returns the time in ns. */
-static uint64_t by_device(uint32_t depth, uint32_t nr, uint32_t length, uint64_t (*where)(uint32_t))
+static uint64_t by_device(uint32_t engines, uint32_t depth, uint32_t nr, uint32_t length,
+			  uint64_t (*where)(uint32_t nr, uint32_t length))
 {
 	uint32_t sent = 0, done = 0, taken, i;
 	struct dsa_hw_desc descs[DEPTH];
@@ -201,7 +208,7 @@ static uint64_t by_device(uint32_t depth, uint32_t nr, uint32_t length, uint64_t
 	uint64_t start, count;
 	ssize_t ret;
 
-	device_open(&d, depth);
+	device_open(&d, engines, depth);
 	start = bench_now();
 	while (done < nr) {
 		taken = 0;
@@ -215,7 +222,7 @@ static uint64_t by_device(uint32_t depth, uint32_t nr, uint32_t length, uint64_t
 				.flags = IDXD_OP_FLAG_BOF | IDXD_OP_FLAG_CRAV | IDXD_OP_FLAG_RCR |
 					 IDXD_OP_FLAG_RCI,
 				.completion_addr = RECORDS_AT + i * sizeof(*d.records),
-				.src_addr = FILE_AT + where(sent++),
+				.src_addr = FILE_AT + where(sent++, length),
 				.xfer_size = length,
 			};
 		}
@@ -243,21 +250,22 @@ static uint64_t by_device(uint32_t depth, uint32_t nr, uint32_t length, uint64_t
 	return start;
 }
 
-static uint64_t in_order(uint32_t nr)
+static uint64_t in_order(uint32_t nr, uint32_t length)
 {
-	return nr * PIECE;
+	return (uint64_t)nr * length;
 }
 
-static uint64_t at_random(uint32_t nr)
+static uint64_t at_random(uint32_t nr, uint32_t length)
 {
+	(void)length;
 	return pages[nr] * PAGE;
 }
 
-static double by_pager(uint32_t depth)
+static double by_pager(uint32_t engines, uint32_t depth, uint64_t piece)
 {
-	uint32_t nr = (uint32_t)(bytes / PIECE);
+	uint32_t nr = (uint32_t)(bytes / piece);
 
-	return (double)bytes / (double)by_device(depth, nr, (uint32_t)PIECE, in_order);
+	return (double)bytes / (double)by_device(engines, depth, nr, (uint32_t)piece, in_order);
 }
 
 static double spread(const double *sorted)
@@ -265,42 +273,133 @@ static double spread(const double *sorted)
 	return (sorted[BENCH_RUNS - 1] - sorted[0]) / sorted[BENCH_RUNS / 2];
 }
 
-int main(int argc, char **argv)
+/* ---- the read-ahead of the disk ---- */
+
+static char ahead_path[64]; /* its file; empty: none that this program may change */
+static unsigned long ahead_before;
+
+static bool ahead_write(unsigned long kib)
+{
+	FILE *file = fopen(ahead_path, "we");
+	bool good = file && fprintf(file, "%lu\n", kib) > 0;
+
+	return file && !fclose(file) && good;
+}
+
+static void ahead_restore(void)
+{
+	if (ahead_path[0] && !ahead_write(ahead_before))
+		fprintf(stderr, "cannot write %lu to %s\n", ahead_before, ahead_path);
+}
+
+static void ahead_stop(int signal)
+{
+	exit(128 + signal);
+}
+
+/* Finds the read-ahead of the file's disk, or prints why there is none to change. */
+static void ahead_find(void)
+{
+	static const char *const forms[] = {
+		"/sys/dev/block/%u:%u/queue/read_ahead_kb",
+		"/sys/dev/block/%u:%u/../queue/read_ahead_kb", /* of a partition */
+	};
+	struct stat status;
+	FILE *file = NULL;
+	size_t i;
+
+	if (stat(path, &status))
+		bench_die("%s: %s", path, strerror(errno));
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]) && !file; i++) {
+		snprintf(ahead_path, sizeof(ahead_path), forms[i], major(status.st_dev),
+			 minor(status.st_dev));
+		file = fopen(ahead_path, "re");
+	}
+	if (!file || fscanf(file, "%lu", &ahead_before) != 1 || access(ahead_path, W_OK)) {
+		printf("read-ahead of 128 KiB and 8 MiB: skipped, %s\n",
+		       file ? "only root may change it" : "the file's disk has no read_ahead_kb");
+		ahead_path[0] = '\0';
+	}
+	if (file)
+		fclose(file);
+	if (!ahead_path[0])
+		return;
+	atexit(ahead_restore);
+	signal(SIGINT, ahead_stop);
+	signal(SIGTERM, ahead_stop);
+}
+
+/* ---- the rows ---- */
+
+static void row(const char *name, double *values, const char *unit)
+{
+	bench_row(name, bench_median(values, BENCH_RUNS), unit);
+	bench_row("  spread", spread(values), "");
+}
+
+static void figure(const char *name, const char *with, const double *one, const double *other,
+		   double limit)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "pager, cold file%s / %s", with, name);
+	bench_at_least(text, one[BENCH_RUNS / 2] / other[BENCH_RUNS / 2], limit);
+}
+
+static void sequential(const char *with)
 {
 	double plain[BENCH_RUNS], mapped[BENCH_RUNS], one[BENCH_RUNS], eight[BENCH_RUNS];
+	double four[BENCH_RUNS];
+	int i;
+
+	for (i = 0; i < BENCH_RUNS; i++) {
+		plain[i] = by_pread();
+		eight[i] = by_pager(1, 8, PIECE);
+		mapped[i] = by_mmap();
+		four[i] = by_pager(4, 32, PIECE / 4);
+		one[i] = by_pager(1, 1, PIECE);
+	}
+	printf("a cold file of %llu MiB%s, median of %d (spread: largest less smallest, by it)\n",
+	       (unsigned long long)(bytes >> 20), with, BENCH_RUNS);
+	row("pread in pieces of 1 MiB", plain, "GB/s");
+	row("mapping with MADV_SEQUENTIAL", mapped, "GB/s");
+	row("pager, 8 descriptors of 1 MiB", eight, "GB/s");
+	row("pager, 4 engines, 32 descriptors of 256 KiB", four, "GB/s");
+	row("pager, one descriptor of 1 MiB", one, "GB/s");
+	figure("pread", with, eight, plain, 0.95);
+	figure("mapping", with, eight, mapped, 0.9);
+	figure("one engine, with 4 engines", with, four, eight, 1);
+}
+
+static void at_jumps(void)
+{
 	double uring[BENCH_RUNS], jumps[BENCH_RUNS];
 	int i;
 
+	for (i = 0; i < BENCH_RUNS; i++) {
+		uring[i] = by_uring();
+		jumps[i] = RANDOM * 1e6 / (double)by_device(1, DEPTH, RANDOM, PAGE, at_random);
+	}
+	printf("the same, random pages\n");
+	row("io_uring, random 4 KiB, depth 64", uring, "k/s");
+	row("pager, random 4 KiB, 64 descriptors", jumps, "k/s");
+	bench_at_least("pager, cold random pages / io_uring",
+		       uring[0] ? jumps[BENCH_RUNS / 2] / uring[BENCH_RUNS / 2] : 1, 0.9);
+}
+
+int main(int argc, char **argv)
+{
 	bytes = (argc > 1 ? strtoull(argv[1], NULL, 0) : 256) << 20;
 	if (bytes < RANDOM * PAGE)
 		bench_die("the size must be 64 MiB at least");
 	buf = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	make_file();
-	for (i = 0; i < BENCH_RUNS; i++) {
-		plain[i] = by_pread();
-		eight[i] = by_pager(8);
-		mapped[i] = by_mmap();
-		one[i] = by_pager(1);
-		uring[i] = by_uring();
-		jumps[i] = RANDOM * 1e6 / (double)by_device(DEPTH, RANDOM, PAGE, at_random);
-	}
-	printf("a cold file of %llu MiB, median of %d (spread: largest less smallest, by median)\n",
-	       (unsigned long long)(bytes >> 20), BENCH_RUNS);
-	bench_row("pread in pieces of 1 MiB", bench_median(plain, BENCH_RUNS), "GB/s");
-	bench_row("  spread", spread(plain), "");
-	bench_row("mapping with MADV_SEQUENTIAL", bench_median(mapped, BENCH_RUNS), "GB/s");
-	bench_row("pager, 8 descriptors of 1 MiB", bench_median(eight, BENCH_RUNS), "GB/s");
-	bench_row("  spread", spread(eight), "");
-	bench_row("pager, one descriptor of 1 MiB", bench_median(one, BENCH_RUNS), "GB/s");
-	bench_row("io_uring, random 4 KiB, depth 64", bench_median(uring, BENCH_RUNS), "k/s");
-	bench_row("  spread", spread(uring), "");
-	bench_row("pager, random 4 KiB, 64 descriptors", bench_median(jumps, BENCH_RUNS), "k/s");
-	bench_row("  spread", spread(jumps), "");
-	bench_at_least("pager, cold file / pread", eight[BENCH_RUNS / 2] / plain[BENCH_RUNS / 2],
-		       0.95);
-	bench_at_least("pager, cold file / mapping", eight[BENCH_RUNS / 2] / mapped[BENCH_RUNS / 2],
-		       0.9);
-	bench_at_least("pager, cold random pages / io_uring",
-		       uring[0] ? jumps[BENCH_RUNS / 2] / uring[BENCH_RUNS / 2] : 1, 0.9);
+	sequential("");
+	at_jumps();
+	ahead_find();
+	if (ahead_path[0] && ahead_write(128))
+		sequential(", read-ahead 128 KiB");
+	if (ahead_path[0] && ahead_write(8192))
+		sequential(", read-ahead 8 MiB");
 	return 0;
 }

@@ -432,6 +432,7 @@ int iof_expel(struct iof_mapping *map, uint64_t first, uint64_t last, unsigned i
 		for (i = 0; i < work->nr_victims; i++) {
 			struct iof_frame *frame = work->victims[i];
 
+			iof_frame_unmark(frame);
 			__atomic_xor_fetch(frame->pte, IOF_PTE_PRESENT | IOF_PTE_EVICTING,
 					   __ATOMIC_ACQ_REL);
 			frame->state = IOF_FRAME_EVICTING;

@@ -19,6 +19,9 @@
 
 #include "pager_private.h"
 
+#define ANSWERS	   64u
+#define IOF_INLINE 16u /* prefetched pages that a handler thread copies itself */
+
 /* The result of group_look() and group_take(). */
 enum iof_taken {
 	IOF_TAKEN,
@@ -98,19 +101,22 @@ static void page_take(struct iof_pager *pager, struct iof_work *work, struct iof
 	if (pte) {
 		frame = pte_frame(pager, pte);
 		iof_frame_hold(pager, frame);
+		iof_frame_unmark(frame);
 		if (frame->ahead)
 			iof_frame_settle_ahead(pager, frame, true);
 		if (!(flags & IOF_RESOLVE_QUIET)) {
 			pager->stats.present++;
 			if (frame->state == IOF_FRAME_LOADING)
-				iof_prefetch_note(pager, work, map, page, true);
+				iof_prefetch_note(pager, work, frame, IOF_FOUND_LOADING);
+			else if (pte & IOF_PTE_MARK)
+				iof_prefetch_note(pager, work, frame, IOF_FOUND_MARKED);
 		}
 	} else {
 		frame = iof_frame_take(pager, map, page, entry);
 		iof_frame_hold(pager, frame);
 		work->loads[work->nr_loads++] = frame;
 		if (!(flags & IOF_RESOLVE_QUIET))
-			iof_prefetch_note(pager, work, map, page, false);
+			iof_prefetch_note(pager, work, frame, IOF_FOUND_ABSENT);
 	}
 	if (frame->state == IOF_FRAME_LOADING)
 		frame->write |= write;
@@ -164,13 +170,28 @@ static enum iof_taken group_take(struct iof_pager *pager, struct iof_work *work,
 /* Loading of pages */
 
 /*
+ * Returns how many of @nr neighbouring frames this thread tries to load: a long window of
+ * prefetched pages of a file is left to the loader, so that the requested pages are answered first.
+ */
+static uint32_t inline_pages(struct iof_frame **frames, uint32_t nr)
+{
+	uint32_t wanted = nr;
+
+	if (frames[0]->map->source->fd < 0)
+		return nr;
+	while (wanted && frames[wanted - 1]->guess)
+		wanted--;
+	return nr - wanted <= IOF_INLINE ? nr : wanted;
+}
+
+/*
  * Loads the pages that their sources have at hand, and marks the others by err. Called without the
  * lock.
  */
 static void load_now(struct iof_pager *pager, struct iof_work *work)
 {
 	uint64_t start = iof_pager_now();
-	uint32_t first, nr, loaded;
+	uint32_t first, nr, tried, loaded;
 
 	iof_frames_sort(work->loads, work->nr_loads);
 	for (first = 0; first < work->nr_loads; first += nr) {
@@ -181,7 +202,8 @@ static void load_now(struct iof_pager *pager, struct iof_work *work)
 		       frames[nr]->map == frames[0]->map &&
 		       frames[nr]->page == frames[0]->page + nr)
 			nr++;
-		loaded = iof_frames_now(pager, work->iov, frames, nr);
+		tried = inline_pages(frames, nr);
+		loaded = tried ? iof_frames_now(pager, work->iov, frames, tried) : 0;
 		for (; loaded < nr; loaded++)
 			frames[loaded]->err = -EINPROGRESS;
 	}
@@ -275,54 +297,87 @@ static int settle_later(struct iof_pager *pager, struct iof_work *work,
 }
 
 /*
- * Loads the pages of a portion or queues them for the loader. Called with the lock held; drops it
- * meanwhile.
+ * Responds to the groups that are decided, before this thread does something else that takes long.
+ * Returns true if there was one. Called with the lock held; drops it meanwhile.
+ */
+static bool answer_decided(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr)
+{
+	struct iommu_hwpt_page_response answers[ANSWERS];
+	uint32_t filled = 0, i;
+	bool any = false;
+
+	for (i = 0; i < nr; i++) {
+		if (groups[i].response != IOF_LATER) {
+			answers[filled].cookie = groups[i].cookie;
+			answers[filled++].code = (uint32_t)groups[i].response;
+			groups[i].response = IOF_LATER;
+			any = true;
+		}
+		if (filled == ANSWERS || (filled && i + 1 == nr)) {
+			pthread_mutex_unlock(&pager->lock);
+			iof_handler_respond_many(pager->handler, answers, filled);
+			pthread_mutex_lock(&pager->lock);
+			filled = 0;
+		}
+	}
+	return any;
+}
+
+/* Loads the pages of work.loads or queues them for the loader; @ready as for publish(). */
+static void portion_load(struct iof_pager *pager, struct iof_work *work, struct iof_waiting **ready)
+{
+	if (!work->nr_loads)
+		return;
+	pthread_mutex_unlock(&pager->lock);
+	load_now(pager, work);
+	pthread_mutex_lock(&pager->lock);
+	publish(pager, work, ready);
+}
+
+/*
+ * Evicts pages for the windows that found too few free frames, and loads those windows. The groups
+ * of the portion have their responses already.
+ */
+static void portion_ahead(struct iof_pager *pager, struct iof_work *work)
+{
+	struct iof_waiting *ready = NULL;
+
+	if (iof_prefetch_evict(pager, work)) {
+		work->nr_loads = 0;
+		iof_prefetch_take(pager, work);
+		portion_load(pager, work, &ready);
+		iof_loader_kick(pager);
+		iof_waiting_answer(pager, ready);
+	}
+	iof_prefetch_end(pager, work);
+}
+
+/*
+ * Loads the pages of a portion or queues them for the loader. The first @done groups are decided.
+ * Called with the lock held; drops it meanwhile.
  */
 static int portion_end(struct iof_pager *pager, struct iof_work *work,
-		       struct iof_fault_group *groups, unsigned int flags)
+		       struct iof_fault_group *groups, uint32_t done, unsigned int flags)
 {
 	struct iof_waiting *ready = NULL;
 	int err = 0;
 
-	if (work->nr_ahead)
-		iof_prefetch_take(pager, work);
-	if (work->nr_loads) {
-		pthread_mutex_unlock(&pager->lock);
-		load_now(pager, work);
-		pthread_mutex_lock(&pager->lock);
-		publish(pager, work, &ready);
-	}
+	iof_prefetch_take(pager, work);
+	portion_load(pager, work, &ready);
 	if (flags & IOF_RESOLVE_LATER)
 		err = settle_later(pager, work, groups);
 	iof_loader_kick(pager);
 	iof_waiting_answer(pager, ready);
 	if (!(flags & IOF_RESOLVE_LATER))
 		err = settle(pager, work, 0, groups, flags);
-	return err;
-}
-
-/*
- * Responds to the groups that are decided, before this thread waits for frames that loads hold.
- * Returns true if there was one. Called with the lock held; drops it meanwhile.
- */
-static bool answer_decided(struct iof_pager *pager, struct iof_fault_group *groups, uint32_t nr)
-{
-	struct iommu_hwpt_page_response answer;
-	bool any = false;
-	uint32_t i;
-
-	for (i = 0; i < nr; i++) {
-		if (groups[i].response == IOF_LATER)
-			continue;
-		answer.cookie = groups[i].cookie;
-		answer.code = (uint32_t)groups[i].response;
-		groups[i].response = IOF_LATER;
-		any = true;
-		pthread_mutex_unlock(&pager->lock);
-		iof_handler_respond_many(pager->handler, &answer, 1);
-		pthread_mutex_lock(&pager->lock);
+	if (work->nr_ahead) {
+		if (flags & IOF_RESOLVE_LATER)
+			answer_decided(pager, groups, done);
+		portion_ahead(pager, work);
+		if (flags & IOF_RESOLVE_LATER)
+			iof_loader_help(pager);
 	}
-	return any;
+	return err;
 }
 
 /*
@@ -384,7 +439,7 @@ int iof_resolve(struct iof_pager *pager, struct iof_fault_group *groups, uint32_
 			}
 		}
 		if (work->nr_items || done > first) {
-			int load_err = portion_end(pager, work, groups, flags);
+			int load_err = portion_end(pager, work, groups, done, flags);
 
 			err = err ? err : load_err;
 		} else if (taken == IOF_NOT_NOW ||

@@ -19,6 +19,8 @@
 
 #define AHEAD_MEMORY 1024u /* number of prefetched pages in the counts of use */
 
+#define CLOCK_FETCH 8u /* number of frames that CLOCK fetches in advance */
+
 #define IOF_POOL_ALIGN (2u << 20)
 
 /* Maps @bytes bytes of memory, aligned to 2 MiB if they are at least 2 MiB. */
@@ -89,6 +91,7 @@ struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *ma
 	uint64_t resident;
 
 	pager->free = frame->next;
+	__builtin_prefetch(pager->free, 1);
 	pager->nr_free--;
 	pager->held++;
 	resident = pager->nr_frames - pager->nr_free;
@@ -99,6 +102,7 @@ struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *ma
 	frame->pte = pte;
 	frame->hold = 1;
 	frame->waiters = NULL;
+	frame->load = NULL;
 	frame->pins = 0;
 	frame->err = 0;
 	frame->state = IOF_FRAME_LOADING;
@@ -106,6 +110,7 @@ struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *ma
 	frame->guess = 0;
 	frame->write = 0;
 	frame->stuck = 0;
+	frame->mark = 0;
 	map->frames++;
 	iof_pte_store(pte, iof_frame_iova(pager, frame) | IOF_PTE_LOADING);
 	return frame;
@@ -129,6 +134,15 @@ void iof_frame_hold(struct iof_pager *pager, struct iof_frame *frame)
 		pager->held++;
 }
 
+/* Makes a marked page present. Nothing to do for other pages. */
+void iof_frame_unmark(struct iof_frame *frame)
+{
+	uint64_t pte = iof_pte_load(frame->pte);
+
+	if (pte & IOF_PTE_MARK)
+		iof_pte_store(frame->pte, (pte & ~IOF_PTE_MARK) | IOF_PTE_PRESENT);
+}
+
 void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame)
 {
 	if (--frame->hold)
@@ -137,6 +151,17 @@ void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame)
 	pager->released++;
 	if (frame->state == IOF_FRAME_FAILED)
 		iof_frame_free(pager, frame);
+}
+
+/* Fetches what CLOCK looks at soon: a frame, and the entry of an earlier one. */
+static void clock_fetch(const struct iof_pager *pager)
+{
+	uint64_t left = pager->nr_frames - pager->hand;
+
+	if (left > 2 * CLOCK_FETCH)
+		__builtin_prefetch(&pager->frames[pager->hand + 2 * CLOCK_FETCH]);
+	if (left > CLOCK_FETCH && pager->frames[pager->hand + CLOCK_FETCH].map)
+		__builtin_prefetch(pager->frames[pager->hand + CLOCK_FETCH].pte, 1);
 }
 
 /*
@@ -155,6 +180,7 @@ uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uin
 
 		if (++pager->hand == pager->nr_frames)
 			pager->hand = 0;
+		clock_fetch(pager);
 		if (frame->state != IOF_FRAME_RESIDENT || frame->hold || frame->pins ||
 		    (frame->stuck && !stuck))
 			continue;
@@ -165,9 +191,15 @@ uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uin
 				iof_frame_settle_ahead(pager, frame, true);
 			continue;
 		}
+		/* The device comes to a prefetched page only later. */
+		if (frame->ahead == 1) {
+			frame->ahead = 2;
+			continue;
+		}
 		/*
 		 * Clear PRESENT and set EVICTING at once; bits that the device sets meanwhile stay.
 		 */
+		iof_frame_unmark(frame);
 		__atomic_xor_fetch(frame->pte, IOF_PTE_PRESENT | IOF_PTE_EVICTING,
 				   __ATOMIC_ACQ_REL);
 		frame->state = IOF_FRAME_EVICTING;

@@ -7,6 +7,13 @@
  * a single read of up to IOF_LOAD_PAGES pages. So the number of loads in flight does not depend on
  * the number of handler threads, and pages of neighbouring requests become one read.
  *
+ * A longer run of pages of a file, and runs that go on where a load in flight ends, are the rest of
+ * that load: read one after the other, in the order of the file. The system's read-ahead so sees
+ * one sequential reader, keeps the disk busy with long requests, and gets large pages for them.
+ * Several reads at once would make it start anew with each. Reads by O_DIRECT, and calls of other
+ * sources, run side by side. What the page cache has already, a handler thread copies as well
+ * (iof_loader_help()).
+ *
  * One thread has an io_uring for files (load_uring.c). Where the system refuses io_uring_setup(),
  * that thread and the others load files by calls, as they load all other sources. The number of
  * these threads grows while loads wait, up to IOF_LOADERS.
@@ -28,7 +35,11 @@
 #include "pager_private.h"
 #include "signals.h"
 
-#define IOF_LOAD_PAGES 64u /* a longer read answers its first pages later, and is not faster */
+#define IOF_LOAD_FIRST 64u /* pages of the first read of a run: it answers the fault early */
+#define IOF_HELP       2u  /* pieces that a handler thread copies for the ring's thread */
+#define IOF_LOAD_PAGES                                                            \
+	256u /* pages of each later read: the system reads ahead in larger pieces \
+	      */
 
 /* Is the page of @frame the next one in the same mapping? */
 static bool follows(const struct iof_frame *frame, const struct iof_frame *before)
@@ -66,35 +77,102 @@ void iof_loader_queue_store(struct iof_pager *pager, struct iof_frame *frame)
 }
 
 /*
- * Takes the first queued frame, and its neighbours behind it, as a load. Returns NULL if there is
- * none, or if all loads are in flight. Called with the lock held.
+ * Are the neighbouring pages of the mapping read one after the other, in the order of the file? The
+ * system's read-ahead then finds one sequential reader, and asks the disk for long pieces.
  */
-struct iof_load *iof_load_begin(struct iof_loader *loader, struct iof_frame_queue *queue)
+static bool in_order(const struct iof_mapping *map)
 {
-	struct iof_load *load = loader->free_loads;
-	struct iof_frame *frame = queue->first;
+	return map->source->fd >= 0 && !map->direct;
+}
 
-	if (!load || !frame)
+/* Returns the load that reads the page before that of @frame, or NULL. */
+static struct iof_load *load_before(const struct iof_frame *frame)
+{
+	const struct iof_mapping *map = frame->map;
+	const struct iof_pager *pager = map->space->pager;
+	uint64_t pte = frame->page ? iof_pte_load(iof_mapping_pte(map, frame->page - 1)) : 0;
+
+	if (!(pte & IOF_PTE_LOADING))
 		return NULL;
-	loader->free_loads = load->next;
+	return pager->frames[((pte & IOF_PTE_ADDR) - pager->pool_iova) >> IOF_PAGE_SHIFT].load;
+}
+
+/* Takes up to @most neighbouring frames from @list as the next read of the load. */
+static void load_fill(struct iof_load *load, struct iof_frame **list, uint32_t most)
+{
 	load->next = NULL;
 	load->nr = 0;
 	load->done = 0;
 	load->singly = false;
 	do {
+		struct iof_frame *frame = *list;
+
+		frame->load = load;
 		load->frames[load->nr++] = frame;
-		queue->first = frame->next;
-		if (!queue->first)
-			queue->last = NULL;
-		else if (!follows(queue->first, frame))
-			break;
-		frame = queue->first;
-	} while (frame && load->nr < IOF_LOAD_PAGES);
-	/* A longer run stays one in the queue. */
-	if (!queue->first || !follows(queue->first, load->frames[load->nr - 1]))
-		queue->runs--;
+		*list = frame->next;
+	} while (*list && load->nr < most && follows(*list, load->frames[load->nr - 1]));
 	load->start = iof_pager_now();
-	return load;
+}
+
+/* Takes the first run of neighbouring frames off the queue. Returns its last frame. */
+static struct iof_frame *queue_run(struct iof_frame_queue *queue, struct iof_load *load)
+{
+	struct iof_frame *last = queue->first;
+
+	last->load = load;
+	while (last->next && follows(last->next, last)) {
+		last = last->next;
+		last->load = load;
+	}
+	queue->first = last->next;
+	if (!queue->first)
+		queue->last = NULL;
+	last->next = NULL;
+	queue->runs--;
+	return last;
+}
+
+/*
+ * Takes the first queued frame, and its neighbours behind it, as a load. A run that goes on where a
+ * load in flight ends becomes the rest of that load. Returns NULL if there is no frame, or if all
+ * loads are in flight. Called with the lock held.
+ */
+struct iof_load *iof_load_begin(struct iof_loader *loader, struct iof_frame_queue *queue)
+{
+	struct iof_load *load = loader->free_loads;
+
+	while (load && queue->first) {
+		struct iof_frame *first = queue->first, *last;
+		struct iof_load *before = NULL;
+
+		if (first->state != IOF_FRAME_LOADING || !in_order(first->map)) {
+			loader->free_loads = load->next;
+			load->rest = NULL;
+			load_fill(load, &queue->first, IOF_LOAD_PAGES);
+			last = load->frames[load->nr - 1];
+			if (!queue->first)
+				queue->last = NULL;
+			/* A longer run stays one in the queue. */
+			if (!queue->first || !follows(queue->first, last))
+				queue->runs--;
+			return load;
+		}
+		before = load_before(first);
+		last = queue_run(queue, before ? before : load);
+		if (!before) {
+			loader->free_loads = load->next;
+			load->rest = first;
+			load->rest_last = last;
+			load_fill(load, &load->rest, IOF_LOAD_FIRST);
+			return load;
+		}
+		if (before->rest)
+			before->rest_last->next = first;
+		else
+			before->rest = first;
+		before->rest_last = last;
+	}
+	return NULL;
 }
 
 /*
@@ -148,11 +226,13 @@ void iof_load_free(struct iof_pager *pager, struct iof_load *load)
 
 /*
  * Publishes the pages of the loads in the list, and answers the groups that waited for them. Each
- * frame's err has the result of its page. Called without the lock.
+ * frame's err has the result of its page. Returns the loads that go on with their rest. Called
+ * without the lock.
  */
-void iof_loads_end(struct iof_pager *pager, struct iof_load *list)
+struct iof_load *iof_loads_end(struct iof_pager *pager, struct iof_load *list)
 {
 	struct iof_loader *loader = &pager->loader;
+	struct iof_load *more = NULL, **last = &more;
 	struct iof_waiting *ready = NULL;
 	uint64_t now = iof_pager_now();
 	uint64_t ended = 0;
@@ -168,7 +248,13 @@ void iof_loads_end(struct iof_pager *pager, struct iof_load *list)
 		pager->stats.load_ns += now - load->start;
 		ended += load->nr;
 		list = load->next;
-		load_free(loader, load);
+		if (!load->rest) {
+			load_free(loader, load);
+			continue;
+		}
+		load_fill(load, &load->rest, IOF_LOAD_PAGES);
+		*last = load;
+		last = &load->next;
 	}
 	iof_pager_wake(pager);
 	iof_waiting_answer(pager, ready);
@@ -177,6 +263,7 @@ void iof_loads_end(struct iof_pager *pager, struct iof_load *list)
 	if (!loader->pending)
 		iof_pager_wake(pager);
 	pthread_mutex_unlock(&pager->lock);
+	return more;
 }
 
 /* Loads pages by calls of their source: all at once, or page by page if that fails. */
@@ -215,8 +302,10 @@ void iof_loader_calls(struct iof_pager *pager)
 			loader->store(pager, load);
 		} else {
 			pthread_mutex_unlock(&pager->lock);
-			load_call(pager, load);
-			iof_loads_end(pager, load);
+			while (load) {
+				load_call(pager, load);
+				load = iof_loads_end(pager, load);
+			}
 			pthread_mutex_lock(&pager->lock);
 		}
 		loader->idle++;
@@ -255,7 +344,7 @@ static int loader_add(struct iof_pager *pager, void *(*fn)(void *arg))
 void iof_loader_kick(struct iof_pager *pager)
 {
 	struct iof_loader *loader = &pager->loader;
-	bool wake = loader->files.first && loader->asleep;
+	bool wake = (loader->files.first || loader->given) && loader->asleep;
 	uint32_t runs = loader->calls.runs + loader->stores.runs;
 	uint64_t one = 1;
 	ssize_t wrote;
@@ -284,6 +373,66 @@ void iof_loader_kick(struct iof_pager *pager)
 	pthread_mutex_lock(&pager->lock);
 }
 
+/*
+ * Takes the next pages of a long load of the ring, of a file that the page cache has. Returns NULL
+ * if there is none. Called with the lock held.
+ */
+static struct iof_load *load_steal(struct iof_loader *loader)
+{
+	struct iof_load *load = loader->free_loads;
+	uint32_t i;
+
+	for (i = 0; load && loader->ring && i < loader->nr_loads; i++) {
+		struct iof_load *from = &loader->loads[i];
+		const struct iof_source *source;
+
+		if (!from->rest || from == load)
+			continue;
+		source = from->rest->map->source;
+		if (!source->now || __atomic_load_n(&source->misses, __ATOMIC_RELAXED))
+			continue;
+		loader->free_loads = load->next;
+		load->rest = NULL;
+		load_fill(load, &from->rest, IOF_LOAD_FIRST);
+		return load;
+	}
+	return NULL;
+}
+
+/*
+ * Copies some of the pages that the page cache has and that the ring's thread would copy later: so
+ * two processors copy. Called with the lock held; drops it meanwhile.
+ */
+void iof_loader_help(struct iof_pager *pager)
+{
+	struct iof_loader *loader = &pager->loader;
+	struct iof_load *load = load_steal(loader);
+	uint32_t pieces = 0;
+
+	while (load && pieces++ < IOF_HELP) {
+		uint32_t loaded;
+		bool whole;
+
+		pthread_mutex_unlock(&pager->lock);
+		loaded = iof_frames_now(pager, load->iov, load->frames, load->nr);
+		whole = loaded == load->nr;
+		if (whole)
+			load = iof_loads_end(pager, load);
+		else
+			load->done = (uint64_t)loaded << IOF_PAGE_SHIFT;
+		pthread_mutex_lock(&pager->lock);
+		if (!whole)
+			break;
+		if (!load)
+			load = load_steal(loader);
+	}
+	if (!load)
+		return;
+	load->next = loader->given;
+	loader->given = load;
+	iof_loader_kick(pager);
+}
+
 /* Starts the threads; @ring_thread is the one with the ring, iof_ring_thread(). */
 int iof_loader_start(struct iof_pager *pager, void *(*ring_thread)(void *arg))
 {
@@ -295,6 +444,7 @@ int iof_loader_start(struct iof_pager *pager, void *(*ring_thread)(void *arg))
 	if (loader->kick_fd < 0)
 		return iof_pager_fail(pager, -errno, "cannot create an eventfd: %s",
 				      strerror(errno));
+	loader->nr_loads = (uint32_t)nr;
 	loader->loads = calloc(nr, sizeof(*loader->loads));
 	if (!loader->loads)
 		return iof_pager_fail(pager, -ENOMEM, "no memory for %u loads", (unsigned int)nr);

@@ -178,6 +178,11 @@ static int ring_run(struct iof_pager *pager)
 	while (!loader->stop) {
 		struct iof_load *load;
 
+		while ((load = loader->given)) {
+			loader->given = load->next;
+			load->next = NULL;
+			ring_submit(pager, &ring, load);
+		}
 		while ((load = iof_load_begin(loader, &loader->files)))
 			ring_submit(pager, &ring, load);
 		loader->asleep = true;
@@ -191,7 +196,14 @@ static int ring_run(struct iof_pager *pager)
 		io_uring_submit_and_wait(&ring, 1);
 		load = ring_reap(pager, &ring, &kicked);
 		if (load)
-			iof_loads_end(pager, load);
+			load = iof_loads_end(pager, load);
+		while (load) {
+			struct iof_load *next = load->next;
+
+			load->next = NULL;
+			ring_submit(pager, &ring, load);
+			load = next;
+		}
 		pthread_mutex_lock(&pager->lock);
 		loader->asleep = false;
 	}

@@ -228,6 +228,7 @@ static void pager_free(struct iof_pager *pager)
 static struct iof_pager *pager_new(const struct iof_pager_config *config)
 {
 	struct iof_pager *pager = calloc(1, sizeof(*pager));
+	pthread_mutexattr_t adaptive;
 
 	if (!pager)
 		return NULL;
@@ -236,7 +237,11 @@ static struct iof_pager *pager_new(const struct iof_pager_config *config)
 	pager->forks = iof_forks;
 	pager->iommufd = pager->device_fd = pager->fault_fd = -1;
 	pthread_mutex_init(&pager->map_lock, NULL);
-	pthread_mutex_init(&pager->lock, NULL);
+	/* It is held for microseconds: threads spin for it before they sleep. */
+	pthread_mutexattr_init(&adaptive);
+	pthread_mutexattr_settype(&adaptive, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&pager->lock, &adaptive);
+	pthread_mutexattr_destroy(&adaptive);
 	pthread_mutex_init(&pager->error_lock, NULL);
 	pthread_cond_init(&pager->changed, NULL);
 	pthread_cond_init(&pager->loader.work, NULL);

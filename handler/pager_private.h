@@ -19,10 +19,12 @@
  *
  * A page of a mapping is in one of these states. Its entry in the first-stage table says which:
  *
- *	absent		0
- *	loading		IOF_PTE_LOADING | frame. The page is queued for the loader or in flight, or
- *a handler thread reads it from the page cache. Groups wait for it resident	present evicting
- *IOF_PTE_EVICTING, not present, other bits unchanged. One thread evicts it
+ * - absent: 0
+ * - loading: IOF_PTE_LOADING | frame. The page is queued for the loader or in flight, or a handler
+ *   thread reads it from the page cache. Groups wait for it
+ * - resident: present
+ * - marked: as resident, with IOF_PTE_MARK in place of PRESENT (prefetch.c)
+ * - evicting: IOF_PTE_EVICTING, not present, other bits unchanged. One thread evicts it
  *
  * Entries change under pager.lock only, except for the accessed and dirty bits, which the device
  * sets. Sources, ioctls and callbacks run without the lock. A thread that needs a frame meanwhile
@@ -57,6 +59,7 @@
 #define IOF_PTE_DIRTY	 (1ull << 6)
 #define IOF_PTE_LOADING	 (1ull << 9) /* software bits, like the next one */
 #define IOF_PTE_EVICTING (1ull << 10)
+#define IOF_PTE_MARK	 (1ull << 11)
 #define IOF_PTE_ADDR	 0x000ffffffffff000ull
 
 #define IOF_CHUNK    256u /* maximum number of pages evicted, synced or populated at a time */
@@ -93,14 +96,16 @@ struct iof_frame {
 	uint64_t page;		  /* number of the page in the mapping */
 	struct iof_frame *next;	  /* list of free frames, or of those queued for the loader */
 	struct iof_hold *waiters; /* state LOADING: groups that wait */
+	struct iof_load *load;	  /* state LOADING: the load that reads it; NULL: queued */
 	uint32_t hold;		  /* number of users that need the page to stay */
 	uint32_t pins;		  /* number of iof_pager_pin() without iof_pager_unpin() */
 	int err;		  /* result of the load or write-back under way */
 	uint8_t state;		  /* enum iof_frame_state */
-	uint8_t ahead; /* the page was prefetched, and no fault or access has used it yet */
+	uint8_t ahead; /* the page was prefetched, and not used yet; 2: and CLOCK has spared it */
 	uint8_t guess; /* the page was prefetched; does not change */
 	uint8_t write; /* the load is for a write: enter the page as dirty */
 	uint8_t stuck; /* the last write-back of the page failed */
+	uint8_t mark;  /* enter the page as marked, unless it is requested before */
 };
 
 #define IOF_STREAMS 64u
@@ -111,7 +116,9 @@ struct iof_stream {
 	uint64_t last;	 /* the page requested last */
 	uint64_t next;	 /* the page behind those loaded for it; 0: the entry is free */
 	uint64_t used;	 /* iof_mapping.faults at the last request */
+	uint64_t marked; /* when its last marked page was requested, in ns */
 	uint32_t window; /* number of pages to load ahead of @last */
+	bool goes_on;	 /* more than one page was requested */
 };
 
 /* A mapping. Fields without a comment on locks do not change while it is in its space. */
@@ -131,8 +138,11 @@ struct iof_mapping {
 	uint32_t ahead_wasted; /* pager.lock: number of prefetched pages that were evicted unused */
 	/* pager.lock: number of faults while most prefetched pages are wasted */
 	uint32_t ahead_tries;
-	uint32_t usual;	 /* pager.lock: number of pages that a stream uses, lately */
-	uint64_t faults; /* pager.lock: number of calls of stream_advance() */
+	uint32_t usual;	  /* pager.lock: number of pages that a stream uses, lately */
+	uint64_t faults;  /* pager.lock: number of calls of stream_advance() */
+	uint64_t newest;  /* pager.lock: first page of the newest stream */
+	uint64_t stride;  /* pager.lock: how far that is behind the one before; 0: unknown */
+	uint32_t strides; /* pager.lock: number of equal strides in a row */
 	struct iof_stream streams[IOF_STREAMS];
 };
 
@@ -203,22 +213,30 @@ struct iof_hold {
 	struct iof_waiting *group;
 };
 
+/* Pages that may be prefetched. */
 struct iof_ahead {
 	struct iof_mapping *map;
-	uint64_t page;
-	uint32_t window;
+	struct iof_stream *stream; /* NULL: a window of its own */
+	uint64_t mark;		   /* mark the first page taken from here on; UINT64_MAX: none */
+	struct iof_frame *frame;   /* the requested page, held: the mapping stays */
+	uint64_t page;		   /* the first page that is left */
+	uint64_t end;		   /* the page behind the last one */
 };
 
 #define IOF_LOADS   128u /* maximum number of loads in flight */
 #define IOF_LOADERS 16u	 /* maximum number of loader threads */
 
-/* A load in flight: neighbouring pages of one mapping. Belongs to the thread that loads them. */
+/*
+ * A load in flight: neighbouring pages of one mapping. Belongs to the thread that loads them,
+ * except for the rest, which pager.lock protects.
+ */
 struct iof_load {
-	struct iof_load *next; /* list loader.free_loads, or of complete loads */
-	uint32_t nr;	       /* number of frames */
-	bool singly;	       /* the load failed: go on page by page */
-	uint64_t done;	       /* number of bytes that are loaded or have failed */
-	uint64_t start;	       /* ns */
+	struct iof_load *next;		    /* list loader.free_loads, or of complete loads */
+	struct iof_frame *rest, *rest_last; /* the frames behind it, which it reads next */
+	uint32_t nr;			    /* number of frames */
+	bool singly;			    /* the load failed: go on page by page */
+	uint64_t done;			    /* number of bytes that are loaded or have failed */
+	uint64_t start;			    /* ns */
 	struct iof_frame *frames[IOF_RUN];
 	struct iovec iov[IOF_RUN];
 };
@@ -238,7 +256,9 @@ struct iof_loader {
 	struct iof_frame_queue stores; /* evicting, to be written back */
 	uint64_t pending;	       /* number of frames queued or in flight */
 	struct iof_load *loads;
+	uint32_t nr_loads; /* does not change */
 	struct iof_load *free_loads;
+	struct iof_load *given;	  /* loads that the ring's thread takes over */
 	pthread_cond_t work;	  /* signals frames in @calls */
 	pthread_cond_t ring_work; /* signals the first frames in @files */
 	int kick_fd;		  /* eventfd that wakes the ring's thread */
@@ -414,6 +434,7 @@ struct iof_frame *iof_frame_take(struct iof_pager *pager, struct iof_mapping *ma
 				 uint64_t *pte);
 void iof_frame_free(struct iof_pager *pager, struct iof_frame *frame);
 void iof_frame_hold(struct iof_pager *pager, struct iof_frame *frame);
+void iof_frame_unmark(struct iof_frame *frame);
 void iof_frame_drop(struct iof_pager *pager, struct iof_frame *frame);
 uint32_t iof_clock_pick(struct iof_pager *pager, struct iof_frame **victims, uint32_t want,
 			bool stuck);
@@ -459,8 +480,9 @@ void iof_loader_drain(struct iof_pager *pager);
 void iof_loader_stop(struct iof_pager *pager);
 void iof_loader_queue(struct iof_pager *pager, struct iof_frame *frame);
 void iof_loader_kick(struct iof_pager *pager);
+void iof_loader_help(struct iof_pager *pager);
 struct iof_load *iof_load_begin(struct iof_loader *loader, struct iof_frame_queue *queue);
-void iof_loads_end(struct iof_pager *pager, struct iof_load *list);
+struct iof_load *iof_loads_end(struct iof_pager *pager, struct iof_load *list);
 void iof_loader_queue_store(struct iof_pager *pager, struct iof_frame *frame);
 void iof_load_free(struct iof_pager *pager, struct iof_load *load);
 
@@ -469,9 +491,16 @@ void *iof_ring_thread(void *arg);
 
 /* prefetch.c */
 uint64_t iof_prefetch_used_now(const struct iof_pager *pager);
-void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_mapping *map,
-		       uint64_t page, bool loading);
+enum iof_found {
+	IOF_FOUND_ABSENT,
+	IOF_FOUND_LOADING,
+	IOF_FOUND_MARKED,
+};
+void iof_prefetch_note(struct iof_pager *pager, struct iof_work *work, struct iof_frame *frame,
+		       enum iof_found found);
 void iof_prefetch_take(struct iof_pager *pager, struct iof_work *work);
+bool iof_prefetch_evict(struct iof_pager *pager, struct iof_work *work);
+void iof_prefetch_end(struct iof_pager *pager, struct iof_work *work);
 
 /* source.c */
 /*

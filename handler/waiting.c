@@ -101,6 +101,9 @@ void iof_frame_publish(struct iof_pager *pager, struct iof_frame *frame, struct 
 			pte |= IOF_PTE_ACCESSED;
 			pager->stats.loaded++;
 		}
+		/* The device's request for a marked page lets the stream go on in time. */
+		if (frame->mark && frame->ahead)
+			pte ^= IOF_PTE_PRESENT | IOF_PTE_MARK;
 		frame->state = IOF_FRAME_RESIDENT;
 		iof_pte_store(frame->pte, pte);
 	}

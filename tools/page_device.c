@@ -35,15 +35,19 @@ static uint64_t round_up(uint64_t value, uint64_t to)
 
 /*
  * Returns the bytes of one descriptor: few enough that all engines and lanes have work, but not
- * tiny.
+ * tiny. All descriptors in flight together span at most what the pager loads ahead, an eighth of
+ * its memory: so it reads the file in order for all of them.
  */
 static uint64_t choose_chunk(const struct iof_page_run *run)
 {
 	const struct iof_page_options *options = &run->options;
 	uint64_t parts = 8ull * options->engines * options->pasids, chunk = options->chunk;
+	uint64_t depth = options->depth ? options->depth : 8ull * options->engines;
 
 	if (!chunk) {
 		chunk = round_up(run->bytes / parts, 64 << 10);
+		if (!options->sva && chunk > options->resident / 8 / depth)
+			chunk = options->resident / 8 / depth / (64 << 10) * (64 << 10);
 		if (chunk < 64 << 10)
 			chunk = 64 << 10;
 		if (chunk > 1 << 20)

@@ -3,12 +3,15 @@
  * page_samples.c - how a run went over time, for the JSON: at completions of descriptors, the time,
  * the address, and the counters of device and pager.
  *
+ * Samples are a millisecond apart at least: the pager counts used pages for each, under its lock.
  * The list has a fixed size. When it is full, each second sample goes, and from then on half as
  * many are taken. Only the main thread is here.
  */
 #include "page.h"
 
 #include <json-c/json.h>
+
+#define APART 1000000u /* ns */
 
 void iof_page_sample(struct iof_page_run *run, const struct iof_page_slot *slot)
 {
@@ -17,6 +20,7 @@ void iof_page_sample(struct iof_page_run *run, const struct iof_page_slot *slot)
 	const struct iof_page_file *file = strand->source ? strand->source : strand->other;
 	struct iof_pager_stats stats = { 0 };
 	struct iof_vfio_dsa_state state;
+	uint64_t now;
 	uint32_t i;
 
 	if (!run->options.json)
@@ -25,6 +29,9 @@ void iof_page_sample(struct iof_page_run *run, const struct iof_page_slot *slot)
 		samples->stride = 1;
 		samples->begun = iof_now();
 	}
+	now = iof_now() - samples->begun;
+	if (samples->nr && now - samples->list[samples->nr - 1].ns < APART)
+		return;
 	if (samples->seen++ % samples->stride)
 		return;
 	if (samples->nr == IOF_PAGE_MAX_SAMPLES) {
@@ -41,7 +48,7 @@ void iof_page_sample(struct iof_page_run *run, const struct iof_page_slot *slot)
 		stats.faults = state.page_requests - run->before.page_requests;
 	}
 	samples->list[samples->nr++] = (struct iof_page_sample){
-		.ns = iof_now() - samples->begun,
+		.ns = now,
 		.address = file->address + slot->chunk * run->chunk,
 		.lane = slot->lane,
 		.faults = stats.faults,

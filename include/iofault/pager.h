@@ -146,8 +146,8 @@ enum iof_pager_flags {
  * @batch: groups in a batch; default 64, less if the budget is small
  * @spin_us: as in struct iof_handler_config
  * @prefetch: pages to load ahead of sequential requests; 0: none; used up to 1/8 of the frames. A
- *	stream that waits for its source reaches further ahead, and all streams together up to 1/8
- *	of the frames
+ *	stream that waits for its source, or that the device uses up quickly, reaches further
+ *	ahead, and all streams together up to 1/8 of the frames
  * @prefetch_policy: enum iof_pager_prefetch
  * @engines: descriptors that the device works on at a time; default 1. With @group_pages it decides
  *	the least budget (iof_pager_least()). A DMA engine takes the next descriptor while one waits
