@@ -37,6 +37,19 @@ has 'FAILED'
 only "$TMPDIR"
 expect 1 "$SOURCE/scripts/demo" "$BUILD" "$work/absent"
 
+# A long run of many bytes: no figure has an exponent.
+python3 - >long.json <<'END'
+import json
+print(json.dumps({
+    'bytes': 1023 << 20, 'seconds': 9.12, 'faults': 999800, 'gb_per_s': 0.1, 'result': 'ok',
+    'request_to_resume_ns': {'buckets': [[4096, 5]], 'p50': 999900, 'p99': 999900000000},
+    'samples': {'columns': ['ns', 'faults', 'address', 'pasid_index', 'resident_bytes', 'evictions'],
+                'rows': [[0, 0, 0, 0, 0, 0], [9120000000, 999800, 1023 << 20, 0, 1023 << 20, 99]]}}))
+END
+expect 0 "$SOURCE/scripts/demo-picture" long.svg title long.json
+holds long.svg '1023 MiB in 9.12 s, 999,800 faults'
+! grep -o '[0-9]e+[0-9].*' long.svg || die 'a figure has an exponent'
+
 # What is no run, and what cannot be written.
 echo '{}' >empty.json
 for name in empty.json absent.json; do
