@@ -464,12 +464,12 @@ static void loaded_field(const char *folder, const char *field, char text[FIELD]
 }
 
 /*
- * After an upgrade the old module serves until it is reloaded. The kernel makes srcversion from the
- * sources, so it also tells two builds of one version apart.
+ * After an upgrade the old module serves until it is reloaded. Two builds of one version differ in
+ * srcversion, which the kernel makes from the sources.
  */
 static void note_old_module(const char *module)
 {
-	char folder[32], loaded[FIELD], installed[FIELD];
+	char folder[32], loaded[FIELD], installed[FIELD], sources[FIELD], new_sources[FIELD];
 	char *dash;
 
 	snprintf(folder, sizeof(folder), "%s", module);
@@ -478,12 +478,12 @@ static void note_old_module(const char *module)
 		*dash = '_';
 	if (!iof_sys_exists(&iof_machine, "/sys/module/%s", folder))
 		return;
-	loaded_field(folder, "srcversion", loaded);
-	installed_field(module, "srcversion", installed);
-	if (!installed[0] || !strcmp(loaded, installed))
-		return;
 	loaded_field(folder, "version", loaded);
+	loaded_field(folder, "srcversion", sources);
 	installed_field(module, "version", installed);
+	installed_field(module, "srcversion", new_sources);
+	if (!new_sources[0] || (!strcmp(loaded, installed) && !strcmp(sources, new_sources)))
+		return;
 	printf("%-14s note: %s.ko %s is loaded, and %s%s is installed: end its programs, then %s\n",
 	       "", module, loaded[0] ? loaded : "of an unknown version",
 	       strcmp(loaded, installed) ? "" : "another build of ",

@@ -76,6 +76,8 @@ if unshare --mount true 2>/dev/null && [ "$(id -u)" -eq 0 ]; then
 	notes 0
 	loaded iofault 2.0 other
 	notes 1 'iofault.ko 2.0 is loaded, and another build of 2.0 is installed: ' '-r iofault && sudo modprobe iofault'
+	loaded iofault 1.0 new
+	notes 1 'iofault.ko 1.0 is loaded, and 2.0 is installed: '
 	loaded iofault 1.0 other
 	notes 1 'iofault.ko 1.0 is loaded, and 2.0 is installed: '
 	loaded iofault_pci '' ''
