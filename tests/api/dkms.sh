@@ -25,3 +25,23 @@ expect CONFIG_VFIO_PCI_CORE=m "$all"
 expect CONFIG_VFIO_PCI_CORE=y "$all"
 expect '# CONFIG_VFIO_PCI_CORE is not set' iofault
 expect 'CONFIG_VFIO=m' iofault
+
+# asked KERNEL: whether DKMS of Debian 12 installs for it; its function has an empty variable over that of the command line.
+asked() {
+	# shellcheck disable=SC2016 # for the shell inside
+	env -i kernelver="$1" bash -euc 'ask() {
+		local kernelver=
+		read_it
+		echo "${AUTOINSTALL-no}"
+	}
+	read_it() {
+		. ./dkms.conf
+	}
+	ask'
+}
+for kernel in 6.12.0-1-amd64 7.3.4+deb13-amd64 ''; do
+	[ "$(asked "$kernel")" = yes ] || { echo "not installed for '$kernel'"; exit 1; }
+done
+for kernel in 6.1.0-50-amd64 6.11.2 7.4.0-rc1; do
+	[ "$(asked "$kernel")" = no ] || { echo "installed for $kernel"; exit 1; }
+done
