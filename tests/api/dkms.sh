@@ -26,22 +26,28 @@ expect CONFIG_VFIO_PCI_CORE=y "$all"
 expect '# CONFIG_VFIO_PCI_CORE is not set' iofault
 expect 'CONFIG_VFIO=m' iofault
 
-# asked KERNEL: whether DKMS of Debian 12 installs for it; its function has an empty variable over that of the command line.
+# asked KERNEL OTHER: whether DKMS of Debian 12 installs for it; its function has a variable over that of the command
+# line, empty or with a kernel that has the modules already.
 asked() {
 	# shellcheck disable=SC2016 # for the shell inside
-	env -i kernelver="$1" bash -euc 'ask() {
-		local kernelver=
+	env -i kernelver="$1" other="$2" bash -euc 'ask() {
+		local kernelver=$other
 		read_it
-		echo "${AUTOINSTALL-no}"
+		echo "${AUTOINSTALL-no} $kernelver"
 	}
-	read_it() {
+	read_it() (
 		. ./dkms.conf
-	}
-	ask'
+		echo "${AUTOINSTALL-no} $kernelver"
+		exit 0
+	)
+	ask | head -n 1'
 }
-for kernel in 6.12.0-1-amd64 7.3.4+deb13-amd64 ''; do
-	[ "$(asked "$kernel")" = yes ] || { echo "not installed for '$kernel'"; exit 1; }
+for other in '' 6.12.117-amd64 6.1.0-50-amd64; do
+	for kernel in 6.12.0-1-amd64 7.3.4+deb13-amd64; do
+		[ "$(asked "$kernel" "$other")" = "yes $other" ] || { echo "not installed for '$kernel'"; exit 1; }
+	done
+	for kernel in 6.1.0-50-amd64 6.11.2 7.4.0-rc1; do
+		[ "$(asked "$kernel" "$other")" = "no $other" ] || { echo "installed for $kernel"; exit 1; }
+	done
 done
-for kernel in 6.1.0-50-amd64 6.11.2 7.4.0-rc1; do
-	[ "$(asked "$kernel")" = no ] || { echo "installed for $kernel"; exit 1; }
-done
+[ "$(asked '' '')" = 'yes ' ] || { echo 'not installed'; exit 1; }
