@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * hw_vtd.c - proves that a PCI function behind VT-d can be used through its node: its DMA reaches
- * mapped memory and no other, its interrupts arrive, it can be reset and unplugged in use, and
- * passes from one program to the next.
+ * hw_vtd.c - proves that a PCI function behind VT-d or AMD-Vi can be used through its node: its DMA
+ * reaches mapped memory and no other, its interrupts arrive, it can be reset and unplugged in use,
+ * and passes from one program to the next.
  *
  * The function is QEMU's edu device (docs/specs/edu.rst of QEMU): one DMA at a time between its
  * buffer and addresses below 256 MiB. A transfer of all 4096 bytes of the buffer aborts QEMU 7.2.
@@ -29,7 +29,7 @@
 #define BYTES	   2048
 #define AT	   0x200000ul
 
-static char plain[16], gone[16];
+static char plain[16], gone[16]; /* gone is behind a root port, if it is there */
 
 static void edu_set(struct hw *hw, unsigned int at, uint64_t value)
 {
@@ -69,14 +69,18 @@ static int open_log(void)
 }
 
 /*
- * Waits until the log has a DMAR fault at @iova. Only the first fault of a boot is sure to be
- * there: QEMU drops others of the same function while one is pending.
+ * Waits until the log has VT-d's fault at @iova. Only the first fault of a boot is sure to be
+ * there: QEMU drops others of the same function while one is pending. QEMU's AMD-Vi reports none.
  */
 static void expect_dmar_fault(int fd, uint64_t iova)
 {
 	char line[1024], wanted[32];
 	ssize_t n;
 
+	if (access("/sys/class/iommu/dmar0", F_OK)) {
+		close(fd);
+		return;
+	}
 	snprintf(wanted, sizeof(wanted), "fault addr 0x%lx", (unsigned long)iova);
 	for (;;) {
 		hw_wait_readable(fd);
@@ -98,6 +102,12 @@ static int setup(void **state)
 	edu_open(&hw, plain);
 	*state = &hw;
 	return 0;
+}
+
+static void needs_root_port(void)
+{
+	if (!gone[0])
+		skip_because("no edu device behind a root port");
 }
 
 static int teardown(void **state)
@@ -196,6 +206,7 @@ static void a_reset_leaves_the_mappings(void **state)
 	struct hw hw;
 
 	(void)state;
+	needs_root_port();
 	edu_open(&hw, gone);
 	assert_ok(abi_map(hw.fd, hw.ioas, memory, PAGE, AT));
 	assert_ok(ioctl(hw.dev, VFIO_DEVICE_RESET));
@@ -324,6 +335,7 @@ static void a_user_is_asked_to_leave_before_the_function_goes(void **state)
 	struct hw hw;
 
 	(void)state;
+	needs_root_port();
 	assert_ok(hw_write("/sys/module/iofault_pci/parameters/unplug_seconds", "30"));
 	edu_open(&hw, gone);
 	assert_ok(hw_irq(&hw, VFIO_PCI_REQ_IRQ_INDEX, 0, event));
@@ -356,10 +368,10 @@ int main(void)
 	};
 
 	if (access("/sys/bus/pci/drivers/iofault-pci", F_OK) ||
-	    !hw_find(EDU_VENDOR, EDU_DEVICE, 0, plain) ||
-	    !hw_find(EDU_VENDOR, EDU_DEVICE, 1, gone)) {
-		printf("1..0 # SKIP kernel/hw_vtd: no iofault-pci.ko with two edu devices\n");
+	    !hw_find(EDU_VENDOR, EDU_DEVICE, 0, plain)) {
+		printf("1..0 # SKIP kernel/hw_vtd: no iofault-pci.ko with an edu device\n");
 		return 0;
 	}
+	hw_find(EDU_VENDOR, EDU_DEVICE, 1, gone);
 	return cmocka_run_group_tests_name("hw_vtd", tests, NULL, NULL);
 }
