@@ -101,7 +101,7 @@ faults=$(open_faults $stopped)
 worker=$!
 
 step "upgrade, with $faults faults open"
-{ dpkg -i /packages/new/*.deb || echo 'the upgrade failed'; } 2>&1 | tee said
+{ dpkg -i /packages/new/*.deb 3>&- 4>&- || echo 'the upgrade failed'; } 2>&1 | tee said
 ! grep -q 'the upgrade failed' said || die 'the upgrade failed'
 [ "$(grep -c 'stays loaded' said)" -eq 1 ] || die 'the upgrade does not say once that the old module stays'
 grep -q '^iofault 0\.1\.99 stays loaded.*For 0\.2\.0: .*modprobe -r iofault-pci iofault && .*reboot' said ||
@@ -151,14 +151,18 @@ udevadm settle
 iofault doctor kernel >said || die 'the new version does not work'
 ! grep note: said || die 'doctor tells the module from itself'
 exec 3<>/dev/iommu
-dpkg --purge iofault iofault-dkms iofault-doc libiofault-dev libiofault1 || die 'the purge failed'
+# A process that it leaves for a moment must not have the node.
+dpkg --purge iofault iofault-dkms iofault-doc libiofault-dev libiofault1 3>&- || die 'the purge failed'
 ! getent group iofault || die 'the group is left'
 [ -d /sys/module/iofault ] || die 'the purge has removed the module'
 [ -z "$(find /lib/modules /usr/src /var/lib/dkms -name '*iofault*')" ] || die 'files are left'
 udevadm settle
 [ "$(stat -c %G /dev/iommu)" = root ] || die "/dev/iommu belongs to a group that is gone: $(owner /dev/iommu)"
 exec 3>&-
-rmmod iofault || die 'the module does not go after the purge'
+rmmod iofault || {
+	find /proc/[0-9]*/fd -lname '/dev/[iv]*' -printf '%p %l\n'
+	die "the module does not go after the purge: $(cat /sys/module/iofault/refcnt) users"
+}
 ! dmesg | grep -E 'BUG|WARNING|Oops' || die 'the kernel complains'
 step 'the end'
 echo 'in use: all is well'
