@@ -91,11 +91,11 @@ vm-debug: deps-vm tests                 ## run vm-check on two debug kernels; bu
 	@scripts/vm debug --build $(BUILD) $(ARGS)
 	@scripts/conformance --kernel kasan --build $(BUILD)
 
-vm-bench: deps-vm               ## measure the cost of a fault in the kernel, in instructions, in that machine
+vm-bench: deps-vm tests         ## measure the cost of a fault in the kernel, in instructions, in that machine
 	@[ -f build/bench/build.ninja ] || meson setup build/bench --buildtype=release -Dtests=disabled \
 		-Dexamples=false
 	@ninja -C build/bench -j $(JOBS)
-	@scripts/vm bench --build build/bench $(ARGS)
+	@scripts/vm bench --build build/bench --tests $(BUILD) $(ARGS)
 
 conformance: deps-vm tests      ## run Linux's own tests of iommufd, unmodified, on the module and under `iofault run`
 	@scripts/conformance --build $(BUILD) $(ARGS)
