@@ -35,11 +35,11 @@
 #include "pager_private.h"
 #include "signals.h"
 
-#define IOF_LOAD_FIRST 64u /* pages of the first read of a run: it answers the fault early */
-#define IOF_HELP       2u  /* pieces that a handler thread copies for the ring's thread */
-#define IOF_LOAD_PAGES                                                            \
-	256u /* pages of each later read: the system reads ahead in larger pieces \
-	      */
+/* Number of pages of the first read of a run. It is short, so that the fault is answered early. */
+#define IOF_LOAD_FIRST 64u
+/* Number of pages of each later read. The system reads ahead in larger pieces then. */
+#define IOF_LOAD_PAGES 256u
+#define IOF_HELP       2u /* number of pieces that a handler thread copies for the ring's thread */
 
 /* Is the page of @frame the next one in the same mapping? */
 static bool follows(const struct iof_frame *frame, const struct iof_frame *before)
@@ -143,7 +143,7 @@ struct iof_load *iof_load_begin(struct iof_loader *loader, struct iof_frame_queu
 
 	while (load && queue->first) {
 		struct iof_frame *first = queue->first, *last;
-		struct iof_load *before = NULL;
+		struct iof_load *before;
 
 		if (first->state != IOF_FRAME_LOADING || !in_order(first->map)) {
 			loader->free_loads = load->next;

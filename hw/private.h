@@ -48,8 +48,8 @@ struct iof_hw_attach {
 	bool closing;
 	/*
 	 * Number of groups that were taken out of group->open and have no
-	 * response yet; grows under that lock. The driver may free
-	 * them from the switch on.
+	 * response yet; grows under group->open_lock. The driver may free them
+	 * from the switch on.
 	 */
 	atomic_t responding;
 };
