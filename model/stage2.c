@@ -302,33 +302,6 @@ static void s2_leaf(u64 entry, int level, u64 iova, struct iof_leaf *leaf)
 	leaf->user = true;
 }
 
-bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
-		     struct iof_leaf *leaf)
-{
-	const u64 *table = s2->root;
-	bool read = true, write = true;
-	int level;
-
-	if (iova >> IOF_S2_WIDTH)
-		return false;
-	for (level = S2_LEVELS;; level--) {
-		/* Pairs with the stores of map() and s2_bury(). */
-		u64 entry = smp_load_acquire(&table[s2_index(iova, level)]);
-
-		if (!s2_present(entry))
-			return false;
-		read = read && (entry & S2_READ);
-		write = write && (entry & S2_WRITE);
-		if (s2_is_leaf(entry, level)) {
-			s2_leaf(entry, level, iova, leaf);
-			leaf->read = read;
-			leaf->write = write;
-			return true;
-		}
-		table = s2_table(entry);
-	}
-}
-
 /* Walks to the table of 4 KiB leaves, or to the larger leaf. */
 static bool s2_walk_to(const struct iof_stage2 *s2, u64 iova,
 		       struct iof_s2_near *near)
@@ -393,6 +366,14 @@ bool iof_stage2_walk_near(const struct iof_stage2 *s2, u64 iova,
 	leaf->read = leaf->read && (entry & S2_READ);
 	leaf->write = leaf->write && (entry & S2_WRITE);
 	return true;
+}
+
+bool iof_stage2_walk(const struct iof_stage2 *s2, u64 iova,
+		     struct iof_leaf *leaf)
+{
+	struct iof_s2_near near = {};
+
+	return iof_stage2_walk_near(s2, iova, leaf, &near);
 }
 
 u64 iof_stage2_walk_run(const struct iof_stage2 *s2, u64 iova, u64 len,
