@@ -7,10 +7,6 @@
 #include "setup.h"
 
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #define FROM  (1ull << 32)
 #define OTHER (2ull << 32)
@@ -414,24 +410,6 @@ static void direct_stores_reach_the_file_and_not_the_page_cache(void **state)
 	assert_int_equal(page[PAGE - 3], 0x42);
 	assert_int_equal(page[PAGE - 1], (char)((PAGES - 1) % 251 + 1));
 	close(fd);
-}
-
-/* From here on io_uring_setup() fails, as in a container. */
-static void io_uring_is_refused(void **state)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0 /* seccomp_data.nr */),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog filter = { .len = 4, .filter = code };
-
-	(void)state;
-	assert_ok(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	assert_ok(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
-	assert_int_equal(syscall(__NR_io_uring_setup, 1, NULL), -1);
-	assert_int_equal(errno, EPERM);
 }
 
 int main(void)

@@ -4,6 +4,11 @@
  */
 #include "setup.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 void queue_open(struct queue *q)
 {
 	memset(q, 0, sizeof(*q));
@@ -196,4 +201,21 @@ int file_new(size_t bytes, bool pattern)
 void file_read(int fd, size_t offset, void *memory, size_t bytes)
 {
 	assert_int_equal(pread(fd, memory, bytes, (off_t)offset), (ssize_t)bytes);
+}
+
+void io_uring_is_refused(void **state)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0 /* seccomp_data.nr */),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_setup, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { .len = 4, .filter = code };
+
+	(void)state;
+	assert_ok(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	assert_ok(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter));
+	assert_int_equal(syscall(__NR_io_uring_setup, 1, NULL), -1);
+	assert_int_equal(errno, EPERM);
 }

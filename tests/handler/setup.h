@@ -93,4 +93,7 @@ struct iof_pager_stats engine_stats(struct engine *e);
 int file_new(size_t bytes, bool pattern);
 void file_read(int fd, size_t offset, void *memory, size_t bytes);
 
+/* A test for the list: from here on io_uring_setup() fails, as in a container. */
+void io_uring_is_refused(void **state);
+
 #endif
