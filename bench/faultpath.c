@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define ROUNDS	9u    /* number of rounds; each figure is their median */
+#define ROUNDS	MODULE_ROUNDS
 #define CALLS	2000u /* number of calls, or round trips, in a round */
 #define BATCHES 40u   /* number of batches in a round */
 #define CYCLES	32u   /* number of io_uring cycles between responses */
@@ -54,21 +54,6 @@ static void learn_clock_cost(void)
 /* As in tests/vm/modules/floor/floor.c. */
 #define FLOOR_WAITS  _IO('f', 2)
 #define FLOOR_REPORT _IO('f', 3)
-
-static double per_call(void (*call)(void))
-{
-	double ns[ROUNDS];
-	unsigned int round, i;
-
-	for (round = 0; round < ROUNDS; round++) {
-		uint64_t t0 = bench_now();
-
-		for (i = 0; i < CALLS; i++)
-			call();
-		ns[round] = (double)(bench_now() - t0) / CALLS;
-	}
-	return bench_median(ns, ROUNDS);
-}
 
 /* ---- the floors ---- */
 
@@ -264,12 +249,12 @@ int main(int argc, char **argv)
 		bench_die("io_uring_queue_init: %s", strerror(-rc));
 	learn_clock_cost();
 	one_trip();
-	getppid_ns = per_call(floor_getppid);
-	floor[0] = per_call(floor_ioctl);
-	floor[1] = per_call(floor_poll);
-	floor[2] = per_call(floor_read);
-	floor[3] = per_call(floor_write);
-	trip = per_call(one_trip);
+	getppid_ns = module_per_call(floor_getppid, CALLS);
+	floor[0] = module_per_call(floor_ioctl, CALLS);
+	floor[1] = module_per_call(floor_poll, CALLS);
+	floor[2] = module_per_call(floor_read, CALLS);
+	floor[3] = module_per_call(floor_write, CALLS);
+	trip = module_per_call(one_trip, CALLS);
 	trip_parts(parts);
 	batches(&read_ns, &write_ns);
 	module_need(ioctl(module_floor_fd, FLOOR_WAITS), "FLOOR_WAITS");

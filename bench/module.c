@@ -109,3 +109,18 @@ void module_answer_faults(unsigned int n)
 	module_expect(write(module_fault_fd, module_answers, n * sizeof(module_answers[0])),
 		      n * sizeof(module_answers[0]), "write");
 }
+
+double module_per_call(void (*call)(void), unsigned int calls)
+{
+	double ns[MODULE_ROUNDS];
+	unsigned int round, i;
+
+	for (round = 0; round < MODULE_ROUNDS; round++) {
+		uint64_t t0 = bench_now();
+
+		for (i = 0; i < calls; i++)
+			call();
+		ns[round] = (double)(bench_now() - t0) / calls;
+	}
+	return bench_median(ns, MODULE_ROUNDS);
+}

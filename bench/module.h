@@ -8,7 +8,8 @@
 
 #include <iofault/iommufd.h>
 
-#define MODULE_BATCH 64u
+#define MODULE_BATCH  64u
+#define MODULE_ROUNDS 9u /* number of rounds of a measurement; the figure is their median */
 
 extern int module_fault_fd;
 extern int module_floor_fd; /* of tests/vm/modules/floor, whose calls do nothing */
@@ -24,5 +25,8 @@ void module_trigger(void);		   /* reports a fault */
 void module_wait_readable(int fd);	   /* calls poll() */
 void module_read_faults(unsigned int n);   /* reads @n faults into module_faults */
 void module_answer_faults(unsigned int n); /* responds to the first @n of these */
+
+/* Returns what one of @calls calls takes, in nanoseconds: the median of the rounds. */
+double module_per_call(void (*call)(void), unsigned int calls);
 
 #endif

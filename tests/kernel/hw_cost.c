@@ -25,26 +25,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#define ROUNDS	   9u
 #define CALLS	   1000u
 #define MAP_ROUNDS 3u
 #define MB	   ((size_t)1 << 20)
 #define GIB	   ((size_t)1 << 30)
-
-static double per_call(void (*call)(void))
-{
-	double ns[ROUNDS];
-	unsigned int round, i;
-
-	for (round = 0; round < ROUNDS; round++) {
-		uint64_t t0 = bench_now();
-
-		for (i = 0; i < CALLS; i++)
-			call();
-		ns[round] = (double)(bench_now() - t0) / CALLS;
-	}
-	return bench_median(ns, ROUNDS);
-}
 
 /* ---- floors ---- */
 
@@ -114,8 +98,8 @@ static double real_path(uint32_t pasid, const char *name, double three)
 	/* The records of responses are full from here on, so that each costs the same. */
 	for (i = 0; i < TI_RECORDS + 16; i++)
 		real_trip();
-	kernel = per_call(kernel_trip);
-	trip = per_call(real_trip);
+	kernel = module_per_call(kernel_trip, CALLS);
+	trip = module_per_call(real_trip, CALLS);
 	hwi_close(&bed);
 	snprintf(row, sizeof(row), "%s: report+poll+read+write", name);
 	bench_row(row, trip, "instructions");
@@ -130,12 +114,12 @@ static void faults(void)
 
 	module_open_device();
 	mock_fd = module_fault_fd;
-	three = per_call(floor_poll_read_write);
+	three = module_per_call(floor_poll_read_write, CALLS);
 	software_trip();
-	software = per_call(software_trip);
+	software = module_per_call(software_trip, CALLS);
 	puts("one fault");
 	bench_row("mock device: trigger+poll+read+write", software, "instructions");
-	software -= three + per_call(floor_ioctl);
+	software -= three + module_per_call(floor_ioctl, CALLS);
 	hwi_begin("kernel-hw_cost");
 	rid = real_path(TI_NO_PASID, "requester id", three);
 	pasid = real_path(HWI_PASID, "PASID", three);
