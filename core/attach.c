@@ -15,7 +15,7 @@
  * old attachment is swept, which answers its open groups, and freed before the
  * call returns. A failed call changes nothing. An automatic HWPT is filled
  * without group->lock, because user memory comes in meanwhile and a detach must
- * not wait for that.
+ * not wait for that; nor must an unbind, so filling does not use the device.
  */
 #include "fault_queue.h"
 #include "iopf.h"
@@ -329,10 +329,10 @@ struct iof_change {
 	struct iof_device *idev;
 	u32 pasid;
 	struct iof_attach *old; /* the attachment to replace; NULL: none */
-	/* a filled automatic HWPT that is not published; NULL once used */
+	/* an automatic HWPT that is not published; NULL once used */
 	struct iof_hwpt *fresh;
-	/* out: this IOAS needs a fresh HWPT; a call on it is held */
-	struct iof_ioas *needs_fresh;
+	/* out: @fresh is to be filled from this IOAS; a call on it is held */
+	struct iof_ioas *fill_from;
 	u32 hwpt_id; /* out: the HWPT in force */
 };
 
@@ -415,36 +415,31 @@ static int try_automatic(struct iof_change *c, struct iof_attach *attach,
 }
 
 /*
- * Makes an automatic HWPT for @idev, unpublished. Called without locks: filling
- * it may wait for user memory.
+ * Makes an automatic HWPT, unpublished and empty. The device is there, since
+ * the caller holds group->lock; it may leave while the HWPT is filled.
  */
-static struct iof_hwpt *make_automatic(struct iof_device *idev,
-				       struct iof_ioas *ioas)
+static int make_fresh(struct iof_change *c, struct iof_ioas *ioas)
 {
-	struct iof_hwpt *hwpt = iof_hwpt_alloc_paging(idev->ctx, idev, 0, NULL);
-	int rc;
+	struct iof_hwpt *hwpt =
+		iof_hwpt_alloc_paging(c->idev->ctx, c->idev, 0, NULL);
 
 	if (IS_ERR(hwpt))
-		return hwpt;
+		return PTR_ERR(hwpt);
 	hwpt->automatic = true;
-	rc = iof_hwpt_fill(hwpt, ioas);
-	if (!rc)
-		return hwpt;
-	iof_hwpt_abort(idev->ctx, hwpt);
-	return ERR_PTR(rc);
+	c->fresh = hwpt;
+	c->fill_from = ioas;
+	return -EAGAIN;
 }
 
-/* Attaches to c->fresh and publishes that HWPT. */
+/* Attaches to c->fresh, which is filled, and publishes that HWPT. */
 static int use_fresh(struct iof_change *c, struct iof_attach *attach,
 		     struct iof_ioas *ioas)
 {
 	struct iof_hwpt *hwpt = c->fresh;
 	int rc;
 
-	if (!hwpt) {
-		c->needs_fresh = ioas;
-		return -EAGAIN;
-	}
+	if (!hwpt)
+		return make_fresh(c, ioas);
 	rc = try_automatic(c, attach, hwpt);
 	if (rc)
 		return rc;
@@ -460,7 +455,7 @@ static int use_fresh(struct iof_change *c, struct iof_attach *attach,
 
 /*
  * Attaches to the first automatic HWPT of the IOAS that the driver accepts, or
- * to a new one.
+ * to a new one. -EAGAIN: the new one has to be filled first.
  */
 static int choose_automatic(struct iof_change *c, struct iof_attach *attach,
 			    struct iof_ioas *ioas)
@@ -538,7 +533,7 @@ static int join(struct iof_device *idev, struct iof_attach *attach,
 
 /*
  * Attaches to @pt. Ends the caller's call on it, or hands it over to
- * c->needs_fresh.
+ * c->fill_from.
  */
 static int change_locked(struct iof_change *c, struct iof_object *pt,
 			 bool replace)
@@ -550,8 +545,12 @@ static int change_locked(struct iof_change *c, struct iof_object *pt,
 	int rc = -EINVAL;
 
 	c->old = attach;
-	c->needs_fresh = NULL;
+	c->fill_from = NULL;
 
+	if (idev->leaving) {
+		rc = -ENODEV;
+		goto out_put;
+	}
 	if (pt->ops != &iof_ioas_ops && pt->ops != &iof_hwpt_paging_ops &&
 	    pt->ops != &iof_hwpt_nested_ops)
 		goto out_put;
@@ -568,7 +567,7 @@ static int change_locked(struct iof_change *c, struct iof_object *pt,
 		rc = join(idev, attach, pt, &c->hwpt_id);
 	} else if (pt->ops == &iof_ioas_ops) {
 		rc = change_to_ioas(c, container_of(pt, struct iof_ioas, obj));
-		if (c->needs_fresh)
+		if (c->fill_from)
 			pt = NULL;
 	} else {
 		rc = change_to_hwpt(c, container_of(pt, struct iof_hwpt, obj));
@@ -605,19 +604,17 @@ static int change(struct iof_device *idev, u32 pasid, u32 *pt_id, bool replace)
 {
 	struct iof_change c = { .idev = idev, .pasid = pasid };
 	int rc = try_change(&c, *pt_id, replace);
-	struct iof_ioas *ioas = c.needs_fresh;
+	struct iof_ioas *ioas = c.fill_from;
 
 	if (ioas) {
-		c.fresh = make_automatic(idev, ioas);
-		if (!IS_ERR(c.fresh))
+		rc = iof_hwpt_fill(c.fresh, ioas);
+		if (!rc)
 			rc = try_change(&c, *pt_id, replace);
-		else
-			rc = PTR_ERR(c.fresh);
 		/*
-		 * The driver refused the fresh HWPT, or another thread has made
-		 * one.
+		 * It was not filled, the driver refused it, the device has
+		 * left, or another thread has made one.
 		 */
-		if (!IS_ERR_OR_NULL(c.fresh))
+		if (c.fresh)
 			iof_hwpt_abort(idev->ctx, c.fresh);
 		/*
 		 * This comes last, because a DESTROY of the IOAS may wait for
@@ -719,6 +716,13 @@ static int sva_bind_locked(struct iof_device *idev, u32 pasid)
 	struct iof_sva *sva;
 	int rc;
 
+	if (!idev->hwdev->ops->alloc_sva)
+		return -EOPNOTSUPP;
+	if (pasid == IOF_NO_PASID)
+		return -EINVAL;
+	rc = check_pasid(idev, pasid);
+	if (rc)
+		return rc;
 	if (xa_load(&idev->group->attachments, pasid))
 		return -EBUSY;
 	if (!same_driver(idev, pasid))
@@ -752,15 +756,9 @@ int iof_device_sva_bind(struct iof_device *idev, u32 pasid)
 {
 	int rc;
 
-	if (!idev->hwdev->ops->alloc_sva)
-		return -EOPNOTSUPP;
-	if (pasid == IOF_NO_PASID)
-		return -EINVAL;
 	if (mutex_lock_killable(&idev->group->lock))
 		return -EINTR;
-	rc = check_pasid(idev, pasid);
-	if (!rc)
-		rc = sva_bind_locked(idev, pasid);
+	rc = idev->leaving ? -ENODEV : sva_bind_locked(idev, pasid);
 	mutex_unlock(&idev->group->lock);
 	return rc;
 }

@@ -108,7 +108,8 @@ struct iof_attach_member {
 
 /* An isolation group: devices that can only be switched together. */
 struct iof_group {
-	struct kref ref; /* one reference for each registered device */
+	/* one reference for each registered and each bound device */
+	struct kref ref;
 	/* guards all fields that fault_lock does not */
 	struct mutex lock;
 	/* the context to which devices of the group are bound; no reference */
@@ -138,11 +139,16 @@ struct iof_group {
 
 struct iof_device {
 	struct iof_object obj;
-	struct iof_ctx *ctx; /* holds a reference if @keeps_ctx */
-	struct iof_hwdev *hwdev;
-	struct iof_group *group;
+	struct kref ref;	 /* the binding, and iof_device_retain() */
+	struct iof_ctx *ctx;	 /* holds a reference if @keeps_ctx */
+	struct iof_hwdev *hwdev; /* exists until the binding ends */
+	struct iof_group *group; /* holds a reference */
 	bool keeps_ctx;
+	bool leaving; /* gets no attachment any more; group->lock */
 };
+
+void iof_group_get(struct iof_group *group);
+void iof_group_put(struct iof_group *group);
 
 /*
  * Blocks a device that leaves its group, and sweeps its groups, in each

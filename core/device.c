@@ -8,7 +8,8 @@
  *
  * Rules: group->lock guards the owner of a group and the bound device. Before
  * the group is released, a bound device's object is removed from the table and
- * calls on it have ended.
+ * calls on it have ended. An attach that waits for user memory is no such call:
+ * it retains the struct, and finds after its wait that the device has left.
  */
 #include "iopf.h"
 
@@ -66,12 +67,32 @@ static void destroy_device(struct iof_object *obj)
 	iof_fault_records_charge(core, NULL);
 	iof_iopf_trim(core);
 	mutex_unlock(&group->lock);
-	kfree(idev);
 }
 
 static const struct iof_object_ops device_ops = {
 	.destroy = destroy_device,
 };
+
+static void free_device(struct kref *ref)
+{
+	struct iof_device *idev = container_of(ref, struct iof_device, ref);
+	struct iof_ctx *ctx = idev->keeps_ctx ? idev->ctx : NULL;
+
+	iof_group_put(idev->group);
+	kfree(idev);
+	if (ctx)
+		iof_ctx_put(ctx);
+}
+
+void iof_device_retain(struct iof_device *idev)
+{
+	kref_get(&idev->ref);
+}
+
+void iof_device_release(struct iof_device *idev)
+{
+	kref_put(&idev->ref, free_device);
+}
 
 struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,
 				   bool keep_ctx)
@@ -88,6 +109,7 @@ struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,
 	idev = kzalloc(sizeof(*idev), GFP_KERNEL_ACCOUNT);
 	if (!idev)
 		return ERR_PTR(-ENOMEM);
+	kref_init(&idev->ref);
 	idev->ctx = ctx;
 	idev->hwdev = dev;
 	idev->group = dev->core->group;
@@ -99,6 +121,7 @@ struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,
 	if (rc)
 		goto err_abort;
 
+	iof_group_get(idev->group);
 	if (keep_ctx)
 		iof_ctx_get(ctx);
 	/* The binder's hold: with it DESTROY of the id returns -EBUSY. */
@@ -113,14 +136,17 @@ err_free:
 	return ERR_PTR(rc);
 }
 
+void iof_device_leave(struct iof_device *idev)
+{
+	mutex_lock(&idev->group->lock);
+	idev->leaving = true;
+	mutex_unlock(&idev->group->lock);
+}
+
 void iof_device_unbind(struct iof_device *idev)
 {
-	struct iof_ctx *ctx = idev->ctx;
-	bool keeps_ctx = idev->keeps_ctx;
-
-	iof_object_remove(ctx, &idev->obj);
-	if (keeps_ctx)
-		iof_ctx_put(ctx);
+	iof_object_remove(idev->ctx, &idev->obj);
+	iof_device_release(idev);
 }
 
 u32 iof_device_id(struct iof_device *idev)

@@ -32,6 +32,16 @@ static void release_group(struct kref *ref)
 	kfree(group);
 }
 
+void iof_group_get(struct iof_group *group)
+{
+	kref_get(&group->ref);
+}
+
+void iof_group_put(struct iof_group *group)
+{
+	kref_put(&group->ref, release_group);
+}
+
 int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
 {
 	struct iof_hwdev_core *core =
@@ -49,7 +59,7 @@ int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
 	}
 	if (group_with) {
 		group = group_with->core->group;
-		kref_get(&group->ref);
+		iof_group_get(group);
 	} else {
 		group = alloc_group();
 		if (!group) {
@@ -74,7 +84,7 @@ int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
 	return 0;
 
 err_group:
-	kref_put(&group->ref, release_group);
+	iof_group_put(group);
 err_free:
 	kfree(core);
 	return rc;
@@ -95,5 +105,5 @@ void iof_hwdev_unregister(struct iof_hwdev *dev)
 	iof_iopf_exit(core);
 	dev->core = NULL;
 	kfree(core);
-	kref_put(&group->ref, release_group);
+	iof_group_put(group);
 }

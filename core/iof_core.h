@@ -84,12 +84,38 @@ struct iof_device *iof_device_bind(struct iof_ctx *ctx, struct iof_hwdev *dev,
 				   bool keep_ctx);
 
 /**
+ * iof_device_leave() - refuse attachments to a device that will be unbound
+ * @idev: the bound device
+ *
+ * Later attaches, replaces and SVA binds fail with -ENODEV, and so does an
+ * attach that waits for user memory meanwhile.
+ */
+void iof_device_leave(struct iof_device *idev);
+
+/**
  * iof_device_unbind() - end a binding
  * @idev: the bound device, which has no attachment
  *
- * Waits for calls that still use the device. Cannot fail.
+ * Waits for calls that still use the device, which never wait for user memory.
+ * Cannot fail. @idev stays valid while it is retained, and can then only be
+ * released.
  */
 void iof_device_unbind(struct iof_device *idev);
+
+/**
+ * iof_device_retain() - keep a bound device's struct beyond its binding
+ * @idev: the bound device
+ *
+ * For a thread that attaches while another thread may unbind. The context is
+ * kept, too, if the binding keeps it.
+ */
+void iof_device_retain(struct iof_device *idev);
+
+/**
+ * iof_device_release() - undo iof_device_retain()
+ * @idev: the device
+ */
+void iof_device_release(struct iof_device *idev);
 
 /**
  * iof_device_id() - the id of a bound device in its context
@@ -113,7 +139,11 @@ struct iof_hwdev *iof_device_hwdev(struct iof_device *idev);
  * @pasid: a PASID, or IOF_NO_PASID for the requester id
  * @pt_id: in: an IOAS or HWPT; out: the HWPT in force
  *
- * Return: 0, -EBUSY it is attached already, or an error of the rules d.
+ * May wait for user memory, without a lock that iof_device_leave(), a detach or
+ * an unbind takes.
+ *
+ * Return: 0, -EBUSY it is attached already, -ENODEV it is leaving, or an error
+ * of the rules d.
  */
 int iof_device_attach(struct iof_device *idev, u32 pasid, u32 *pt_id);
 
@@ -123,10 +153,11 @@ int iof_device_attach(struct iof_device *idev, u32 pasid, u32 *pt_id);
  * @pasid: a PASID, or IOF_NO_PASID
  * @pt_id: in: an IOAS or HWPT; out: the HWPT in force
  *
- * Returns after every open page-request group of the old attachment is
- * answered.
+ * May wait for user memory, as iof_device_attach(). Returns after every open
+ * page-request group of the old attachment is answered.
  *
- * Return: 0, -EINVAL it is not attached, or an error of the rules d.
+ * Return: 0, -EINVAL it is not attached, -ENODEV it is leaving, or an error of
+ * the rules d.
  */
 int iof_device_replace(struct iof_device *idev, u32 pasid, u32 *pt_id);
 
@@ -158,7 +189,7 @@ int iof_device_attached(struct iof_device *idev, u32 pasid);
  * iof_device_sva_unbind() or iof_device_detach().
  *
  * Return: 0, -EBUSY the PASID is attached, -EINVAL no such PASID, -EOPNOTSUPP
- * the driver has no SVA, -EINTR, -ENOMEM.
+ * the driver has no SVA, -ENODEV the device is leaving, -EINTR, -ENOMEM.
  */
 int iof_device_sva_bind(struct iof_device *idev, u32 pasid);
 

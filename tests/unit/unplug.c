@@ -2,7 +2,8 @@
 /*
  * Proves what happens when a device is unplugged while another device of its isolation group stays
  * attached: its open groups are answered INVALID, those of the other stay open, and the attachments
- * work on without it.
+ * work on without it. Also proves that a device can be unplugged while an attach of it waits for
+ * user memory.
  */
 #include "env.h"
 
@@ -122,11 +123,107 @@ static void a_member_that_did_not_ask_leaves(void **state)
 	end(f);
 }
 
+/* ---- unplugging during an attach ---- */
+
+static struct fake_dev gone;
+static struct iof_device *i_gone;
+static bool unplugged;
+static int to_close; /* -1: none */
+
+static void *unplug_thread(void *arg)
+{
+	(void)arg;
+	iof_device_leave(i_gone);
+	iof_device_detach(i_gone, 0);
+	iof_device_unbind(i_gone);
+	iof_hwdev_unregister(&gone.hw);
+	/* Nothing may touch it any more. */
+	memset(&gone.hw, 0xa5, sizeof(gone.hw));
+	if (to_close >= 0)
+		assert_ok(iof_sys_close(to_close));
+	return NULL;
+}
+
+/* Called where an attach fills a page table: another thread unplugs the device meanwhile. */
+static void unplug_once(struct iof_domain *domain)
+{
+	pthread_t thread;
+
+	(void)domain;
+	if (unplugged)
+		return;
+	unplugged = true;
+	assert_ok(pthread_create(&thread, NULL, unplug_thread, NULL));
+	assert_ok(pthread_join(thread, NULL));
+}
+
+/* @old: the attach replaces another page table. @keep: the binding keeps the context. */
+static void unplug_in_an_attach(struct env *env, bool old, bool keep)
+{
+	void *page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+	int ioas = env_ioas(env->fd), live = fake_live_domains();
+
+	fake_dev_add(&gone, "gone", 8, FAKE_PASIDS, NULL);
+	i_gone = iof_device_bind(env->ctx, &gone.hw, keep);
+	assert_false(IS_ERR(i_gone));
+	if (old)
+		assert_id(env_attach(i_gone, 0, env_ioas(env->fd)));
+	assert_ok(env_map(env->fd, ioas, page, PAGE_SIZE, 0x10000));
+	iof_device_retain(i_gone);
+	to_close = -1;
+	unplugged = false;
+	fake_on_map = unplug_once;
+	assert_err(old ? env_replace(i_gone, 0, ioas) : env_attach(i_gone, 0, ioas), ENODEV);
+	fake_on_map = NULL;
+	assert_true(unplugged);
+	assert_int_equal(fake_live_domains(), live);
+	assert_err(iof_device_sva_bind(i_gone, 3), ENODEV);
+	assert_err(env_attach(i_gone, 0, ioas), ENODEV);
+	iof_device_detach(i_gone, 0);
+	iof_device_release(i_gone);
+	assert_ok(env_destroy(env->fd, ioas));
+	free(page);
+}
+
+static void an_attach_that_waits_finds_the_device_gone(void **state)
+{
+	struct env *env = *state;
+
+	unplug_in_an_attach(env, false, false);
+	unplug_in_an_attach(env, true, false);
+	unplug_in_an_attach(env, false, true);
+}
+
+/* The program closes its context, too, while the attach of the removed device waits. */
+static void the_context_outlives_the_attach(void **state)
+{
+	struct env *env = *state;
+	void *page = aligned_alloc(PAGE_SIZE, PAGE_SIZE);
+	int fd = env_open(env), ioas = env_ioas(fd);
+
+	fake_dev_add(&gone, "gone", 8, FAKE_PASIDS, NULL);
+	i_gone = iof_device_bind(env_ctx(fd), &gone.hw, true);
+	assert_false(IS_ERR(i_gone));
+	assert_ok(env_map(fd, ioas, page, PAGE_SIZE, 0x10000));
+	iof_device_retain(i_gone);
+	to_close = fd;
+	unplugged = false;
+	fake_on_map = unplug_once;
+	assert_err(env_attach(i_gone, 0, ioas), ENODEV);
+	fake_on_map = NULL;
+	iof_device_release(i_gone);
+	free(page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(one_of_a_group_leaves, env_setup, env_teardown),
 		cmocka_unit_test_setup_teardown(a_member_that_did_not_ask_leaves, env_setup,
+						env_teardown),
+		cmocka_unit_test_setup_teardown(an_attach_that_waits_finds_the_device_gone,
+						env_setup, env_teardown),
+		cmocka_unit_test_setup_teardown(the_context_outlives_the_attach, env_setup,
 						env_teardown),
 	};
 
