@@ -345,6 +345,34 @@ static struct iof_hwpt *make_hwpt(struct iof_ctx *ctx,
 	return hwpt;
 }
 
+/* How often a program can take its data away again before HWPT_ALLOC fails. */
+#define MAX_TRIES 8
+
+/*
+ * As make_hwpt(), with the data that @data names; @copy has room for it. The
+ * data comes in while the device is not held. A driver that reads the data
+ * reports a failed copy, so that other errors come first.
+ */
+static struct iof_hwpt *make_hwpt_of_data(struct iof_ctx *ctx,
+					  const struct iommu_hwpt_alloc *cmd,
+					  struct iof_user_data *data, u8 *copy)
+{
+	struct iof_hwpt *hwpt;
+	unsigned int tries;
+
+	data->copy = copy;
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		data->copy_rc = 0;
+		if (data->len <= IOF_USER_DATA_MAX &&
+		    copy_from_user(copy, data->uptr, data->len))
+			data->copy_rc = -EFAULT;
+		hwpt = make_hwpt(ctx, cmd, data);
+		if (hwpt != ERR_PTR(-EAGAIN))
+			return hwpt;
+	}
+	return ERR_PTR(-EFAULT);
+}
+
 /* Sets the fault queue, before the HWPT is published. */
 static int name_queue(struct iof_ctx *ctx, struct iof_hwpt *hwpt, u32 fault_id)
 {
@@ -380,15 +408,8 @@ int iof_hwpt_alloc_ioctl(struct iof_ucmd *ucmd)
 		return -EOPNOTSUPP;
 	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != !cmd->data_len)
 		return -EINVAL;
-	/*
-	 * A driver that reads the data reports a failed copy: other errors come
-	 * first.
-	 */
-	data.copy = copy;
-	if (data.len && data.len <= sizeof(copy) &&
-	    copy_from_user(copy, data.uptr, data.len))
-		data.copy_rc = -EFAULT;
-	hwpt = make_hwpt(ucmd->ctx, cmd, data.len ? &data : NULL);
+	hwpt = data.len ? make_hwpt_of_data(ucmd->ctx, cmd, &data, copy) :
+			  make_hwpt(ucmd->ctx, cmd, NULL);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
 

@@ -327,9 +327,12 @@ struct iof_resv_region {
  * @alloc_paging: makes a paging domain. flags: IOMMU_HWPT_ALLOC_* that the
  *	driver supports or refuses by -EOPNOTSUPP, without FAULT_ID_VALID, which
  *	the core handles. data is NULL if the user gave none; a driver that
- *	takes none returns -EOPNOTSUPP.
- * @alloc_nested: makes a nested domain on a parent of the same driver. May be
- *	NULL.
+ *	takes none returns -EOPNOTSUPP. A driver that reads data->uptr does so
+ *	with page faults off. -EAGAIN: a page was not there, and the core
+ *	brings it in and asks again, so that no removal of the device waits for
+ *	user memory.
+ * @alloc_nested: makes a nested domain on a parent of the same driver. Reads
+ *	data as alloc_paging() does. May be NULL.
  * @alloc_sva: makes a domain over the page tables of @mm. The driver takes its
  *	own mmgrab() reference. May be NULL.
  * @attach: switches (device, PASID) from @old to @new; NULL is the blocked

@@ -9,6 +9,8 @@
  * uses, parents of nested tables, nested tables and dirty tracking, are
  * operations of the IOMMU driver, which are called directly.
  */
+#include <linux/uaccess.h>
+
 #include "private.h"
 
 static int hw_map(struct iof_domain *domain, unsigned long iova, phys_addr_t pa,
@@ -135,6 +137,27 @@ static struct iommu_user_data user_data_of(const struct iof_user_data *data)
 	};
 }
 
+/*
+ * The core holds the device meanwhile, and its removal waits for that. So the
+ * IOMMU driver reads user data with page faults off; -EAGAIN: the data has to
+ * come in first. @parent: of a nested page table, or NULL.
+ */
+static struct iommu_domain *alloc_with_data(struct iof_hw_device *device,
+					    struct iommu_domain *parent,
+					    u32 flags,
+					    const struct iof_user_data *data)
+{
+	struct iommu_user_data user_data = user_data_of(data);
+	struct iommu_domain *io;
+
+	pagefault_disable();
+	io = parent ? iof_hw_alloc_nested_on(device->dev, parent, flags,
+					     &user_data) :
+		      iof_hw_alloc_special(device->dev, flags, &user_data);
+	pagefault_enable();
+	return io == ERR_PTR(-EFAULT) ? ERR_PTR(-EAGAIN) : io;
+}
+
 /* What the kernel does to plain page tables after their allocation. */
 static int prepare_paging(struct iof_hw_device *device, struct iommu_domain *io)
 {
@@ -157,17 +180,15 @@ struct iof_domain *iof_hw_alloc_paging(struct iof_hwdev *hw, u32 flags,
 	const u32 special = IOMMU_HWPT_ALLOC_NEST_PARENT |
 			    IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	struct iof_hw_device *device = iof_hw_device_of(hw);
-	struct iommu_user_data user_data;
 	struct iommu_domain *io;
 	int rc;
 
 	if (flags & ~(special | IOMMU_HWPT_ALLOC_PASID))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (data)
-		user_data = user_data_of(data);
-	if (data || flags & special)
-		io = iof_hw_alloc_special(device->dev, flags,
-					  data ? &user_data : NULL);
+		io = alloc_with_data(device, NULL, flags, data);
+	else if (flags & special)
+		io = iof_hw_alloc_special(device->dev, flags, NULL);
 	else
 		io = iof_hw_alloc_plain(device->dev, flags);
 	if (IS_ERR_OR_NULL(io))
@@ -184,11 +205,8 @@ struct iof_domain *iof_hw_alloc_nested(struct iof_hwdev *hw,
 				       struct iof_domain *parent, u32 flags,
 				       const struct iof_user_data *data)
 {
-	struct iommu_user_data user_data = user_data_of(data);
-
 	return wrap(hw,
-		    iof_hw_alloc_nested_on(iof_hw_device_of(hw)->dev,
-					   iof_hw_domain_of(parent)->io, flags,
-					   &user_data),
+		    alloc_with_data(iof_hw_device_of(hw),
+				    iof_hw_domain_of(parent)->io, flags, data),
 		    IOF_DOMAIN_NESTED);
 }

@@ -183,6 +183,10 @@ static struct iof_domain *fake_alloc_nested(struct iof_hwdev *hw, struct iof_dom
 
 	CHECK(parent->type == IOF_DOMAIN_PAGING && parent->driver == hw->ops && data);
 	CHECK(!(flags & ~IOMMU_HWPT_ALLOC_PASID));
+	if (to_fake(hw)->absent_data) {
+		to_fake(hw)->absent_data--;
+		return ERR_PTR(-EAGAIN);
+	}
 	rc = iof_copy_user_data(&s1, data, IOMMU_HWPT_DATA_VTD_S1, sizeof(s1), sizeof(s1));
 	if (rc)
 		return ERR_PTR(rc);

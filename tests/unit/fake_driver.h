@@ -45,7 +45,8 @@ struct fake_dev {
 	bool no_page_requests; /* attach() to a fault-capable domain returns -ENODEV */
 	bool no_pasid_ops;     /* attach() of a PASID returns -EOPNOTSUPP */
 	bool no_nested_invalidate;
-	bool unchecked; /* the test calls iof_report_page_req() itself */
+	unsigned int absent_data; /* the next so many alloc_nested() return -EAGAIN */
+	bool unchecked;		  /* the test calls iof_report_page_req() itself */
 
 	/*
 	 * The fail_nth-th attach with a domain from now on fails; 0: none fails. fail_always: later

@@ -321,6 +321,21 @@ static void c11_nested(void **state)
 	fake_dev_remove(&dev);
 }
 
+/* The driver finds that the program took the data away after the core had copied it. */
+static void data_that_went_away_is_read_again(void **state)
+{
+	struct fixture *f = *state;
+	int parent = env_hwpt(f->fd, f->dev_id, f->ioas, PARENT);
+
+	f->dev.absent_data = 3;
+	assert_id(env_nested(f->fd, f->dev_id, parent, 0, 0));
+	assert_int_equal(f->dev.absent_data, 0);
+	f->dev.absent_data = 1000;
+	assert_err(env_nested(f->fd, f->dev_id, parent, 0, 0), EFAULT);
+	assert_true(f->dev.absent_data > 900);
+	f->dev.absent_data = 0;
+}
+
 static void c13_fault_id_is_looked_up_last(void **state)
 {
 	struct fixture *f = *state;
@@ -470,6 +485,7 @@ int main(void)
 		TEST(c9_automatic_hwpts_are_no_parents),
 		TEST(c9_automatic_hwpt_can_be_attached_by_id),
 		TEST(c11_nested),
+		TEST(data_that_went_away_is_read_again),
 		TEST(c13_fault_id_is_looked_up_last),
 		TEST(c14_nested_holds_parent_and_queue),
 		TEST(c15_invalidate),
