@@ -4,15 +4,18 @@
  *
  * A descriptor has no rights until BIND; from then on it owns the device, until
  * it is closed. Descriptors that a group makes share the binding, which the
- * first of them makes and the last one ends. binding->lock serialises bind,
- * attach and detach. It is held while an attach faults user memory in: calls
- * wait for it killably, and no bind of another context waits for it. Calls for
- * the owner alone check vf->owner, which becomes true once and stays.
- * iof_vfio_file_close() runs when no call uses the file any more, so the
- * owner's calls need no lock against the unbind. Closing stops the device
- * first, so that no engine of it waits for an answer, then detaches every PASID
- * that was attached through this descriptor, then unbinds. A user's pointer may
- * have any alignment, so it is never cast to a structure's type.
+ * first of them makes and the last one ends. binding->calls serialises the
+ * owner's commands. An attach holds it while user memory comes in: other
+ * commands wait for it killably, and neither a bind of another context nor the
+ * end of the binding does. binding->lock guards the binding itself and is held
+ * for no user memory. A command retains the device, which may leave meanwhile.
+ *
+ * Calls for the owner alone check vf->owner, which becomes true once and stays.
+ * iof_vfio_file_close() runs when no call uses the file any more. The end of a
+ * binding stops the device first, so that no engine of it waits for an answer,
+ * then detaches every PASID that was attached through this descriptor, then
+ * unbinds. A user's pointer may have any alignment, so it is never cast to a
+ * structure's type.
  */
 #include "bind.h"
 #include "private.h"
@@ -63,6 +66,7 @@ static void end(struct iof_vfio_binding *binding)
 	void *entry;
 
 	lockdep_assert_held(&binding->lock);
+	iof_device_leave(binding->idev);
 	binding->ops->stop(binding);
 	xa_for_each(&binding->pasids, pasid, entry) {
 		iof_device_detach(binding->idev, pasid);
@@ -103,12 +107,6 @@ static int vfio_bind(struct iof_vfio_file *vf, void __user *arg)
 	rc = iof_vfio_group_block(binding->group);
 	if (rc)
 		return rc;
-	/*
-	 * The owner may hold the lock while its memory faults in: do not wait.
-	 */
-	rc = -EINVAL;
-	if (READ_ONCE(binding->idev))
-		goto err_unblock;
 	rc = -EINTR;
 	if (mutex_lock_killable(&binding->lock))
 		goto err_unblock;
@@ -152,8 +150,8 @@ enum pasid_use {
 };
 
 /*
- * Remembers a PASID attached through this node, for the close. Called with
- * binding->lock held.
+ * Remembers a PASID attached through this node, for the end of the binding.
+ * Called with binding->calls held.
  */
 static int pasid_remember(struct iof_vfio_binding *binding, u32 pasid,
 			  enum pasid_use use)
@@ -168,31 +166,71 @@ static bool pasid_is_process(struct iof_vfio_binding *binding, u32 pasid)
 }
 
 /*
- * Takes the lock for a command of the owner. -EINTR: the thread was killed
- * while an attach of another thread waited for user memory; -ENODEV: the device
- * is gone.
+ * Begins a command of the owner. Returns the device, retained, which may leave
+ * at any time. -EINTR: the thread was killed while an attach of another thread
+ * waited for user memory; -ENODEV: the device is gone.
  */
-static int lock_bound(struct iof_vfio_binding *binding)
+static struct iof_device *begin_command(struct iof_vfio_binding *binding)
 {
-	if (mutex_lock_killable(&binding->lock))
-		return -EINTR;
-	if (!binding->revoked)
-		return 0;
+	struct iof_device *idev;
+
+	if (mutex_lock_killable(&binding->calls))
+		return ERR_PTR(-EINTR);
+	mutex_lock(&binding->lock);
+	if (binding->revoked) {
+		idev = ERR_PTR(-ENODEV);
+	} else {
+		idev = binding->idev;
+		iof_device_retain(idev);
+	}
 	mutex_unlock(&binding->lock);
-	return -ENODEV;
+	if (IS_ERR(idev))
+		mutex_unlock(&binding->calls);
+	return idev;
 }
 
-/* Detaches a PASID. After a failure the close detaches it. */
+static void end_command(struct iof_vfio_binding *binding,
+			struct iof_device *idev)
+{
+	mutex_unlock(&binding->calls);
+	iof_device_release(idev);
+}
+
+/* Detaches a PASID. After a failure the end of the binding detaches it. */
 static int detach_pasid(struct iof_vfio_binding *binding, u32 pasid)
 {
-	int rc = lock_bound(binding);
+	struct iof_device *idev = begin_command(binding);
 
-	if (rc)
-		return rc;
-	iof_device_detach(binding->idev, pasid);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	iof_device_detach(idev, pasid);
 	xa_erase(&binding->pasids, pasid);
-	mutex_unlock(&binding->lock);
+	end_command(binding, idev);
 	return 0;
+}
+
+/* Attaches, or replaces what is attached. */
+static int attach_pasid(struct iof_vfio_binding *binding,
+			struct iof_device *idev, u32 pasid, u32 *pt_id)
+{
+	int rc;
+
+	if (pasid_is_process(binding, pasid))
+		return -EBUSY;
+	rc = iof_device_attached(idev, pasid);
+	if (rc < 0)
+		return rc;
+	if (rc)
+		return iof_device_replace(idev, pasid, pt_id);
+	if (pasid != IOF_NO_PASID) {
+		rc = pasid_remember(binding, pasid, PASID_PAGE_TABLE);
+		if (rc)
+			return rc;
+	}
+	rc = iof_device_attach(idev, pasid, pt_id);
+	if (rc)
+		xa_erase(&binding->pasids, pasid);
+	return rc;
 }
 
 static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
@@ -218,26 +256,11 @@ static int vfio_attach(struct iof_vfio_file *vf, void __user *arg)
 		pasid = attach.pasid;
 	}
 
-	rc = lock_bound(binding);
-	if (rc)
-		return rc;
-	idev = binding->idev;
-	if (pasid_is_process(binding, pasid))
-		rc = -EBUSY;
-	else
-		rc = iof_device_attached(idev, pasid);
-	if (rc > 0) {
-		rc = iof_device_replace(idev, pasid, &attach.pt_id);
-	} else if (!rc) {
-		rc = pasid != IOF_NO_PASID ?
-			     pasid_remember(binding, pasid, PASID_PAGE_TABLE) :
-			     0;
-		if (!rc)
-			rc = iof_device_attach(idev, pasid, &attach.pt_id);
-		if (rc)
-			xa_erase(&binding->pasids, pasid);
-	}
-	mutex_unlock(&binding->lock);
+	idev = begin_command(binding);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
+	rc = attach_pasid(binding, idev, pasid, &attach.pt_id);
+	end_command(binding, idev);
 	if (rc ||
 	    !copy_to_user(arg + offsetof(struct vfio_device_attach_iommufd_pt,
 					 pt_id),
@@ -271,15 +294,16 @@ static int vfio_detach(struct iof_vfio_file *vf, void __user *arg)
 	return detach_pasid(binding, pasid);
 }
 
-static int sva_bind(struct iof_vfio_binding *binding, u32 pasid)
+static int sva_bind(struct iof_vfio_binding *binding, struct iof_device *idev,
+		    u32 pasid)
 {
-	int rc = iof_device_attached(binding->idev, pasid);
+	int rc = iof_device_attached(idev, pasid);
 
 	if (rc)
 		return rc > 0 ? -EBUSY : rc;
 	rc = pasid_remember(binding, pasid, PASID_PROCESS);
 	if (!rc)
-		rc = iof_device_sva_bind(binding->idev, pasid);
+		rc = iof_device_sva_bind(idev, pasid);
 	if (rc)
 		xa_erase(&binding->pasids, pasid);
 	return rc;
@@ -289,6 +313,7 @@ static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 {
 	struct iof_vfio_binding *binding = vf->binding;
 	struct iof_vfio_device_sva sva;
+	struct iof_device *idev;
 	int rc;
 
 	if (copy_from_user(&sva, arg, sizeof(sva)))
@@ -297,17 +322,17 @@ static int vfio_sva(struct iof_vfio_file *vf, void __user *arg, bool bind)
 	    sva.pasid == IOF_NO_PASID)
 		return -EINVAL;
 
-	rc = lock_bound(binding);
-	if (rc)
-		return rc;
+	idev = begin_command(binding);
+	if (IS_ERR(idev))
+		return PTR_ERR(idev);
 	if (!bind) {
-		rc = iof_device_sva_unbind(binding->idev, sva.pasid);
+		rc = iof_device_sva_unbind(idev, sva.pasid);
 		if (!rc)
 			xa_erase(&binding->pasids, sva.pasid);
 	} else {
-		rc = sva_bind(binding, sva.pasid);
+		rc = sva_bind(binding, idev, sva.pasid);
 	}
-	mutex_unlock(&binding->lock);
+	end_command(binding, idev);
 	return rc;
 }
 
@@ -345,9 +370,22 @@ void iof_vfio_revoke(struct iof_vfio_binding *binding)
 
 /* ---- a descriptor by the group ---- */
 
+/* Shares the binding of an earlier descriptor. False: there is none. */
+static bool share_binding(struct iof_vfio_binding *binding)
+{
+	bool shared;
+
+	mutex_lock(&binding->lock);
+	shared = binding->group_users;
+	if (shared)
+		binding->group_users++;
+	mutex_unlock(&binding->lock);
+	return shared;
+}
+
 /*
- * Enters the group's container. Under the lock, the first descriptor binds and
- * attaches the device.
+ * Enters the group's container as its first descriptor: binds and attaches the
+ * device. Called with binding->calls held.
  */
 static int enter_container(struct iof_vfio_binding *binding,
 			   struct iof_ctx *ctx)
@@ -356,18 +394,24 @@ static int enter_container(struct iof_vfio_binding *binding,
 	u32 ioas;
 	int rc;
 
-	lockdep_assert_held(&binding->lock);
-	if (binding->group_users)
-		return 0;
 	rc = iof_ctx_compat_ioas(ctx, &ioas);
 	if (rc)
 		return rc;
+	mutex_lock(&binding->lock);
 	idev = bind_to(binding, ctx);
+	if (!IS_ERR(idev))
+		iof_device_retain(idev);
+	mutex_unlock(&binding->lock);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
 	rc = iof_device_attach(idev, IOF_NO_PASID, &ioas);
-	if (rc)
+	iof_device_release(idev);
+	mutex_lock(&binding->lock);
+	if (!rc)
+		binding->group_users = 1;
+	else if (!binding->revoked)
 		end(binding);
+	mutex_unlock(&binding->lock);
 	return rc;
 }
 
@@ -376,19 +420,15 @@ int iof_vfio_bind_in_group(struct iof_vfio_file *vf, struct iof_ctx *ctx)
 	struct iof_vfio_binding *binding = vf->binding;
 	int rc;
 
-	if (mutex_lock_killable(&binding->lock))
+	if (mutex_lock_killable(&binding->calls))
 		return -EINTR;
-	rc = enter_container(binding, ctx);
-	if (!rc) {
-		binding->group_users++;
-		/*
-		 * Pairs with the calls that need a bound device, as in
-		 * vfio_bind().
-		 */
-		smp_store_release(&vf->owner, true);
-	}
-	mutex_unlock(&binding->lock);
-	return rc;
+	rc = share_binding(binding) ? 0 : enter_container(binding, ctx);
+	mutex_unlock(&binding->calls);
+	if (rc)
+		return rc;
+	/* Pairs with the calls that need a bound device, as in vfio_bind(). */
+	smp_store_release(&vf->owner, true);
+	return 0;
 }
 
 /* ---- for the nodes ---- */
@@ -420,6 +460,7 @@ void iof_vfio_binding_init(struct iof_vfio_binding *binding,
 {
 	binding->hw = hw;
 	binding->ops = ops;
+	mutex_init(&binding->calls);
 	mutex_init(&binding->lock);
 	xa_init_flags(&binding->pasids, XA_FLAGS_ACCOUNT);
 }
@@ -428,4 +469,5 @@ void iof_vfio_binding_exit(struct iof_vfio_binding *binding)
 {
 	xa_destroy(&binding->pasids);
 	mutex_destroy(&binding->lock);
+	mutex_destroy(&binding->calls);
 }

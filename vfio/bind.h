@@ -39,18 +39,21 @@ struct iof_vfio_binding_ops {
  * @hw: the device, registered
  * @ops: of the node
  * @group: the group node that can also bind it; NULL: the world has no groups
- * @lock: serialises bind, attach and detach. A holder may wait for faults, so
- *	that no path that resolves faults takes it.
+ * @calls: serialises the owner's commands. A holder may wait for user memory.
+ *	So neither the end of the binding nor a path that resolves faults takes
+ *	it. Taken before @lock.
+ * @lock: serialises bind and the end of the binding
  * @idev: NULL: not bound; does not change while there is an owner, but for
  *	iof_vfio_revoke(); @lock
  * @revoked: the device is gone; each command fails; @lock
  * @group_users: number of the group's descriptors that share the binding; @lock
- * @pasids: set of attached PASIDs, to a page table or a process; @lock
+ * @pasids: set of attached PASIDs, to a page table or a process
  */
 struct iof_vfio_binding {
 	struct iof_hwdev *hw;
 	const struct iof_vfio_binding_ops *ops;
 	struct iof_vfio_group *group;
+	struct mutex calls;
 	struct mutex lock;
 	struct iof_device *idev;
 	bool revoked;
@@ -95,7 +98,8 @@ long iof_vfio_bind_ioctl(struct iof_vfio_file *vf, unsigned int cmd,
 int iof_vfio_bind_in_group(struct iof_vfio_file *vf, struct iof_ctx *ctx);
 /*
  * Ends the binding although its owner has descriptors, since the device goes.
- * Every later command of them is -ENODEV. Waits for a command that runs.
+ * Every later command of them is -ENODEV, and so is an attach that waits for
+ * user memory meanwhile.
  */
 void iof_vfio_revoke(struct iof_vfio_binding *binding);
 /* The descriptor is closed: ends the binding if it was the last owner. */
