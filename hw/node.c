@@ -8,7 +8,9 @@
  * A descriptor holds the memory of the function (a reference to core.vdev), not
  * the function itself, which can be unplugged at any time. Calls on a
  * descriptor are therefore readers of pci->alive and fail with ENODEV once
- * pci->gone is set; an access to a mapped BAR is SIGBUS then.
+ * pci->gone is set; an access to a mapped BAR is SIGBUS then. The removal waits
+ * for readers, and user memory may come in as late as another program likes. So
+ * a reader runs with page faults off. Between two tries the memory comes in.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,10 +18,17 @@
 #include <linux/fs.h>
 #include <linux/idr.h>
 #include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/sizes.h>
+#include <linux/uaccess.h>
 
 #include "private.h"
 
 #define MAX_NODES 1024
+/* How often a program can take memory away again before its call fails. */
+#define MAX_TRIES 8
+/* Bytes of a region that one reader moves: memory that has to stay present. */
+#define CHUNK SZ_64K
 
 static unsigned int unplug_seconds = 10;
 module_param(unplug_seconds, uint, 0644);
@@ -145,51 +154,130 @@ static long device_ioctl(struct iof_hw_pci *pci, unsigned int cmd,
 	}
 }
 
+/* As device_ioctl(); -EFAULT may mean that user memory is not present. */
+static long try_ioctl(struct iof_hw_pci *pci, unsigned int cmd,
+		      unsigned long arg)
+{
+	int index = srcu_read_lock(&pci->alive);
+	long rc = check_alive(pci);
+
+	if (!rc) {
+		pagefault_disable();
+		rc = device_ioctl(pci, cmd, arg);
+		pagefault_enable();
+	}
+	srcu_read_unlock(&pci->alive, index);
+	return rc;
+}
+
+/* Brings a command in. Each begins with its size. */
+static int bring_in(const char __user *arg)
+{
+	u32 argsz;
+
+	if (get_user(argsz, (u32 __user *)arg) || fault_in_readable(arg, argsz))
+		return -EFAULT;
+	/* A command that is only read may be read-only. */
+	(void)fault_in_safe_writeable(arg, argsz);
+	return 0;
+}
+
 static long node_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct iof_vfio_file *vf = file->private_data;
 	struct iof_hw_pci *pci = pci_of(vf->binding);
 	long rc = iof_vfio_bind_ioctl(vf, cmd, (void __user *)arg);
-	int index;
+	unsigned int tries = 0;
 
 	if (rc != -ENOIOCTLCMD)
 		return rc;
-	index = srcu_read_lock(&pci->alive);
-	rc = check_alive(pci) ?: device_ioctl(pci, cmd, arg);
-	srcu_read_unlock(&pci->alive, index);
+	do {
+		rc = try_ioctl(pci, cmd, arg);
+	} while (rc == -EFAULT && ++tries < MAX_TRIES &&
+		 !bring_in((char __user *)arg));
 	return rc;
 }
 
 /* ---- regions ---- */
 
+/* A read of a region, or a write from @from if that is set. */
+struct transfer {
+	struct file *file;
+	char __user *to;
+	const char __user *from;
+	loff_t *pos;
+};
+
+/*
+ * Moves @n bytes from @done on. -EFAULT: user memory was not present, and a
+ * part may have been moved.
+ */
+static ssize_t try_chunk(const struct transfer *t, size_t done, size_t n)
+{
+	struct iof_hw_pci *pci = pci_of_file(t->file);
+	int index = srcu_read_lock(&pci->alive);
+	ssize_t rc = check_owner(t->file);
+
+	if (!rc) {
+		pagefault_disable();
+		rc = t->from ? vfio_pci_core_write(&pci->core.vdev,
+						   t->from + done, n, t->pos) :
+			       vfio_pci_core_read(&pci->core.vdev, t->to + done,
+						  n, t->pos);
+		pagefault_enable();
+	}
+	srcu_read_unlock(&pci->alive, index);
+	return rc;
+}
+
+/*
+ * A read of a register can change the device, so user memory is present before
+ * the first try, and another try is rare.
+ */
+static ssize_t move_chunk(const struct transfer *t, size_t done, size_t n)
+{
+	unsigned int tries = 0;
+	ssize_t rc;
+
+	do {
+		if (t->from ? fault_in_readable(t->from + done, n) :
+			      fault_in_safe_writeable(t->to + done, n))
+			return -EFAULT;
+		rc = try_chunk(t, done, n);
+	} while (rc == -EFAULT && ++tries < MAX_TRIES);
+	return rc;
+}
+
+static ssize_t move(const struct transfer *t, size_t n)
+{
+	ssize_t rc = check_owner(t->file);
+	size_t done = 0, chunk;
+
+	if (rc)
+		return rc;
+	do {
+		chunk = min_t(size_t, n - done, CHUNK);
+		rc = move_chunk(t, done, chunk);
+		if (rc > 0)
+			done += rc;
+	} while (rc == chunk && done < n && !fatal_signal_pending(current));
+	return done ?: rc;
+}
+
 static ssize_t node_read(struct file *file, char __user *buf, size_t n,
 			 loff_t *pos)
 {
-	struct iof_hw_pci *pci = pci_of_file(file);
-	ssize_t rc;
-	int index;
+	const struct transfer t = { .file = file, .to = buf, .pos = pos };
 
-	index = srcu_read_lock(&pci->alive);
-	rc = check_owner(file);
-	if (!rc)
-		rc = vfio_pci_core_read(&pci->core.vdev, buf, n, pos);
-	srcu_read_unlock(&pci->alive, index);
-	return rc;
+	return move(&t, n);
 }
 
 static ssize_t node_write(struct file *file, const char __user *buf, size_t n,
 			  loff_t *pos)
 {
-	struct iof_hw_pci *pci = pci_of_file(file);
-	ssize_t rc;
-	int index;
+	const struct transfer t = { .file = file, .from = buf, .pos = pos };
 
-	index = srcu_read_lock(&pci->alive);
-	rc = check_owner(file);
-	if (!rc)
-		rc = vfio_pci_core_write(&pci->core.vdev, buf, n, pos);
-	srcu_read_unlock(&pci->alive, index);
-	return rc;
+	return move(&t, n);
 }
 
 static vm_fault_t bar_fault(struct vm_fault *vmf)
