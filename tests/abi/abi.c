@@ -22,6 +22,11 @@ bool abi_ours(void)
 	return abi_embedded() || !access("/sys/module/iofault", F_OK);
 }
 
+bool abi_real_functions(void)
+{
+	return getenv("IOFAULT_NODES");
+}
+
 /* ---- the devices of the kernel's world, which are there already ---- */
 
 /* Index of the first device that the test has. */
@@ -103,7 +108,7 @@ struct iof_world *abi_world(const struct iof_dsa_config *dsa, unsigned int nr_ds
 	struct iof_world *world;
 	int rc;
 
-	if (nr_dsa && !abi_embedded() && !find_devices(dsa, nr_dsa)) {
+	if (nr_dsa && !abi_embedded() && !abi_real_functions() && !find_devices(dsa, nr_dsa)) {
 		print_message("no such devices here\n");
 		skip();
 	}
@@ -523,8 +528,15 @@ int abi_answer(int fault_fd, uint32_t cookie, uint32_t code)
 const char *abi_vfio_path(unsigned int index)
 {
 	static __thread char path[48];
+	const char *nodes = getenv("IOFAULT_NODES");
 
-	snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u", first_device + index);
+	if (!nodes) {
+		snprintf(path, sizeof(path), "/dev/vfio/devices/vfio%u", first_device + index);
+		return path;
+	}
+	while (index--)
+		nodes += strcspn(nodes, " ") + 1;
+	snprintf(path, sizeof(path), "%.*s", (int)strcspn(nodes, " "), nodes);
 	return path;
 }
 

@@ -46,6 +46,11 @@ struct iof_world *abi_world(const struct iof_dsa_config *dsa, unsigned int nr_ds
 void abi_world_close(struct iof_world *world);
 /* Is the world one of iofault's, with our own promises and test ops? */
 bool abi_ours(void);
+/*
+ * Are real functions tested in place of DMA engines? $IOFAULT_NODES has their nodes: two of one
+ * isolation group, and one that is alone.
+ */
+bool abi_real_functions(void);
 /* Is the world the embedded one? There can be many of those, with any devices. */
 bool abi_embedded(void);
 

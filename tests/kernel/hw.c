@@ -92,27 +92,36 @@ int hw_suspend(const char *state, const char *level)
 	return rc;
 }
 
-int hw_open(const char *name)
+bool hw_node(const char *name, char node[HW_NODE])
 {
-	char path[320];
 	struct dirent *entry;
-	int fd = -ENODEV;
+	bool found = false;
+	char path[128];
 	DIR *dir;
 
 	snprintf(path, sizeof(path), DEVICES "%s/vfio-dev", name);
 	dir = opendir(path);
 	if (!dir)
-		return -ENODEV;
+		return false;
 	while ((entry = readdir(dir))) {
 		if (strncmp(entry->d_name, "vfio", 4))
 			continue;
-		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", entry->d_name);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			fd = -errno;
+		snprintf(node, HW_NODE, "/dev/vfio/devices/%.16s", entry->d_name);
+		found = true;
 	}
 	closedir(dir);
-	return fd;
+	return found;
+}
+
+int hw_open(const char *name)
+{
+	char node[HW_NODE];
+	int fd;
+
+	if (!hw_node(name, node))
+		return -ENODEV;
+	fd = open(node, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 void hw_wait_readable(int fd)

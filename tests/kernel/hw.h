@@ -34,6 +34,9 @@ void hw_drop(const char *name);
  * resumes it a second later. Returns 0, -ENOENT if this kernel cannot, or a negative errno.
  */
 int hw_suspend(const char *state, const char *level);
+/* Finds the node of a function. Returns false if there is none. */
+#define HW_NODE 48
+bool hw_node(const char *name, char node[HW_NODE]);
 /* Opens the node of a function. Returns the descriptor, or a negative errno. */
 int hw_open(const char *name);
 /* Waits until @fd is readable, and fails the test if it is not in time. */
