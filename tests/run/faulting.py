@@ -26,6 +26,7 @@ import sys
 IOMMU = 0x3b80
 DESTROY, IOAS_ALLOC, IOAS_MAP, HWPT_ALLOC, FAULT_QUEUE_ALLOC = (IOMMU + n for n in (0, 1, 5, 9, 14))
 BIND, ATTACH, DETACH = 0x3b76, 0x3b77, 0x3b78
+STATE = 1 << 40     # offset of struct iof_vfio_dsa_state
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -40,6 +41,7 @@ class Machine:
         self.fault_id, self.queue = self.more()
         self.hwpt = self.table(4, self.fault_id)
         self.next = 0x10000000
+        self.started = 0
 
     @staticmethod
     def call(fd, cmd, form, *values):
@@ -63,9 +65,15 @@ class Machine:
     def start(self):
         """Lets the engine write one page that is absent. Returns its address."""
         self.next += 4096
+        self.started += 1
         fill = struct.pack('=IIQQQI28x', 0, 4 << 24 | 2, 0, 0, self.next, 4096)
         assert os.write(self.device, fill) == 64
         return self.next
+
+    def wait_completed(self):
+        """The reset of a close does not count what is not completed."""
+        while struct.unpack('=Q', os.pread(self.device, 40, STATE)[32:])[0] != self.started:
+            os.sched_yield()
 
     def fault(self):
         """One record of the queue."""
@@ -120,6 +128,7 @@ def main(words):
             machine.start()
             machine.fault()
             machine.call(machine.device, DETACH, '=II', 8, 0)
+            machine.wait_completed()
             machine.attach(machine.hwpt)
         elif word == 'close':
             machine.start()
