@@ -83,7 +83,8 @@ fi
 # That of DPDK 24 runs ip.
 if have dpdk-devbind.py && have lspci && have ip; then
 	expect 0 run dpdk-devbind.py --status
-	has "f000:00:01.0 'Device 0b25' drv=vfio-pci"
+	# Lists of names of 2025 name the device.
+	has 'f000:00:01.0 ' "0b25' drv=vfio-pci"
 	# shellcheck disable=SC2016
 	expect 0 run sh -ec '
 		dpdk-devbind.py -u f000:00:01.0
