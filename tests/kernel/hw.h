@@ -34,6 +34,11 @@ void hw_drop(const char *name);
  * resumes it a second later. Returns 0, -ENOENT if this kernel cannot, or a negative errno.
  */
 int hw_suspend(const char *state, const char *level);
+/*
+ * Suspends the machine to memory, so that all but its memory loses power; its clock wakes it some
+ * seconds later. Returns 0, -ENOENT if this kernel or machine cannot, or a negative errno.
+ */
+int hw_sleep(void);
 /* Finds the node of a function. Returns false if there is none. */
 #define HW_NODE 48
 bool hw_node(const char *name, char node[HW_NODE]);

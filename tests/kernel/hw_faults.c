@@ -348,11 +348,15 @@ static void *read_late(void *arg)
 	return read(bed->ffd, &late, sizeof(late)) == sizeof(late) ? bed : NULL;
 }
 
-/* One fault is taken, and one is not, when the machine suspends; a thread waits. */
-static void open_faults_survive_a_suspend(void **state)
+static int freeze(void)
+{
+	return hw_suspend("freeze", "devices");
+}
+
+/* One fault is taken, and one is not, when the machine suspends; then a thread waits. */
+static void survives(struct hwi_bed *bed, int (*way)(void))
 {
 	struct iommu_hwpt_pgfault rec;
-	struct hwi_bed *bed = *state;
 	pthread_t reader;
 	uint32_t cookie;
 	void *read;
@@ -361,9 +365,9 @@ static void open_faults_survive_a_suspend(void **state)
 	hwi_page(bed, 1);
 	cookie = hwi_take(bed, &rec);
 	hwi_page(bed, 2);
-	rc = hw_suspend("freeze", "devices");
+	rc = way();
 	if (rc == -ENOENT)
-		skip_because("no /sys/power/pm_test");
+		skip_because("this machine cannot suspend like that");
 	assert_ok(rc);
 	assert_ok(abi_answer(bed->ffd, cookie, SUCCESS));
 	hwi_response(bed->dev, bed->pasid, 1, SUCCESS);
@@ -371,12 +375,22 @@ static void open_faults_survive_a_suspend(void **state)
 	hwi_response(bed->dev, bed->pasid, 2, SUCCESS);
 
 	assert_ok(pthread_create(&reader, NULL, read_late, bed));
-	assert_ok(hw_suspend("freeze", "devices"));
+	assert_ok(way());
 	hwi_page(bed, 3);
 	pthread_join(reader, &read);
 	assert_ptr_equal(read, bed);
 	assert_ok(abi_answer(bed->ffd, late.cookie, SUCCESS));
 	hwi_response(bed->dev, bed->pasid, 3, SUCCESS);
+}
+
+static void open_faults_survive_a_suspend_to_idle(void **state)
+{
+	survives(*state, freeze);
+}
+
+static void open_faults_survive_a_suspend_to_memory(void **state)
+{
+	survives(*state, hw_sleep);
 }
 
 /* ---- unbinding ---- */
@@ -510,7 +524,8 @@ int main(void)
 		BOTH(closing_everything_with_faults_open_sweeps),
 		BOTH(each_outcome_is_counted),
 		cmocka_unit_test(a_function_without_page_requests_is_refused),
-		BOTH(open_faults_survive_a_suspend),
+		BOTH(open_faults_survive_a_suspend_to_idle),
+		PASID(open_faults_survive_a_suspend_to_memory),
 		BOTH(unbinding_in_use_sweeps),
 		BOTH(detaches_race_with_requests_and_responses),
 		BOTH(closes_race_with_requests),

@@ -159,20 +159,26 @@ static void a_detached_function_reaches_nothing(void **state)
 	munmap(memory, PAGE);
 }
 
+/* Raises the interrupt of the function, and takes it. */
+static void expect_interrupt(struct hw *hw, int event)
+{
+	uint64_t count;
+
+	*(volatile uint32_t *)(hw->bar + EDU_RAISE) = 1;
+	hw_wait_readable(event);
+	assert_int_equal(read(event, &count, 8), 8);
+	assert_int_equal(count, 1);
+	*(volatile uint32_t *)(hw->bar + EDU_ACK) = 1;
+}
+
 static void an_interrupt_reaches_its_eventfd(void **state)
 {
 	struct hw *hw = *state;
 	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), i;
-	uint64_t count;
 
 	assert_ok(hw_irq(hw, VFIO_PCI_MSI_IRQ_INDEX, 0, event));
-	for (i = 1; i <= 3; i++) {
-		*(volatile uint32_t *)(hw->bar + EDU_RAISE) = 1;
-		hw_wait_readable(event);
-		assert_int_equal(read(event, &count, 8), 8);
-		assert_int_equal(count, 1);
-		*(volatile uint32_t *)(hw->bar + EDU_ACK) = 1;
-	}
+	for (i = 1; i <= 3; i++)
+		expect_interrupt(hw, event);
 	assert_ok(hw_irq(hw, VFIO_PCI_MSI_IRQ_INDEX, 0, -1));
 	close(event);
 }
@@ -220,35 +226,64 @@ static void a_reset_leaves_the_mappings(void **state)
 	munmap(memory, PAGE);
 }
 
-/* Level core also switches the IOMMU off and on. */
-static void dma_goes_on_after_a_suspend(void **state)
+/* ---- suspend ---- */
+
+static int freeze(void)
 {
-	static const char *const ways[][2] = { { "freeze", "devices" }, { "mem", "core" } };
+	return hw_suspend("freeze", "devices");
+}
+
+/* The IOMMU goes off and on, too. */
+static int suspend_up_to_the_core(void)
+{
+	return hw_suspend("mem", "core");
+}
+
+/* A mapping, an interrupt and the configuration space are as before, and so is an unmap. */
+static void survives(struct hw *hw, int (*way)(void), char byte)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), rc;
 	char *memory = abi_pages(1);
-	struct hw *hw = *state;
-	unsigned int i;
-	int rc;
 
 	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, AT));
-	for (i = 0; i < 2; i++) {
-		memset(memory, 0x41 + (int)i, BYTES);
-		edu_dma(hw, AT, EDU_BUFFER, 0);
-		rc = hw_suspend(ways[i][0], ways[i][1]);
-		if (rc == -ENOENT)
-			skip_because("no /sys/power/pm_test");
-		if (rc == -EINVAL)
-			continue; /* no such state here */
-		assert_ok(rc);
-		memset(memory, 0, BYTES);
-		edu_dma(hw, EDU_BUFFER, AT, EDU_TO_RAM);
-		assert_int_equal(memory[0], 0x41 + (int)i);
-		assert_memory_equal(memory, memory + 1, BYTES - 1);
-	}
+	assert_ok(hw_irq(hw, VFIO_PCI_MSI_IRQ_INDEX, 0, event));
+	expect_interrupt(hw, event);
+	memset(memory, byte, BYTES);
+	edu_dma(hw, AT, EDU_BUFFER, 0);
+	rc = way();
+	if (rc == -ENOENT || rc == -EINVAL)
+		skip_because("this machine cannot suspend like that");
+	assert_ok(rc);
+	assert_int_equal(*(volatile uint32_t *)(hw->bar + EDU_ID) & 0xffff, 0x00ed);
+	memset(memory, 0, BYTES);
+	edu_dma(hw, EDU_BUFFER, AT, EDU_TO_RAM);
+	assert_int_equal(memory[0], byte);
+	assert_memory_equal(memory, memory + 1, BYTES - 1);
+	expect_interrupt(hw, event);
+	assert_ok(hw_irq(hw, VFIO_PCI_MSI_IRQ_INDEX, 0, -1));
 	assert_ok(abi_unmap(hw->fd, hw->ioas, AT, PAGE));
 	memset(memory, 0, BYTES);
 	edu_dma(hw, EDU_BUFFER, AT, EDU_TO_RAM);
 	assert_int_equal(memory[0], 0);
 	munmap(memory, PAGE);
+	close(event);
+}
+
+static void a_suspend_to_idle_is_survived(void **state)
+{
+	survives(*state, freeze, 0x41);
+}
+
+static void a_suspend_up_to_the_core_is_survived(void **state)
+{
+	survives(*state, suspend_up_to_the_core, 0x42);
+}
+
+static void a_suspend_to_memory_is_survived(void **state)
+{
+	survives(*state, hw_sleep, 0x43);
+	/* Once more: the first one must leave the machine as it was. */
+	survives(*state, hw_sleep, 0x44);
 }
 
 /* ---- unplugging ---- */
@@ -361,7 +396,9 @@ int main(void)
 		T(a_detached_function_reaches_nothing),
 		T(an_interrupt_reaches_its_eventfd),
 		T(a_second_user_has_to_wait_and_finds_nothing),
-		T(dma_goes_on_after_a_suspend),
+		T(a_suspend_to_idle_is_survived),
+		T(a_suspend_up_to_the_core_is_survived),
+		T(a_suspend_to_memory_is_survived),
 		cmocka_unit_test(a_reset_leaves_the_mappings),
 		T(a_user_who_does_not_leave_loses_the_function),
 		cmocka_unit_test(a_user_is_asked_to_leave_before_the_function_goes),
