@@ -491,16 +491,18 @@ int iof_hw_node_add(struct iof_hw_pci *pci)
 	/* The entry makes open() succeed, so it comes last: NULL until then. */
 	rc = xa_alloc(&nodes, &minor, NULL, XA_LIMIT(0, MAX_NODES - 1),
 		      GFP_KERNEL);
-	if (rc)
-		goto err_cdev;
+	if (rc) {
+		cdev_del(pci->cdev);
+		return rc;
+	}
 	pci->minor = minor;
 	devt = first_devt + minor;
 	rc = cdev_add(pci->cdev, devt, 1);
 	if (rc)
-		goto err_minor;
+		goto err_cdev;
 	rc = device_create_file(&vdev->device, &dev_attr_dev);
 	if (rc)
-		goto err_minor;
+		goto err_cdev;
 	rc = sysfs_create_group(&vdev->device.kobj, &counters_group);
 	if (rc)
 		goto err_file;
@@ -517,11 +519,11 @@ err_counters:
 	sysfs_remove_group(&vdev->device.kobj, &counters_group);
 err_file:
 	device_remove_file(&vdev->device, &dev_attr_dev);
-err_minor:
-	xa_erase(&nodes, minor);
 err_cdev:
 	/* Also drops the reference of cdev_alloc(). */
 	cdev_del(pci->cdev);
+	/* Last, since another function may get the minor. */
+	xa_erase(&nodes, minor);
 	return rc;
 }
 
@@ -545,11 +547,14 @@ void iof_hw_node_remove(struct iof_hw_pci *pci)
 {
 	struct vfio_device *vdev = &pci->core.vdev;
 
-	xa_erase(&nodes, pci->minor);
+	/* No open() succeeds any more. The minor stays taken: see below. */
+	xa_store(&nodes, pci->minor, NULL, GFP_KERNEL);
 	device_destroy(node_class, pci->cdev->dev);
 	sysfs_remove_group(&vdev->device.kobj, &counters_group);
 	device_remove_file(&vdev->device, &dev_attr_dev);
 	cdev_del(pci->cdev);
+	/* Another function may be probed meanwhile, and gets the minor. */
+	xa_erase(&nodes, pci->minor);
 	ask_to_leave(pci);
 	WRITE_ONCE(pci->gone, true);
 	synchronize_srcu(&pci->alive);
