@@ -39,6 +39,114 @@ static bool refuse(char why[IOF_WHY], const char *format, ...)
 	return false;
 }
 
+/* ---- the record of a function's driver ---- */
+
+/* Locks the folder, which is made if need be. A descriptor, or a negative errno. */
+static int lock_folder(const struct iof_sys *sys)
+{
+	char path[PATH_MAX];
+	int fd, rc;
+
+	rc = iof_sys_path(sys, path, "/run");
+	if (rc)
+		return rc;
+	(void)mkdir(path, 0755);
+	(void)iof_sys_path(sys, path, FOLDER);
+	if (mkdir(path, 0755) && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX)) {
+		if (errno == EINTR)
+			continue;
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+static int write_record(int folder, const struct iof_pci_function *function)
+{
+	char text[2 * NAME_MAX + 4];
+	int fd, rc = 0;
+	ssize_t length;
+
+	length = snprintf(text, sizeof(text), "%s\n%s\n", function->driver, function->override);
+	(void)unlinkat(folder, function->bdf, 0);
+	fd = openat(folder, function->bdf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0644);
+	if (fd < 0)
+		return -errno;
+	errno = ENOSPC;
+	if (write(fd, text, (size_t)length) != length)
+		rc = -errno;
+	if (close(fd) && !rc)
+		rc = -errno;
+	if (rc)
+		(void)unlinkat(folder, function->bdf, 0);
+	return rc;
+}
+
+/* The name of a driver, and no path. */
+static bool is_name(const char *text)
+{
+	return strlen(text) <= NAME_MAX && !strchr(text, '/') && text[0] != '.';
+}
+
+/* Reads the record. False: there is none, or it is damaged. */
+static bool read_record(int folder, struct iof_pci_function *function)
+{
+	char text[2 * NAME_MAX + 4], *rest = text, *driver, *override;
+	int fd = openat(folder, function->bdf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return false;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (length <= 0)
+		return false;
+	text[length] = 0;
+	driver = strsep(&rest, "\n");
+	override = strsep(&rest, "\n");
+	if (!override || !rest || !is_name(driver) || !is_name(override))
+		return false;
+	strcpy(function->driver, driver);
+	strcpy(function->override, override);
+	return true;
+}
+
+/*
+ * Takes the driver of a function that has none, and its driver_override, from its record: a bind or
+ * an unbind was killed. False: there is no record, or the driver_override is of another time.
+ */
+static bool recall(int folder, struct iof_pci_function *function)
+{
+	struct iof_pci_function then = { .driver = "" };
+
+	strcpy(then.bdf, function->bdf);
+	if (function->driver[0] || !read_record(folder, &then) ||
+	    (strcmp(function->override, IOF_PCI_DRIVER) &&
+	     strcmp(function->override, then.override)))
+		return false;
+	strcpy(function->driver, then.driver);
+	strcpy(function->override, then.override);
+	return true;
+}
+
+/* Reads the driver_override of a function; "": it has none. 0 or a negative errno. */
+static int read_override(const struct iof_sys *sys, struct iof_pci_function *function)
+{
+	int rc = iof_sys_line(sys, function->override, sizeof(function->override),
+			      "/sys/bus/pci/devices/%s/driver_override", function->bdf);
+
+	if (!strcmp(function->override, "(null)"))
+		function->override[0] = 0;
+	return rc;
+}
+
 /* ---- what is in the way ---- */
 
 struct group {
@@ -125,7 +233,17 @@ static bool check_group(const struct iof_sys *sys, const char *bdf,
 		      bdf, number, group.text, more);
 }
 
-static bool check_function(const struct iof_sys *sys, struct iof_pci_function *functions, size_t nr,
+/*
+ * Bridges of the machine itself, to its memory, to ISA or to other PCI buses. "Other bridges" (80)
+ * are end points, such as those to another machine.
+ */
+static bool is_bridge(unsigned long class)
+{
+	return class >> 16 == 0x06 && (class >> 8 & 0xff) != 0x80;
+}
+
+static bool check_function(const struct iof_sys *sys, int folder,
+			   struct iof_pci_function *functions, size_t nr,
 			   struct iof_pci_function *function, bool force, char why[IOF_WHY])
 {
 	const char *bdf = function->bdf;
@@ -142,16 +260,13 @@ static bool check_function(const struct iof_sys *sys, struct iof_pci_function *f
 		function->had_it = true;
 		return true;
 	}
-	rc = iof_sys_line(sys, function->override, sizeof(function->override),
-			  "/sys/bus/pci/devices/%s/driver_override", bdf);
+	rc = read_override(sys, function);
 	if (rc)
 		return refuse(why, "%s: its driver_override cannot be read: %s", bdf,
 			      iof_reason(rc));
-	if (!strcmp(function->override, "(null)"))
-		function->override[0] = 0;
-	/* 0x0604: bridges between PCI buses; iofault-pci takes end points only. */
+	(void)recall(folder, function);
 	if (!iof_sys_line(sys, text, sizeof(text), "/sys/bus/pci/devices/%s/class", bdf) &&
-	    strtoul(text, NULL, 16) >> 8 == 0x0604)
+	    is_bridge(strtoul(text, NULL, 16)))
 		return refuse(why, "%s: it is a bridge: bind the functions behind it", bdf);
 	if (!iof_sys_line(sys, text, sizeof(text), "/sys/bus/pci/devices/%s/sriov_numvfs", bdf) &&
 	    strtoul(text, NULL, 10))
@@ -161,85 +276,6 @@ static bool check_function(const struct iof_sys *sys, struct iof_pci_function *f
 			      bdf, strtoul(text, NULL, 10), bdf);
 	return check_group(sys, bdf, functions, nr, why) &&
 	       iof_pci_claim(sys, bdf, force, &function->claims, why);
-}
-
-/* ---- the record of a function's driver ---- */
-
-/* Locks the folder, which is made if need be. A descriptor, or a negative errno. */
-static int lock_folder(const struct iof_sys *sys)
-{
-	char path[PATH_MAX];
-	int fd, rc;
-
-	rc = iof_sys_path(sys, path, "/run");
-	if (rc)
-		return rc;
-	(void)mkdir(path, 0755);
-	(void)iof_sys_path(sys, path, FOLDER);
-	if (mkdir(path, 0755) && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (flock(fd, LOCK_EX)) {
-		if (errno == EINTR)
-			continue;
-		rc = -errno;
-		close(fd);
-		return rc;
-	}
-	return fd;
-}
-
-static int write_record(int folder, const struct iof_pci_function *function)
-{
-	char text[2 * NAME_MAX + 4];
-	int fd, rc = 0;
-	ssize_t length;
-
-	length = snprintf(text, sizeof(text), "%s\n%s\n", function->driver, function->override);
-	(void)unlinkat(folder, function->bdf, 0);
-	fd = openat(folder, function->bdf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0644);
-	if (fd < 0)
-		return -errno;
-	errno = ENOSPC;
-	if (write(fd, text, (size_t)length) != length)
-		rc = -errno;
-	if (close(fd) && !rc)
-		rc = -errno;
-	if (rc)
-		(void)unlinkat(folder, function->bdf, 0);
-	return rc;
-}
-
-/* The name of a driver, and no path. */
-static bool is_name(const char *text)
-{
-	return strlen(text) <= NAME_MAX && !strchr(text, '/') && text[0] != '.';
-}
-
-/* Reads the record. False: there is none, or it is damaged. */
-static bool read_record(int folder, struct iof_pci_function *function)
-{
-	char text[2 * NAME_MAX + 4], *rest = text, *driver, *override;
-	int fd = openat(folder, function->bdf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	ssize_t length;
-
-	if (fd < 0)
-		return false;
-	length = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (length <= 0)
-		return false;
-	text[length] = 0;
-	driver = strsep(&rest, "\n");
-	override = strsep(&rest, "\n");
-	if (!override || !rest || !is_name(driver) || !is_name(override))
-		return false;
-	strcpy(function->driver, driver);
-	strcpy(function->override, override);
-	return true;
 }
 
 /* ---- the switch ---- */
@@ -385,7 +421,7 @@ bool iof_pci_bind(const struct iof_sys *sys, struct iof_pci_function *functions,
 	if (folder < 0)
 		return refuse(why, FOLDER " cannot be used: %s", iof_reason(folder));
 	for (i = 0; i < nr && ok; i++)
-		ok = check_function(sys, functions, nr, &functions[i], force, why);
+		ok = check_function(sys, folder, functions, nr, &functions[i], force, why);
 	if (ok && !iof_sys_exists(sys, "/sys/bus/pci/drivers/" IOF_PCI_DRIVER))
 		ok = sys->load(sys, why);
 	while (ok && taken < nr) {
@@ -403,25 +439,26 @@ bool iof_pci_bind(const struct iof_sys *sys, struct iof_pci_function *functions,
 
 /* ---- the way back ---- */
 
-/* Is @function iofault-pci's, or left without a driver by a bind that was interrupted? */
-static bool is_ours(const struct iof_sys *sys, const char *bdf, char why[IOF_WHY])
+/* Is @function iofault-pci's, or left without a driver by a command that was killed? */
+static bool is_ours(const struct iof_sys *sys, int folder, const char *bdf, char why[IOF_WHY])
 {
-	char driver[NAME_MAX + 1], override[NAME_MAX + 1];
+	struct iof_pci_function function = { .driver = "" };
 	int rc;
 
 	if (!iof_sys_exists(sys, "/sys/bus/pci/devices/%s", bdf))
 		return refuse(why, "%s: there is no such PCI function (`lspci -D` lists them)",
 			      bdf);
-	rc = iof_sys_link(sys, driver, "/sys/bus/pci/devices/%s/driver", bdf);
+	strcpy(function.bdf, bdf);
+	rc = iof_sys_link(sys, function.driver, "/sys/bus/pci/devices/%s/driver", bdf);
 	if (rc && rc != -ENOENT)
 		return refuse(why, "%s: its driver cannot be read: %s", bdf, iof_reason(rc));
-	if (!strcmp(driver, IOF_PCI_DRIVER))
+	if (!strcmp(function.driver, IOF_PCI_DRIVER))
 		return true;
-	if (driver[0])
-		return refuse(why, "%s: its driver is %.64s, not " IOF_PCI_DRIVER, bdf, driver);
-	if (!iof_sys_line(sys, override, sizeof(override),
-			  "/sys/bus/pci/devices/%s/driver_override", bdf) &&
-	    !strcmp(override, IOF_PCI_DRIVER))
+	if (function.driver[0])
+		return refuse(why, "%s: its driver is %.64s, not " IOF_PCI_DRIVER, bdf,
+			      function.driver);
+	if (!read_override(sys, &function) &&
+	    (!strcmp(function.override, IOF_PCI_DRIVER) || recall(folder, &function)))
 		return true;
 	return refuse(why, "%s: no driver has it", bdf);
 }
@@ -433,7 +470,7 @@ bool iof_pci_unbind(const struct iof_sys *sys, const char *bdf, char why[IOF_WHY
 	bool recorded, ok;
 
 	strcpy(function.bdf, bdf);
-	ok = is_ours(sys, bdf, why);
+	ok = is_ours(sys, folder, bdf, why);
 	if (!ok)
 		goto out_close;
 	/* Without the folder there are no records. */

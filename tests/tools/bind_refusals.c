@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * bind_refusals.c - proves that bind takes a PCI function only if nothing uses it, and that a bind
- * that fails leaves each function with its driver. The machine is a tree of files, and its kernel
- * moves the links between functions and drivers.
+ * that fails leaves each function with its driver.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,261 +12,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "fake_pci.h"
 #include "tools/pci.h"
 #include "tools/tool.h"
-
-#define DISK  "0000:03:00.0"
-#define OTHER "0000:03:00.1"
-#define NET   "0000:04:00.0"
-
-static char root[64];
-
-/* How the machine behaves; zero: as it should. */
-static struct {
-	unsigned int nr_writes, fail_at; /* the write of this number fails, from 1 */
-	int probe;			 /* result of iofault-pci's probe */
-	const char *probe_fails_for;	 /* only for this function; NULL: for each */
-	int claim;			 /* result of the exclusive open */
-	bool no_module, takes_by_id;
-	unsigned int nr_loads, nr_claims;
-} fake;
-
-/* ---- files of the tree ---- */
-
-static const char *at(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* The path in the tree; the next eight calls leave it alone. */
-static const char *at(const char *format, ...)
-{
-	static char paths[8][PATH_MAX];
-	static unsigned int turn;
-	char *path = paths[turn++ % 8];
-	va_list args;
-	int length;
-
-	length = snprintf(path, PATH_MAX, "%s", root);
-	va_start(args, format);
-	vsnprintf(path + length, (size_t)(PATH_MAX - length), format, args);
-	va_end(args);
-	return path;
-}
-
-static void make_parents(const char *path)
-{
-	char part[PATH_MAX];
-	char *slash;
-
-	snprintf(part, sizeof(part), "%s", path);
-	for (slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = 0;
-		(void)mkdir(part, 0755);
-		*slash = '/';
-	}
-}
-
-static void folder(const char *path)
-{
-	make_parents(path);
-	assert_true(!mkdir(path, 0755) || errno == EEXIST);
-}
-
-static void put(const char *path, const char *text)
-{
-	FILE *file;
-
-	make_parents(path);
-	file = fopen(path, "we");
-	assert_non_null(file);
-	assert_true(fputs(text, file) >= 0);
-	assert_int_equal(fclose(file), 0);
-}
-
-static void link_to(const char *target, const char *path)
-{
-	make_parents(path);
-	(void)unlink(path);
-	assert_int_equal(symlink(target, path), 0);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-/* ---- the kernel ---- */
-
-static void bind_to(const char *bdf, const char *driver)
-{
-	link_to(at("/sys/bus/pci/drivers/%s", driver), at("/sys/bus/pci/devices/%s/driver", bdf));
-}
-
-static const char *driver_of(const char *bdf)
-{
-	static char name[NAME_MAX + 1];
-
-	(void)iof_sys_link(&(struct iof_sys){ .root = root }, name,
-			   "/sys/bus/pci/devices/%s/driver", bdf);
-	return name;
-}
-
-static const char *override_of(const char *bdf)
-{
-	static char text[64];
-
-	(void)iof_sys_line(&(struct iof_sys){ .root = root }, text, sizeof(text),
-			   "/sys/bus/pci/devices/%s/driver_override", bdf);
-	return text;
-}
-
-static int bind_file(const char *driver, const char *bdf)
-{
-	if (access(at("/sys/bus/pci/drivers/%s", driver), F_OK))
-		return -ENOENT;
-	if (driver_of(bdf)[0])
-		return -EBUSY;
-	if (!strcmp(driver, IOF_PCI_DRIVER)) {
-		if (strcmp(override_of(bdf), driver))
-			return -ENODEV;
-		if (fake.probe && (!fake.probe_fails_for || !strcmp(fake.probe_fails_for, bdf)))
-			return fake.probe;
-	}
-	bind_to(bdf, driver);
-	return 0;
-}
-
-static int probe(const char *bdf)
-{
-	if (access(at("/sys/bus/pci/devices/%s", bdf), F_OK))
-		return -ENODEV;
-	if (driver_of(bdf)[0])
-		return 0;
-	if (fake.takes_by_id)
-		bind_to(bdf, IOF_PCI_DRIVER);
-	else if (!strcmp(override_of(bdf), "(null)"))
-		bind_to(bdf, !strcmp(bdf, NET) ? "e1000e" : "nvme");
-	return 0;
-}
-
-static int fake_write(const struct iof_sys *sys, const char *path, const char *text)
-{
-	char bdf[IOF_BDF], driver[64];
-	const char *rest = path + strlen(sys->root);
-	int end = 0;
-
-	assert_memory_equal(path, root, strlen(root));
-	if (++fake.nr_writes == fake.fail_at)
-		return -EIO;
-	if (!strcmp(rest, "/sys/bus/pci/drivers_probe"))
-		return probe(text);
-	if (sscanf(rest, "/sys/bus/pci/drivers/%63[^/]/bind%n", driver, &end) == 1 && end)
-		return bind_file(driver, text);
-	assert_int_equal(sscanf(rest, "/sys/bus/pci/devices/%23[^/]/", bdf), 1);
-	if (access(at("/sys/bus/pci/devices/%s", bdf), F_OK))
-		return -ENOENT;
-	if (strstr(rest, "/driver_override")) {
-		put(path, strcmp(text, "\n") ? text : "(null)");
-		return 0;
-	}
-	assert_non_null(strstr(rest, "/driver/unbind"));
-	return unlink(at("/sys/bus/pci/devices/%s/driver", bdf)) ? -errno : 0;
-}
-
-static int fake_claim(const struct iof_sys *sys, const char *node)
-{
-	(void)sys;
-	assert_memory_equal(node, "/dev/", 5);
-	if (fake.claim)
-		return fake.claim;
-	fake.nr_claims++;
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
-static bool fake_load(const struct iof_sys *sys, char why[IOF_WHY])
-{
-	(void)sys;
-	fake.nr_loads++;
-	if (fake.no_module) {
-		snprintf(why, IOF_WHY, "not found");
-		return false;
-	}
-	folder(at("/sys/bus/pci/drivers/" IOF_PCI_DRIVER));
-	return true;
-}
-
-static const struct iof_sys machine = {
-	.root = root,
-	.write = fake_write,
-	.claim = fake_claim,
-	.load = fake_load,
-};
-
-/* ---- the machine: a disk and its neighbour in group 7, an interface in group 8 ---- */
-
-#define SYS "/sys/devices/pci0000:00/"
-
-static void add_function(const char *bdf, const char *class, int group, const char *driver)
-{
-	put(at(SYS "%s/class", bdf), class);
-	put(at(SYS "%s/driver_override", bdf), "(null)\n");
-	link_to(at(SYS "%s", bdf), at("/sys/bus/pci/devices/%s", bdf));
-	link_to(at(SYS "%s", bdf), at("/sys/kernel/iommu_groups/%d/devices/%s", group, bdf));
-	link_to(at("/sys/kernel/iommu_groups/%d", group), at(SYS "%s/iommu_group", bdf));
-	if (driver[0]) {
-		folder(at("/sys/bus/pci/drivers/%s", driver));
-		bind_to(bdf, driver);
-	}
-}
-
-/* @place: the folder below the function that has the disk */
-static void add_disk(const char *place, const char *name, const char *number)
-{
-	put(at(SYS "%s/%s/dev", place, name), number);
-	folder(at(SYS "%s/%s/holders", place, name));
-	link_to(at(SYS "%s/%s", place, name), at("/sys/class/block/%s", name));
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	memset(&fake, 0, sizeof(fake));
-	strcpy(root, "/var/tmp/iofault-bind.XXXXXX");
-	assert_non_null(mkdtemp(root));
-	add_function(DISK, "0x010802\n", 7, "nvme");
-	add_function(OTHER, "0x108000\n", 7, "");
-	add_function(NET, "0x020000\n", 8, "e1000e");
-	folder(at("/sys/bus/pci/drivers/" IOF_PCI_DRIVER));
-	add_disk(DISK "/nvme/nvme0", "nvme0n1", "259:0\n");
-	add_disk(DISK "/nvme/nvme0/nvme0n1", "nvme0n1p1", "259:1\n");
-	put(at("/sys/class/block/nvme0n1p1/partition"), "1\n");
-	put(at(SYS NET "/net/enp4s0/flags"), "0x1002\n");
-	put(at(SYS NET "/net/enp4s0/operstate"), "down\n");
-	link_to(at(SYS NET "/net/enp4s0"), at("/sys/class/net/enp4s0"));
-	put(at("/sys/class/net/bonding_masters"), "\n");
-	put(at("/proc/self/mountinfo"), "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-					"23 22 0:5 / /dev rw - devtmpfs udev rw\n");
-	put(at("/proc/swaps"), "Filename\tType\tSize\tUsed\tPriority\n"
-			       "/dev/sda2 partition 1024 0 -2\n");
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	assert_int_equal(nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-	return 0;
-}
 
 /* ---- bind, with one function or two ---- */
 
@@ -444,10 +200,19 @@ static void unbind_refuses(void **state)
 
 static void functions_are_refused(void **state)
 {
+	static const char *const bridges[] = { "0x060000\n", "0x060100\n", "0x060400\n" };
+	size_t i;
+
 	(void)state;
 	refused("0000:77:00.0", false, "no such PCI function");
-	put(at(SYS NET "/class"), "0x060400\n");
-	refused(NET, true, "it is a bridge");
+	for (i = 0; i < sizeof(bridges) / sizeof(bridges[0]); i++) {
+		put(at(SYS NET "/class"), bridges[i]);
+		refused(NET, true, "it is a bridge");
+	}
+	/* A bridge to another machine is an end point. */
+	put(at(SYS NET "/class"), "0x068000\n");
+	assert_true(bind_two(NET, NULL, true));
+	assert_true(iof_pci_unbind(&machine, NET, why));
 	put(at(SYS NET "/class"), "0x020000\n");
 	put(at(SYS NET "/sriov_numvfs"), "4\n");
 	refused(NET, true, "4 virtual functions");
@@ -748,6 +513,81 @@ static void each_write_fails(void **state)
 	}
 }
 
+/* Runs a bind or an unbind that dies before its n-th write. False: it had fewer. */
+static bool killed(bool bind, unsigned int n)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		fake.nr_writes = 0;
+		fake.killed_at = n;
+		if (bind)
+			(void)bind_two(DISK, OTHER, false);
+		else
+			(void)iof_pci_unbind(&machine, DISK, why);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return !WEXITSTATUS(status);
+}
+
+static void expect_first_drivers(void)
+{
+	assert_string_equal(driver_of(DISK), "nvme");
+	assert_string_equal(driver_of(OTHER), "vfio-pci");
+	assert_string_equal(override_of(DISK), "(null)");
+	assert_string_equal(override_of(OTHER), "vfio-pci");
+}
+
+/* Whatever a killed command leaves, unbind mends it, and so does another bind before it. */
+static void a_killed_command_can_be_mended(void **state)
+{
+	unsigned int n;
+
+	(void)state;
+	folder(at("/sys/bus/pci/drivers/vfio-pci"));
+	bind_to(OTHER, "vfio-pci");
+	put(at(SYS OTHER "/driver_override"), "vfio-pci\n");
+	for (n = 1; killed(true, n); n++) {
+		(void)iof_pci_unbind(&machine, DISK, why);
+		(void)iof_pci_unbind(&machine, OTHER, why);
+		expect_first_drivers();
+		assert_true(killed(true, n));
+		assert_true(bind_two(DISK, OTHER, false));
+		assert_true(iof_pci_unbind(&machine, DISK, why));
+		assert_true(iof_pci_unbind(&machine, OTHER, why));
+		expect_first_drivers();
+	}
+	assert_int_equal(n, 7);
+	for (n = 1; killed(false, n); n++) {
+		assert_true(iof_pci_unbind(&machine, DISK, why));
+		assert_true(iof_pci_unbind(&machine, OTHER, why));
+		expect_first_drivers();
+		assert_true(bind_two(DISK, OTHER, false));
+		assert_true(killed(false, n));
+		assert_true(bind_two(DISK, OTHER, false));
+	}
+	assert_int_equal(n, 4);
+}
+
+/* A record of another time does not count: the function was given another driver_override. */
+static void an_old_record_is_not_used(void **state)
+{
+	(void)state;
+	assert_true(bind_two(DISK, NULL, false));
+	assert_int_equal(unlink(at(SYS DISK "/driver")), 0);
+	put(at(SYS DISK "/driver_override"), "pci-stub\n");
+	assert_false(iof_pci_unbind(&machine, DISK, why));
+	has("no driver has it");
+	assert_true(bind_two(DISK, NULL, false));
+	assert_true(iof_pci_unbind(&machine, DISK, why));
+	assert_string_equal(driver_of(DISK), "");
+	assert_string_equal(override_of(DISK), "pci-stub");
+}
+
 static void record_cannot_be_written(void **state)
 {
 	struct rlimit limit, none;
@@ -862,6 +702,8 @@ int main(void)
 		TEST(module_is_loaded),
 		TEST(probe_fails),
 		TEST(each_write_fails),
+		TEST(a_killed_command_can_be_mended),
+		TEST(an_old_record_is_not_used),
 		TEST(record_cannot_be_written),
 		TEST(readiness),
 		TEST(capabilities),
