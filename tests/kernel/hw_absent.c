@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * hw_absent.c - proves that a function can be removed while calls on its node wait for memory of
- * their program. Such a call ends with ENODEV when the memory is there, and changes nothing.
+ * their program. Such a call fails when the memory is there, and changes nothing.
  * Without a removal it does what it does with other memory.
  *
  * The program has two pages. The first is there, and the second comes in when the test says so.
@@ -62,6 +62,24 @@ static long result(ssize_t n)
 static long read_config(struct call *call, char *at)
 {
 	return result(pread(call->hw.dev, at, 64, call->config));
+}
+
+/* A nested page table, with its data in the memory that is absent. */
+static long alloc_nested(struct call *call, char *at)
+{
+	int parent =
+		abi_hwpt(call->hw.fd, call->hw.devid, call->hw.ioas, IOMMU_HWPT_ALLOC_NEST_PARENT);
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = call->hw.devid,
+		.pt_id = (uint32_t)parent,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(struct iommu_hwpt_selftest),
+		.data_uptr = (uintptr_t)at,
+	};
+
+	assert_id(parent);
+	return result(ioctl(call->hw.fd, IOMMU_HWPT_ALLOC, &cmd));
 }
 
 /* The vendor and the device cannot be changed. */
@@ -152,7 +170,8 @@ static bool unbinds(void)
 	return done == pid && WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-static void in_absent_memory(long (*make)(struct call *call, char *at), size_t before)
+/* @gone: what the call says of a function that was removed meanwhile. */
+static void in_absent_memory(long (*make)(struct call *call, char *at), size_t before, int gone)
 {
 	static struct call call;
 	pthread_t thread;
@@ -174,8 +193,8 @@ static void in_absent_memory(long (*make)(struct call *call, char *at), size_t b
 		pthread_join(thread, NULL);
 		if (removed && !unbound)
 			fail_msg("the removal waits for user memory");
-		if (call.rc != (removed ? -ENODEV : rc))
-			fail_msg("%ld, not %ld, %s a removal", call.rc, removed ? -ENODEV : rc,
+		if (call.rc != (removed ? -gone : rc))
+			fail_msg("%ld, not %ld, %s a removal", call.rc, removed ? -gone : rc,
 				 removed ? "with" : "without");
 		end(&call);
 	}
@@ -187,43 +206,47 @@ static void in_absent_memory(long (*make)(struct call *call, char *at), size_t b
 static void an_attach(void **state)
 {
 	(void)state;
-	in_absent_memory(attach, 0);
+	in_absent_memory(attach, 0, ENODEV);
 }
 
 static void a_replace(void **state)
 {
 	(void)state;
-	in_absent_memory(replace, 0);
+	in_absent_memory(replace, 0, ENODEV);
+}
+
+static void a_nested_page_table(void **state)
+{
+	(void)state;
+	in_absent_memory(alloc_nested, 0, ENOENT);
 }
 
 static void a_read_of_a_region(void **state)
 {
 	(void)state;
-	in_absent_memory(read_config, 0);
-	in_absent_memory(read_config, 32);
+	in_absent_memory(read_config, 0, ENODEV);
+	in_absent_memory(read_config, 32, ENODEV);
 }
 
 static void a_write_of_a_region(void **state)
 {
 	(void)state;
-	in_absent_memory(write_config, 0);
+	in_absent_memory(write_config, 0, ENODEV);
 }
 
 static void an_ioctl_of_the_function(void **state)
 {
 	(void)state;
-	in_absent_memory(get_info, sizeof(uint32_t));
-	in_absent_memory(set_irqs, offsetof(struct vfio_irq_set, index));
+	in_absent_memory(get_info, sizeof(uint32_t), ENODEV);
+	in_absent_memory(set_irqs, offsetof(struct vfio_irq_set, index), ENODEV);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_attach),
-		cmocka_unit_test(a_replace),
-		cmocka_unit_test(a_read_of_a_region),
-		cmocka_unit_test(a_write_of_a_region),
-		cmocka_unit_test(an_ioctl_of_the_function),
+		cmocka_unit_test(an_attach),	       cmocka_unit_test(a_replace),
+		cmocka_unit_test(a_nested_page_table), cmocka_unit_test(a_read_of_a_region),
+		cmocka_unit_test(a_write_of_a_region), cmocka_unit_test(an_ioctl_of_the_function),
 	};
 	int failed;
 

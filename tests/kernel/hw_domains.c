@@ -140,6 +140,23 @@ static void reserved_ranges_cannot_be_mapped(void **state)
 	assert_true(abi_map(hw->fd, hw->ioas, memory, PAGE, TI_RESV_START) < 0);
 	assert_true(abi_map(hw->fd, hw->ioas, memory, PAGE, 0xfee00000) < 0);
 	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, TI_RESV_LAST + 1));
+	/* The firmware's wish ended when the driver took the function. */
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, TI_RELAX_START));
+	munmap(memory, PAGE);
+}
+
+/* The test IOMMU refuses a page table that cannot translate interrupts. */
+static void the_window_of_interrupts_stays_free(void **state)
+{
+	char *memory = abi_pages(1), byte = 9;
+	struct hw hw;
+
+	(void)state;
+	hw_use(&hw, hwi_name[HWI_NO_PRI], true);
+	assert_true(abi_map(hw.fd, hw.ioas, memory, PAGE, TI_MSI_START) < 0);
+	assert_ok(abi_map(hw.fd, hw.ioas, memory, PAGE, IOVA));
+	assert_int_equal(hwi_dma(HWI_NO_PRI, TI_NO_PASID, IOVA, &byte, 1, true), 1);
+	hw_close(&hw);
 	munmap(memory, PAGE);
 }
 
@@ -195,7 +212,12 @@ static void an_attach_that_fails_can_be_repeated(void **state)
 
 static void a_pasid_attach_that_fails_can_be_repeated(void **state)
 {
-	attach_fails(*state, TI_POINT_PASID, HWI_PASID);
+	struct hw *hw = *state;
+
+	attach_fails(hw, TI_POINT_PASID, HWI_PASID);
+	/* One that is not repeated leaves nothing: the module warns when the function goes. */
+	hwi_fail(TI_POINT_PASID, 1, ENOMEM);
+	assert_true(abi_attach_pasid(hw->dev, HWI_PASID + 1, page_table(hw, 0)) < 0);
 }
 
 static void a_replace_that_fails_keeps_the_old_page_table(void **state)
@@ -222,6 +244,36 @@ static void a_replace_that_fails_keeps_the_old_page_table(void **state)
 	munmap(memory, PAGE);
 }
 
+/* Linux 6.12 takes the old page table away first, and its return can fail, too. */
+static void a_pasid_whose_way_back_fails_is_blocked(void **state)
+{
+	char *memory = abi_pages(1), byte = 9;
+	struct hw *hw = *state;
+	uint32_t tables[] = { page_table(hw, 0), page_table(hw, 0) };
+	struct ti_lookup look;
+	unsigned int i;
+
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, IOVA));
+	assert_id(abi_attach(hw->dev, tables[0]));
+	assert_id(abi_attach_pasid(hw->dev, HWI_PASID, tables[0]));
+	for (i = 0; i < 2; i++) {
+		hwi_fail_times(TI_POINT_PASID, 2, ENOMEM);
+		assert_err(abi_attach_pasid(hw->dev, HWI_PASID, tables[!i]), ENOMEM);
+		hwi_fail(TI_POINT_PASID, 0, 0);
+		if (!hwi_lookup(HWI_PLAIN, HWI_PASID, IOVA, &look)) {
+			munmap(memory, PAGE);
+			skip_because("this kernel replaces a PASID's page table at once");
+		}
+		assert_int_equal(hwi_dma(HWI_PLAIN, HWI_PASID, IOVA, &byte, 1, true), 0);
+		/* Another attach ends that, and so does a detach. */
+		if (i)
+			assert_ok(abi_detach_pasid(hw->dev, HWI_PASID));
+		assert_id(abi_attach_pasid(hw->dev, HWI_PASID, tables[!i]));
+		assert_int_equal(hwi_dma(HWI_PLAIN, HWI_PASID, IOVA, &byte, 1, true), 1);
+	}
+	munmap(memory, PAGE);
+}
+
 static void a_page_table_that_cannot_be_allocated_is_an_error(void **state)
 {
 	struct hw *hw = *state;
@@ -233,28 +285,58 @@ static void a_page_table_that_cannot_be_allocated_is_an_error(void **state)
 	assert_id(abi_attach(hw->dev, hw->ioas));
 }
 
+static bool page_requests_are_on(void)
+{
+	struct ti_stats stats;
+
+	hwi_stats(HWI_PLAIN, &stats);
+	return stats.iopf;
+}
+
 /* The feature of page requests fails to go on: the attachment is undone. */
 static void page_requests_that_fail_to_start_undo_the_attach(void **state)
 {
+	char *memory = abi_pages(1), byte = 9;
 	struct hw *hw = *state;
-	uint32_t fault;
+	uint32_t fault, faulting;
 	int ffd, rc;
-	char byte;
 
 	assert_ok(abi_fault_queue(hw->fd, &fault, &ffd));
-	rc = abi_hwpt_fault(hw->fd, hw->devid, hw->ioas, IOMMU_HWPT_ALLOC_PASID, fault);
+	rc = abi_ioas(hw->fd);
 	assert_id(rc);
+	rc = abi_hwpt_fault(hw->fd, hw->devid, (uint32_t)rc, IOMMU_HWPT_ALLOC_PASID, fault);
+	assert_id(rc);
+	faulting = (uint32_t)rc;
 	hwi_fail(TI_POINT_FEATURE, 1, ENOMEM);
-	assert_true(abi_attach(hw->dev, (uint32_t)rc) < 0);
+	assert_err(abi_attach(hw->dev, faulting), ENOMEM);
 	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, false), 0);
-	assert_id(abi_attach(hw->dev, (uint32_t)rc));
+	assert_id(abi_attach(hw->dev, faulting));
+	assert_true(page_requests_are_on());
 	assert_ok(abi_detach(hw->dev));
+	assert_false(page_requests_are_on());
 
+	/* A page table that was there before is back. */
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, IOVA));
 	assert_id(abi_attach(hw->dev, page_table(hw, 0)));
 	hwi_fail(TI_POINT_FEATURE, 1, ENOMEM);
-	assert_true(abi_attach_pasid(hw->dev, HWI_PASID, (uint32_t)rc) < 0);
-	assert_id(abi_attach_pasid(hw->dev, HWI_PASID, (uint32_t)rc));
+	assert_err(abi_attach(hw->dev, faulting), ENOMEM);
+	assert_int_equal(hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, true), 1);
+
+	hwi_fail(TI_POINT_FEATURE, 1, ENOMEM);
+	assert_err(abi_attach_pasid(hw->dev, HWI_PASID, faulting), ENOMEM);
+	hwi_fail(TI_POINT_PASID, 1, ENOMEM);
+	assert_err(abi_attach_pasid(hw->dev, HWI_PASID, faulting), ENOMEM);
+	assert_false(page_requests_are_on());
+	assert_id(abi_attach_pasid(hw->dev, HWI_PASID, faulting));
+	assert_true(page_requests_are_on());
+	/* Only the last page table with a fault queue ends them. */
+	assert_id(abi_attach(hw->dev, faulting));
+	assert_id(abi_attach_pasid(hw->dev, HWI_PASID, page_table(hw, 0)));
+	assert_true(page_requests_are_on());
+	assert_id(abi_attach(hw->dev, page_table(hw, 0)));
+	assert_false(page_requests_are_on());
 	close(ffd);
+	munmap(memory, PAGE);
 }
 
 static void the_driver_describes_itself(void **state)
@@ -271,6 +353,9 @@ static void the_driver_describes_itself(void **state)
 	assert_ok(ioctl(hw->fd, IOMMU_GET_HW_INFO, &cmd));
 	assert_int_equal(cmd.out_data_type, IOMMU_HW_INFO_TYPE_SELFTEST);
 	assert_int_equal(info.test_reg, IOMMU_HW_INFO_SELFTEST_REGVAL);
+	assert_int_equal(cmd.out_max_pasid_log2, 16);
+	assert_int_equal(cmd.out_capabilities,
+			 IOMMU_HW_CAP_DIRTY_TRACKING | IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED);
 }
 
 static void a_group_is_switched_as_a_whole(void **state)
@@ -305,6 +390,88 @@ static void a_group_is_switched_as_a_whole(void **state)
 	munmap(memory, PAGE);
 }
 
+/* A replace is for all members at once, and none leaves by it. */
+static void a_replace_keeps_the_members_of_a_group(void **state)
+{
+	char *memory = abi_pages(1), byte = 5;
+	struct hw first;
+	int other, dev;
+
+	(void)state;
+	hw_use(&first, hwi_name[HWI_FIRST], true);
+	dev = hw_open(hwi_name[HWI_SECOND]);
+	assert_true(dev >= 0);
+	assert_id(abi_bind(dev, first.fd));
+	assert_id(abi_attach(dev, first.ioas));
+	other = abi_ioas(first.fd);
+	assert_id(other);
+	assert_ok(abi_map(first.fd, (uint32_t)other, memory, PAGE, IOVA));
+	assert_id(abi_attach(first.dev, (uint32_t)other));
+	assert_int_equal(hwi_dma(HWI_FIRST, TI_NO_PASID, IOVA, &byte, 1, true), 1);
+	assert_int_equal(hwi_dma(HWI_SECOND, TI_NO_PASID, IOVA, &byte, 1, true), 1);
+	assert_ok(abi_detach(first.dev));
+	assert_int_equal(hwi_dma(HWI_SECOND, TI_NO_PASID, IOVA, &byte, 1, true), 1);
+	assert_ok(abi_detach(dev));
+	assert_int_equal(hwi_dma(HWI_FIRST, TI_NO_PASID, IOVA, &byte, 1, true), 0);
+	close(dev);
+	hw_close(&first);
+	munmap(memory, PAGE);
+}
+
+/* Reads the dirty bits of @pages pages from IOVA on; returns their number. */
+static unsigned int dirty_pages(struct hw *hw, uint32_t hwpt, uint32_t flags, unsigned int pages)
+{
+	uint8_t bits[2 * MB / PAGE / 8] = {};
+	unsigned int nr = 0, i;
+
+	assert_ok(abi_get_dirty(hw->fd, hwpt, flags, IOVA, pages * PAGE, PAGE, bits));
+	for (i = 0; i < pages; i++)
+		nr += bits[i / 8] >> i % 8 & 1;
+	return nr;
+}
+
+static void a_large_page_is_dirty_as_a_whole(void **state)
+{
+	const unsigned int pages = 2 * MB / PAGE;
+	uint8_t byte = 1;
+	struct hw *hw = *state;
+	struct ti_lookup look;
+	uint64_t syncs;
+	char *memory;
+	int hwpt = abi_hwpt(hw->fd, hw->devid, hw->ioas, IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+
+	if (hwpt == -EOPNOTSUPP)
+		skip_because("no dirty tracking");
+	assert_id(hwpt);
+	memory = mmap(NULL, 2 * MB, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	if (memory == MAP_FAILED)
+		skip_because("no huge pages");
+	assert_id(abi_attach(hw->dev, (uint32_t)hwpt));
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, 2 * MB, IOVA));
+	assert_ok(hwi_lookup(HWI_PLAIN, TI_NO_PASID, IOVA, &look));
+	assert_int_equal(look.size, 2 * MB);
+	assert_ok(abi_dirty_tracking(hw->fd, (uint32_t)hwpt, true));
+	assert_int_equal(dirty_pages(hw, (uint32_t)hwpt, 0, pages), 0);
+	hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA + 300 * PAGE, &byte, 1, true);
+	assert_int_equal(dirty_pages(hw, (uint32_t)hwpt, IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR,
+				     pages),
+			 pages);
+	/* The next write of the device has to find the page clean. */
+	syncs = hwi_calls(TI_POINT_SYNC);
+	assert_int_equal(dirty_pages(hw, (uint32_t)hwpt, 0, pages), pages);
+	assert_true(hwi_calls(TI_POINT_SYNC) > syncs);
+	assert_int_equal(dirty_pages(hw, (uint32_t)hwpt, 0, pages), 0);
+	/* Tracking ends, and begins again. */
+	assert_ok(abi_dirty_tracking(hw->fd, (uint32_t)hwpt, false));
+	hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, true);
+	assert_ok(abi_dirty_tracking(hw->fd, (uint32_t)hwpt, true));
+	assert_int_equal(dirty_pages(hw, (uint32_t)hwpt, 0, pages), 0);
+	hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA, &byte, 1, true);
+	assert_int_equal(dirty_pages(hw, (uint32_t)hwpt, 0, pages), pages);
+	munmap(memory, 2 * MB);
+}
+
 static void written_pages_are_reported_dirty(void **state)
 {
 	uint8_t bits[8] = {}, byte = 1;
@@ -335,6 +502,9 @@ static void written_pages_are_reported_dirty(void **state)
 static void a_nested_page_table_is_invalidated(void **state)
 {
 	struct iommu_hwpt_invalidate_selftest entry = { .iotlb_id = 2 };
+	struct iommu_hwpt_invalidate_selftest entries[] = { { .iotlb_id = 0 },
+							    { .iotlb_id = 77 },
+							    { .iotlb_id = 1 } };
 	struct ti_nested told = { .dev = HWI_PLAIN, .pasid = TI_NO_PASID };
 	struct hw *hw = *state;
 	struct iommu_hwpt_invalidate cmd = {
@@ -362,6 +532,13 @@ static void a_nested_page_table_is_invalidated(void **state)
 	assert_int_equal(told.iotlb[2], 0);
 	assert_int_equal(told.iotlb[1], 0x55);
 	assert_int_equal(told.invalidations, 1);
+	/* The number tells how far it came. */
+	cmd.data_uptr = (uintptr_t)entries;
+	cmd.entry_num = 3;
+	assert_true(ioctl(hw->fd, IOMMU_HWPT_INVALIDATE, &cmd) < 0);
+	assert_int_equal(cmd.entry_num, 1);
+	assert_ok(ioctl(hwi_fd, TI_NESTED, &told));
+	assert_int_equal(told.invalidations, 2);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -374,16 +551,20 @@ int main(void)
 		T(read_only_memory_is_not_written),
 		T(huge_memory_is_mapped_by_huge_pages),
 		T(reserved_ranges_cannot_be_mapped),
+		cmocka_unit_test(the_window_of_interrupts_stays_free),
 		T(a_map_that_fails_leaves_nothing),
 		T(an_attach_that_fails_can_be_repeated),
 		T(a_pasid_attach_that_fails_can_be_repeated),
 		T(a_replace_that_fails_keeps_the_old_page_table),
+		T(a_pasid_whose_way_back_fails_is_blocked),
 		T(a_page_table_that_cannot_be_allocated_is_an_error),
 		T(page_requests_that_fail_to_start_undo_the_attach),
 		T(the_driver_describes_itself),
 		T(written_pages_are_reported_dirty),
+		T(a_large_page_is_dirty_as_a_whole),
 		T(a_nested_page_table_is_invalidated),
 		cmocka_unit_test(a_group_is_switched_as_a_whole),
+		cmocka_unit_test(a_replace_keeps_the_members_of_a_group),
 	};
 	int failed;
 

@@ -229,14 +229,14 @@ static void closing_everything_with_faults_open_sweeps(void **state)
 }
 
 /* Reads a counter of the function beside its node. */
-static unsigned long counter(const struct hwi_bed *bed, const char *name)
+static unsigned long counter(uint32_t dev, const char *name)
 {
 	char path[320], line[32] = "";
 	struct dirent *entry;
 	DIR *dir;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", hwi_name[bed->dev]);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", hwi_name[dev]);
 	dir = opendir(path);
 	assert_non_null(dir);
 	do {
@@ -244,7 +244,7 @@ static unsigned long counter(const struct hwi_bed *bed, const char *name)
 		assert_non_null(entry);
 	} while (strncmp(entry->d_name, "vfio", 4));
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev/%.16s/page_requests/%s",
-		 hwi_name[bed->dev], entry->d_name, name);
+		 hwi_name[dev], entry->d_name, name);
 	closedir(dir);
 	f = fopen(path, "re");
 	assert_non_null(f);
@@ -264,7 +264,7 @@ static void each_outcome_is_counted(void **state)
 	unsigned int i;
 
 	for (i = 0; i < 7; i++)
-		before[i] = counter(bed, names[i]);
+		before[i] = counter(bed->dev, names[i]);
 	/* Two pages that succeed, one that does not. */
 	hwi_request(bed->dev, bed->pasid, 1, 0, IOVA);
 	hwi_page(bed, 1);
@@ -282,13 +282,232 @@ static void each_outcome_is_counted(void **state)
 	hwi_page(bed, 5);
 	assert_int_equal(hwi_drain(), 5);
 	for (i = 0; i < 7; i++) {
-		if (counter(bed, names[i]) - before[i] != wanted[i])
+		if (counter(bed->dev, names[i]) - before[i] != wanted[i])
 			fail_msg("%s: %lu, then %lu, not %u more", names[i], before[i],
-				 counter(bed, names[i]), wanted[i]);
+				 counter(bed->dev, names[i]), wanted[i]);
 	}
 }
 
+static void each_permission_is_delivered(void **state)
+{
+	static const struct {
+		uint32_t asked, told;
+	} cases[] = {
+		{ 1, IOMMU_PGFAULT_PERM_READ },
+		{ 2, IOMMU_PGFAULT_PERM_WRITE },
+		{ 4, IOMMU_PGFAULT_PERM_EXEC },
+		{ 8, IOMMU_PGFAULT_PERM_PRIV },
+		{ 1 | 2 | 8,
+		  IOMMU_PGFAULT_PERM_READ | IOMMU_PGFAULT_PERM_WRITE | IOMMU_PGFAULT_PERM_PRIV },
+	};
+	struct ti_request request = { .flags = TI_REQ_LAST, .addr = IOVA };
+	struct ti_requests all = { .requests = (uintptr_t)&request, .nr = 1 };
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	unsigned int i;
+
+	request.dev = bed->dev;
+	request.pasid = bed->pasid;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		request.perm = cases[i].asked;
+		assert_ok(ioctl(hwi_fd, TI_REQUESTS, &all));
+		assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), SUCCESS));
+		assert_int_equal(rec.perm, cases[i].told);
+		hwi_response(bed->dev, bed->pasid, 0, SUCCESS);
+	}
+}
+
+static void a_long_group_is_one_report(void **state)
+{
+	enum {
+		PAGES = 20
+	}; /* fewer than the function has credits */
+	struct iommu_hwpt_pgfault rec[PAGES];
+	struct hwi_bed *bed = *state;
+	uint64_t seen = 0;
+	unsigned int i;
+
+	for (i = 0; i < PAGES; i++)
+		hwi_request(bed->dev, bed->pasid, 1, i == PAGES - 1 ? TI_REQ_LAST : 0,
+			    IOVA + i * PAGE);
+	hw_wait_readable(bed->ffd);
+	assert_int_equal(read(bed->ffd, rec, sizeof(rec)), sizeof(rec));
+	for (i = 0; i < PAGES; i++)
+		seen |= 1ull << (rec[i].addr - IOVA) / PAGE;
+	assert_int_equal(seen, (1ull << PAGES) - 1);
+	assert_int_equal(rec[PAGES - 1].addr, IOVA + (PAGES - 1) * PAGE);
+	assert_ok(abi_answer(bed->ffd, rec[0].cookie, SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 1, SUCCESS);
+}
+
+static void one_write_carries_several_responses(void **state)
+{
+	struct iommu_hwpt_page_response answers[3];
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		hwi_page(bed, i + 1);
+		answers[i].cookie = hwi_take(bed, &rec);
+		answers[i].code = i == 1 ? INVALID : SUCCESS;
+	}
+	assert_int_equal(write(bed->ffd, answers, sizeof(answers)), sizeof(answers));
+	for (i = 0; i < 3; i++)
+		hwi_response(bed->dev, bed->pasid, i + 1, i == 1 ? INVALID : SUCCESS);
+}
+
+/* The page table stays, and so does what it does with faults. */
+static void a_replace_that_fails_leaves_the_faults_on(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed *bed = *state;
+	uint32_t kept = bed->hwpt;
+	int other;
+
+	other = abi_hwpt_fault(bed->hw.fd, bed->hw.devid, bed->hw.ioas, IOMMU_HWPT_ALLOC_PASID,
+			       bed->fault);
+	assert_id(other);
+	bed->hwpt = (uint32_t)other;
+	hwi_fail(bed->pasid == TI_NO_PASID ? TI_POINT_ATTACH : TI_POINT_PASID, 1, ENOMEM);
+	assert_err(hwi_attach(bed), ENOMEM);
+	bed->hwpt = kept;
+	hwi_drain();
+	hwi_page(bed, 1);
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), SUCCESS));
+	hwi_response(bed->dev, bed->pasid, 1, SUCCESS);
+}
+
+/* ---- a response that is on its way ---- */
+
+static void *respond(void *arg)
+{
+	struct hwi_bed *bed = arg;
+	struct iommu_hwpt_pgfault rec;
+
+	assert_ok(abi_answer(bed->ffd, hwi_take(bed, &rec), SUCCESS));
+	return NULL;
+}
+
+struct detach {
+	struct hwi_bed *bed;
+	atomic_int tid;
+	int rc;
+};
+
+static void *detach(void *arg)
+{
+	struct detach *detach = arg;
+
+	atomic_store(&detach->tid, (int)gettid());
+	detach->rc = hwi_detach(detach->bed);
+	return NULL;
+}
+
+/* Waits until a thread of this process sleeps in the kernel, or has ended. */
+static void wait_until_it_sleeps(const struct detach *detach)
+{
+	time_t end = time(NULL) + HW_SECONDS;
+	char path[64], line[64], state;
+	FILE *f;
+
+	do {
+		assert_true(time(NULL) < end);
+		sched_yield();
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", atomic_load(&detach->tid));
+		f = fopen(path, "re");
+		if (!f)
+			return;
+		state = 'Z';
+		if (fgets(line, sizeof(line), f))
+			(void)sscanf(line, "%*d (%*[^)]) %c", &state);
+		fclose(f);
+	} while (state != 'D' && state != 'Z' && state != 'X');
+}
+
+/* The kernel may free its requests once the page table has left. */
+static void a_detach_waits_for_a_response_on_its_way(void **state)
+{
+	struct hwi_bed *bed = *state;
+	struct detach leaving = { .bed = bed, .rc = 1 };
+	pthread_t threads[2];
+	uint64_t left;
+
+	hwi_page(bed, 1);
+	left = hwi_calls(TI_POINT_LEAVE);
+	hwi_hold(true);
+	assert_ok(pthread_create(&threads[0], NULL, respond, bed));
+	hwi_held();
+	assert_ok(pthread_create(&threads[1], NULL, detach, &leaving));
+	while (!atomic_load(&leaving.tid))
+		sched_yield();
+	wait_until_it_sleeps(&leaving);
+	left = hwi_calls(TI_POINT_LEAVE) - left;
+	hwi_hold(false);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	assert_ok(leaving.rc);
+	assert_int_equal(left, 0);
+	hwi_response(bed->dev, bed->pasid, 1, SUCCESS);
+	hwi_settled(bed->dev);
+}
+
 /* ---- only one of both ---- */
+
+/* Two PASIDs have a group with one number; each response is for its own. */
+static void groups_of_two_pasids_are_told_apart(void **state)
+{
+	struct iommu_hwpt_pgfault rec[2];
+	struct hwi_bed *bed = *state;
+	unsigned int first;
+
+	assert_id(abi_attach_pasid(bed->hw.dev, HWI_PASID + 1, bed->hwpt));
+	hwi_request(bed->dev, HWI_PASID, 3, TI_REQ_LAST, IOVA);
+	hwi_request(bed->dev, HWI_PASID + 1, 3, TI_REQ_LAST, IOVA);
+	hwi_take(bed, &rec[0]);
+	hwi_take(bed, &rec[1]);
+	first = rec[0].pasid == HWI_PASID ? 0 : 1;
+	assert_int_equal(rec[first].pasid, HWI_PASID);
+	assert_int_equal(rec[!first].pasid, HWI_PASID + 1);
+	assert_ok(abi_answer(bed->ffd, rec[!first].cookie, INVALID));
+	hwi_response(bed->dev, HWI_PASID + 1, 3, INVALID);
+	/* One of them leaves, and the other keeps its group. */
+	assert_ok(abi_detach_pasid(bed->hw.dev, HWI_PASID + 1));
+	assert_int_equal(hwi_drain(), 0);
+	assert_ok(abi_answer(bed->ffd, rec[first].cookie, SUCCESS));
+	hwi_response(bed->dev, HWI_PASID, 3, SUCCESS);
+}
+
+/* Members of an isolation group share what they are attached to; each counts its own requests. */
+static void requests_of_a_group_count_for_their_function(void **state)
+{
+	unsigned long before[2], after[2];
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed bed;
+	uint32_t i;
+	int dev;
+
+	(void)state;
+	hwi_open(&bed, HWI_FIRST, TI_NO_PASID);
+	dev = hw_open(hwi_name[HWI_SECOND]);
+	assert_true(dev >= 0);
+	assert_id(abi_bind(dev, bed.hw.fd));
+	assert_id(abi_attach(dev, bed.hwpt));
+	for (i = 0; i < 2; i++)
+		before[i] = counter(HWI_FIRST + i, "requests");
+	for (i = 0; i < 3; i++) {
+		hwi_request(i ? HWI_SECOND : HWI_FIRST, TI_NO_PASID, 5, TI_REQ_LAST, IOVA);
+		assert_ok(abi_answer(bed.ffd, hwi_take(&bed, &rec), SUCCESS));
+		hwi_response(i ? HWI_SECOND : HWI_FIRST, TI_NO_PASID, 5, SUCCESS);
+	}
+	for (i = 0; i < 2; i++)
+		after[i] = counter(HWI_FIRST + i, "requests");
+	assert_int_equal(after[0] - before[0], 1);
+	assert_int_equal(after[1] - before[1], 2);
+	close(dev);
+	hwi_settled(HWI_SECOND);
+	hwi_close(&bed);
+}
 
 /* The kernel merges pages by group index alone; the report must not mix the PASIDs up. */
 static void pages_of_another_pasid_do_not_end_in_a_group(void **state)
@@ -523,12 +742,19 @@ int main(void)
 		BOTH(replacing_the_page_table_sweeps),
 		BOTH(closing_everything_with_faults_open_sweeps),
 		BOTH(each_outcome_is_counted),
+		BOTH(each_permission_is_delivered),
+		BOTH(a_long_group_is_one_report),
+		BOTH(one_write_carries_several_responses),
+		BOTH(a_replace_that_fails_leaves_the_faults_on),
+		BOTH(a_detach_waits_for_a_response_on_its_way),
+		cmocka_unit_test(requests_of_a_group_count_for_their_function),
 		cmocka_unit_test(a_function_without_page_requests_is_refused),
 		BOTH(open_faults_survive_a_suspend_to_idle),
 		PASID(open_faults_survive_a_suspend_to_memory),
 		BOTH(unbinding_in_use_sweeps),
 		BOTH(detaches_race_with_requests_and_responses),
 		BOTH(closes_race_with_requests),
+		PASID(groups_of_two_pasids_are_told_apart),
 		PASID(pages_of_another_pasid_do_not_end_in_a_group),
 	};
 	int failed;

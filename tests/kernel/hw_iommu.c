@@ -25,7 +25,7 @@ void hwi_begin(const char *program)
 		start.dev[i].bdf = domain << 16 | bus << 8 | slot << 3 | function;
 		start.dev[i].group = i == HWI_SECOND ? HWI_FIRST : i;
 		start.dev[i].max_pasids = 1 << 16;
-		start.dev[i].flags = i == HWI_NO_PRI ? TI_DEV_NO_PRI : 0;
+		start.dev[i].flags = i == HWI_NO_PRI ? TI_DEV_NO_PRI | TI_DEV_MSI : 0;
 	}
 	if (ioctl(hwi_fd, TI_START, &start)) {
 		perror("TI_START");
@@ -96,6 +96,25 @@ void hwi_fail(uint32_t point, uint32_t nth, uint32_t error)
 	struct ti_fail fail = { .point = point, .nth = nth, .times = 1, .error = error };
 
 	assert_ok(ioctl(hwi_fd, TI_FAIL, &fail));
+}
+
+void hwi_fail_times(uint32_t point, uint32_t times, uint32_t error)
+{
+	struct ti_fail fail = { .point = point, .nth = 1, .times = times, .error = error };
+
+	assert_ok(ioctl(hwi_fd, TI_FAIL, &fail));
+}
+
+void hwi_hold(bool on)
+{
+	uint32_t value = on;
+
+	assert_ok(ioctl(hwi_fd, TI_HOLD, &value));
+}
+
+void hwi_held(void)
+{
+	assert_ok(ioctl(hwi_fd, TI_HELD));
 }
 
 uint64_t hwi_calls(uint32_t point)

@@ -13,7 +13,7 @@
 /* The functions: TI_START's order. */
 enum {
 	HWI_PLAIN,  /* alone in its group, 65,536 PASIDs */
-	HWI_NO_PRI, /* PASIDs, without page requests */
+	HWI_NO_PRI, /* PASIDs, without page requests; page tables translate its interrupts */
 	HWI_FIRST,  /* these two share a group */
 	HWI_SECOND,
 	HWI_DEVICES,
@@ -33,6 +33,12 @@ void hwi_request(uint32_t dev, uint32_t pasid, uint32_t grpid, uint32_t flags, u
 void hwi_flood(uint32_t dev, uint32_t pasid, uint32_t nr, uint32_t grpids);
 void hwi_hook(uint32_t when, uint32_t dev, uint32_t pasid, uint32_t grpid);
 void hwi_fail(uint32_t point, uint32_t nth, uint32_t error);
+/* The next @times calls at @point fail. */
+void hwi_fail_times(uint32_t point, uint32_t times, uint32_t error);
+/* Holds responses from now on, or lets them go. */
+void hwi_hold(bool on);
+/* Waits until a response is held. */
+void hwi_held(void);
 uint64_t hwi_calls(uint32_t point);
 void hwi_stats(uint32_t dev, struct ti_stats *stats);
 /* Returns the number of bytes that a DMA moved. */

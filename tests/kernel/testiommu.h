@@ -26,10 +26,15 @@
 /* A range that no program may map, beside the one of MSI. */
 #define TI_RESV_START 0x40000000ull
 #define TI_RESV_LAST  0x4000ffffull
+/* A range that the firmware wants until a driver has the device. */
+#define TI_RELAX_START 0x50000000ull
+/* The window for interrupts behind an IOMMU that translates them. */
+#define TI_MSI_START 0x08000000ull
 
 enum {
 	TI_DEV_NO_PRI = 1 << 0,	  /* refuses to enable page requests */
 	TI_DEV_NO_DIRTY = 1 << 1, /* cannot track dirty pages */
+	TI_DEV_MSI = 1 << 2,	  /* a page table has to translate its interrupts */
 };
 
 struct ti_device {
@@ -185,6 +190,11 @@ struct ti_floor_map {
  */
 #define TI_FLOOR_REQUESTS _IOWR('t', 12, struct ti_requests)
 #define TI_FLOOR_MAP	  _IOW('t', 13, struct ti_floor_map)
+/*
+ * 1: responses do not return from now on, 0: they do. TI_HELD waits until one is held.
+ */
+#define TI_HOLD _IOW('t', 14, __u32)
+#define TI_HELD _IO('t', 15)
 
 struct ti_response {
 	__u32 dev;

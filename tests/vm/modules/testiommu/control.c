@@ -341,6 +341,16 @@ static long ti_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		stop();
 		return 0;
 	}
+	if (cmd == TI_HOLD) {
+		u32 on;
+
+		if (copy_from_user(&on, user, sizeof(on)))
+			return -EFAULT;
+		ti_hold(on);
+		return 0;
+	}
+	if (cmd == TI_HELD)
+		return ti_wait_held();
 	if (size > sizeof(u))
 		return -ENOTTY;
 	if (_IOC_DIR(cmd) & _IOC_WRITE && copy_from_user(&u, user, size))

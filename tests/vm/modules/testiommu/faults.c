@@ -174,6 +174,36 @@ void ti_set_hook(const struct ti_hook *hook)
 
 /* ---- responses ---- */
 
+static bool hold;
+static unsigned int nr_held;
+static DECLARE_WAIT_QUEUE_HEAD(held);
+
+void ti_hold(bool on)
+{
+	WRITE_ONCE(hold, on);
+	wake_up_all(&held);
+}
+
+int ti_wait_held(void)
+{
+	return wait_event_interruptible(held, READ_ONCE(nr_held));
+}
+
+/* Holds a response while a test wants that. */
+static void wait_for_hold(void)
+{
+	if (!READ_ONCE(hold))
+		return;
+	spin_lock(&records_lock);
+	nr_held++;
+	spin_unlock(&records_lock);
+	wake_up_all(&held);
+	wait_event(held, !READ_ONCE(hold));
+	spin_lock(&records_lock);
+	nr_held--;
+	spin_unlock(&records_lock);
+}
+
 void ti_page_response(struct device *dev, struct iopf_fault *evt, struct iommu_page_response *msg)
 {
 	const struct iommu_fault_page_request *prm = &evt->fault.prm;
@@ -191,6 +221,7 @@ void ti_page_response(struct device *dev, struct iopf_fault *evt, struct iommu_p
 	/* Only a group gets a response, not each of its pages. */
 	if (!(prm->flags & IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE))
 		return;
+	wait_for_hold();
 	known = count_open(d, key_of(record.pasid, record.grpid), -1);
 	spin_lock(&records_lock);
 	stats->responses++;

@@ -54,6 +54,9 @@ static int ti_map(struct iommu_domain *domain, unsigned long iova, phys_addr_t p
 	struct ti_domain *own = ti_domain_of(domain);
 	int level = level_of(size), rc = ti_point(TI_POINT_MAP);
 
+	/* DMA of a program's device is coherent with its caches. */
+	if (WARN_ON(!(prot & IOMMU_CACHE)))
+		return -EINVAL;
 	if (WARN_ON(level < 0 || iova & (size - 1) || pa & (size - 1)))
 		return -EINVAL;
 	for (; n && !rc; n--) {
@@ -123,7 +126,24 @@ static phys_addr_t ti_iova_to_phys(struct iommu_domain *domain, dma_addr_t iova)
 
 static bool ti_enforce(struct iommu_domain *domain)
 {
+	ti_domain_of(domain)->enforced = true;
 	return true;
+}
+
+/* Does a page table for programs have all that the device needs? */
+static bool fits(struct ti_domain *own, struct ti_dev *d)
+{
+	bool msi;
+
+	/* A nested one has what its parent has. */
+	if (own->parent)
+		own = own->parent;
+#if TI_LINUX_7
+	msi = own->domain.cookie_type == IOMMU_COOKIE_DMA_MSI;
+#else
+	msi = own->domain.iova_cookie;
+#endif
+	return own->enforced && msi == !!(d->flags & TI_DEV_MSI);
 }
 
 static void ti_free(struct iommu_domain *domain)
@@ -210,6 +230,8 @@ static int attach_own(struct iommu_domain *domain, struct device *dev)
 	struct ti_domain *own = ti_domain_of(domain);
 	int rc = ti_point(TI_POINT_ATTACH);
 
+	if (!rc && WARN_ON(!fits(own, dev_of(dev))))
+		rc = -EINVAL;
 	if (!rc && can_fault(own))
 		rc = ti_iopf_get(dev_of(dev));
 	if (!rc)
@@ -230,6 +252,8 @@ static int set_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t p
 	struct ti_dev *d = dev_of(dev);
 	int rc = ti_point(TI_POINT_PASID);
 
+	if (!rc && WARN_ON(!fits(own, d)))
+		rc = -EINVAL;
 	if (rc)
 		return rc;
 	rc = xa_reserve(&d->pasids, pasid, GFP_KERNEL);
@@ -584,6 +608,15 @@ static void ti_get_resv_regions(struct device *dev, struct list_head *list)
 		list_add_tail(&region->list, list);
 	region = iommu_alloc_resv_region(TI_RESV_START, TI_RESV_LAST - TI_RESV_START + 1, 0,
 					 IOMMU_RESV_RESERVED, GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, list);
+	region = iommu_alloc_resv_region(TI_RELAX_START, SZ_64K, PROT, IOMMU_RESV_DIRECT_RELAXABLE,
+					 GFP_KERNEL);
+	if (region)
+		list_add_tail(&region->list, list);
+	if (!(dev_of(dev)->flags & TI_DEV_MSI))
+		return;
+	region = iommu_alloc_resv_region(TI_MSI_START, SZ_1M, PROT, IOMMU_RESV_SW_MSI, GFP_KERNEL);
 	if (region)
 		list_add_tail(&region->list, list);
 }

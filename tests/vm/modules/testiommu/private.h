@@ -34,6 +34,7 @@ struct ti_domain {
 	rwlock_t access;
 	struct xarray pages[TI_SIZES]; /* by number of the page of that size */
 	bool tracking;		       /* pages that DMA writes to are marked */
+	bool enforced;		       /* no DMA bypasses the caches */
 	/* nested */
 	struct ti_domain *parent;
 	u32 iotlb[4];
@@ -105,6 +106,8 @@ bool ti_any_open(struct ti_dev *d);
 /* Raises the request that waits for this event, if any. */
 void ti_event(struct ti_dev *d, u32 pasid, unsigned int when);
 void ti_set_hook(const struct ti_hook *hook);
+void ti_hold(bool on);
+int ti_wait_held(void);
 void ti_stats_of(unsigned int index, struct ti_stats *stats);
 void ti_forget(void);
 ssize_t ti_read(struct file *file, char __user *to, size_t size, loff_t *pos);
