@@ -328,7 +328,8 @@ void iof_pci_no_iommu(const struct iof_sys *sys, char what[IOF_WHY], char next[I
 		     "see what the kernel found: sudo dmesg | grep -i -e DMAR -e AMD-Vi");
 	else if (cpu_is(sys, "GenuineIntel") && !booted_with(sys, "intel_iommu", "on"))
 		tell(what, "no IOMMU is in use: intel_iommu=on is missing", next,
-		     "add intel_iommu=on to the kernel's command line, and boot again");
+		     "enable VT-d in the firmware, add intel_iommu=on to the kernel's command "
+		     "line, and boot again");
 	else if (cpu_is(sys, "GenuineIntel"))
 		tell(what, "no IOMMU is in use, in spite of intel_iommu=on", next,
 		     "enable VT-d in the firmware, or give the virtual machine an IOMMU");

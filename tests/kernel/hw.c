@@ -162,6 +162,12 @@ int hw_sleep(void)
 	/* QEMU's older machine does not come back. */
 	if (hex_in("0000:00:1f.0", "device") != 0x2918)
 		return -ENOENT;
+	/*
+	 * Nor does a kernel with KCSAN: code that runs before its per-CPU data can be reached again
+	 * is instrumented.
+	 */
+	if (!access("/sys/kernel/debug/kcsan", F_OK))
+		return -ENOENT;
 	if (access(CLOCK, F_OK) || hw_write(POWER "mem_sleep", "deep"))
 		return -ENOENT;
 	chipset_save(&chip);

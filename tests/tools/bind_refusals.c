@@ -228,6 +228,7 @@ static void no_iommu_is_explained(void **state)
 	refused(DISK, true, "enable the IOMMU in the firmware");
 	put(at("/proc/cpuinfo"), "processor\t: 0\nvendor_id\t: GenuineIntel\n");
 	refused(DISK, true, "intel_iommu=on is missing");
+	has("enable VT-d in the firmware, add intel_iommu=on");
 	put(at("/proc/cmdline"), "quiet xintel_iommu=on intel_iommu=off\n");
 	refused(DISK, true, "intel_iommu=on is missing");
 	put(at("/proc/cmdline"), "quiet intel_iommu=on,sm_on\n");
