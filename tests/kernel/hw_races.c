@@ -288,8 +288,10 @@ static void expect_loaded(struct racer *me)
 	int dev;
 
 	for (i = 0; i < HWI_DEVICES; i++) {
-		dev = DO(me, hw_open(hwi_name[i]), 0);
-		if (dev >= 0)
+		dev = hw_open(hwi_name[i]);
+		if (dev < 0)
+			race_wrong(me, "function %u has no node: %s", i, strerror(-dev));
+		else
 			close(dev);
 		races_settled(me, i);
 	}
@@ -323,6 +325,8 @@ static void expect_unloaded(struct racer *me)
 static void reload_alone(struct racer *me, unsigned int flags)
 {
 	pthread_rwlock_wrlock(&me->race->quiet);
+	/* It could not join its group while the other one was attached. */
+	DO(me, races_bind(hwi_name[HWI_SECOND]), 0);
 	expect_loaded(me);
 	if (!DO(me, race_rmmod(PCI_KO, flags), 0)) {
 		if (iofault_refs < 0)
