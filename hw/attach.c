@@ -8,6 +8,12 @@
  *
  * A PASID cannot be replaced on Linux 6.12. It is detached and attached; DMA
  * fails in between.
+ *
+ * When the kernel replaces a page table, the driver waits for the requests that
+ * use the old one, and after that the kernel puts the new handle in force. A
+ * request in between is reported with the old handle, possibly until after the
+ * call has returned. So a replaced attachment is freed only after the next
+ * switch, and its page table with it.
  */
 #include "private.h"
 
@@ -100,8 +106,18 @@ static struct iof_hw_attach *alloc_attach(struct iof_hw_group *group, u32 pasid,
 		attach->group = group;
 		attach->domain = domain;
 		attach->pasid = pasid;
+		iof_hw_domain_get(domain);
 	}
 	return attach;
+}
+
+/* Frees it, if it is not NULL; no request uses its handle any more. */
+static void free_attach(struct iof_hw_attach *attach)
+{
+	if (!attach)
+		return;
+	iof_hw_domain_put(attach->domain);
+	kfree(attach);
 }
 
 /* The first member leaves @old, or nothing, for @domain. */
@@ -130,14 +146,18 @@ static int first_member(struct iof_hw_device *device, u32 pasid,
 		goto err_release;
 	WARN_ON(xa_err(xa_store(&group->attachments, pasid, attach,
 				GFP_KERNEL_ACCOUNT)));
-	kfree(old);
+	if (old) {
+		free_attach(old->before);
+		old->before = NULL;
+		attach->before = old;
+	}
 	return 0;
 
 err_release:
 	if (!old)
 		xa_release(&group->attachments, pasid);
 err_free:
-	kfree(attach);
+	free_attach(attach);
 	return rc;
 }
 
@@ -149,7 +169,8 @@ static void leave(struct iof_hw_device *device, u32 pasid,
 	iof_hw_faults_close(attach);
 	switch_off(device, attach);
 	xa_erase(&device->group->attachments, pasid);
-	kfree(attach);
+	free_attach(attach->before);
+	free_attach(attach);
 }
 
 int iof_hw_attach(struct iof_hwdev *hw, u32 pasid, struct iof_domain *new,

@@ -54,12 +54,21 @@ static phys_addr_t hw_iova_to_phys(struct iof_domain *domain,
 		       (phys_addr_t)-1;
 }
 
-static void hw_free(struct iof_domain *domain)
+void iof_hw_domain_get(struct iof_domain *domain)
 {
-	struct iof_hw_domain *own = iof_hw_domain_of(domain);
+	refcount_inc(&iof_hw_domain_of(domain)->refs);
+}
 
-	iommu_domain_free(own->io);
-	kfree(own);
+void iof_hw_domain_put(struct iof_domain *domain)
+{
+	struct iof_hw_domain *own = iof_hw_domain_of(domain), *parent;
+
+	/* A nested page table is freed before its parent. */
+	for (; own && refcount_dec_and_test(&own->refs); own = parent) {
+		parent = own->parent;
+		iommu_domain_free(own->io);
+		kfree(own);
+	}
 }
 
 static const struct iof_domain_ops paging_ops = {
@@ -69,7 +78,7 @@ static const struct iof_domain_ops paging_ops = {
 	.iova_to_phys = hw_iova_to_phys,
 	.set_dirty_tracking = iof_hw_set_dirty_tracking,
 	.read_dirty = iof_hw_read_dirty,
-	.free = hw_free,
+	.free = iof_hw_domain_put,
 };
 
 /* ---- nested page tables ---- */
@@ -96,7 +105,7 @@ static int hw_invalidate(struct iof_domain *domain,
 
 static const struct iof_domain_ops nested_ops = {
 	.invalidate = hw_invalidate,
-	.free = hw_free,
+	.free = iof_hw_domain_put,
 };
 
 /* ---- allocation ---- */
@@ -114,6 +123,7 @@ static struct iof_domain *wrap(struct iof_hwdev *hw, struct iommu_domain *io,
 		iommu_domain_free(io);
 		return ERR_PTR(-ENOMEM);
 	}
+	refcount_set(&own->refs, 1);
 	own->io = io;
 	own->domain.driver = hw->ops;
 	own->domain.type = type;
@@ -205,8 +215,15 @@ struct iof_domain *iof_hw_alloc_nested(struct iof_hwdev *hw,
 				       struct iof_domain *parent, u32 flags,
 				       const struct iof_user_data *data)
 {
-	return wrap(hw,
-		    alloc_with_data(iof_hw_device_of(hw),
-				    iof_hw_domain_of(parent)->io, flags, data),
-		    IOF_DOMAIN_NESTED);
+	struct iof_hw_domain *on = iof_hw_domain_of(parent);
+	struct iof_domain *domain;
+
+	domain = wrap(
+		hw, alloc_with_data(iof_hw_device_of(hw), on->io, flags, data),
+		IOF_DOMAIN_NESTED);
+	if (!IS_ERR(domain)) {
+		iof_hw_domain_get(parent);
+		iof_hw_domain_of(domain)->parent = on;
+	}
+	return domain;
 }

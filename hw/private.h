@@ -20,10 +20,15 @@ struct iof_hw_group;
 /* Cookies count up, so that the open groups are spread evenly. */
 #define IOF_HW_OPEN_LISTS 512
 
-/* A page table of the kernel's IOMMU driver. */
+/*
+ * A page table of the kernel's IOMMU driver. The core, each attachment and each
+ * nested page table on it hold a reference.
+ */
 struct iof_hw_domain {
 	struct iof_domain domain;
+	refcount_t refs;
 	struct iommu_domain *io;
+	struct iof_hw_domain *parent; /* of a nested one, else NULL */
 	bool tracking; /* of dirty leaves; serialised by the core */
 };
 
@@ -52,6 +57,13 @@ struct iof_hw_attach {
 	 * from the switch on.
 	 */
 	atomic_t responding;
+	/*
+	 * What this one replaced, or NULL. The kernel puts the handle in force
+	 * after the driver's switch, so a request can still find the old handle
+	 * for a while, and the kernel reads its page table. The driver's next
+	 * switch waits for such requests.
+	 */
+	struct iof_hw_attach *before;
 };
 
 /*
@@ -129,6 +141,8 @@ static inline struct iof_hw_pci *iof_hw_pci_of(struct vfio_device *vdev)
 }
 
 /* domain.c */
+void iof_hw_domain_get(struct iof_domain *domain);
+void iof_hw_domain_put(struct iof_domain *domain);
 struct iof_domain *iof_hw_alloc_paging(struct iof_hwdev *hw, u32 flags,
 				       const struct iof_user_data *data);
 struct iof_domain *iof_hw_alloc_nested(struct iof_hwdev *hw,

@@ -688,6 +688,83 @@ static void unbinding_races_with_programs_that_leave(void **state)
 	unbinding_races("1", race_rounds(10) / 4 + 1);
 }
 
+/* ---- replacing ---- */
+
+/* The page tables of a bed, of which each round puts the other one in force. */
+struct replaced {
+	const struct hwi_bed *bed;
+	uint32_t tables[2];
+};
+
+static void replace(struct racer *me)
+{
+	const struct replaced *replaced = me->arg;
+	uint32_t table = replaced->tables[me->round & 1];
+	const struct hwi_bed *bed = replaced->bed;
+	unsigned int i;
+
+	/* The rounds of this race are short. */
+	for (i = 0; i < 20; i++) {
+		if (bed->pasid == TI_NO_PASID)
+			DO(me, abi_attach(bed->hw.dev, table), 0);
+		else
+			DO(me, abi_attach_pasid(bed->hw.dev, bed->pasid, table), 0);
+		table = replaced->tables[(me->round + i) & 1];
+	}
+}
+
+static void flood_bed(struct racer *me)
+{
+	const struct hwi_bed *bed = me->arg;
+
+	DO(me, races_flood(bed->dev, bed->pasid, 20), 0);
+}
+
+static void handle_bed(struct racer *me)
+{
+	const struct hwi_bed *bed = me->arg;
+
+	race_at(me, "read");
+	races_handle(bed->ffd);
+}
+
+static void replacing_races(uint32_t pasid)
+{
+	struct replaced replaced;
+	struct hwi_bed bed;
+	struct racer racers[] = {
+		{ .name = "replaces", .step = replace, .rounds = race_rounds(20), .arg = &replaced },
+		{ .name = "floods", .step = flood_bed, .arg = &bed },
+		{ .name = "floods, too", .step = flood_bed, .arg = &bed },
+		{ .name = "handles", .step = handle_bed, .arg = &bed },
+	};
+	int rc;
+
+	hwi_open(&bed, HWI_PLAIN, pasid);
+	fcntl(bed.ffd, F_SETFL, O_NONBLOCK);
+	rc = abi_hwpt_fault(bed.hw.fd, bed.hw.devid, bed.hw.ioas, IOMMU_HWPT_ALLOC_PASID,
+			    bed.fault);
+	assert_id(rc);
+	replaced.bed = &bed;
+	replaced.tables[0] = bed.hwpt;
+	replaced.tables[1] = (uint32_t)rc;
+	race_run(racers, sizeof(racers) / sizeof(racers[0]));
+	hwi_close(&bed);
+	works(HWI_PLAIN, pasid);
+}
+
+static void replacing_races_with_page_requests(void **state)
+{
+	(void)state;
+	replacing_races(TI_NO_PASID);
+}
+
+static void replacing_races_with_page_requests_of_a_pasid(void **state)
+{
+	(void)state;
+	replacing_races(HWI_PASID);
+}
+
 /* ---- all ---- */
 
 /* Gives all functions to the driver, also after a race that failed in the middle. */
@@ -714,6 +791,8 @@ int main(int argc, char **argv)
 		T(unloading_races_with_programs),
 		T(unbinding_races_with_calls),
 		T(unbinding_races_with_programs_that_leave),
+		T(replacing_races_with_page_requests),
+		T(replacing_races_with_page_requests_of_a_pasid),
 		T(two_functions_race),
 		T(two_functions_race_in_two_contexts),
 		T(two_functions_of_a_group_race),
