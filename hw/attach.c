@@ -134,7 +134,7 @@ static int first_member(struct iof_hw_device *device, u32 pasid,
 	if (rc)
 		goto err_free;
 	if (old) {
-		iof_hw_faults_close(old);
+		iof_hw_faults_close(old, NULL);
 		attach->users = old->users;
 		rc = switch_over(device, attach, old);
 		if (rc)
@@ -166,11 +166,26 @@ static void leave(struct iof_hw_device *device, u32 pasid,
 {
 	if (--attach->users)
 		return;
-	iof_hw_faults_close(attach);
+	iof_hw_faults_close(attach, NULL);
 	switch_off(device, attach);
 	xa_erase(&device->group->attachments, pasid);
 	free_attach(attach->before);
 	free_attach(attach);
+}
+
+/* As leave(), and the device takes no page requests for it any more. */
+static void leave_faulting(struct iof_hw_device *device, u32 pasid,
+			   struct iof_hw_attach *attach,
+			   const struct iof_domain *domain)
+{
+	bool others = attach->users > 1;
+
+	if (others)
+		iof_hw_faults_close(attach, device->dev);
+	leave(device, pasid, attach);
+	faulting_put(device, domain);
+	if (others)
+		iof_hw_faults_reopen(attach);
 }
 
 int iof_hw_attach(struct iof_hwdev *hw, u32 pasid, struct iof_domain *new,
@@ -182,8 +197,7 @@ int iof_hw_attach(struct iof_hwdev *hw, u32 pasid, struct iof_domain *new,
 	int rc;
 
 	if (!new) {
-		leave(device, pasid, attach);
-		faulting_put(device, old);
+		leave_faulting(device, pasid, attach, old);
 		return 0;
 	}
 	/* A PASID needs page requests on before, the requester id after. */

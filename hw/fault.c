@@ -13,7 +13,9 @@
  * When the last fault-capable page table leaves a device, some drivers respond
  * to what is pending and free it (Linux 7). So the close responds INVALID
  * before the switch, waits for the responses that other threads give, and the
- * response that the core gives after the switch finds no group.
+ * response that the core gives after the switch finds no group. Linux 6.12 does
+ * so when page requests of a device are disabled: a member that leaves an
+ * isolation group before the others is closed by itself.
  */
 #include "private.h"
 
@@ -117,7 +119,7 @@ static bool enter(struct iof_hw_attach *attach, struct iopf_group *group,
 	struct iof_hw_group *own = attach->group;
 
 	lockdep_assert_held(&own->open_lock);
-	if (attach->closing) {
+	if (attach->closing || attach->leaving == group->fault_param->dev) {
 		start_response(attach);
 		return false;
 	}
@@ -195,7 +197,8 @@ refuse:
 	return 0;
 }
 
-void iof_hw_faults_close(struct iof_hw_attach *attach)
+void iof_hw_faults_close(struct iof_hw_attach *attach,
+			 const struct device *member)
 {
 	struct iof_hw_group *own = attach->group;
 	struct iopf_group *group, *next;
@@ -203,10 +206,14 @@ void iof_hw_faults_close(struct iof_hw_attach *attach)
 	unsigned int i;
 
 	spin_lock(&own->open_lock);
-	attach->closing = true;
+	if (member)
+		attach->leaving = member;
+	else
+		attach->closing = true;
 	for (i = 0; i < IOF_HW_OPEN_LISTS; i++) {
 		list_for_each_entry_safe(group, next, &own->open[i], node) {
-			if (group->attach_handle != &attach->handle)
+			if (group->attach_handle != &attach->handle ||
+			    (member && group->fault_param->dev != member))
 				continue;
 			list_move_tail(&group->node, &closed);
 			start_response(attach);
@@ -223,6 +230,7 @@ void iof_hw_faults_reopen(struct iof_hw_attach *attach)
 {
 	spin_lock(&attach->group->open_lock);
 	attach->closing = false;
+	attach->leaving = NULL;
 	spin_unlock(&attach->group->open_lock);
 }
 

@@ -51,6 +51,8 @@ struct iof_hw_attach {
 	bool blocked;
 	/* group->open_lock: the page table leaves; each request is refused */
 	bool closing;
+	/* group->open_lock: this member leaves; its requests are refused */
+	const struct device *leaving;
 	/*
 	 * Number of groups that were taken out of group->open and have no
 	 * response yet; grows under group->open_lock. The driver may free them
@@ -164,9 +166,10 @@ int iof_hw_fault(struct iopf_group *group);
 /*
  * Responds INVALID to the open groups of an attachment, and to those that come
  * until iof_hw_faults_reopen() or its end. The core's later responses to them
- * are dropped.
+ * are dropped. @member: only to those of this device; NULL: of all.
  */
-void iof_hw_faults_close(struct iof_hw_attach *attach);
+void iof_hw_faults_close(struct iof_hw_attach *attach,
+			 const struct device *member);
 void iof_hw_faults_reopen(struct iof_hw_attach *attach);
 void iof_hw_page_responses(struct iof_hwdev *hw,
 			   const struct iof_page_answer *answers, u32 nr);

@@ -688,6 +688,31 @@ static void unbinding_races_with_programs_that_leave(void **state)
 	unbinding_races("1", race_rounds(10) / 4 + 1);
 }
 
+/* ---- groups ---- */
+
+/* The members of a group leave one after the other, each with open requests. */
+static void a_group_that_leaves_is_swept(void **state)
+{
+	struct iommu_hwpt_pgfault rec;
+	struct hwi_bed bed;
+	unsigned int i;
+
+	(void)state;
+	hwi_open(&bed, HWI_FIRST, TI_NO_PASID);
+	for (i = 1; i <= 8; i++)
+		hwi_page(&bed, i);
+	hwi_take(&bed, &rec);
+	assert_ok(hwi_detach(&bed));
+	assert_int_equal(hwi_drain(), 8);
+	hwi_settled(HWI_FIRST);
+	assert_true(abi_answer(bed.ffd, rec.cookie, SUCCESS) < 0);
+	assert_id(hwi_attach(&bed));
+	hwi_page(&bed, 9);
+	assert_ok(abi_answer(bed.ffd, hwi_take(&bed, &rec), SUCCESS));
+	hwi_response(HWI_FIRST, TI_NO_PASID, 9, SUCCESS);
+	hwi_close(&bed);
+}
+
 /* ---- replacing ---- */
 
 /* The page tables of a bed, of which each round puts the other one in force. */
@@ -733,13 +758,14 @@ static void replacing_races(uint32_t pasid)
 	struct replaced replaced;
 	struct hwi_bed bed;
 	struct racer racers[] = {
-		{ .name = "replaces", .step = replace, .rounds = race_rounds(20), .arg = &replaced },
+		{ .name = "replaces", .step = replace, .arg = &replaced },
 		{ .name = "floods", .step = flood_bed, .arg = &bed },
 		{ .name = "floods, too", .step = flood_bed, .arg = &bed },
 		{ .name = "handles", .step = handle_bed, .arg = &bed },
 	};
 	int rc;
 
+	racers[0].rounds = race_rounds(20);
 	hwi_open(&bed, HWI_PLAIN, pasid);
 	fcntl(bed.ffd, F_SETFL, O_NONBLOCK);
 	rc = abi_hwpt_fault(bed.hw.fd, bed.hw.devid, bed.hw.ioas, IOMMU_HWPT_ALLOC_PASID,
@@ -788,6 +814,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest behind_testiommu[] = {
 		T(a_module_in_use_is_not_unloaded),
+		T(a_group_that_leaves_is_swept),
 		T(unloading_races_with_programs),
 		T(unbinding_races_with_calls),
 		T(unbinding_races_with_programs_that_leave),
