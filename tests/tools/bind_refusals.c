@@ -466,6 +466,15 @@ static void probe_fails(void **state)
 	assert_string_equal(driver_of(DISK), "nvme");
 	assert_string_equal(driver_of(OTHER), "idxd");
 	assert_string_equal(override_of(DISK), "(null)");
+	assert_int_not_equal(access(at("/run/iofault/" DISK), F_OK), 0);
+	/* One that iofault-pci had before stays there. */
+	assert_int_equal(unlink(at(SYS OTHER "/driver")), 0);
+	assert_true(bind_two(DISK, NULL, false));
+	bind_to(OTHER, "idxd");
+	assert_false(bind_two(DISK, OTHER, false));
+	assert_string_equal(driver_of(DISK), "iofault-pci");
+	assert_string_equal(driver_of(OTHER), "idxd");
+	assert_true(iof_pci_unbind(&machine, DISK, why));
 	/* Its driver is gone meanwhile. */
 	assert_int_equal(rmdir(at("/sys/bus/pci/drivers/idxd")), 0);
 	assert_false(bind_two(DISK, OTHER, false));
