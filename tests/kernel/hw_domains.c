@@ -140,6 +140,9 @@ static void reserved_ranges_cannot_be_mapped(void **state)
 	assert_true(abi_map(hw->fd, hw->ioas, memory, PAGE, TI_RESV_START) < 0);
 	assert_true(abi_map(hw->fd, hw->ioas, memory, PAGE, 0xfee00000) < 0);
 	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, TI_RESV_LAST + 1));
+	/* Beyond the last address that the IOMMU translates. */
+	assert_true(abi_map(hw->fd, hw->ioas, memory, PAGE, 1ull << 48) < 0);
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, (1ull << 48) - PAGE));
 	/* The firmware's wish ended when the driver took the function. */
 	assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, TI_RELAX_START));
 	munmap(memory, PAGE);
@@ -472,6 +475,32 @@ static void a_large_page_is_dirty_as_a_whole(void **state)
 	munmap(memory, 2 * MB);
 }
 
+/* Pages far apart, with clean ones between them: no page is left out. */
+static void each_dirty_page_of_a_long_range_is_reported(void **state)
+{
+	static const unsigned int dirty[] = { 2, 66, 194, 255, 258, 322, 511 };
+	uint8_t bits[512 / 8] = {}, wanted[512 / 8] = {}, byte = 1;
+	struct hw *hw = *state;
+	unsigned int i;
+	char *memory;
+	int hwpt = abi_hwpt(hw->fd, hw->devid, hw->ioas, IOMMU_HWPT_ALLOC_DIRTY_TRACKING);
+
+	if (hwpt == -EOPNOTSUPP)
+		skip_because("no dirty tracking");
+	assert_id(hwpt);
+	memory = abi_pages(512);
+	assert_id(abi_attach(hw->dev, (uint32_t)hwpt));
+	assert_ok(abi_map(hw->fd, hw->ioas, memory, 512 * PAGE, IOVA + PAGE));
+	assert_ok(abi_dirty_tracking(hw->fd, (uint32_t)hwpt, true));
+	for (i = 0; i < sizeof(dirty) / sizeof(dirty[0]); i++) {
+		hwi_dma(HWI_PLAIN, TI_NO_PASID, IOVA + PAGE + dirty[i] * PAGE, &byte, 1, true);
+		wanted[dirty[i] / 8] |= 1 << dirty[i] % 8;
+	}
+	assert_ok(abi_get_dirty(hw->fd, (uint32_t)hwpt, 0, IOVA + PAGE, 512 * PAGE, PAGE, bits));
+	assert_memory_equal(bits, wanted, sizeof(bits));
+	munmap(memory, 512 * PAGE);
+}
+
 static void written_pages_are_reported_dirty(void **state)
 {
 	uint8_t bits[8] = {}, byte = 1;
@@ -562,6 +591,7 @@ int main(void)
 		T(the_driver_describes_itself),
 		T(written_pages_are_reported_dirty),
 		T(a_large_page_is_dirty_as_a_whole),
+		T(each_dirty_page_of_a_long_range_is_reported),
 		T(a_nested_page_table_is_invalidated),
 		cmocka_unit_test(a_group_is_switched_as_a_whole),
 		cmocka_unit_test(a_replace_keeps_the_members_of_a_group),
