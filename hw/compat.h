@@ -224,4 +224,24 @@ static inline long iof_hw_region_info(struct vfio_device *vdev,
 }
 #endif
 
+/*
+ * Linux 7.2: vfio-pci-core maps the BARs when it enables the function. Before,
+ * the first access to each does, and of two at once one fails with EBUSY.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+static inline void iof_hw_map_bars(struct vfio_pci_core_device *core)
+{
+}
+#else
+static inline void iof_hw_map_bars(struct vfio_pci_core_device *core)
+{
+	int bar;
+
+	/* Without a mapping, the first access tells its error. */
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (pci_resource_len(core->pdev, bar))
+			(void)vfio_pci_core_setup_barmap(core, bar);
+}
+#endif
+
 #endif

@@ -85,6 +85,7 @@ static int own(struct iof_vfio_binding *binding)
 	rc = vdev->open_count ? -EBUSY : vfio_pci_core_enable(&pci->core);
 	if (!rc) {
 		vfio_pci_core_finish_enable(&pci->core);
+		iof_hw_map_bars(&pci->core);
 		vdev->open_count = 1;
 	}
 	mutex_unlock(&vdev->dev_set->lock);

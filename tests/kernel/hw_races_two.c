@@ -498,11 +498,8 @@ static int write_at(uint64_t offset, uint32_t value)
 	return n < 0 ? -errno : n == sizeof(value) ? 0 : -ERANGE;
 }
 
-/*
- * EINVAL: no owner; EIO: its memory is off; ENODEV: it is gone. EBUSY: of two first uses of a BAR
- * at once, vfio-pci-core refuses one.
- */
-#define ABSENT EINVAL, EIO, ENODEV, EBUSY
+/* EINVAL: no owner; EIO: its memory is off; ENODEV: it is gone. */
+#define ABSENT EINVAL, EIO, ENODEV
 
 static void read_and_write(struct racer *me)
 {
@@ -533,7 +530,7 @@ static void map_and_touch(struct racer *me)
 	bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, bars.dev,
 		   (off_t)info.offset);
 	if (bar == MAP_FAILED) {
-		if (errno != ENODEV && errno != EINVAL && errno != EBUSY)
+		if (errno != ENODEV && errno != EINVAL)
 			race_wrong(me, "mmap: %s", strerror(errno));
 		return;
 	}
