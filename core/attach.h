@@ -147,6 +147,8 @@ struct iof_device {
 	bool leaving; /* gets no attachment any more; group->lock */
 };
 
+/* Returns a group without devices and with one reference; NULL: no memory. */
+struct iof_group *iof_group_alloc(void);
 void iof_group_get(struct iof_group *group);
 void iof_group_put(struct iof_group *group);
 

@@ -1,46 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
- * hwdev.c - registration of devices, and their isolation groups.
+ * hwdev.c - registration of devices.
  *
  * A registered device belongs to one isolation group until it is unregistered,
  * which may happen while other devices of the group are attached.
  */
 #include "iopf.h"
-
-static struct iof_group *alloc_group(void)
-{
-	struct iof_group *group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
-
-	if (!group)
-		return NULL;
-	kref_init(&group->ref);
-	mutex_init(&group->lock);
-	INIT_LIST_HEAD(&group->hwdevs);
-	spin_lock_init(&group->fault_lock);
-	xa_init_flags(&group->attachments, XA_FLAGS_ACCOUNT);
-	INIT_LIST_HEAD(&group->parked);
-	return group;
-}
-
-static void release_group(struct kref *ref)
-{
-	struct iof_group *group = container_of(ref, struct iof_group, ref);
-
-	WARN_ON(!xa_empty(&group->attachments) || !list_empty(&group->parked));
-	xa_destroy(&group->attachments);
-	mutex_destroy(&group->lock);
-	kfree(group);
-}
-
-void iof_group_get(struct iof_group *group)
-{
-	kref_get(&group->ref);
-}
-
-void iof_group_put(struct iof_group *group)
-{
-	kref_put(&group->ref, release_group);
-}
 
 int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
 {
@@ -61,7 +26,7 @@ int iof_hwdev_register(struct iof_hwdev *dev, struct iof_hwdev *group_with)
 		group = group_with->core->group;
 		iof_group_get(group);
 	} else {
-		group = alloc_group();
+		group = iof_group_alloc();
 		if (!group) {
 			rc = -ENOMEM;
 			goto err_free;
