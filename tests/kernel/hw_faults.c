@@ -324,20 +324,22 @@ static void a_long_group_is_one_report(void **state)
 	}; /* fewer than the function has credits */
 	struct iommu_hwpt_pgfault rec[PAGES];
 	struct hwi_bed *bed = *state;
-	uint64_t seen = 0;
-	unsigned int i;
+	unsigned int nr, i;
+	uint64_t seen;
 
-	for (i = 0; i < PAGES; i++)
-		hwi_request(bed->dev, bed->pasid, 1, i == PAGES - 1 ? TI_REQ_LAST : 0,
-			    IOVA + i * PAGE);
-	hw_wait_readable(bed->ffd);
-	assert_int_equal(read(bed->ffd, rec, sizeof(rec)), sizeof(rec));
-	for (i = 0; i < PAGES; i++)
-		seen |= 1ull << (rec[i].addr - IOVA) / PAGE;
-	assert_int_equal(seen, (1ull << PAGES) - 1);
-	assert_int_equal(rec[PAGES - 1].addr, IOVA + (PAGES - 1) * PAGE);
-	assert_ok(abi_answer(bed->ffd, rec[0].cookie, SUCCESS));
-	hwi_response(bed->dev, bed->pasid, 1, SUCCESS);
+	for (nr = 2; nr <= PAGES; nr++) {
+		for (i = 0; i < nr; i++)
+			hwi_request(bed->dev, bed->pasid, 1, i == nr - 1 ? TI_REQ_LAST : 0,
+				    IOVA + i * PAGE);
+		hw_wait_readable(bed->ffd);
+		assert_int_equal(read(bed->ffd, rec, sizeof(rec)), nr * sizeof(rec[0]));
+		for (i = 0, seen = 0; i < nr; i++)
+			seen |= 1ull << (rec[i].addr - IOVA) / PAGE;
+		assert_int_equal(seen, (1ull << nr) - 1);
+		assert_int_equal(rec[nr - 1].addr, IOVA + (nr - 1) * PAGE);
+		assert_ok(abi_answer(bed->ffd, rec[0].cookie, SUCCESS));
+		hwi_response(bed->dev, bed->pasid, 1, SUCCESS);
+	}
 }
 
 static void one_write_carries_several_responses(void **state)
