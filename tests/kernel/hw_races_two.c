@@ -57,15 +57,41 @@ struct side {
 	size_t bar_bytes;
 };
 
+/*
+ * An emulated processor of QEMU 7.2 may send an access to a wrong device while another processor
+ * changes the map of memory, as the reset of the other function does. A later access is right. So
+ * what is written is read back, and a transfer has ended when several reads say so.
+ */
+static void edu_set(struct side *side, unsigned int at, uint64_t value)
+{
+	volatile uint64_t *reg = (volatile uint64_t *)(side->bar + at);
+
+	do
+		*reg = value;
+	while (*reg != value);
+}
+
+static bool edu_runs(struct side *side)
+{
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		if (*(volatile uint64_t *)(side->bar + EDU_DMA) & 1)
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
 static void edu_dma(struct racer *me, struct side *side, uint64_t from, uint64_t to,
 		    uint64_t direction)
 {
 	race_at(me, "DMA of edu");
-	*(volatile uint64_t *)(side->bar + EDU_SOURCE) = from;
-	*(volatile uint64_t *)(side->bar + EDU_TARGET) = to;
-	*(volatile uint64_t *)(side->bar + EDU_COUNT) = BYTES;
-	*(volatile uint64_t *)(side->bar + EDU_DMA) = 1 | direction;
-	while (*(volatile uint64_t *)(side->bar + EDU_DMA) & 1)
+	edu_set(side, EDU_SOURCE, from);
+	edu_set(side, EDU_TARGET, to);
+	edu_set(side, EDU_COUNT, BYTES);
+	edu_set(side, EDU_DMA, 1 | direction);
+	while (edu_runs(side))
 		sched_yield();
 }
 
