@@ -9,6 +9,7 @@
  */
 #include "hw.h"
 
+#include <linux/pci_regs.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -206,6 +207,47 @@ static void a_second_user_has_to_wait_and_finds_nothing(void **state)
 	munmap(memory, PAGE);
 }
 
+/* Reads a function's configuration space past its node. */
+static uint16_t config_of(const char *name, unsigned int at)
+{
+	uint16_t value = 0;
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &value, sizeof(value), at), sizeof(value));
+	close(fd);
+	return value;
+}
+
+static unsigned int msi_of(const char *name)
+{
+	unsigned int at = config_of(name, PCI_CAPABILITY_LIST) & 0xff;
+
+	while (at && (config_of(name, at) & 0xff) != PCI_CAP_ID_MSI)
+		at = config_of(name, at) >> 8;
+	assert_int_not_equal(at, 0);
+	return at;
+}
+
+/* After the last close the function does no DMA and raises no interrupt, until the next bind. */
+static void a_close_makes_the_function_quiet(void **state)
+{
+	unsigned int msi = msi_of(plain) + PCI_MSI_FLAGS;
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct hw *hw = *state;
+
+	assert_ok(hw_irq(hw, VFIO_PCI_MSI_IRQ_INDEX, 0, event));
+	assert_true(config_of(plain, PCI_COMMAND) & PCI_COMMAND_MASTER);
+	assert_true(config_of(plain, msi) & PCI_MSI_FLAGS_ENABLE);
+	hw_close(hw);
+	assert_false(config_of(plain, PCI_COMMAND) & PCI_COMMAND_MASTER);
+	assert_false(config_of(plain, msi) & PCI_MSI_FLAGS_ENABLE);
+	close(event);
+}
+
 static void a_reset_leaves_the_mappings(void **state)
 {
 	char *memory = abi_pages(1);
@@ -396,6 +438,7 @@ int main(void)
 		T(a_detached_function_reaches_nothing),
 		T(an_interrupt_reaches_its_eventfd),
 		T(a_second_user_has_to_wait_and_finds_nothing),
+		T(a_close_makes_the_function_quiet),
 		T(a_suspend_to_idle_is_survived),
 		T(a_suspend_up_to_the_core_is_survived),
 		T(a_suspend_to_memory_is_survived),
