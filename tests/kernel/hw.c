@@ -159,6 +159,8 @@ int hw_sleep(void)
 	unsigned int seconds;
 	int rc;
 
+	if (!getenv("HW_SLEEP"))
+		return -ENOENT;
 	/* QEMU's older machine does not come back. */
 	if (hex_in("0000:00:1f.0", "device") != 0x2918)
 		return -ENOENT;

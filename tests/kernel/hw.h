@@ -37,6 +37,9 @@ int hw_suspend(const char *state, const char *level);
 /*
  * Suspends the machine to memory, so that all but its memory loses power; its clock wakes it some
  * seconds later. Returns 0, -ENOENT if this kernel or machine cannot, or a negative errno.
+ *
+ * A guest of QEMU may lose a processor's timer some time after that. So it is asked for, by
+ * $HW_SLEEP, and other tests run in other guests.
  */
 int hw_sleep(void);
 /* Finds the node of a function. Returns false if there is none. */

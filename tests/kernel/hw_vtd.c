@@ -294,7 +294,7 @@ static void survives(struct hw *hw, int (*way)(void), char byte)
 	edu_dma(hw, AT, EDU_BUFFER, 0);
 	rc = way();
 	if (rc == -ENOENT || rc == -EINVAL)
-		skip_because("this machine cannot suspend like that");
+		skip_because("no such suspend here, or HW_SLEEP is not set");
 	assert_ok(rc);
 	assert_int_equal(*(volatile uint32_t *)(hw->bar + EDU_ID) & 0xffff, 0x00ed);
 	memset(memory, 0, BYTES);
