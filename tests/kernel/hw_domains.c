@@ -10,21 +10,6 @@
 
 #define MB (1ul << 20)
 
-static int setup(void **state)
-{
-	static struct hw hw;
-
-	hw_use(&hw, hwi_name[HWI_PLAIN], false);
-	*state = &hw;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	hw_close(*state);
-	return 0;
-}
-
 /* A page table that PASIDs can use, or one like it that nothing is attached to. */
 static uint32_t page_table(struct hw *hw, uint32_t flags)
 {
@@ -570,7 +555,7 @@ static void a_nested_page_table_is_invalidated(void **state)
 	assert_int_equal(told.invalidations, 2);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, hwi_setup, hwi_teardown)
 
 int main(void)
 {

@@ -3,6 +3,7 @@
  * hw_iommu.c - the test IOMMU for the tests of hw/ (hw_iommu.h).
  */
 #include "hw_iommu.h"
+#include "edu.h"
 
 char hwi_name[HWI_DEVICES][16];
 int hwi_fd = -1;
@@ -14,13 +15,13 @@ void hwi_begin(const char *program)
 
 	hwi_fd = open("/dev/testiommu", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (hwi_fd < 0 || access("/sys/bus/pci/drivers/iofault-pci", F_OK) ||
-	    !hw_find(0x1234, 0x11e8, HWI_DEVICES - 1, hwi_name[0])) {
+	    !hw_find(EDU_VENDOR, EDU_DEVICE, HWI_DEVICES - 1, hwi_name[0])) {
 		printf("1..0 # SKIP %s: no test IOMMU, no iofault-pci.ko or no edu devices\n",
 		       program);
 		exit(0);
 	}
 	for (i = 0; i < HWI_DEVICES; i++) {
-		hw_find(0x1234, 0x11e8, i, hwi_name[i]);
+		hw_find(EDU_VENDOR, EDU_DEVICE, i, hwi_name[i]);
 		sscanf(hwi_name[i], "%x:%x:%x.%x", &domain, &bus, &slot, &function);
 		start.dev[i].bdf = domain << 16 | bus << 8 | slot << 3 | function;
 		start.dev[i].group = i == HWI_SECOND ? HWI_FIRST : i;
@@ -131,8 +132,8 @@ void hwi_stats(uint32_t dev, struct ti_stats *stats)
 	assert_ok(ioctl(hwi_fd, TI_STATS, stats));
 }
 
-uint32_t hwi_dma(uint32_t dev, uint32_t pasid, uint64_t iova, void *data, uint32_t length,
-		 bool write)
+int hwi_try_dma(uint32_t dev, uint32_t pasid, uint64_t iova, void *data, uint32_t length,
+		bool write)
 {
 	struct ti_dma dma = {
 		.dev = dev,
@@ -143,8 +144,16 @@ uint32_t hwi_dma(uint32_t dev, uint32_t pasid, uint64_t iova, void *data, uint32
 		.flags = write ? TI_DMA_WRITE : 0,
 	};
 
-	assert_ok(ioctl(hwi_fd, TI_DMA, &dma));
-	return dma.out_done;
+	return ioctl(hwi_fd, TI_DMA, &dma) ? -errno : (int)dma.out_done;
+}
+
+uint32_t hwi_dma(uint32_t dev, uint32_t pasid, uint64_t iova, void *data, uint32_t length,
+		 bool write)
+{
+	int rc = hwi_try_dma(dev, pasid, iova, data, length, write);
+
+	assert_true(rc >= 0);
+	return (uint32_t)rc;
 }
 
 int hwi_lookup(uint32_t dev, uint32_t pasid, uint64_t iova, struct ti_lookup *look)
@@ -244,4 +253,19 @@ uint32_t hwi_take(const struct hwi_bed *bed, struct iommu_hwpt_pgfault *rec)
 	assert_int_equal(read(bed->ffd, rec, sizeof(*rec)), sizeof(*rec));
 	assert_int_equal(rec->dev_id, bed->hw.devid);
 	return rec->cookie;
+}
+
+int hwi_setup(void **state)
+{
+	static struct hw hw;
+
+	hw_use(&hw, hwi_name[HWI_PLAIN], false);
+	*state = &hw;
+	return 0;
+}
+
+int hwi_teardown(void **state)
+{
+	hw_close(*state);
+	return 0;
 }

@@ -41,7 +41,9 @@ void hwi_hold(bool on);
 void hwi_held(void);
 uint64_t hwi_calls(uint32_t point);
 void hwi_stats(uint32_t dev, struct ti_stats *stats);
-/* Returns the number of bytes that a DMA moved. */
+/* Return the number of bytes that a DMA moved; hwi_try_dma() may return a negative errno. */
+int hwi_try_dma(uint32_t dev, uint32_t pasid, uint64_t iova, void *data, uint32_t length,
+		bool write);
 uint32_t hwi_dma(uint32_t dev, uint32_t pasid, uint64_t iova, void *data, uint32_t length,
 		 bool write);
 int hwi_lookup(uint32_t dev, uint32_t pasid, uint64_t iova, struct ti_lookup *look);
@@ -51,6 +53,10 @@ void hwi_response(uint32_t dev, uint32_t pasid, uint32_t grpid, uint32_t code);
 unsigned int hwi_drain(void);
 /* Every group of the function has had exactly one response. */
 void hwi_settled(uint32_t dev);
+
+/* For cmocka: a struct hw of HWI_PLAIN in *state, bound and not attached. */
+int hwi_setup(void **state);
+int hwi_teardown(void **state);
 
 struct hwi_bed {
 	struct hw hw;

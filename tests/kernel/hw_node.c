@@ -15,21 +15,6 @@
 /* Offset of a region in the node. */
 #define REGION(index) ((off_t)(index) << 40)
 
-static int setup(void **state)
-{
-	static struct hw hw;
-
-	hw_use(&hw, hwi_name[HWI_PLAIN], false);
-	*state = &hw;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	hw_close(*state);
-	return 0;
-}
-
 static void the_node_is_roots_alone(void **state)
 {
 	char node[HW_NODE], path[128], wanted[32], line[32] = "";
@@ -203,7 +188,7 @@ static void a_function_without_an_iommu_is_refused(void **state)
 	hwi_begin("kernel/hw_node");
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, hwi_setup, hwi_teardown)
 
 int main(void)
 {

@@ -29,20 +29,6 @@ int races_flood(uint32_t dev, uint32_t pasid, uint32_t nr)
 	return ioctl(hwi_fd, TI_FLOOD, &flood) ? -errno : 0;
 }
 
-int races_dma(uint32_t dev, uint32_t pasid, uint64_t iova, void *data, uint32_t length, bool write)
-{
-	struct ti_dma dma = {
-		.dev = dev,
-		.pasid = pasid,
-		.iova = iova,
-		.buffer = (uintptr_t)data,
-		.length = length,
-		.flags = write ? TI_DMA_WRITE : 0,
-	};
-
-	return ioctl(hwi_fd, TI_DMA, &dma) ? -errno : (int)dma.out_done;
-}
-
 void races_settled(struct racer *me, uint32_t dev)
 {
 	struct ti_stats stats = { .dev = dev };
@@ -609,7 +595,7 @@ static void expect_nothing_reached(struct racer *me)
 	int rc;
 
 	for (i = 0; i < 3; i++) {
-		rc = races_dma(HWI_PLAIN, pasids[i], IOVA, &byte, 1, false);
+		rc = hwi_try_dma(HWI_PLAIN, pasids[i], IOVA, &byte, 1, false);
 		if (rc > 0)
 			race_wrong(me, "PASID %#x of an unbound function reaches memory",
 				   pasids[i]);

@@ -16,9 +16,8 @@ enum {
 
 /* ---- the test IOMMU, for racers ---- */
 
-/* Return a number, or a negative errno: -ENODEV while the function is away. */
+/* Returns a number, or a negative errno: -ENODEV while the function is away. */
 int races_flood(uint32_t dev, uint32_t pasid, uint32_t nr);
-int races_dma(uint32_t dev, uint32_t pasid, uint64_t iova, void *data, uint32_t length, bool write);
 /* Every group of the function has had one response, and none is open. */
 void races_settled(struct racer *me, uint32_t dev);
 /* Reads a report and responds to it, if one comes within a millisecond. */

@@ -7,6 +7,7 @@
  * result, whatever the other thread does, and its DMA reaches exactly what is mapped. The functions
  * are behind the test IOMMU, or edu devices of QEMU behind another one.
  */
+#include "edu.h"
 #include "hw_races.h"
 
 #include <sched.h>
@@ -14,15 +15,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define BYTES	   2048u
-#define EDU_ID	   0x00
-#define EDU_LIVE   0x04
-#define EDU_SOURCE 0x80
-#define EDU_TARGET 0x88
-#define EDU_COUNT  0x90
-#define EDU_DMA	   0x98
-#define EDU_BUFFER 0x40000ul
-#define EDU_TO_RAM 2ull
+#define BYTES 2048u
 
 /*
  * An edu device takes 0.1 s for a transfer: in the long form one round in so many has some, in the
@@ -104,7 +97,7 @@ static int write_by_dma(struct racer *me, struct side *side, uint32_t pasid)
 	memset(data, (int)(me->round % 250) + 1, BYTES);
 	memset(side->memory, 0, PAGE);
 	if (behind_testiommu()) {
-		DO(me, races_dma(side->index, pasid, side->iova, data, BYTES, true), 0);
+		DO(me, hwi_try_dma(side->index, pasid, side->iova, data, BYTES, true), 0);
 	} else {
 		/* It fills its buffer from memory first, which fails without a mapping, too. */
 		memcpy(side->memory, data, BYTES);

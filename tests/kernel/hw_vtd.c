@@ -4,10 +4,10 @@
  * reaches mapped memory and no other, its interrupts arrive, it can be reset and unplugged in use,
  * and passes from one program to the next.
  *
- * The function is QEMU's edu device (docs/specs/edu.rst of QEMU): one DMA at a time between its
- * buffer and addresses below 256 MiB. A transfer of all 4096 bytes of the buffer aborts QEMU 7.2.
+ * The function is QEMU's edu device.
  */
 #include "hw.h"
+#include "edu.h"
 
 #include <linux/pci_regs.h>
 #include <sched.h>
@@ -16,19 +16,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define EDU_VENDOR 0x1234
-#define EDU_DEVICE 0x11e8
-#define EDU_ID	   0x00
-#define EDU_RAISE  0x60
-#define EDU_ACK	   0x64
-#define EDU_SOURCE 0x80
-#define EDU_TARGET 0x88
-#define EDU_COUNT  0x90
-#define EDU_DMA	   0x98
-#define EDU_BUFFER 0x40000ul
-#define EDU_TO_RAM 2ull
-#define BYTES	   2048
-#define AT	   0x200000ul
+#define BYTES 2048
+#define AT    0x200000ul
 
 static char plain[16], gone[16]; /* gone is behind a root port, if it is there */
 
