@@ -26,7 +26,8 @@ assert 'prefers-color-scheme: dark' in text
 words = ' '.join(part.text or '' for part in svg.iter())
 for word in ('latency', 'faults over time', 'addresses over time', 'evictions', 'result ok'):
     assert words.count(word) >= 2, word
-assert names.count('path') == 6 and names.count('rect') > 4 and names.count('circle') > 8, names
+# How many bars and points it has depends on how long the runs took.
+assert names.count('path') == 6 and names.count('rect') >= 3 and 'circle' in names, names
 END
 
 mkdir build
@@ -42,12 +43,16 @@ python3 - >long.json <<'END'
 import json
 print(json.dumps({
     'bytes': 1023 << 20, 'seconds': 9.12, 'faults': 999800, 'gb_per_s': 0.1, 'result': 'ok',
-    'request_to_resume_ns': {'buckets': [[4096, 5]], 'p50': 999900, 'p99': 999900000000},
+    'request_to_resume_ns': {'buckets': [[4096, 5], [5000, 1], [8192, 2]], 'p50': 999900, 'p99': 999900000000},
     'samples': {'columns': ['ns', 'faults', 'address', 'pasid_index', 'resident_bytes', 'evictions'],
-                'rows': [[0, 0, 0, 0, 0, 0], [9120000000, 999800, 1023 << 20, 0, 1023 << 20, 99]]}}))
+                'rows': [[0, 0, 0, 0, 0, 0], [4000000000, 500, 4096, 1, 4096, 7],
+                         [9120000000, 999800, 1023 << 20, 0, 1023 << 20, 99]]}}))
 END
 expect 0 "$SOURCE/scripts/demo-picture" long.svg title long.json
 holds long.svg '1023 MiB in 9.12 s, 999,800 faults'
+# A bar for each power of two beside the background, and a point for each sample.
+[ "$(grep -o '<rect' long.svg | wc -l)" = 3 ] || die 'not two bars'
+[ "$(grep -o '<circle' long.svg | wc -l)" = 3 ] || die 'not three points'
 ! grep -o '[0-9]e+[0-9].*' long.svg || die 'a figure has an exponent'
 
 # What is no run, and what cannot be written.
