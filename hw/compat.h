@@ -104,12 +104,6 @@ iof_hw_alloc_nested_on(struct device *dev, struct iommu_domain *parent,
 				  ops, IOMMU_DOMAIN_NESTED);
 }
 #else
-static inline struct iommu_domain *iof_hw_alloc_plain(struct device *dev,
-						      u32 flags)
-{
-	return iommu_paging_domain_alloc(dev);
-}
-
 static inline struct iommu_domain *
 iof_hw_alloc_special(struct device *dev, u32 flags,
 		     const struct iommu_user_data *data)
@@ -122,6 +116,19 @@ iof_hw_alloc_special(struct device *dev, u32 flags,
 		ops->domain_alloc_user(dev, flags & ~IOMMU_HWPT_ALLOC_PASID,
 				       NULL, data),
 		ops, IOMMU_DOMAIN_UNMANAGED);
+}
+
+/*
+ * iommu_paging_domain_alloc() makes a page table of VT-d for no IOMMU: its
+ * aperture is too wide, and the first attach takes levels off it, while others
+ * may map.
+ */
+static inline struct iommu_domain *iof_hw_alloc_plain(struct device *dev,
+						      u32 flags)
+{
+	if (!iof_hw_iommu_ops(dev)->domain_alloc_user)
+		return iommu_paging_domain_alloc(dev);
+	return iof_hw_alloc_special(dev, flags, NULL);
 }
 
 static inline struct iommu_domain *

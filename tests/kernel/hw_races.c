@@ -810,11 +810,13 @@ int main(int argc, char **argv)
 		T(two_functions_race_in_two_contexts),
 		T(two_functions_of_a_group_race),
 		T(two_functions_of_a_group_race_in_two_contexts),
+		T(attaching_races_with_maps),
 		T(bars_race_with_removal),
 	};
 	const struct CMUnitTest behind_another[] = {
 		T(two_functions_race),
 		T(two_functions_race_in_two_contexts),
+		T(attaching_races_with_maps),
 		T(bars_race_with_removal),
 	};
 	int failed;

@@ -41,6 +41,7 @@ void two_functions_race(void **state);
 void two_functions_race_in_two_contexts(void **state);
 void two_functions_of_a_group_race(void **state);
 void two_functions_of_a_group_race_in_two_contexts(void **state);
+void attaching_races_with_maps(void **state);
 void bars_race_with_removal(void **state);
 
 #endif

@@ -422,6 +422,65 @@ void two_functions_of_a_group_race_in_two_contexts(void **state)
 	race_two(HWI_FIRST, HWI_SECOND, false);
 }
 
+/* ---- attaching ---- */
+
+/* A function with an IOAS whose page table is made by each attach, and removed by each detach. */
+struct attached {
+	int dev, fd;
+	uint32_t ioas;
+	char *memory; /* a page */
+};
+
+/* One page, in a table of its own at each level. */
+struct mapped {
+	const struct attached *attached;
+	uint64_t iova;
+};
+
+static void make_and_remove_table(struct racer *me)
+{
+	const struct attached *attached = me->arg;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		DO(me, abi_attach(attached->dev, attached->ioas), 0);
+		DO(me, abi_detach(attached->dev), 0);
+	}
+}
+
+static void map_one(struct racer *me)
+{
+	const struct mapped *mapped = me->arg;
+	const struct attached *attached = mapped->attached;
+
+	DO(me, abi_map(attached->fd, attached->ioas, attached->memory, PAGE, mapped->iova), 0);
+	DO(me, abi_unmap(attached->fd, attached->ioas, mapped->iova, PAGE), 0);
+}
+
+/* If page tables are not what they should be, the kernel says so in its log. */
+void attaching_races_with_maps(void **state)
+{
+	struct attached attached = { .memory = abi_pages(1) };
+	struct mapped low = { .attached = &attached, .iova = 0x400000 };
+	struct mapped high = { .attached = &attached, .iova = 8 * IOVA };
+	struct racer racers[] = {
+		{ .name = "attaches", .step = make_and_remove_table, .arg = &attached },
+		{ .name = "maps", .step = map_one, .arg = &low },
+		{ .name = "maps above", .step = map_one, .arg = &high },
+	};
+	struct hw hw;
+
+	(void)state;
+	racers[0].rounds = race_rounds(200);
+	hw_use(&hw, hwi_name[0], false);
+	attached.dev = hw.dev;
+	attached.fd = hw.fd;
+	attached.ioas = hw.ioas;
+	race_run(racers, sizeof(racers) / sizeof(racers[0]));
+	hw_close(&hw);
+	munmap(attached.memory, PAGE);
+}
+
 /* ---- BARs ---- */
 
 #define ID 0x010000edu

@@ -161,6 +161,38 @@ static void expect_interrupt(struct hw *hw, int event)
 	*(volatile uint32_t *)(hw->bar + EDU_ACK) = 1;
 }
 
+/* Where a range ends, an IOMMU's page table ends. */
+static void all_that_is_allowed_can_be_mapped(void **state)
+{
+	struct iommu_iova_range ranges[16] = {};
+	struct iommu_ioas_iova_ranges ask = {
+		.size = sizeof(ask),
+		.num_iovas = 16,
+		.allowed_iovas = (uintptr_t)ranges,
+	};
+	struct hw *hw = *state;
+	char *memory = abi_pages(1);
+	uint64_t beyond;
+	unsigned int i;
+
+	ask.ioas_id = hw->ioas;
+	assert_ok(ioctl(hw->fd, IOMMU_IOAS_IOVA_RANGES, &ask));
+	assert_in_range(ask.num_iovas, 1, 16);
+	for (i = 0; i < ask.num_iovas; i++) {
+		assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, ranges[i].start));
+		assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, ranges[i].last + 1 - PAGE));
+	}
+	beyond = ranges[i - 1].last + 1;
+	if (beyond) {
+		assert_int_equal(abi_map(hw->fd, hw->ioas, memory, PAGE, beyond), -EINVAL);
+		/* A mapping for which the page table has no room keeps the function out. */
+		assert_ok(abi_detach(hw->dev));
+		assert_ok(abi_map(hw->fd, hw->ioas, memory, PAGE, beyond));
+		assert_int_equal(abi_attach(hw->dev, hw->ioas), -EADDRINUSE);
+	}
+	munmap(memory, PAGE);
+}
+
 static void an_interrupt_reaches_its_eventfd(void **state)
 {
 	struct hw *hw = *state;
@@ -425,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(dma_compares_equal_and_ends_with_the_mapping),
 		T(a_detached_function_reaches_nothing),
+		T(all_that_is_allowed_can_be_mapped),
 		T(an_interrupt_reaches_its_eventfd),
 		T(a_second_user_has_to_wait_and_finds_nothing),
 		T(a_close_makes_the_function_quiet),
