@@ -50,41 +50,20 @@ struct side {
 	size_t bar_bytes;
 };
 
-/*
- * An emulated processor of QEMU 7.2 may send an access to a wrong device while another processor
- * changes the map of memory, as the reset of the other function does. A later access is right. So
- * what is written is read back, and a transfer has ended when several reads say so.
- */
-static void edu_set(struct side *side, unsigned int at, uint64_t value)
+static volatile uint64_t *edu_register(struct side *side, unsigned int at)
 {
-	volatile uint64_t *reg = (volatile uint64_t *)(side->bar + at);
-
-	do
-		*reg = value;
-	while (*reg != value);
-}
-
-static bool edu_runs(struct side *side)
-{
-	unsigned int i;
-
-	for (i = 0; i < 4; i++) {
-		if (*(volatile uint64_t *)(side->bar + EDU_DMA) & 1)
-			return true;
-		sched_yield();
-	}
-	return false;
+	return (volatile uint64_t *)(side->bar + at);
 }
 
 static void edu_dma(struct racer *me, struct side *side, uint64_t from, uint64_t to,
 		    uint64_t direction)
 {
 	race_at(me, "DMA of edu");
-	edu_set(side, EDU_SOURCE, from);
-	edu_set(side, EDU_TARGET, to);
-	edu_set(side, EDU_COUNT, BYTES);
-	edu_set(side, EDU_DMA, 1 | direction);
-	while (edu_runs(side))
+	*edu_register(side, EDU_SOURCE) = from;
+	*edu_register(side, EDU_TARGET) = to;
+	*edu_register(side, EDU_COUNT) = BYTES;
+	*edu_register(side, EDU_DMA) = 1 | direction;
+	while (*edu_register(side, EDU_DMA) & 1)
 		sched_yield();
 }
 
@@ -483,7 +462,8 @@ void attaching_races_with_maps(void **state)
 
 /* ---- BARs ---- */
 
-#define ID 0x010000edu
+#define ID	 0x010000edu
+#define SESSIONS 16 /* before a removal */
 
 /*
  * The descriptor has one number, as in hw_races.c: each session takes it over, and between them it
@@ -494,6 +474,8 @@ static struct {
 	/* Begun and ended sessions, and binds of the function. */
 	atomic_ulong begun, ended, bound;
 	atomic_ulong seen, gone; /* values, and SIGBUS */
+	/* A session goes on until the function is taken. */
+	atomic_bool stays;
 } bars;
 
 static _Thread_local sigjmp_buf back;
@@ -507,7 +489,6 @@ static void on_sigbus(int signal)
 static void open_and_close(struct racer *me)
 {
 	unsigned long bound = atomic_load(&bars.bound), seen;
-	bool stays = race_random(me, 4);
 	uint16_t command = 2;
 	int dev, fd;
 
@@ -524,7 +505,7 @@ static void open_and_close(struct racer *me)
 		seen = atomic_load(&bars.seen);
 		race_tell(me, &bars.begun);
 		while (bound == atomic_load(&bars.bound) && !atomic_load(&me->race->end) &&
-		       (stays || atomic_load(&bars.seen) - seen < 100)) {
+		       (atomic_load(&bars.stays) || atomic_load(&bars.seen) - seen < 100)) {
 			race_at(me, "poll");
 			poll(NULL, 0, 1);
 		}
@@ -629,14 +610,16 @@ static void map_and_touch(struct racer *me)
 static void remove_and_rescan(struct racer *me)
 {
 	const char *name = hwi_name[0];
-	unsigned long begun = atomic_load(&bars.begun);
+	unsigned int sessions = race_random(me, 2 * SESSIONS);
 
-	/* Most rounds have a user. */
-	if (begun == atomic_load(&bars.ended) && race_random(me, 8))
-		race_await(me, &bars.begun, begun);
+	/* What is first in a session races, too. Most rounds have a user. */
+	while (sessions--)
+		race_await(me, &bars.begun, atomic_load(&bars.begun));
+	atomic_store(&bars.stays, race_random(me, 4));
 	DO(me, races_remove(name), 0);
 	DO(me, races_rescan(name), 0);
 	DO(me, races_bind(name), 0);
+	atomic_store(&bars.stays, false);
 	race_tell(me, &bars.bound);
 }
 
