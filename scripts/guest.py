@@ -16,7 +16,12 @@ import time
 
 QEMU = 'qemu-system-x86_64'
 # Always emulation, so that results do not depend on /dev/kvm.
-EMULATED = ['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2']
+EMULATED = ['-cpu', 'max', '-smp', '2']
+PARALLEL = ['-accel', 'tcg,thread=multi']
+# Where PCI functions come and go the processors take turns. Before version 8.1 a processor of a parallel QEMU
+# may send an access to a wrong device while another one changes the map of memory, as a reset, a bind and a
+# removal do. If that access is the end of an interrupt, the processor gets no further ones, and the guest is silent.
+IN_TURNS = ['-accel', 'tcg,thread=single']
 # An instruction takes one nanosecond of virtual time: for benchmarks, not for races.
 COUNTED = ['-accel', 'tcg', '-icount', 'shift=0,sleep=off', '-cpu', 'max,erms=off,fsrm=off']
 MEMORY = '2G'
@@ -149,15 +154,21 @@ class Machine:
 
     `arguments` are further ones of QEMU's. In each of them {disk} is the path of an empty disk image, and
     {socket} that of a Unix socket, which two character devices of one machine can use to reach each other.
+    `parallel`: the processors take no turns, whatever the devices.
     """
 
-    def __init__(self, kernel, archive, words, folder, counted=False, terminal=False, arguments=()):
+    def __init__(self, kernel, archive, words, folder, counted=False, terminal=False, arguments=(),
+                 parallel=False):
         self.console = os.path.join(folder, 'console.log')
         self.told = os.path.join(folder, 'told.log')
         for name in (self.console, self.told):
             open(name, 'wb').close()
         # QEMU is killed when its parent process ends.
-        processors = [*COUNTED, '-smp', str(int(counted))] if counted else EMULATED
+        if counted:
+            processors = [*COUNTED, '-smp', str(int(counted))]
+        else:
+            turns = '-device' in arguments and not parallel
+            processors = [*(IN_TURNS if turns else PARALLEL), *EMULATED]
         command = ['setpriv', '--pdeathsig', 'KILL', QEMU, *processors,
                    '-m', MEMORY, '-nodefaults', '-no-reboot', '-display', 'none', '-kernel', kernel,
                    '-initrd', archive, '-append', KERNEL_WORDS + ' ' + words]
