@@ -124,6 +124,7 @@ static void free_attach(struct iof_hw_attach *attach)
 static int first_member(struct iof_hw_device *device, u32 pasid,
 			struct iof_domain *domain, struct iof_hw_attach *old)
 {
+	struct rw_semaphore *levels = &iof_hw_domain_of(domain)->levels;
 	struct iof_hw_group *group = device->group;
 	struct iof_hw_attach *attach = alloc_attach(group, pasid, domain);
 	int rc;
@@ -136,12 +137,12 @@ static int first_member(struct iof_hw_device *device, u32 pasid,
 	if (old) {
 		iof_hw_faults_close(old, NULL);
 		attach->users = old->users;
-		rc = switch_over(device, attach, old);
-		if (rc)
-			iof_hw_faults_reopen(old);
-	} else {
-		rc = switch_on(device, attach);
 	}
+	down_write(levels);
+	rc = old ? switch_over(device, attach, old) : switch_on(device, attach);
+	up_write(levels);
+	if (rc && old)
+		iof_hw_faults_reopen(old);
 	if (rc)
 		goto err_release;
 	WARN_ON(xa_err(xa_store(&group->attachments, pasid, attach,

@@ -48,7 +48,8 @@ static inline int iof_hw_replace_pasid(struct iommu_domain *domain,
  * Linux 6.13: the op that makes all of iommufd's page tables became one for
  * paging and one for nested ones, and a PASID needs a flag.
  *
- * iof_hw_alloc_plain()     a page table without abilities
+ * iof_hw_alloc_plain()     a page table without abilities; @first_stage: the
+ *                          IOMMU is VT-d with first-stage page tables only
  * iof_hw_alloc_special()   with NEST_PARENT, DIRTY_TRACKING or user data
  * iof_hw_alloc_nested_on() a nested one
  */
@@ -72,8 +73,8 @@ iof_hw_domain_made(struct iommu_domain *io, const struct iommu_ops *ops,
 }
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
-static inline struct iommu_domain *iof_hw_alloc_plain(struct device *dev,
-						      u32 flags)
+static inline struct iommu_domain *
+iof_hw_alloc_plain(struct device *dev, u32 flags, bool first_stage)
 {
 	return iommu_paging_domain_alloc_flags(dev, flags);
 }
@@ -119,14 +120,14 @@ iof_hw_alloc_special(struct device *dev, u32 flags,
 }
 
 /*
- * iommu_paging_domain_alloc() makes a page table of VT-d for no IOMMU: its
- * aperture is too wide, and the first attach takes levels off it, while others
- * may map.
+ * VT-d's domain_alloc_user() makes a page table for the device, of the second
+ * stage. iommu_paging_domain_alloc() makes one of the stage that all IOMMUs
+ * have, for the widest one (struct iof_hw_domain.levels).
  */
-static inline struct iommu_domain *iof_hw_alloc_plain(struct device *dev,
-						      u32 flags)
+static inline struct iommu_domain *
+iof_hw_alloc_plain(struct device *dev, u32 flags, bool first_stage)
 {
-	if (!iof_hw_iommu_ops(dev)->domain_alloc_user)
+	if (first_stage || !iof_hw_iommu_ops(dev)->domain_alloc_user)
 		return iommu_paging_domain_alloc(dev);
 	return iof_hw_alloc_special(dev, flags, NULL);
 }

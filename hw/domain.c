@@ -16,26 +16,32 @@
 static int hw_map(struct iof_domain *domain, unsigned long iova, phys_addr_t pa,
 		  size_t size, unsigned int prot)
 {
+	struct iof_hw_domain *own = iof_hw_domain_of(domain);
 	int flags = IOMMU_CACHE;
+	int rc;
 
 	if (prot & IOF_PROT_READ)
 		flags |= IOMMU_READ;
 	if (prot & IOF_PROT_WRITE)
 		flags |= IOMMU_WRITE;
-	return iommu_map(iof_hw_domain_of(domain)->io, iova, pa, size, flags,
-			 GFP_KERNEL_ACCOUNT);
+	down_read(&own->levels);
+	rc = iommu_map(own->io, iova, pa, size, flags, GFP_KERNEL_ACCOUNT);
+	up_read(&own->levels);
+	return rc;
 }
 
 static void hw_unmap(struct iof_domain *domain, unsigned long iova, size_t size)
 {
-	struct iommu_domain *io = iof_hw_domain_of(domain)->io;
+	struct iof_hw_domain *own = iof_hw_domain_of(domain);
 	size_t page = 1ul << __ffs(domain->pgsize_bitmap);
+	size_t done;
 
 	while (size) {
+		down_read(&own->levels);
+		done = iommu_unmap(own->io, iova, size);
+		up_read(&own->levels);
 		/* The kernel stops at a hole. */
-		size_t done = iommu_unmap(io, iova, size) ?: page;
-
-		done = min(done, size);
+		done = min(done ?: page, size);
 		iova += done;
 		size -= done;
 		cond_resched();
@@ -50,8 +56,13 @@ static void hw_sync(struct iof_domain *domain, unsigned long iova,
 static phys_addr_t hw_iova_to_phys(struct iof_domain *domain,
 				   unsigned long iova)
 {
-	return iommu_iova_to_phys(iof_hw_domain_of(domain)->io, iova) ?:
-		       (phys_addr_t)-1;
+	struct iof_hw_domain *own = iof_hw_domain_of(domain);
+	phys_addr_t pa;
+
+	down_read(&own->levels);
+	pa = iommu_iova_to_phys(own->io, iova);
+	up_read(&own->levels);
+	return pa ?: (phys_addr_t)-1;
 }
 
 void iof_hw_domain_get(struct iof_domain *domain)
@@ -124,6 +135,7 @@ static struct iof_domain *wrap(struct iof_hwdev *hw, struct iommu_domain *io,
 		return ERR_PTR(-ENOMEM);
 	}
 	refcount_set(&own->refs, 1);
+	init_rwsem(&own->levels);
 	own->io = io;
 	own->domain.driver = hw->ops;
 	own->domain.type = type;
@@ -168,6 +180,35 @@ static struct iommu_domain *alloc_with_data(struct iof_hw_device *device,
 	return io == ERR_PTR(-EFAULT) ? ERR_PTR(-EAGAIN) : io;
 }
 
+/*
+ * Returns the number of bits of an IOVA if the IOMMU is VT-d with first-stage
+ * page tables only, else 0. These map canonical addresses (VT-d 3.6).
+ */
+static unsigned int first_stage_bits(const struct iof_hw_device *device)
+{
+	/* VT-d 11.4.2 and 11.4.3: FS5LP, SMTS, SSTS */
+	const u64 five_levels = BIT_ULL(60);
+	const u64 scalable = BIT_ULL(43), second_stage = BIT_ULL(46);
+	const struct iommu_hw_info_vtd *vtd = device->info;
+
+	if (device->info_type != IOMMU_HW_INFO_TYPE_INTEL_VTD || !vtd ||
+	    !(vtd->ecap_reg & scalable) || vtd->ecap_reg & second_stage)
+		return 0;
+	return vtd->cap_reg & five_levels ? 56 : 47;
+}
+
+static struct iommu_domain *alloc_plain(struct iof_hw_device *device, u32 flags)
+{
+	unsigned int bits = first_stage_bits(device);
+	struct iommu_domain *io =
+		iof_hw_alloc_plain(device->dev, flags, bits != 0);
+
+	if (!IS_ERR_OR_NULL(io) && bits)
+		io->geometry.aperture_end =
+			min(io->geometry.aperture_end, DMA_BIT_MASK(bits));
+	return io;
+}
+
 /* What the kernel does to plain page tables after their allocation. */
 static int prepare_paging(struct iof_hw_device *device, struct iommu_domain *io)
 {
@@ -200,7 +241,7 @@ struct iof_domain *iof_hw_alloc_paging(struct iof_hwdev *hw, u32 flags,
 	else if (flags & special)
 		io = iof_hw_alloc_special(device->dev, flags, NULL);
 	else
-		io = iof_hw_alloc_plain(device->dev, flags);
+		io = alloc_plain(device, flags);
 	if (IS_ERR_OR_NULL(io))
 		return wrap(hw, io, IOF_DOMAIN_PAGING);
 	rc = prepare_paging(device, io);

@@ -30,6 +30,13 @@ struct iof_hw_domain {
 	struct iommu_domain *io;
 	struct iof_hw_domain *parent; /* of a nested one, else NULL */
 	bool tracking; /* of dirty leaves; serialised by the core */
+	/*
+	 * An attach holds it for writing, what uses the entries of a page table
+	 * without abilities for reading. Before Linux 6.13 the first attach may
+	 * take levels off a page table of VT-d that was not made for the
+	 * device.
+	 */
+	struct rw_semaphore levels;
 };
 
 static inline struct iof_hw_domain *iof_hw_domain_of(struct iof_domain *domain)

@@ -54,6 +54,7 @@ static int ti_map(struct iommu_domain *domain, unsigned long iova, phys_addr_t p
 	struct ti_domain *own = ti_domain_of(domain);
 	int level = level_of(size), rc = ti_point(TI_POINT_MAP);
 
+	WARN_ON_ONCE(READ_ONCE(own->reshaped));
 	/* DMA of a program's device is coherent with its caches. */
 	if (WARN_ON(!(prot & IOMMU_CACHE)))
 		return -EINVAL;
@@ -82,6 +83,7 @@ static size_t ti_unmap(struct iommu_domain *domain, unsigned long iova, size_t s
 	size_t done = 0;
 
 	ti_point(TI_POINT_UNMAP);
+	WARN_ON_ONCE(READ_ONCE(own->reshaped));
 	for (; n; n--) {
 		unsigned int level;
 		size_t page;
@@ -118,9 +120,11 @@ static void ti_flush_all(struct iommu_domain *domain)
 
 static phys_addr_t ti_iova_to_phys(struct iommu_domain *domain, dma_addr_t iova)
 {
+	struct ti_domain *own = ti_domain_of(domain);
 	unsigned int level;
-	void *entry = ti_walk(ti_domain_of(domain), iova, &level);
+	void *entry = ti_walk(own, iova, &level);
 
+	WARN_ON_ONCE(READ_ONCE(own->reshaped));
 	return entry ? ti_pa(entry) + (iova & ((1ul << shifts[level]) - 1)) : 0;
 }
 
@@ -207,6 +211,20 @@ static bool can_fault(struct ti_domain *domain)
 	return TI_LINUX_7 && domain && domain->domain.iopf_handler;
 }
 
+/*
+ * The first attach may change the levels of a page table, as that of VT-d does before Linux 6.13,
+ * and lets others run meanwhile.
+ */
+static void reshape(struct ti_domain *own)
+{
+	if (own->attached)
+		return;
+	WRITE_ONCE(own->reshaped, true);
+	yield();
+	WRITE_ONCE(own->reshaped, false);
+	own->attached = true;
+}
+
 static void set_rid(struct ti_dev *d, struct ti_domain *new)
 {
 	struct ti_domain *old = d->rid;
@@ -234,9 +252,11 @@ static int attach_own(struct iommu_domain *domain, struct device *dev)
 		rc = -EINVAL;
 	if (!rc && can_fault(own))
 		rc = ti_iopf_get(dev_of(dev));
-	if (!rc)
-		set_rid(dev_of(dev), own);
-	return rc;
+	if (rc)
+		return rc;
+	reshape(own);
+	set_rid(dev_of(dev), own);
+	return 0;
 }
 
 static int attach_none(struct iommu_domain *domain, struct device *dev)
@@ -267,6 +287,7 @@ static int set_pasid(struct iommu_domain *domain, struct device *dev, ioasid_t p
 		if (rc)
 			return rc;
 	}
+	reshape(own);
 	if (left)
 		ti_event(d, pasid, TI_HOOK_BEFORE_LEAVE);
 	write_lock(&d->access);

@@ -35,6 +35,7 @@ struct ti_domain {
 	struct xarray pages[TI_SIZES]; /* by number of the page of that size */
 	bool tracking;		       /* pages that DMA writes to are marked */
 	bool enforced;		       /* no DMA bypasses the caches */
+	bool attached, reshaped;       /* once; while the first attach runs */
 	/* nested */
 	struct ti_domain *parent;
 	u32 iotlb[4];
