@@ -466,8 +466,10 @@ static void add_function(struct iof_run_entry *bus, unsigned int device, unsigne
 	iof_run_tree_file(home, "resource", device, show_resource, NULL);
 	iof_run_tree_file(home, "config", device, show_config, NULL);
 	iof_run_tree_link(home, "subsystem", "../../../bus/pci");
-	if (!driver.run->config->devices[device].no_iommu)
+	if (!driver.run->config->devices[device].no_iommu) {
 		iof_run_tree_link(home, "iommu_group", "../../../kernel/iommu_groups/%u", group);
+		iof_run_tree_link(home, "iommu", "../../virtual/iommu/iofault");
+	}
 	iof_run_tree_needs_driver(
 		iof_run_tree_link(home, "driver", "../../../bus/pci/drivers/" NAME), device, 1);
 

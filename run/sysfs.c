@@ -21,7 +21,8 @@
 #include "pci.h"
 #include "view.h"
 
-#define HOME "/sys/devices/pcif000:00"
+#define HOME  "/sys/devices/pcif000:00"
+#define IOMMU "/sys/devices/virtual/iommu/iofault"
 
 struct place {
 	struct iof_run *run;
@@ -88,6 +89,30 @@ static void join_group(const struct place *place)
 	put(&group, "reserved_regions", "0x00000000fee00000 0x00000000feefffff msi\n");
 	snprintf(path, sizeof(path), "%s/devices/%s", group.home, place->bdf);
 	put_link(path, "../../../../devices/pcif000:00/%s", place->bdf);
+	snprintf(path, sizeof(path), IOMMU "/devices/%s", place->bdf);
+	put_link(path, "../../../../pcif000:00/%s", place->bdf);
+}
+
+/* Shows the machine's IOMMU, if it has devices behind one. The host may have others. */
+static void show_iommu(struct iof_run *run)
+{
+	static const char *const parents[] = { "/sys/class", "/sys/devices/virtual" };
+	struct place place = { .run = run, .home = IOMMU };
+	char path[PATH_MAX];
+
+	for (unsigned int i = 0; run->config->devices[i].no_iommu; i++)
+		if (i + 1 == run->config->nr_devices)
+			return;
+	for (unsigned int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/iommu", parents[i]);
+		if (!iof_run_open_folder(run, path))
+			mkdir(path, 0755);
+	}
+	mkdir(IOMMU, 0755);
+	mkdir(IOMMU "/devices", 0755);
+	put(&place, "uevent", "%s", "");
+	put_link(IOMMU "/subsystem", "../../../../class/iommu");
+	put_link("/sys/class/iommu/iofault", "../../devices/virtual/iommu/iofault");
 }
 
 /* Makes the folders in which iofault.ko shows its devices, for programs that search those. */
@@ -303,6 +328,8 @@ void iof_run_build_sys(struct iof_run *run)
 		need(run, "/sys/bus/pci", "drivers", opened[4]);
 	}
 	need(run, "/sys/kernel", "iommu_groups", opened[3]);
+	need(run, "/sys/devices", "virtual", opened[6]);
+	show_iommu(run);
 	(void)rc;
 	for (place.index = 0; place.index < run->config->nr_devices; place.index++) {
 		if (!place.index)
@@ -323,7 +350,6 @@ void iof_run_build_sys(struct iof_run *run)
 	iof_run_bind_folder(run, "pcif000:00", HOME);
 	iof_run_bind_folder(run, "vfio-pci", "/sys/bus/pci/drivers/vfio-pci");
 	iof_run_bind_folder(run, "vfio-dev", "/sys/class/vfio-dev");
-	need(run, "/sys/devices", "virtual", opened[6]);
 	iof_run_bind_folder(run, "vfio-groups", "/sys/devices/virtual/vfio");
 	iof_run_bind_folder(run, "vfio-class", "/sys/class/vfio");
 	iof_run_bind_file(run, "drivers_probe", "/sys/bus/pci/drivers_probe");
@@ -333,5 +359,7 @@ void iof_run_build_sys(struct iof_run *run)
 	for (unsigned int i = 0; i < 7; i++)
 		if (opened[i][0])
 			iof_run_seal_folder(opened[i]);
+	iof_run_seal_folder("/sys/class/iommu");
+	iof_run_seal_folder("/sys/devices/virtual/iommu");
 	seal_sysfs();
 }

@@ -38,6 +38,9 @@ expect 0 run sh -ec '
 	test $(readlink -f /dev/char/$(cat vfio-dev/vfio1/dev)) = /dev/vfio/devices/vfio1
 	test $(readlink -f /sys/dev/char/$(cat /sys/class/misc/vfio/dev)) = /sys/devices/virtual/misc/vfio
 	test $(readlink -f /dev/char/$(cat /sys/class/misc/vfio/dev)) = /dev/vfio/vfio
+	test $(readlink -f /sys/class/iommu/iofault) = $(readlink -f iommu)
+	test $(readlink -f iommu/subsystem) = /sys/class/iommu
+	test $(readlink -f iommu/devices/f000:00:02.0) = $(pwd -P)
 	group=$(basename $(readlink iommu_group))
 	test $(readlink -f /sys/class/vfio/$group/subsystem) = /sys/class/vfio
 	test $(readlink -f /sys/dev/char/$(cat /sys/class/vfio/$group/dev)) = /sys/devices/virtual/vfio/$group
@@ -51,6 +54,9 @@ expect 0 run sh -ec '
 has PCI_ID=1234:11E9 PCI_SLOT_NAME=f000:00:02.0 DRIVER=vfio-pci DEVNAME=vfio/devices/vfio1 N
 # shellcheck disable=SC2016
 expect 0 run sh -ec 'test "$SYSTEMD_DEVICE_VERIFY_SYSFS" = 0'
+
+# Without a device behind an IOMMU there is none.
+expect 0 "$IOFAULT" run --device dsa,noiommu test ! -e /sys/class/iommu/iofault
 
 if have udevadm; then
 	expect 0 run udevadm info -q property -n /dev/vfio/devices/vfio1
