@@ -130,6 +130,14 @@ static void an_adaptive_thread_sleeps_between_faults(void **state)
 	queue_close(&q);
 }
 
+static long milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Returns how often the thread slept, or -1. */
 static long sleeps_of(const char *tid)
 {
@@ -184,12 +192,14 @@ static void a_fault_wakes_one_of_eight_threads(void **state)
 	struct queue q;
 	uint64_t sleeps;
 	uint32_t i, tries;
+	long begun;
 
 	(void)state;
 	memset(&count, 0, sizeof(count));
 	queue_open(&q);
 	config.fault_fd = q.fault_fd;
 	assert_ok(iof_handler_open(&config, &handler));
+	begun = milliseconds();
 	for (i = 0; i < 500; i++) {
 		/* Usually a thread sleeps again. One that sleeps still is not counted anew. */
 		sleeps = stats.sleeps;
@@ -200,8 +210,11 @@ static void a_fault_wakes_one_of_eight_threads(void **state)
 		queue_fault(&q, i, IOVA + i * PAGE);
 		queue_answered(&q, i + 1);
 	}
-	/* Of the two, one watches, and one looks at intervals whether that goes on. */
-	assert_true(sleeps_of_spare_threads() < 250);
+	/*
+	 * Of the two, one watches, and one looks each millisecond whether that goes on. If the
+	 * machine delays the watcher, the other takes its place, and wakes a third for its own.
+	 */
+	assert_true(sleeps_of_spare_threads() < 250 + 3 * (milliseconds() - begun));
 	assert_ok(iof_handler_close(handler));
 	queue_close(&q);
 }
