@@ -294,6 +294,7 @@ static long slab_kb(void)
 static void charged(void (*body)(void), const char *what)
 {
 	double end = now_ns() + 20e9;
+	const long least = kernel_for_debugging() ? NOISE_KB : 4 * NOISE_KB;
 	long before = slab_kb(), taken, charged;
 	bool enough;
 
@@ -301,8 +302,7 @@ static void charged(void (*body)(void), const char *what)
 	taken = slab_kb() - before;
 	do {
 		charged = number_in(GROUP "/memory.stat", "slab ") / 1024;
-		enough = charged > 4 * NOISE_KB &&
-			 (kernel_for_debugging() || taken <= charged + NOISE_KB);
+		enough = charged > least && (kernel_for_debugging() || taken <= charged + NOISE_KB);
 		sched_yield();
 	} while (!enough && now_ns() < end);
 	print_message("# %s: %ld kB taken, %ld kB charged\n", what, taken, charged);
@@ -383,7 +383,7 @@ static void let_engines_fault(void)
 	int fd = open("/dev/iommu", O_RDWR | O_CLOEXEC), ffd, hwpt, id, ioas;
 	int dev = open("/dev/vfio/devices/vfio0", O_RDWR | O_CLOEXEC);
 	const uint32_t most = 32 * PAGE;
-	const unsigned int wanted = kernel_for_debugging() ? 1024 : 4096;
+	const unsigned int wanted = kernel_for_debugging() ? 2048 : 4096;
 	unsigned int nr, queued;
 	uint32_t fault;
 	char path[48];
