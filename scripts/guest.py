@@ -6,7 +6,6 @@ two serial ports: the first is the kernel's console, the second carries the outp
 Each is written to a file in the run's folder, and the second file is read while the guest runs. The guest
 has no disk, no network and no graphics; it sees only the packed files of the host.
 """
-import functools
 import lzma
 import os
 import re
@@ -19,10 +18,10 @@ QEMU = 'qemu-system-x86_64'
 # Always emulation, so that results do not depend on /dev/kvm.
 EMULATED = ['-cpu', 'max', '-smp', '2']
 PARALLEL = ['-accel', 'tcg,thread=multi']
-# Before version 8.1 a processor of a parallel QEMU may send an access to a wrong device while another one changes
-# the map of memory, as a reset, a bind and a removal of a PCI function do. If that access is the end of an
-# interrupt, the processor gets no further ones, and the guest is silent. There the processors take turns.
-PARALLEL_WITH_FUNCTIONS = (8, 1)
+# Where PCI functions are, the processors take turns. A processor of a parallel QEMU may send an access to a wrong
+# device while another one changes the map of memory, as a reset, a bind and a removal of a function do. If that
+# access is the end of an interrupt, the processor gets no further ones, and the guest is silent. So it was with
+# 7.2 and 10.0.
 IN_TURNS = ['-accel', 'tcg,thread=single']
 # An instruction takes one nanosecond of virtual time: for benchmarks, not for races.
 COUNTED = ['-accel', 'tcg', '-icount', 'shift=0,sleep=off', '-cpu', 'max,erms=off,fsrm=off']
@@ -39,26 +38,16 @@ class Problem(Exception):
     """The guest cannot be started; the text is a message for the user."""
 
 
-@functools.lru_cache(maxsize=None)
-def asked(*arguments):
-    """What QEMU prints for these arguments."""
-    if not shutil.which(QEMU):
-        raise Problem(f'there is no {QEMU}: scripts/deps installs qemu-system-x86')
-    return subprocess.run([QEMU, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
-
-
-def takes_turns(arguments):
-    version = re.search(r'version (\d+)\.(\d+)', asked('--version'))
-    return '-device' in arguments and tuple(int(number) for number in version.groups()) < PARALLEL_WITH_FUNCTIONS
-
-
 def unknown_property(arguments):
     """An experimental property that a device in `arguments` has not in this QEMU, as DEVICE,PROPERTY; or ''."""
     for before, argument in zip(arguments, arguments[1:]):
         device, *properties = argument.split(',') if before == '-device' else ['']
-        for name in (text.partition('=')[0] for text in properties):
-            if name.startswith('x-') and not re.search(fr'^ *{name}=', asked('-device', device + ',help'), re.MULTILINE):
-                return f'{device},{name}'
+        wanted = [text.partition('=')[0] for text in properties if text.startswith('x-')]
+        if wanted and shutil.which(QEMU):
+            known = subprocess.run([QEMU, '-device', device + ',help'], stdout=subprocess.PIPE, text=True).stdout
+            for name in wanted:
+                if not re.search(fr'^ *{name}=', known, re.MULTILINE):
+                    return f'{device},{name}'
     return ''
 
 
@@ -189,10 +178,11 @@ class Machine:
         for name in (self.console, self.told):
             open(name, 'wb').close()
         # QEMU is killed when its parent process ends.
-        turns = takes_turns(arguments) and not parallel
-        processors = [*(IN_TURNS if turns else PARALLEL), *EMULATED]
         if counted:
             processors = [*COUNTED, '-smp', str(int(counted))]
+        else:
+            turns = '-device' in arguments and not parallel
+            processors = [*(IN_TURNS if turns else PARALLEL), *EMULATED]
         command = ['setpriv', '--pdeathsig', 'KILL', QEMU, *processors,
                    '-m', MEMORY, '-nodefaults', '-no-reboot', '-display', 'none', '-kernel', kernel,
                    '-initrd', archive, '-append', KERNEL_WORDS + ' ' + words]
@@ -211,6 +201,8 @@ class Machine:
                 image.truncate(DISK_BYTES)
         command += [argument.replace('{disk}', disk).replace('{socket}', os.path.join(self.short, 'socket'))
                     for argument in arguments]
+        if not shutil.which(QEMU):
+            raise Problem(f'there is no {QEMU}: scripts/deps installs qemu-system-x86')
         self.process = subprocess.Popen(command, stdin=None if terminal else subprocess.DEVNULL)
         self.position = 0
         self.pending = b''
