@@ -176,30 +176,36 @@ static void invalidating_does_not_cost_by_pasids(void **state)
 
 /* ---- teardown ---- */
 
-static uint64_t cost_of_closing(unsigned int hwpts)
+/* Of @contexts contexts that have @hwpts HWPTs each. */
+static uint64_t cost_of_closing(unsigned int contexts, unsigned int hwpts)
 {
 	uint64_t least = UINT64_MAX, begin, took;
 	struct engine e;
-	unsigned int i, n;
+	unsigned int i, c, n;
 
 	for (i = 0; i < TRIES; i++) {
-		engine_open(&e);
-		for (n = 0; n < hwpts; n++)
-			assert_id(abi_hwpt(e.fd, e.id, e.ioas, 0));
-		close(e.dev);
-		begin = spent();
-		close(e.fd);
-		took = spent() - begin;
+		took = 0;
+		for (c = 0; c < contexts; c++) {
+			engine_open(&e);
+			for (n = 0; n < hwpts; n++)
+				assert_id(abi_hwpt(e.fd, e.id, e.ioas, 0));
+			close(e.dev);
+			begin = spent();
+			close(e.fd);
+			took += spent() - begin;
+			munmap(e.memory, 2 * PAGE);
+		}
 		least = took < least ? took : least;
-		munmap(e.memory, 2 * PAGE);
 	}
 	return least;
 }
 
+/* Both sides take as long, so that a busy host delays them alike. */
 static void closing_is_linear(void **state)
 {
 	(void)state;
-	at_most("closing 400 and 4,000 HWPTs", cost_of_closing(400), cost_of_closing(4000), 20);
+	at_most("closing 10 times 400 HWPTs, and 4,000", cost_of_closing(10, 400),
+		cost_of_closing(1, 4000), 4);
 }
 
 /* ---- long calls ---- */
