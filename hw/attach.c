@@ -141,8 +141,6 @@ static int first_member(struct iof_hw_device *device, u32 pasid,
 	down_write(levels);
 	rc = old ? switch_over(device, attach, old) : switch_on(device, attach);
 	up_write(levels);
-	if (rc && old)
-		iof_hw_faults_reopen(old);
 	if (rc)
 		goto err_release;
 	WARN_ON(xa_err(xa_store(&group->attachments, pasid, attach,
@@ -155,7 +153,9 @@ static int first_member(struct iof_hw_device *device, u32 pasid,
 	return 0;
 
 err_release:
-	if (!old)
+	if (old)
+		iof_hw_faults_reopen(old);
+	else
 		xa_release(&group->attachments, pasid);
 err_free:
 	free_attach(attach);

@@ -7,7 +7,8 @@
  *
  * The kernel exports an allocation of plain page tables. What iommufd alone
  * uses, parents of nested tables, nested tables and dirty tracking, are
- * operations of the IOMMU driver, which are called directly.
+ * operations of the IOMMU driver, which are called directly. Before Linux 6.13
+ * plain page tables mostly come from such an operation, too (compat.h).
  */
 #include <linux/uaccess.h>
 

@@ -31,10 +31,9 @@ struct iof_hw_domain {
 	struct iof_hw_domain *parent; /* of a nested one, else NULL */
 	bool tracking; /* of dirty leaves; serialised by the core */
 	/*
-	 * An attach holds it for writing, what uses the entries of a page table
-	 * without abilities for reading. Before Linux 6.13 the first attach may
-	 * take levels off a page table of VT-d that was not made for the
-	 * device.
+	 * An attach holds it for writing, map, unmap and look-up for reading.
+	 * Before Linux 6.13 an attach may take levels off a page table of VT-d
+	 * that was not made for the device. Those with abilities are.
 	 */
 	struct rw_semaphore levels;
 };
