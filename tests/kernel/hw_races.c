@@ -7,6 +7,7 @@
  * function, and unloading must leave nothing. HW_ROUNDS in the environment sets the rounds, and an
  * argument chooses tests ("two_*"). What two functions do at once is in hw_races_two.c.
  */
+#include "edu.h"
 #include "hw_races.h"
 
 #include <sched.h>
@@ -830,7 +831,8 @@ int main(int argc, char **argv)
 		return failed;
 	}
 	if (access("/sys/bus/pci/drivers/iofault-pci", F_OK) ||
-	    !hw_find(0x1234, 0x11e8, 1, hwi_name[1]) || !hw_find(0x1234, 0x11e8, 0, hwi_name[0])) {
+	    !hw_find(EDU_VENDOR, EDU_DEVICE, 1, hwi_name[1]) ||
+	    !hw_find(EDU_VENDOR, EDU_DEVICE, 0, hwi_name[0])) {
 		printf("1..0 # SKIP kernel/hw_races: no iofault-pci.ko with two edu devices\n");
 		return 0;
 	}
